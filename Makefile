@@ -1,0 +1,55 @@
+# make demo · make test · make lint · make devnet · make runtime · make bench: each sets up all that it needs.
+# Options of a command go into ARGS: make demo ARGS='--chain wasm', make bench ARGS=encode, make test ARGS='tests/encoding -k merkle'
+
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: setup setup-dev demo test lint devnet runtime bench clean
+
+setup: $(VENV)/.setup
+setup-dev: $(VENV)/.setup-dev
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "datdot needs Python 3.11 or newer: none was found (set PYTHON=/path/to/python)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) has no venv: install it (Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.setup: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.setup-dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(VENV)/.setup
+
+# The npm peers of the tests, where Node.js is there; the tests themselves say what is missing where it is not.
+%/node_modules/.setup: %/package-lock.json
+	@if command -v npm >/dev/null 2>&1; then npm ci --silent --no-audit --no-fund --prefix $* && touch $@; \
+	else echo "npm is missing: the tests against npm peers will be skipped" >&2; fi
+
+demo: setup
+	@$(BIN)/datdot demo $(ARGS)
+
+test: setup-dev tests/interop/node_modules/.setup tests/conformance/node_modules/.setup
+	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+lint: setup-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+devnet: setup
+	@$(BIN)/datdot devnet --dir $(or $(DIR),.devnet) $(ARGS)
+
+runtime: setup
+	pallet-spec/build.sh
+
+bench: setup-dev tests/interop/node_modules/.setup
+	$(BIN)/python -m bench $(ARGS)
+
+clean:
+	rm -rf $(VENV) tests/*/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
