@@ -1,0 +1,57 @@
+"""A hypercore for Python: signed append-only feeds with Merkle proofs, compatible with npm hypercore 10 and 11."""
+
+from .codec import CodecError
+from .core import Core, CoreError
+from .corestore import Corestore
+from .crypto import CryptoError, KeyPair, Node, discovery_key, parse_key, to_z32
+from .heads import Appended, Available, BlockSource, Change, Dropped, SignedHead, Truncated
+from .manifest import Manifest, ManifestError, default_manifest
+from .proof import (
+    BlockProof,
+    BlockRequest,
+    HashProof,
+    HashRequest,
+    Proof,
+    ProofError,
+    Request,
+    SeekProof,
+    SeekRequest,
+    UpgradeProof,
+    UpgradeRequest,
+)
+from .storage import StorageError
+
+__all__ = [
+    "Appended",
+    "Available",
+    "BlockProof",
+    "BlockRequest",
+    "BlockSource",
+    "Change",
+    "CodecError",
+    "Core",
+    "CoreError",
+    "Corestore",
+    "CryptoError",
+    "Dropped",
+    "HashProof",
+    "HashRequest",
+    "KeyPair",
+    "Manifest",
+    "ManifestError",
+    "Node",
+    "Proof",
+    "ProofError",
+    "Request",
+    "SeekProof",
+    "SeekRequest",
+    "SignedHead",
+    "StorageError",
+    "Truncated",
+    "UpgradeProof",
+    "UpgradeRequest",
+    "default_manifest",
+    "discovery_key",
+    "parse_key",
+    "to_z32",
+]

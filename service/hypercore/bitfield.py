@@ -1,0 +1,104 @@
+"""Which blocks are here: bits in pages, with the length of the run from block 0."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+PAGE_BITS = 32768
+PAGE_BYTES = PAGE_BITS // 8
+
+
+class Bitfield:
+    """A sparse set of block indices. `dirty` are the pages that changed since they were taken."""
+
+    def __init__(self, pages: Iterable[tuple[int, bytes]] = ()) -> None:
+        self._pages: dict[int, bytearray] = {number: bytearray(data) for number, data in pages}
+        self.dirty: set[int] = set()
+        self.contiguous = 0
+        self._extend()
+
+    def get(self, index: int) -> bool:
+        """Whether a block is here."""
+        page = self._pages.get(index // PAGE_BITS)
+        bit = index % PAGE_BITS
+        return page is not None and bool(page[bit >> 3] >> (bit & 7) & 1)
+
+    def set(self, index: int) -> bool:
+        """A block came; whether it is new."""
+        number, bit = divmod(index, PAGE_BITS)
+        page = self._pages.get(number)
+        if page is None:
+            page = self._pages[number] = bytearray(PAGE_BYTES)
+        mask = 1 << (bit & 7)
+        if page[bit >> 3] & mask:
+            return False
+        page[bit >> 3] |= mask
+        self.dirty.add(number)
+        if index == self.contiguous:
+            self._extend()
+        return True
+
+    def set_range(self, start: int, end: int) -> None:
+        """Blocks came."""
+        for index in range(start, end):
+            self.set(index)
+
+    def clear_range(self, start: int, end: int) -> None:
+        """Blocks went."""
+        for number in [
+            number for number in self._pages if start < (number + 1) * PAGE_BITS and number * PAGE_BITS < end
+        ]:
+            page, base = self._pages[number], number * PAGE_BITS
+            for index in range(max(start, base), min(end, base + PAGE_BITS)):
+                bit = index - base
+                page[bit >> 3] &= ~(1 << (bit & 7)) & 0xFF
+            self.dirty.add(number)
+        self.contiguous = min(self.contiguous, start) if end > start else self.contiguous
+
+    def _extend(self) -> None:
+        while True:
+            number, bit = divmod(self.contiguous, PAGE_BITS)
+            page = self._pages.get(number)
+            if page is None:
+                return
+            if bit & 7 == 0 and page[bit >> 3] == 0xFF:
+                self.contiguous += 8
+            elif page[bit >> 3] >> (bit & 7) & 1:
+                self.contiguous += 1
+            else:
+                return
+
+    def differs(self, pages: Iterable[tuple[int, bytes]]) -> bool:
+        """Whether ``pages`` hold anything else than this."""
+        return {number: bytes(data) for number, data in self._pages.items()} != dict(pages)
+
+    def page(self, number: int) -> bytes | None:
+        """A page's bytes, bit b of byte i being block ``number * PAGE_BITS + 8 i + b``; None when it is empty."""
+        found = self._pages.get(number)
+        return None if found is None else bytes(found)
+
+    def ranges(self, start: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
+        """Runs of blocks that are here, as [start, end)."""
+        first: int | None = None
+        last = 0
+        for number in sorted(self._pages):
+            base, page = number * PAGE_BITS, self._pages[number]
+            if first is not None and base > last:
+                yield first, last
+                first = None
+            for place, byte in enumerate(page):
+                at = base + 8 * place
+                if byte == 0xFF and start <= at and (end is None or at + 8 <= end):
+                    first = at if first is None else first
+                    last = at + 8
+                    continue
+                for bit in range(8):
+                    inside = start <= at + bit and (end is None or at + bit < end)
+                    if inside and byte >> bit & 1:
+                        first = at + bit if first is None else first
+                        last = at + bit + 1
+                    elif first is not None:
+                        yield first, last
+                        first = None
+        if first is not None:
+            yield first, last

@@ -1,0 +1,96 @@
+"""compact-encoding, as hypercore puts it on the wire and into manifests; a reader that bounds all that a peer announces."""
+
+from __future__ import annotations
+
+MAX_UINT = (1 << 53) - 1
+_WIDTH = {0xFD: 2, 0xFE: 4, 0xFF: 8}
+
+
+class CodecError(ValueError):
+    """Bytes that do not decode; names the field and the offset."""
+
+
+def encode_uint(value: int) -> bytes:
+    """An unsigned number of at most 2^53 - 1 (JavaScript's). Raises ValueError."""
+    if 0 <= value <= 0xFC:
+        return bytes((value,))
+    if value < 0 or value > MAX_UINT:
+        raise ValueError(f"{value} is no uint of at most 2^53 - 1")
+    if value <= 0xFFFF:
+        return b"\xfd" + value.to_bytes(2, "little")
+    if value <= 0xFFFF_FFFF:
+        return b"\xfe" + value.to_bytes(4, "little")
+    return b"\xff" + value.to_bytes(8, "little")
+
+
+def encode_buffer(data: bytes) -> bytes:
+    """Bytes with their length."""
+    return encode_uint(len(data)) + data
+
+
+def encode_string(text: str) -> bytes:
+    """A UTF-8 string with its length."""
+    return encode_buffer(text.encode())
+
+
+class Reader:
+    """Reads from bytes, never beyond their end."""
+
+    __slots__ = ("data", "end_offset", "offset")
+
+    def __init__(self, data: bytes, offset: int = 0, end: int | None = None) -> None:
+        self.data, self.offset = data, offset
+        self.end_offset = len(data) if end is None else end
+
+    @property
+    def left(self) -> int:
+        """Bytes that are left."""
+        return self.end_offset - self.offset
+
+    def uint(self, what: str = "number", most: int = MAX_UINT) -> int:
+        """A number of at most ``most``."""
+        at = self.offset
+        if at >= self.end_offset:
+            raise CodecError(f"{what} at offset {at}: the message ends")
+        first = self.data[at]
+        if first <= 0xFC:
+            value, self.offset = first, at + 1
+        else:
+            width = _WIDTH[first]
+            stop = at + 1 + width
+            if stop > self.end_offset:
+                raise CodecError(f"{what} at offset {at}: the message ends")
+            value, self.offset = int.from_bytes(self.data[at + 1 : stop], "little"), stop
+        if value > most:
+            raise CodecError(f"{what} at offset {at}: {value} is over {most}")
+        return value
+
+    def fixed(self, size: int, what: str = "bytes") -> bytes:
+        """Exactly ``size`` bytes."""
+        stop = self.offset + size
+        if stop > self.end_offset:
+            raise CodecError(f"{what} at offset {self.offset}: {size} bytes wanted, {self.left} are left")
+        found = self.data[self.offset : stop]
+        self.offset = stop
+        return bytes(found)
+
+    def buffer(self, limit: int = MAX_UINT, what: str = "buffer") -> bytes:
+        """Bytes with their length, at most ``limit``."""
+        return self.fixed(self.uint(f"length of {what}", limit), what)
+
+    def string(self, limit: int = 1 << 16, what: str = "string") -> str:
+        """A UTF-8 string of at most ``limit`` bytes."""
+        at = self.offset
+        try:
+            return self.buffer(limit, what).decode()
+        except UnicodeDecodeError as error:
+            raise CodecError(f"{what} at offset {at}: no UTF-8") from error
+
+    def rest(self) -> bytes:
+        """All that is left."""
+        return self.fixed(self.left)
+
+    def end(self) -> None:
+        """Raises :class:`CodecError` when something is left."""
+        if self.left:
+            raise CodecError(f"{self.left} bytes too many at offset {self.offset}")

@@ -1,0 +1,508 @@
+"""One hypercore: append, get, prove, apply what a peer proves, truncate; over a :class:`Storage`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from . import checking, flat, proving
+from .bitfield import PAGE_BITS, Bitfield
+from .codec import MAX_UINT, CodecError
+from .crypto import PADDING, BlockCipher, KeyPair, Node, leaf_node, parent_node, tree_hash
+from .heads import Appended, Available, BlockSource, Change, Dropped, SignedHead, Truncated
+from .manifest import Authority, Manifest, ManifestError
+from .nodes import Nodes
+from .proof import Batch, BlockProof, HashProof, Proof, ProofError, Request, SeekProof, UpgradeProof
+from .storage import CoreRecord, Storage, StorageError
+
+MAX_PENDING = 256
+MAX_PENDING_BYTES = 16 * 1024 * 1024
+MAX_BLOCK_BYTES = (1 << 24) - 1 - 4096
+
+
+class CoreError(Exception):
+    """Something that this core cannot do; says why."""
+
+
+Listener = Callable[[Change], None]
+
+
+class Core:
+    """Made by a :class:`Corestore`. Not for more than one thread at a time."""
+
+    def __init__(
+        self, storage: Storage, record: CoreRecord, commit: Callable[[], None], undo: Callable[[], None]
+    ) -> None:
+        self._storage, self._record, self._commit_all, self._undo_all = storage, record, commit, undo
+        self._pair = KeyPair(record.seed) if record.seed is not None else None
+        self.blocks: BlockSource | None = None
+        self._listeners: list[Listener] = []
+        self._pending = self._pending_bytes = 0
+        self._load()
+
+    def _load(self) -> None:
+        record = self._record
+        self._authority = self._known_authority(record.manifest)
+        self._bits = Bitfield(self._storage.pages(record.id))
+        self._nodes = Nodes(self._storage, record.id)
+        self._roots = [self._stored(index) for index in flat.full_roots(2 * record.length)]
+        self._cipher: BlockCipher | None = None
+        if record.encryption_key is not None:
+            compat = self._authority.compat if self._authority is not None else False
+            self._cipher = BlockCipher(record.key, record.encryption_key, compat)
+
+    def _known_authority(self, manifest: bytes | None) -> Authority | None:
+        if manifest is None:
+            return None
+        try:
+            return Authority.of(self._record.key, Manifest.decode(manifest))
+        except (ManifestError, CodecError) as error:
+            raise StorageError(f"the stored manifest of core {self.key.hex()} is damaged: {error}") from error
+
+    def use_encryption(self, encryption_key: bytes) -> None:
+        """Decrypt with this key from here on; durable. Raises :class:`CoreError` when the core has another."""
+        known = self._record.encryption_key
+        if known == encryption_key:
+            return
+        if known is not None or self.writable:
+            raise CoreError(f"core {self.key.hex()} has {'another' if known is not None else 'no'} encryption key")
+        compat = self._authority is not None and self._authority.compat
+        self._cipher = BlockCipher(self.key, encryption_key, compat)
+        self._record.encryption_key = encryption_key
+        self._storage.put_encryption(self._record.id, encryption_key)
+        self.flush()
+
+    # ---- what it is
+
+    @property
+    def key(self) -> bytes:
+        """The core's key, 32 bytes."""
+        return self._record.key
+
+    @property
+    def discovery_key(self) -> bytes:
+        """The name under which it is looked for."""
+        return self._record.discovery_key
+
+    @property
+    def name(self) -> str | None:
+        """Its name in the corestore."""
+        return self._record.name
+
+    @property
+    def length(self) -> int:
+        """Blocks."""
+        return self._record.length
+
+    @property
+    def byte_length(self) -> int:
+        """Bytes of all blocks, as they were appended."""
+        total = sum(root.size for root in self._roots)
+        return total - self.padding * self.length
+
+    @property
+    def padding(self) -> int:
+        """Bytes in front of each block (8 when it is encrypted)."""
+        return 0 if self._cipher is None else PADDING
+
+    @property
+    def fork(self) -> int:
+        """How often it was truncated."""
+        return self._record.fork
+
+    @property
+    def writable(self) -> bool:
+        """Whether the secret key is here."""
+        return self._pair is not None
+
+    @property
+    def contiguous_length(self) -> int:
+        """Blocks that are here without a gap from block 0."""
+        return min(self._bits.contiguous, self.length)
+
+    @property
+    def manifest(self) -> bytes | None:
+        """The manifest that peers need (None: compat, or not known yet)."""
+        return None if self._authority is None or self._authority.compat else self._authority.manifest.encode()
+
+    @property
+    def knows_signers(self) -> bool:
+        """Whether it is known who signs."""
+        return self._authority is not None
+
+    def roots(self, length: int | None = None) -> tuple[Node, ...]:
+        """The roots of the tree, or of an earlier ``length``. Raises :class:`CoreError` when they are not known here."""
+        if length is None or length == self.length:
+            return tuple(self._roots)
+        if not 0 <= length <= self.length:
+            raise CoreError(f"length {length} of a core of {self.length} blocks")
+        return tuple(self._stored(index) for index in flat.full_roots(2 * length))
+
+    def tree_hash(self, length: int | None = None) -> bytes:
+        """The tree hash, or that of an earlier ``length``."""
+        return tree_hash(self.roots(length))
+
+    def head(self) -> SignedHead:
+        """The signed head. Raises :class:`CoreError` for an empty core."""
+        if self.length == 0 or self._authority is None:
+            raise CoreError("an empty core has no signed head")
+        container = self._record.signature
+        try:
+            raw = self._authority.raw_signature(container)
+        except ManifestError as error:
+            raise CoreError(f"the head of {self.key.hex()} is not signed by one signer: {error}") from error
+        return SignedHead(self.key, self.manifest, self.fork, self.length, tuple(self._roots), container, raw)
+
+    def head_is_signed(self) -> bool:
+        """Check the stored signature of the head anew."""
+        authority, record = self._authority, self._record
+        return authority is not None and authority.verify(self._roots, self.length, self.fork, record.signature)
+
+    def has(self, index: int) -> bool:
+        """Whether a block is here."""
+        return index < self.length and self._bits.get(index)
+
+    def ranges(self, start: int = 0, end: int | None = None) -> list[tuple[int, int]]:
+        """Runs of blocks that are here, as [start, end)."""
+        return list(self._bits.ranges(start, self.length if end is None else min(end, self.length)))
+
+    def page(self, number: int) -> bytes | None:
+        """A page of the bitfield (32,768 blocks)."""
+        return self._bits.page(number)
+
+    def node(self, index: int) -> Node | None:
+        """A tree node, if it is known here."""
+        return self._nodes.get(index)
+
+    def block_over(self, limit: int, start: int, end: int) -> tuple[int, int] | None:
+        """(index, bytes) of a block of [start, end) with more than ``limit`` bytes, as far as sizes are known here."""
+        leaf = self._nodes.larger_leaf(start, end, limit)
+        return None if leaf is None else (leaf.index // 2, leaf.size)
+
+    def _stored(self, index: int) -> Node:
+        node = self.node(index)
+        if node is None:
+            raise CoreError(f"tree node {index} is not here")
+        return node
+
+    def _node_to_prove(self, index: int) -> Node:
+        node = self.node(index)
+        if node is None:
+            raise ProofError(f"tree node {index} is not here")
+        return node
+
+    def byte_range(self, block: int, length: int | None = None) -> tuple[int, int]:
+        """(offset, size) of a block by its own path in the tree. Raises :class:`CoreError` when the path is not here."""
+        length = self.length if length is None else length
+        if not 0 <= block < length:
+            raise CoreError(f"block {block} of a core of {length} blocks")
+        try:
+            start = proving.byte_offset(self._node_to_prove, 2 * block, 2 * length)
+        except ProofError as error:
+            raise CoreError(str(error)) from error
+        return start, self._stored(2 * block).size
+
+    # ---- reading and writing
+
+    def raw(self, index: int) -> bytes | None:
+        """A block as it is in the tree; None when it is not here."""
+        if not self.has(index):
+            return None
+        data = self.blocks.get(index) if self.blocks is not None else None
+        return data if data is not None else self._storage.block(self._record.id, index)
+
+    def get(self, index: int) -> bytes | None:
+        """A block as it was appended; None when it is not here."""
+        data = self.raw(index)
+        return data if data is None or self._cipher is None else self._cipher.decrypt(index, data)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One commit, made from what is stored now, or nothing at all.
+
+        Two appends to the same length would be two signed heads that contradict each other: every peer would
+        refuse the core from then on. So what another process wrote is taken over first.
+        """
+        self._storage.begin()
+        try:
+            stored = self._storage.head(self._record.id)
+            if stored is None:
+                raise CoreError(f"core {self.key.hex()} was removed")
+            if stored != (self.fork, self.length):
+                record = self._storage.find("key", self.key)
+                assert record is not None
+                self.reload(record)
+            yield
+            self.flush()
+        except BaseException:
+            self._undo_all()
+            raise
+
+    def append(self, blocks: bytes | Sequence[bytes]) -> int:
+        """Append; blocks and signed head are durable on return. The new length.
+
+        Raises :class:`CoreError`, and :class:`StorageError` when it cannot be written: then nothing of it is there.
+        """
+        if self._pair is None or self._authority is None:
+            raise CoreError(f"core {self.key.hex()} is not ours to write")
+        many = [blocks] if isinstance(blocks, bytes) else list(blocks)
+        if not many:
+            return self.length
+        with self._writing():
+            before, length = self.length, self.length + len(many)
+            stored, nodes, roots = self._grown(many)
+            self._storage.put_blocks(self._record.id, stored)
+            self._nodes.put(nodes)
+            self._bits.set_range(before, length)
+            self._sign(roots, length, self.fork)
+        self._tell(Appended(length))
+        self._tell(Available(before, length))
+        return length
+
+    def _grown(self, many: list[bytes]) -> tuple[list[tuple[int, bytes]], list[Node], list[Node]]:
+        """Blocks as they are stored, the nodes that they bring, and the roots with them."""
+        roots, nodes, stored = list(self._roots), [], []
+        for index, plain in enumerate(many, self.length):
+            data = plain if self._cipher is None else self._cipher.encrypt(index, plain, self.fork)
+            if len(data) > MAX_BLOCK_BYTES:
+                raise CoreError(f"block {index} has {len(data)} bytes, at most {MAX_BLOCK_BYTES} can be sent")
+            stored.append((index, data))
+            node = leaf_node(index, data)
+            nodes.append(node)
+            roots.append(node)
+            while len(roots) > 1 and flat.sibling(roots[-1].index) == roots[-2].index:
+                joined = parent_node(roots[-2], roots[-1])
+                nodes.append(joined)
+                roots[-2:] = [joined]
+        return stored, nodes, roots
+
+    def _sign(self, roots: list[Node], length: int, fork: int) -> None:
+        assert self._pair is not None
+        assert self._authority is not None
+        raw = self._pair.sign(self._authority.message(tree_hash(roots), length, fork))
+        self._put_head(roots, length, fork, self._authority.container(raw), self._authority)
+
+    def _put_head(
+        self, roots: list[Node], length: int, fork: int, signature: bytes, authority: Authority | None
+    ) -> None:
+        record = self._record
+        record.length, record.fork, record.signature = length, fork, signature
+        if authority is not None:
+            record.manifest = authority.manifest.encode()
+            if self._authority is None and record.encryption_key is not None:
+                self._cipher = BlockCipher(record.key, record.encryption_key, authority.compat)
+            self._authority = authority
+        self._roots = roots
+        self._storage.put_head(record.id, fork, length, signature, record.manifest)
+
+    def truncate(self, length: int, fork: int | None = None) -> None:
+        """Cut the core to ``length`` blocks, under a new ``fork`` (default: the next). Raises :class:`CoreError`."""
+        if self._pair is None:
+            raise CoreError(f"core {self.key.hex()} is not ours to write")
+        with self._writing():
+            fork = self.fork + 1 if fork is None else fork
+            if not 0 <= length <= self.length or not self.fork < fork <= MAX_UINT:
+                raise CoreError(f"cannot cut {self.length} blocks at fork {self.fork} to {length} at {fork}")
+            roots = list(self.roots(length))
+            self._cut(length)
+            self._sign(roots, length, fork)
+        self._tell(Truncated(length, fork))
+
+    def _cut(self, length: int) -> None:
+        self._storage.delete_blocks(self._record.id, length, MAX_UINT)
+        self._nodes.delete_beyond(length)
+        self._bits.clear_range(length, max(length, self.length))
+
+    def clear(self, start: int, end: int) -> None:
+        """Forget the bytes of blocks [start, end); the tree stays."""
+        self._storage.delete_blocks(self._record.id, start, end)
+        self._bits.clear_range(start, end)
+        self.flush()
+        self._tell(Dropped(start, end))
+
+    def keep_nodes(self, nodes: Sequence[Node]) -> None:
+        """Keep tree nodes that the caller has verified against a head of this core. Durable with the next :meth:`flush`."""
+        self._nodes.put(nodes)
+
+    def mark(self, start: int, end: int) -> None:
+        """Blocks [start, end) are in the external source. Durable with the next :meth:`flush`."""
+        self._bits.set_range(start, end)
+        self._tell(Available(start, end))
+
+    def unmark(self, start: int, end: int) -> None:
+        """Blocks [start, end) are not in the external source any more."""
+        self._bits.clear_range(start, end)
+        self._tell(Dropped(start, end))
+
+    # ---- proving and checking
+
+    def missing_nodes(self, index: int) -> int:
+        """How many levels above tree node ``index`` a proof must climb to reach a node that is known here."""
+        head = 2 * self.length
+        it = flat.Iterator(index)
+        if it.index + (it.factor >> 1) - 1 >= head:
+            return 0
+        count = 0
+        while not it.contains(head) and not self._nodes.has(it.index):
+            count += 1
+            it.parent()
+        return count
+
+    def prove(self, request: Request) -> Proof:
+        """Answer a peer's request. Raises :class:`ProofError` when it cannot be."""
+        wanted = request.block
+        value = self.raw(wanted.index) if wanted is not None else None
+        if wanted is not None and value is None:
+            raise ProofError(f"block {wanted.index} is not here")
+        if request.upgrade is not None and self.length == 0:
+            raise ProofError("an empty core has no upgrade")
+        paths = proving.prove(self._node_to_prove, self.length, request)
+        block = BlockProof(wanted.index, value or b"", paths.node or ()) if wanted is not None else None
+        node = HashProof(request.hash.index, paths.node or ()) if request.hash is not None and wanted is None else None
+        seek = None
+        if request.seek is not None and paths.seek is not None:
+            seek = SeekProof(request.seek.bytes, paths.seek)
+        upgrade = None
+        if request.upgrade is not None:
+            start, length = request.upgrade.start, request.upgrade.length
+            upgrade = UpgradeProof(start, length, paths.upgrade or (), paths.additional, self._record.signature)
+        manifest = self.manifest if request.manifest else None
+        return Proof(self.fork, block, node, seek, upgrade, manifest)
+
+    def verify(self, answer: Proof) -> tuple[Batch, Authority | None]:
+        """Check an answer against what is known; nothing is stored. Raises :class:`ProofError`."""
+        if answer.fork != self.fork and not (self.length == 0 and answer.upgrade is not None):
+            raise ProofError(f"an answer of fork {answer.fork}, fork {self.fork} is here")
+        return self._verify_from(answer, self._roots, self.length)
+
+    def _verify_from(self, answer: Proof, roots: list[Node], length: int) -> tuple[Batch, Authority | None]:
+        batch = Batch(length=length)
+        unused = checking.verify_tree(answer, batch)
+        authority: Authority | None = None
+        if answer.upgrade is not None:
+            unused = checking.verify_upgrade(answer.upgrade, roots, length, unused, batch)
+            authority = self._authority_of(answer)
+            assert batch.roots is not None
+            if not authority.verify(batch.roots, batch.length, answer.fork, answer.upgrade.signature):
+                raise ProofError(f"the signature of the head of {batch.length} blocks at fork {answer.fork} is wrong")
+        if unused is not None:
+            known = self.node(unused.index) or next((one for one in roots if one.index == unused.index), None)
+            if known is None and batch.roots is not None:
+                known = next((one for one in batch.roots if one.index == unused.index), None)
+            if (
+                known is None
+                or known.hash != unused.hash
+                or (known.size != unused.size and not checking.worked_out(answer))
+            ):
+                raise ProofError(f"the path does not lead to tree node {unused.index} as it is known here")
+        return batch, authority
+
+    def _authority_of(self, answer: Proof) -> Authority:
+        if self._authority is not None:
+            return self._authority
+        try:
+            return Authority.of(self.key, None if answer.manifest is None else Manifest.decode(answer.manifest))
+        except (ManifestError, CodecError) as error:
+            raise ProofError(str(error)) from error
+
+    def apply(self, answer: Proof, keep: bool = True) -> None:
+        """Check an answer and keep what it brings; ``keep`` False: all but the block's bytes.
+
+        Durable with the next :meth:`flush`, which comes by itself after some answers. Raises :class:`ProofError`.
+        """
+        batch, authority = self.verify(answer)
+        self._nodes.put(batch.nodes)
+        if batch.roots is not None and answer.upgrade is not None:
+            self._put_head(batch.roots, batch.length, answer.fork, answer.upgrade.signature, authority)
+            self._tell(Appended(batch.length))
+        if answer.block is not None:
+            self._take_block(answer.block, keep)
+        self._pending += 1
+        if self._pending >= MAX_PENDING or self._pending_bytes >= MAX_PENDING_BYTES:
+            self.flush()
+
+    def _take_block(self, block: BlockProof, keep: bool) -> None:
+        if keep:
+            self._storage.put_blocks(self._record.id, [(block.index, block.value)])
+            self._pending_bytes += len(block.value)
+        if self._bits.set(block.index):
+            self._tell(Available(block.index, block.index + 1))
+
+    def adopt_fork(self, answer: Proof) -> None:
+        """Take over a newer fork: an upgrade from 0, signed. What the new tree shares with the old from its left is kept.
+
+        Raises :class:`ProofError`.
+        """
+        upgrade = answer.upgrade
+        if upgrade is None or upgrade.start != 0 or answer.fork <= self.fork:
+            raise ProofError(f"no upgrade from 0 to a fork newer than {self.fork}")
+        batch, authority = self._verify_from(answer, [], 0)
+        assert batch.roots is not None
+        shared = 0
+        for root in batch.roots:
+            known = self.node(root.index)
+            if known is None or known.hash != root.hash:
+                break
+            shared += flat.leaves(root.index)
+        self._cut(min(shared, self.length))
+        self._nodes.put(batch.nodes)
+        self._put_head(batch.roots, batch.length, answer.fork, upgrade.signature, authority)
+        self.flush()
+        self._tell(Truncated(min(shared, batch.length), answer.fork))
+        self._tell(Appended(batch.length))
+
+    # ---- housekeeping
+
+    def flush(self) -> None:
+        """Make all that was applied durable."""
+        self._commit_all()
+
+    def save(self) -> None:
+        """Put new nodes and changed pages into the open transaction; the corestore calls it before a commit."""
+        self._nodes.save()
+        for number in self._bits.dirty:
+            self._storage.put_page(self._record.id, number, self._bits.page(number) or b"")
+        self._bits.dirty.clear()
+        self._pending = self._pending_bytes = 0
+
+    @property
+    def dirty(self) -> bool:
+        """Whether its bitfield has changes that are not in the storage."""
+        return bool(self._bits.dirty)
+
+    def restore(self) -> None:
+        """Go back to what is stored, after a transaction was undone."""
+        record = self._storage.find("key", self.key)
+        if record is not None:
+            self._record = record
+            self._pending = self._pending_bytes = 0
+            self._load()
+
+    def reload(self, record: CoreRecord) -> None:
+        """Take over what another process wrote, if it wrote anything."""
+        before, was = (self.fork, self.length), self._bits
+        if before == (record.fork, record.length) and not was.differs(self._storage.pages(record.id)):
+            return
+        unsaved = was.dirty if self.fork == record.fork else set()
+        if self.fork == record.fork:
+            self._nodes.save()
+        self._record = record
+        self._load()
+        for number in unsaved:
+            for start, end in was.ranges(number * PAGE_BITS, (number + 1) * PAGE_BITS):
+                self._bits.set_range(start, end)
+        if self.fork != before[0]:
+            self._tell(Truncated(min(self.length, before[1]), self.fork))
+        if self.length != before[1]:
+            self._tell(Appended(self.length))
+        for start, end in self.ranges():
+            self._tell(Available(start, end))
+
+    def on_change(self, listener: Listener) -> Callable[[], None]:
+        """Hear of changes; returns how to stop."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def _tell(self, change: Change) -> None:
+        for listener in list(self._listeners):
+            listener(change)

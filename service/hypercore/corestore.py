@@ -1,0 +1,135 @@
+"""Many cores in one place: named ones from a primary key, any other by its key."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from .core import Core, CoreError
+from .crypto import KeyPair, blake2b, discovery_key, namespace
+from .manifest import default_manifest
+from .storage import CoreRecord, Storage, StorageError
+
+PRIMARY_KEY = "primary_key"
+FILE = "corestore.sqlite"
+
+
+class Corestore:
+    """``directory`` None: in memory. Not for more than one thread at a time; other processes may use the same directory."""
+
+    def __init__(self, directory: Path | None = None) -> None:
+        self._storage = Storage(None if directory is None else directory / FILE)
+        self._open: dict[bytes, Core] = {}
+        self._seen = self._storage.data_version()
+        primary = self._storage.setting(PRIMARY_KEY)
+        if primary is None:
+            primary = secrets.token_bytes(32)
+            self._storage.put_setting(PRIMARY_KEY, primary)
+            self._storage.commit()
+        self._primary = primary
+
+    def create(self, name: str | None = None, *, compat: bool = False, encryption_key: bytes | None = None) -> Core:
+        """A new core of ours; a ``name`` gives the same keys every time. Raises :class:`CoreError` when it exists."""
+        pair = KeyPair(self._seed(name)) if name is not None else KeyPair.generate()
+        manifest = default_manifest(pair.public)
+        key = pair.public if compat else manifest.key
+        if self._storage.find("key", key) is not None:
+            raise CoreError(f"core {name or key.hex()} exists")
+        record = CoreRecord(0, key, discovery_key(key), name, manifest.encode(), pair.seed, encryption_key, 0, 0, b"")
+        return self._add(record)
+
+    def _seed(self, name: str) -> bytes:
+        (root,) = namespace("corestore", 1)
+        return blake2b(root + bytes(32) + name.encode(), key=self._primary)
+
+    def named(self, name: str) -> Core:
+        """The core of a name, made if it is not there."""
+        record = self._storage.find("name", name)
+        return self._opened(record) if record is not None else self.create(name)
+
+    def get(self, key: bytes, *, encryption_key: bytes | None = None) -> Core:
+        """The core of a key; an empty replica if it is not here yet. An encryption key is kept from then on.
+
+        Raises :class:`CoreError` for a key that is none, or another encryption key than the core has.
+        """
+        if len(key) != 32:
+            raise CoreError(f"a core's key has 32 bytes, not {len(key)}")
+        record = self._storage.find("key", key)
+        if record is not None:
+            core = self._opened(record)
+            if encryption_key is not None:
+                core.use_encryption(encryption_key)
+            return core
+        return self._add(CoreRecord(0, key, discovery_key(key), None, None, None, encryption_key, 0, 0, b""))
+
+    def find(self, discovery: bytes) -> Core | None:
+        """The core of a discovery key, if it is here."""
+        record = self._storage.find("discovery", discovery)
+        return None if record is None else self._opened(record)
+
+    def known(self, key: bytes) -> Core | None:
+        """The core of a key, if it is here."""
+        record = self._storage.find("key", key)
+        return None if record is None else self._opened(record)
+
+    def cores(self) -> list[Core]:
+        """All cores that are here."""
+        return [self._opened(record) for record in self._storage.cores()]
+
+    def remove(self, core: Core) -> None:
+        """Forget a core, its keys and its blocks; durable on return. ``core`` must not be used any more."""
+        self._open.pop(core.key, None)
+        record = self._storage.find("key", core.key)
+        if record is not None:
+            self._storage.remove_core(record.id)
+        self.flush()
+
+    def _add(self, record: CoreRecord) -> Core:
+        self._storage.add_core(record)
+        self.flush()
+        return self._opened(record)
+
+    def _opened(self, record: CoreRecord) -> Core:
+        self.refresh()
+        core = self._open.get(record.key)
+        if core is None:
+            core = self._open[record.key] = Core(self._storage, record, self.flush, self.undo)
+        return core
+
+    def refresh(self) -> None:
+        """Take over what other processes wrote meanwhile."""
+        version = self._storage.data_version()
+        if version == self._seen:
+            return
+        self._seen = version
+        for core in list(self._open.values()):
+            record = self._storage.find("key", core.key)
+            if record is not None:
+                core.reload(record)
+
+    def check_file(self) -> None:
+        """Have SQLite look over its file. Raises :class:`StorageError` when it is damaged."""
+        found = self._storage.damage()
+        if found is not None:
+            raise StorageError(f"{self._storage.path}: {found}")
+
+    def undo(self) -> None:
+        """Drop what was not made durable; every core is what is stored."""
+        self._storage.rollback()
+        for core in self._open.values():
+            core.restore()
+
+    def flush(self) -> None:
+        """Make all cores' changes durable. Raises :class:`StorageError`: then they are dropped."""
+        try:
+            for core in self._open.values():
+                core.save()
+            self._storage.commit()
+        except BaseException:
+            self.undo()
+            raise
+
+    def close(self) -> None:
+        """Flush and close the file."""
+        self.flush()
+        self._storage.close()

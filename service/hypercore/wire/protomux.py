@@ -1,0 +1,336 @@
+"""protomux: many channels on one stream, opened by (protocol, id) from either side. Sans-IO (hypercore.md, section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ..codec import CodecError, Reader, encode_buffer, encode_string, encode_uint
+from .errors import ProtocolError
+
+BATCH, OPEN, REJECT, CLOSE = 0, 1, 2, 3
+MAX_CHANNELS = 2048
+MAX_PROTOCOL = 256
+MAX_ID = 64
+MAX_HANDSHAKE = 4096
+MAX_EARLY = 32 * 1024
+MAX_ALL_EARLY = 256 * 1024
+MESSAGE_COST = 64  # what holding a message costs beside its bytes
+BATCH_BYTES = 1024 * 1024
+
+Name = tuple[str, bytes | None]
+
+
+@dataclass(eq=False, slots=True)
+class Endpoint:
+    """This side's end of a channel, and what to do when something happens on it.
+
+    Closed before the peer answered its open, it keeps its number until the answer comes: the peer pairs by order.
+    """
+
+    name: Name
+    local_id: int
+    handshake: bytes
+    on_open: Callable[[bytes], None]
+    on_message: Callable[[int, bytes], None]
+    on_close: Callable[[str], None]
+    remote_id: int | None = None
+    closed: bool = False
+
+    @property
+    def opened(self) -> bool:
+        """Whether both sides opened it."""
+        return self.remote_id is not None and not self.closed
+
+
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    """A channel that the peer opened and this side has not, with what it sent already."""
+
+    remote_id: int
+    handshake: bytes
+    early: list[tuple[int, bytes]] = field(default_factory=list)
+    size: int = 0
+
+
+Notify = Callable[[bytes | None, bytes], bool]
+
+
+class Mux:
+    """``write`` takes whole messages of the stream below; ``schedule`` is called when :meth:`flush` should come soon.
+
+    Until :meth:`settle`, what the peer opens and nobody here serves yet is kept, as whoever made the connection may
+    still be about to say what it serves; from then on it is rejected at once.
+    """
+
+    def __init__(self, write: Callable[[bytes], None], schedule: Callable[[], None]) -> None:
+        self._write, self._schedule = write, schedule
+        self._local: dict[int, Endpoint] = {}
+        self._remote: dict[int, Endpoint | _Waiting | None] = {}
+        self._waiting: dict[Name, list[_Waiting]] = {}
+        self._unpaired: dict[Name, list[Endpoint]] = {}
+        self._protocols: dict[str, Notify] = {}
+        self._pending: list[tuple[int, bytes]] = []
+        self._pending_bytes = 0
+        self._early_bytes = 0
+        self._settled = False
+        self.closed = False
+        self.on_unknown: Callable[[str], None] = lambda protocol: None
+        """Told of each protocol that the peer opens and nobody here serves."""
+
+    def on_protocol(self, protocol: str, notify: Notify) -> None:
+        """When the peer opens ``protocol``, ``notify(id, handshake)`` may :meth:`open` the same; False rejects it."""
+        self._protocols[protocol] = notify
+        for name, waiting in self._all_waiting():
+            if name[0] == protocol:
+                self._offer(name, waiting)
+
+    def settle(self) -> None:
+        """Everything that is served here has been said: reject what waits for anything else."""
+        self._settled = True
+        for name, waiting in self._all_waiting():
+            if name[0] not in self._protocols:
+                self.on_unknown(name[0])
+                self._reject(name, waiting)
+
+    def _all_waiting(self) -> list[tuple[Name, _Waiting]]:
+        return [(name, one) for name, many in self._waiting.items() for one in many]
+
+    def open(
+        self,
+        protocol: str,
+        identifier: bytes | None,
+        handshake: bytes,
+        on_open: Callable[[bytes], None],
+        on_message: Callable[[int, bytes], None],
+        on_close: Callable[[str], None],
+    ) -> Endpoint:
+        """Open a channel from this side. Raises :class:`ProtocolError` when there are too many."""
+        if len(self._local) >= MAX_CHANNELS:
+            raise ProtocolError(f"more than {MAX_CHANNELS} channels")
+        local_id = next(number for number in range(1, MAX_CHANNELS + 2) if number not in self._local)
+        name = (protocol, identifier)
+        endpoint = Endpoint(name, local_id, handshake, on_open, on_message, on_close)
+        self._local[local_id] = endpoint
+        body = encode_uint(local_id) + encode_string(protocol) + encode_buffer(identifier or b"") + handshake
+        self._control(OPEN, body)
+        waiting = self._waiting.get(name)
+        if waiting:
+            first = waiting[0]
+            self._take_waiting(name, first)
+            self._pair(endpoint, first)
+        else:
+            self._unpaired.setdefault(name, []).append(endpoint)
+        return endpoint
+
+    def _take_waiting(self, name: Name, one: _Waiting) -> None:
+        waiting = self._waiting[name]
+        waiting.remove(one)
+        if not waiting:
+            del self._waiting[name]
+        self._early_bytes -= one.size
+
+    def send(self, endpoint: Endpoint, kind: int, body: bytes) -> None:
+        """Queue a message; it goes out with the next flush."""
+        if endpoint.closed:
+            return
+        self._queue(endpoint.local_id, encode_uint(kind) + body)
+
+    def close(self, endpoint: Endpoint, reason: str = "closed") -> None:
+        """Close a channel from this side."""
+        if endpoint.closed:
+            return
+        self._control(CLOSE, encode_uint(endpoint.local_id))
+        self._end(endpoint, reason)
+
+    def flush(self) -> None:
+        """Write what is queued, in one message of the stream."""
+        pending, self._pending, self._pending_bytes = self._pending, [], 0
+        if not pending:
+            return
+        if len(pending) == 1:
+            channel, body = pending[0]
+            self._write(encode_uint(channel) + body)
+            return
+        channel = pending[0][0]
+        parts = [b"\0\0", encode_uint(channel)]
+        for owner, body in pending:
+            if owner != channel:
+                channel = owner
+                parts.append(b"\0" + encode_uint(channel))
+            parts.append(encode_uint(len(body)))
+            parts.append(body)
+        self._write(b"".join(parts))
+
+    def halt(self) -> None:
+        """Take and send nothing more: the peer did wrong, and the end comes soon."""
+        self.closed = True
+        self._pending = []
+
+    def shut(self, reason: str) -> None:
+        """The stream has ended: so do all channels."""
+        self.closed = True
+        self._pending = []
+        for endpoint in list(self._local.values()):
+            self._end(endpoint, reason)
+        self._local.clear()
+        self._unpaired.clear()
+        self._waiting.clear()
+        self._remote.clear()
+
+    def receive(self, message: bytes) -> None:
+        """Take a message of the stream. Raises :class:`ProtocolError`."""
+        try:
+            reader = Reader(message)
+            self._dispatch(reader.uint("channel"), reader)
+        except CodecError as error:
+            raise ProtocolError(f"a protomux message does not decode: {error}") from error
+
+    def _control(self, kind: int, body: bytes) -> None:
+        self._queue(0, encode_uint(kind) + body)
+
+    def _queue(self, channel: int, body: bytes) -> None:
+        if self.closed:
+            return
+        if self._pending_bytes + len(body) > BATCH_BYTES:
+            self.flush()
+        if not self._pending:
+            self._schedule()
+        self._pending.append((channel, body))
+        self._pending_bytes += len(body)
+
+    def _dispatch(self, channel: int, reader: Reader) -> None:
+        if channel == 0:
+            self._take_control(reader)
+            return
+        found = self._remote.get(channel)
+        if found is None:
+            return  # closed on this side meanwhile
+        kind = reader.uint("message type")
+        body = reader.rest()
+        if isinstance(found, Endpoint):
+            found.on_message(kind, body)
+            return
+        cost = len(body) + MESSAGE_COST
+        found.size += cost
+        self._early_bytes += cost
+        if found.size > MAX_EARLY or self._early_bytes > MAX_ALL_EARLY:
+            raise ProtocolError(f"more than {MAX_EARLY >> 10} KiB on a channel that is not open")
+        found.early.append((kind, body))
+
+    def _take_control(self, reader: Reader) -> None:
+        if not reader.left:
+            return
+        kind = reader.uint("control type")
+        if kind == BATCH:
+            self._take_batch(reader)
+        elif kind == OPEN:
+            self._take_open(reader)
+        elif kind == REJECT:
+            self._take_reject(reader.uint("rejected channel"))
+        elif kind == CLOSE:
+            self._take_close(reader.uint("closed channel"))
+
+    def _take_reject(self, local_id: int) -> None:
+        endpoint = self._local.get(local_id)
+        if endpoint is None or endpoint.remote_id is not None:
+            raise ProtocolError(f"the peer rejected channel {local_id}, which waits for no answer")
+        self._answered(endpoint)
+        del self._local[local_id]
+        self._end(endpoint, "the peer does not serve that")
+
+    def _take_batch(self, reader: Reader) -> None:
+        channel = reader.uint("channel")
+        while reader.left and not self.closed:
+            size = reader.uint("length in a batch")
+            if size == 0:
+                channel = reader.uint("channel")
+                continue
+            end = reader.offset + size
+            if end > reader.end_offset:
+                raise CodecError(f"a batched message of {size} bytes at offset {reader.offset}")
+            if channel == 0 and reader.data[reader.offset] == BATCH:
+                raise ProtocolError("a batch within a batch")
+            self._dispatch(channel, Reader(reader.data, reader.offset, end))
+            reader.offset = end
+
+    def _take_open(self, reader: Reader) -> None:
+        remote_id = reader.uint("channel")
+        protocol = reader.string(MAX_PROTOCOL, "protocol")
+        identifier = reader.buffer(MAX_ID, "channel id") or None
+        if reader.left > MAX_HANDSHAKE:
+            raise ProtocolError(f"a channel's handshake of {reader.left} bytes")
+        handshake = reader.rest()
+        if remote_id == 0 or remote_id > len(self._remote) + 1 or self._remote.get(remote_id) is not None:
+            raise ProtocolError(f"the peer opened channel {remote_id}, which is taken or skips a number")
+        if remote_id > MAX_CHANNELS:
+            raise ProtocolError(f"more than {MAX_CHANNELS} channels")
+        waiting = _Waiting(remote_id, handshake)
+        name = (protocol, identifier)
+        unpaired = self._unpaired.get(name)
+        if unpaired:
+            endpoint = unpaired[0]
+            self._answered(endpoint)
+            if endpoint.closed:
+                # it answers an open that was taken back: neither number is in use now. Closed once more, since an
+                # npm peer overlooks a close that reaches it while it still makes up its mind
+                self._remote[remote_id] = None
+                del self._local[endpoint.local_id]
+                self._control(CLOSE, encode_uint(endpoint.local_id))
+            else:
+                self._pair(endpoint, waiting)
+            return
+        self._remote[remote_id] = waiting
+        self._waiting.setdefault(name, []).append(waiting)
+        self._offer(name, waiting)
+
+    def _offer(self, name: Name, waiting: _Waiting) -> None:
+        """Let whoever serves the protocol open the channel from this side."""
+        notify = self._protocols.get(name[0])
+        if notify is None and not self._settled:
+            return
+        if notify is None:
+            self.on_unknown(name[0])
+        accepted = notify is not None and notify(name[1], waiting.handshake)
+        if not accepted:
+            self._reject(name, waiting)
+
+    def _reject(self, name: Name, waiting: _Waiting) -> None:
+        if waiting not in self._waiting.get(name, ()):
+            return  # it was opened all the same
+        self._take_waiting(name, waiting)
+        self._remote[waiting.remote_id] = None
+        self._control(REJECT, encode_uint(waiting.remote_id))
+
+    def _take_close(self, remote_id: int) -> None:
+        found = self._remote.get(remote_id)
+        if isinstance(found, Endpoint):
+            self._end(found, "the peer closed it")
+        elif found is not None:
+            for name, waiting in self._all_waiting():
+                if waiting is found:
+                    self._reject(name, waiting)  # the peer counts on an answer to its open
+
+    def _pair(self, endpoint: Endpoint, waiting: _Waiting) -> None:
+        endpoint.remote_id = waiting.remote_id
+        self._remote[waiting.remote_id] = endpoint
+        endpoint.on_open(waiting.handshake)
+        for kind, body in waiting.early:
+            if not endpoint.closed:
+                endpoint.on_message(kind, body)
+
+    def _end(self, endpoint: Endpoint, reason: str) -> None:
+        if endpoint.closed:
+            return
+        endpoint.closed = True
+        if endpoint.remote_id is not None:
+            self._local.pop(endpoint.local_id, None)
+            self._remote[endpoint.remote_id] = None
+        endpoint.on_close(reason)
+
+    def _answered(self, endpoint: Endpoint) -> None:
+        """The peer answered its open."""
+        waiting = self._unpaired[endpoint.name]
+        waiting.remove(endpoint)
+        if not waiting:
+            del self._unpaired[endpoint.name]
