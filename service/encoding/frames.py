@@ -1,0 +1,102 @@
+"""The language between the pool and its workers: length-prefixed frames over a worker's standard input and output.
+
+A frame is u32 length | u8 kind | body, the length counting kind and body. To the worker: OPEN u32 context | u8 what |
+salt[32] | key, CLOSE u32 context, RUN u32 context | u64 first sector | bytes. From it, one for each RUN and in the same
+order: DONE bytes, or FAILED "ErrorName: message".
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Final
+
+from .errors import (
+    BackendError,
+    ComputationFault,
+    EncodingError,
+    ModulusError,
+    PrivateKeyError,
+    ProfileError,
+    SectorError,
+)
+
+OPEN: Final = 1
+CLOSE: Final = 2
+RUN: Final = 3
+DONE: Final = 4
+FAILED: Final = 5
+
+ENCODE: Final = 1
+DECODE: Final = 2
+
+_LENGTH = struct.Struct("<I")
+_CONTEXT = struct.Struct("<I")
+_RUN = struct.Struct("<IQ")
+LENGTH_SIZE = _LENGTH.size
+_REPORTED: dict[str, type[EncodingError]] = {
+    kind.__name__: kind
+    for kind in (BackendError, ComputationFault, ModulusError, PrivateKeyError, ProfileError, SectorError)
+}
+
+
+@dataclass(frozen=True, repr=False)
+class Context:
+    """What a run is worked off with: ENCODE with a private key's bytes, or DECODE with profile byte and modulus."""
+
+    what: int
+    salt: bytes
+    key: bytes
+
+
+def frame(kind: int, *body: bytes) -> bytes:
+    """One frame."""
+    return _LENGTH.pack(1 + sum(map(len, body))) + bytes([kind]) + b"".join(body)
+
+
+def frame_length(prefix: bytes) -> int:
+    """The length that the first LENGTH_SIZE bytes announce."""
+    return int(_LENGTH.unpack(prefix)[0])
+
+
+def open_frame(number: int, context: Context) -> bytes:
+    """Tell a worker the context that later frames call `number`."""
+    return frame(OPEN, _CONTEXT.pack(number), bytes([context.what]), context.salt, context.key)
+
+
+def close_frame(number: int) -> bytes:
+    """Let a worker forget a context."""
+    return frame(CLOSE, _CONTEXT.pack(number))
+
+
+def run_frame(number: int, first_sector: int, data: bytes) -> bytes:
+    """Give a worker a run of sectors to work off."""
+    return frame(RUN, _RUN.pack(number, first_sector), data)
+
+
+def parse_open(body: bytes) -> tuple[int, Context]:
+    """The inverse of `open_frame`, without length and kind."""
+    return _CONTEXT.unpack_from(body)[0], Context(body[4], body[5:37], body[37:])
+
+
+def parse_close(body: bytes) -> int:
+    """The inverse of `close_frame`, without length and kind."""
+    return int(_CONTEXT.unpack(body)[0])
+
+
+def parse_run(body: bytes) -> tuple[int, int, bytes]:
+    """The inverse of `run_frame`, without length and kind: context, first sector, bytes."""
+    number, first = _RUN.unpack_from(body)
+    return number, first, body[_RUN.size :]
+
+
+def failed_frame(error: EncodingError) -> bytes:
+    """Report an error in place of a result."""
+    return frame(FAILED, f"{type(error).__name__}: {error}".encode())
+
+
+def parse_failed(body: bytes) -> EncodingError:
+    """The error that a worker reported, as an exception of its own type."""
+    name, _, message = body.decode().partition(": ")
+    kind = _REPORTED.get(name)
+    return kind(message) if kind is not None else EncodingError(f"{name}: {message}")

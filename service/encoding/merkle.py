@@ -1,0 +1,158 @@
+"""The Merkle tree of a segment: hashes, the streaming frontier, and openings of sectors with their check."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from .errors import OpeningError, SectorError
+from .profiles import MAX_SECTORS, SECTOR
+from .sectors import check_run
+
+HASH = 32
+_FORMAT = 1
+
+
+def leaf_hash(ctx: bytes, sector: int, data: bytes) -> bytes:
+    """The hash of one encoded sector at its index (encoding.md section 7)."""
+    return blake2b(b"\x00" + ctx + struct.pack("<Q", sector) + data, digest_size=HASH).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """The parent of two nodes; a node without a sibling is promoted unchanged instead."""
+    return blake2b(b"\x01" + left + right, digest_size=HASH).digest()
+
+
+def root_hash(ctx: bytes, sectors: int, top: bytes) -> bytes:
+    """The root of a segment of `sectors` sectors, whose topmost node is `top`."""
+    return blake2b(b"\x02" + ctx + struct.pack("<QI", sectors, SECTOR) + top, digest_size=HASH).digest()
+
+
+def leaf_hashes(ctx: bytes, first_sector: int, data: bytes) -> list[bytes]:
+    """The leaf hashes of a run of sectors; raises SectorError for a ragged run or an index out of range."""
+    check_run(first_sector, data)
+    leaves = struct.unpack(f"{SECTOR}s" * (len(data) // SECTOR), data)
+    return [leaf_hash(ctx, first_sector + i, leaf) for i, leaf in enumerate(leaves)]
+
+
+def parents(level: Sequence[bytes]) -> list[bytes]:
+    """The level above: pairs hashed, the odd last node promoted."""
+    paired = [node_hash(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+    return paired + list(level[len(level) & ~1 :])
+
+
+@dataclass(frozen=True)
+class Opening:
+    """One encoded sector with the siblings of its path, bottom-up: the proof that it is in a segment's tree."""
+
+    sector: int
+    data: bytes
+    siblings: tuple[bytes, ...]
+
+
+def sibling_count(sector: int, sectors: int) -> int:
+    """How many siblings the path of `sector` has in a tree of `sectors` leaves."""
+    count = 0
+    while sectors > 1:
+        count += (sector ^ 1) < sectors
+        sector, sectors = sector // 2, (sectors + 1) // 2
+    return count
+
+
+def opening_root(ctx: bytes, sectors: int, opening: Opening) -> bytes:
+    """The root to which an opening leads in a tree of `sectors` leaves (exact-rules section 5).
+
+    Raises OpeningError, before anything is hashed, unless sector index, data and siblings have the exact number and
+    sizes that the tree prescribes.
+    """
+    if not 1 <= sectors <= MAX_SECTORS:
+        raise OpeningError(f"a tree cannot have {sectors} sectors")
+    if not 0 <= opening.sector < sectors:
+        raise OpeningError(f"sector {opening.sector} is not among the {sectors} of the tree")
+    if len(opening.data) != SECTOR:
+        raise OpeningError(f"sector {opening.sector} is opened with {len(opening.data)} bytes instead of {SECTOR}")
+    expected = sibling_count(opening.sector, sectors)
+    if len(opening.siblings) != expected:
+        raise OpeningError(f"sector {opening.sector} needs {expected} siblings, not {len(opening.siblings)}")
+    if any(len(sibling) != HASH for sibling in opening.siblings):
+        raise OpeningError(f"a sibling of sector {opening.sector} is not {HASH} bytes long")
+    node, siblings = leaf_hash(ctx, opening.sector, opening.data), iter(opening.siblings)
+    i, m = opening.sector, sectors
+    while m > 1:
+        if i & 1:
+            node = node_hash(next(siblings), node)
+        elif i + 1 < m:
+            node = node_hash(node, next(siblings))
+        i, m = i // 2, (m + 1) // 2
+    return root_hash(ctx, sectors, node)
+
+
+def verify_opening(ctx: bytes, sectors: int, root: bytes, opening: Opening) -> None:
+    """Check an opening against a root; `ctx`, `sectors` and `root` come from the chain, never from the prover.
+
+    Raises OpeningError that says what is wrong.
+    """
+    if opening_root(ctx, sectors, opening) != root:
+        raise OpeningError(f"the opening of sector {opening.sector} does not lead to the root {root.hex()}")
+
+
+class Frontier:
+    """The right edge of a growing tree: sectors go in as they come, the root can be had at any moment.
+
+    Holds one node per perfect subtree, at most 30. `on_node(height, hash)` is told of each perfect subtree as it is
+    completed, children before parents; height 0 is a leaf.
+    """
+
+    def __init__(self, ctx: bytes, on_node: Callable[[int, bytes], None] | None = None) -> None:
+        self.ctx = ctx
+        self.sectors = 0
+        self.on_node = on_node
+        self._peaks: list[tuple[int, bytes]] = []
+
+    def append(self, data: bytes) -> None:
+        """Add whole sectors at the end; raises SectorError for a ragged run or a segment that gets too long."""
+        for leaf in leaf_hashes(self.ctx, self.sectors, data):
+            self.push(0, leaf)
+
+    def push(self, height: int, node: bytes) -> None:
+        """Add a perfect subtree of 2^height sectors, which must begin at a multiple of its size."""
+        if self.sectors % (1 << height) or self.sectors + (1 << height) > MAX_SECTORS:
+            raise SectorError(f"a subtree of {1 << height} sectors cannot begin at sector {self.sectors}")
+        self.sectors += 1 << height
+        while True:
+            if self.on_node is not None:
+                self.on_node(height, node)
+            if not self._peaks or self._peaks[-1][0] != height:
+                break
+            node = node_hash(self._peaks.pop()[1], node)
+            height += 1
+        self._peaks.append((height, node))
+
+    def to_bytes(self) -> bytes:
+        """u8 format (1) | u64 sectors | one hash per perfect subtree, the largest first; at most 969 bytes."""
+        return struct.pack("<BQ", _FORMAT, self.sectors) + b"".join(node for _, node in self._peaks)
+
+    @classmethod
+    def from_bytes(cls, ctx: bytes, data: bytes) -> Frontier:
+        """Go on where `to_bytes` was called; raises SectorError for bytes that it cannot have written."""
+        if len(data) < 9 or data[0] != _FORMAT:
+            raise SectorError("these bytes are no frontier of a tree, or of a later format")
+        sectors = struct.unpack_from("<Q", data, 1)[0]
+        if sectors > MAX_SECTORS or len(data) != 9 + HASH * sectors.bit_count():
+            raise SectorError(f"a frontier of {sectors} sectors cannot have {len(data)} bytes")
+        tree = cls(ctx)
+        heights = [height for height in range(sectors.bit_length() - 1, -1, -1) if sectors >> height & 1]
+        for place, height in enumerate(heights):
+            tree.push(height, data[9 + HASH * place : 9 + HASH * (place + 1)])
+        return tree
+
+    def root(self) -> bytes:
+        """The root over all sectors so far; raises SectorError if there are none."""
+        if not self._peaks:
+            raise SectorError("a tree without sectors has no root")
+        top = self._peaks[-1][1]
+        for _, peak in reversed(self._peaks[:-1]):
+            top = node_hash(peak, top)
+        return root_hash(self.ctx, self.sectors, top)

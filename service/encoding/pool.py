@@ -1,0 +1,302 @@
+"""The worker pool: encodes and decodes streams of sectors on all cores, from asyncio, in order and in bounded memory.
+
+Processes, not threads: the permutation holds the GIL for two percent of an encoding and nearly all of a decoding, and a
+node's event loop must not wait for either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
+from contextlib import aclosing
+from dataclasses import dataclass
+from types import TracebackType
+
+from . import frames
+from .errors import PoolClosed, SectorError
+from .frames import Context
+from .keys import PrivateKey, check_modulus
+from .process import Job, WorkerProcess
+from .profiles import P1, SECTOR, Profile
+from .progress import Progress, ProgressMeter
+from .sectors import SectorDecoder, check_run, pad
+
+ENCODE_RUN = 32  # sectors a job: some 50 ms of work, small enough to be dropped quickly
+DECODE_RUN = 256
+INLINE = 16  # sectors that are decoded faster here than a worker could be asked
+MAX_PIECE = 16 * 1024 * 1024
+_DECODE_CONTEXTS = 64
+
+Pieces = AsyncIterable[bytes] | Iterable[bytes]
+_Queue = asyncio.Queue[Job | Exception | None]  # results in order, then None or what went wrong with the source
+
+
+@dataclass(frozen=True)
+class Run:
+    """Consecutive sectors of a segment, worked off: their bytes, and the index of the first."""
+
+    first_sector: int
+    data: bytes
+
+
+class CodecPool:
+    """Worker processes, one per core, started at first use; shared by all that a node encodes and decodes.
+
+    An async context manager. The workers end with this process, however it ends, and ignore Ctrl-C.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        """`workers`: how many processes; by default one for each core that this process may use."""
+        self.workers = workers if workers is not None else available_cores()
+        if self.workers < 1:
+            raise ValueError(f"a pool needs at least one worker, not {workers}")
+        self._jobs: asyncio.PriorityQueue[Job] = asyncio.PriorityQueue()
+        self._processes: list[WorkerProcess] = []
+        self._decoding: dict[Context, tuple[int, SectorDecoder]] = {}
+        self._numbers = itertools.count()
+        self._serials = itertools.count()
+        self._closed = False
+
+    async def __aenter__(self) -> CodecPool:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Stop all workers at once; what they had not finished raises PoolClosed."""
+        self._closed = True
+        processes, self._processes = self._processes, []
+        await asyncio.gather(*(process.stop() for process in processes))
+        while not self._jobs.empty():
+            self._jobs.get_nowait().fail(PoolClosed("the pool was closed"))
+        self._decoding.clear()
+
+    # ------------------------------------------------------------------ streams
+
+    def encode(
+        self, pieces: Pieces, *, salt: bytes, key: PrivateKey, first_sector: int = 0, sectors: int | None = None
+    ) -> CodecStream:
+        """Encode a stream of plaintext, from byte 256·first_sector of the segment on; zeros fill up its last sector.
+
+        `pieces` may have any sizes up to 16 MiB. `sectors` is the length of the segment, for the progress only.
+        """
+        context = Context(frames.ENCODE, salt, key.to_bytes())
+        runs = _runs(pieces, first_sector, ENCODE_RUN, padded=True)
+        return CodecStream(self, context, runs, ProgressMeter(first_sector, sectors))
+
+    def decode(
+        self,
+        pieces: Pieces,
+        *,
+        salt: bytes,
+        modulus: bytes,
+        profile: Profile = P1,
+        first_sector: int = 0,
+        sectors: int | None = None,
+    ) -> CodecStream:
+        """Decode a stream of encoded bytes that begins with sector `first_sector`; padding is left in.
+
+        Raises ModulusError at once, and SectorError at the end of a stream that stops within a sector.
+        """
+        check_modulus(modulus, profile)
+        context = Context(frames.DECODE, salt, bytes([profile.id]) + modulus)
+        runs = _runs(pieces, first_sector, DECODE_RUN, padded=False)
+        return CodecStream(self, context, runs, ProgressMeter(first_sector, sectors))
+
+    async def decode_run(
+        self, first_sector: int, data: bytes, *, salt: bytes, modulus: bytes, profile: Profile = P1
+    ) -> bytes:
+        """Decode one run of at most 16 MiB, spread over the workers; a short one is decoded right here.
+
+        Raises SectorError, ModulusError.
+        """
+        check_run(first_sector, data)
+        if len(data) > MAX_PIECE:
+            raise SectorError(f"a run of {len(data)} bytes exceeds {MAX_PIECE}")
+        context = Context(frames.DECODE, salt, bytes([profile.id]) + modulus)
+        number, decoder = self._decoder(context, profile)
+        count = len(data) // SECTOR
+        if count <= INLINE:
+            return decoder.decode(first_sector, data)
+        step = SECTOR * min(DECODE_RUN, max(INLINE, -(-count // self.workers)))
+        jobs = [
+            self.submit(number, context, first_sector + at // SECTOR, data[at : at + step])
+            for at in range(0, len(data), step)
+        ]
+        try:
+            return b"".join([await job.result for job in jobs])
+        finally:
+            for job in jobs:
+                job.result.cancel()
+
+    def _decoder(self, context: Context, profile: Profile) -> tuple[int, SectorDecoder]:
+        """Number and decoder of a segment, kept while it is among the last 64 used, in the workers too."""
+        entry = self._decoding.pop(context, None)
+        if entry is None:
+            entry = self.new_context(), SectorDecoder(context.salt, context.key[1:], profile)
+        self._decoding[context] = entry
+        if len(self._decoding) > _DECODE_CONTEXTS:
+            oldest, _ = self._decoding.pop(next(iter(self._decoding)))
+            self.forget(oldest)
+        return entry
+
+    # ------------------------------------------------------------------ jobs (for the streams below)
+
+    def new_context(self) -> int:
+        """A number by which the workers will know a context."""
+        return next(self._numbers)
+
+    def submit(self, number: int, context: Context, first_sector: int, data: bytes) -> Job:
+        """Queue a run for whichever worker is free first, decoding before encoding; raises PoolClosed."""
+        if self._closed:
+            raise PoolClosed("the pool was closed")
+        if not self._processes:
+            self._processes = [WorkerProcess(self._jobs) for _ in range(self.workers)]
+        result: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        job = Job(number, context, first_sector, data, result, serial=next(self._serials))
+        self._jobs.put_nowait(job)
+        return job
+
+    def forget(self, number: int) -> None:
+        """Let all workers erase what they hold of a context."""
+        for process in self._processes:
+            process.forget(number)
+
+
+class CodecStream:
+    """The results of a stream, in order; an async iterator of Run with the progress beside it.
+
+    Input is pulled only as results are taken: at most two runs per worker, and three more, are under way. To stop early
+    close it (`aclose`) or cancel the task that iterates; the workers then forget the key. An error ends it, too.
+    """
+
+    def __init__(
+        self, pool: CodecPool, context: Context, runs: AsyncGenerator[Run, None], meter: ProgressMeter
+    ) -> None:
+        """Not to be called from outside: see CodecPool."""
+        self._pool = pool
+        self._context = context
+        self._runs = runs
+        self._meter = meter
+        self._number = pool.new_context()
+        self._queue: _Queue = asyncio.Queue(maxsize=2 * pool.workers + 1)
+        self._feeder: asyncio.Task[None] | None = None
+        self._closed = False
+
+    @property
+    def progress(self) -> Progress:
+        """Sectors given out so far (those before `first_sector` included), rate, time left."""
+        return self._meter.progress
+
+    def __aiter__(self) -> AsyncIterator[Run]:
+        return self
+
+    async def __anext__(self) -> Run:
+        if self._closed:
+            raise StopAsyncIteration
+        if self._feeder is None:
+            feed = _feed(self._pool, self._number, self._context, self._runs, self._queue)
+            self._feeder = asyncio.create_task(feed)
+        try:
+            job = await self._queue.get()
+            if job is None:
+                raise StopAsyncIteration
+            if isinstance(job, Exception):
+                raise job
+            run = Run(job.first_sector, await job.result)
+        except BaseException:
+            await self.aclose()
+            raise
+        self._meter.add(len(run.data) // SECTOR)
+        return run
+
+    async def aclose(self) -> None:
+        """Stop; nothing is given out afterwards. Closing twice does nothing."""
+        self._abandon()
+        if self._feeder is not None:
+            await asyncio.gather(self._feeder, return_exceptions=True)
+            self._drop_queued()
+
+    def _abandon(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        if self._feeder is not None:
+            self._feeder.cancel()
+        self._drop_queued()
+        self._pool.forget(self._number)
+
+    def _drop_queued(self) -> None:
+        while not self._queue.empty():
+            job = self._queue.get_nowait()
+            if isinstance(job, Job):
+                job.result.cancel()
+
+    def __del__(self) -> None:
+        """Left by `break` without being closed: do what can be done without waiting."""
+        if not getattr(self, "_closed", True) and self._feeder is not None and not self._feeder.get_loop().is_closed():
+            self._abandon()
+
+
+async def _feed(
+    pool: CodecPool,
+    number: int,
+    context: Context,
+    runs: AsyncGenerator[Run, None],
+    queue: _Queue,
+) -> None:
+    """Submit runs as long as the queue of results has room; at last None, or what went wrong with the source."""
+    try:
+        async with aclosing(runs):
+            async for run in runs:
+                job = pool.submit(number, context, run.first_sector, run.data)
+                try:
+                    await queue.put(job)
+                except asyncio.CancelledError:
+                    job.result.cancel()
+                    raise
+        await queue.put(None)
+    except Exception as error:  # noqa: BLE001 - whatever the source raises is raised to who reads the results
+        await queue.put(error)
+
+
+async def _runs(pieces: Pieces, first_sector: int, count: int, *, padded: bool) -> AsyncGenerator[Run, None]:
+    """Cut pieces of any size into runs of `count` sectors; the last is shorter, and padded if so wanted."""
+    size = count * SECTOR
+    buffer = bytearray()
+    async for piece in _aiter(pieces):
+        if len(piece) > MAX_PIECE:
+            raise SectorError(f"a piece of {len(piece)} bytes exceeds {MAX_PIECE}")
+        buffer += piece
+        whole = len(buffer) - len(buffer) % size
+        for at in range(0, whole, size):
+            run = Run(first_sector, bytes(buffer[at : at + size]))
+            check_run(run.first_sector, run.data)
+            yield run
+            first_sector += count
+        del buffer[:whole]
+    if buffer:
+        rest = pad(bytes(buffer)) if padded else bytes(buffer)
+        check_run(first_sector, rest)
+        yield Run(first_sector, rest)
+
+
+async def _aiter(pieces: Pieces) -> AsyncIterator[bytes]:
+    if isinstance(pieces, AsyncIterable):
+        async for piece in pieces:
+            yield piece
+    else:
+        for piece in pieces:
+            yield piece
+
+
+def available_cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

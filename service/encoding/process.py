@@ -1,0 +1,161 @@
+"""The parent's side of one worker process: keeps it supplied, takes its results, starts it again if it dies."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import frames
+from .errors import PoolClosed, WorkerError
+from .frames import Context
+
+_ROOT = str(Path(__file__).resolve().parents[2])  # where the package `service` lies
+_START = "import sys; sys.path.append(sys.argv[1]); from service.encoding.worker import main; main()"
+_ATTEMPTS = 2
+_AHEAD = 2  # runs that a worker has before it, so that it never waits for the parent
+
+
+@dataclass(eq=False, repr=False)
+class Job:
+    """One run for a worker, and the future of its result."""
+
+    number: int
+    context: Context
+    first_sector: int
+    data: bytes
+    result: asyncio.Future[bytes]
+    serial: int
+    attempts: int = 0
+
+    def __lt__(self, other: Job) -> bool:
+        """Decoding first, as a reader may be waiting for it; otherwise in the order of submission."""
+        return (-self.context.what, self.serial) < (-other.context.what, other.serial)
+
+    def fail(self, error: Exception) -> None:
+        """Give up; whoever waits for the result gets `error`."""
+        if not self.result.done():
+            self.result.set_exception(error)
+            self.result.exception()  # whoever waits still gets it; if nobody does any more, nothing is to be logged
+
+
+class WorkerProcess:
+    """Takes jobs from the pool's queue for as long as it is not stopped.
+
+    A job whose process dies is tried once more, as its result depends on nothing else; then it fails with WorkerError.
+    """
+
+    def __init__(self, jobs: asyncio.PriorityQueue[Job]) -> None:
+        self._jobs = jobs
+        self._process: Process | None = None
+        self._opened: set[int] = set()
+        self._ahead = asyncio.Semaphore(_AHEAD)
+        self._sent: deque[Job] = deque()
+        self._reader: asyncio.Task[None] | None = None
+        self._task = asyncio.create_task(self._supply())
+
+    async def _supply(self) -> None:
+        while True:
+            await self._ahead.acquire()
+            job = await self._jobs.get()
+            if job.result.done():
+                self._ahead.release()
+                continue
+            try:
+                await self._send(job)
+            except asyncio.CancelledError:
+                job.fail(PoolClosed("the pool was closed"))
+                raise
+            except OSError as error:
+                if job not in self._sent:  # the process could not be started
+                    self._ahead.release()
+                    job.fail(WorkerError(f"a worker process cannot be started: {error}"))
+
+    async def _send(self, job: Job) -> None:
+        """Write a job to the process; if it dies meanwhile, the reader sees that and takes care of the job."""
+        if self._process is None:
+            self._process = await self._start()
+        stream = self._process.stdin
+        assert stream is not None
+        job.attempts += 1
+        self._sent.append(job)
+        if job.number not in self._opened:
+            self._opened.add(job.number)
+            stream.write(frames.open_frame(job.number, job.context))
+        stream.write(frames.run_frame(job.number, job.first_sector, job.data))
+        await stream.drain()
+
+    async def _start(self) -> Process:
+        """A session of its own keeps Ctrl-C away from it; the end of its input ends it."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-P", "-c", _START, _ROOT, stdin=PIPE, stdout=PIPE, start_new_session=True
+        )
+        self._opened.clear()
+        self._reader = asyncio.create_task(self._read(process))
+        return process
+
+    async def _read(self, process: Process) -> None:
+        stream = process.stdout
+        assert stream is not None
+        with suppress(asyncio.IncompleteReadError, OSError):
+            while True:
+                length = frames.frame_length(await stream.readexactly(frames.LENGTH_SIZE))
+                content = await stream.readexactly(length)
+                job = self._sent.popleft()
+                self._ahead.release()
+                if content[0] == frames.FAILED:
+                    job.fail(frames.parse_failed(content[1:]))
+                elif not job.result.done():
+                    job.result.set_result(content[1:])
+        await self._bury(process)
+
+    async def _bury(self, process: Process) -> None:
+        """The process is dead or dying: its jobs go back to the queue, or fail if it was not their first try."""
+        with suppress(ProcessLookupError):
+            process.kill()
+        code = await _gone(process)
+        self._process = None
+        lost, self._sent = self._sent, deque()
+        for job in lost:
+            self._ahead.release()
+            if job.attempts >= _ATTEMPTS:
+                job.fail(WorkerError(f"worker processes died twice at sector {job.first_sector} (last status {code})"))
+            else:
+                self._jobs.put_nowait(job)
+
+    def forget(self, number: int) -> None:
+        """Let the process erase a context."""
+        if number in self._opened and self._process is not None and self._process.stdin is not None:
+            self._opened.discard(number)
+            with suppress(OSError):
+                self._process.stdin.write(frames.close_frame(number))
+
+    async def stop(self) -> None:
+        """Kill the process and wait until it is gone; its jobs raise PoolClosed."""
+        tasks = [task for task in (self._task, self._reader) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for job in self._sent:
+            job.fail(PoolClosed("the pool was closed"))
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+            await _gone(self._process)
+
+
+async def _gone(process: Process) -> int:
+    """Wait until a killed process has ended and its pipes are closed; the status it ended with."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.close()
+    with suppress(OSError):
+        while await process.stdout.read(1 << 16):
+            pass
+    with suppress(OSError):
+        await process.stdin.wait_closed()
+    return await process.wait()

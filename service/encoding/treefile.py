@@ -1,0 +1,275 @@
+"""The tree file beside a segment's sectors: the nodes from 64 KiB up, so that openings need not hash everything.
+
+Layout: a header of 64 bytes, "datdot tree" | 0x00 | u8 version (1) | 19 zeros | ctx[32], then the hashes, 32 bytes
+each, of all perfect subtrees of 256 sectors or more in post-order. Appending never changes what is there, so a file
+that a crash cut short is still right as far as it goes; all of it can be made again from the sectors.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+
+from .errors import DamagedSectors, DamagedTree, SectorError, TreeFileError
+from .merkle import HASH, Frontier, Opening, leaf_hashes, node_hash, parents, root_hash
+from .profiles import SECTOR
+
+GROUP = 256  # sectors under a lowest stored node
+ReadSectors = Callable[[int, int], bytes]  # (first sector, count) -> encoded bytes
+_GROUP_HEIGHT = GROUP.bit_length() - 1
+_VERSION = 1
+_HEADER = 64
+
+
+def stored_nodes(groups: int) -> int:
+    """How many nodes the file holds of a tree with so many complete groups."""
+    return 2 * groups - groups.bit_count()
+
+
+class TreeFile:
+    """A segment's tree on disk, growing with its sectors; not to be used from two threads at once.
+
+    Acknowledge sectors only after `sync`, and pass only acknowledged counts to `open`.
+    """
+
+    def __init__(self, path: Path, descriptor: int, ctx: bytes) -> None:
+        """Not to be called from outside: see `create` and `open`."""
+        self.path = path
+        self.ctx = ctx
+        self._descriptor = descriptor
+        self._nodes = 0
+        self._pending = bytearray()
+        self._frontier = Frontier(ctx, self._keep)
+
+    # ------------------------------------------------------------------ making and opening
+
+    @classmethod
+    def create(cls, path: Path, ctx: bytes) -> TreeFile:
+        """A new, empty tree; replaces what was at `path`. Durable with the first `sync`."""
+        if len(ctx) != HASH:
+            raise TreeFileError(f"a context has {HASH} bytes, not {len(ctx)}")
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        os.pwrite(descriptor, _header(ctx), 0)
+        _sync_directory(path.parent)
+        return cls(path, descriptor, ctx)
+
+    @classmethod
+    def open(cls, path: Path, ctx: bytes, sectors: int, read: ReadSectors, root: bytes | None = None) -> TreeFile:
+        """The tree over the first `sectors` sectors, as it was when that count was acknowledged.
+
+        Nodes beyond are cut off, missing ones made again from the sectors; so is the whole file if it is absent, of
+        another version or context. With `root`, a file that does not lead to it is made again too, but only if the
+        sectors do lead to it: with damaged sectors the old nodes stay, as they tell which ones are damaged.
+        """
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return cls.rebuild(path, ctx, sectors, read)
+        if os.pread(descriptor, _HEADER, 0) != _header(ctx):
+            os.close(descriptor)
+            return cls.rebuild(path, ctx, sectors, read)
+        tree = cls(path, descriptor, ctx)
+        try:
+            tree._resume(sectors, read)
+            if root is None or tree.root() == root:
+                return tree
+            try:
+                whole = cls.rebuild(path, ctx, sectors, read, root)
+            except (DamagedTree, DamagedSectors):
+                return tree
+        except BaseException:
+            tree.close()
+            raise
+        tree.close()
+        return whole
+
+    @classmethod
+    def rebuild(cls, path: Path, ctx: bytes, sectors: int, read: ReadSectors, root: bytes | None = None) -> TreeFile:
+        """Make the file again from the sectors, in one step on disk; DamagedTree if they do not lead to `root`."""
+        fresh = path.with_name(path.name + ".new")
+        tree = cls.create(fresh, ctx)
+        try:
+            for first in range(0, sectors, GROUP):
+                tree.append(_read(read, first, min(GROUP, sectors - first)))
+            if root is not None and tree.root() != root:
+                raise DamagedTree(f"the {sectors} sectors of {path.name} on disk do not lead to the root {root.hex()}")
+            tree.sync()
+            os.replace(fresh, path)
+            _sync_directory(path.parent)
+        except BaseException:
+            tree.close()
+            fresh.unlink(missing_ok=True)
+            raise
+        tree.path = path
+        return tree
+
+    def _resume(self, sectors: int, read: ReadSectors) -> None:
+        held = max(0, os.fstat(self._descriptor).st_size - _HEADER) // HASH
+        groups = min(sectors // GROUP, _groups_of(held))
+        self._nodes = stored_nodes(groups)
+        os.ftruncate(self._descriptor, _HEADER + HASH * self._nodes)
+        frontier = Frontier(self.ctx)
+        for height in range(groups.bit_length() - 1, -1, -1):
+            if groups >> height & 1:
+                index = (groups >> height) - 1
+                frontier.push(_GROUP_HEIGHT + height, self._stored(height, index))
+        frontier.on_node = self._keep
+        self._frontier = frontier
+        for first in range(groups * GROUP, sectors, GROUP):
+            self.append(_read(read, first, min(GROUP, sectors - first)))
+
+    # ------------------------------------------------------------------ growing
+
+    @property
+    def sectors(self) -> int:
+        """How many sectors the tree covers."""
+        return self._frontier.sectors
+
+    def append(self, data: bytes) -> None:
+        """Add whole encoded sectors at the end; raises SectorError for a ragged run."""
+        self._frontier.append(data)
+        if self._pending:
+            os.pwrite(self._descriptor, self._pending, _HEADER + HASH * self._nodes)
+            self._nodes += len(self._pending) // HASH
+            self._pending.clear()
+
+    def _keep(self, height: int, node: bytes) -> None:
+        if height >= _GROUP_HEIGHT:
+            self._pending += node
+
+    def root(self) -> bytes:
+        """The root over all sectors so far."""
+        return self._frontier.root()
+
+    def sync(self) -> None:
+        """Returns once all that was appended survives a loss of power."""
+        os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        """Give back the file; the object is of no use afterwards."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> TreeFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # ------------------------------------------------------------------ opening sectors
+
+    def open_sector(
+        self, sector: int, read: ReadSectors, *, sectors: int | None = None, root: bytes | None = None
+    ) -> Opening:
+        """The opening of one sector in the tree over the first `sectors` (default: all); reads 64 KiB, at most twice.
+
+        With `root` the opening is checked against it. Raises SectorError for an index out of range, DamagedSectors if
+        the sector's group on disk is not what the tree recorded, DamagedTree if other damage keeps it from the root.
+        """
+        total = self._bounded(sectors)
+        if not 0 <= sector < total:
+            raise SectorError(f"sector {sector} is not among the {total} of the tree")
+        group = sector // GROUP
+        first, count = group * GROUP, min(GROUP, total - group * GROUP)
+        data = _read(read, first, count)
+        level, i, siblings = leaf_hashes(self.ctx, first, data), sector - first, []
+        while len(level) > 1:
+            if i ^ 1 < len(level):
+                siblings.append(level[i ^ 1])
+            level, i = parents(level), i // 2
+        node, index, height = level[0], group, 0
+        while total > GROUP << height:
+            if index ^ 1 <= (total - 1) // (GROUP << height):
+                sibling = self._subtree(height, index ^ 1, total, read)
+                siblings.append(sibling)
+                node = node_hash(sibling, node) if index & 1 else node_hash(node, sibling)
+            index, height = index // 2, height + 1
+        if root is None or root_hash(self.ctx, total, node) != root:
+            self._diagnose(group, count, level[0], total, root)
+        at = (sector - first) * SECTOR
+        return Opening(sector, data[at : at + SECTOR], tuple(siblings))
+
+    def _diagnose(self, group: int, count: int, node: bytes, total: int, root: bytes | None) -> None:
+        """Say why the group's hash does not lead to the root; silent if no root is known and the group is right."""
+        if count == GROUP and self._stored(0, group) != node:
+            raise DamagedSectors(group * GROUP, GROUP)
+        if root is not None:
+            tail = total % GROUP
+            where = f"the last {tail} sectors or " if tail else ""
+            raise DamagedTree(f"{where}the tree file {self.path.name} do not lead to the root {root.hex()}")
+
+    def root_at(self, sectors: int, read: ReadSectors) -> bytes:
+        """The root that the tree had over its first `sectors` sectors."""
+        total = self._bounded(sectors)
+        height = max(0, (total - 1).bit_length() - _GROUP_HEIGHT)
+        return root_hash(self.ctx, total, self._subtree(height, 0, total, read))
+
+    def damaged(self, read: ReadSectors) -> Iterator[tuple[int, int]]:
+        """All complete groups on disk that differ from what was recorded, as (first sector, count); reads it all."""
+        for group in range(self.sectors // GROUP):
+            if self._group(group, self.sectors, read) != self._stored(0, group):
+                yield group * GROUP, GROUP
+
+    def _bounded(self, sectors: int | None) -> int:
+        total = self.sectors if sectors is None else sectors
+        if not 1 <= total <= self.sectors:
+            raise SectorError(f"the tree covers {self.sectors} sectors, not {total}")
+        return total
+
+    def _subtree(self, height: int, index: int, total: int, read: ReadSectors) -> bytes:
+        """The node over groups [index·2^height, (index + 1)·2^height) in the tree over the first `total` sectors."""
+        if (index + 1) << height <= total // GROUP:
+            return self._stored(height, index)
+        if height == 0:
+            return self._group(index, total, read)
+        left = self._subtree(height - 1, 2 * index, total, read)
+        if (2 * index + 1) << (height - 1) > (total - 1) // GROUP:
+            return left
+        return node_hash(left, self._subtree(height - 1, 2 * index + 1, total, read))
+
+    def _group(self, group: int, total: int, read: ReadSectors) -> bytes:
+        first = group * GROUP
+        level = leaf_hashes(self.ctx, first, _read(read, first, min(GROUP, total - first)))
+        while len(level) > 1:
+            level = parents(level)
+        return level[0]
+
+    def _stored(self, height: int, index: int) -> bytes:
+        last = ((index + 1) << height) - 1  # the group with which this node was completed
+        node = os.pread(self._descriptor, HASH, _HEADER + HASH * (stored_nodes(last) + height))
+        if len(node) != HASH:
+            raise TreeFileError(f"{self.path.name} ends before the node of height {height}, index {index}")
+        return node
+
+
+def _groups_of(nodes: int) -> int:
+    """The most complete groups whose nodes all lie within the first `nodes`."""
+    low, high = nodes // 2, nodes
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if stored_nodes(middle) <= nodes else (low, middle - 1)
+    return low
+
+
+def _header(ctx: bytes) -> bytes:
+    return b"datdot tree\0" + bytes([_VERSION]) + bytes(19) + ctx
+
+
+def _read(read: ReadSectors, first: int, count: int) -> bytes:
+    data = read(first, count)
+    if len(data) != count * SECTOR:
+        raise DamagedSectors(first, count)
+    return data
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,91 @@
+"""One worker process of the pool: runs of sectors come in by standard input, results go out by standard output.
+
+It ends when its input does, so it cannot outlive the process that started it, however that ended.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import BinaryIO
+
+from . import frames
+from .errors import EncodingError
+from .keys import PrivateKey
+from .profiles import get_profile
+from .sectors import SectorDecoder, SectorEncoder
+
+
+class Machine:
+    """Frames in, frames out; keeps the contexts that the parent has opened."""
+
+    def __init__(self) -> None:
+        self._encoders: dict[int, SectorEncoder] = {}
+        self._decoders: dict[int, SectorDecoder] = {}
+        self._refused: dict[int, EncodingError] = {}
+
+    def receive(self, kind: int, body: bytes) -> bytes:
+        """The answer to a frame, empty where none is due; raises EncodingError for a kind that it does not know."""
+        if kind == frames.RUN:
+            try:
+                return frames.frame(frames.DONE, self._run(*frames.parse_run(body)))
+            except EncodingError as error:
+                return frames.failed_frame(error)
+        if kind == frames.OPEN:
+            self._open(*frames.parse_open(body))
+        elif kind == frames.CLOSE:
+            self._close(frames.parse_close(body))
+        else:
+            raise EncodingError(f"frame kind {kind} is unknown to a worker")
+        return b""
+
+    def _open(self, number: int, context: frames.Context) -> None:
+        try:
+            if context.what == frames.ENCODE:
+                self._encoders[number] = SectorEncoder(context.salt, PrivateKey.from_bytes(context.key))
+            else:
+                self._decoders[number] = SectorDecoder(context.salt, context.key[1:], get_profile(context.key[0]))
+        except EncodingError as error:  # told with the first run, as an OPEN has no answer
+            self._refused[number] = error
+
+    def _close(self, number: int) -> None:
+        encoder = self._encoders.pop(number, None)
+        if encoder is not None:
+            encoder.close()
+        self._decoders.pop(number, None)
+        self._refused.pop(number, None)
+
+    def _run(self, number: int, first_sector: int, data: bytes) -> bytes:
+        if number in self._refused:
+            raise self._refused[number]
+        if number in self._encoders:
+            return self._encoders[number].encode(first_sector, data)
+        if number in self._decoders:
+            return self._decoders[number].decode(first_sector, data)
+        raise EncodingError(f"context {number} is not open")
+
+
+def serve(source: BinaryIO, sink: BinaryIO) -> None:
+    """Answer frames until the input ends or nobody reads any more."""
+    machine = Machine()
+    while len(prefix := source.read(frames.LENGTH_SIZE)) == frames.LENGTH_SIZE:
+        length = frames.frame_length(prefix)
+        content = source.read(length)
+        if len(content) < length:
+            return
+        answer = machine.receive(content[0], content[1:])
+        if answer:
+            try:
+                sink.write(answer)
+                sink.flush()
+            except BrokenPipeError:
+                return
+
+
+def main() -> None:
+    """The process: Ctrl-C is the parent's business; prints of libraries must not get between the frames."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    serve(source, sink)
+    os._exit(0)  # nothing is left to be tidied up, and a broken pipe must not print a traceback

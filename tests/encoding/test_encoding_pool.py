@@ -1,0 +1,353 @@
+"""The worker pool: order, back-pressure, cancellation, errors, and workers that die or lose their parent."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.encoding import (
+    ComputationFault,
+    KeyErased,
+    ModulusError,
+    PoolClosed,
+    PrivateKey,
+    SectorDecoder,
+    SectorEncoder,
+    SectorError,
+    WorkerError,
+    frames,
+    process,
+)
+from service.encoding.pool import DECODE_RUN, ENCODE_RUN, CodecPool, available_cores
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[CodecPool]:
+    async with CodecPool(2) as pool:
+        yield pool
+
+
+def pids(pool: CodecPool) -> list[int]:
+    return [worker._process.pid for worker in pool._processes if worker._process is not None]
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{pid}/stat")
+    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError("the condition did not come true within a minute")
+        time.sleep(0.02)
+
+
+async def pieces_of(data: bytes, *sizes: int) -> AsyncIterator[bytes]:
+    at = 0
+    for i in range(10**6):
+        if at >= len(data):
+            return
+        size = sizes[i % len(sizes)]
+        yield data[at : at + size]
+        at += size
+        await asyncio.sleep(0)
+
+
+async def test_encoding_a_stream(pool: CodecPool, key: PrivateKey, salt: bytes) -> None:
+    plain = hashlib.shake_128(b"stream").digest(256 * 150 + 9)
+    stream = pool.encode(pieces_of(plain, 1, 1000, 0, 70000), salt=salt, key=key, sectors=151)
+    runs = [run async for run in stream]
+    assert [run.first_sector for run in runs] == list(range(0, 151, ENCODE_RUN))
+    encoded = b"".join(run.data for run in runs)
+    assert encoded == SectorEncoder(salt, key).encode(0, plain + bytes(247))
+    assert (stream.progress.done, stream.progress.total) == (151, 151)
+    assert stream.progress.seconds_left == 0
+
+
+async def test_resuming_at_any_sector(pool: CodecPool, key: PrivateKey, salt: bytes, segment: Any) -> None:
+    for first in (1, 17, 39):
+        stream = pool.encode([segment.plain[256 * first :]], salt=salt, key=key, first_sector=first, sectors=40)
+        assert stream.progress.done == first
+        assert b"".join([run.data async for run in stream]) == segment.encoded[256 * first :]
+        assert stream.progress.done == 40
+
+
+async def test_a_generated_key_and_several_streams_at_once(
+    pool: CodecPool, key: PrivateKey, other_key: PrivateKey, salt: bytes
+) -> None:
+    plain = hashlib.shake_128(b"several").digest(256 * 70)
+
+    async def encode(used: PrivateKey) -> bytes:
+        return b"".join([run.data async for run in pool.encode([plain], salt=salt, key=used)])
+
+    one, two, again = await asyncio.gather(encode(key), encode(other_key), encode(key))
+    assert one == again != two
+    assert SectorDecoder(salt, other_key.modulus).decode(0, two) == plain
+
+
+async def test_decoding_a_stream(pool: CodecPool, key: PrivateKey, salt: bytes) -> None:
+    count = 2 * DECODE_RUN + 7
+    encoded = hashlib.shake_128(b"decode").digest(256 * count)
+    stream = pool.decode(pieces_of(encoded, 100000), salt=salt, modulus=key.modulus, first_sector=5)
+    runs = [run async for run in stream]
+    assert [run.first_sector for run in runs] == [5, 5 + DECODE_RUN, 5 + 2 * DECODE_RUN]
+    assert b"".join(run.data for run in runs) == SectorDecoder(salt, key.modulus).decode(5, encoded)
+
+
+@pytest.mark.parametrize("count", [0, 1, 16, 17, 40, 600])
+async def test_decoding_a_run(pool: CodecPool, key: PrivateKey, salt: bytes, count: int) -> None:
+    encoded = hashlib.shake_128(b"run").digest(256 * count)
+    decoded = await pool.decode_run(3, encoded, salt=salt, modulus=key.modulus)
+    assert decoded == SectorDecoder(salt, key.modulus).decode(3, encoded)
+    assert bool(pids(pool)) == (count > 16)  # short runs need no worker
+
+
+async def test_more_segments_than_are_kept(
+    pool: CodecPool, key: PrivateKey, salt: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.encoding.pool._DECODE_CONTEXTS", 2)
+    encoded = bytes(256 * 20)
+    for i in (0, 1, 2, 0, 1, 2):
+        own = hashlib.sha256(bytes([i])).digest()
+        decoded = await pool.decode_run(0, encoded, salt=own, modulus=key.modulus)
+        assert decoded == SectorDecoder(own, key.modulus).decode(0, encoded)
+        assert len(pool._decoding) <= 2
+
+
+async def test_input_is_pulled_only_as_results_are_taken(pool: CodecPool, key: PrivateKey, salt: bytes) -> None:
+    """However long the stream, what is under way is bounded: this one never ends."""
+    pulled = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal pulled
+        while True:
+            pulled += 1
+            yield bytes(256 * ENCODE_RUN)
+
+    taken = 0
+    async with aclosing(pool.encode(endless(), salt=salt, key=key)) as stream:
+        async for _ in stream:
+            taken += 1
+            await asyncio.sleep(0.05)
+            assert pulled - taken <= 2 * pool.workers + 3
+            if taken == 6:
+                break
+
+
+async def test_closing_a_stream_drops_its_work_and_its_key(pool: CodecPool, key: PrivateKey, salt: bytes) -> None:
+    stream = pool.encode(iter(lambda: bytes(256 * ENCODE_RUN), None), salt=salt, key=key)
+    await anext(stream)
+    await stream.aclose()
+    with pytest.raises(StopAsyncIteration):
+        await anext(stream)
+    assert all(not worker._opened for worker in pool._processes)
+    assert len([run async for run in pool.encode([bytes(256)], salt=salt, key=key)]) == 1
+
+
+async def test_a_stream_left_without_closing(pool: CodecPool, key: PrivateKey, salt: bytes) -> None:
+    async for _ in pool.encode(iter(lambda: bytes(256 * ENCODE_RUN), None), salt=salt, key=key):
+        break
+    gc.collect()
+    await asyncio.sleep(0)
+    assert all(not worker._opened for worker in pool._processes)
+    assert not any("_feed" in repr(task) for task in asyncio.all_tasks() if not task.cancelling() and not task.done())
+
+
+@pytest.mark.parametrize("wait", [0, 0.001, 0.2, 0.5])
+async def test_cancelling_the_task_that_iterates(pool: CodecPool, key: PrivateKey, salt: bytes, wait: float) -> None:
+    async def work() -> None:
+        async for _ in pool.encode(iter(lambda: bytes(256 * ENCODE_RUN), None), salt=salt, key=key):
+            pass
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(wait)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert len(asyncio.all_tasks()) <= 1 + 2 * pool.workers
+    assert await pool.decode_run(0, bytes(256 * 20), salt=salt, modulus=key.modulus)
+
+
+async def test_results_before_the_source_fails_then_its_error(pool: CodecPool, key: PrivateKey, salt: bytes) -> None:
+    async def source() -> AsyncIterator[bytes]:
+        yield bytes(256 * ENCODE_RUN * 2)
+        raise OSError("the feed went away")
+
+    stream = pool.encode(source(), salt=salt, key=key)
+    assert [(await anext(stream)).first_sector for _ in range(2)] == [0, ENCODE_RUN]
+    with pytest.raises(OSError, match="the feed went away"):
+        await anext(stream)
+    with pytest.raises(StopAsyncIteration):
+        await anext(stream)
+
+
+async def test_bad_input(pool: CodecPool, key: PrivateKey, salt: bytes) -> None:
+    with pytest.raises(SectorError, match="not whole sectors"):
+        _ = [run async for run in pool.decode([bytes(300)], salt=salt, modulus=key.modulus)]
+    with pytest.raises(SectorError, match="leave the range"):
+        _ = [run async for run in pool.encode([bytes(512)], salt=salt, key=key, first_sector=2**30 - 1)]
+    with pytest.raises(SectorError, match="exceeds"):
+        _ = [run async for run in pool.encode([bytes(2**24 + 1)], salt=salt, key=key)]
+    with pytest.raises(SectorError, match="exceeds"):
+        await pool.decode_run(0, bytes(2**24 + 256), salt=salt, modulus=key.modulus)
+    with pytest.raises(SectorError, match="not whole sectors"):
+        await pool.decode_run(0, bytes(255), salt=salt, modulus=key.modulus)
+    with pytest.raises(ModulusError, match="even"):
+        pool.decode([], salt=salt, modulus=key.modulus[:-1] + b"\2")
+    with pytest.raises(ModulusError):
+        await pool.decode_run(0, bytes(256), salt=salt, modulus=bytes(256))
+    with pytest.raises(SectorError, match="a salt has 32 bytes"):
+        await pool.decode_run(0, bytes(256 * 20), salt=b"", modulus=key.modulus)
+    erased = PrivateKey.from_bytes(key.to_bytes())
+    erased.erase()
+    with pytest.raises(KeyErased):
+        pool.encode([], salt=salt, key=erased)
+    with pytest.raises(ValueError, match="at least one worker"):
+        CodecPool(0)
+
+
+async def test_an_empty_stream(pool: CodecPool, key: PrivateKey, salt: bytes) -> None:
+    assert [run async for run in pool.encode([], salt=salt, key=key)] == []
+    assert [run async for run in pool.decode([b"", b""], salt=salt, modulus=key.modulus)] == []
+
+
+async def test_an_error_in_a_worker_comes_out_as_itself(
+    pool: CodecPool, key: PrivateKey, salt: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faulty = "import service.encoding.rsa as r; r.GmpBackend.invert = lambda s, y: bytes(256)"
+    choice = "r.make_backend = r.GmpBackend; import service.encoding.sectors as t; t.make_backend = r.GmpBackend"
+    start = process._START.replace("from service", f"{faulty}; {choice}; from service")
+    monkeypatch.setattr(process, "_START", start)
+    with pytest.raises(ComputationFault, match="gmpy2 failed its check"):
+        _ = [run async for run in pool.encode([bytes(256 * 100)], salt=salt, key=key)]
+
+
+async def test_a_killed_worker_is_replaced(pool: CodecPool, key: PrivateKey, salt: bytes) -> None:
+    plain = hashlib.shake_128(b"killed").digest(256 * ENCODE_RUN * 8)
+    for _ in range(2):  # in the middle of its work, then idle
+        encoded, killed = b"", 0
+        async for run in pool.encode([plain], salt=salt, key=key):
+            encoded += run.data
+            if not killed:
+                killed = pids(pool)[-1]
+                os.kill(killed, signal.SIGKILL)
+        assert SectorDecoder(salt, key.modulus).decode(0, encoded) == plain
+        assert not alive(killed)
+        os.kill(pids(pool)[0], signal.SIGKILL)
+
+
+async def test_workers_that_die_at_once_end_the_work(
+    pool: CodecPool, key: PrivateKey, salt: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "_START", "raise SystemExit(3)")
+    with pytest.raises(WorkerError, match="died twice at sector 0"):
+        _ = [run async for run in pool.encode([bytes(256 * 100)], salt=salt, key=key)]
+
+
+async def test_workers_that_cannot_be_started(
+    pool: CodecPool, key: PrivateKey, salt: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    with pytest.raises(WorkerError, match="cannot be started"):
+        await pool.decode_run(0, bytes(256 * 100), salt=salt, modulus=key.modulus)
+
+
+async def test_closing_the_pool_ends_workers_and_work(key: PrivateKey, salt: bytes) -> None:
+    pool = CodecPool(2)
+    stream = pool.encode(iter(lambda: bytes(256 * ENCODE_RUN), None), salt=salt, key=key)
+    await anext(stream)
+    started = pids(pool)
+    assert len(started) == 2
+    await pool.close()
+    assert not any(alive(pid) for pid in started)
+    with pytest.raises(PoolClosed):
+        _ = [run async for run in stream]
+    with pytest.raises(PoolClosed):
+        await pool.decode_run(0, bytes(256 * 100), salt=salt, modulus=key.modulus)
+    await pool.close()
+
+
+@pytest.mark.parametrize("wait", [0, 0.005, 0.05])
+async def test_closing_the_pool_while_workers_start(key: PrivateKey, salt: bytes, wait: float) -> None:
+    pool = CodecPool(2)
+    task = asyncio.create_task(pool.decode_run(0, bytes(256 * 3000), salt=salt, modulus=key.modulus))
+    await asyncio.sleep(wait)
+    await pool.close()
+    with pytest.raises(PoolClosed):
+        await asyncio.wait_for(task, 60)
+
+
+async def test_decoding_goes_first() -> None:
+    loop = asyncio.get_running_loop()
+    kinds = (frames.ENCODE, frames.DECODE, frames.ENCODE, frames.DECODE)
+    jobs = [
+        process.Job(0, frames.Context(what, b"", b""), 0, b"", loop.create_future(), serial)
+        for serial, what in enumerate(kinds)
+    ]
+    assert [job.serial for job in sorted(jobs)] == [1, 3, 0, 2]
+
+
+def test_as_many_workers_as_cores() -> None:
+    assert CodecPool().workers == available_cores() >= 1
+
+
+PARENT = """
+import asyncio, os, sys
+from service.encoding import PrivateKey
+from service.encoding.pool import CodecPool
+
+async def main():
+    async with CodecPool(2) as pool:
+        stream = pool.encode(iter(lambda: bytes(8192), None), salt=bytes(32), key=PrivateKey.generate())
+        async for run in stream:
+            workers = [worker._process.pid for worker in pool._processes if worker._process]
+            print(*workers, flush=True)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_workers_end_with_their_parent(how: signal.Signals) -> None:
+    """Killed outright, or by Ctrl-C, which the terminal sends to the whole group."""
+    parent = subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", PARENT],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+    )
+    with parent:
+        assert parent.stdout is not None
+        assert parent.stderr is not None
+        workers: list[int] = []
+        while len(workers) < 2:
+            workers = [int(pid) for pid in parent.stdout.readline().split()]
+        assert all(alive(pid) for pid in workers)
+        os.killpg(parent.pid, how)
+        parent.stdout.close()
+        errors = parent.stderr.read()
+        status = parent.wait(60)
+        wait_until(lambda: not any(alive(pid) for pid in workers))
+    assert status == -how
+    if how == signal.SIGINT:
+        assert errors.rstrip().endswith("KeyboardInterrupt")
+        assert "Exception ignored" not in errors
