@@ -1,0 +1,131 @@
+//! Storage challenges: issue, proof, miss (exact-rules, sections 5 and 6).
+
+use crate::{
+    crypto::draw, draw::copy_table, merkle::opened_root, segments::passed_reputation, types::*, Config, Copies,
+    CopySlots, Error, Event, HosterDraws, HosterSlots, Hosters, Pallet, Segments, StorageChallenges, Storing,
+    StoringCount,
+};
+use alloc::{
+    collections::{btree_map::Entry, BTreeMap, BTreeSet},
+    vec::Vec,
+};
+use codec::Encode;
+use frame_support::{ensure, traits::Get};
+use sp_core::H256;
+use sp_runtime::{AccountId32, DispatchResult};
+
+/// How many sectors a challenge names, repeats included.
+pub fn sample_count(stored_sectors: u64) -> u32 {
+    let doubled = (1 + stored_sectors / GIB_SECTORS).ilog2();
+    (4 + 2 * doubled).clamp(8, MaxSamples::get())
+}
+
+impl<T: Config> Pallet<T> {
+    /// Challenges some of the hosters that store something.
+    pub(crate) fn issue_challenges() {
+        let storing = StoringCount::<T>::get();
+        let gap = Self::times().mean_gap.max(1);
+        let draws = storing.div_ceil(gap).min(CHALLENGES);
+        let span = u128::from(gap).saturating_mul(draws.into()).max(storing.into());
+        for i in 0..draws {
+            let place = draw(3, Self::seed(), &[], i).checked_rem(span).unwrap_or(span);
+            if place < u128::from(storing) {
+                if let Some(hoster) = Storing::<T>::get(place as u32) {
+                    Self::challenge(hoster);
+                }
+            }
+        }
+    }
+
+    /// Challenges a hoster, unless a challenge is open.
+    fn challenge(account: AccountId32) {
+        if StorageChallenges::<T>::contains_key(&account) {
+            return;
+        }
+        let Some(hoster) = Hosters::<T>::get(&account) else { return };
+        let Some(slot) = HosterDraws::<T>::get(&account).and_then(|draw| draw.slot) else { return };
+        let table = copy_table::<T>(&account);
+        let ids = account.encode();
+        let samples: BTreeSet<Sample> = (0..sample_count(hoster.stored))
+            .filter_map(|j| {
+                let (place, offset) = table.pick(draw(4, Self::seed(), &ids, j))?;
+                let copy = CopySlots::<T>::get(&account, place)?;
+                let (segment, sector) = Copies::<T>::get(copy)?.locate(offset)?;
+                Some(Sample { copy, segment, sector })
+            })
+            .collect();
+        let count = samples.len() as u32;
+        let Ok(samples) = samples.into_iter().collect::<Vec<_>>().try_into() else { return };
+        if count == 0 {
+            return;
+        }
+        let issued = Self::now();
+        StorageChallenges::<T>::insert(&account, StorageChallenge { issued, samples });
+        Self::arm(Wait::Proof, Self::times().proof_window, slot.into(), issued.into());
+        Self::deposit_event(Event::StorageChallenged { hoster: account, issued, samples: count });
+    }
+
+    pub(crate) fn do_submit_storage_proof(
+        account: AccountId32,
+        issued: Block,
+        openings: Vec<Opening>,
+    ) -> DispatchResult {
+        let challenge = StorageChallenges::<T>::get(&account).ok_or(Error::<T>::NoChallenge)?;
+        ensure!(challenge.issued == issued, Error::<T>::WrongChallenge);
+        ensure!(Self::now() > issued, Error::<T>::OutsideWindow);
+        ensure!(openings.len() == challenge.samples.len(), Error::<T>::WrongOpeningCount);
+        let mut segments: BTreeMap<SegmentId, (Segment, H256)> = BTreeMap::new();
+        for (sample, opening) in challenge.samples.iter().zip(&openings) {
+            let (segment, context) = match segments.entry(sample.segment) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let segment = Segments::<T>::get(sample.segment).ok_or(Error::<T>::BadOpening)?;
+                    let context = Self::context_of(&segment, &account).ok_or(Error::<T>::BadOpening)?;
+                    new.insert((segment, context))
+                },
+            };
+            let root = opened_root(*context, segment.sectors, sample.sector, opening);
+            ensure!(root == Some(segment.root), Error::<T>::BadOpening);
+        }
+        Self::proved(account, issued)
+    }
+
+    /// The interval up to the challenge is paid for, then R rises.
+    fn proved(account: AccountId32, issued: Block) -> DispatchResult {
+        StorageChallenges::<T>::remove(&account);
+        let before = Self::reputation(&account);
+        Hosters::<T>::mutate(&account, |hoster| {
+            if let Some(hoster) = hoster {
+                let until = issued.max(hoster.last);
+                let earned = u64::from(before).saturating_mul(until.saturating_sub(hoster.last).into());
+                hoster.acc = hoster.acc.saturating_add(earned);
+                hoster.last = until;
+                hoster.passed = hoster.passed.saturating_add(1);
+            }
+        });
+        let reputation = passed_reputation(before);
+        Self::set_reputation(&account, reputation)?;
+        Self::deposit_event(Event::StorageProved { hoster: account, issued, reputation });
+        Ok(())
+    }
+
+    /// The challenge issued in block `issued` was not answered in time.
+    pub(crate) fn proof_missed(slot: u32, issued: Block) {
+        let Some(account) = HosterSlots::<T>::get(slot) else { return };
+        let open = StorageChallenges::<T>::get(&account).filter(|challenge| challenge.issued == issued);
+        let Some(challenge) = open else { return };
+        StorageChallenges::<T>::remove(&account);
+        Hosters::<T>::mutate(&account, |hoster| {
+            if let Some(hoster) = hoster {
+                hoster.last = hoster.last.max(issued);
+                hoster.missed = hoster.missed.saturating_add(1);
+            }
+        });
+        let before = Self::reputation(&account);
+        let reputation = before.saturating_sub(before / 8).max(MIN_REPUTATION);
+        Self::set_reputation_now(&account, reputation);
+        Self::deposit_event(Event::StorageMissed { hoster: account, issued, reputation });
+        let copies: BTreeSet<CopyId> = challenge.samples.iter().map(|sample| sample.copy).collect();
+        copies.into_iter().for_each(Self::strike);
+    }
+}

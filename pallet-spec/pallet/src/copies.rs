@@ -1,0 +1,224 @@
+//! Copies: decline, their end, their records (exact-rules, sections 4, 6 and 10).
+
+use crate::{types::*, Config, Copies, Encoders, Error, Event, Hosters, Moduli, Pallet, Plans, Segments};
+use alloc::vec::Vec;
+use frame_support::ensure;
+use sp_runtime::{AccountId32, DispatchResult};
+
+impl Copy {
+    /// Its hoster, then its encoders that confirmed a segment or are now drawn.
+    pub fn parties(&self) -> Vec<AccountId32> {
+        let drawn = self.encoder.iter().filter(|encoder| !self.encoders.contains(encoder));
+        [&self.hoster].into_iter().chain(&self.encoders).chain(drawn).cloned().collect()
+    }
+}
+
+impl<T: Config> Pallet<T> {
+    pub(crate) fn do_decline_copy(account: AccountId32, id: CopyId) -> DispatchResult {
+        let copy = Copies::<T>::get(id).ok_or(Error::<T>::NoSuchCopy)?;
+        ensure!(copy.hoster == account, Error::<T>::NotParty);
+        ensure!(copy.state == CopyState::Offered, Error::<T>::WrongState);
+        let mut hoster = Hosters::<T>::get(&account).ok_or(Error::<T>::NoOffer)?;
+        let era = Self::era();
+        if hoster.decline_era != era {
+            hoster.decline_era = era;
+            hoster.declines = 0;
+        }
+        ensure!(hoster.declines < DECLINES, Error::<T>::TooManyDeclines);
+        hoster.declines = hoster.declines.saturating_add(1);
+        Hosters::<T>::insert(&account, hoster);
+        let bytes = copy.sectors.saturating_mul(SECTOR);
+        Self::schedule(Change::Declined { account, bytes, plan: copy.plan })?;
+        Self::retire(id, CopyEnd::Declined);
+        Ok(())
+    }
+
+    /// The hoster's silence accepts; an encoder is wanted.
+    pub(crate) fn accept(id: CopyId) {
+        let Some(mut copy) = Copies::<T>::get(id).filter(|copy| copy.state == CopyState::Offered) else { return };
+        copy.state = CopyState::Accepted;
+        Self::want_encoder(id, &copy);
+        Copies::<T>::insert(id, copy);
+        Self::deposit_event(Event::CopyAccepted { copy: id });
+    }
+
+    /// Puts a copy's need of an encoder into the queue, with its deadline.
+    fn want_encoder(id: CopyId, copy: &Copy) {
+        let times = Self::times();
+        let ready = Self::now().saturating_add(times.seed_delay);
+        Self::push_need(Need { kind: NeedKind::Encoder, id, ready, misses: 0 });
+        Self::arm(Wait::EncoderDraw, times.encoder_wait, id, copy.generation.into());
+    }
+
+    /// No encoder was drawn in time.
+    pub(crate) fn no_encoder(id: CopyId, generation: u64) {
+        let waits = |copy: &Copy| copy.state == CopyState::Accepted && u64::from(copy.generation) == generation;
+        if Copies::<T>::get(id).is_some_and(|copy| waits(&copy)) {
+            Self::end_copy(id, CopyEnd::NoEncoder);
+        }
+    }
+
+    /// The drawn encoder did not begin: it is fined and out, and only it is redrawn.
+    pub(crate) fn begin_missed(id: CopyId, generation: u64) {
+        let waits = |copy: &Copy| copy.state == CopyState::Assigned && u64::from(copy.generation) == generation;
+        let Some(mut copy) = Copies::<T>::get(id).filter(waits) else { return };
+        let Some(encoder) = copy.encoder.clone() else { return };
+        let burned = Self::burn_held(&encoder, Role::Encoding, Self::amounts().begin_fine);
+        Self::end_job(&mut copy);
+        Self::put_encoder_out(&encoder);
+        copy.state = CopyState::Accepted;
+        Self::want_encoder(id, &copy);
+        Copies::<T>::insert(id, copy);
+        Self::deposit_event(Event::BeginMissed { copy: id, encoder, burned });
+    }
+
+    /// Takes the drawn encoder off a copy, in `on_initialize`.
+    fn end_job(copy: &mut Copy) {
+        let Some(encoder) = copy.encoder.take() else { return };
+        let fee = core::mem::take(&mut copy.fee);
+        copy.ask_encoding = 0;
+        Encoders::<T>::mutate(&encoder, |state| {
+            if let Some(state) = state {
+                state.jobs = state.jobs.saturating_sub(1);
+                state.unreleased = state.unreleased.saturating_sub(fee);
+            }
+        });
+        Self::draw_encoder(&encoder, |draw| draw.jobs = draw.jobs.saturating_sub(1));
+    }
+
+    /// Out of the draw table until it renews its offer, in `on_initialize`.
+    fn put_encoder_out(account: &AccountId32) {
+        let now = Self::now();
+        Encoders::<T>::mutate(account, |encoder| {
+            if let Some(encoder) = encoder.as_mut().filter(|encoder| encoder.open) {
+                encoder.open = false;
+                encoder.out_since = now;
+            }
+        });
+        let bond = Self::held(account, Role::Encoding);
+        Self::draw_encoder(account, |draw| {
+            draw.open = false;
+            draw.bond = bond;
+        });
+    }
+
+    fn put_hoster_out(account: &AccountId32) {
+        let now = Self::now();
+        Hosters::<T>::mutate(account, |hoster| {
+            if let Some(hoster) = hoster.as_mut().filter(|hoster| hoster.open) {
+                hoster.open = false;
+                hoster.out_since = now;
+            }
+        });
+        let collateral = Self::held(account, Role::Hosting);
+        Self::draw_hoster(account, |draw| {
+            draw.open = false;
+            draw.collateral = collateral;
+        });
+    }
+
+    /// The lease passed: all three pay, the copy ends, hoster and encoder are out.
+    pub(crate) fn lease_passed(id: CopyId, segment: SegmentId) {
+        let waits =
+            |copy: &Copy| matches!(copy.state, CopyState::Begun | CopyState::Encoding) && copy.current == Some(segment);
+        let Some((copy, mut plan)) = Self::copy_and_plan(id).filter(|(copy, _)| waits(copy)) else { return };
+        let Some(encoder) = copy.encoder else { return };
+        let hoster = copy.hoster;
+        let fine = Self::amounts().stall_fine;
+        let collateral = Self::burn_held(&hoster, Role::Hosting, fine);
+        let bond = Self::burn_held(&encoder, Role::Encoding, fine);
+        let pot = fine.min(Self::pot_free(copy.plan, &plan));
+        let pot = Self::burn_pot(copy.plan, &mut plan, pot);
+        Plans::<T>::insert(copy.plan, plan);
+        Self::put_hoster_out(&hoster);
+        Self::put_encoder_out(&encoder);
+        Self::deposit_event(Event::Stalled { copy: id, hoster, encoder, collateral, bond, pot });
+        Self::end_copy(id, CopyEnd::Stalled);
+    }
+
+    /// Ends a copy in `on_initialize`: the draw tables and the queue follow at once.
+    pub(crate) fn end_copy(id: CopyId, reason: CopyEnd) {
+        let Some(copy) = Copies::<T>::get(id).filter(|copy| copy.state != CopyState::Ended) else { return };
+        let bytes = copy.sectors.saturating_mul(SECTOR);
+        Self::draw_hoster(&copy.hoster, |draw| draw.used = draw.used.saturating_sub(bytes));
+        Self::retire(id, reason);
+        Self::need_hoster(copy.plan);
+    }
+
+    /// What the end of a copy changes apart from the draw table of hosters and the queue.
+    fn retire(id: CopyId, reason: CopyEnd) {
+        let Some((mut copy, mut plan)) = Self::copy_and_plan(id) else { return };
+        if copy.stored > 0 {
+            Self::collect_into(id, &mut copy, &mut plan);
+            copy.frozen = Hosters::<T>::get(&copy.hoster).map(|hoster| hoster.acc);
+            Self::untable_copy(&mut copy);
+        }
+        let bytes = copy.sectors.saturating_mul(SECTOR);
+        Hosters::<T>::mutate(&copy.hoster, |hoster| {
+            if let Some(hoster) = hoster {
+                hoster.stored = hoster.stored.saturating_sub(copy.stored);
+                hoster.used = hoster.used.saturating_sub(bytes);
+                hoster.copies = hoster.copies.saturating_sub(1);
+            }
+        });
+        let memory = Self::times().memory as usize;
+        for party in copy.parties() {
+            if memory > 0 {
+                while plan.former.len() >= memory {
+                    plan.former.remove(0);
+                }
+                // There is room: Memory is at most the bound.
+                let _ = plan.former.try_push(party);
+            }
+        }
+        Self::end_job(&mut copy);
+        plan.live.retain(|live| *live != id);
+        copy.state = CopyState::Ended;
+        copy.ended = Some(Self::now());
+        let reports = if copy.active_since.is_some() { Self::reports_reserve(&plan) } else { 0 };
+        let keep = copy.reserve.min(copy.halves.saturating_add(reports));
+        Self::set_reserve(&mut copy, &mut plan, keep);
+        Self::put_copy_and_plan(id, copy, plan);
+        Self::arm(Wait::Records, Self::times().era.saturating_mul(KEEP_ERAS), id, 0);
+        Self::deposit_event(Event::CopyEnded { copy: id, reason });
+    }
+
+    /// An ended copy's records go, and what is left of its reserve returns to the pot.
+    pub(crate) fn remove_records(id: CopyId) {
+        let Some((mut copy, mut plan)) = Self::copy_and_plan(id) else { return };
+        if copy.halves > 0 {
+            // A backlog kept a second half waiting: the records wait for it.
+            Self::arm(Wait::Records, 1, id, 0);
+            return;
+        }
+        let segments = copy.segments.iter().map(|segment| segment.segment).chain(copy.current);
+        for segment in segments {
+            Segments::<T>::remove(segment);
+            Moduli::<T>::remove(segment);
+        }
+        Self::set_reserve(&mut copy, &mut plan, 0);
+        plan.records = plan.records.saturating_sub(1);
+        Plans::<T>::insert(copy.plan, plan);
+        Hosters::<T>::mutate(&copy.hoster, |hoster| {
+            if let Some(hoster) = hoster {
+                hoster.records = hoster.records.saturating_sub(1);
+            }
+        });
+        Copies::<T>::remove(id);
+        Self::deposit_event(Event::CopyRemoved { copy: id });
+        Self::fix_remainder(copy.plan);
+    }
+
+    /// One strike more for a copy whose records stand.
+    pub(crate) fn strike(id: CopyId) {
+        let strikes = Copies::<T>::mutate(id, |copy| {
+            copy.as_mut().map(|copy| {
+                copy.strikes = copy.strikes.saturating_add(1);
+                copy.strikes
+            })
+        });
+        if let Some(strikes) = strikes {
+            Self::deposit_event(Event::CopyStruck { copy: id, strikes });
+        }
+    }
+}

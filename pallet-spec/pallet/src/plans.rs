@@ -1,0 +1,272 @@
+//! Plans: publication, donations, ticks, the end, refunds (exact-rules, sections 3 and 6).
+
+use crate::{
+    crypto::Refused,
+    heads::{self, BadHead},
+    money::{fee_ceil, mul_div},
+    ranges::{self, BadRanges},
+    types::*,
+    Config, Copies, Error, Event, Hosters, NextPlan, Pallet, Plans, Roots, Shares,
+};
+use alloc::vec::Vec;
+use frame_support::{
+    ensure,
+    traits::{
+        fungible::{Inspect, Mutate},
+        tokens::Preservation,
+    },
+};
+use sp_runtime::{AccountId32, DispatchResult};
+
+impl<T: Config> Pallet<T> {
+    fn check_head(signed: &SignedHead) -> Result<Head, Error<T>> {
+        heads::check(signed).map_err(|bad| match bad {
+            BadHead::Manifest => Error::<T>::BadManifest,
+            BadHead::Key => Error::<T>::WrongFeedKey,
+            BadHead::Head => Error::<T>::BadHead,
+            BadHead::Signature(Refused::SmallOrder) => Error::<T>::SmallOrderKey,
+            BadHead::Signature(Refused::Invalid) => Error::<T>::BadSignature,
+        })
+    }
+
+    fn check_terms(terms: &Terms) -> DispatchResult {
+        let amounts = [terms.max_ask_disk, terms.max_ask_encoding, terms.max_ask_receiving, terms.report_price];
+        ensure!(amounts.iter().all(|amount| *amount <= MAX_AMOUNT), Error::<T>::AmountTooLarge);
+        let times = Self::times();
+        let now = Self::now();
+        let last = now.saturating_add(times.plan_eras.saturating_mul(times.era));
+        let until = terms.until > now && terms.until <= last;
+        ensure!((1..=16).contains(&terms.replicas) && until, Error::<T>::BadTerms);
+        Ok(())
+    }
+
+    /// What publication must put into the pot: the reserves of all replicas at the caps for one era.
+    fn least_pot(terms: &Terms, sectors: u64) -> Balance {
+        let caps = [terms.max_ask_disk, terms.max_ask_encoding, terms.max_ask_receiving];
+        let reports = terms.report_price.saturating_mul(4).saturating_mul(Self::times().seats.into());
+        let each = caps.iter().fold(reports, |sum, cap| sum.saturating_add(fee_ceil(*cap, sectors)));
+        each.saturating_mul(terms.replicas.into())
+    }
+
+    pub(crate) fn do_publish_plan(
+        sponsor: AccountId32,
+        signed: SignedHead,
+        ranges: Vec<BlockRange>,
+        nodes: Vec<OpenedNode>,
+        terms: Terms,
+        pot: Balance,
+    ) -> DispatchResult {
+        Self::check_terms(&terms)?;
+        ensure!(pot <= MAX_AMOUNT, Error::<T>::AmountTooLarge);
+        let head = Self::check_head(&signed)?;
+        let ranges = ranges::prove(head.length, &signed.roots, &ranges, &nodes).map_err(|bad| match bad {
+            BadRanges::Ranges => Error::<T>::BadRanges,
+            BadRanges::Nodes => Error::<T>::BadNodes,
+        })?;
+        let bytes = ranges.iter().fold(0u64, |sum, range| sum.saturating_add(range.bytes));
+        ensure!((1..=MAX_PLAN_BYTES).contains(&bytes), Error::<T>::BadPlanSize);
+        let sectors = bytes.div_ceil(SECTOR);
+        let amounts = Self::amounts();
+        ensure!(pot >= amounts.min_donation, Error::<T>::DonationTooSmall);
+        ensure!(pot >= Self::least_pot(&terms, sectors), Error::<T>::PotTooSmall);
+        let deposit = pot.saturating_add(T::Currency::minimum_balance());
+        Self::ensure_spendable(&sponsor, amounts.publish_fee.saturating_add(deposit))?;
+
+        let id = NextPlan::<T>::get();
+        NextPlan::<T>::put(id.saturating_add(1));
+        Self::burn(&sponsor, amounts.publish_fee)?;
+        T::Currency::transfer(&sponsor, &Self::pot_account(id), deposit, Preservation::Preserve)?;
+        let times = Self::times();
+        let now = Self::now();
+        let plan = Plan {
+            sponsor: sponsor.clone(),
+            feed: signed.key,
+            head,
+            ranges: ranges.try_into().map_err(|_| Error::<T>::BadRanges)?,
+            bytes,
+            sectors,
+            terms,
+            state: PlanState::Live,
+            published: now,
+            next_tick: now.saturating_add(times.era),
+            shares: pot,
+            donors: 1,
+            reserved: 0,
+            burned: 0,
+            live: Default::default(),
+            records: 0,
+            former: Default::default(),
+            queued: true,
+            ending: false,
+            remainder: None,
+        };
+        let ready = now.saturating_add(times.seed_delay);
+        Self::push_need(Need { kind: NeedKind::Hoster, id, ready, misses: 0 });
+        Self::arm(Wait::Tick, times.era, id, 0);
+        Plans::<T>::insert(id, plan);
+        Roots::<T>::insert(id, signed.roots);
+        Shares::<T>::insert(id, &sponsor, pot);
+        Self::deposit_event(Event::PlanPublished { plan: id, sponsor, feed: signed.key, bytes, pot });
+        Ok(())
+    }
+
+    pub(crate) fn do_donate(account: AccountId32, id: PlanId, amount: Balance) -> DispatchResult {
+        let mut plan = Plans::<T>::get(id).ok_or(Error::<T>::NoSuchPlan)?;
+        ensure!(plan.state == PlanState::Live, Error::<T>::PlanNotLive);
+        ensure!(amount <= MAX_AMOUNT, Error::<T>::AmountTooLarge);
+        ensure!(amount >= Self::amounts().min_donation, Error::<T>::DonationTooSmall);
+        let value = Self::pot_value(id);
+        ensure!(value > 0 && value.saturating_mul(PPM.into()) >= plan.shares, Error::<T>::PotExhausted);
+        Self::ensure_spendable(&account, amount)?;
+        T::Currency::transfer(&account, &Self::pot_account(id), amount, Preservation::Preserve)?;
+        let shares = mul_div([amount, plan.shares, 1], value);
+        plan.shares = plan.shares.saturating_add(shares);
+        Shares::<T>::mutate(id, &account, |held| {
+            if held.is_none() {
+                plan.donors = plan.donors.saturating_add(1);
+            }
+            *held = Some(held.unwrap_or(0).saturating_add(shares));
+        });
+        Plans::<T>::insert(id, plan);
+        Self::deposit_event(Event::Donated { plan: id, account, amount, shares });
+        Ok(())
+    }
+
+    pub(crate) fn do_end_plan(account: AccountId32, id: PlanId) -> DispatchResult {
+        let mut plan = Plans::<T>::get(id).ok_or(Error::<T>::NoSuchPlan)?;
+        ensure!(plan.sponsor == account, Error::<T>::NotSponsor);
+        ensure!(plan.state == PlanState::Live, Error::<T>::PlanNotLive);
+        ensure!(!plan.ending, Error::<T>::AlreadyEnding);
+        plan.ending = true;
+        Plans::<T>::insert(id, plan);
+        let notice = Self::times().end_notice;
+        Self::arm(Wait::EndPlan, notice, id, 0);
+        Self::deposit_event(Event::PlanEnding { plan: id, block: Self::now().saturating_add(notice) });
+        Ok(())
+    }
+
+    /// The plan needs a hoster, unless it has that need already.
+    pub(crate) fn need_hoster(id: PlanId) {
+        let Some(mut plan) = Plans::<T>::get(id) else { return };
+        let full = plan.live.len() >= usize::from(plan.terms.replicas);
+        if plan.state != PlanState::Live || plan.queued || full {
+            return;
+        }
+        plan.queued = true;
+        Plans::<T>::insert(id, plan);
+        let ready = Self::now().saturating_add(Self::times().seed_delay);
+        Self::push_need(Need { kind: NeedKind::Hoster, id, ready, misses: 0 });
+    }
+
+    /// The plan's tick that was due in block `due`; returns what it counts.
+    pub(crate) fn tick(id: PlanId, due: Block) -> u32 {
+        let Some(plan) = Plans::<T>::get(id).filter(|plan| plan.state == PlanState::Live) else { return 1 };
+        let live = plan.live.clone();
+        let count = (live.len() as u32).max(1);
+        for copy in &live {
+            // A live plan's live copies exist.
+            let _ = Self::do_collect(*copy);
+        }
+        if due >= plan.terms.until {
+            Self::finish_plan(id, PlanEnd::Until);
+        } else if !Self::prepay(id, &live, due) {
+            Self::finish_plan(id, PlanEnd::Unpaid);
+        }
+        count
+    }
+
+    /// Sets the reserves of a plan's live copies until its next tick; false if the pot cannot pay them.
+    fn prepay(id: PlanId, live: &[CopyId], due: Block) -> bool {
+        let Some(mut plan) = Plans::<T>::get(id) else { return false };
+        let next = due.saturating_add(Self::times().era);
+        let mut copies: Vec<(CopyId, Copy)> =
+            live.iter().filter_map(|copy| Some((*copy, Copies::<T>::get(copy)?))).collect();
+        let wants: Vec<Balance> = copies
+            .iter()
+            .map(|(_, copy)| Self::reserve_for(copy, &plan, next.saturating_sub(Self::paid_until(copy, due))))
+            .collect();
+        let old = copies.iter().fold(0u128, |sum, (_, copy)| sum.saturating_add(copy.reserve));
+        let want = wants.iter().fold(0u128, |sum, want| sum.saturating_add(*want));
+        if Self::pot_free(id, &plan).saturating_add(old) < want {
+            return false;
+        }
+        for ((copy_id, copy), want) in copies.iter_mut().zip(wants) {
+            Self::set_reserve(copy, &mut plan, want);
+            Copies::<T>::insert(*copy_id, &*copy);
+        }
+        plan.next_tick = next;
+        let era = copies.iter().fold(0u128, |sum, (_, c)| sum.saturating_add(fee_ceil(c.ask_disk, c.sectors)));
+        let low = Self::pot_free(id, &plan) < era;
+        Plans::<T>::insert(id, plan);
+        Self::arm_at(Wait::Tick, next, id, 0);
+        if low {
+            Self::deposit_event(Event::PotLow { plan: id, block: next });
+        }
+        true
+    }
+
+    /// L: the block from which a copy's disk is still to be paid.
+    pub(crate) fn paid_until(copy: &Copy, now: Block) -> Block {
+        match (copy.first_confirmed, Hosters::<T>::get(&copy.hoster)) {
+            (Some(first), Some(hoster)) => first.max(hoster.last),
+            _ => now,
+        }
+    }
+
+    /// `end_plan` falls due; returns what it counts.
+    pub(crate) fn end_called(id: PlanId) -> u32 {
+        let Some(plan) = Plans::<T>::get(id).filter(|plan| plan.state == PlanState::Live) else { return 1 };
+        Self::finish_plan(id, PlanEnd::Called);
+        (plan.live.len() as u32).max(1)
+    }
+
+    fn finish_plan(id: PlanId, reason: PlanEnd) {
+        let Some(mut plan) = Plans::<T>::get(id) else { return };
+        plan.state = PlanState::Ended;
+        let live = plan.live.clone();
+        Plans::<T>::insert(id, plan);
+        Self::deposit_event(Event::PlanEnded { plan: id, reason });
+        for copy in live {
+            Self::end_copy(copy, CopyEnd::PlanEnded);
+        }
+        Self::fix_remainder(id);
+    }
+
+    /// Fixes what is left for the donors, once the plan has ended and its last copy's records are gone.
+    pub(crate) fn fix_remainder(id: PlanId) {
+        let Some(mut plan) = Plans::<T>::get(id) else { return };
+        if plan.state != PlanState::Ended || plan.records > 0 || plan.remainder.is_some() {
+            return;
+        }
+        let remainder = Self::pot_value(id);
+        plan.remainder = Some(remainder);
+        Plans::<T>::insert(id, plan);
+        Self::deposit_event(Event::PlanClaimable { plan: id, remainder });
+    }
+
+    pub(crate) fn do_claim_refund(account: AccountId32, id: PlanId) -> DispatchResult {
+        let mut plan = Plans::<T>::get(id).ok_or(Error::<T>::NoSuchPlan)?;
+        let remainder = plan.remainder.ok_or(Error::<T>::NotClaimable)?;
+        let shares = Shares::<T>::take(id, &account).ok_or(Error::<T>::NoShares)?;
+        plan.donors = plan.donors.saturating_sub(1);
+        let pot = Self::pot_account(id);
+        let last = plan.donors == 0;
+        let amount = if last { Self::pot_value(id) } else { mul_div([remainder, shares, 1], plan.shares) };
+        if amount > 0 {
+            T::Currency::transfer(&pot, &account, amount, Preservation::Preserve)?;
+        }
+        if last {
+            let deposit = T::Currency::balance(&pot);
+            T::Currency::transfer(&pot, &plan.sponsor, deposit, Preservation::Expendable)?;
+            Plans::<T>::remove(id);
+            Roots::<T>::remove(id);
+        } else {
+            Plans::<T>::insert(id, plan);
+        }
+        Self::deposit_event(Event::Refunded { plan: id, account, amount });
+        if last {
+            Self::deposit_event(Event::PlanClosed { plan: id });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,339 @@
+//! Waits that nobody meets, and the bounds of a block: what each deadline does, when, to whom, and how many at once.
+
+use super::{mock::*, world::*};
+use crate::{
+    refused, types::*, Begins, Changes, DeadlineQueues, Deadlines, EncoderDraws, Encoders, Event, HosterDraws, Hosters,
+    Plans,
+};
+use frame_support::{assert_ok, traits::Hooks};
+use sp_core::H256;
+
+fn encoder(n: u64) -> Encoder {
+    Encoders::<Test>::get(account(n)).unwrap()
+}
+
+#[test]
+fn without_an_encoder_the_copy_ends_and_nobody_pays() {
+    with_chain(|| {
+        providers(&[10, 11], &[]);
+        publish(3, 1);
+        run_until(0, CopyState::Accepted);
+        let (accepted, n) = (now(), number(&copy(0).hoster));
+        let before = (free(n), held(n, Role::Hosting), plan(0).burned);
+        run_to(accepted + 39);
+        assert_eq!(copy(0).state, CopyState::Accepted);
+        next_block();
+        happened(Event::CopyEnded { copy: 0, reason: CopyEnd::NoEncoder });
+        assert_eq!((free(n), held(n, Role::Hosting), plan(0).burned), before);
+        assert!(Hosters::<Test>::get(account(n)).unwrap().open, "its offer stands");
+        assert_eq!(HosterDraws::<Test>::get(account(n)).unwrap().used, 0, "the table follows at once");
+        assert!(plan(0).queued, "the need is queued again");
+        assert_eq!((copy(0).reserve, plan(0).reserved), (0, 0), "all of the reserve is back in the pot");
+        run(4);
+        assert_ne!(number(&copy(1).hoster), n);
+    });
+}
+
+#[test]
+fn an_encoder_that_does_not_begin_is_fined_and_out_until_it_renews() {
+    with_chain(|| {
+        providers(&[HOSTER], &[ENCODER]);
+        publish(3, 1);
+        run_until(0, CopyState::Assigned);
+        let drawn = now();
+        run_to(drawn + 20);
+        assert_eq!(copy(0).state, CopyState::Assigned);
+        next_block();
+        happened(Event::BeginMissed { copy: 0, encoder: account(ENCODER), burned: UNIT / 50 });
+        assert_eq!(held(ENCODER, Role::Encoding), 100 * UNIT - UNIT / 50);
+        let state = encoder(ENCODER);
+        assert_eq!((state.open, state.out_since, state.jobs, state.unreleased), (false, now(), 0, 0));
+        let draw = EncoderDraws::<Test>::get(account(ENCODER)).unwrap();
+        assert_eq!((draw.open, draw.jobs, draw.bond), (false, 0, 100 * UNIT - UNIT / 50));
+        let copy = copy(0);
+        assert_eq!((copy.state, copy.encoder, copy.fee, copy.ask_encoding), (CopyState::Accepted, None, 0, 0));
+        assert_eq!(copy.hoster, account(HOSTER), "only the encoder is drawn anew");
+        run(10);
+        assert_eq!(super::world::copy(0).state, CopyState::Accepted);
+        offer_encoding(ENCODER);
+        assert_eq!(held(ENCODER, Role::Encoding), 100 * UNIT, "renewing fills the bond");
+        run(4);
+        assert_eq!(super::world::copy(0).encoder, Some(account(ENCODER)));
+    });
+}
+
+#[test]
+fn a_begin_in_the_last_block_of_its_window_counts() {
+    with_chain(|| {
+        providers(&[HOSTER], &[ENCODER]);
+        publish(3, 1);
+        run_until(0, CopyState::Assigned);
+        run(20);
+        begin(0);
+        run(5);
+        assert_eq!(copy(0).state, CopyState::Encoding);
+        assert_eq!(held(ENCODER, Role::Encoding), 100 * UNIT);
+    });
+}
+
+/// A stall burns from all three, ends the copy, and has both drawn anew.
+#[test]
+fn a_stall_burns_from_all_three() {
+    with_chain(|| {
+        providers(&[HOSTER], &[ENCODER]);
+        publish(3, 1);
+        run_until(0, CopyState::Assigned);
+        begin(0);
+        let begun = now();
+        run_to(begun + 240);
+        assert_eq!(copy(0).state, CopyState::Encoding);
+        let (pot, minted) = (plan(0).burned, crate::Minted::<Test>::get());
+        next_block();
+        let fine = UNIT / 100;
+        let (hoster, encoder_account) = (account(HOSTER), account(ENCODER));
+        happened(Event::Stalled { copy: 0, hoster, encoder: encoder_account, collateral: fine, bond: fine, pot: fine });
+        happened(Event::CopyEnded { copy: 0, reason: CopyEnd::Stalled });
+        assert_eq!(held(HOSTER, Role::Hosting), UNIT / 5 - fine);
+        assert_eq!(held(ENCODER, Role::Encoding), 100 * UNIT - fine);
+        assert_eq!((plan(0).burned, crate::Minted::<Test>::get()), (pot + fine, minted));
+        assert!(!encoder(ENCODER).open && !Hosters::<Test>::get(account(HOSTER)).unwrap().open);
+        assert_eq!(crate::draw::hoster_table::<Test>().total() + crate::draw::encoder_table::<Test>().total(), 0);
+        assert_eq!((encoder(ENCODER).jobs, encoder(ENCODER).unreleased), (0, 0));
+        assert_eq!(plan(0).former.to_vec(), vec![account(ENCODER)], "Memory is 1: hoster first, then its encoder");
+        assert!(plan(0).queued);
+        // Both come back by renewing.
+        offer_hosting(HOSTER, CAPACITY);
+        offer_encoding(ENCODER);
+        run(5);
+        assert_eq!(copy(1).hoster, account(HOSTER));
+    });
+}
+
+#[test]
+fn a_stall_burns_no_more_than_there_is() {
+    with_times(Times { lease: 30, ..Times::DEVELOPMENT }, 1, || {
+        register(HOSTER);
+        // The collateral of 64 KiB is far below the fine.
+        offer_hosting(HOSTER, 64 << 10);
+        providers(&[], &[ENCODER]);
+        publish(3, 1);
+        run_until(0, CopyState::Assigned);
+        begin(0);
+        // The pot keeps what its copies reserve.
+        Plans::<Test>::mutate(0, |plan| {
+            let plan = plan.as_mut().unwrap();
+            let beyond = DatDot::pot_free(0, plan);
+            DatDot::burn_pot(0, plan, beyond - 7);
+        });
+        let collateral = held(HOSTER, Role::Hosting);
+        assert!(collateral > 0 && collateral < UNIT / 100);
+        run_while(|| copy(0).state != CopyState::Ended);
+        let stalled = events().into_iter().find_map(|event| match event {
+            Event::Stalled { collateral, bond, pot, .. } => Some((collateral, bond, pot)),
+            _ => None,
+        });
+        assert!(stalled.is_none_or(|burned| burned == (collateral, UNIT / 100, 7)), "{stalled:?}");
+        assert!(stalled.is_some() || plan(0).state == PlanState::Ended);
+    });
+}
+
+#[test]
+fn a_confirmation_in_the_last_block_of_the_lease_counts() {
+    with_chain(|| {
+        providers(&[HOSTER], &[ENCODER]);
+        publish(3, 1);
+        run_until(0, CopyState::Assigned);
+        begin(0);
+        run(240);
+        confirm(0);
+        run(2);
+        assert_eq!(copy(0).state, CopyState::Active);
+        assert_eq!(held(ENCODER, Role::Encoding), 100 * UNIT);
+    });
+}
+
+/// A stalled copy with confirmed sectors is paid for them, and its second halves stay reserved.
+#[test]
+fn a_stall_after_a_partial_segment_keeps_the_second_half() {
+    with_chain(|| {
+        register(HOSTER);
+        offer_hosting(HOSTER, 20 * GIB);
+        providers(&[], &[ENCODER]);
+        let feed = feed_of(5 * GIB_SECTORS);
+        publish_with(&feed, Terms { report_price: 0, ..terms(1) }, GENEROUS);
+        run_until(0, CopyState::Assigned);
+        begin(0);
+        run_until(0, CopyState::Encoding);
+        confirm_bytes(0, SEGMENT_BYTES, H256::repeat_byte(1));
+        begin(0);
+        // The fee is 8 UNIT: its second half is paid two eras after the confirmation, long before the lease ends.
+        let before = free(ENCODER);
+        run(48);
+        assert_eq!(free(ENCODER), before + 4 * UNIT);
+        run_until(0, CopyState::Ended);
+        assert_eq!((copy(0).halves, copy(0).reserve), (0, 0));
+        assert_eq!(copy(0).encoders.to_vec(), vec![account(ENCODER)]);
+        assert_eq!(crate::StoringCount::<Test>::get(), 0);
+    });
+}
+
+/// A second half outlives its copy.
+#[test]
+fn an_ended_copy_still_pays_the_second_half() {
+    with_chain(|| {
+        providers(&[HOSTER], &[ENCODER]);
+        publish_with(&feed_of(1 << 20), terms(1), GENEROUS);
+        run_until(0, CopyState::Assigned);
+        begin(0);
+        run_until(0, CopyState::Encoding);
+        confirm_bytes(0, GIB / 4, H256::repeat_byte(1));
+        let half = UNIT / 4;
+        assert_ok!(DatDot::end_plan(signed(SPONSOR), 0));
+        run(10);
+        let reports = 4 * 9 * REPORT_PRICE;
+        assert_eq!((copy(0).halves, copy(0).reserve), (half, half + reports), "and what reports may cost");
+        let before = free(ENCODER);
+        run(38);
+        assert_eq!(free(ENCODER), before + half);
+        assert_eq!((copy(0).halves, copy(0).reserve), (0, reports));
+        run_while(|| crate::Copies::<Test>::contains_key(0));
+        assert_eq!(plan(0).reserved, 0);
+    });
+}
+
+/// 32 expiries of a kind are handled in a block; what was met in time counts among them, and nobody is punished for a backlog.
+#[test]
+fn a_block_handles_32_expiries_of_a_kind() {
+    with_chain(|| {
+        let pending = |wait| DeadlineQueues::<Test>::get(wait).tail - DeadlineQueues::<Test>::get(wait).head;
+        for wait in Wait::ALL {
+            (0..70).for_each(|_| DatDot::arm_at(wait, now() + 1, 900, 0));
+        }
+        for left in [38, 6, 0, 0] {
+            next_block();
+            for wait in Wait::ALL {
+                assert_eq!(pending(wait), left, "{wait:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_late_accept_leaves_a_late_decline_its_time() {
+    with_chain(|| {
+        providers(&[HOSTER], &[]);
+        publish(3, 1);
+        run_until(0, CopyState::Offered);
+        // 32 void entries stand before the copy's own.
+        let due = Deadlines::<Test>::get(Wait::Decline, 0).unwrap().due;
+        let own = Deadlines::<Test>::take(Wait::Decline, 0).unwrap();
+        DeadlineQueues::<Test>::insert(Wait::Decline, Fifo { head: 1, tail: 1 });
+        (0..32).for_each(|_| DatDot::arm_at(Wait::Decline, due, 900, 0));
+        DatDot::arm_at(Wait::Decline, own.due, own.id, own.tag);
+        run_to(due);
+        assert_eq!(copy(0).state, CopyState::Offered);
+        assert_ok!(DatDot::decline_copy(signed(HOSTER), 0));
+        next_block();
+        assert_eq!(copy(0).state, CopyState::Ended);
+    });
+}
+
+/// Many copies that wait for an encoder for ever.
+const CROWDED: Times = Times { era: 60, encoder_wait: 2_000, ..Times::DEVELOPMENT };
+
+/// A tick counts one for each copy; a late one counts with its due block.
+#[test]
+fn ticks_count_their_copies_and_late_ones_keep_their_time() {
+    with_times(CROWDED, 1, || {
+        providers(&(40..80).collect::<Vec<_>>(), &[]);
+        for _ in 0..3 {
+            publish_with(&feed_of(1), Terms { report_price: 0, ..terms(16) }, GENEROUS);
+        }
+        let tick = plan(0).next_tick;
+        run_while(|| (0..3).any(|id| plan(id).live.len() < 16));
+        assert!(now() < tick);
+        run_to(tick);
+        assert_eq!([0, 1, 2].map(|id| plan(id).next_tick), [tick + 60, tick + 60, tick], "16 + 16 are 32");
+        next_block();
+        assert_eq!(plan(2).next_tick, tick + 60, "a late tick counts with its due block");
+        run_to(tick + 60);
+        assert_eq!([0, 1].map(|id| plan(id).next_tick), [tick + 120; 2]);
+    });
+}
+
+#[test]
+fn the_head_is_handled_whole_while_fewer_than_32_are_counted() {
+    with_times(CROWDED, 1, || {
+        providers(&(40..80).collect::<Vec<_>>(), &[]);
+        publish_with(&feed_of(1), Terms { report_price: 0, replicas: 15, ..terms(15) }, GENEROUS);
+        publish_with(&feed_of(1), Terms { report_price: 0, replicas: 16, ..terms(16) }, GENEROUS);
+        publish_with(&feed_of(1), Terms { report_price: 0, replicas: 16, ..terms(16) }, GENEROUS);
+        let tick = plan(0).next_tick;
+        run_while(|| plan(0).live.len() < 15 || (1..3).any(|id| plan(id).live.len() < 16));
+        assert!(now() < tick);
+        run_to(tick);
+        // 15 + 16 = 31 < 32: the third is handled whole, too.
+        assert_eq!([0, 1, 2].map(|id| plan(id).next_tick), [tick + 60; 3]);
+    });
+}
+
+#[test]
+fn changes_are_256_for_a_block() {
+    with_chain(|| {
+        register(HOSTER);
+        for _ in 0..256 {
+            offer_hosting(HOSTER, GIB);
+        }
+        refused!(DatDot::offer_hosting(signed(HOSTER), GIB, 1, 1), TooManyChanges);
+        assert_eq!(Changes::<Test>::get(now() + 4).len(), 256);
+        next_block();
+        offer_hosting(HOSTER, GIB);
+        run(4);
+        assert!(Changes::<Test>::iter().next().is_none());
+    });
+}
+
+#[test]
+fn begins_are_32_in_a_block() {
+    with_chain(|| {
+        providers(&[HOSTER], &[ENCODER]);
+        publish(3, 1);
+        run_until(0, CopyState::Assigned);
+        Begins::<Test>::put(31);
+        begin(0);
+        assert_eq!(Begins::<Test>::get(), 32);
+        publish(3, 1);
+        run_until(1, CopyState::Assigned);
+        Begins::<Test>::put(32);
+        refused!(DatDot::begin_segment(signed(ENCODER), 1, modulus(9), PROFILE_P1), TooManyBegins);
+        next_block();
+        begin(1);
+    });
+}
+
+#[test]
+fn a_hoster_has_4096_copies_at_most() {
+    with_chain(|| {
+        providers(&[HOSTER], &[]);
+        publish(3, 1);
+        let copies = |n| Hosters::<Test>::mutate(account(HOSTER), |hoster| hoster.as_mut().unwrap().copies = n);
+        copies(4_096);
+        for _ in 0..10 {
+            System::set_block_number(now() + 1);
+            DatDot::on_initialize(now());
+        }
+        assert!(plan(0).live.is_empty());
+        copies(0);
+        next_block();
+        assert_eq!(plan(0).live.len(), 1);
+    });
+}
+
+#[test]
+fn seeds_are_kept_for_256_blocks() {
+    with_chain(|| {
+        run_to(300);
+        let kept: Vec<Block> = (1..=300).filter(|block| crate::Seeds::<Test>::contains_key(block)).collect();
+        assert_eq!(kept, (45..=300).collect::<Vec<_>>());
+    });
+}

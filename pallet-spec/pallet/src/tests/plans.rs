@@ -1,0 +1,258 @@
+//! Plans: publication, donations, ticks, end_plan, refunds.
+
+use super::{feeds::*, mock::*, world::*};
+use crate::{refused, types::*, Event, Plans, Shares};
+use frame_support::assert_ok;
+use sp_runtime::DispatchResult;
+
+fn publish_terms(terms: Terms, pot: Balance) -> DispatchResult {
+    let feed = feed_of(4);
+    let ranges = vec![range(0, 1)].try_into().unwrap();
+    DatDot::publish_plan(signed(SPONSOR), feed.head(), ranges, Default::default(), terms, pot)
+}
+
+/// Least pot of a plan of `sectors`: replicas x the reserve of a copy at the caps for one era.
+fn least(sectors: u128, replicas: u128) -> Balance {
+    let up = |price: Balance| (price * sectors).div_ceil(1 << 22);
+    let reports = 4 * u128::from(times().seats) * REPORT_PRICE;
+    replicas * (up(ASK_DISK) + up(ASK_ENCODING) + up(ASK_RECEIVING) + reports)
+}
+
+fn pot(id: PlanId) -> Balance {
+    Balances::free_balance(DatDot::pot_account(id))
+}
+
+#[test]
+fn publication_fills_the_pot_and_queues_the_need() {
+    with_chain(|| {
+        let feed = feed_of(4);
+        let terms = terms(3);
+        publish_with(&feed, terms.clone(), GENEROUS);
+        assert_eq!(free(SPONSOR), ENDOWMENT - GENEROUS - EXISTENTIAL - UNIT / 10);
+        assert_eq!(crate::Burned::<Test>::get(), UNIT / 10);
+        assert_eq!(pot(0), GENEROUS + EXISTENTIAL);
+        let plan = plan(0);
+        assert_eq!((plan.sponsor, plan.feed, plan.bytes, plan.sectors), (account(SPONSOR), feed.key, 1_024, 4));
+        assert_eq!((plan.terms, plan.state, plan.published, plan.next_tick), (terms, PlanState::Live, 1, 25));
+        assert_eq!((plan.shares, plan.donors, plan.reserved, plan.burned, plan.records), (GENEROUS, 1, 0, 0, 0));
+        assert!(
+            plan.queued && !plan.ending && plan.remainder.is_none() && plan.live.is_empty() && plan.former.is_empty()
+        );
+        assert_eq!(Shares::<Test>::get(0, account(SPONSOR)), Some(GENEROUS));
+        let need = Need { kind: NeedKind::Hoster, id: 0, ready: 5, misses: 0 };
+        assert_eq!(DatDot::first_need(), Some(need));
+        let event =
+            Event::PlanPublished { plan: 0, sponsor: account(SPONSOR), feed: feed.key, bytes: 1_024, pot: GENEROUS };
+        assert_eq!(last_event(), event);
+        assert_eq!(crate::NextPlan::<Test>::get(), 1);
+    });
+}
+
+#[test]
+fn publication_refuses_bad_terms() {
+    with_chain(|| {
+        for replicas in [0, 17] {
+            refused!(publish_terms(terms(replicas), GENEROUS), BadTerms);
+        }
+        for until in [0, 1, 1 + 24_000 + 1] {
+            refused!(publish_terms(Terms { until, ..terms(1) }, GENEROUS), BadTerms);
+        }
+        let high = MAX_AMOUNT + 1;
+        refused!(publish_terms(Terms { max_ask_disk: high, ..terms(1) }, GENEROUS), AmountTooLarge);
+        refused!(publish_terms(Terms { max_ask_encoding: high, ..terms(1) }, GENEROUS), AmountTooLarge);
+        refused!(publish_terms(Terms { max_ask_receiving: high, ..terms(1) }, GENEROUS), AmountTooLarge);
+        refused!(publish_terms(Terms { report_price: high, ..terms(1) }, GENEROUS), AmountTooLarge);
+        refused!(publish_terms(terms(1), high), AmountTooLarge);
+        assert_ok!(publish_terms(Terms { until: 1 + 24_000, ..terms(1) }, GENEROUS));
+        assert_ok!(publish_terms(Terms { until: 2, ..terms(16) }, GENEROUS));
+    });
+}
+
+#[test]
+fn the_pot_covers_one_era_at_the_caps() {
+    with_chain(|| {
+        for replicas in [1, 3, 16] {
+            let least = least(4, replicas.into());
+            refused!(publish_terms(terms(replicas), least - 1), PotTooSmall);
+            assert_ok!(publish_terms(terms(replicas), least));
+        }
+        let free_of_charge =
+            Terms { max_ask_disk: 0, max_ask_encoding: 0, max_ask_receiving: 0, report_price: 0, ..terms(1) };
+        refused!(publish_terms(free_of_charge.clone(), UNIT / 100 - 1), DonationTooSmall);
+        assert_ok!(publish_terms(free_of_charge, UNIT / 100));
+        let left = free(SPONSOR);
+        refused!(publish_terms(terms(1), left - UNIT / 10 - 2 * EXISTENTIAL + 1), InsufficientBalance);
+        assert_ok!(publish_terms(terms(1), left - UNIT / 10 - 2 * EXISTENTIAL));
+    });
+}
+
+#[test]
+fn donations_buy_shares_at_the_pots_worth() {
+    with_chain(|| {
+        publish(4, 1);
+        refused!(DatDot::donate(signed(2), 1, UNIT), NoSuchPlan);
+        refused!(DatDot::donate(signed(2), 0, UNIT / 100 - 1), DonationTooSmall);
+        refused!(DatDot::donate(signed(2), 0, MAX_AMOUNT + 1), AmountTooLarge);
+        refused!(DatDot::donate(signed(2), 0, ENDOWMENT), InsufficientBalance);
+        assert_ok!(DatDot::donate(signed(2), 0, 50 * UNIT));
+        assert_eq!(last_event(), Event::Donated { plan: 0, account: account(2), amount: 50 * UNIT, shares: 50 * UNIT });
+        // Half the pot is gone: a share costs half as much.
+        Plans::<Test>::mutate(0, |plan| DatDot::burn_pot(0, plan.as_mut().unwrap(), 75 * UNIT));
+        assert_ok!(DatDot::donate(signed(3), 0, UNIT));
+        assert_eq!(last_event(), Event::Donated { plan: 0, account: account(3), amount: UNIT, shares: 2 * UNIT });
+        assert_ok!(DatDot::donate(signed(3), 0, UNIT));
+        let plan = plan(0);
+        assert_eq!((plan.donors, plan.shares, plan.burned), (3, 154 * UNIT, 75 * UNIT));
+        assert_eq!(Shares::<Test>::get(0, account(3)), Some(4 * UNIT));
+    });
+}
+
+#[test]
+fn an_exhausted_or_ended_plan_takes_no_donation() {
+    with_chain(|| {
+        publish(4, 1);
+        // V x 10^6 < S.
+        let burn = |amount| Plans::<Test>::mutate(0, |plan| DatDot::burn_pot(0, plan.as_mut().unwrap(), amount));
+        burn(GENEROUS - GENEROUS / 1_000_000);
+        assert_ok!(DatDot::donate(signed(2), 0, UNIT / 100));
+        burn(UNIT / 100 + 1);
+        refused!(DatDot::donate(signed(2), 0, UNIT / 100), PotExhausted);
+        run_while(|| plan(0).state == PlanState::Live);
+        refused!(DatDot::donate(signed(2), 0, UNIT), PlanNotLive);
+    });
+}
+
+#[test]
+fn end_plan_is_the_sponsors_and_takes_its_notice() {
+    with_chain(|| {
+        publish(4, 1);
+        refused!(DatDot::end_plan(signed(SPONSOR), 1), NoSuchPlan);
+        refused!(DatDot::end_plan(signed(2), 0), NotSponsor);
+        assert_ok!(DatDot::end_plan(signed(SPONSOR), 0));
+        assert_eq!(last_event(), Event::PlanEnding { plan: 0, block: 11 });
+        refused!(DatDot::end_plan(signed(SPONSOR), 0), AlreadyEnding);
+        run_to(10);
+        assert_eq!(plan(0).state, PlanState::Live);
+        next_block();
+        happened(Event::PlanEnded { plan: 0, reason: PlanEnd::Called });
+        happened(Event::PlanClaimable { plan: 0, remainder: GENEROUS });
+        refused!(DatDot::end_plan(signed(SPONSOR), 0), PlanNotLive);
+    });
+}
+
+#[test]
+fn a_plan_ends_at_its_first_tick_at_or_after_until() {
+    for (until, end) in [(48, 49), (49, 49), (50, 73)] {
+        with_chain(|| {
+            assert_ok!(publish_terms(Terms { until, ..terms(1) }, GENEROUS));
+            run_to(end - 1);
+            assert_eq!(plan(0).state, PlanState::Live);
+            next_block();
+            happened(Event::PlanEnded { plan: 0, reason: PlanEnd::Until });
+        });
+    }
+}
+
+#[test]
+fn a_tick_prepays_the_era_to_come() {
+    with_chain(|| {
+        providers(&[HOSTER], &[ENCODER]);
+        let sectors = 3;
+        let id = active_copy(sectors);
+        let tick = plan(0).next_tick;
+        run_to(tick - 1);
+        let reserve = |blocks: Block, copy: &Copy| {
+            let disk =
+                (ASK_DISK * u128::from(sectors) * u128::from(blocks)).div_ceil((1 << 22) * u128::from(times().era));
+            disk + copy.halves + 4 * u128::from(times().seats) * REPORT_PRICE
+        };
+        let due =
+            |copy: &Copy| copy.first_confirmed.unwrap().max(crate::Hosters::<Test>::get(account(HOSTER)).unwrap().last);
+        next_block();
+        let after = copy(id);
+        assert_eq!(plan(0).next_tick, tick + 24);
+        assert_eq!(after.reserve, reserve(tick + 24 - due(&after), &after));
+        assert_eq!(plan(0).reserved, after.reserve);
+    });
+}
+
+/// A small pot pays one tick, warns an era before, and ends the plan at the first tick that it cannot pay.
+#[test]
+fn an_unpaid_tick_ends_the_plan_after_a_warning() {
+    with_chain(|| {
+        providers(&[HOSTER], &[ENCODER]);
+        let sectors = 1 << 20;
+        let terms = Terms { report_price: 0, ..terms(1) };
+        let caps = |price: Balance| (price * u128::from(sectors)).div_ceil(1 << 22);
+        let pot = caps(ASK_DISK) * 44 / 24 + caps(ASK_ENCODING) + caps(ASK_RECEIVING);
+        publish_with(&feed_of(sectors), terms, pot);
+        run_until(0, CopyState::Assigned);
+        begin(0);
+        run_until(0, CopyState::Encoding);
+        confirm_bytes(0, sectors * SECTOR, sp_core::H256::repeat_byte(1));
+        let first = plan(0).next_tick;
+        // Nobody proves: no disk is paid, so each tick wants an era more than the last.
+        run_to(first);
+        happened(Event::PotLow { plan: 0, block: first + 24 });
+        run_to(first + 23);
+        assert_eq!(plan(0).state, PlanState::Live);
+        next_block();
+        happened(Event::PlanEnded { plan: 0, reason: PlanEnd::Unpaid });
+        happened(Event::CopyEnded { copy: 0, reason: CopyEnd::PlanEnded });
+    });
+}
+
+#[test]
+fn refunds_share_the_remainder_and_the_last_takes_the_rest() {
+    with_chain(|| {
+        publish(4, 1);
+        for (n, amount) in [(2, 10 * UNIT + 1), (3, UNIT / 3)] {
+            assert_ok!(DatDot::donate(signed(n), 0, amount));
+        }
+        Plans::<Test>::mutate(0, |plan| DatDot::burn_pot(0, plan.as_mut().unwrap(), 37 * UNIT + 5));
+        refused!(DatDot::claim_refund(signed(2), 0), NotClaimable);
+        refused!(DatDot::claim_refund(signed(2), 9), NoSuchPlan);
+        assert_ok!(DatDot::end_plan(signed(SPONSOR), 0));
+        run(10);
+        let (remainder, shares) = (plan(0).remainder.unwrap(), plan(0).shares);
+        assert_eq!(remainder, GENEROUS + 10 * UNIT + 1 + UNIT / 3 - 37 * UNIT - 5);
+        refused!(DatDot::claim_refund(signed(4), 0), NoShares);
+        let mut given = 0;
+        for n in [SPONSOR, 3] {
+            let (before, own) = (free(n), Shares::<Test>::get(0, account(n)).unwrap());
+            assert_ok!(DatDot::claim_refund(signed(n), 0));
+            let amount = remainder * own / shares;
+            assert_eq!(free(n), before + amount);
+            assert_eq!(last_event(), Event::Refunded { plan: 0, account: account(n), amount });
+            refused!(DatDot::claim_refund(signed(n), 0), NoShares);
+            given += amount;
+        }
+        let (before, sponsor) = (free(2), free(SPONSOR));
+        assert_ok!(DatDot::claim_refund(signed(2), 0));
+        assert_eq!(free(2), before + remainder - given);
+        assert_eq!(free(SPONSOR), sponsor + EXISTENTIAL, "the sponsor gets the existential deposit back");
+        assert_eq!(last_event(), Event::PlanClosed { plan: 0 });
+        assert_eq!(pot(0), 0);
+        assert!(!Plans::<Test>::contains_key(0) && !crate::Roots::<Test>::contains_key(0));
+        refused!(DatDot::claim_refund(signed(2), 0), NoSuchPlan);
+    });
+}
+
+#[test]
+fn the_remainder_is_fixed_when_the_last_records_are_gone() {
+    with_chain(|| {
+        providers(&[HOSTER], &[ENCODER]);
+        let id = active_copy(3);
+        assert_ok!(DatDot::end_plan(signed(SPONSOR), 0));
+        run(10);
+        let ended = now();
+        assert_eq!(copy(id).ended, Some(ended));
+        run_to(ended + 71);
+        assert_eq!(plan(0).remainder, None);
+        refused!(DatDot::claim_refund(signed(SPONSOR), 0), NotClaimable);
+        next_block();
+        happened(Event::CopyRemoved { copy: id });
+        happened(Event::PlanClaimable { plan: 0, remainder: plan(0).remainder.unwrap() });
+        assert_ok!(DatDot::claim_refund(signed(SPONSOR), 0));
+    });
+}

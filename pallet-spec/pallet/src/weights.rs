@@ -1,0 +1,76 @@
+//! Hand-set upper bounds of the calls' weights: reference time in picoseconds, no proof size (no relay chain checks it).
+//!
+//! Counted are hashes (1 us each), signatures (200 us each), reads and writes (25 and 100 us each) at their bounds. The
+//! specification, section "Weights", has the sums, and that of the worst block.
+
+use crate::types::Wait;
+use frame_support::weights::Weight;
+
+const MS: u64 = 1_000_000_000;
+
+const fn ms(n: u64) -> Weight {
+    Weight::from_parts(n * MS, 0)
+}
+
+pub const fn register_peer() -> Weight {
+    ms(2)
+}
+pub const fn offer() -> Weight {
+    ms(2)
+}
+pub const fn offer_attesting() -> Weight {
+    ms(5)
+}
+/// 4,096 opened nodes are decoded, hashed and looked up.
+pub const fn publish_plan() -> Weight {
+    ms(40)
+}
+pub const fn money() -> Weight {
+    ms(2)
+}
+pub const fn decline_copy() -> Weight {
+    ms(3)
+}
+pub const fn begin_segment() -> Weight {
+    ms(5)
+}
+pub const fn confirm_segment() -> Weight {
+    ms(4)
+}
+pub const fn submit_storage_proof() -> Weight {
+    ms(10)
+}
+pub const fn retrieval() -> Weight {
+    ms(4)
+}
+pub const fn settle_retrieval() -> Weight {
+    ms(8)
+}
+pub const fn root() -> Weight {
+    ms(1)
+}
+/// `on_initialize` without changes, expiries and tries: the seed, an era, and 8 challenges of 32 samples.
+pub const fn block() -> Weight {
+    ms(30)
+}
+/// One change of the draw tables.
+pub const fn change() -> Weight {
+    ms(1)
+}
+/// One placement try.
+pub const fn attempt() -> Weight {
+    ms(2)
+}
+/// One expiry; of a tick or an end of a plan, each copy that it counts.
+pub const fn expiry(wait: Wait) -> Weight {
+    match wait {
+        Wait::Decline | Wait::Salt | Wait::Settle => ms(1),
+        Wait::Begin | Wait::Half | Wait::Tick => ms(2),
+        Wait::EncoderDraw => ms(3),
+        Wait::Lease | Wait::EndPlan => ms(4),
+        // A strike for each of 32 copies.
+        Wait::Proof => ms(6),
+        // 64 segments, each with its modulus.
+        Wait::Records => ms(14),
+    }
+}

@@ -1,0 +1,48 @@
+"""The Rust tests of the pallet and the runtime, run by cargo."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SPEC = Path(__file__).parents[2] / "pallet-spec"
+# A cold build of all dependencies on two cores takes minutes, on a busy machine many.
+SECONDS = 40 * 60
+# Lines at the end of cargo's output that a failed test shows: cargo repeats failures there.
+SHOWN = 120
+
+
+def cargo() -> str:
+    """Cargo's path; without it the test is skipped, or fails in CI."""
+    found = shutil.which("cargo")
+    if found is None:
+        missing = "cargo is missing: install Rust 1.88 or newer (https://rustup.rs)"
+        if os.environ.get("CI"):
+            pytest.fail(f"{missing} (in CI nothing is skipped)")
+        pytest.skip(missing)
+    return found
+
+
+@pytest.mark.rust
+@pytest.mark.slow
+@pytest.mark.timeout(SECONDS + 60)
+def test_the_rust_tests_pass() -> None:
+    done = subprocess.run(
+        [cargo(), "test", "--locked", "--workspace"],
+        cwd=SPEC,
+        env={**os.environ, "CARGO_TERM_COLOR": "never"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        pytest.fail("cargo test failed:\n" + "\n".join(done.stdout.splitlines()[-SHOWN:]), pytrace=False)
+    passed = sum(int(count) for count in re.findall(r"test result: ok\. (\d+) passed", done.stdout))
+    assert passed > 100, f"cargo ran {passed} tests only:\n{done.stdout[-2000:]}"
