@@ -1,0 +1,106 @@
+"""``python -m runtime_mock``: a Substrate development node in one Python process."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import signal
+import sys
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+
+from .chain import Chain
+from .chainspec import ChainSpec, ChainSpecError, artifacts
+from .engine import INSTANT, MANUAL, Engine
+from .rpc.methods import Node
+from .rpc.server import Server
+from .runtime import CODE, Runtime
+from .store import Store, StoreError
+from .wasm import WasmRuntime, default_cache
+
+log = structlog.get_logger(__name__)
+
+
+def _sealing(value: str) -> str | int:
+    if value in (INSTANT, MANUAL):
+        return value
+    if value.isdecimal() and int(value) > 0:
+        return int(value)
+    raise argparse.ArgumentTypeError(f"{value!r} is neither instant nor manual nor a number of milliseconds")
+
+
+def options() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m runtime_mock", description="A Substrate development node.")
+    parser.add_argument("--backend", choices=("model", "wasm"), default="model")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=9944, help="0 picks a free one")
+    parser.add_argument("--seal", type=_sealing, default=INSTANT, metavar="instant|MS|manual")
+    parser.add_argument("--state", type=Path, help="a SQLite file that keeps the chain (else it is in memory)")
+    parser.add_argument("--chain-spec", type=Path, help="another raw chain spec than the project's own")
+    parser.add_argument("--keep-states", type=int, default=8192, help="states of that many blocks are kept")
+    return parser.parse_args()
+
+
+def make_runtime(backend: str, spec: ChainSpec) -> Runtime:
+    """The runtime of a chain spec."""
+    if backend == "wasm":
+        code = spec.genesis.get(CODE)
+        assert code is not None
+        return WasmRuntime(code, default_cache())
+    from .model import ModelRuntime
+
+    return ModelRuntime(artifacts())
+
+
+async def serve(chosen: argparse.Namespace) -> None:
+    """Run until SIGINT or SIGTERM."""
+    spec = ChainSpec.load(chosen.chain_spec or artifacts() / "chain-spec.json")
+    chain = Chain(make_runtime(chosen.backend, spec), spec.genesis, chosen.keep_states)
+    store = Store(chosen.state) if chosen.state is not None else None
+    engine = Engine(chain, chosen.seal, store)
+    runner = web.AppRunner(Server(Node(engine, spec)).application(), access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, chosen.host, chosen.port)
+    await site.start()
+    port = runner.addresses[0][1]
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    sealing = asyncio.create_task(engine.run())
+    ready = {"rpc": f"ws://{chosen.host}:{port}", "genesis": chain.genesis.hash.hex(), "backend": chosen.backend}
+    print(json.dumps(ready), flush=True)
+    log.info("ready", best=chain.best.number, **ready)
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({sealing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    failed = sealing.done()
+    for task in (sealing, stopping):
+        task.cancel()
+    await asyncio.gather(stopping, return_exceptions=True)
+    await runner.cleanup()
+    if store is not None:
+        store.close()
+    if failed:
+        sealing.result()
+    await asyncio.gather(sealing, return_exceptions=True)
+
+
+def main() -> None:
+    """Parse, serve, and say in one line what was wrong."""
+    structlog.configure(
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+    )
+    chosen = options()
+    try:
+        asyncio.run(serve(chosen))
+    except (ChainSpecError, StoreError, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

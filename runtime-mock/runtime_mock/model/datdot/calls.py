@@ -1,0 +1,146 @@
+"""The pallet's calls: indices, arguments, weights, classes, and what runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Annotated, Any
+
+from ..frame import balances, payment
+from ..frame.calls import flat, register
+from ..frame.dispatch import Class, Origin, Weight
+from ..scale import BYTES32, U8, U32, U64, U128, Bound, FixedBytes, Option, Variant, codec_of
+from ..storage import State
+from . import challenges, copies, money, offers, plans, retrieval, segments, weights
+from .block import deposit
+from .errors import Error, ensure
+from .events import ParametersSet, SeedSet, SeedUnset
+from .items import Amount, SeedOverride
+from .limits import MAX_NODES, MAX_RANGES, MAX_SAMPLES, PALLET
+from .params import valid_amounts
+from .records import BlockRange, OpenedNode, Opening, Report, SignedHead, Terms
+from .types import Amounts, Role
+
+_SIGNATURE = FixedBytes(64)
+_SECTOR = FixedBytes(256)
+_ROLE = Variant(Role)
+_HEAD, _TERMS, _REPORT, _AMOUNTS = (codec_of(kind) for kind in (SignedHead, Terms, Report, Amounts))
+_RANGES = codec_of(Annotated[list[BlockRange], Bound(MAX_RANGES)])
+_NODES = codec_of(Annotated[list[OpenedNode], Bound(MAX_NODES)])
+_OPENINGS = codec_of(Annotated[list[Opening], Bound(MAX_SAMPLES)])
+_OPENING = Option(codec_of(Opening))
+
+Rule = Callable[..., None]
+
+
+def _set_parameters(s: State, origin: Origin, amounts: Amounts) -> None:
+    """By root: amounts only."""
+    origin.ensure_root()
+    ensure(valid_amounts(amounts), Error.AmountTooLarge)
+    Amount.put(s, amounts)
+    deposit(s, ParametersSet(amounts))
+
+
+def _set_seed(s: State, origin: Origin, value: bytes) -> None:
+    """By root, for development: from the next block on seed(b) = H(value | u64 b)."""
+    origin.ensure_root()
+    SeedOverride.put(s, value)
+    deposit(s, SeedSet(value))
+
+
+def _unset_seed(s: State, origin: Origin) -> None:
+    """By root: the randomness source again."""
+    origin.ensure_root()
+    SeedOverride.kill(s)
+    deposit(s, SeedUnset())
+
+
+def _by_signer(rule: Rule) -> Callable[..., None]:
+    """A call whose rule is told the signer."""
+
+    def run(s: State, origin: Origin, *args: Any) -> None:
+        rule(s, origin.signed(), *args)
+
+    return run
+
+
+def _by_anyone(rule: Rule) -> Callable[..., None]:
+    """A call whose rule does not care who signed it."""
+
+    def run(s: State, origin: Origin, *args: Any) -> None:
+        origin.signed()
+        rule(s, *args)
+
+    return run
+
+
+def _free(rule: Rule) -> Callable[..., bool]:
+    """A call of the signer whose fee is given back when it succeeds."""
+
+    def run(s: State, origin: Origin, *args: Any) -> bool:
+        rule(s, origin.signed(), *args)
+        return True
+
+    return run
+
+
+def _register(index: int, name: str, args: list[Any], run: Callable[..., Any], weight: Weight) -> None:
+    register(PALLET, index, name, args, run, flat(weight))
+
+
+def _operational(index: int, name: str, args: list[Any], rule: Rule, weight: Weight) -> None:
+    register(PALLET, index, name, args, _free(rule), flat(weight, Class.OPERATIONAL))
+
+
+def register_all() -> None:
+    """Make the pallet's calls known, and have dust and fees counted as burned."""
+    _register_offers()
+    _register_plans()
+    _operational(
+        11,
+        "confirm_segment",
+        [U64, U64, U64, BYTES32, _SIGNATURE],
+        segments.confirm_segment,
+        weights.CONFIRM_SEGMENT,
+    )
+    proof = weights.SUBMIT_STORAGE_PROOF
+    _operational(12, "submit_storage_proof", [U32, _OPENINGS], challenges.submit_storage_proof, proof)
+    _operational(13, "commit_retrieval", [U32, U64, BYTES32], retrieval.commit_retrieval, weights.RETRIEVAL)
+    reveal = [U32, U64, _REPORT, BYTES32, BYTES32, _OPENING]
+    _operational(14, "reveal_retrieval", reveal, retrieval.reveal_retrieval, weights.RETRIEVAL)
+    settle = _by_anyone(retrieval.settle_retrieval)
+    _register(15, "settle_retrieval", [U32, U64], settle, weights.SETTLE_RETRIEVAL)
+    _register(18, "set_parameters", [_AMOUNTS], _set_parameters, weights.ROOT)
+    _register(19, "set_seed", [BYTES32], _set_seed, weights.ROOT)
+    _register(20, "unset_seed", [], _unset_seed, weights.ROOT)
+    _count_elsewhere()
+
+
+@cache
+def _count_elsewhere() -> None:
+    """Once: who is told twice counts twice."""
+    balances.on_dust(money.count_burned)
+    payment.on_fee(money.count_burned)
+
+
+def _register_offers() -> None:
+    keys = [BYTES32, BYTES32, _SIGNATURE, _SIGNATURE]
+    _register(0, "register_peer", keys, _by_signer(offers.register_peer), weights.REGISTER_PEER)
+    _register(1, "offer_hosting", [U64, U128, U128], _by_signer(offers.offer_hosting), weights.OFFER)
+    _register(2, "offer_encoding", [U128], _by_signer(offers.offer_encoding), weights.OFFER)
+    attesting = _by_signer(offers.offer_attesting)
+    _register(3, "offer_attesting", [U128, BYTES32, U32], attesting, weights.OFFER_ATTESTING)
+    _register(4, "withdraw_offer", [_ROLE], _by_signer(offers.withdraw_offer), weights.OFFER_ATTESTING)
+    _register(5, "release", [_ROLE], _by_signer(offers.release), weights.OFFER)
+
+
+def _register_plans() -> None:
+    publish = [_HEAD, _RANGES, _NODES, _TERMS, U128]
+    _register(6, "publish_plan", publish, _by_signer(plans.publish_plan), weights.PUBLISH_PLAN)
+    _register(7, "donate", [U64, U128], _by_signer(plans.donate), weights.MONEY)
+    _register(8, "end_plan", [U64], _by_signer(plans.end_plan), weights.MONEY)
+    _register(9, "decline_copy", [U64], _by_signer(copies.decline_copy), weights.DECLINE_COPY)
+    begin = _by_signer(segments.begin_segment)
+    _register(10, "begin_segment", [U64, _SECTOR, U8], begin, weights.BEGIN_SEGMENT)
+    _register(16, "collect", [U64], _by_anyone(money.collect), weights.MONEY)
+    _register(17, "claim_refund", [U64], _by_signer(plans.claim_refund), weights.MONEY)

@@ -1,0 +1,136 @@
+"""Storage challenges: issue, proof, miss (exact-rules, sections 5 and 6)."""
+
+from __future__ import annotations
+
+from ..storage import State
+from .block import deposit, less, now, seed
+from .changes import reputation, set_reputation, set_reputation_now
+from .copies import strike
+from .crypto import draw
+from .errors import Error, ensure, error
+from .events import StorageChallenged, StorageMissed, StorageProved
+from .items import (
+    Copies,
+    CopySlots,
+    HosterDraws,
+    Hosters,
+    HosterSlots,
+    Segments,
+    StorageChallenges,
+    Storing,
+    StoringCount,
+)
+from .limits import CHALLENGES, GIB_SECTORS, MAX_SAMPLES, MIN_REPUTATION
+from .merkle import opened_root
+from .params import times
+from .queue import arm
+from .records import Opening, Sample, Segment, StorageChallenge
+from .segments import context_of, locate, passed_reputation
+from .sums import Table
+from .tables import copy_table
+from .types import Wait
+
+
+def sample_count(stored_sectors: int) -> int:
+    """How many sectors a challenge names, repeats included."""
+    doubled = (1 + stored_sectors // GIB_SECTORS).bit_length() - 1
+    return min(max(4 + 2 * doubled, 8), MAX_SAMPLES)
+
+
+def issue_challenges(s: State) -> None:
+    """Challenge some of the hosters that store something."""
+    storing = StoringCount.get(s)
+    gap = max(1, times(s).mean_gap)
+    draws = min(-(-storing // gap), CHALLENGES)
+    span = max(gap * draws, storing)
+    for i in range(draws):
+        place = draw(3, seed(s), b"", i) % span
+        hoster = Storing.get(s, place) if place < storing else None
+        if hoster is not None:
+            _challenge(s, hoster)
+
+
+def _sample(s: State, table: Table, account: bytes, j: int) -> Sample | None:
+    picked = table.pick(draw(4, seed(s), account, j))
+    copy_id = CopySlots.get(s, account, picked[0]) if picked else None
+    copy = Copies.get(s, copy_id) if copy_id is not None else None
+    if picked is None or copy_id is None or copy is None:
+        return None
+    found = locate(copy, picked[1])
+    return Sample(copy_id, *found) if found else None
+
+
+def _challenge(s: State, account: bytes) -> None:
+    """Challenge a hoster, unless a challenge is open."""
+    if StorageChallenges.contains(s, account):
+        return
+    hoster, entry = Hosters.get(s, account), HosterDraws.get(s, account)
+    if hoster is None or entry is None or entry.slot is None:
+        return
+    table = copy_table(s, account)
+    drawn = (_sample(s, table, account, j) for j in range(sample_count(hoster.stored)))
+    samples = sorted({sample for sample in drawn if sample is not None})
+    if not samples:
+        return
+    issued = now(s)
+    StorageChallenges.put(s, account, StorageChallenge(issued, samples))
+    arm(s, Wait.PROOF, times(s).proof_window, entry.slot, issued)
+    deposit(s, StorageChallenged(account, issued, len(samples)))
+
+
+def submit_storage_proof(s: State, account: bytes, issued: int, openings: list[Opening]) -> None:
+    """By a challenged hoster: one opening per sample, in the challenge's order."""
+    challenge = StorageChallenges.get(s, account)
+    if challenge is None:
+        raise error(Error.NoChallenge)
+    ensure(challenge.issued == issued, Error.WrongChallenge)
+    ensure(now(s) > issued, Error.OutsideWindow)
+    ensure(len(openings) == len(challenge.samples), Error.WrongOpeningCount)
+    segments: dict[int, tuple[Segment, bytes]] = {}
+    for sample, opening in zip(challenge.samples, openings, strict=True):
+        if sample.segment not in segments:
+            found = Segments.get(s, sample.segment)
+            ctx = context_of(s, found, account) if found is not None else None
+            if found is None or ctx is None:
+                raise error(Error.BadOpening)
+            segments[sample.segment] = found, ctx
+        segment, context = segments[sample.segment]
+        root = opened_root(context, segment.sectors, sample.sector, opening)
+        ensure(root == segment.root, Error.BadOpening)
+    _proved(s, account, issued)
+
+
+def _proved(s: State, account: bytes, issued: int) -> None:
+    """The interval up to the challenge is paid for, then R rises."""
+    StorageChallenges.remove(s, account)
+    before = reputation(s, account)
+    hoster = Hosters.get(s, account)
+    if hoster is not None:
+        until = max(issued, hoster.last)
+        hoster.acc += before * (until - hoster.last)
+        hoster.last = until
+        hoster.passed += 1
+        Hosters.put(s, account, hoster)
+    after = passed_reputation(before)
+    set_reputation(s, account, after)
+    deposit(s, StorageProved(account, issued, after))
+
+
+def proof_missed(s: State, slot: int, issued: int) -> None:
+    """The challenge issued in block `issued` was not answered in time."""
+    account = HosterSlots.get(s, slot)
+    challenge = StorageChallenges.get(s, account) if account is not None else None
+    if account is None or challenge is None or challenge.issued != issued:
+        return
+    StorageChallenges.remove(s, account)
+    hoster = Hosters.get(s, account)
+    if hoster is not None:
+        hoster.last = max(hoster.last, issued)
+        hoster.missed += 1
+        Hosters.put(s, account, hoster)
+    before = reputation(s, account)
+    after = max(less(before, before // 8), MIN_REPUTATION)
+    set_reputation_now(s, account, after)
+    deposit(s, StorageMissed(account, issued, after))
+    for copy_id in sorted({sample.copy for sample in challenge.samples}):
+        strike(s, copy_id)

@@ -1,0 +1,116 @@
+"""The pallet's storage items, in the order of the pallet's interface."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..scale import H256, AccountId, u32, u64, u128
+from ..storage import Map, Value, blake2_128_concat, identity, twox64_concat
+from .records import Copy, EraInfo, Plan, Retrieval, Roots, Segment, StorageChallenge
+from .types import (
+    Amounts,
+    Attester,
+    Change,
+    Changes,
+    Deadline,
+    Encoder,
+    EncoderDraw,
+    Fifo,
+    Hoster,
+    HosterDraw,
+    Key,
+    Need,
+    Node,
+    Peer,
+    Sector,
+    Slot,
+    Times,
+    Wait,
+)
+
+_NAME = "DatDot"
+_ACCOUNT = (blake2_128_concat, AccountId)
+_U32 = (twox64_concat, u32)
+_U64 = (twox64_concat, u64)
+_WAIT = (twox64_concat, Wait)
+
+
+def _optional(name: str, keys: list[Any], tp: Any) -> Map[Any, None]:
+    return Map(_NAME, name, keys, tp)
+
+
+# ---- parameters and totals
+
+Time = Value[Times, None](_NAME, "Time", Times)
+Amount = Value[Amounts, None](_NAME, "Amount", Amounts)
+# All that was ever minted, and burned, fees and dust included: issuance = genesis + Minted - Burned.
+Minted = Value[int, int](_NAME, "Minted", u128, 0)
+Burned = Value[int, int](_NAME, "Burned", u128, 0)
+
+# ---- randomness
+
+# seed(b) of the last 256 blocks; v of `set_seed`; Era(r) of the last eras.
+Seeds: Map[bytes, None] = _optional("Seeds", [_U32], H256)
+SeedOverride = Value[bytes, None](_NAME, "SeedOverride", H256)
+Eras: Map[EraInfo, None] = _optional("Eras", [_U32], EraInfo)
+
+# ---- peers and offers
+
+Peers: Map[Peer, None] = _optional("Peers", [_ACCOUNT], Peer)
+# Every key ever bound, and by whom.
+Keys: Map[bytes, None] = _optional("Keys", [(blake2_128_concat, Key)], AccountId)
+Hosters: Map[Hoster, None] = _optional("Hosters", [_ACCOUNT], Hoster)
+HosterCount = Value[int, int](_NAME, "HosterCount", u32, 0)
+Encoders: Map[Encoder, None] = _optional("Encoders", [_ACCOUNT], Encoder)
+EncoderCount = Value[int, int](_NAME, "EncoderCount", u32, 0)
+Attesters: Map[Attester, None] = _optional("Attesters", [_ACCOUNT], Attester)
+# The list of slots; a hole has no entry, but counts.
+Slots: Map[Slot, None] = _optional("Slots", [_U32], Slot)
+SlotCount = Value[int, int](_NAME, "SlotCount", u32, 0)
+# Holes in the order in which they were freed: places 0 .. HoleCount.
+Holes: Map[int, None] = _optional("Holes", [_U32], u32)
+HoleCount = Value[int, int](_NAME, "HoleCount", u32, 0)
+
+# ---- draw tables; nodes: 0 is the root, the children of n are 64 n + 1 .. 64 n + 64
+
+HosterDraws: Map[HosterDraw, None] = _optional("HosterDraws", [_ACCOUNT], HosterDraw)
+HosterNodes: Map[Node, None] = _optional("HosterNodes", [_U32], Node)
+HosterSlots: Map[bytes, None] = _optional("HosterSlots", [_U32], AccountId)
+EncoderDraws: Map[EncoderDraw, None] = _optional("EncoderDraws", [_ACCOUNT], EncoderDraw)
+EncoderNodes: Map[Node, None] = _optional("EncoderNodes", [_U32], Node)
+EncoderSlots: Map[bytes, None] = _optional("EncoderSlots", [_U32], AccountId)
+# A hoster's copies table.
+CopyNodes: Map[Node, None] = _optional("CopyNodes", [_ACCOUNT, _U32], Node)
+CopySlots: Map[int, None] = _optional("CopySlots", [_ACCOUNT, _U32], u64)
+# Hosters that store something: places 0 .. StoringCount.
+Storing: Map[bytes, None] = _optional("Storing", [_U32], AccountId)
+StoringCount = Value[int, int](_NAME, "StoringCount", u32, 0)
+# Changes of the draw tables that are due in a block.
+DueChanges: Map[list[Change], list[Change]] = Map(_NAME, "Changes", [_U32], Changes, list)
+
+# ---- plans and copies
+
+NextPlan = Value[int, int](_NAME, "NextPlan", u64, 0)
+NextCopy = Value[int, int](_NAME, "NextCopy", u64, 0)
+NextSegment = Value[int, int](_NAME, "NextSegment", u64, 0)
+Plans: Map[Plan, None] = _optional("Plans", [_U64], Plan)
+# The roots of a plan's head, left to right.
+PlanRoots: Map[Any, None] = _optional("Roots", [_U64], Roots)
+Shares: Map[int, None] = _optional("Shares", [_U64, _ACCOUNT], u128)
+Copies: Map[Copy, None] = _optional("Copies", [_U64], Copy)
+Segments: Map[Segment, None] = _optional("Segments", [_U64], Segment)
+# N of a segment, big endian; H(N) of every modulus ever begun with.
+Moduli: Map[bytes, None] = _optional("Moduli", [_U64], Sector)
+UsedModuli: Map[int, None] = _optional("UsedModuli", [(identity, H256)], u64)
+# `begin_segment` calls in this block.
+Begins = Value[int, int](_NAME, "Begins", u32, 0)
+# The FIFO of needs.
+Needs: Map[Need, None] = _optional("Needs", [_U64], Need)
+NeedQueue = Value[Fifo, Fifo](_NAME, "NeedQueue", Fifo, Fifo())
+
+# ---- challenges and deadlines
+
+StorageChallenges: Map[StorageChallenge, None] = _optional("StorageChallenges", [_ACCOUNT], StorageChallenge)
+Retrievals: Map[Retrieval, None] = _optional("Retrievals", [_U32, _U64], Retrieval)
+Deadlines: Map[Deadline, None] = _optional("Deadlines", [_WAIT, _U64], Deadline)
+DeadlineQueues: Map[Fifo, Fifo] = Map(_NAME, "DeadlineQueues", [_WAIT], Fifo, Fifo)

@@ -1,0 +1,254 @@
+"""Peers and their offers: registration, hosting, encoding, attesting, withdrawal and release
+(exact-rules, sections 1, 4, 6, 8 and 11)."""
+
+from __future__ import annotations
+
+from ..storage import State, Value
+from .block import deposit, era, genesis, less, now
+from .changes import schedule
+from .crypto import bind_statement, ensure_signed_by
+from .errors import Error, ensure, error
+from .events import (
+    AttestingOffered,
+    EncodingOffered,
+    HostingOffered,
+    OfferWithdrawn,
+    PeerRegistered,
+    Released,
+    SlotFreed,
+)
+from .items import (
+    Attesters,
+    EncoderCount,
+    EncoderDraws,
+    Encoders,
+    HoleCount,
+    Holes,
+    HosterCount,
+    HosterDraws,
+    Hosters,
+    Keys,
+    Peers,
+    SlotCount,
+    Slots,
+)
+from .limits import FIRST_REPUTATION, KEEP_ERAS, MAX_AMOUNT, MAX_ENTRIES, MAX_SLOTS
+from .money import MAX_BALANCE, burn, ensure_spendable, held, hold, unhold
+from .params import amounts, times
+from .queue import arm
+from .tables import collateral_due
+from .types import (
+    Attester,
+    Encoder,
+    EncoderDraw,
+    EncoderOffered,
+    EncoderReleased,
+    EncoderWithdrawn,
+    Hoster,
+    HosterDraw,
+    HosterOffered,
+    HosterReleased,
+    HosterWithdrawn,
+    Peer,
+    Role,
+    Slot,
+    Wait,
+)
+
+
+def register_peer(
+    s: State,
+    account: bytes,
+    swarm_key: bytes,
+    statement_key: bytes,
+    swarm_signature: bytes,
+    statement_signature: bytes,
+) -> None:
+    """Bind a swarm key and a statement key to the account; both signed `bind`. Burns the peer fee."""
+    ensure(not Peers.contains(s, account), Error.AlreadyAPeer)
+    known = swarm_key == statement_key or Keys.contains(s, swarm_key) or Keys.contains(s, statement_key)
+    ensure(not known, Error.KeyBound)
+    message = bind_statement(genesis(s), account, swarm_key, statement_key)
+    ensure_signed_by(swarm_signature, message, swarm_key)
+    ensure_signed_by(statement_signature, message, statement_key)
+    fee = amounts(s).peer_fee
+    ensure_spendable(s, account, fee)
+    burn(s, account, fee)
+    Keys.put(s, swarm_key, account)
+    Keys.put(s, statement_key, account)
+    Peers.put(s, account, Peer(swarm_key, statement_key, now(s), FIRST_REPUTATION))
+    deposit(s, PeerRegistered(account, swarm_key, statement_key))
+
+
+def _ensure_peer(s: State, account: bytes) -> Peer:
+    peer = Peers.get(s, account)
+    if peer is None:
+        raise error(Error.NotAPeer)
+    return peer
+
+
+def _count_entry(s: State, entries: Value[int, int]) -> None:
+    count = entries.get(s)
+    ensure(count < MAX_ENTRIES, Error.TableFull)
+    entries.put(s, count + 1)
+
+
+def _new_hoster(s: State, account: bytes, reputation: int) -> Hoster:
+    _count_entry(s, HosterCount)
+    HosterDraws.put(s, account, HosterDraw(None, False, 0, 0, 0, reputation))
+    return Hoster()
+
+
+def offer_hosting(s: State, account: bytes, capacity: int, ask_disk: int, ask_receiving: int) -> None:
+    """Offer `capacity` bytes, or renew the offer; fills the collateral up to its due."""
+    peer = _ensure_peer(s, account)
+    ensure(ask_disk <= MAX_AMOUNT and ask_receiving <= MAX_AMOUNT, Error.AmountTooLarge)
+    hoster = Hosters.get(s, account) or _new_hoster(s, account, peer.reputation)
+    capacity = max(capacity, hoster.used)
+    on_hold = held(s, account, Role.HOSTING)
+    missing = less(collateral_due(amounts(s).collateral, capacity), on_hold)
+    ensure_spendable(s, account, missing)
+    collateral = on_hold + missing
+    schedule(s, HosterOffered(account, capacity, collateral))
+    hold(s, account, Role.HOSTING, missing)
+    hoster.open = True
+    hoster.capacity = capacity
+    hoster.ask_disk = ask_disk
+    hoster.ask_receiving = ask_receiving
+    Hosters.put(s, account, hoster)
+    deposit(s, HostingOffered(account, capacity, ask_disk, ask_receiving, collateral))
+
+
+def _new_encoder(s: State, account: bytes, reputation: int) -> Encoder:
+    _count_entry(s, EncoderCount)
+    EncoderDraws.put(s, account, EncoderDraw(None, False, 0, 0, reputation))
+    return Encoder()
+
+
+def offer_encoding(s: State, account: bytes, ask: int) -> None:
+    """Offer encoding, or renew the offer; fills the bond up to its due."""
+    peer = _ensure_peer(s, account)
+    ensure(ask <= MAX_AMOUNT, Error.AmountTooLarge)
+    encoder = Encoders.get(s, account) or _new_encoder(s, account, peer.reputation)
+    on_hold = held(s, account, Role.ENCODING)
+    missing = less(amounts(s).encoder_bond, on_hold)
+    ensure_spendable(s, account, missing)
+    bond = on_hold + missing
+    schedule(s, EncoderOffered(account, bond))
+    hold(s, account, Role.ENCODING, missing)
+    encoder.open = True
+    encoder.ask = ask
+    Encoders.put(s, account, encoder)
+    deposit(s, EncodingOffered(account, ask, bond))
+
+
+def offer_attesting(s: State, account: bytes, ask: int, anchor: bytes, slots: int) -> None:
+    """Take `slots` more slots; another anchor than the last counts all the account's slots as taken in this era."""
+    _ensure_peer(s, account)
+    ensure(ask <= MAX_AMOUNT, Error.AmountTooLarge)
+    this_era = era(s)
+    attester = Attesters.get(s, account) or Attester(anchor, this_era, anchor, [])
+    if attester.anchor != anchor:
+        for index in attester.slots:
+            _renew_slot(s, index, this_era)
+        attester = Attester(anchor, this_era, anchor, attester.slots)
+    bond = amounts(s).attester_bond
+    total = bond * slots
+    ensure(len(attester.slots) + slots <= MAX_SLOTS, Error.BadSlotCount)
+    ensure_spendable(s, account, total)
+    hold(s, account, Role.ATTESTING, total)
+    for _ in range(slots):
+        attester.slots.append(_take_slot(s, Slot(account, ask, bond, this_era)))
+    ensure(bool(attester.slots), Error.BadSlotCount)
+    Attesters.put(s, account, attester)
+    deposit(s, AttestingOffered(account, ask, anchor, len(attester.slots)))
+
+
+def _take_slot(s: State, slot: Slot) -> int:
+    """The hole that was freed last, else a new place at the end."""
+    last = less(HoleCount.get(s), 1)
+    index = Holes.get(s, last)
+    if index is not None:
+        Holes.remove(s, last)
+        HoleCount.put(s, last)
+    else:
+        index = SlotCount.get(s)
+        SlotCount.put(s, index + 1)
+    Slots.put(s, index, slot)
+    return index
+
+
+def _renew_slot(s: State, index: int, this_era: int) -> None:
+    """Count a slot as taken in this era, too."""
+    slot = Slots.get(s, index)
+    if slot is None or slot.renewed[-1:] == [this_era]:
+        return
+    slot.renewed = [*slot.renewed, this_era][-4:]
+    Slots.put(s, index, slot)
+
+
+def withdraw_offer(s: State, account: bytes, role: Role) -> None:
+    """No new draws; for attesting, gives all slots back."""
+    if role == Role.HOSTING:
+        hoster = Hosters.get(s, account)
+        if hoster is None or not hoster.open:
+            raise error(Error.NoOffer)
+        schedule(s, HosterWithdrawn(account))
+        hoster.open, hoster.out_since = False, now(s)
+        Hosters.put(s, account, hoster)
+    elif role == Role.ENCODING:
+        encoder = Encoders.get(s, account)
+        if encoder is None or not encoder.open:
+            raise error(Error.NoOffer)
+        schedule(s, EncoderWithdrawn(account))
+        encoder.open, encoder.out_since = False, now(s)
+        Encoders.put(s, account, encoder)
+    else:
+        attester = Attesters.get(s, account)
+        if attester is None or not attester.slots:
+            raise error(Error.NoOffer)
+        for index in attester.slots:
+            _give_back_slot(s, index)
+        attester.slots = []
+        Attesters.put(s, account, attester)
+    deposit(s, OfferWithdrawn(account, role))
+
+
+def _give_back_slot(s: State, index: int) -> None:
+    slot = Slots.get(s, index)
+    if slot is not None:
+        slot.returned = now(s)
+        Slots.put(s, index, slot)
+    arm(s, Wait.RECORDS, times(s).era * KEEP_ERAS, index, 1)
+
+
+def free_slot(s: State, index: int) -> None:
+    """A slot that was given back becomes a hole; its bond returns."""
+    slot = Slots.get(s, index)
+    if slot is None:
+        return
+    Slots.remove(s, index)
+    amount = unhold(s, slot.account, Role.ATTESTING, slot.bond)
+    place = HoleCount.get(s)
+    Holes.put(s, place, index)
+    HoleCount.put(s, place + 1)
+    deposit(s, SlotFreed(slot.account, index, amount))
+
+
+def release(s: State, account: bytes, role: Role) -> None:
+    """Free the hold of hosting or encoding, three eras after the role was left."""
+    change: HosterReleased | EncoderReleased
+    if role == Role.HOSTING and (hoster := Hosters.get(s, account)) is not None:
+        is_open, out_since, bound = hoster.open, hoster.out_since, hoster.records > 0
+        change = HosterReleased(account)
+    elif role == Role.ENCODING and (encoder := Encoders.get(s, account)) is not None:
+        is_open, out_since, bound = encoder.open, encoder.out_since, encoder.jobs > 0 or encoder.halves > 0
+        change = EncoderReleased(account)
+    else:
+        raise error(Error.NoOffer)
+    ensure(not is_open, Error.OfferOpen)
+    ensure(now(s) >= out_since + times(s).era * KEEP_ERAS, Error.TooEarly)
+    ensure(not bound, Error.StillBound)
+    schedule(s, change)
+    amount = unhold(s, account, role, MAX_BALANCE)
+    deposit(s, Released(account, role, amount))

@@ -1,0 +1,218 @@
+"""Plans: publication, donations, ticks, the end, refunds (exact-rules, sections 3 and 6)."""
+
+from __future__ import annotations
+
+from ..frame import balances
+from ..frame.balances import EXPENDABLE, PRESERVE
+from ..frame.limits import EXISTENTIAL_DEPOSIT
+from ..storage import State
+from . import heads, ranges
+from .block import deposit, less, now
+from .copies import end_copy
+from .errors import Error, ensure, error
+from .events import Donated, PlanClosed, PlanEnded, PlanEnding, PlanPublished, PotLow, Refunded
+from .items import Copies, NextPlan, PlanRoots, Plans, Shares
+from .limits import MAX_AMOUNT, MAX_PLAN_BYTES, MAX_REPLICAS, PPM, SECTOR
+from .money import (
+    burn,
+    collect,
+    copy_and_plan,
+    ensure_spendable,
+    fee_ceil,
+    fix_remainder,
+    mul_div,
+    paid_until,
+    pot_account,
+    pot_free,
+    pot_value,
+    reserve_for,
+    set_reserve,
+)
+from .params import amounts, times
+from .queue import arm, arm_at, push_need
+from .records import BlockRange, CopyEnd, OpenedNode, Plan, PlanEnd, PlanState, SignedHead, Terms
+from .types import Need, NeedKind, Wait
+
+
+def _check_terms(s: State, terms: Terms) -> None:
+    caps = (terms.max_ask_disk, terms.max_ask_encoding, terms.max_ask_receiving, terms.report_price)
+    ensure(max(caps) <= MAX_AMOUNT, Error.AmountTooLarge)
+    until = now(s) < terms.until <= now(s) + times(s).plan_eras * times(s).era
+    ensure(1 <= terms.replicas <= MAX_REPLICAS and until, Error.BadTerms)
+
+
+def _least_pot(s: State, terms: Terms, sectors: int) -> int:
+    """What publication must put into the pot: the reserves of all replicas at the caps for one era."""
+    caps = (terms.max_ask_disk, terms.max_ask_encoding, terms.max_ask_receiving)
+    each = terms.report_price * 4 * times(s).seats + sum(fee_ceil(cap, sectors) for cap in caps)
+    return each * terms.replicas
+
+
+def publish_plan(
+    s: State,
+    sponsor: bytes,
+    signed: SignedHead,
+    block_ranges: list[BlockRange],
+    nodes: list[OpenedNode],
+    terms: Terms,
+    pot: int,
+) -> None:
+    """Publish a plan for block ranges of a feed and fill its pot."""
+    _check_terms(s, terms)
+    ensure(pot <= MAX_AMOUNT, Error.AmountTooLarge)
+    head = heads.check(signed)
+    proven = ranges.prove(head.length, signed.roots, block_ranges, nodes)
+    size = sum(one.bytes for one in proven)
+    ensure(1 <= size <= MAX_PLAN_BYTES, Error.BadPlanSize)
+    sectors = -(-size // SECTOR)
+    ensure(pot >= amounts(s).min_donation, Error.DonationTooSmall)
+    ensure(pot >= _least_pot(s, terms, sectors), Error.PotTooSmall)
+    fee, put_in = amounts(s).publish_fee, pot + EXISTENTIAL_DEPOSIT
+    ensure_spendable(s, sponsor, fee + put_in)
+
+    plan_id = NextPlan.get(s)
+    NextPlan.put(s, plan_id + 1)
+    burn(s, sponsor, fee)
+    balances.transfer(s, sponsor, pot_account(plan_id), put_in, PRESERVE)
+    plan = Plan(
+        sponsor=sponsor,
+        feed=signed.key,
+        head=head,
+        ranges=proven,
+        bytes=size,
+        sectors=sectors,
+        terms=terms,
+        state=PlanState.LIVE,
+        published=now(s),
+        next_tick=now(s) + times(s).era,
+        shares=pot,
+        donors=1,
+    )
+    push_need(s, Need(NeedKind.HOSTER, plan_id, now(s) + times(s).seed_delay))
+    arm(s, Wait.TICK, times(s).era, plan_id)
+    Plans.put(s, plan_id, plan)
+    PlanRoots.put(s, plan_id, signed.roots)
+    Shares.put(s, plan_id, sponsor, pot)
+    deposit(s, PlanPublished(plan_id, sponsor, signed.key, size, pot))
+
+
+def _plan(s: State, plan_id: int) -> Plan:
+    plan = Plans.get(s, plan_id)
+    if plan is None:
+        raise error(Error.NoSuchPlan)
+    return plan
+
+
+def donate(s: State, account: bytes, plan_id: int, amount: int) -> None:
+    """Add to a plan's pot, for shares of what will be left."""
+    plan = _plan(s, plan_id)
+    ensure(plan.state == PlanState.LIVE, Error.PlanNotLive)
+    ensure(amount <= MAX_AMOUNT, Error.AmountTooLarge)
+    ensure(amount >= amounts(s).min_donation, Error.DonationTooSmall)
+    value = pot_value(s, plan_id)
+    ensure(value > 0 and value * PPM >= plan.shares, Error.PotExhausted)
+    ensure_spendable(s, account, amount)
+    balances.transfer(s, account, pot_account(plan_id), amount, PRESERVE)
+    shares = mul_div(amount, plan.shares, by=value)
+    plan.shares += shares
+    before = Shares.get(s, plan_id, account)
+    plan.donors += before is None
+    Shares.put(s, plan_id, account, (before or 0) + shares)
+    Plans.put(s, plan_id, plan)
+    deposit(s, Donated(plan_id, account, amount, shares))
+
+
+def end_plan(s: State, account: bytes, plan_id: int) -> None:
+    """By the sponsor: the plan ends `EndNotice` blocks later."""
+    plan = _plan(s, plan_id)
+    ensure(plan.sponsor == account, Error.NotSponsor)
+    ensure(plan.state == PlanState.LIVE, Error.PlanNotLive)
+    ensure(not plan.ending, Error.AlreadyEnding)
+    plan.ending = True
+    Plans.put(s, plan_id, plan)
+    notice = times(s).end_notice
+    arm(s, Wait.END_PLAN, notice, plan_id)
+    deposit(s, PlanEnding(plan_id, now(s) + notice))
+
+
+def tick(s: State, plan_id: int, due: int) -> int:
+    """The plan's tick that was due in block `due`; returns what it counts."""
+    plan = Plans.get(s, plan_id)
+    if plan is None or plan.state != PlanState.LIVE:
+        return 1
+    for copy_id in plan.live:
+        if copy_and_plan(s, copy_id) is not None:
+            collect(s, copy_id)
+    if due >= plan.terms.until:
+        _finish_plan(s, plan_id, PlanEnd.UNTIL)
+    elif not _prepay(s, plan_id, plan.live, due):
+        _finish_plan(s, plan_id, PlanEnd.UNPAID)
+    return max(1, len(plan.live))
+
+
+def _prepay(s: State, plan_id: int, live: list[int], due: int) -> bool:
+    """Set the reserves of a plan's live copies until its next tick; False if the pot cannot pay them."""
+    plan = Plans.get(s, plan_id)
+    if plan is None:
+        return False
+    following = due + times(s).era
+    copies = [(copy_id, copy) for copy_id in live if (copy := Copies.get(s, copy_id)) is not None]
+    wants = [reserve_for(s, copy, plan, less(following, paid_until(s, copy, due))) for _, copy in copies]
+    if pot_free(s, plan_id, plan) + sum(copy.reserve for _, copy in copies) < sum(wants):
+        return False
+    for (copy_id, copy), want in zip(copies, wants, strict=True):
+        set_reserve(copy, plan, want)
+        Copies.put(s, copy_id, copy)
+    plan.next_tick = following
+    low = pot_free(s, plan_id, plan) < sum(fee_ceil(copy.ask_disk, copy.sectors) for _, copy in copies)
+    Plans.put(s, plan_id, plan)
+    arm_at(s, Wait.TICK, following, plan_id)
+    if low:
+        deposit(s, PotLow(plan_id, following))
+    return True
+
+
+def end_called(s: State, plan_id: int) -> int:
+    """`end_plan` falls due; returns what it counts."""
+    plan = Plans.get(s, plan_id)
+    if plan is None or plan.state != PlanState.LIVE:
+        return 1
+    _finish_plan(s, plan_id, PlanEnd.CALLED)
+    return max(1, len(plan.live))
+
+
+def _finish_plan(s: State, plan_id: int, reason: PlanEnd) -> None:
+    plan = Plans.get(s, plan_id)
+    if plan is None:
+        return
+    plan.state = PlanState.ENDED
+    Plans.put(s, plan_id, plan)
+    deposit(s, PlanEnded(plan_id, reason))
+    for copy_id in plan.live:
+        end_copy(s, copy_id, CopyEnd.PLAN_ENDED)
+    fix_remainder(s, plan_id)
+
+
+def claim_refund(s: State, account: bytes, plan_id: int) -> None:
+    """By a donor: its part of an ended plan's remainder."""
+    plan = _plan(s, plan_id)
+    if plan.remainder is None:
+        raise error(Error.NotClaimable)
+    shares = Shares.get(s, plan_id, account)
+    if shares is None:
+        raise error(Error.NoShares)
+    Shares.remove(s, plan_id, account)
+    plan.donors = less(plan.donors, 1)
+    pot, last = pot_account(plan_id), plan.donors == 0
+    amount = pot_value(s, plan_id) if last else mul_div(plan.remainder, shares, by=plan.shares)
+    if amount > 0:
+        balances.transfer(s, pot, account, amount, PRESERVE)
+    if last:
+        balances.transfer(s, pot, plan.sponsor, balances.free(s, pot), EXPENDABLE)
+        Plans.remove(s, plan_id)
+        PlanRoots.remove(s, plan_id)
+    else:
+        Plans.put(s, plan_id, plan)
+    deposit(s, Refunded(plan_id, account, amount))
+    if last:
+        deposit(s, PlanClosed(plan_id))

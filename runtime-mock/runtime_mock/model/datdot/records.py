@@ -1,0 +1,297 @@
+"""Types of feeds, plans, copies, segments and challenges; their SCALE encodings follow from the annotations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Annotated
+
+from ..scale import H256, AccountId, Bound, VarBytes, u8, u32, u64, u128
+from .limits import (
+    MAX_MANIFEST,
+    MAX_MEMORY,
+    MAX_RANGES,
+    MAX_REPLICAS,
+    MAX_ROOTS,
+    MAX_SAMPLES,
+    MAX_SEATS,
+    MAX_SEGMENTS,
+    MAX_SIBLINGS,
+)
+from .types import Balance, Block, CopyId, Key, PlanId, Sector, SegmentId, Signature
+
+
+@dataclass(slots=True)
+class Root:
+    """A root of a hypercore's tree, left to right."""
+
+    hash: H256
+    size: u64
+
+
+Roots = Annotated[list[Root], Bound(MAX_ROOTS)]
+
+
+@dataclass(slots=True)
+class SignedHead:
+    """A feed's signed head as `publish_plan` takes it; the manifest is empty for a compat key, the signature raw."""
+
+    key: Key
+    manifest: Annotated[bytes, VarBytes(MAX_MANIFEST)]
+    fork: u64
+    length: u64
+    roots: Roots
+    signature: Signature
+
+
+@dataclass(slots=True)
+class Head:
+    """What of a feed's head is signed."""
+
+    fork: u64
+    length: u64
+    byte_length: u64
+    tree_hash: H256
+
+
+@dataclass(slots=True)
+class BlockRange:
+    """Blocks [start, end) of a feed."""
+
+    start: u64
+    end: u64
+
+
+@dataclass(slots=True)
+class Range:
+    """Blocks [start, end) of a feed, and the bytes [first_byte, first_byte + bytes) that they are in it."""
+
+    start: u64
+    end: u64
+    first_byte: u64
+    bytes: u64
+
+
+@dataclass(slots=True)
+class OpenedNode:
+    """An opened node of a hypercore's tree, by its (odd) flat-tree index: its hash is H(0x01 | size | left | right)."""
+
+    index: u64
+    size: u64
+    left: H256
+    right: H256
+
+
+@dataclass(slots=True)
+class Terms:
+    """What a plan asks for: caps per GiB and era, per GiB, per GiB; Z; it ends at its first tick at or after `until`."""
+
+    replicas: u8
+    max_ask_disk: Balance
+    max_ask_encoding: Balance
+    max_ask_receiving: Balance
+    report_price: Balance
+    until: Block
+
+
+class PlanState(IntEnum):
+    LIVE = 0
+    ENDED = 1
+
+
+class PlanEnd(IntEnum):
+    """Why a plan ended: the first tick at or after `until`, a tick that the pot could not pay, `end_plan`."""
+
+    UNTIL = 0
+    UNPAID = 1
+    CALLED = 2
+
+
+@dataclass(slots=True)
+class Plan:
+    """A sponsor's order."""
+
+    sponsor: AccountId
+    feed: Key
+    head: Head
+    ranges: Annotated[list[Range], Bound(MAX_RANGES)]
+    bytes: u64
+    sectors: u64
+    terms: Terms
+    state: PlanState
+    published: Block
+    next_tick: Block
+    # S: all shares; accounts that still hold some.
+    shares: Balance
+    donors: u32
+    # Sum of its copies' reserves; burned from its pot so far.
+    reserved: Balance = 0
+    burned: Balance = 0
+    # Copies that have not ended, in the order in which they were offered; copies whose records are kept.
+    live: Annotated[list[CopyId], Bound(MAX_REPLICAS)] = field(default_factory=list)
+    records: u32 = 0
+    # The last `Times.memory` former parties, oldest first.
+    former: Annotated[list[AccountId], Bound(MAX_MEMORY)] = field(default_factory=list)
+    # It has a need in the queue; `end_plan` was called.
+    queued: bool = True
+    ending: bool = False
+    # What is left for its donors, once fixed.
+    remainder: Balance | None = None
+
+
+class CopyState(IntEnum):
+    """The hoster may decline; an encoder is wanted; it must begin; the salt is awaited; it encodes; complete; ended."""
+
+    OFFERED = 0
+    ACCEPTED = 1
+    ASSIGNED = 2
+    BEGUN = 3
+    ENCODING = 4
+    ACTIVE = 5
+    ENDED = 6
+
+
+class CopyEnd(IntEnum):
+    """Why a copy ended."""
+
+    DECLINED = 0
+    NO_ENCODER = 1
+    STALLED = 2
+    PLAN_ENDED = 3
+
+
+@dataclass(slots=True)
+class CopySegment:
+    """A confirmed segment of a copy."""
+
+    segment: SegmentId
+    sectors: u64
+
+
+@dataclass(slots=True)
+class Copy:
+    """One replica of a plan on one hoster; asks are locked when placed, that of the encoder when drawn."""
+
+    plan: PlanId
+    hoster: AccountId
+    # The encoder that is drawn; those that confirmed a segment, each once, in that order.
+    encoder: AccountId | None
+    encoders: Annotated[list[AccountId], Bound(MAX_SEGMENTS)]
+    state: CopyState
+    bytes: u64
+    sectors: u64
+    # Confirmed bytes and sectors.
+    stored_bytes: u64
+    stored: u64
+    ask_disk: Balance
+    ask_receiving: Balance
+    ask_encoding: Balance
+    # Fee of the current job; unpaid second halves; the part of the pot out of which it pays.
+    fee: Balance
+    halves: Balance
+    reserve: Balance
+    # Sectors x ppm x blocks that were paid or never due; the hoster's `acc` at its end.
+    debt: u128
+    frozen: u64 | None
+    segments: Annotated[list[CopySegment], Bound(MAX_SEGMENTS)]
+    # The segment that was begun and is not confirmed.
+    current: SegmentId | None
+    # Counts draws of encoders and partial confirmations; deadlines name it.
+    generation: u32
+    offered: Block
+    first_confirmed: Block | None
+    active_since: Block | None
+    ended: Block | None
+    # Slot and sectors in the hoster's copies table.
+    slot: u32 | None
+    tabled: u64
+    strikes: u32
+
+
+@dataclass(slots=True)
+class Segment:
+    """A run of one copy's sectors made by one encoder; bytes, sectors and root are 0 until confirmed."""
+
+    copy: CopyId
+    encoder: AccountId
+    profile: u8
+    pk_hash: H256
+    begun: Block
+    salt: H256 | None
+    first_byte: u64
+    bytes: u64
+    sectors: u64
+    root: H256
+    # The feed's head at `begin_segment`.
+    head: Head
+    # Second half of its fee, while unpaid.
+    half: Balance
+
+
+# ---- challenges
+
+
+@dataclass(slots=True, frozen=True, order=True)
+class Sample:
+    """A sector that a storage challenge names; index within the segment."""
+
+    copy: CopyId
+    segment: SegmentId
+    sector: u64
+
+
+@dataclass(slots=True)
+class StorageChallenge:
+    """Due in issued + 1 ..= issued + ProofWindow; samples are different ones, ascending."""
+
+    issued: Block
+    samples: Annotated[list[Sample], Bound(MAX_SAMPLES)]
+
+
+@dataclass(slots=True)
+class Opening:
+    """A sector and its siblings, bottom-up."""
+
+    data: Sector
+    siblings: Annotated[list[H256], Bound(MAX_SIBLINGS)]
+
+
+@dataclass(slots=True)
+class Report:
+    """What an attester measured; `served` is 1 or 0."""
+
+    served: u8
+    latency_ms: u32
+    kib_per_s: u32
+
+
+@dataclass(slots=True)
+class Seat:
+    """A seat of the committee of (era, copy) that is not empty."""
+
+    slot: u32
+    account: AccountId
+    commit: H256 | None = None
+    report: Report | None = None
+
+
+@dataclass(slots=True)
+class Retrieval:
+    """The committee of (era, copy), in seat order."""
+
+    seats: Annotated[list[Seat], Bound(MAX_SEATS)]
+    settled: bool = False
+
+
+class Verdict(IntEnum):
+    VOID = 0
+    PASSED = 1
+    FAILED = 2
+
+
+@dataclass(slots=True)
+class EraInfo:
+    """Era(r), stored at its first block; slots: the list's length, holes included."""
+
+    seed: H256
+    slots: u32

@@ -1,0 +1,292 @@
+"""Retrieval challenges: committees, commits, reveals, verdicts (exact-rules, section 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..scale import U32, U64
+from ..storage import State
+from .block import deposit, genesis, less, now
+from .changes import reputation, set_reputation
+from .copies import parties, strike
+from .crypto import commitment, draw, low, next_link, probe
+from .errors import Error, ensure, error
+from .events import RetrievalCommitted, RetrievalRevealed, RetrievalSettled, SeatEmptyHanded
+from .items import Attesters, Copies, Eras, Hosters, Peers, Plans, Retrievals, Segments, Slots
+from .limits import EMPTY_HANDED, MAX_LINKS, MIN_REPUTATION, PPM
+from .merkle import leaf, opened_root
+from .money import burn_held, copy_and_plan, mul_div, pay, put_copy_and_plan
+from .params import amounts, times
+from .queue import arm_at
+from .records import Copy, CopyState, Opening, Plan, Report, Retrieval, Seat, Verdict
+from .segments import context_of, locate
+from .types import EraCount, Payment, Role, Slot, Wait
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the reports of a committee come to."""
+
+    verdict: Verdict
+    reports: int
+    fails: int
+    latency_ms: int
+    kib_per_s: int
+
+    @classmethod
+    def of(cls, reports: list[Report], quorum: int) -> Outcome:
+        served = [report for report in reports if report.served == 1]
+        fails = len(reports) - len(served)
+        if len(reports) < quorum:
+            verdict = Verdict.VOID
+        elif 3 * fails >= 2 * len(reports):
+            verdict = Verdict.FAILED
+        else:
+            verdict = Verdict.PASSED
+
+        def median(value: Callable[[Report], int]) -> int:
+            return _lower_median([value(report) for report in served]) if verdict == Verdict.PASSED else 0
+
+        return cls(
+            verdict, len(reports), fails, median(lambda report: report.latency_ms), median(lambda r: r.kib_per_s)
+        )
+
+    def pays(self, report: Report) -> bool:
+        """Whether a report is paid: served always, not served if the verdict is the same."""
+        return report.served == 1 or self.verdict == Verdict.FAILED
+
+
+def _lower_median(values: list[int]) -> int:
+    return sorted(values)[(len(values) - 1) // 2] if values else 0
+
+
+def _lost(slot: Slot, era: int) -> bool:
+    """Its account offered anew in `era` or later, and lost the seats of that era."""
+    return any(renewed >= era for renewed in slot.renewed)
+
+
+def _era_start(s: State, era: int) -> int:
+    return era * times(s).era
+
+
+def _ensure_within(s: State, era: int, start: int, end: int) -> None:
+    """Raises OutsideWindow unless this block lies in [start, end) after the start of `era`."""
+    first = _era_start(s, era)
+    ensure(first + start <= now(s) < first + end, Error.OutsideWindow)
+
+
+def _tested(s: State, era: int, copy_id: int) -> Copy:
+    """The copy, if it was active before `era` began; eras 0 and 1 have no tests."""
+    copy = Copies.get(s, copy_id)
+    if copy is None:
+        raise error(Error.NoSuchCopy)
+    active = copy.active_since is not None and copy.active_since < _era_start(s, era)
+    ensure(era >= 2 and active, Error.NotUnderTest)
+    return copy
+
+
+# ---- seats
+
+
+def _may_sit(s: State, slot: Slot, era: int, plan: Plan, copy: Copy) -> bool:
+    late = slot.taken + 1 >= era or any(renewed + 1 == era for renewed in slot.renewed)
+    gone = slot.returned is not None and slot.returned < _era_start(s, era)
+    party = plan.sponsor == slot.account or slot.account in parties(copy)
+    return not (late or gone or party or slot.ask > plan.terms.report_price)
+
+
+def _committee(s: State, era: int, copy_id: int, copy: Copy) -> list[Seat]:
+    """The committee of (era, copy): its seats that are not empty, in seat order."""
+    info, before, plan = Eras.get(s, era), Eras.get(s, less(era, 1)), Plans.get(s, copy.plan)
+    if info is None or before is None or plan is None or before.slots == 0:
+        return []
+    ids = U64.encode(copy_id) + U32.encode(era)
+    seats: list[Seat] = []
+    for i in range(times(s).seats):
+        index = draw(5, info.seed, ids, i) % before.slots
+        slot = Slots.get(s, index)
+        if slot is None or any(seat.account == slot.account for seat in seats):
+            continue
+        if _may_sit(s, slot, era, plan, copy):
+            seats.append(Seat(index, slot.account))
+    return seats
+
+
+def _record(s: State, era: int, copy_id: int, copy: Copy) -> Retrieval:
+    """The record of (era, copy), made and queued for its removal when it is not there yet."""
+    found = Retrievals.get(s, era, copy_id)
+    if found is not None:
+        return found
+    arm_at(s, Wait.SETTLE, _era_start(s, era + 1) + times(s).settle_to, copy_id, era)
+    return Retrieval(_committee(s, era, copy_id, copy))
+
+
+def _kept(s: State, seat: Seat, era: int) -> bool:
+    slot = Slots.get(s, seat.slot)
+    return slot is not None and not _lost(slot, era)
+
+
+def _seat_of(s: State, record: Retrieval, era: int, account: bytes) -> Seat:
+    """Raises NoSeat."""
+    seat = next((seat for seat in record.seats if seat.account == account), None)
+    if seat is None or not _kept(s, seat, era):
+        raise error(Error.NoSeat)
+    return seat
+
+
+def commit_retrieval(s: State, account: bytes, era: int, copy_id: int, commit: bytes) -> None:
+    """By an attester with a seat for (era, copy): H of its report; final."""
+    _ensure_within(s, era, times(s).probe_blocks, times(s).era)
+    copy = _tested(s, era, copy_id)
+    ensure(copy.state == CopyState.ACTIVE, Error.NotUnderTest)
+    record = _record(s, era, copy_id, copy)
+    seat = _seat_of(s, record, era, account)
+    ensure(seat.commit is None, Error.AlreadyCommitted)
+    seat.commit = commit
+    Retrievals.put(s, era, copy_id, record)
+    deposit(s, RetrievalCommitted(era, copy_id, account))
+
+
+def reveal_retrieval(
+    s: State,
+    account: bytes,
+    era: int,
+    copy_id: int,
+    report: Report,
+    link: bytes,
+    salt: bytes,
+    opening: Opening | None,
+) -> None:
+    """Open a commit: the report, the era's link, and, if served, the encoded sector with its siblings."""
+    _ensure_within(s, era + 1, times(s).reveal_from, times(s).settle_from)
+    copy = _tested(s, era, copy_id)
+    record = Retrievals.get(s, era, copy_id)
+    if record is None:
+        raise error(Error.NotCommitted)
+    seat = _seat_of(s, record, era, account)
+    if seat.commit is None:
+        raise error(Error.NotCommitted)
+    ensure(seat.report is None, Error.AlreadyRevealed)
+    ensure(report.served <= 1 and (opening is not None) == (report.served == 1), Error.BadReport)
+    _show_link(s, account, era, link)
+    shown = bytes(32) if opening is None else _opened_leaf(s, era, copy_id, copy, link, opening)
+    expected = commitment(genesis(s), account, era, copy_id, report, link, shown, salt)
+    ensure(expected == seat.commit, Error.CommitMismatch)
+    seat.report = report
+    Retrievals.put(s, era, copy_id, record)
+    deposit(s, RetrievalRevealed(era, copy_id, account, report))
+
+
+def _show_link(s: State, account: bytes, era: int, link: bytes) -> None:
+    """Take the link of `era`: it leads to the last one shown of an earlier era, or is the one shown for this era."""
+    attester = Attesters.get(s, account)
+    if attester is None:
+        raise error(Error.NoSeat)
+    if attester.link_era == era:
+        ensure(attester.link == link, Error.BadLink)
+        return
+    steps = era - attester.link_era
+    ensure(1 <= steps <= MAX_LINKS, Error.BadLink)
+    chain, end = genesis(s), link
+    for _ in range(steps):
+        end = next_link(chain, account, end)
+    ensure(end == attester.link, Error.BadLink)
+    attester.link_era = era
+    attester.link = link
+    Attesters.put(s, account, attester)
+
+
+def _opened_leaf(s: State, era: int, copy_id: int, copy: Copy, link: bytes, opening: Opening) -> bytes:
+    """The leaf of the sector that the link names, if the opening proves it; raises BadOpening."""
+    ensure(copy.sectors > 0, Error.BadOpening)
+    found = locate(copy, low(probe(link, copy_id, era, 0)) % copy.sectors)
+    segment = Segments.get(s, found[0]) if found else None
+    context = context_of(s, segment, copy.hoster) if segment is not None else None
+    if found is None or segment is None or context is None:
+        raise error(Error.BadOpening)
+    index = found[1]
+    ensure(opened_root(context, segment.sectors, index, opening) == segment.root, Error.BadOpening)
+    return leaf(context, index, opening.data)
+
+
+# ---- verdicts
+
+
+def settle_retrieval(s: State, era: int, copy_id: int) -> None:
+    """By anyone: the verdict of (era, copy), and its payments."""
+    _ensure_within(s, era + 1, times(s).settle_from, times(s).settle_to)
+    copy = _tested(s, era, copy_id)
+    until = _era_start(s, era + 1)
+    ensure(copy.ended is None or copy.ended >= until, Error.NotUnderTest)
+    record = _record(s, era, copy_id, copy)
+    ensure(not record.settled, Error.AlreadySettled)
+    record.settled = True
+    seats = [(seat, seat.report if _kept(s, seat, era) else None) for seat in record.seats]
+    Retrievals.put(s, era, copy_id, record)
+    outcome = Outcome.of([report for _, report in seats if report is not None], times(s).quorum)
+    _pay_committee(s, era, copy_id, seats, outcome)
+    _score(s, era, copy_id, copy, outcome)
+
+
+def _pay_committee(s: State, era: int, copy_id: int, seats: list[tuple[Seat, Report | None]], outcome: Outcome) -> None:
+    """Pay the reports and burn from those who came with empty hands, in seat order."""
+    found = copy_and_plan(s, copy_id)
+    if found is None:
+        raise error(Error.NoSuchCopy)
+    copy, plan = found
+    price = mul_div(plan.terms.report_price, reputation(s, copy.hoster), by=PPM)
+    for seat, report in seats:
+        if report is None:
+            _empty_handed(s, era, copy_id, seat)
+        elif outcome.pays(report):
+            pay(s, copy_id, copy, plan, seat.account, price, Payment.REPORT)
+    put_copy_and_plan(s, copy_id, copy, plan)
+
+
+def _empty_handed(s: State, era: int, copy_id: int, seat: Seat) -> None:
+    """Burn 1 % of the bond due, at most 5 % for each slot and era."""
+    slot = Slots.get(s, seat.slot)
+    burned = 0
+    if slot is not None and slot.account == seat.account and _count_empty(slot, era):
+        due = amounts(s).attester_bond // 100
+        burned = burn_held(s, slot.account, Role.ATTESTING, min(due, slot.bond))
+        slot.bond = less(slot.bond, burned)
+        Slots.put(s, seat.slot, slot)
+    deposit(s, SeatEmptyHanded(era, copy_id, seat.account, seat.slot, burned))
+
+
+def _count_empty(slot: Slot, era: int) -> bool:
+    """Count an empty-handed seat of `era`; False if enough are counted already."""
+    counted = next((count for count in slot.empty if count.era == era), None)
+    if counted is None:
+        slot.empty = [*slot.empty, EraCount(era, 1)][-4:]
+        return True
+    if counted.count >= EMPTY_HANDED:
+        return False
+    counted.count += 1
+    return True
+
+
+def _score(s: State, era: int, copy_id: int, copy: Copy, outcome: Outcome) -> None:
+    """What the verdict changes for the hoster and the copy."""
+    before = reputation(s, copy.hoster)
+    peer = Peers.get(s, copy.hoster)
+    if peer is not None and outcome.verdict == Verdict.PASSED:
+        peer.latency_ms = outcome.latency_ms
+        peer.kib_per_s = outcome.kib_per_s
+        peer.served += 1
+    elif peer is not None and outcome.verdict == Verdict.FAILED:
+        peer.failed += 1
+    if peer is not None:
+        Peers.put(s, copy.hoster, peer)
+    medians = outcome.latency_ms, outcome.kib_per_s
+    deposit(s, RetrievalSettled(era, copy_id, outcome.verdict, outcome.reports, outcome.fails, *medians))
+    if outcome.verdict != Verdict.FAILED:
+        return
+    hoster = Hosters.get(s, copy.hoster)
+    stored = hoster.stored if hoster is not None else 0
+    if copy.state == CopyState.ACTIVE and stored > 0:
+        loss = mul_div(before, copy.stored, by=16 * stored)
+        set_reputation(s, copy.hoster, max(less(before, loss), MIN_REPUTATION))
+    strike(s, copy_id)

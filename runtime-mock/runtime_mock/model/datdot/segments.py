@@ -1,0 +1,238 @@
+"""Segments: begin, salt, confirmation (exact-rules, sections 2, 3, 6 and 10)."""
+
+from __future__ import annotations
+
+from ..storage import State
+from . import crypto
+from .block import deposit, genesis, less, now
+from .changes import reputation, schedule
+from .crypto import digest, ensure_signed_by, valid_modulus
+from .errors import Error, ensure, error
+from .events import CopyActive, SaltDrawn, SegmentBegun, SegmentConfirmed
+from .items import Begins, Copies, Encoders, Hosters, Moduli, NextSegment, Peers, Plans, Seeds, Segments, UsedModuli
+from .limits import BEGINS, HALF_ERAS, MAX_SEGMENTS, PPM, PROFILE_P1, SECTOR, SEGMENT_BYTES
+from .money import copy_and_plan, fee, pay, put_copy_and_plan
+from .params import times
+from .queue import arm
+from .records import Copy, CopySegment, CopyState, Plan, Segment
+from .types import Confirmed, Payment, Wait
+
+
+def job_sectors(copy: Copy) -> int:
+    """Sectors that the current job is paid for: the rest, at most 4 GiB."""
+    return min(less(copy.sectors, copy.stored), SEGMENT_BYTES // SECTOR)
+
+
+def locate(copy: Copy, sector: int) -> tuple[int, int] | None:
+    """Segment and index in it of a sector of the copy."""
+    for part in copy.segments:
+        if sector < part.sectors:
+            return part.segment, sector
+        sector -= part.sectors
+    return None
+
+
+def passed_reputation(value: int) -> int:
+    """R after a pass."""
+    return value + less(PPM, value) // 64
+
+
+def begin_segment(s: State, account: bytes, copy_id: int, modulus: bytes, profile: int) -> None:
+    """By the drawn encoder: commit a fresh modulus (big endian); the salt is drawn `SeedDelay` blocks later."""
+    copy = Copies.get(s, copy_id)
+    if copy is None:
+        raise error(Error.NoSuchCopy)
+    ensure(copy.encoder == account, Error.NotParty)
+    ensure(copy.state == CopyState.ASSIGNED, Error.WrongState)
+    ensure(profile == PROFILE_P1, Error.BadProfile)
+    ensure(valid_modulus(modulus), Error.BadModulus)
+    used = digest(modulus)
+    ensure(not UsedModuli.contains(s, used), Error.ModulusUsed)
+    begins = Begins.get(s)
+    ensure(begins < BEGINS, Error.TooManyBegins)
+    plan = Plans.get(s, copy.plan)
+    if plan is None:
+        raise error(Error.NoSuchPlan)
+
+    Begins.put(s, begins + 1)
+    segment_id = NextSegment.get(s)
+    NextSegment.put(s, segment_id + 1)
+    UsedModuli.put(s, used, segment_id)
+    Moduli.put(s, segment_id, modulus)
+    pk_hash = crypto.pk_hash(modulus)
+    segment = Segment(
+        copy=copy_id,
+        encoder=account,
+        profile=profile,
+        pk_hash=pk_hash,
+        begun=now(s),
+        salt=None,
+        first_byte=copy.stored_bytes,
+        bytes=0,
+        sectors=0,
+        root=bytes(32),
+        head=plan.head,
+        half=0,
+    )
+    Segments.put(s, segment_id, segment)
+    copy.state = CopyState.BEGUN
+    copy.current = segment_id
+    Copies.put(s, copy_id, copy)
+    delay = times(s).seed_delay
+    arm(s, Wait.SALT, delay, copy_id, segment_id)
+    arm(s, Wait.LEASE, times(s).lease, copy_id, segment_id)
+    deposit(s, SegmentBegun(copy_id, segment_id, account, pk_hash, now(s) + delay))
+
+
+def draw_salt(s: State, copy_id: int, segment_id: int, due: int) -> None:
+    """Draw the salt with the seed of block `due`."""
+    found = copy_and_plan(s, copy_id)
+    segment, seed = Segments.get(s, segment_id), Seeds.get(s, due)
+    if found is None or segment is None or seed is None:
+        return
+    copy, plan = found
+    if copy.state != CopyState.BEGUN or copy.current != segment_id:
+        return
+    chain_rand = crypto.chain_rand(seed, segment_id)
+    segment.salt = crypto.salt(
+        genesis(s),
+        copy_id,
+        encoder=segment.encoder,
+        hoster=copy.hoster,
+        feed_key=plan.feed,
+        feed_root=segment.head.tree_hash,
+        chain_rand=chain_rand,
+        pk_hash=segment.pk_hash,
+    )
+    copy.state = CopyState.ENCODING
+    Segments.put(s, segment_id, segment)
+    Copies.put(s, copy_id, copy)
+    deposit(s, SaltDrawn(copy_id, segment_id, chain_rand, segment.salt))
+
+
+def context_of(s: State, segment: Segment, hoster: bytes) -> bytes | None:
+    """The ctx of a segment's Merkle tree; None before its salt is drawn."""
+    if segment.salt is None:
+        return None
+    contract_id = crypto.contract_id(genesis(s), segment.copy)
+    return crypto.context(contract_id, segment.encoder, hoster, segment.profile, segment.pk_hash, segment.salt)
+
+
+def _ensure_bytes(copy: Copy, size: int) -> None:
+    """Raises BadSegmentBytes unless a segment may have that many bytes, TooManySegments if it must be the last."""
+    rest = less(copy.bytes, copy.stored_bytes)
+    partial = size % SECTOR == 0 and min(rest, SEGMENT_BYTES) <= size < rest
+    ensure(size == rest or partial, Error.BadSegmentBytes)
+    ensure(not (partial and len(copy.segments) + 1 >= MAX_SEGMENTS), Error.TooManySegments)
+
+
+def confirm_segment(
+    s: State, account: bytes, copy_id: int, segment_id: int, size: int, root: bytes, signature: bytes
+) -> None:
+    """By hoster or encoder, with the statement `segment` signed by the other."""
+    found = copy_and_plan(s, copy_id)
+    if found is None:
+        raise error(Error.NoSuchCopy)
+    copy, plan = found
+    drawn = copy.encoder
+    if drawn is None:
+        raise error(Error.WrongState)
+    ensure(account in (copy.hoster, drawn), Error.NotParty)
+    signer = drawn if account == copy.hoster else copy.hoster
+    ensure(copy.state == CopyState.ENCODING, Error.WrongState)
+    ensure(copy.current == segment_id, Error.WrongSegment)
+    _ensure_bytes(copy, size)
+    segment = Segments.get(s, segment_id)
+    if segment is None:
+        raise error(Error.WrongSegment)
+    segment.bytes = size
+    segment.sectors = -(-size // SECTOR)
+    segment.root = root
+    if segment.salt is None:
+        raise error(Error.WrongState)
+    statement = crypto.segment_statement(
+        genesis(s),
+        copy_id,
+        segment_id,
+        encoder=drawn,
+        hoster=copy.hoster,
+        pk_hash=segment.pk_hash,
+        salt=segment.salt,
+        first_byte=segment.first_byte,
+        size=size,
+        sectors=segment.sectors,
+        root=root,
+    )
+    peer = Peers.get(s, signer)
+    if peer is None:
+        raise error(Error.NotAPeer)
+    ensure_signed_by(signature, statement, peer.statement_key)
+    _confirm(s, (copy_id, copy), plan, (segment_id, segment), drawn)
+
+
+def _confirm(s: State, of: tuple[int, Copy], plan: Plan, confirmed: tuple[int, Segment], account: bytes) -> None:
+    """Book a confirmed segment: sectors, fees, and the copy's next state."""
+    (copy_id, copy), (segment_id, segment) = of, confirmed
+    done = copy.bytes == copy.stored_bytes + segment.bytes
+    schedule(s, Confirmed(copy_id, segment.sectors, account if done else None))
+    _store_sectors(s, copy, segment.sectors)
+    total = fee(copy.ask_encoding, segment.sectors)
+    first_half = total // 2
+    segment.half = total - first_half
+
+    old_fee, copy.fee = copy.fee, 0
+    copy.stored_bytes += segment.bytes
+    copy.stored += segment.sectors
+    copy.halves += segment.half
+    ensure(len(copy.segments) < MAX_SEGMENTS, Error.TooManySegments)
+    copy.segments.append(CopySegment(segment_id, segment.sectors))
+    if account not in copy.encoders:
+        copy.encoders.append(account)
+    copy.current = None
+    copy.first_confirmed = now(s) if copy.first_confirmed is None else copy.first_confirmed
+    if not done:
+        copy.fee = fee(copy.ask_encoding, job_sectors(copy))
+    _book_job(s, account, old_fee, copy.fee, segment.half, done)
+    if segment.half > 0:
+        arm(s, Wait.HALF, times(s).era * HALF_ERAS, segment_id)
+    first_byte, size = segment.first_byte, segment.bytes
+    deposit(s, SegmentConfirmed(copy_id, segment_id, first_byte, size, segment.sectors, segment.root))
+    pay(s, copy_id, copy, plan, account, first_half, Payment.FIRST_HALF)
+    receiving = fee(copy.ask_receiving, segment.sectors)
+    pay(s, copy_id, copy, plan, copy.hoster, receiving, Payment.RECEIVING)
+    if done:
+        copy.state = CopyState.ACTIVE
+        copy.active_since = now(s)
+        copy.encoder = None
+        copy.ask_encoding = 0
+        deposit(s, CopyActive(copy_id))
+    else:
+        copy.state = CopyState.ASSIGNED
+        copy.generation += 1
+        arm(s, Wait.BEGIN, times(s).begin_window, copy_id, copy.generation)
+    Segments.put(s, segment_id, segment)
+    put_copy_and_plan(s, copy_id, copy, plan)
+
+
+def _book_job(s: State, account: bytes, old_fee: int, new_fee: int, half: int, done: bool) -> None:
+    """What a confirmation changes for the encoder."""
+    encoder = Encoders.get(s, account)
+    if encoder is None:
+        return
+    encoder.unreleased = less(encoder.unreleased, old_fee) + half + new_fee
+    encoder.halves += half > 0
+    encoder.jobs = less(encoder.jobs, int(done))
+    Encoders.put(s, account, encoder)
+
+
+def _store_sectors(s: State, copy: Copy, sectors: int) -> None:
+    """The hoster stores that many sectors more; they are not paid for the time before."""
+    hoster = Hosters.get(s, copy.hoster)
+    if hoster is None:
+        raise error(Error.NoOffer)
+    if hoster.stored == 0:
+        hoster.last = now(s)
+    following = passed_reputation(reputation(s, copy.hoster))
+    copy.debt += sectors * (hoster.acc + following * less(now(s), hoster.last))
+    hoster.stored += sectors
+    Hosters.put(s, copy.hoster, hoster)

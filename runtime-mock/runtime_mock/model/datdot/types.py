@@ -1,0 +1,339 @@
+"""Types of peers, offers, draw tables, queues and parameters; their SCALE encodings follow from the annotations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Annotated, ClassVar
+
+from ..scale import H256, AccountId, Bound, FixedBytes, Words, u8, u32, u64, u128
+from .limits import MAX_CHANGES, MAX_SLOTS
+
+Balance = u128
+Block = u32
+Era = u32
+PlanId = u64
+CopyId = u64
+SegmentId = u64
+# An ed25519 public key, and a signature.
+Key = Annotated[bytes, FixedBytes(32)]
+Signature = Annotated[bytes, FixedBytes(64)]
+# The plaintext or the encoded bytes of one sector.
+Sector = Annotated[bytes, FixedBytes(256)]
+
+
+class Role(IntEnum):
+    """A role that can be offered."""
+
+    HOSTING = 0
+    ENCODING = 1
+    ATTESTING = 2
+
+
+@dataclass(slots=True)
+class Peer:
+    """A registered account; `reputation` is R, one for all roles, the medians are those of the last passed verdict."""
+
+    swarm_key: Key
+    statement_key: Key
+    since: Block
+    reputation: u32
+    latency_ms: u32 = 0
+    kib_per_s: u32 = 0
+    served: u32 = 0
+    failed: u32 = 0
+
+
+@dataclass(slots=True)
+class Hoster:
+    """A hoster's state; every entry that was ever offered stays."""
+
+    open: bool = False
+    # Block in which `open` last became false.
+    out_since: Block = 0
+    # Bytes applied: max(offered, used).
+    capacity: u64 = 0
+    # Bytes reserved by its live copies: 256 x their sectors.
+    used: u64 = 0
+    # Sectors confirmed of its live copies.
+    stored: u64 = 0
+    # Live copies, and copies whose records are kept.
+    copies: u32 = 0
+    records: u32 = 0
+    ask_disk: Balance = 0
+    ask_receiving: Balance = 0
+    # ppm x blocks, and the block up to which they count.
+    acc: u64 = 0
+    last: Block = 0
+    decline_era: Era = 0
+    declines: u32 = 0
+    # Place in the list of hosters that store something.
+    place: u32 | None = None
+    passed: u32 = 0
+    missed: u32 = 0
+
+
+@dataclass(slots=True)
+class HosterDraw:
+    """The draw table's own copies of what a hoster's weight follows from; the slot stays from the first time it was in."""
+
+    slot: u32 | None
+    open: bool
+    capacity: u64
+    used: u64
+    collateral: Balance
+    reputation: u32
+
+
+@dataclass(slots=True)
+class Encoder:
+    """An encoder's state; every entry that was ever offered stays."""
+
+    open: bool = False
+    out_since: Block = 0
+    jobs: u32 = 0
+    ask: Balance = 0
+    # Unpaid second halves and the fees of its current jobs; the halves, in number.
+    unreleased: Balance = 0
+    halves: u32 = 0
+
+
+@dataclass(slots=True)
+class EncoderDraw:
+    """The draw table's own copies of what an encoder's weight follows from."""
+
+    slot: u32 | None
+    open: bool
+    jobs: u32
+    bond: Balance
+    reputation: u32
+
+
+@dataclass(slots=True)
+class Attester:
+    """An attester's chain of links (anchor, era and link shown last) and its slots, in the order in which they were taken."""
+
+    anchor: H256
+    link_era: Era
+    link: H256
+    slots: Annotated[list[u32], Bound(MAX_SLOTS)]
+
+
+@dataclass(slots=True)
+class EraCount:
+    """A count in one era."""
+
+    era: Era
+    count: u32
+
+
+@dataclass(slots=True)
+class Slot:
+    """An attester's slot; none stands at a hole. `ask` never changes, `bond` is what is left of it."""
+
+    account: AccountId
+    ask: Balance
+    bond: Balance
+    taken: Era
+    # Eras in which its account offered anew with another anchor: the last four different ones, ascending.
+    renewed: Annotated[list[Era], Bound(4)] = field(default_factory=list)
+    returned: Block | None = None
+    # Empty-handed seats burned: the last four eras in order of their first burn.
+    empty: Annotated[list[EraCount], Bound(4)] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Node:
+    """A node of a sum table; bit i of the mask: slot i is taken, or child i is full."""
+
+    mask: u64
+    sums: Annotated[list[int], Words(64)]
+
+
+# ---- changes of the draw tables that wait
+
+
+@dataclass(slots=True)
+class HosterOffered:
+    INDEX: ClassVar = 0
+    account: AccountId
+    capacity: u64
+    collateral: Balance
+
+
+@dataclass(slots=True)
+class HosterWithdrawn:
+    INDEX: ClassVar = 1
+    account: AccountId
+
+
+@dataclass(slots=True)
+class HosterReleased:
+    INDEX: ClassVar = 2
+    account: AccountId
+
+
+@dataclass(slots=True)
+class EncoderOffered:
+    INDEX: ClassVar = 3
+    account: AccountId
+    bond: Balance
+
+
+@dataclass(slots=True)
+class EncoderWithdrawn:
+    INDEX: ClassVar = 4
+    account: AccountId
+
+
+@dataclass(slots=True)
+class EncoderReleased:
+    INDEX: ClassVar = 5
+    account: AccountId
+
+
+@dataclass(slots=True)
+class Reputation:
+    """By a proof or a verdict."""
+
+    INDEX: ClassVar = 6
+    account: AccountId
+    reputation: u32
+
+
+@dataclass(slots=True)
+class Declined:
+    """By `decline_copy`: the hoster's used bytes fall, and the plan needs a hoster."""
+
+    INDEX: ClassVar = 7
+    account: AccountId
+    bytes: u64
+    plan: PlanId
+
+
+@dataclass(slots=True)
+class Confirmed:
+    """By `confirm_segment`: sectors enter the copies table; `encoder` is set when its job ended with it."""
+
+    INDEX: ClassVar = 8
+    copy: CopyId
+    sectors: u64
+    encoder: AccountId | None
+
+
+Change = (
+    HosterOffered
+    | HosterWithdrawn
+    | HosterReleased
+    | EncoderOffered
+    | EncoderWithdrawn
+    | EncoderReleased
+    | Reputation
+    | Declined
+    | Confirmed
+)
+Changes = Annotated[list[Change], Bound(MAX_CHANGES)]
+
+
+# ---- queues
+
+
+class NeedKind(IntEnum):
+    """A plan needs a hoster, or a copy an encoder."""
+
+    HOSTER = 0
+    ENCODER = 1
+
+
+@dataclass(slots=True)
+class Need:
+    """A need of placement of a plan or a copy, the first block in which it may be tried, misses in a row."""
+
+    kind: NeedKind
+    id: u64
+    ready: Block
+    misses: u8 = 0
+
+
+@dataclass(slots=True, frozen=True)
+class Fifo:
+    """Entries head .. tail are in it."""
+
+    head: u64 = 0
+    tail: u64 = 0
+
+
+class Wait(IntEnum):
+    """Kinds of expiries, in the order in which a block handles them."""
+
+    DECLINE = 0
+    ENCODER_DRAW = 1
+    BEGIN = 2
+    SALT = 3
+    LEASE = 4
+    PROOF = 5
+    HALF = 6
+    TICK = 7
+    END_PLAN = 8
+    SETTLE = 9
+    RECORDS = 10
+
+
+@dataclass(slots=True)
+class Deadline:
+    """Block in whose `on_initialize` it acts; what `id` and `tag` are depends on the kind."""
+
+    due: Block
+    id: u64
+    tag: u64
+
+
+class Payment(IntEnum):
+    """What was paid for."""
+
+    STORAGE = 0
+    RECEIVING = 1
+    FIRST_HALF = 2
+    SECOND_HALF = 3
+    REPORT = 4
+
+
+# ---- parameters
+
+
+@dataclass(slots=True, frozen=True)
+class Times:
+    """Time spans in blocks and counts; from genesis, for ever. `plan_eras`: the longest plan."""
+
+    era: u32
+    seed_delay: u32
+    decline_window: u32
+    encoder_wait: u32
+    begin_window: u32
+    lease: u32
+    mean_gap: u32
+    proof_window: u32
+    probe_blocks: u32
+    reveal_from: u32
+    settle_from: u32
+    settle_to: u32
+    end_notice: u32
+    memory: u32
+    seats: u32
+    quorum: u32
+    probe_bytes: u32
+    plan_eras: u32
+
+
+@dataclass(slots=True, frozen=True)
+class Amounts:
+    """Amounts, in the smallest unit; root may change them. Collateral is per GiB, the attester's bond per slot."""
+
+    peer_fee: Balance
+    publish_fee: Balance
+    min_donation: Balance
+    collateral: Balance
+    encoder_bond: Balance
+    attester_bond: Balance
+    begin_fine: Balance
+    stall_fine: Balance

@@ -1,0 +1,41 @@
+"""Hand-set upper bounds of the calls' weights, as pallet-spec sets them: reference time, no proof size."""
+
+from __future__ import annotations
+
+from ..frame.dispatch import Weight
+from .types import Wait
+
+
+def _ms(n: int) -> Weight:
+    return Weight(n * 10**9)
+
+
+REGISTER_PEER = _ms(2)
+OFFER = _ms(2)
+OFFER_ATTESTING = _ms(5)
+PUBLISH_PLAN = _ms(40)
+MONEY = _ms(2)
+DECLINE_COPY = _ms(3)
+BEGIN_SEGMENT = _ms(5)
+CONFIRM_SEGMENT = _ms(4)
+SUBMIT_STORAGE_PROOF = _ms(10)
+RETRIEVAL = _ms(4)
+SETTLE_RETRIEVAL = _ms(8)
+ROOT = _ms(1)
+# `on_initialize` without changes, expiries and tries; one change; one placement try; one expiry of a kind.
+BLOCK = _ms(30)
+CHANGE = _ms(1)
+ATTEMPT = _ms(2)
+EXPIRY = {
+    Wait.DECLINE: _ms(1),
+    Wait.ENCODER_DRAW: _ms(3),
+    Wait.BEGIN: _ms(2),
+    Wait.SALT: _ms(1),
+    Wait.LEASE: _ms(4),
+    Wait.PROOF: _ms(6),
+    Wait.HALF: _ms(2),
+    Wait.TICK: _ms(2),
+    Wait.END_PLAN: _ms(4),
+    Wait.SETTLE: _ms(1),
+    Wait.RECORDS: _ms(14),
+}

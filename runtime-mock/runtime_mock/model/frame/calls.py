@@ -1,0 +1,123 @@
+"""Calls: their decoding, weights and dispatch, each in a storage layer of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ..scale import Codec, ScaleError, Tuple
+from ..storage import State
+from . import system
+from .dispatch import LAYERS_REACHED, Class, DispatchError, DispatchInfo, Origin, Weight
+from .limits import FLAT
+
+# Calls within calls that an extrinsic may have; it still decodes up to a depth at which the wasm's stack ends, too.
+MAX_DEPTH = 256
+MOST_DEPTH = 1_024
+# Storage layers within storage layers.
+MAX_LAYERS = 255
+
+# Runs a call; True when the fee is to be given back (`Pays::No`).
+Handler = Callable[..., bool | None]
+InfoOf = Callable[..., DispatchInfo]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A call of a pallet: argument codec, what runs it, what it weighs (from the arguments)."""
+
+    name: str
+    args: Tuple
+    run: Handler
+    info: InfoOf
+
+
+@dataclass(frozen=True)
+class Call:
+    """A decoded call."""
+
+    pallet: int
+    index: int
+    spec: Spec
+    args: tuple[Any, ...]
+
+    def info(self) -> DispatchInfo:
+        return self.spec.info(*self.args)
+
+
+REGISTRY: dict[tuple[int, int], Spec] = {}
+Filter = Callable[[Call], bool]
+
+
+def flat(weight: Weight = FLAT, kind: Class = Class.NORMAL) -> InfoOf:
+    """A weight that does not depend on the arguments."""
+    info = DispatchInfo(weight, kind)
+    return lambda *_: info
+
+
+def register(pallet: int, index: int, name: str, args: list[Codec[Any]], run: Handler, info: InfoOf) -> None:
+    """Make a call known."""
+    REGISTRY[pallet, index] = Spec(name, Tuple(*args), run, info)
+
+
+class CallCodec(Codec[Call]):
+    """RuntimeCall: pallet's index, call's index, arguments."""
+
+    def __init__(self) -> None:
+        self._depth = -1
+        # calls within calls in what was read last
+        self.deepest = 0
+
+    def encode(self, value: Call) -> bytes:
+        return bytes([value.pallet, value.index]) + value.spec.args.encode(value.args)
+
+    def read(self, data: bytes, at: int) -> tuple[Call, int]:
+        if len(data) < at + 2 or (data[at], data[at + 1]) not in REGISTRY:
+            raise ScaleError(f"no call at {at}")
+        spec = REGISTRY[data[at], data[at + 1]]
+        if self._depth >= MOST_DEPTH:
+            raise ScaleError("calls are nested too deep")
+        self._depth += 1
+        self.deepest = max(self._depth, self.deepest) if self._depth else 0
+        try:
+            args, end = spec.args.read(data, at + 2)
+        finally:
+            self._depth -= 1
+        return Call(data[at], data[at + 1], spec, args), end
+
+
+CALL = CallCodec()
+
+
+_layers = 0
+
+
+def dispatch_unfiltered(s: State, origin: Origin, call: Call) -> bool:
+    """Run a call; a DispatchError leaves no trace. Returns whether its fee is given back."""
+    global _layers
+    if _layers >= MAX_LAYERS:
+        raise DispatchError(*LAYERS_REACHED)
+    s.begin()
+    _layers += 1
+    try:
+        free = call.spec.run(s, origin, *call.args)
+    except DispatchError:
+        s.rollback()
+        raise
+    finally:
+        _layers -= 1
+    s.commit()
+    return bool(free)
+
+
+def dispatch(s: State, origin: Origin, call: Call) -> bool:
+    """The same, refusing `Balances.burn`, whose burning nobody would count."""
+    if (call.pallet, call.index) == (2, 10):
+        raise system.error(system.Error.CallFiltered)
+    return dispatch_unfiltered(s, origin, call)
+
+
+def encode_result(error: DispatchError | None) -> bytes:
+    """sp_runtime::DispatchResult."""
+    return b"\x00" if error is None else b"\x01" + error.encoded

@@ -1,0 +1,160 @@
+"""What a dispatch needs: origins, weights, classes and errors, with FRAME's encodings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NoReturn
+
+from ..scale import CompactInt
+
+COMPACT64 = CompactInt(64)
+
+
+class RuntimePanic(Exception):
+    """The runtime would trap here: the call has no result, and no effect."""
+
+
+class DispatchError(Exception):
+    """A call failed; `encoded` is its sp_runtime::DispatchError."""
+
+    def __init__(self, encoded: bytes, name: str) -> None:
+        super().__init__(name)
+        self.encoded = encoded
+        self.name = name
+
+
+class ModuleError(DispatchError):
+    """A pallet's own error."""
+
+    def __init__(self, pallet: int, error: IntEnum) -> None:
+        super().__init__(bytes([3, pallet, error, 0, 0, 0]), error.name)
+
+
+BAD_ORIGIN = (b"\x02", "BadOrigin")
+CANNOT_LOOKUP = (b"\x01", "CannotLookup")
+LAYERS_REACHED = (b"\x09\x00", "Transactional: LimitReached")
+
+
+def bad_origin() -> DispatchError:
+    return DispatchError(*BAD_ORIGIN)
+
+
+class Token(IntEnum):
+    """sp_runtime::TokenError."""
+
+    FUNDS_UNAVAILABLE = 0
+    ONLY_PROVIDER = 1
+    BELOW_MINIMUM = 2
+    CANNOT_CREATE = 3
+    UNKNOWN_ASSET = 4
+    FROZEN = 5
+    UNSUPPORTED = 6
+    CANNOT_CREATE_HOLD = 7
+    NOT_EXPENDABLE = 8
+    BLOCKED = 9
+
+
+def token_error(error: Token) -> NoReturn:
+    raise DispatchError(bytes([7, error]), error.name)
+
+
+def arithmetic_overflow() -> NoReturn:
+    raise DispatchError(b"\x08\x01", "Overflow")
+
+
+class Invalid(IntEnum):
+    """sp_runtime::InvalidTransaction, as far as it occurs."""
+
+    CALL = 0
+    PAYMENT = 1
+    FUTURE = 2
+    STALE = 3
+    BAD_PROOF = 4
+    ANCIENT_BIRTH_BLOCK = 5
+    EXHAUSTS_RESOURCES = 6
+    BAD_MANDATORY = 8
+    MANDATORY_VALIDATION = 9
+    BAD_SIGNER = 10
+    UNKNOWN_ORIGIN = 12
+
+
+class ValidityError(Exception):
+    """A transaction that cannot be included; `encoded` is its TransactionValidityError."""
+
+    def __init__(self, encoded: bytes, name: str) -> None:
+        super().__init__(name)
+        self.encoded = encoded
+
+
+def invalid(kind: Invalid) -> ValidityError:
+    return ValidityError(bytes([0, kind]), kind.name)
+
+
+def cannot_lookup() -> ValidityError:
+    return ValidityError(b"\x01\x00", "CannotLookup")
+
+
+def no_unsigned_validator() -> ValidityError:
+    return ValidityError(b"\x01\x01", "NoUnsignedValidator")
+
+
+class Class(IntEnum):
+    """A call's dispatch class."""
+
+    NORMAL = 0
+    OPERATIONAL = 1
+    MANDATORY = 2
+
+
+@dataclass(frozen=True)
+class Weight:
+    """Reference time in picoseconds, and proof size in bytes."""
+
+    ref_time: int = 0
+    proof_size: int = 0
+
+    def __add__(self, other: Weight) -> Weight:
+        return Weight(
+            min(self.ref_time + other.ref_time, 2**64 - 1), min(self.proof_size + other.proof_size, 2**64 - 1)
+        )
+
+    def any_gt(self, other: Weight) -> bool:
+        return self.ref_time > other.ref_time or self.proof_size > other.proof_size
+
+    def encode(self) -> bytes:
+        return COMPACT64.encode(self.ref_time) + COMPACT64.encode(self.proof_size)
+
+
+@dataclass(frozen=True)
+class DispatchInfo:
+    """What a call may weigh, and its class; `pays` is false for calls without a fee."""
+
+    weight: Weight
+    kind: Class = Class.NORMAL
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Root, a signed account, or nobody (inherents)."""
+
+    account: bytes | None = None
+    root: bool = False
+
+    def signed(self) -> bytes:
+        """The signer; raises BadOrigin."""
+        if self.root or self.account is None:
+            raise bad_origin()
+        return self.account
+
+    def ensure_root(self) -> None:
+        if not self.root:
+            raise bad_origin()
+
+    def ensure_none(self) -> None:
+        if self.root or self.account is not None:
+            raise bad_origin()
+
+
+ROOT = Origin(root=True)
+NONE = Origin()

@@ -1,0 +1,137 @@
+"""Typed storage items over raw keys, as FRAME lays them out: twox128(pallet) | twox128(item) | hashed keys."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, Protocol, TypeVar, overload
+
+import xxhash
+
+from .scale import Codec, codec_of
+
+T = TypeVar("T")
+D = TypeVar("D")
+
+
+class State(Protocol):
+    """What the model needs of the state: raw keys and values, and nested transactions."""
+
+    def get(self, key: bytes) -> bytes | None: ...
+    def put(self, key: bytes, value: bytes) -> None: ...
+    def delete(self, key: bytes) -> None: ...
+    def next_key(self, key: bytes) -> bytes | None: ...
+    def clear_prefix(self, prefix: bytes, limit: int | None) -> tuple[int, bool]: ...
+    def begin(self) -> None: ...
+    def commit(self) -> None: ...
+    def rollback(self) -> None: ...
+    def root(self, version: int) -> bytes: ...
+
+
+def twox(data: bytes, bits: int) -> bytes:
+    """xxHash64 with the seeds 0, 1, … joined, little endian."""
+    return b"".join(xxhash.xxh64_intdigest(data, seed).to_bytes(8, "little") for seed in range(bits // 64))
+
+
+def twox64_concat(key: bytes) -> bytes:
+    return twox(key, 64) + key
+
+
+def blake2_128_concat(key: bytes) -> bytes:
+    return hashlib.blake2b(key, digest_size=16).digest() + key
+
+
+def identity(key: bytes) -> bytes:
+    return key
+
+
+Hasher = Callable[[bytes], bytes]
+
+
+class Value(Generic[T, D]):
+    """A single item. `default` is what an absent one reads as."""
+
+    @overload
+    def __init__(self: Value[T, None], pallet: str, name: str, tp: Any) -> None: ...
+    @overload
+    def __init__(self: Value[T, T], pallet: str, name: str, tp: Any, default: T) -> None: ...
+    def __init__(self, pallet: str, name: str, tp: Any, default: Any = None) -> None:
+        self.key = twox(pallet.encode(), 128) + twox(name.encode(), 128)
+        self.codec: Codec[T] = codec_of(tp)
+        self._default = default
+
+    def get(self, s: State) -> T | D:
+        raw = s.get(self.key)
+        return self._default if raw is None else self.codec.decode(raw)
+
+    def put(self, s: State, value: T) -> None:
+        s.put(self.key, self.codec.encode(value))
+
+    def kill(self, s: State) -> None:
+        s.delete(self.key)
+
+    def exists(self, s: State) -> bool:
+        return s.get(self.key) is not None
+
+
+class Map(Generic[T, D]):
+    """Items under one or two hashed keys. `default()` makes what an absent one reads as."""
+
+    def __init__(
+        self,
+        pallet: str,
+        name: str,
+        keys: list[tuple[Hasher, Any]],
+        tp: Any,
+        default: Callable[[], D] | None = None,
+    ) -> None:
+        self.prefix = twox(pallet.encode(), 128) + twox(name.encode(), 128)
+        self.codec: Codec[T] = codec_of(tp)
+        self._keys = [(hasher, codec_of(kind).encode) for hasher, kind in keys]
+        last, kind = keys[-1]
+        self._last, self._hashed = codec_of(kind), len(last(b""))
+        self._default = default
+        self._known: dict[Any, bytes] = {}
+
+    def key(self, *parts: Any) -> bytes:
+        """The raw key of an item."""
+        known = self._known.get(parts)
+        if known is None:
+            known = self.prefix + b"".join(h(e(p)) for (h, e), p in zip(self._keys, parts, strict=True))
+            if len(self._known) >= 65_536:
+                self._known.clear()
+            self._known[parts] = known
+        return known
+
+    def get(self, s: State, *parts: Any) -> T | D:
+        raw = s.get(self.key(*parts))
+        if raw is None:
+            return self._default() if self._default else None  # type: ignore[return-value]
+        return self.codec.decode(raw)
+
+    def at(self, s: State, *parts: Any) -> T:
+        """An item that must be there; KeyError says which is not."""
+        raw = s.get(self.key(*parts))
+        if raw is None:
+            raise KeyError(parts)
+        return self.codec.decode(raw)
+
+    def entries(self, s: State, *parts: Any) -> Iterator[tuple[Any, T]]:
+        """The items under the first keys, each with its last key."""
+        prefix = self.prefix + b"".join(h(e(p)) for (h, e), p in zip(self._keys[:-1], parts, strict=True))
+        key = s.next_key(prefix)
+        while key is not None and key.startswith(prefix):
+            raw = s.get(key)
+            assert raw is not None
+            yield self._last.decode(key[len(prefix) + self._hashed :]), self.codec.decode(raw)
+            key = s.next_key(key)
+
+    def put(self, s: State, *parts_and_value: Any) -> None:
+        *parts, value = parts_and_value
+        s.put(self.key(*parts), self.codec.encode(value))
+
+    def remove(self, s: State, *parts: Any) -> None:
+        s.delete(self.key(*parts))
+
+    def contains(self, s: State, *parts: Any) -> bool:
+        return s.get(self.key(*parts)) is not None

@@ -1,0 +1,387 @@
+"""The methods that answer at once. Each is a function of the node and of the call's parameters."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from .. import ss58
+from ..chain import Block, Header, UnknownBlock
+from ..chainspec import ChainSpec
+from ..codec import CodecError, Reader, blake2_256
+from ..engine import Engine
+from ..runtime import NoSuchMethod, RuntimeTrap
+from ..trie import Trie
+from .errors import (
+    CLIENT,
+    INTERNAL,
+    TOO_BIG_RESPONSE,
+    TOO_MANY_KEYS,
+    RpcError,
+    hex_bytes,
+    hex_list,
+    invalid,
+    optional_hex,
+    text,
+    to_hex,
+    whole_number,
+)
+from .faults import Faults
+
+MAX_KEYS = 10_000
+MAX_PAGE = 1_000
+MAX_BLOCKS = 1_000
+MAX_BLOCK_NUMBER = 2**32 - 1
+MAX_ANSWER_BYTES = 15 * 1024 * 1024
+
+Function = Callable[..., Any | Awaitable[Any]]
+
+
+class Node:
+    """What the methods work on."""
+
+    def __init__(self, engine: Engine, spec: ChainSpec) -> None:
+        self.engine, self.spec = engine, spec
+        self.chain = engine.chain
+        self.faults = Faults()
+
+    def block(self, value: Any) -> Block:
+        """The block of a hash parameter; None is the best one. Raises :class:`RpcError`."""
+        if value is None:
+            return self.chain.best
+        name = hex_bytes(value, "block hash", 32)
+        try:
+            return self.chain.block(name)
+        except UnknownBlock:
+            why = f"Client error: UnknownBlock: Header was not found in the database: 0x{name.hex()}"
+            raise RpcError(CLIENT, why) from None
+
+    def state(self, value: Any) -> Trie:
+        """The state after the block of a hash parameter. Raises :class:`RpcError`."""
+        try:
+            return self.chain.state(self.block(value))
+        except UnknownBlock as error:
+            raise RpcError(CLIENT, f"Client error: UnknownBlock: {error}") from None
+
+    def call(self, block: Block, name: str, data: bytes) -> bytes:
+        """A runtime API. Raises :class:`RpcError`."""
+        try:
+            return self.chain.call(block, name, data)
+        except NoSuchMethod:
+            why = f"Client error: Execution failed: Other: Exported method {name} is not found"
+            raise RpcError(CLIENT, why) from None
+        except RuntimeTrap as error:
+            raise RpcError(CLIENT, f"Client error: Execution failed: {error}") from None
+        except UnknownBlock as error:
+            raise RpcError(CLIENT, f"Client error: UnknownBlock: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A function and how many parameters it must and may have."""
+
+    function: Function
+    least: int
+    most: int
+
+    def call(self, node: Any, parameters: list[Any]) -> Any:
+        """Call it; parameters too many are ignored, as a node does. Raises :class:`RpcError`."""
+        if len(parameters) < self.least:
+            raise invalid("No more params")
+        return self.function(node, *parameters[: self.most])
+
+
+METHODS: dict[str, Method] = {}
+
+
+def method(*names: str) -> Callable[[Function], Function]:
+    """Register a method under its name and its aliases."""
+
+    def register(function: Function) -> Function:
+        own = list(inspect.signature(function).parameters.values())[1:]
+        least = sum(one.default is inspect.Parameter.empty for one in own)
+        METHODS.update(dict.fromkeys(names, Method(function, least, len(own))))
+        return function
+
+    return register
+
+
+def header_json(header: Header) -> dict[str, Any]:
+    """A header as clients read it."""
+    return {
+        "parentHash": to_hex(header.parent),
+        "number": hex(header.number),
+        "stateRoot": to_hex(header.state_root),
+        "extrinsicsRoot": to_hex(header.extrinsics_root),
+        "digest": {"logs": [to_hex(item) for item in header.digest]},
+    }
+
+
+def version_json(node: Node, block: Block) -> dict[str, Any]:
+    """The version of the runtime that a block leaves behind, as clients read it."""
+    found = node.chain.version_at(block)
+    return {
+        "specName": found.spec_name,
+        "implName": found.impl_name,
+        "authoringVersion": found.authoring_version,
+        "specVersion": found.spec_version,
+        "implVersion": found.impl_version,
+        "apis": [[to_hex(name), number] for name, number in found.apis],
+        "transactionVersion": found.transaction_version,
+        "systemVersion": found.system_version,
+        "stateVersion": found.state_version,
+    }
+
+
+@method("system_chain", "chainSpec_v1_chainName")
+def _system_chain(node: Node) -> Any:
+    return node.spec.name
+
+
+@method("system_chainType")
+def _system_chain_type(node: Node) -> Any:
+    return node.spec.chain_type
+
+
+@method("system_name")
+def _system_name(node: Node) -> Any:
+    return "datdot runtime mock"
+
+
+@method("system_version")
+def _system_version(node: Node) -> Any:
+    try:
+        return version("datdot-service")
+    except PackageNotFoundError:
+        return "0.0.0"
+
+
+@method("system_properties", "chainSpec_v1_properties")
+def _system_properties(node: Node) -> Any:
+    return node.spec.properties
+
+
+@method("chainSpec_v1_genesisHash")
+def _genesis_hash(node: Node) -> Any:
+    return to_hex(node.chain.genesis.hash)
+
+
+@method("system_health")
+def _system_health(node: Node) -> Any:
+    return {"peers": 0, "isSyncing": False, "shouldHavePeers": False}
+
+
+@method("system_peers")
+def _system_peers(node: Node) -> Any:
+    return []
+
+
+@method("system_nodeRoles")
+def _system_node_roles(node: Node) -> Any:
+    return ["Authority"]
+
+
+@method("system_syncState")
+def _system_sync_state(node: Node) -> Any:
+    number = node.chain.best.number
+    return {"startingBlock": 0, "currentBlock": number, "highestBlock": number}
+
+
+@method("system_accountNextIndex", "account_nextIndex")
+def _next_index(node: Node, account: Any) -> Any:
+    try:
+        key = ss58.decode(text(account, "account"))
+    except ss58.AddressError as error:
+        raise invalid(str(error)) from None
+    answer = node.call(node.chain.best, "AccountNonceApi_account_nonce", key)
+    nonce = int.from_bytes(answer, "little")
+    tags = {tag for one in node.engine.pool.all() if not one.missing for tag in one.validity.provides}
+    while key + nonce.to_bytes(4, "little") in tags:
+        nonce += 1
+    return nonce
+
+
+@method("chain_getBlockHash", "chain_getHead")
+def _block_hash(node: Node, number: Any = None) -> Any:
+    if isinstance(number, list):
+        if len(number) > MAX_BLOCKS or any(isinstance(one, list) for one in number):
+            raise invalid(f"a list of at most {MAX_BLOCKS} numbers is needed")
+        return [_block_hash(node, one) for one in number]
+    if number is None:
+        return to_hex(node.chain.best.hash)
+    block = node.chain.at(whole_number(number, "block number", MAX_BLOCK_NUMBER))
+    return None if block is None else to_hex(block.hash)
+
+
+@method("chain_getFinalizedHead", "chain_getFinalisedHead")
+def _finalized_head(node: Node) -> Any:
+    return to_hex(node.chain.finalized.hash)
+
+
+def _known(node: Node, block: Any) -> Block | None:
+    try:
+        return node.block(block)
+    except RpcError as error:
+        if error.code == CLIENT:
+            return None
+        raise
+
+
+@method("chain_getHeader")
+def _header(node: Node, block: Any = None) -> Any:
+    found = _known(node, block)
+    return None if found is None else header_json(found.header)
+
+
+@method("chain_getBlock")
+def _block(node: Node, block: Any = None) -> Any:
+    found = _known(node, block)
+    if found is None:
+        return None
+    extrinsics = [to_hex(one) for one in found.body]
+    return {"block": {"header": header_json(found.header), "extrinsics": extrinsics}, "justifications": None}
+
+
+@method("state_getRuntimeVersion", "chain_getRuntimeVersion")
+def _runtime_version(node: Node, block: Any = None) -> Any:
+    found = node.block(block)
+    node.state(block)
+    return version_json(node, found)
+
+
+@method("state_getMetadata")
+def _metadata(node: Node, block: Any = None) -> Any:
+    return to_hex(Reader(node.call(node.block(block), "Metadata_metadata", b"")).bytes())
+
+
+@method("state_call", "state_callAt")
+def _state_call(node: Node, name: Any, data: Any, block: Any = None) -> Any:
+    return to_hex(node.call(node.block(block), text(name, "method"), hex_bytes(data, "data")))
+
+
+@method("state_getStorage", "state_getStorageAt")
+def _storage(node: Node, key: Any, block: Any = None) -> Any:
+    return optional_hex(node.state(block).get(hex_bytes(key, "key")))
+
+
+@method("state_getStorageHash", "state_getStorageHashAt")
+def _storage_hash(node: Node, key: Any, block: Any = None) -> Any:
+    value = node.state(block).get(hex_bytes(key, "key"))
+    return None if value is None else to_hex(blake2_256(value))
+
+
+@method("state_getStorageSize", "state_getStorageSizeAt")
+def _storage_size(node: Node, key: Any, block: Any = None) -> Any:
+    value = node.state(block).get(hex_bytes(key, "key"))
+    return None if value is None else len(value)
+
+
+def _bounded(state: Trie, prefix: bytes, after: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
+    size = 0
+    for key, value in state.items(prefix, after):
+        size += 2 * (len(key) + len(value))
+        if size > MAX_ANSWER_BYTES:
+            raise RpcError(TOO_BIG_RESPONSE, "Response is too big", f"Exceeded max limit of {MAX_ANSWER_BYTES}")
+        yield key, value
+
+
+@method("state_getKeys")
+def _keys(node: Node, prefix: Any, block: Any = None) -> Any:
+    return [to_hex(key) for key, _ in _bounded(node.state(block), hex_bytes(prefix, "prefix"))]
+
+
+@method("state_getPairs")
+def _pairs(node: Node, prefix: Any, block: Any = None) -> Any:
+    return [[to_hex(key), to_hex(value)] for key, value in _bounded(node.state(block), hex_bytes(prefix, "prefix"))]
+
+
+@method("state_getKeysPaged", "state_getKeysPagedAt")
+def _keys_paged(node: Node, prefix: Any, count: Any, start: Any = None, block: Any = None) -> Any:
+    wanted = whole_number(count, "count", MAX_BLOCK_NUMBER)
+    if wanted > MAX_PAGE:
+        raise RpcError(TOO_MANY_KEYS, f"count exceeds maximum value. value: {wanted}, max: {MAX_PAGE}")
+    after = None if start is None else hex_bytes(start, "start key")
+    first = b"" if prefix is None else hex_bytes(prefix, "prefix")
+    found: list[str] = []
+    for key, _ in node.state(block).items(first, after):
+        if after is not None and key <= after:
+            continue
+        if len(found) >= wanted:
+            break
+        found.append(to_hex(key))
+    return found
+
+
+@method("state_queryStorageAt")
+def _query_storage_at(node: Node, keys: Any, block: Any = None) -> Any:
+    found = node.block(block)
+    state = node.state(block)
+    changes = [[to_hex(key), optional_hex(state.get(key))] for key in hex_list(keys, "keys", MAX_KEYS)]
+    return [{"block": to_hex(found.hash), "changes": changes}]
+
+
+@method("state_queryStorage")
+def _query_storage(node: Node, keys: Any, first: Any, last: Any = None) -> Any:
+    wanted = hex_list(keys, "keys", MAX_KEYS)
+    low, high = node.block(first), node.block(last)
+    if not (node.chain.is_best(low) and node.chain.is_best(high)) or not 0 <= high.number - low.number < MAX_BLOCKS:
+        raise RpcError(4001, f"Cannot resolve a block range: at most {MAX_BLOCKS} blocks of the best chain, in order")
+    known: dict[bytes, bytes | None] = {}
+    answer = []
+    for number in range(low.number, high.number + 1):
+        block = node.chain.at(number)
+        assert block is not None
+        state = node.state(to_hex(block.hash))
+        fresh = {key: value for key in wanted if known.get(key, b"?") != (value := state.get(key)) or key not in known}
+        known.update(fresh)
+        if fresh:
+            changes = [[to_hex(key), optional_hex(value)] for key, value in fresh.items()]
+            answer.append({"block": to_hex(block.hash), "changes": changes})
+    return answer
+
+
+@method("state_getReadProof")
+def _read_proof(node: Node, keys: Any, block: Any = None) -> Any:
+    found = node.block(block)
+    proof = node.state(block).proof(hex_list(keys, "keys", MAX_KEYS), node.chain.version.state_version)
+    return {"at": to_hex(found.hash), "proof": [to_hex(one) for one in proof]}
+
+
+@method("author_submitExtrinsic")
+def _submit(node: Node, extrinsic: Any) -> Any:
+    return to_hex(node.engine.submit(hex_bytes(extrinsic, "extrinsic")))
+
+
+@method("author_pendingExtrinsics")
+def _pending(node: Node) -> Any:
+    return [to_hex(one.extrinsic) for one in node.engine.pool.ready()]
+
+
+@method("payment_queryInfo")
+def _query_info(node: Node, extrinsic: Any, block: Any = None) -> Any:
+    reader = _payment(node, "TransactionPaymentApi_query_info", extrinsic, block)
+    weight = {"ref_time": reader.compact(), "proof_size": reader.compact()}
+    kind = ("normal", "operational", "mandatory")[reader.uint(1)]
+    return {"weight": weight, "class": kind, "partialFee": str(reader.uint(16))}
+
+
+@method("payment_queryFeeDetails")
+def _query_fee_details(node: Node, extrinsic: Any, block: Any = None) -> Any:
+    reader = _payment(node, "TransactionPaymentApi_query_fee_details", extrinsic, block)
+    if not reader.uint(1):
+        return {"inclusionFee": None}
+    names = ("baseFee", "lenFee", "adjustedWeightFee")
+    return {"inclusionFee": {name: hex(reader.uint(16)) for name in names}}
+
+
+def _payment(node: Node, name: str, extrinsic: Any, block: Any) -> Reader:
+    raw = hex_bytes(extrinsic, "extrinsic")
+    try:
+        return Reader(node.call(node.block(block), name, raw + len(raw).to_bytes(4, "little")))
+    except RpcError as error:
+        raise RpcError(1, "Unable to query dispatch info.", error.message) from None
+    except CodecError as error:
+        raise RpcError(INTERNAL, f"Internal error: the runtime's answer: {error}") from None

@@ -1,0 +1,192 @@
+"""The methods that go on answering: heads, storage, runtime version, and what becomes of an extrinsic."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ..engine import Added, BestChanged, Event, Finalized
+from ..pool import Status
+from .errors import TOO_MANY_SUBSCRIPTIONS, RpcError, hex_bytes, hex_list, invalid, optional_hex, to_hex
+from .methods import Node, header_json, version_json
+
+MAX_SUBSCRIPTIONS = 1024
+MAX_STORAGE_KEYS = 1000
+# subscribe: (unsubscribe, the method of the notifications)
+HEADS = {
+    "chain_subscribeNewHeads": ("chain_unsubscribeNewHeads", "chain_newHead"),
+    "chain_subscribeNewHead": ("chain_unsubscribeNewHead", "chain_newHead"),
+    "subscribe_newHead": ("unsubscribe_newHead", "chain_newHead"),
+    "chain_subscribeAllHeads": ("chain_unsubscribeAllHeads", "chain_allHead"),
+    "chain_subscribeFinalizedHeads": ("chain_unsubscribeFinalizedHeads", "chain_finalizedHead"),
+    "chain_subscribeFinalisedHeads": ("chain_unsubscribeFinalisedHeads", "chain_finalizedHead"),
+}
+OTHERS = {
+    "state_subscribeStorage": "state_unsubscribeStorage",
+    "state_subscribeRuntimeVersion": "state_unsubscribeRuntimeVersion",
+    "chain_subscribeRuntimeVersion": "chain_unsubscribeRuntimeVersion",
+    "author_submitAndWatchExtrinsic": "author_unwatchExtrinsic",
+}
+SUBSCRIBE = {*HEADS, *OTHERS}
+UNSUBSCRIBE = {unsubscribe for unsubscribe, _ in HEADS.values()} | set(OTHERS.values())
+KINDS = {"chain_newHead": BestChanged, "chain_allHead": Added, "chain_finalizedHead": Finalized}
+# no status follows these
+LAST = ("invalid", "dropped", "finalized", "usurped", "finalityTimeout")
+
+Message = dict[str, Any]
+Send = Callable[[Message], None]
+_numbers = itertools.count(1)
+
+
+def _nothing() -> None:
+    pass
+
+
+@dataclass(slots=True)
+class _Subscription:
+    """Its notifications wait in ``early`` until the reply with its id is on its way."""
+
+    identifier: str
+    notification: str
+    early: list[Message] | None
+    heard: Callable[[Event], None] | None = None
+    end: Callable[[], None] = _nothing
+
+
+class Subscriptions:
+    """Those of one connection. ``send`` queues a message; nothing is awaited."""
+
+    def __init__(self, node: Node, send: Send) -> None:
+        self._node, self._send = node, send
+        self._open: dict[str, _Subscription] = {}
+        self._stop = node.engine.listen(self._hear)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def close(self) -> None:
+        """End all of them."""
+        self._stop()
+        for one in self._open.values():
+            one.end()
+        self._open.clear()
+
+    def subscribe(self, name: str, parameters: list[Any]) -> tuple[str, Callable[[], None]]:
+        """Begin one: its id, and what must be called once the reply is queued. Raises :class:`RpcError`, `PoolError`."""
+        if len(self._open) >= MAX_SUBSCRIPTIONS:
+            why = f"Exceeded max limit of {MAX_SUBSCRIPTIONS}"
+            raise RpcError(TOO_MANY_SUBSCRIPTIONS, "Too many subscriptions on the connection", why)
+        new = _Subscription(f"{next(_numbers):016x}", "", [])
+        if name in HEADS:
+            self._heads(new, HEADS[name][1])
+        elif name.endswith("RuntimeVersion"):
+            self._runtime_version(new)
+        elif name == "state_subscribeStorage":
+            self._storage(new, parameters)
+        else:
+            self._watch(new, parameters)
+        return new.identifier, lambda: self._flush(new)
+
+    def unsubscribe(self, name: str, parameters: list[Any]) -> bool:
+        """End one; whether there was one."""
+        if not parameters:
+            raise invalid("No more params")
+        found = self._open.pop(str(parameters[0]), None)
+        if found is None:
+            return False
+        found.end()
+        return True
+
+    def _hear(self, event: Event) -> None:
+        for one in list(self._open.values()):
+            if one.heard is not None:
+                one.heard(event)
+
+    def _flush(self, one: _Subscription) -> None:
+        early, one.early = one.early or [], None
+        for message in early:
+            self._send(message)
+
+    def _notify(self, one: _Subscription, result: Any) -> None:
+        message = {
+            "jsonrpc": "2.0",
+            "method": one.notification,
+            "params": {"subscription": one.identifier, "result": result},
+        }
+        if one.early is None:
+            self._send(message)
+        else:
+            one.early.append(message)
+
+    def _heads(self, new: _Subscription, notification: str) -> None:
+        kind = KINDS[notification]
+
+        def heard(event: Event) -> None:
+            if isinstance(event, kind):
+                self._notify(new, header_json(event.block.header))
+
+        new.notification, new.heard = notification, heard
+        self._open[new.identifier] = new
+        chain = self._node.chain
+        self._notify(new, header_json((chain.finalized if kind is Finalized else chain.best).header))
+
+    def _runtime_version(self, new: _Subscription) -> None:
+        shown: Any = None
+
+        def heard(event: Event) -> None:
+            nonlocal shown
+            if isinstance(event, BestChanged):
+                found = version_json(self._node, event.block)
+                if found != shown:
+                    shown = found
+                    self._notify(new, found)
+
+        new.notification, new.heard = "state_runtimeVersion", heard
+        self._open[new.identifier] = new
+        heard(BestChanged(self._node.chain.best, ()))
+
+    def _storage(self, new: _Subscription, parameters: list[Any]) -> None:
+        if not parameters or parameters[0] is None:
+            raise invalid("keys: a list is needed")
+        keys = hex_list(parameters[0], "keys", MAX_STORAGE_KEYS)
+        known: dict[bytes, bytes | None] = {}
+
+        def heard(event: Event) -> None:
+            if not isinstance(event, BestChanged):
+                return
+            state = self._node.chain.state(event.block)
+            fresh = {key: state.get(key) for key in keys}
+            changes = [[to_hex(key), optional_hex(fresh[key])] for key in fresh if known.get(key, b"?") != fresh[key]]
+            known.update(fresh)
+            if changes:
+                self._notify(new, {"block": to_hex(event.block.hash), "changes": changes})
+
+        new.notification, new.heard = "state_storage", heard
+        self._open[new.identifier] = new
+        best = self._node.chain.best
+        state = self._node.chain.state(best)
+        known.update({key: state.get(key) for key in keys})
+        changes = [[to_hex(key), optional_hex(value)] for key, value in known.items()]
+        self._notify(new, {"block": to_hex(best.hash), "changes": changes})
+
+    def _watch(self, new: _Subscription, parameters: list[Any]) -> None:
+        if not parameters:
+            raise invalid("No more params")
+        extrinsic = hex_bytes(parameters[0], "extrinsic")
+        engine = self._node.engine
+
+        def told(status: Status) -> None:
+            self._notify(new, status)
+            if (status if isinstance(status, str) else next(iter(status))) in LAST:
+                self._open.pop(new.identifier, None)
+
+        new.notification = "author_extrinsicUpdate"
+        new.end = lambda: engine.unwatch(told)
+        self._open[new.identifier] = new
+        try:
+            engine.submit(extrinsic, told)
+        except BaseException:
+            self._open.pop(new.identifier, None)
+            raise

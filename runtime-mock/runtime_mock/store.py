@@ -1,0 +1,113 @@
+"""The chain on disk: every block with its changes of the state, in one SQLite file that survives kill -9."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from .chain import Block, Chain, Header
+from .codec import Reader, compact, prefixed
+
+VERSION = 1
+
+
+class StoreError(Exception):
+    """The file is another chain's, of another version, or damaged; names it."""
+
+
+class Store:
+    """Blocks are durable when :meth:`save` returns."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            (version,) = self._db.execute("PRAGMA user_version").fetchone()
+            if version == 0:
+                self._db.executescript(
+                    "BEGIN; CREATE TABLE block (hash BLOB PRIMARY KEY, number INTEGER NOT NULL, header BLOB NOT NULL, "
+                    "body BLOB NOT NULL, changes BLOB NOT NULL) WITHOUT ROWID; "
+                    "CREATE INDEX block_number ON block (number); "
+                    "CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), genesis BLOB NOT NULL, best BLOB NOT NULL, "
+                    f"finalized INTEGER NOT NULL); PRAGMA user_version = {VERSION}; COMMIT;"
+                )
+            elif version != VERSION:
+                raise StoreError(f"{path}: version {version}, this program knows {VERSION}")
+        except sqlite3.DatabaseError as error:
+            raise StoreError(f"{path}: {error}") from error
+
+    def load(self, chain: Chain) -> None:
+        """Put all stored blocks into ``chain``. Raises :class:`StoreError` when they are another genesis's."""
+        head = self._db.execute("SELECT genesis, best, finalized FROM head").fetchone()
+        if head is None:
+            return
+        if head[0] != chain.genesis.hash:
+            raise StoreError(
+                f"{self._path} holds the chain {head[0].hex()}, the chain spec is {chain.genesis.hash.hex()}"
+            )
+        rows = self._db.execute("SELECT header, body, changes FROM block ORDER BY number").fetchall()
+        for header, body, changes in rows:
+            decoded = Header.decode(header)
+            parent = chain.block(decoded.parent)
+            if parent.state is None:
+                continue
+            made = _decode_changes(changes)
+            chain.add(Block(decoded, _decode_body(body), parent.state.changed(made.items()), made))
+        chain.make_best(chain.block(head[1]))
+        for _ in chain.finalize(head[2]):
+            pass
+
+    def save(self, chain: Chain, block: Block | None = None) -> None:
+        """Keep ``block``, if given, and the chain's heads; all or nothing."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            if block is not None:
+                self._db.execute(
+                    "INSERT OR REPLACE INTO block VALUES (?, ?, ?, ?, ?)",
+                    (
+                        block.hash,
+                        block.number,
+                        block.header.encoded,
+                        compact(len(block.body)) + b"".join(block.body),
+                        _encode_changes(block.changes),
+                    ),
+                )
+            self._db.execute(
+                "INSERT INTO head VALUES (1, ?1, ?2, ?3) ON CONFLICT (one) DO UPDATE SET best = ?2, finalized = ?3",
+                (chain.genesis.hash, chain.best.hash, chain.finalized_number),
+            )
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+
+def _encode_changes(changes: dict[bytes, bytes | None]) -> bytes:
+    parts = [compact(len(changes))]
+    for key, value in changes.items():
+        parts.append(prefixed(key) + (b"\0" if value is None else b"\1" + prefixed(value)))
+    return b"".join(parts)
+
+
+def _decode_changes(data: bytes) -> dict[bytes, bytes | None]:
+    reader = Reader(data)
+    changes: dict[bytes, bytes | None] = {}
+    for _ in range(reader.compact()):
+        key = reader.bytes()
+        changes[key] = reader.bytes() if reader.uint(1) else None
+    reader.end()
+    return changes
+
+
+def _decode_body(data: bytes) -> tuple[bytes, ...]:
+    reader = Reader(data)
+    body = tuple(prefixed(reader.bytes()) for _ in range(reader.compact()))
+    reader.end()
+    return body

@@ -1,0 +1,18 @@
+"""One chain a backend, for all tests of this folder: the model, the real runtime in wasm, and the real node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from chains import RunningChain, running_chain
+
+BACKENDS = ["model", "wasm", pytest.param("node", marks=pytest.mark.substrate)]
+
+
+@pytest.fixture(scope="session", params=BACKENDS)
+def chain(request: Any, tmp_path_factory: Any) -> Iterator[RunningChain]:
+    """Each backend in turn."""
+    with running_chain(request.param, tmp_path_factory.mktemp(request.param)) as running:
+        yield running

@@ -1,0 +1,64 @@
+"""Segments as the chain sees them: a modulus that it takes, and a real Merkle tree over sectors of random bytes."""
+
+from __future__ import annotations
+
+import math
+import random
+from functools import cache
+from typing import Any
+
+from service.encoding import merkle
+from service.encoding.derive import contract_id, derive_ctx
+
+SECTOR = 256
+# a tree of more sectors is not made: its root is any hash, and nobody can open it
+MOST_SECTORS = 4_096
+
+
+@cache
+def _primorial() -> int:
+    return math.prod(p for p in range(3, 4096, 2) if all(p % q for q in range(3, math.isqrt(p) + 1, 2)))
+
+
+def modulus(number: int) -> bytes:
+    """A number that the chain takes for a modulus; nobody knows its factors, and nobody needs them here."""
+    source = random.Random(number)
+    while True:
+        found = (1 << 2048) - (1 << 1988) + source.getrandbits(1988) | 1
+        if math.gcd(found, _primorial()) == 1:
+            return found.to_bytes(SECTOR, "big")
+
+
+class Tree:
+    """The sectors of a segment, and their openings."""
+
+    def __init__(self, number: int, ctx: bytes, sectors: int) -> None:
+        self.data = random.Random(number).randbytes(sectors * SECTOR)
+        self.sectors, self.ctx = sectors, ctx
+        self._levels = [merkle.leaf_hashes(ctx, 0, self.data)]
+        while len(self._levels[-1]) > 1:
+            self._levels.append(merkle.parents(self._levels[-1]))
+        self.root = merkle.root_hash(ctx, sectors, self._levels[-1][0])
+
+    def leaf(self, sector: int) -> bytes:
+        return self._levels[0][sector]
+
+    def open(self, sector: int) -> dict[str, Any]:
+        """`Opening`."""
+        siblings, index = [], sector
+        for level in self._levels[:-1]:
+            if index ^ 1 < len(level):
+                siblings.append(level[index ^ 1])
+            index //= 2
+        return {"data": self.data[sector * SECTOR : (sector + 1) * SECTOR], "siblings": siblings}
+
+
+def context(genesis: bytes, copy: int, segment: dict[str, Any], hoster: bytes) -> bytes:
+    """The ctx of a segment's tree."""
+    return derive_ctx(
+        contract_id=contract_id(genesis, copy),
+        encoder=segment["encoder"],
+        hoster=hoster,
+        pk_hash=segment["pk_hash"],
+        salt=segment["salt"],
+    )

@@ -1,0 +1,128 @@
+"""The errors of proofs, commits, reveals and settlements, by name, on model and runtime."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pallet_world import COMMIT, CONFIRM, EVERYTHING, PROVE, REVEAL, SHORT, SPONSOR, Watched
+
+NO_OPENING: dict[str, Any] = {"data": bytes(256), "siblings": []}
+NO_REPORT = {"served": 0, "latency_ms": 0, "kib_per_s": 0}
+
+
+@pytest.fixture
+def world() -> Watched:
+    return Watched()
+
+
+def test_storage_proofs(world: Watched) -> None:
+    world.people(hosters=1, encoders=1)
+    world.call(world.party(1), "submit_storage_proof", issued=0, openings=[])
+    world.refused("NoChallenge")
+    world.publish()
+    world.until("StorageChallenged", EVERYTHING & ~PROVE)
+    world.until("StorageChallenged", PROVE)
+    wanted = ((1, "BadOpening"), (2, "WrongOpeningCount"), (3, "WrongChallenge"))
+    for wrong, error in wanted:
+        world.do_prove(0, wrong, 0)
+        world.refused(error)
+    world.do_prove(0, 0, 0)
+    world.refused("")
+
+
+def test_a_challenge_is_not_answered_in_its_own_block(world: Watched) -> None:
+    world.people(hosters=1, encoders=1)
+    world.publish()
+    world.until("CopyActive")
+    hoster = world.party(1)
+    for _ in range(60):
+        world.live(1, PROVE)
+        if not world.all("StorageChallenges"):
+            world.call(hoster, "submit_storage_proof", issued=world.next_block, openings=[NO_OPENING])
+            if world.seal()[-1].error == "DatDot.OutsideWindow":
+                return
+    raise AssertionError("no challenge in sixty blocks")
+
+
+def _to(world: Watched, offset: int, duties: int) -> int:
+    """Live until the next block is `offset` behind an era's start; returns that era."""
+    world.live(1, duties)
+    while world.next_block % SHORT["era"] != offset:
+        world.live(1, duties)
+    return world.next_block // SHORT["era"]
+
+
+def test_commits(world: Watched) -> None:
+    world.people(hosters=2, encoders=1, attesters=4)
+    early = {"era": 7, "copy": 0, "commit": bytes(32)}
+    world.call(world.party(4), "commit_retrieval", **early)
+    world.refused("OutsideWindow")
+    world.publish()
+    world.until("CopyActive")
+    duties = EVERYTHING & ~(COMMIT | REVEAL | CONFIRM)
+    world.publish()
+    world.until("CopyOffered", duties)
+    _to(world, 0, duties)
+    era = _to(world, SHORT["probe_blocks"], duties)
+    for copy in (1, 77):
+        world.call(world.party(4), "commit_retrieval", era=era, copy=copy, commit=bytes(32))
+    world.refused("NotUnderTest", "NoSuchCopy")
+    world.call(world.party(SPONSOR), "commit_retrieval", era=era, copy=0, commit=bytes(32))
+    world.refused("NoSeat")
+    for party in range(4, 8):
+        world.call(world.party(party), "commit_retrieval", era=era, copy=0, commit=bytes(32))
+    assert any(one.ok for one in world.seal()), "some attester has a seat"
+    seat = next(one for one in world.pair.value("DatDot", "Retrievals", era, 0)["seats"] if one["commit"])
+    party = next(one for one in world.parties if one.id == seat["account"])
+    world.call(party, "commit_retrieval", era=era, copy=0, commit=bytes(32))
+    world.refused("AlreadyCommitted")
+    # it offers anew with another anchor, and has lost its seat
+    world.call(party, "offer_attesting", ask=10**9, anchor=party.chain(3).anchor, slots=0)
+    world.live(1, 0)
+    world.call(party, "commit_retrieval", era=era, copy=0, commit=bytes(32))
+    world.refused("NoSeat")
+
+
+def test_reveals_and_settlements(world: Watched) -> None:
+    world.people(hosters=2, encoders=1, attesters=4)
+    world.publish()
+    world.until("CopyActive")
+    world.until("RetrievalCommitted", EVERYTHING & ~REVEAL)
+    era = _to(world, SHORT["reveal_from"], EVERYTHING & ~REVEAL) - 1
+    said = next(one for one in sorted(world._committed) if one[0] == era and world._may_reveal(*one))
+    me = world.parties.index(world._by_id[said[2]])
+    mine = sorted(one for one in world._committed if one[2] == said[2])
+    place, served = mine.index(said), world._committed[said]["opening"] is not None
+    wanted = [(1, "CommitMismatch"), (2, "BadLink"), (3, "CommitMismatch"), (4, "BadReport")]
+    if served:
+        wanted.append((7, "BadOpening"))
+    for wrong, _ in wanted:
+        world.do_reveal(place, me, wrong)
+    world.refused(*(error for _, error in wanted))
+    reveal = {"era": era, "copy": said[1], "report": NO_REPORT, "link": bytes(32), "salt": bytes(32), "opening": None}
+    world.do_reveal(place, me, 0)
+    world.do_reveal(place, me, 0)
+    world.call(world.party(SPONSOR), "reveal_retrieval", **reveal)
+    world.call(world.party(SPONSOR), "reveal_retrieval", **reveal | {"copy": 99})
+    world.call(world.party(SPONSOR), "settle_retrieval", era=era, copy=said[1])
+    world.refused("", "AlreadyRevealed", "NoSeat", "NoSuchCopy", "OutsideWindow")
+    assert _to(world, SHORT["settle_from"], 0) == era + 1
+    world.call(world.party(SPONSOR), "settle_retrieval", era=era, copy=said[1])
+    world.call(world.party(SPONSOR), "settle_retrieval", era=era, copy=said[1])
+    world.call(world.party(SPONSOR), "settle_retrieval", era=max(0, era - 5), copy=said[1])
+    world.refused("", "AlreadySettled", "OutsideWindow")
+
+
+def test_reveals_without_a_commit(world: Watched) -> None:
+    world.people(hosters=2, encoders=1, attesters=4)
+    world.publish()
+    world.until("CopyActive")
+    since = world.all("Copies")[0]["active_since"]
+    while True:
+        era = _to(world, SHORT["reveal_from"], EVERYTHING & ~(COMMIT | REVEAL)) - 1
+        if era >= 2 and since < era * SHORT["era"]:
+            break
+    reveal = {"era": era, "copy": 0, "report": NO_REPORT, "link": bytes(32), "salt": bytes(32), "opening": None}
+    world.call(world.party(4), "reveal_retrieval", **reveal)
+    world.refused("NotCommitted")

@@ -1,0 +1,230 @@
+"""The server among strangers: limits, absurd parameters, clients that do not read; and the faults that tests order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import WSMsgType, web
+
+from runtime_mock.chain import Chain
+from runtime_mock.chainspec import ChainSpec
+from runtime_mock.engine import MANUAL, Engine
+from runtime_mock.rpc import server as module
+from runtime_mock.rpc import subscriptions
+from runtime_mock.rpc.methods import METHODS, Node
+from runtime_mock.rpc.server import MAX_BATCH, MAX_REQUEST_BYTES, Server
+
+ALICE = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY"
+ABSURD = [
+    *(None, True, -1, 0, 1.5, 2**31, 2**64, 10**30, "", "0x", "0xzz", "0x0", "x" * 10_000, "\u0000", "0x" + "00" * 31),
+    *("0x" + "00" * 32, "0x" + "ff" * 32, "0x" + "00" * 100_000, [], {}, [[]], [None] * 2_000, [["0x"]], {"a": 1}),
+    *([["0x" + "00" * 32]] * 3, ALICE, "0x28050100", "1e999", ["0x"] * 100),
+]
+
+
+class Served:
+    """A server in this process."""
+
+    def __init__(self, node: Node, port: int, session: aiohttp.ClientSession) -> None:
+        self.node, self.session = node, session
+        self.http, self.ws = f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}"
+
+    async def post(self, body: Any) -> Any:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        async with self.session.post(self.http, data=data) as answer:
+            text = await answer.read()
+            return json.loads(text) if answer.status == 200 and text else answer.status
+
+    async def call(self, name: str, *parameters: Any) -> Any:
+        return await self.post({"jsonrpc": "2.0", "id": 1, "method": name, "params": list(parameters)})
+
+    @contextlib.asynccontextmanager
+    async def socket(self) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        async with self.session.ws_connect(self.ws, max_msg_size=0) as socket:
+            yield socket
+
+
+@pytest.fixture
+async def served(chain: Chain, spec: ChainSpec) -> AsyncIterator[Served]:
+    node = Node(Engine(chain, MANUAL), spec)
+    runner = web.AppRunner(Server(node).application(), access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(60)) as session:
+        yield Served(node, runner.addresses[0][1], session)
+    await runner.cleanup()
+
+
+async def ask(socket: aiohttp.ClientWebSocketResponse, name: str, *parameters: Any) -> Any:
+    await socket.send_json({"jsonrpc": "2.0", "id": 9, "method": name, "params": list(parameters)})
+    while True:
+        answer = await socket.receive_json(timeout=60)
+        if answer.get("id") == 9:
+            return answer
+
+
+async def alive(served: Served) -> None:
+    assert (await served.call("system_chainType"))["result"] == "Development"
+
+
+@pytest.mark.parametrize("name", sorted(set(METHODS) - {"mock_jump", "mock_seal", "mock_hangSockets"}))
+async def test_absurd_parameters_are_answered(served: Served, name: str) -> None:
+    for one in ABSURD:
+        for parameters in ([one], [one, one], [None, one], ["0x", one], [one, one, one, one]):
+            answer = await served.call(name, *parameters)
+            assert isinstance(answer, dict), answer
+            assert answer["id"] == 1
+            assert ("result" in answer) != ("error" in answer)
+            if "error" in answer:
+                assert answer["error"]["code"] != -32603, (name, str(parameters)[:100], answer)
+    await alive(served)
+
+
+@pytest.mark.parametrize("name", sorted(subscriptions.SUBSCRIBE | subscriptions.UNSUBSCRIBE))
+async def test_absurd_subscriptions_are_answered(served: Served, name: str) -> None:
+    async with served.socket() as socket:
+        for one in ABSURD:
+            answer = await ask(socket, name, one)
+            assert ("result" in answer) != ("error" in answer)
+            assert answer.get("error", {}).get("code") != -32603, (name, str(one)[:100], answer)
+    await alive(served)
+
+
+@pytest.mark.parametrize("parameters", [{"a": 1}, "x", 3, True], ids=["by name", "text", "number", "bool"])
+async def test_parameters_that_are_no_list(served: Served, parameters: Any) -> None:
+    answer = await served.post({"jsonrpc": "2.0", "id": 1, "method": "chain_getHeader", "params": parameters})
+    assert answer["error"]["code"] == -32602
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"\xff\xfe", b"nul", b"[" * 100_000, b'{"a":' * 50_000, b"9" * 10_000, b'"' + b"x" * 100_000),
+        *(b"{}", b"null", b"[[]]", b"[null]"),
+    ],
+    ids=lambda body: body[:12].hex() or "empty",
+)
+async def test_bodies_that_are_no_requests(served: Served, body: bytes) -> None:
+    answer = await served.post(body)
+    answer = answer[0] if isinstance(answer, list) else answer
+    assert answer["error"]["code"] in (-32700, -32600)
+    async with served.socket() as socket:
+        await socket.send_str(body.decode(errors="replace"))
+        assert (await socket.receive(60)).type == WSMsgType.TEXT
+        assert (await ask(socket, "system_chainType"))["result"] == "Development"
+
+
+@pytest.mark.parametrize("identifier", [[], {}, True, 1.5], ids=str)
+async def test_ids_that_are_none(served: Served, identifier: Any) -> None:
+    answer = await served.post({"jsonrpc": "2.0", "id": identifier, "method": "system_chain"})
+    assert (answer["id"], answer["error"]["code"]) == (None, -32600)
+
+
+async def test_oversized_requests(served: Served) -> None:
+    async with served.session.post(served.http, data=io.BytesIO(b" " * (MAX_REQUEST_BYTES + 1))) as answer:
+        assert answer.status == 413
+    async with served.socket() as socket:
+        with contextlib.suppress(ConnectionError):  # it may be cut off while it still sends
+            await socket.send_bytes(b" " * (MAX_REQUEST_BYTES + 1))
+        message = await socket.receive(60)
+        assert message.type in (WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.CLOSING, WSMsgType.ERROR)
+    await alive(served)
+
+
+async def test_batches(served: Served) -> None:
+    one = {"jsonrpc": "2.0", "id": 1, "method": "system_chainType"}
+    assert len(await served.post([one] * MAX_BATCH)) == MAX_BATCH
+    assert (await served.post([one] * (MAX_BATCH + 1)))["error"]["code"] == -32010
+    big = {"jsonrpc": "2.0", "id": 1, "method": "state_getStorage", "params": ["0x3a636f6465"]}
+    assert (await served.post([big] * MAX_BATCH))["error"]["code"] == -32008
+    async with served.socket() as socket:
+        await socket.send_json([{**one, "id": n, "method": "chain_subscribeNewHeads"} for n in range(3)])
+        answers = await socket.receive_json(timeout=60)
+        early = [await socket.receive_json(timeout=60) for _ in range(3)]
+        assert [answer["id"] for answer in answers] == [0, 1, 2]
+        assert {one["params"]["subscription"] for one in early} == {answer["result"] for answer in answers}
+
+
+async def test_too_many_connections(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_CONNECTIONS", 3)
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(3):
+            await stack.enter_async_context(served.socket())
+        with pytest.raises(aiohttp.WSServerHandshakeError) as raised:
+            async with served.socket():
+                pass
+        assert raised.value.status == 429
+        await alive(served)
+    async with asyncio.timeout(60), served.socket() as socket:  # those that left made room
+        assert (await ask(socket, "system_chainType"))["result"] == "Development"
+
+
+async def test_too_many_subscriptions(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscriptions, "MAX_SUBSCRIPTIONS", 2)
+    async with served.socket() as socket, served.socket() as other:
+        held = [(await ask(socket, "chain_subscribeNewHeads"))["result"] for _ in range(2)]
+        assert (await ask(socket, "chain_subscribeNewHeads"))["error"]["code"] == -32006
+        assert "result" in await ask(other, "chain_subscribeNewHeads")
+        assert (await ask(socket, "chain_unsubscribeNewHeads", held[0]))["result"] is True
+        assert (await ask(socket, "chain_unsubscribeNewHeads", held[0]))["result"] is False
+        assert (await ask(other, "chain_unsubscribeNewHeads", held[1]))["result"] is False
+        assert "result" in await ask(socket, "chain_subscribeNewHeads")
+
+
+async def test_a_client_that_does_not_read_is_cut_off(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_UNREAD_BYTES", 200_000)
+    async with served.socket() as socket:
+        await ask(socket, "chain_subscribeNewHeads")
+        await served.call("mock_hangSockets", 60_000)
+        for _ in range(1_000):
+            served.node.engine.seal()
+            if not served.node.faults.transports:
+                break
+            await asyncio.sleep(0)
+        await served.call("mock_hangSockets", 0)
+        while (message := await socket.receive(60)).type == WSMsgType.TEXT:
+            pass
+        assert message.type in (WSMsgType.CLOSED, WSMsgType.ERROR, WSMsgType.CLOSE)
+    await alive(served)
+
+
+async def test_the_faults(served: Served) -> None:
+    async with served.socket() as socket:
+        assert (await served.call("mock_refuse", "system_chain", {"code": -7, "message": "no"}, 1))["result"] is True
+        assert (await ask(socket, "system_chain"))["error"] == {"code": -7, "message": "no"}
+        assert "result" in await ask(socket, "system_chain")
+        await served.call("mock_hangSockets", 60_000)
+        await socket.send_json({"jsonrpc": "2.0", "id": 9, "method": "system_chain"})
+        with pytest.raises(asyncio.TimeoutError):
+            await socket.receive(0.2)
+        await served.call("mock_hangSockets", 0)
+    async with served.socket() as socket:
+        await ask(socket, "system_chain")
+        assert (await served.call("mock_dropSockets"))["result"] == 1
+        assert (await socket.receive(60)).type in (WSMsgType.CLOSED, WSMsgType.ERROR, WSMsgType.CLOSE)
+
+
+async def test_control_in_bounds(served: Served) -> None:
+    for name, wrong in (("mock_seal", -1), ("mock_seal", 10**9), ("mock_jump", "x"), ("mock_setSealing", 0)):
+        assert (await served.call(name, wrong))["error"]["code"] == -32602, (name, wrong)
+    await served.call("mock_seal", 3)
+    await served.call("mock_jump", 5)
+    assert served.node.chain.best.number == 8
+    assert (await served.call("mock_reorganise", 1))["error"]["code"] == -32602
+    await served.call("mock_setFinality", None)
+    await served.call("mock_seal", 2)
+    assert "result" in await served.call("mock_reorganise", 2, 2)
+    assert served.node.chain.best.number == 12
+
+
+async def test_a_browser_is_told_what_this_is(served: Served) -> None:
+    async with served.session.get(served.http) as answer:
+        assert answer.status == 200
+        assert "JSON-RPC" in await answer.text()

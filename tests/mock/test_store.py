@@ -1,0 +1,157 @@
+"""A chain on disk survives kill -9: whatever anybody was told of is there after a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from driver import UNIT, Account
+from mock_process import Mock, running_mock
+from rpc_client import Rpc, account_of
+from substrateinterface import Keypair
+
+from runtime_mock.chain import Chain
+from runtime_mock.engine import MANUAL, Engine
+from runtime_mock.store import Store, StoreError
+
+ALICE = Keypair.create_from_uri("//Alice")
+KILLS = 3
+
+
+async def announced(mock: Mock, blocks: int) -> dict[str, Any]:
+    """Submit and listen until that many finalized heads came; then kill -9. All that was told of."""
+    heads: dict[int, str] = {}
+    included: list[str] = []
+    rpc = Rpc(mock)
+    nonce = rpc.nonce(account_of(ALICE))
+    async with aiohttp.ClientSession() as session, session.ws_connect(mock.url.replace("ws", "http")) as socket:
+
+        async def send(name: str, *parameters: Any) -> None:
+            await socket.send_json({"jsonrpc": "2.0", "id": 1, "method": name, "params": list(parameters)})
+
+        await send("chain_subscribeFinalizedHeads")
+        first: int | None = None
+        async for message in socket:
+            body = json.loads(message.data)
+            result = body.get("params", {}).get("result")
+            if body.get("method") == "chain_finalizedHead":
+                number = int(result["number"], 16)
+                heads[number] = result["stateRoot"]
+                first = number if first is None else first
+                if number - first >= blocks:
+                    mock.process.kill()
+                    break
+                call = b"\2\3\0" + Account.of("target").id + b"\4"  # transfer_keep_alive of 1: refused, yet included
+                await send("author_submitAndWatchExtrinsic", "0x" + rpc.sign(ALICE, call, nonce).hex())
+                nonce += 1
+            elif isinstance(result, dict) and "finalized" in result:
+                included.append(result["finalized"])
+    mock.process.wait(60)
+    return {"heads": heads, "included": included}
+
+
+def test_kill_in_the_midst_of_sealing(tmp_path: Path) -> None:
+    state = str(tmp_path / "chain.sqlite")
+    told: list[dict[str, Any]] = []
+    height = -1
+    for _ in range(KILLS + 1):
+        with running_mock("--seal", "20", "--state", state) as mock:
+            rpc = Rpc(mock)
+            assert rpc.height() >= height
+            for one in told:
+                check(rpc, one)
+            if len(told) == KILLS:
+                return
+            told.append(asyncio.run(announced(mock, 15)))
+            assert told[-1]["included"]
+            height = max(told[-1]["heads"])
+
+
+def check(rpc: Rpc, told: dict[str, Any]) -> None:
+    final = int(rpc("chain_getHeader", rpc("chain_getFinalizedHead"))["number"], 16)
+    assert final >= max(told["heads"])
+    for number, root in told["heads"].items():
+        assert rpc("chain_getHeader", rpc("chain_getBlockHash", number))["stateRoot"] == root
+    for name in told["included"]:
+        assert len(rpc("chain_getBlock", name)["block"]["extrinsics"]) >= 2
+
+
+def test_a_restart_goes_on_where_it_was(tmp_path: Path) -> None:
+    state = str(tmp_path / "chain.sqlite")
+    target = Account.of("target").id
+    with running_mock("--seal", "instant", "--state", state) as mock:
+        rpc = Rpc(mock)
+        genesis = mock.ready["genesis"]
+        rpc.submit(ALICE, "Balances", "transfer_keep_alive", {"dest": ("Id", target), "value": UNIT}, 0)
+        rpc.until(lambda: rpc.height() == 1, "the transfer")
+        rpc("mock_setFinality", None)
+        rpc("mock_seal", 3)
+        lost = rpc("chain_getBlockHash", 4)
+        rpc("mock_reorganise", 2)
+        best = rpc("chain_getBlockHash")
+        mock.process.kill()
+    with running_mock("--seal", "manual", "--state", state) as mock:
+        rpc = Rpc(mock)
+        assert mock.ready["genesis"] == genesis
+        assert rpc("chain_getBlockHash") == best
+        assert rpc("chain_getHeader", lost)["number"] == "0x4", "the other branch is there, too"
+        assert int(rpc("chain_getHeader", rpc("chain_getFinalizedHead"))["number"], 16) == 1
+        assert rpc.nonce(account_of(ALICE)) == 1
+        rpc("mock_seal")
+        assert rpc.height() == 6
+
+
+def test_sigterm_ends_it_in_order(tmp_path: Path) -> None:
+    with running_mock("--seal", "20", "--state", str(tmp_path / "chain.sqlite")) as mock:
+        Rpc(mock)
+        mock.process.terminate()
+        assert mock.process.wait(60) == 0
+
+
+def test_files_that_are_no_chain_are_refused(tmp_path: Path, chain: Chain) -> None:
+    rubbish = tmp_path / "rubbish"
+    rubbish.write_bytes(b"this is no database" * 100)
+    with pytest.raises(StoreError, match="rubbish"):
+        Store(rubbish)
+    newer = tmp_path / "newer"
+    with sqlite3.connect(newer) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(StoreError, match="version 99"):
+        Store(newer)
+
+
+def test_another_chains_file_is_refused(tmp_path: Path, chain: Chain) -> None:
+    path = tmp_path / "chain"
+    store = Store(path)
+    Engine(chain, MANUAL, store).seal()
+    store.close()
+    assert chain.genesis.state is not None
+    other = Chain(chain.runtime, chain.genesis.state.set(b"other", b"genesis"))
+    store = Store(path)
+    with pytest.raises(StoreError, match=chain.genesis.hash.hex()):
+        Engine(other, MANUAL, store)
+    store.close()
+
+
+def test_the_command_says_in_a_line_what_is_wrong(tmp_path: Path) -> None:
+    wrong = tmp_path / "spec.json"
+    wrong.write_text("{}")
+    found = subprocess.run(
+        [sys.executable, "-m", "runtime_mock", "--chain-spec", str(wrong)], capture_output=True, text=True, timeout=120
+    )
+    assert found.returncode == 1
+    assert "is no raw chain spec" in found.stderr
+    assert "Traceback" not in found.stderr
+    found = subprocess.run(
+        [sys.executable, "-m", "runtime_mock", "--seal", "never"], capture_output=True, text=True, timeout=120
+    )
+    assert found.returncode == 2
+    assert "neither instant nor manual" in found.stderr
