@@ -1,0 +1,50 @@
+"""The chain as the service sees it: connection, follower, signer, and a typed face of the pallet."""
+
+from . import calls, events, types
+from .block import Block, BlockRef, Header
+from .client import ChainClient
+from .errors import (
+    ChainError,
+    ConnectionLost,
+    DispatchError,
+    InvalidTransaction,
+    NotIncluded,
+    RpcError,
+    UnknownRuntime,
+    WrongChain,
+)
+from .follower import Blocks, CursorStore, Follower, following
+from .pallet_error import PalletError
+from .runtime import Call, EventRecord, Runtime
+from .sent import Receipt
+from .signer import Signer
+from .storage import Storage
+
+__all__ = [
+    "Block",
+    "BlockRef",
+    "Blocks",
+    "Call",
+    "ChainClient",
+    "ChainError",
+    "ConnectionLost",
+    "CursorStore",
+    "DispatchError",
+    "EventRecord",
+    "Follower",
+    "Header",
+    "InvalidTransaction",
+    "NotIncluded",
+    "PalletError",
+    "Receipt",
+    "RpcError",
+    "Runtime",
+    "Signer",
+    "Storage",
+    "UnknownRuntime",
+    "WrongChain",
+    "calls",
+    "events",
+    "following",
+    "types",
+]

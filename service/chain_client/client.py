@@ -1,0 +1,239 @@
+"""One connection to a chain: its identity, its runtimes by spec version, blocks, balances and typed storage."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Any, TypeVar
+
+from .block import BlockRef, Header
+from .errors import ConnectionLost, UnknownRuntime
+from .extrinsic import compact
+from .rpc import REQUEST_SECONDS, Rpc
+from .runtime import EventRecord, Runtime, blake2_256
+from .storage import Storage
+from .types import Times
+
+T = TypeVar("T")
+READ_TRIES = 3
+KEPT_HEADERS = 512
+#: the pallet's id, of which the accounts of pots are made
+PALLET_ID = b"datdot/1"
+POT_PREFIX = b"modl" + PALLET_ID
+#: the item of a header's digest that tells of new code (`DigestItem::RuntimeEnvironmentUpdated`)
+NEW_RUNTIME = b"\x08"
+
+
+class ReadingRpc(Rpc):
+    """Reads may be repeated: a request that a lost connection took along is asked again."""
+
+    async def request(self, method: str, *parameters: Any) -> Any:
+        if method.startswith("author_"):
+            return await super().request(method, *parameters)
+        for attempt in range(READ_TRIES):
+            try:
+                return await super().request(method, *parameters)
+            except ConnectionLost:
+                if attempt == READ_TRIES - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+
+class ChainClient:
+    """A chain as this service sees it; made by :meth:`connect`, closed by ``async with`` or :meth:`close`."""
+
+    def __init__(self, url: str, genesis: bytes | None = None, request_seconds: float = REQUEST_SECONDS) -> None:
+        self.url = url
+        self.rpc = ReadingRpc(url, request_seconds, genesis)
+        self.storage = Storage(self.rpc, self.runtime_at)
+        self._times: Times | None = None
+        self._runtimes: dict[tuple[int, int], Runtime] = {}
+        self._headers: dict[bytes, Header] = {}
+        #: by block: spec and transaction version of the runtime that executed it
+        self._versions: dict[bytes, tuple[int, int]] = {}
+        self._loading = asyncio.Lock()
+
+    @classmethod
+    async def connect(
+        cls, url: str, genesis: bytes | None = None, request_seconds: float = REQUEST_SECONDS
+    ) -> ChainClient:
+        """Connect to a node. Raises :class:`ConnectionLost`, and :class:`WrongChain` when ``genesis`` is another's."""
+        client = cls(url, genesis, request_seconds)
+        await client.rpc.start()
+        try:
+            client._times = await client.storage.times()
+        except BaseException:
+            await client.close()
+            raise
+        return client
+
+    async def __aenter__(self) -> ChainClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self.rpc.close()
+
+    @property
+    def genesis(self) -> bytes:
+        """The hash of the genesis block: which chain this is, over all reconnections."""
+        assert self.rpc.genesis is not None, "not connected"
+        return self.rpc.genesis
+
+    @property
+    def times(self) -> Times:
+        """The chain's time spans; they never change."""
+        assert self._times is not None, "not connected"
+        return self._times
+
+    @staticmethod
+    def pot_account(plan: int) -> bytes:
+        """The account of a plan's pot."""
+        return (POT_PREFIX + plan.to_bytes(8, "little")).ljust(32, b"\0")
+
+    async def runtime_at(self, at: bytes | None = None) -> Runtime:
+        """The runtime that wrote the state of a block; None: the best block's, in which new calls are made."""
+        version, origin = await self._version(at)
+        if version not in self._runtimes:
+            async with self._loading:
+                if version not in self._runtimes:
+                    raw = await self.rpc.request("state_getMetadata", *_at(origin))
+                    self._runtimes[version] = await asyncio.to_thread(Runtime, bytes.fromhex(raw[2:]), *version)
+        return self._runtimes[version]
+
+    async def _version(self, at: bytes | None) -> tuple[tuple[int, int], bytes | None]:
+        """Spec and transaction version of the runtime that wrote a block's state, and a block whose state holds its code.
+
+        A block that changes the code was still executed by its parent's; a header tells of such a change, so one block's
+        version follows from its parent's.
+        """
+        if at is None:
+            return await self._code_version(None), None
+        header = await self.header(at)
+        if header is None:
+            raise ConnectionLost(f"{self.url} does not know block {at.hex()}")
+        origin = header.parent if header.number else at
+        version = self._versions.get(at)
+        if version is None:
+            parent, inherited = self._headers.get(origin), self._versions.get(origin)
+            if parent is None or parent.new_runtime or inherited is None:
+                inherited = await self._code_version(origin)
+            version = inherited
+            _keep(self._versions, at, version)
+        return version, origin
+
+    async def _code_version(self, at: bytes | None) -> tuple[int, int]:
+        answer = await self.rpc.request("state_getRuntimeVersion", *_at(at))
+        return int(answer["specVersion"]), int(answer["transactionVersion"])
+
+    async def spec_version(self) -> int:
+        """The spec version of the best block's runtime."""
+        return (await self._code_version(None))[0]
+
+    async def block_hash(self, number: int) -> bytes | None:
+        """The hash of the best chain's block of that number."""
+        answer = await self.rpc.request("chain_getBlockHash", number)
+        return None if answer is None else bytes.fromhex(answer[2:])
+
+    async def header(self, block: bytes | None = None) -> Header | None:
+        """A block's header (None: of the best block); None when the node does not know it."""
+        if block is not None and block in self._headers:
+            return self._headers[block]
+        answer = await self.rpc.request("chain_getHeader", *_at(block))
+        if answer is None:
+            return None
+        header = self.read_header(answer)
+        if block is not None and header.hash != block:
+            raise ConnectionLost(f"{self.url} answers with header {header.hash.hex()} for block {block.hex()}")
+        return header
+
+    def read_header(self, answer: Any) -> Header:
+        """A header as the node shows it; it is kept. Raises :class:`ConnectionLost` for what is none."""
+        try:
+            header = parse_header(answer)
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            raise ConnectionLost(f"{self.url} shows a header that is none: {error!r}") from error
+        _keep(self._headers, header.hash, header)
+        return header
+
+    async def finalized(self) -> BlockRef:
+        """The last finalized block."""
+        answer = await self.rpc.request("chain_getFinalizedHead")
+        header = await self.header(bytes.fromhex(answer[2:]))
+        if header is None:
+            raise ConnectionLost(f"{self.url} does not know its finalized head {answer}")
+        return header.ref
+
+    async def best(self) -> BlockRef:
+        """The best block."""
+        header = await self.header()
+        if header is None:
+            raise ConnectionLost(f"{self.url} does not know its best block")
+        return header.ref
+
+    async def extrinsics(self, block: bytes) -> list[bytes]:
+        """The extrinsics of a block, as they are in it, length prefix included."""
+        answer = await self.rpc.request("chain_getBlock", "0x" + block.hex())
+        if answer is None:
+            raise ConnectionLost(f"{self.url} does not know block {block.hex()}")
+        return [bytes.fromhex(one[2:]) for one in answer["block"]["extrinsics"]]
+
+    async def events(self, block: bytes) -> tuple[EventRecord, ...]:
+        """The events of a block."""
+        runtime = await self.runtime_at(block)
+        raw = await self.rpc.request(
+            "state_getStorage", "0x" + runtime.storage_key("System", "Events").hex(), "0x" + block.hex()
+        )
+        return () if raw is None else runtime.decode_events(bytes.fromhex(raw[2:]))
+
+    async def balance(self, account: bytes, at: bytes | None = None) -> int:
+        """An account's free balance, in the smallest unit."""
+        return int((await self._account(account, at))["data"]["free"])
+
+    async def nonce(self, account: bytes, at: bytes | None = None) -> int:
+        """The nonce of an account's next extrinsic, by a block's state."""
+        return int((await self._account(account, at))["nonce"])
+
+    async def issuance(self, at: bytes | None = None) -> int:
+        """The sum of all balances."""
+        runtime = await self.runtime_at(at)
+        raw = await self.rpc.request(
+            "state_getStorage", "0x" + runtime.storage_key("Balances", "TotalIssuance").hex(), *_at(at)
+        )
+        return 0 if raw is None else int.from_bytes(bytes.fromhex(raw[2:]), "little")
+
+    async def _account(self, account: bytes, at: bytes | None) -> Any:
+        runtime = await self.runtime_at(at)
+        key = "0x" + runtime.storage_key("System", "Account", account).hex()
+        raw = await self.rpc.request("state_getStorage", key, *_at(at))
+        data = bytes.fromhex(raw[2:]) if raw is not None else runtime.storage_default("System", "Account")
+        if data is None:
+            raise UnknownRuntime(f"runtime {runtime.spec_version} has no default for System.Account")
+        return runtime.decode_storage_value("System", "Account", data)
+
+
+def _keep(kept: dict[bytes, T], key: bytes, value: T) -> None:
+    kept.pop(key, None)
+    while len(kept) >= KEPT_HEADERS:
+        del kept[next(iter(kept))]
+    kept[key] = value
+
+
+def parse_header(answer: dict[str, Any]) -> Header:
+    """A header out of its JSON; its hash is BLAKE2b-256 of its SCALE bytes."""
+    parent, state, extrinsics = (
+        bytes.fromhex(answer[key][2:]) for key in ("parentHash", "stateRoot", "extrinsicsRoot")
+    )
+    logs = [bytes.fromhex(one[2:]) for one in answer["digest"]["logs"]]
+    number = int(answer["number"], 16)
+    encoded = parent + compact(number) + state + extrinsics + compact(len(logs)) + b"".join(logs)
+    return Header(number, blake2_256(encoded), parent, NEW_RUNTIME in logs)
+
+
+def _at(at: bytes | None) -> tuple[str, ...]:
+    return () if at is None else ("0x" + at.hex(),)

@@ -1,0 +1,222 @@
+"""Follows the finalized chain: every block once, in order, by parent hash, from a cursor that is kept with the effects."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import suppress
+from pathlib import Path
+
+import structlog
+
+from .block import Block, BlockRef
+from .client import ChainClient
+from .errors import ChainError, ConnectionLost, RpcError, WrongChain
+
+log = structlog.get_logger(__name__)
+
+WATCHDOG_SECONDS = 60.0
+RETRY_SECONDS = 1.0
+KEPT_BLOCKS = 256
+LOADED_AT_ONCE = 16
+
+
+class CursorStore:
+    """The last block whose effects are done, in a SQLite file of its own or in the caller's connection and transaction."""
+
+    def __init__(self, database: sqlite3.Connection | Path) -> None:
+        self._owned = isinstance(database, Path)
+        if isinstance(database, Path):
+            database.parent.mkdir(parents=True, exist_ok=True)
+            database = sqlite3.connect(database, isolation_level=None)
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = FULL")
+        self._db = database
+        self._db.execute(
+            "CREATE TABLE IF NOT EXISTS chain_cursor "
+            "(one INTEGER PRIMARY KEY CHECK (one = 1), genesis BLOB NOT NULL, number INTEGER NOT NULL, hash BLOB NOT NULL)"
+        )
+
+    def close(self) -> None:
+        """Close the file, if it is one of its own."""
+        if self._owned:
+            self._db.close()
+
+    def load(self, genesis: bytes) -> BlockRef | None:
+        """The cursor; None at the first start. Raises :class:`WrongChain` when it belongs to another genesis."""
+        row = self._db.execute("SELECT genesis, number, hash FROM chain_cursor").fetchone()
+        if row is None:
+            return None
+        if row[0] != genesis:
+            raise WrongChain(f"this state belongs to the chain {row[0].hex()}, the node is on {genesis.hex()}")
+        return BlockRef(row[1], row[2])
+
+    def save(self, genesis: bytes, block: BlockRef) -> None:
+        """Move the cursor, within the caller's transaction if there is one."""
+        self._db.execute(
+            "INSERT INTO chain_cursor VALUES (1, ?, ?, ?) ON CONFLICT (one) DO UPDATE SET number = ?2, hash = ?3",
+            (genesis, block.number, block.hash),
+        )
+
+
+class Follower:
+    """Walks the finalized chain from ``start`` (None: from the finalized head of the first look on), by parent hash.
+
+    Whoever reads :meth:`blocks` has a position of its own, so a slow reader holds nobody up and costs no memory: what is
+    no more among the last :data:`KEPT_BLOCKS` is asked of the node again.
+    """
+
+    def __init__(
+        self, client: ChainClient, start: BlockRef | None = None, watchdog_seconds: float = WATCHDOG_SECONDS
+    ) -> None:
+        self._client, self._watchdog = client, watchdog_seconds
+        self._cursor = self._base = start
+        self._kept: dict[int, Block] = {}
+        self.latest: Block | None = None
+        self._new = asyncio.Condition()
+
+    def blocks(self, after: BlockRef | None = None) -> Blocks:
+        """Finalized blocks in order: those after ``after``, or those that come from this call on."""
+        return Blocks(self, self._cursor if after is None else after)
+
+    async def wait_for(self, number: int) -> Block:
+        """Wait until a finalized block of at least ``number`` has been seen; the newest."""
+        async with self._new:
+            await self._new.wait_for(lambda: self.latest is not None and self.latest.number >= number)
+        assert self.latest is not None
+        return self.latest
+
+    async def run(self) -> None:
+        """Follow for ever; connection faults are outlived. Raises :class:`WrongChain` when the cursor is not on this chain."""
+        while True:
+            try:
+                await self._follow()
+            except WrongChain:
+                raise
+            except ChainError as error:
+                log.warning("following the chain was interrupted", error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _follow(self) -> None:
+        async with self._client.rpc.subscribe(
+            "chain_subscribeFinalizedHeads", "chain_unsubscribeFinalizedHeads"
+        ) as heads:
+            head = await self._client.finalized()
+            await self._check_cursor(head)
+            await self._advance(head)
+            while True:
+                try:
+                    async with asyncio.timeout(self._watchdog):
+                        shown = await heads.next()
+                except TimeoutError:
+                    reason = f"no finalized block for {self._watchdog:.0f} s"
+                    await self._client.rpc.reset(reason)
+                    raise ConnectionLost(f"{self._client.url}: {reason}") from None
+                # a notification shows one new block: those before it, which nobody may have told of, are asked for
+                await self._advance(self._client.read_header(shown).ref)
+
+    async def _check_cursor(self, head: BlockRef) -> None:
+        """A node may be behind while it synchronises, but not elsewhere."""
+        if self._cursor is None:
+            return
+        if head.number < self._cursor.number:
+            log.warning("the node is behind this state", finalized=head.number, cursor=self._cursor.number)
+            return
+        found = await self._client.block_hash(self._cursor.number)
+        if found is not None and found != self._cursor.hash:
+            raise WrongChain(
+                f"block {self._cursor.number} is {found.hex()} at {self._client.url}, in this state {self._cursor.hash.hex()}"
+            )
+
+    async def _advance(self, head: BlockRef) -> None:
+        if self._cursor is None:
+            first_seen = await self._load(head.hash)
+            self._base = BlockRef(first_seen.number - 1, first_seen.parent)
+            await self._publish(first_seen)
+        while self._cursor is not None and self._cursor.number < head.number:
+            first = self._cursor.number + 1
+            numbers = range(first, min(head.number + 1, first + LOADED_AT_ONCE))
+            hashes = await asyncio.gather(*(self._hash_below(number, head) for number in numbers))
+            for block in await asyncio.gather(*map(self._load, hashes)):
+                _check_parent(block, self._cursor)
+                await self._publish(block)
+
+    async def _hash_below(self, number: int, head: BlockRef) -> bytes:
+        found = head.hash if number == head.number else await self._client.block_hash(number)
+        if found is None:
+            raise ConnectionLost(f"{self._client.url} does not know block {number}")
+        return found
+
+    async def _load(self, block_hash: bytes) -> Block:
+        header = await self._client.header(block_hash)
+        if header is None:
+            raise ConnectionLost(f"{self._client.url} does not know block {block_hash.hex()}")
+        return Block(header.number, header.hash, header.parent, await self._client.events(block_hash))
+
+    async def _publish(self, block: Block) -> None:
+        self._cursor = block.ref
+        self._kept[block.number] = block
+        self._kept.pop(block.number - KEPT_BLOCKS, None)
+        async with self._new:
+            self.latest = block
+            self._new.notify_all()
+
+    async def _finalized_block(self, number: int) -> Block:
+        """A block up to the latest."""
+        kept = self._kept.get(number)
+        if kept is not None:
+            return kept
+        assert self.latest is not None
+        return await self._load(await self._hash_below(number, self.latest.ref))
+
+
+class Blocks:
+    """An endless iterator over finalized blocks; connection faults are outlived."""
+
+    def __init__(self, follower: Follower, position: BlockRef | None) -> None:
+        self._follower, self._position = follower, position
+
+    def __aiter__(self) -> Blocks:
+        return self
+
+    async def __anext__(self) -> Block:
+        if self._position is None:
+            await self._follower.wait_for(0)
+            self._position = self._follower._base
+        assert self._position is not None
+        number = self._position.number + 1
+        await self._follower.wait_for(number)
+        while True:
+            try:
+                block = await self._follower._finalized_block(number)
+            except (ConnectionLost, RpcError) as error:
+                log.warning("cannot read a block yet", number=number, error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                _check_parent(block, self._position)
+                self._position = block.ref
+                return block
+
+    def skip_to(self, block: Block) -> None:
+        """Go on after ``block``: for readers to whom the state says all, and who fell behind."""
+        self._position = block.ref
+
+
+def _check_parent(block: Block, before: BlockRef) -> None:
+    if block.parent != before.hash:
+        raise WrongChain(
+            f"block {block.number} does not follow block {before.number} ({before.hash.hex()}) of this state"
+        )
+
+
+async def following(follower: Follower) -> asyncio.Task[None]:
+    """Start a follower and wait for its first block; the task that runs it."""
+    task = asyncio.create_task(follower.run())
+    first = asyncio.create_task(follower.wait_for(0))
+    await asyncio.wait({task, first}, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        first.cancel()
+        with suppress(asyncio.CancelledError):
+            await first
+        task.result()
+    return task

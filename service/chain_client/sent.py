@@ -1,0 +1,126 @@
+"""The table of extrinsics that were sent and whose fate is not known yet; it survives kill -9 and power loss."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .block import BlockRef
+from .errors import ChainError, WrongChain
+from .runtime import EventRecord
+
+VERSION = 1
+SCHEMA = """
+CREATE TABLE sent (
+    hash BLOB PRIMARY KEY, genesis BLOB NOT NULL, nonce INTEGER NOT NULL,
+    birth INTEGER NOT NULL, death INTEGER NOT NULL, call BLOB NOT NULL, extrinsic BLOB NOT NULL, name TEXT NOT NULL
+) WITHOUT ROWID
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Where an extrinsic is in the finalized chain, and its events."""
+
+    block: BlockRef
+    index: int
+    hash: bytes
+    events: tuple[EventRecord, ...]
+
+
+@dataclass(slots=True, eq=False)
+class Sent:
+    """An extrinsic whose fate is not known yet. It lives in the blocks [birth, death)."""
+
+    hash: bytes
+    nonce: int
+    birth: int
+    death: int
+    #: the encoded call
+    call: bytes
+    extrinsic: bytes
+    #: the call for people
+    name: str
+    #: nobody waits for it: one who submits the same call is given this one
+    orphaned: bool = False
+    #: an earlier run sent it: whoever wanted it has not learnt what became of it
+    earlier: bool = False
+    #: block at which it was handed to the pool last
+    pushed: int = 0
+    #: it is being handed to the pool just now
+    pushing: bool = False
+    done: asyncio.Future[Receipt] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def __post_init__(self) -> None:
+        self.done.add_done_callback(_retrieve)
+
+
+class SentTable:
+    """One account's table, in a SQLite file that only one process may have open."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises :class:`ChainError` when another process has it, or when it is none of this version."""
+        self._path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=0)
+        except sqlite3.Error as error:
+            raise ChainError(f"{path}: {error}") from error
+        try:
+            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            # two signers of one account would take each other's nonces: the first write takes the lock for good
+            self._db.execute("BEGIN IMMEDIATE")
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                self._db.execute(SCHEMA)
+                self._db.execute(f"PRAGMA user_version = {VERSION}")
+            self._db.execute("COMMIT")
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            locked = isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
+            why = (
+                "another process is signing for this account with it"
+                if locked
+                else f"no table of this service: {error}"
+            )
+            raise ChainError(f"{path}: {why}") from error
+        if version not in (0, VERSION):
+            self._db.close()
+            raise ChainError(f"{path} is a table of version {version}, not {VERSION}")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def load(self, genesis: bytes) -> list[Sent]:
+        """What an earlier run left, by nonce. Raises :class:`WrongChain` when it was sent to another chain."""
+        rows = self._db.execute(
+            "SELECT genesis, hash, nonce, birth, death, call, extrinsic, name FROM sent ORDER BY nonce, birth"
+        ).fetchall()
+        if any(row[0] != genesis for row in rows):
+            raise WrongChain(f"{self._path}: what was sent from here went to another chain than {genesis.hex()}")
+        left = [Sent(*row[1:]) for row in rows]
+        for sent in left:
+            sent.orphaned = sent.earlier = True
+        return left
+
+    def add(self, genesis: bytes, sent: Sent) -> None:
+        """Keep one; durable on return."""
+        self._db.execute(
+            "INSERT INTO sent VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (sent.hash, genesis, sent.nonce, sent.birth, sent.death, sent.call, sent.extrinsic, sent.name),
+        )
+
+    def forget(self, sent: Sent) -> None:
+        """Its fate is known."""
+        self._db.execute("DELETE FROM sent WHERE hash = ?", (sent.hash,))
+
+
+def _retrieve(done: asyncio.Future[Receipt]) -> None:
+    """A receipt that nobody waits for any more is not an error of the loop."""
+    if not done.cancelled():
+        done.exception()

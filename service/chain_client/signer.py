@@ -1,0 +1,352 @@
+"""The one signer of an account: nonces in order, a table of what was sent that survives a restart, receipts on finality.
+
+The finalized chain alone says what became of an extrinsic, so the statuses of a node's pool are not subscribed to: an
+`inBlock` may be `retracted`, and one that was `usurped`, `invalid` or `dropped` in one pool may be alive in another.
+What they mean is found out otherwise: usurped when a finalized block's state is past the nonce; invalid or dropped when
+the pool, to which it is handed again, refuses it; and instead of a `finalityTimeout` its mortality ends the wait, so that
+no second one is made while the first may still be executed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import structlog
+from scalecodec.utils.ss58 import ss58_encode
+
+from .block import Block, BlockRef
+from .client import ChainClient
+from .errors import ChainError, ConnectionLost, DispatchError, InvalidTransaction, NotIncluded, RpcError, UnknownRuntime
+from .extrinsic import PERIOD, Mortality, extrinsic_hash, payload, signed, signer_of
+from .follower import Follower
+from .runtime import Call, EventRecord, Runtime
+from .sent import Receipt, Sent, SentTable
+
+log = structlog.get_logger(__name__)
+
+SUBMIT_TRIES = 5
+RETRY_SECONDS = 0.5
+#: Blocks after which one that is in none is handed to the pool again: pools forget, and nodes are restarted.
+PUSH_AGAIN_BLOCKS = 8
+# codes of the pool
+INVALID, BANNED, ALREADY_IMPORTED, TOO_LOW, POOL_FULL = 1010, 1012, 1013, 1014, 1016
+#: What a later nonce or a fresh look at the runtime cures: another took the nonce, or the runtime was just replaced.
+CURABLE = ("outdated", "bad signature")
+
+
+class KeyPair(Protocol):
+    """An sr25519 key pair, such as substrate-interface's."""
+
+    @property
+    def public_key(self) -> bytes:
+        """32 bytes."""
+        ...
+
+    def sign(self, data: bytes) -> bytes:
+        """64 bytes."""
+        ...
+
+
+class Signer:
+    """Signs and submits the calls of one account; what is sent is in ``path`` before.
+
+    :meth:`run` must run, as must the follower: it takes up what an earlier run sent, then gives receipts.
+    """
+
+    def __init__(self, client: ChainClient, keypair: KeyPair, path: Path, follower: Follower) -> None:
+        """Raises :class:`ChainError` when another process signs with ``path``."""
+        self._client, self._keypair, self._follower = client, keypair, follower
+        self.account = bytes(keypair.public_key)
+        self._address = ss58_encode(self.account)
+        self._table = SentTable(path)
+        self._lock = asyncio.Lock()
+        self._sent: dict[bytes, Sent] = {}
+        #: by call: receipts of what an earlier run sent
+        self._earlier: dict[bytes, list[Receipt]] = {}
+        self._ready = asyncio.Event()
+        self._stopped: ChainError | None = None
+
+    async def run(self) -> None:
+        """Watch the finalized chain for what was sent; a task of the node. Connection faults are outlived."""
+        try:
+            await self._follower.wait_for(0)
+            blocks = self._follower.blocks()
+            await _outlive(self._recover)
+            self._ready.set()
+            async for block in blocks:
+                if self._sent:
+                    await _outlive(lambda block=block: self._look_into(block))  # type: ignore[misc]
+        except ChainError as error:
+            self._stop(error)
+            raise
+        finally:
+            self._stop(ChainError("the signer was stopped"))
+
+    def close(self) -> None:
+        """Close the table."""
+        self._table.close()
+
+    async def submit(self, call: Call, held: Callable[[], Awaitable[bool]] | None = None) -> Receipt | None:
+        """Sign, send and wait until the call is in a finalized block. Concurrent calls are sent one after another at once.
+
+        ``held`` is asked before anything is sent: when the fact holds already, nothing is, and None comes back. When the
+        same call was sent by an earlier run that did not learn its fate, then it is not sent again: its receipt comes
+        back, once. So it is for a caller that was cancelled, as long as the call may still be included.
+
+        Raises :class:`DispatchError`, :class:`InvalidTransaction`, :class:`NotIncluded`, :class:`UnknownRuntime`, and
+        :class:`ConnectionLost` when nothing was sent.
+        """
+        await self._ready.wait()
+        async with self._lock:
+            if self._stopped is not None:
+                raise self._stopped
+            if held is not None and await held():
+                return None
+            runtime = await self._client.runtime_at()
+            if runtime.cannot_sign is not None:
+                raise UnknownRuntime(f"cannot sign for runtime {runtime.spec_version}: {runtime.cannot_sign}")
+            encoded = runtime.encode_call(call)
+            earlier = self._take_earlier(encoded)
+            if earlier is not None:
+                return earlier
+            sent = self._orphan(encoded) or await self._send(str(call), encoded)
+            if self._stopped is not None:
+                sent.orphaned = True
+                raise self._stopped
+        try:
+            return await asyncio.shield(sent.done)
+        except asyncio.CancelledError:
+            sent.orphaned = True
+            raise
+
+    def _take_earlier(self, encoded: bytes) -> Receipt | None:
+        receipts = self._earlier.get(encoded)
+        if receipts is None:
+            return None
+        found = receipts.pop(0)
+        if not receipts:
+            del self._earlier[encoded]
+        return found
+
+    def _orphan(self, encoded: bytes) -> Sent | None:
+        for sent in self._sent.values():
+            if sent.orphaned and sent.call == encoded:
+                sent.orphaned = False
+                return sent
+        return None
+
+    async def _send(self, name: str, encoded: bytes) -> Sent:
+        for attempt in range(SUBMIT_TRIES):
+            sent = await self._prepare(name, encoded)
+            try:
+                await self._push(sent)
+            except (InvalidTransaction, NotIncluded) as error:
+                self._fail(sent, error)
+                if attempt == SUBMIT_TRIES - 1 or not _is_curable(error):
+                    raise
+                await asyncio.sleep(RETRY_SECONDS)
+            except BaseException:
+                # not known to be refused: it may be in the pool, and stays in the table until it is found or too old
+                sent.orphaned = True
+                raise
+            else:
+                return sent
+        raise AssertionError("unreachable")
+
+    async def _prepare(self, name: str, encoded: bytes) -> Sent:
+        runtime = await self._client.runtime_at()
+        anchor, best = await self._client.finalized(), await self._client.best()
+        if best.number + 1 - anchor.number >= PERIOD:
+            raise NotIncluded(
+                f"{name}: not sent: block {anchor.number} is the last finalized one, too far behind {best.number} to sign upon"
+            )
+        mortality = Mortality(anchor.number, anchor.hash)
+        nonce = int(await self._client.rpc.request("system_accountNextIndex", self._address))
+        # the pool may have lost some of them: they are handed to it again, and what is between them is free
+        taken = {sent.nonce for sent in self._sent.values()}
+        while nonce in taken:
+            nonce += 1
+        sent = self._sign(runtime, name, encoded, mortality, nonce)
+        self._table.add(self._client.genesis, sent)
+        self._sent[sent.hash] = sent
+        return sent
+
+    def _sign(self, runtime: Runtime, name: str, encoded: bytes, mortality: Mortality, nonce: int) -> Sent:
+        message = payload(
+            encoded, mortality, nonce, runtime.spec_version, runtime.transaction_version, self._client.genesis
+        )
+        extrinsic = signed(self.account, bytes(self._keypair.sign(message)), encoded, mortality, nonce)
+        return Sent(
+            extrinsic_hash(extrinsic),
+            nonce,
+            mortality.birth,
+            mortality.death,
+            encoded,
+            extrinsic,
+            name,
+            pushed=mortality.birth,
+        )
+
+    async def _push(self, sent: Sent, again: bool = False) -> None:
+        """Hand an extrinsic to the pool. On return it has it, or nobody knows: then the chain decides.
+
+        ``again``: the pool may have had it, and a block may hold it, for which it would be refused. Raises
+        :class:`InvalidTransaction` and :class:`NotIncluded` when it was refused for good.
+        """
+        sent.pushing = True
+        try:
+            await self._push_on(sent, again)
+        finally:
+            sent.pushing = False
+
+    async def _push_on(self, sent: Sent, again: bool) -> None:
+        refused: RpcError | None = None
+        for attempt in range(SUBMIT_TRIES):
+            if attempt:
+                await asyncio.sleep(RETRY_SECONDS)
+            if self._stopped is not None:
+                raise self._stopped
+            try:
+                await self._client.rpc.request("author_submitExtrinsic", "0x" + sent.extrinsic.hex())
+                return
+            except ConnectionLost as error:
+                log.warning("not known whether the pool has it", call=sent.name, error=str(error))
+                again, refused = True, None
+            except RpcError as error:
+                if error.code == ALREADY_IMPORTED:
+                    return
+                refused = error
+                if error.code != POOL_FULL:
+                    break
+        if refused is None or sent.done.done() or (again and await self._may_still_be(sent, refused)):
+            return
+        kind = InvalidTransaction if refused.code == INVALID else NotIncluded
+        raise kind(f"{sent.name}: {refused}") from refused
+
+    async def _may_still_be(self, sent: Sent, refused: RpcError) -> bool:
+        """Whether one that a pool had once, and refuses now, may be in the chain yet."""
+        if refused.code == BANNED:
+            # a pool bans what was in a block for a while, also when that block was retracted and the pool has it again
+            return True
+        try:
+            best = await self._client.best()
+            return await self._find({sent.hash}, sent.birth, min(best.number, sent.death - 1), None)
+        except ConnectionLost:
+            return True  # not known: the finalized chain will tell
+
+    async def _recover(self) -> None:
+        """Take up what an earlier run had sent: found in the chain, still possible (then it is sent again), or too old."""
+        found = self._table.load(self._client.genesis)
+        if any(signer_of(sent.extrinsic) != self.account for sent in found):
+            raise ChainError(f"the table of sent extrinsics is another account's than {self._address}")
+        self._sent = {sent.hash: sent for sent in found}
+        if not found:
+            return
+        finalized = await self._client.finalized()
+        last = min(finalized.number, max(sent.death for sent in found) - 1)
+        await self._find(set(self._sent), min(sent.birth for sent in found), last, self._settle)
+        for sent in list(self._sent.values()):
+            if finalized.number >= sent.death:
+                self._fail(sent, NotIncluded(f"{sent.name}: its mortality passed while this service was away"))
+            else:
+                await self._push_again(sent, finalized.number)
+
+    async def _find(
+        self, hashes: set[bytes], first: int, last: int, settle: Callable[..., Awaitable[None]] | None
+    ) -> bool:
+        """Look for extrinsics in the blocks [first, last], ``settle`` each; whether all were found."""
+        for number in range(first, last + 1):
+            block_hash = await self._client.block_hash(number)
+            if block_hash is None or not hashes:
+                break
+            for index, name in enumerate(map(extrinsic_hash, await self._client.extrinsics(block_hash))):
+                if name in hashes:
+                    hashes.discard(name)
+                    if settle is not None:
+                        events = await self._client.events(block_hash)
+                        await settle(self._sent[name], BlockRef(number, block_hash), index, events)
+        return not hashes
+
+    async def _look_into(self, block: Block) -> None:
+        for index, name in enumerate(map(extrinsic_hash, await self._client.extrinsics(block.hash))):
+            if name in self._sent:
+                await self._settle(self._sent[name], block.ref, index, block.events)
+        if not self._sent:
+            return
+        next_nonce = await self._client.nonce(self.account, block.hash)
+        for sent in sorted(self._sent.values(), key=lambda sent: sent.nonce):
+            if sent.nonce < next_nonce and sent.birth < block.number:
+                self._fail(sent, NotIncluded(f"{sent.name}: another extrinsic took nonce {sent.nonce} (usurped)"))
+            elif block.number >= sent.death - 1:
+                self._fail(sent, NotIncluded(f"{sent.name}: not in a block before its mortality passed"))
+            elif block.number >= sent.pushed + PUSH_AGAIN_BLOCKS and not sent.pushing:
+                await self._push_again(sent, block.number)
+
+    async def _push_again(self, sent: Sent, number: int) -> None:
+        try:
+            await self._push(sent, again=True)
+            sent.pushed = number
+        except (InvalidTransaction, NotIncluded) as error:
+            self._fail(sent, error)
+
+    async def _settle(self, sent: Sent, block: BlockRef, index: int, events: tuple[EventRecord, ...]) -> None:
+        own = tuple(record for record in events if record.extrinsic == index)
+        failure = _failure(own)
+        if failure is not None:
+            runtime = await self._client.runtime_at(block.hash)
+            self._fail(sent, DispatchError(*runtime.dispatch_error(failure)))
+            return
+        self._forget(sent)
+        receipt = Receipt(block, index, sent.hash, own)
+        if sent.earlier and sent.orphaned:
+            self._earlier.setdefault(sent.call, []).append(receipt)
+        if not sent.done.done():
+            sent.done.set_result(receipt)
+
+    def _fail(self, sent: Sent, error: ChainError) -> None:
+        self._forget(sent)
+        if not sent.done.done():
+            sent.done.set_exception(error)
+
+    def _forget(self, sent: Sent) -> None:
+        self._sent.pop(sent.hash, None)
+        self._table.forget(sent)
+
+    def _stop(self, error: ChainError) -> None:
+        """End those who wait; what they sent stays in the table."""
+        if self._stopped is None:
+            self._stopped = error
+            self._ready.set()
+            for sent in self._sent.values():
+                if not sent.done.done():
+                    sent.done.set_exception(error)
+
+
+async def _outlive(step: Callable[[], Awaitable[None]]) -> None:
+    """Repeat a step until the node answers all that it asks."""
+    while True:
+        try:
+            return await step()
+        except (ConnectionLost, RpcError) as error:
+            log.warning("the signer waits for the node", error=str(error))
+            await asyncio.sleep(RETRY_SECONDS)
+
+
+def _failure(events: tuple[EventRecord, ...]) -> Any:
+    """The DispatchError among an extrinsic's events, also of a call that sudo made; None: none."""
+    for one in events:
+        if one.pallet == "System" and one.name == "ExtrinsicFailed":
+            return one.fields["dispatch_error"]
+        if one.pallet == "Sudo" and "sudo_result" in (one.fields or {}) and "Err" in one.fields["sudo_result"]:
+            return one.fields["sudo_result"]["Err"]
+    return None
+
+
+def _is_curable(error: ChainError) -> bool:
+    cause = error.__cause__
+    if not isinstance(cause, RpcError):
+        return False
+    return cause.code in (TOO_LOW, BANNED) or any(text in str(cause) for text in CURABLE)

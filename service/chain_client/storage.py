@@ -1,0 +1,310 @@
+"""Typed reads of the chain's storage, many entries in one round trip."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TypeVar
+
+from .errors import UnknownRuntime
+from .items import (
+    AMOUNT,
+    ATTESTERS,
+    BURNED,
+    COPIES,
+    ENCODERS,
+    ERAS,
+    HOSTERS,
+    KEYS,
+    MINTED,
+    MODULI,
+    NEXT_COPY,
+    NEXT_PLAN,
+    NEXT_SEGMENT,
+    PEERS,
+    PLANS,
+    RETRIEVALS,
+    ROOTS,
+    SEEDS,
+    SEGMENTS,
+    SHARES,
+    SLOT_COUNT,
+    SLOTS,
+    STORAGE_CHALLENGES,
+    TIME,
+    USED_MODULI,
+    Item,
+)
+from .rpc import Rpc
+from .runtime import PALLET, Runtime
+from .types import (
+    Amounts,
+    Attester,
+    Copy,
+    Encoder,
+    EraInfo,
+    Hoster,
+    Peer,
+    Plan,
+    Retrieval,
+    Root,
+    Segment,
+    Slot,
+    StorageChallenge,
+    Times,
+)
+
+T = TypeVar("T")
+PAGE = 500
+RuntimeAt = Callable[[bytes | None], Awaitable[Runtime]]
+
+
+def u32(value: int) -> bytes:
+    """A SCALE u32."""
+    return value.to_bytes(4, "little")
+
+
+def u64(value: int) -> bytes:
+    """A SCALE u64."""
+    return value.to_bytes(8, "little")
+
+
+class Storage:
+    """Reads at a block; ``at`` is its hash, None the best block. Absent entries are None, or the item's default."""
+
+    def __init__(self, rpc: Rpc, runtime_at: RuntimeAt) -> None:
+        self._rpc, self._runtime_at = rpc, runtime_at
+
+    async def read(self, item: Item[T], keys: Sequence[bytes] = (), at: bytes | None = None) -> T | None:
+        """One entry."""
+        return (await self.read_many(item, [tuple(keys)], at))[0]
+
+    async def read_many(
+        self, item: Item[T], keys: Sequence[tuple[bytes, ...]], at: bytes | None = None
+    ) -> list[T | None]:
+        """Many entries of one item, in the order of ``keys``."""
+        if not keys:
+            return []
+        runtime = await self._runtime_at(at)
+        raw = ["0x" + runtime.storage_key(PALLET, item.name, *key).hex() for key in keys]
+        found = await self._values(raw, at)
+        return [self._decode(runtime, item, found.get(key)) for key in raw]
+
+    async def all_of(self, item: Item[T], key_bytes: int, at: bytes | None = None) -> dict[bytes, T]:
+        """A whole map with one key of ``key_bytes``, paged; by the key's bytes."""
+        runtime = await self._runtime_at(at)
+        prefix = "0x" + runtime.storage_key(PALLET, item.name).hex()
+        found: dict[bytes, T] = {}
+        start = prefix
+        while True:
+            page = await self._rpc.request("state_getKeysPaged", prefix, PAGE, start, *_at(at))
+            if not page:
+                return found
+            values = await self._values(page, at)
+            for key in page:
+                if values.get(key) is not None:
+                    value = self._decode(runtime, item, values[key])
+                    if value is not None:
+                        found[bytes.fromhex(key[2:])[-key_bytes:]] = value
+            start = page[-1]
+
+    async def _values(self, keys: list[str], at: bytes | None) -> dict[str, str | None]:
+        pages = [keys[start : start + PAGE] for start in range(0, len(keys), PAGE)]
+        answers = await asyncio.gather(*(self._rpc.request("state_queryStorageAt", page, *_at(at)) for page in pages))
+        return {key: value for answer in answers for change in answer for key, value in change["changes"]}
+
+    @staticmethod
+    def _decode(runtime: Runtime, item: Item[T], value: str | None) -> T | None:
+        data = bytes.fromhex(value[2:]) if value is not None else runtime.storage_default(PALLET, item.name)
+        if data is None:
+            return None
+        decoded: T = runtime.decode_storage(PALLET, item.name, data, item.kind)
+        return decoded
+
+    async def _count(self, item: Item[int], keys: Sequence[bytes], at: bytes | None) -> int:
+        return await self.read(item, keys, at) or 0
+
+    async def times(self, at: bytes | None = None) -> Times:
+        """The time spans of the chain."""
+        times = await self.read(TIME, (), at)
+        return _present(times, "Time")
+
+    async def amounts(self, at: bytes | None = None) -> Amounts:
+        """The amounts in force."""
+        amounts = await self.read(AMOUNT, (), at)
+        return _present(amounts, "Amount")
+
+    async def minted(self, at: bytes | None = None) -> int:
+        """All that was ever minted."""
+        return await self._count(MINTED, (), at)
+
+    async def burned(self, at: bytes | None = None) -> int:
+        """All that was ever burned."""
+        return await self._count(BURNED, (), at)
+
+    async def seed(self, block: int, at: bytes | None = None) -> bytes | None:
+        """seed(b), kept for 256 blocks."""
+        return await self.read(SEEDS, (u32(block),), at)
+
+    async def era(self, era: int, at: bytes | None = None) -> EraInfo | None:
+        """Era(r)."""
+        return await self.read(ERAS, (u32(era),), at)
+
+    async def peer(self, account: bytes, at: bytes | None = None) -> Peer | None:
+        """A registered account."""
+        return await self.read(PEERS, (account,), at)
+
+    async def key_owner(self, key: bytes, at: bytes | None = None) -> bytes | None:
+        """The account that bound a swarm or statement key."""
+        return await self.read(KEYS, (key,), at)
+
+    async def hoster(self, account: bytes, at: bytes | None = None) -> Hoster | None:
+        """A hoster's state."""
+        return await self.read(HOSTERS, (account,), at)
+
+    async def encoder(self, account: bytes, at: bytes | None = None) -> Encoder | None:
+        """An encoder's state."""
+        return await self.read(ENCODERS, (account,), at)
+
+    async def attester(self, account: bytes, at: bytes | None = None) -> Attester | None:
+        """An attester's state."""
+        return await self.read(ATTESTERS, (account,), at)
+
+    async def slot(self, index: int, at: bytes | None = None) -> Slot | None:
+        """An attester's slot; None at a hole."""
+        return await self.read(SLOTS, (u32(index),), at)
+
+    async def slot_count(self, at: bytes | None = None) -> int:
+        """Length of the list of slots, holes included."""
+        return await self._count(SLOT_COUNT, (), at)
+
+    async def plan(self, plan: int, at: bytes | None = None) -> Plan | None:
+        """A plan."""
+        return await self.read(PLANS, (u64(plan),), at)
+
+    async def roots(self, plan: int, at: bytes | None = None) -> tuple[Root, ...] | None:
+        """The roots of a plan's head."""
+        return await self.read(ROOTS, (u64(plan),), at)
+
+    async def share(self, plan: int, account: bytes, at: bytes | None = None) -> int | None:
+        """A donor's shares."""
+        return await self.read(SHARES, (u64(plan), account), at)
+
+    async def copy(self, copy: int, at: bytes | None = None) -> Copy | None:
+        """A copy."""
+        return await self.read(COPIES, (u64(copy),), at)
+
+    async def segment(self, segment: int, at: bytes | None = None) -> Segment | None:
+        """A segment."""
+        return await self.read(SEGMENTS, (u64(segment),), at)
+
+    async def modulus(self, segment: int, at: bytes | None = None) -> bytes | None:
+        """N of a segment, big endian."""
+        return await self.read(MODULI, (u64(segment),), at)
+
+    async def modulus_user(self, hash_of_modulus: bytes, at: bytes | None = None) -> int | None:
+        """The segment that was begun with the modulus of that hash."""
+        return await self.read(USED_MODULI, (hash_of_modulus,), at)
+
+    async def storage_challenge(self, hoster: bytes, at: bytes | None = None) -> StorageChallenge | None:
+        """A hoster's open challenge."""
+        return await self.read(STORAGE_CHALLENGES, (hoster,), at)
+
+    async def retrieval(self, era: int, copy: int, at: bytes | None = None) -> Retrieval | None:
+        """The committee of (era, copy), once somebody committed."""
+        return await self.read(RETRIEVALS, (u32(era), u64(copy)), at)
+
+    async def retrievals_of(
+        self, challenges: Iterable[tuple[int, int]], at: bytes | None = None
+    ) -> dict[tuple[int, int], Retrieval]:
+        """The committees of several (era, copy), those that have a record."""
+        wanted = list(dict.fromkeys(challenges))
+        found = await self.read_many(RETRIEVALS, [(u32(era), u64(copy)) for era, copy in wanted], at)
+        return {one: value for one, value in zip(wanted, found, strict=True) if value is not None}
+
+    async def next_plan(self, at: bytes | None = None) -> int:
+        """The id of the next plan."""
+        return await self._count(NEXT_PLAN, (), at)
+
+    async def next_copy(self, at: bytes | None = None) -> int:
+        """The id of the next copy."""
+        return await self._count(NEXT_COPY, (), at)
+
+    async def next_segment(self, at: bytes | None = None) -> int:
+        """The id of the next segment."""
+        return await self._count(NEXT_SEGMENT, (), at)
+
+    async def plans_of(self, plans: Iterable[int], at: bytes | None = None) -> dict[int, Plan]:
+        """Several plans, those that exist."""
+        return await self._by_id(PLANS, plans, u64, at)
+
+    async def copies_of(self, copies: Iterable[int], at: bytes | None = None) -> dict[int, Copy]:
+        """Several copies, those that exist."""
+        return await self._by_id(COPIES, copies, u64, at)
+
+    async def segments_of(self, segments: Iterable[int], at: bytes | None = None) -> dict[int, Segment]:
+        """Several segments, those that exist."""
+        return await self._by_id(SEGMENTS, segments, u64, at)
+
+    async def moduli_of(self, segments: Iterable[int], at: bytes | None = None) -> dict[int, bytes]:
+        """Moduli of several segments."""
+        return await self._by_id(MODULI, segments, u64, at)
+
+    async def slots_of(self, slots: Iterable[int], at: bytes | None = None) -> dict[int, Slot]:
+        """Several slots, those that are no holes."""
+        return await self._by_id(SLOTS, slots, u32, at)
+
+    async def peers_of(self, accounts: Iterable[bytes], at: bytes | None = None) -> dict[bytes, Peer]:
+        """Several registered accounts."""
+        wanted = list(dict.fromkeys(accounts))
+        found = await self.read_many(PEERS, [(account,) for account in wanted], at)
+        return {account: peer for account, peer in zip(wanted, found, strict=True) if peer is not None}
+
+    async def all_plans(self, at: bytes | None = None) -> dict[int, Plan]:
+        """Every plan whose records are kept."""
+        return _by_number(await self.all_of(PLANS, 8, at))
+
+    async def all_copies(self, at: bytes | None = None) -> dict[int, Copy]:
+        """Every copy whose records are kept."""
+        return _by_number(await self.all_of(COPIES, 8, at))
+
+    async def all_segments(self, at: bytes | None = None) -> dict[int, Segment]:
+        """Every segment whose records are kept."""
+        return _by_number(await self.all_of(SEGMENTS, 8, at))
+
+    async def all_slots(self, at: bytes | None = None) -> dict[int, Slot]:
+        """Every attester's slot."""
+        return _by_number(await self.all_of(SLOTS, 4, at))
+
+    async def all_peers(self, at: bytes | None = None) -> dict[bytes, Peer]:
+        """Every registered account."""
+        return await self.all_of(PEERS, 32, at)
+
+    async def all_hosters(self, at: bytes | None = None) -> dict[bytes, Hoster]:
+        """Every hoster."""
+        return await self.all_of(HOSTERS, 32, at)
+
+    async def all_challenges(self, at: bytes | None = None) -> dict[bytes, StorageChallenge]:
+        """Every open storage challenge, by hoster."""
+        return await self.all_of(STORAGE_CHALLENGES, 32, at)
+
+    async def _by_id(
+        self, item: Item[T], ids: Iterable[int], encode: Callable[[int], bytes], at: bytes | None
+    ) -> dict[int, T]:
+        wanted = list(dict.fromkeys(ids))
+        found = await self.read_many(item, [(encode(one),) for one in wanted], at)
+        return {one: value for one, value in zip(wanted, found, strict=True) if value is not None}
+
+
+def _at(at: bytes | None) -> tuple[str, ...]:
+    return () if at is None else ("0x" + at.hex(),)
+
+
+def _by_number(entries: dict[bytes, T]) -> dict[int, T]:
+    return {number: entries[key] for number, key in sorted((int.from_bytes(key, "little"), key) for key in entries)}
+
+
+def _present(value: T | None, name: str) -> T:
+    if value is None:
+        raise UnknownRuntime(f"DatDot.{name} is not in the chain's genesis")
+    return value
