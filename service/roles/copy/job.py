@@ -1,0 +1,121 @@
+"""What both ends of a copy connection know from the chain about the segment in the making, and the statement they sign."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nacl.exceptions import CryptoError
+from nacl.signing import VerifyKey
+
+from service.encoding import contract_id, derive_ctx, pk_hash, sector_count
+from service.hypercore.crypto import Node
+
+from .stream import SECTOR, BlockRange, CopyStream, Head, segment_bytes
+
+STATEMENT = b"datdot/v1/segment\x00"
+
+Sign = Callable[[bytes], bytes]
+Verify = Callable[[bytes, bytes, bytes], bool]
+
+
+def verify(key: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether libsodium accepts the signature: it refuses all that the chain refuses, small orders included."""
+    try:
+        VerifyKey(key).verify(message, signature)
+    except (CryptoError, ValueError):
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A peer of the copy: its account, and the two keys it bound on the chain."""
+
+    account: bytes
+    swarm_key: bytes
+    statement_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentJob:
+    """One segment of one copy, all values from the chain; `first_byte` counts in the copy stream."""
+
+    genesis: bytes
+    plan: int
+    copy: int
+    segment: int
+    feed_key: bytes
+    head: Head
+    roots: tuple[Node, ...]
+    ranges: tuple[BlockRange, ...]
+    first_byte: int
+    encoder: Party
+    hoster: Party
+    modulus: bytes
+    salt: bytes
+    profile: int = 1
+
+    @property
+    def stream(self) -> CopyStream:
+        """The plan's ranges as one stream."""
+        return CopyStream(self.ranges)
+
+    @property
+    def total(self) -> int:
+        """Bytes of the whole copy stream."""
+        return sum(blocks.bytes for blocks in self.ranges)
+
+    @property
+    def ends_stream(self) -> bool:
+        """Whether this segment is the copy's last."""
+        return self.first_byte + self.length == self.total
+
+    @property
+    def length(self) -> int:
+        """The segment's bytes: the rest of the stream, or 4 GiB of a longer one."""
+        return segment_bytes(self.total, self.first_byte)
+
+    @property
+    def sectors(self) -> int:
+        """The segment's sectors, the last of which may be padded where the stream ends."""
+        return sector_count(self.length)
+
+    @property
+    def pk_hash(self) -> bytes:
+        """The hash of the encoder's public key for this segment."""
+        return pk_hash(self.modulus)
+
+    @property
+    def contract(self) -> bytes:
+        """The 32 bytes that stand for the copy."""
+        return contract_id(self.genesis, self.copy)
+
+    @property
+    def ctx(self) -> bytes:
+        """The context of the segment's Merkle tree."""
+        return derive_ctx(
+            contract_id=self.contract,
+            encoder=self.encoder.account,
+            hoster=self.hoster.account,
+            pk_hash=self.pk_hash,
+            salt=self.salt,
+        )
+
+    def statement(self, sectors: int, root: bytes) -> bytes:
+        """The statement `segment` over the first `sectors` sectors (exact-rules.md section 1)."""
+        covered = self.length if sectors == self.sectors else sectors * SECTOR
+        return b"".join(
+            (
+                STATEMENT,
+                self.genesis,
+                struct.pack("<QQ", self.copy, self.segment),
+                self.encoder.account,
+                self.hoster.account,
+                self.pk_hash,
+                self.salt,
+                struct.pack("<QQQ", self.first_byte, covered, sectors),
+                root,
+            )
+        )

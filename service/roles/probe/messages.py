@@ -1,0 +1,138 @@
+"""The probe protocol `datdot/probe/1`: its channel, its messages, their bytes. Final: another layout gets another name.
+
+Anybody may ask, under any identity; an attester uses a throw-away one, on a connection of its own. The asker opens a
+protomux channel with protocol "datdot/probe/1" and no id; integers are `uint` of compact encoding.
+
+    handshake (both ways)    uint version = 1 | genesis[32]
+
+    type  name      from     layout
+    0     ask       asker    copy | segment | sector
+    1     answer    hoster   copy | segment | sector | encoded sector[256] | uint count, count x hash[32]: siblings, bottom up
+    2     refusal   hoster   buffer: the reason in UTF-8; the channel stays open
+
+One question at a time. The hoster answers each once, in order, from the segment's tree (encoding.md section 7), and limits
+how often: per copy, eight sectors for each block of the chain on average, at most 72 at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from service.encoding import SECTOR, Opening
+from service.hypercore import codec
+
+PROTOCOL = "datdot/probe/1"
+VERSION = 1
+MAX_SIBLINGS = 32
+MAX_REASON = 500
+BURST = 72
+PER_BLOCK = 8
+
+
+class ProbeRefused(Exception):
+    """The other side breaks the protocol, or refuses and says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Which sector of which segment."""
+
+    copy: int
+    segment: int
+    sector: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The sector as it is stored, with its path."""
+
+    ask: Ask
+    opening: Opening
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """No answer, and why."""
+
+    reason: str
+
+
+Message = Ask | Answer | Refusal
+
+
+def encode_handshake(genesis: bytes) -> bytes:
+    """The handshake of this version on this chain."""
+    return codec.encode_uint(VERSION) + genesis
+
+
+def check_handshake(data: bytes, genesis: bytes) -> None:
+    """Raises ProbeRefused unless the other side speaks this version on this chain."""
+    try:
+        reader = codec.Reader(data)
+        version = reader.uint()
+        if version != VERSION:
+            raise ProbeRefused(f"the peer speaks version {version} of the probe protocol, we speak {VERSION}")
+        theirs = reader.fixed(32)
+        reader.end()
+    except codec.CodecError as error:
+        raise ProbeRefused(f"handshake: {error}") from error
+    if theirs != genesis:
+        raise ProbeRefused(f"the peer is on the chain {theirs.hex()}, we are on {genesis.hex()}")
+
+
+def encode(message: Message) -> tuple[int, bytes]:
+    """The message's type and body."""
+    uint = codec.encode_uint
+    match message:
+        case Ask():
+            return 0, uint(message.copy) + uint(message.segment) + uint(message.sector)
+        case Answer():
+            siblings = message.opening.siblings
+            head = encode(message.ask)[1]
+            return 1, head + message.opening.data + uint(len(siblings)) + b"".join(siblings)
+        case Refusal():
+            return 2, codec.encode_buffer(message.reason.encode()[:MAX_REASON])
+
+
+def decode(kind: int, body: bytes) -> Message:
+    """The message in these bytes. Raises ProbeRefused for anything malformed or over its bound."""
+    reader = codec.Reader(body)
+    try:
+        message = _decode(kind, reader)
+        reader.end()
+    except codec.CodecError as error:
+        raise ProbeRefused(f"probe message of type {kind}: {error}") from error
+    return message
+
+
+def _decode(kind: int, reader: codec.Reader) -> Message:
+    if kind == 0:
+        return Ask(reader.uint(), reader.uint(), reader.uint())
+    if kind == 1:
+        ask = Ask(reader.uint(), reader.uint(), reader.uint())
+        data, count = reader.fixed(SECTOR), reader.uint()
+        if count > MAX_SIBLINGS:
+            raise ProbeRefused(f"{count} siblings where at most {MAX_SIBLINGS} make sense")
+        return Answer(ask, Opening(ask.sector, data, tuple(reader.fixed(32) for _ in range(count))))
+    if kind == 2:
+        return Refusal(reader.buffer(MAX_REASON).decode("utf-8", "replace"))
+    raise ProbeRefused(f"unknown message type {kind}")
+
+
+class RateLimit:
+    """How many sectors of a copy may be shown: a bucket that fills with the chain's blocks."""
+
+    def __init__(self) -> None:
+        self._level: dict[int, tuple[int, int]] = {}
+
+    def allow(self, copy: int, now: int) -> bool:
+        """Take one from the copy's bucket at block `now`; False if it is empty."""
+        level, then = self._level.get(copy, (BURST, now))
+        level = min(BURST, level + PER_BLOCK * max(0, now - then))
+        allowed = level > 0
+        self._level[copy] = (level - allowed, max(now, then))
+        return allowed
+
+    def forget(self, copy: int) -> None:
+        """The copy is gone."""
+        self._level.pop(copy, None)

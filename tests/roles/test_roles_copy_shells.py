@@ -1,0 +1,241 @@
+"""Encoder and hoster as they run, over real TCP connections and real disks, on a chain that is in memory but honest."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from copy_world import digest
+from live_net import Net, author, blocks, check_copy, copied, is_active, read_back
+from structlog.testing import capture_logs
+
+from service.chain_client.types import CopyState
+from service.hypercore.wire import ChannelClosed, ReplicationError
+from service.roles.context import RolesConfig
+from service.roles.copy import messages as m
+from service.roles.encoding import EncoderRole
+from service.roles.hosting import HosterRole
+from service.roles.sectors import segment_path
+
+
+async def test_a_copy_is_made_confirmed_proved_and_read_without_its_author(net: Net) -> None:
+    async with copied(net) as (writer, encoder, hoster, core, copy):
+        await net.chain.until(is_active(net, copy))
+        check_copy(net, hoster, core, copy)
+        assert {event["event"] for event in encoder.told} >= {"begun", "encoding", "encoded"}
+        expected = blocks(core)
+        await net.chain.until(lambda: not encoder.database.rows("SELECT * FROM encoding"))
+        assert not list((encoder.directory / "keys").glob("*.key"))
+        assert not encoder.store.get(core.key).ranges(), "the encoder keeps no plaintext"
+        await writer.stop()
+        del net.peers["Author"]
+        assert await read_back(net, "Reader", core, hoster) == expected
+        net.chain.challenge(hoster.account, 0, [0, 3, net.chain.state.segments[0].sectors - 1])
+        await net.chain.until(lambda: net.chain.proved[hoster.account] == 1)
+        await hoster.restart()
+        net.chain.challenge(hoster.account, 0, [1])
+        await net.chain.until(lambda: net.chain.proved[hoster.account] == 2)
+        assert await read_back(net, "Second", core, hoster) == expected
+        assert not net.chain.refused
+
+
+async def test_ranges_and_a_replica_that_serves_only_them(net: Net) -> None:
+    _, core = await author(net, [100 * i for i in range(1, 12)])
+    hoster = await net.start("Hoster", HosterRole)
+    encoder = await net.start("Encoder", EncoderRole)
+    plan = net.chain.publish(core, [(2, 4), (6, 11)])
+    copy = net.chain.assign(plan, hoster.account, encoder.account)
+    await net.chain.until(is_active(net, copy))
+    replica = hoster.store.get(core.key)
+    assert replica.ranges() == [(2, 4), (6, 11)]
+    assert replica.get(3) == core.get(3)
+    assert replica.get(10) == core.get(10)
+
+
+@pytest.mark.parametrize("whose", ["encoder", "hoster"])
+async def test_a_killed_peer_goes_on_where_it_was(net: Net, whose: str) -> None:
+    async with copied(net, [30_000] * 6) as (_, encoder, hoster, core, copy):
+        victim = encoder if whose == "encoder" else hoster
+        killed = 0
+        for number in range(3):
+            before = len(hoster.stored())
+            await net.chain.until(lambda: len(hoster.stored()) > before or is_active(net, copy)())  # noqa: B023
+            killed += not is_active(net, copy)()
+            await victim.restart()
+            if number == 1:
+                await net.chain.wait_for(net.chain.number + 3)
+        assert killed
+        await net.chain.until(is_active(net, copy))
+        check_copy(net, hoster, core, copy)
+        stored = hoster.stored()
+        assert stored == sorted(set(stored)), "nothing is stored twice"
+
+
+async def test_a_lost_connection_is_made_anew(net: Net) -> None:
+    async with copied(net, [30_000] * 6) as (_, _, hoster, core, copy):
+        drops = [1, 3, 4]
+
+        def on_told(event: dict[str, object]) -> None:
+            if event["event"] == "stored" and len(hoster.stored()) in drops:
+                hoster.drop_connections()
+
+        hoster.on_told = on_told
+        await net.chain.until(is_active(net, copy))
+        check_copy(net, hoster, core, copy)
+        stored = hoster.stored()
+        assert stored == sorted(set(stored)), "nothing is stored twice"
+        assert len(stored) > 4
+
+
+@pytest.mark.parametrize("damage", ["bit", "file", "all"])
+async def test_damaged_sectors_fail_the_challenge_and_nothing_else(
+    net: Net, damage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.hypercore.wire.replicator.STALL_SECONDS", 1.0)
+    async with copied(net) as (_, _, hoster, core, copy):
+        await net.chain.until(is_active(net, copy))
+        path = segment_path(hoster.directory, copy, 0)
+        good = path.read_bytes()
+        if damage == "bit":
+            path.write_bytes(good[:777] + bytes([good[777] ^ 4]) + good[778:])
+        elif damage == "file":
+            path.unlink()
+        else:
+            path.write_bytes(bytes(len(good)))
+        with capture_logs() as logs:
+            net.chain.challenge(hoster.account, 0, [3])
+            await net.chain.until(lambda: any(line["log_level"] == "error" for line in logs))
+        line = next(line for line in logs if line["log_level"] == "error")
+        assert f"copy {copy}, segment 0, sector 3" in str(line)
+        assert hoster.task is not None
+        assert not hoster.task.done()
+        with pytest.raises(ReplicationError):
+            await read_back(net, "Reader", core, hoster)
+        path.write_bytes(good)
+        await net.chain.until(lambda: net.chain.proved[hoster.account] == 1)
+        assert not net.chain.refused, "it sent no proof that it had not checked"
+
+
+async def test_the_encoder_confirms_when_its_hoster_does_not(net: Net) -> None:
+    class Lazy(HosterRole):
+        async def _confirm(self, action: Any) -> int | None:
+            await asyncio.sleep(3600)
+            return None
+
+    _, core = await author(net)
+    hoster = await net.start("Hoster", Lazy)
+    encoder = await net.start("Encoder", EncoderRole, RolesConfig(confirm_grace=2))
+    copy = net.chain.assign(net.chain.publish(core), hoster.account, encoder.account)
+    await net.chain.until(is_active(net, copy))
+    check_copy(net, hoster, core, copy)
+
+
+async def test_strangers_other_versions_and_other_chains_get_no_channel(net: Net) -> None:
+    async with copied(net) as (writer, encoder, hoster, _, copy):
+        await net.chain.until(lambda: bool(net.chain.begun))
+        encoder.task.cancel()  # type: ignore[union-attr]
+        await net.chain.until(lambda: net.chain.state.copies[copy].state is CopyState.ENCODING)
+        await net.chain.wait_for(net.chain.number + 3)
+        genesis = net.chain.genesis
+        good = m.encode_handshake(genesis)
+        for peer, name, handshake in (
+            (writer, m.channel_id(copy), good),
+            (encoder, m.channel_id(copy + 1), good),
+            (encoder, None, good),
+            (encoder, m.channel_id(copy), b"\2" + genesis),
+            (encoder, m.channel_id(copy), m.encode_handshake(digest("another chain"))),
+            (encoder, m.channel_id(copy), b"rubbish"),
+        ):
+            connection = await peer.transport.connect(hoster.keys.swarm_key)
+            channel = connection.open(m.PROTOCOL, name, handshake)
+            with pytest.raises(ChannelClosed):
+                await channel.opened()
+            connection.close()
+        connection = await encoder.transport.connect(hoster.keys.swarm_key)
+        channel = connection.open(m.PROTOCOL, m.channel_id(copy), good)
+        await channel.opened()
+        assert isinstance(m.decode(*await channel.receive()), m.State)
+        await channel.send(2, b"\0" + bytes(257))
+        answer = m.decode(*await channel.receive())
+        assert isinstance(answer, m.Refusal)
+        assert "257 bytes is not 1 to 256 sectors" in answer.reason
+        assert not hoster.stored()
+
+
+async def test_a_second_channel_of_the_encoder_replaces_the_first(net: Net) -> None:
+    async with copied(net, [30_000] * 6) as (_, encoder, hoster, core, copy):
+        await net.chain.until(lambda: len(hoster.stored()) > 0)
+        for _ in range(3):
+            connection = await encoder.transport.connect(hoster.keys.swarm_key)
+            channel = connection.open(m.PROTOCOL, m.channel_id(copy), m.encode_handshake(net.chain.genesis))
+            with suppress(ChannelClosed):
+                await channel.opened()
+                await channel.receive()
+            connection.close()
+        await net.chain.until(is_active(net, copy))
+        check_copy(net, hoster, core, copy)
+        stored = hoster.stored()
+        assert stored == sorted(set(stored))
+
+
+@pytest.mark.parametrize("kill", ["nobody", "hoster", "encoder"])
+async def test_a_copy_in_several_segments_that_cut_blocks(net: Net, monkeypatch: pytest.MonkeyPatch, kill: str) -> None:
+    monkeypatch.setattr("service.roles.copy.stream.MAX_SEGMENT", 40_960)
+    async with copied(net, [10_000, 45_000, 7, 30_000, 20_001, 0]) as (writer, encoder, hoster, core, copy):
+        entry = net.chain.state.copies
+        await net.chain.until(lambda: bool(entry[copy].segments))
+        victim = {"hoster": hoster, "encoder": encoder}.get(kill)
+        if victim is not None:
+            await victim.restart()
+            await net.chain.until(lambda: len(entry[copy].segments) > 1)
+            await victim.restart()
+        await net.chain.until(is_active(net, copy))
+        assert [part.sectors for part in entry[copy].segments] == [160, 160, 91]
+        assert set(net.chain.paid.values()) == {1}
+        assert len(set(net.chain.state.moduli.values())) == 3
+        expected = blocks(core)
+        await writer.stop()
+        del net.peers["Author"]
+        assert await read_back(net, "Reader", core, hoster) == expected
+        for number, part in enumerate(entry[copy].segments, 1):
+            net.chain.challenge(hoster.account, part.segment, [0, part.sectors - 1])
+            await net.chain.until(lambda: net.chain.proved[hoster.account] == number)  # noqa: B023
+        assert not net.chain.refused
+
+
+async def test_a_copy_that_the_chain_knows_no_more_is_deleted(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.hypercore.wire.replicator.STALL_SECONDS", 1.0)
+    async with copied(net, [100 * i for i in range(1, 12)]) as (writer, encoder, hoster, core, copy):
+        second = net.chain.assign(net.chain.publish(core, [(2, 4)]), hoster.account, encoder.account)
+        await net.chain.until(is_active(net, copy))
+        await net.chain.until(is_active(net, second))
+        await writer.stop()
+        del net.peers["Author"]
+        copies = hoster.directory / "copies"
+        ended = net.chain.state.copies.pop(copy)
+        await net.chain.until(lambda: [one.name for one in copies.iterdir()] == [str(second)])
+        await net.chain.until(lambda: hoster.store.get(core.key).ranges() == [(2, 4)])
+        with pytest.raises(ReplicationError):
+            await read_back(net, "Reader", core, hoster)
+        net.chain.challenge(hoster.account, net.chain.state.copies[second].segments[0].segment, [0])
+        await net.chain.until(lambda: net.chain.proved[hoster.account] == 1)
+        del net.chain.state.copies[second]
+        await net.chain.until(lambda: not list(copies.iterdir()))
+        await net.chain.until(lambda: hoster.store.get(core.key).ranges() == [])
+        await hoster.restart()
+        assert not hoster.store.get(core.key).ranges()
+        assert ended.segments
+        assert not net.chain.refused
+
+
+async def test_a_plan_with_an_oversized_block_is_declined(net: Net) -> None:
+    _, core = await author(net, [1000, (1 << 20) + 1])
+    hoster = await net.start("Hoster", HosterRole)
+    copy = net.chain.assign(net.chain.publish(core, [(1, 2)]), hoster.account, digest("encoder"))
+    net.chain._set(copy, state=CopyState.OFFERED, encoder=None)
+    with capture_logs() as logs:
+        await net.chain.until(lambda: net.chain.state.copies[copy].state is CopyState.ENDED)
+    assert any("over the limit of 1 MiB" in str(line) for line in logs)
+    assert not net.chain.refused

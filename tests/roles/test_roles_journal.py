@@ -1,0 +1,176 @@
+"""The journal: what concerns the account is told once, in order, across restarts; penalties as warnings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from structlog.testing import capture_logs
+from substrateinterface import Keypair
+
+from runtime_mock.chain import Chain
+from runtime_mock.chainspec import ChainSpec, artifacts
+from runtime_mock.engine import INSTANT, MANUAL, Engine
+from runtime_mock.model import ModelRuntime
+from runtime_mock.rpc.methods import Node
+from runtime_mock.rpc.server import Server
+from service.chain_client import Block, BlockRef, ChainClient, Follower, Signer, calls, events, following
+from service.chain_client.runtime import EventRecord
+from service.chain_client.types import Verdict
+from service.keys import KeyFile, ss58
+from service.roles.database import Database
+from service.roles.journal import Journal
+from service.roles.registration import register
+
+UNIT = 10**12
+ACCOUNT, OTHER = bytes([1]) * 32, bytes([2]) * 32
+
+
+@dataclass
+class Live:
+    """A model chain that seals each extrinsic, and one account's client on it."""
+
+    engine: Engine
+    client: ChainClient
+    follower: Follower
+    keys: KeyFile
+    directory: Path
+
+    @asynccontextmanager
+    async def signer(self, keys: KeyFile | None = None) -> AsyncIterator[Signer]:
+        pair = Keypair.create_from_uri("//Alice") if keys is None else keys.account_pair
+        signer = Signer(
+            self.client, pair, self.directory / f"{'alice' if keys is None else 'own'}.sqlite", self.follower
+        )
+        task = asyncio.create_task(signer.run())
+        try:
+            yield signer
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            signer.close()
+
+    @asynccontextmanager
+    async def journal(self, told: list[Any], expected: int) -> AsyncIterator[None]:
+        """A journal that has told `expected` lines when the context ends."""
+        database = Database(self.directory / "roles.sqlite")
+        journal = Journal(self.client, self.follower, self.keys.account, database)
+        with capture_logs() as lines:
+            task = asyncio.create_task(journal.run())
+            try:
+                yield
+                await until(lambda: task.done() or len(lines_of(lines)) >= expected)
+                await caught_up(self, journal)
+            finally:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+                told += lines_of(lines)
+                database.close()
+
+
+def lines_of(lines: list[Any]) -> list[str]:
+    return [line["event"] for line in lines if "block" in line]
+
+
+async def until(holds: Callable[[], object]) -> None:
+    async with asyncio.timeout(60):
+        while not holds():  # noqa: ASYNC110 - a log tells no event
+            await asyncio.sleep(0.02)
+
+
+async def caught_up(live: Live, journal: Journal) -> None:
+    """Some blocks later nothing more was told than what is expected."""
+    live.engine.seal()
+    await asyncio.wait_for(live.follower.wait_for(live.engine.chain.best.number), 60)
+    await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+async def live(tmp_path: Path) -> AsyncIterator[Live]:
+    spec = ChainSpec.load(artifacts() / "chain-spec.json")
+    engine = Engine(Chain(ModelRuntime(artifacts()), spec.genesis), INSTANT)
+    runner = web.AppRunner(Server(Node(engine, spec)).application(), access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    sealing = asyncio.create_task(engine.run())
+    async with await ChainClient.connect(f"ws://127.0.0.1:{runner.addresses[0][1]}") as client:
+        follower = Follower(client)
+        task = await asyncio.wait_for(following(follower), 60)
+        yield Live(engine, client, follower, KeyFile.create(tmp_path / "key.json"), tmp_path)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    engine.set_sealing(MANUAL)
+    sealing.cancel()
+    await asyncio.gather(sealing, return_exceptions=True)
+    await runner.cleanup()
+
+
+async def test_what_happens_while_it_is_down_is_told_at_the_next_start(live: Live) -> None:
+    told: list[Any] = []
+    async with live.signer() as alice:
+        await alice.submit(calls.transfer(live.keys.account, 300 * UNIT))
+    async with live.journal(told, 1), live.signer(live.keys) as signer:
+        await register(live.client, signer, live.follower, live.keys)
+    assert told == ["PeerRegistered"]
+    async with live.signer(live.keys) as signer:
+        await signer.submit(calls.offer_hosting(1 << 30, 1, 1))
+        await signer.submit(calls.offer_encoding(1))
+    async with live.journal(told, 2):
+        pass
+    assert told == ["PeerRegistered", "HostingOffered", "EncodingOffered"]
+    async with live.journal(told, 0):
+        pass
+    assert told == ["PeerRegistered", "HostingOffered", "EncodingOffered"], "nothing is told twice"
+
+
+async def test_a_chain_begun_anew_is_told_from_now_on(live: Live) -> None:
+    database = Database(live.directory / "roles.sqlite")
+    journal = Journal(live.client, live.follower, live.keys.account, database)
+    journal._keep(BlockRef(0, bytes(32)))
+    with capture_logs() as lines:
+        assert await journal._start() is None
+    assert "begun anew" in lines[0]["event"]
+    database.close()
+
+
+def record(event: events.Event) -> EventRecord:
+    return EventRecord("DatDot", type(event).__name__, {}, event, None)
+
+
+def test_penalties_are_warnings_and_strangers_are_not_told_of(live: Live, tmp_path: Path) -> None:
+    database = Database(tmp_path / "other.sqlite")
+    happened = (
+        events.CopyOffered(7, 0, ACCOUNT),
+        events.CopyOffered(8, 0, OTHER),
+        events.CopyActive(7),
+        events.CopyActive(8),
+        events.StorageMissed(OTHER, 5, 1),
+        events.StorageMissed(ACCOUNT, 5, 1),
+        events.CopyStruck(7, 1),
+        events.CopyStruck(8, 1),
+        events.RetrievalSettled(3, 7, Verdict.FAILED, 3, 3, 0, 0),
+        events.CopyRemoved(7),
+        events.CopyStruck(7, 2),
+    )
+    block = Block(9, bytes(32), bytes(32), tuple(record(event) for event in happened))
+    journal = Journal(live.client, live.follower, ACCOUNT, database)
+    with capture_logs() as lines:
+        assert journal._tell(block)
+        assert not journal._tell(Block(10, bytes(32), bytes(32), (record(events.CopyActive(8)),)))
+    assert [(line["event"], line["log_level"]) for line in lines] == [
+        ("CopyOffered", "info"),
+        ("CopyActive", "info"),
+        ("StorageMissed", "warning"),
+        ("CopyStruck", "warning"),
+        ("RetrievalSettled", "warning"),
+        ("CopyRemoved", "info"),
+    ]
+    assert lines[0]["hoster"] == ss58(ACCOUNT)
+    assert lines[4]["verdict"] == "Failed"
+    database.close()

@@ -1,0 +1,179 @@
+"""Publication: what the chain would refuse is refused before, by name; what is prepared proves the ranges' bytes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.chain_client.types import Terms, Times
+from service.hypercore.core import Core, SignedHead
+from service.hypercore.corestore import Corestore
+from service.hypercore.crypto import KeyPair
+from service.hypercore.manifest import Manifest, Signer, default_manifest
+from service.roles import publication as pub
+
+TIMES = Times(24, 4, 4, 40, 20, 240, 5, 30, 14, 3, 12, 48, 10, 1, 9, 2, 65_536, 1_000)
+TERMS = Terms(2, 10, 20, 30, 5, 100)
+SIZES = [300, 200, 1, 0, 70_000, 5, 6, 7, 256, 9, 10]
+
+
+def make_core(sizes: list[int] = SIZES, *, compat: bool = False) -> Core:
+    core = Corestore().create(compat=compat)
+    core.append([bytes([i]) * size for i, size in enumerate(sizes)])
+    return core
+
+
+def prepare(core: Core, ranges: list[tuple[int, int]], pot: int = 10**12, terms: Terms = TERMS) -> pub.Publication:
+    return pub.prepare(core.head(), ranges, pub.open_nodes(core, ranges), terms, pot, times=TIMES, now=50)
+
+
+@pytest.mark.parametrize("compat", [False, True])
+def test_a_whole_feed_needs_no_nodes(compat: bool) -> None:
+    core = make_core(compat=compat)
+    ready = prepare(core, [(0, 11)])
+    assert (ready.nodes, ready.bytes) == ((), sum(SIZES))
+    assert len(ready.head.manifest) == (0 if compat else 70)
+    assert len(ready.head.signature) == 64
+
+
+@given(st.sets(st.integers(0, 11), min_size=2, max_size=8), st.integers(1, 11))
+@settings(max_examples=60, deadline=None)
+def test_opened_nodes_prove_the_bytes(bounds: set[int], length: int) -> None:
+    core = make_core(SIZES[:length])
+    inside = sorted({min(bound if bound % 2 == 0 else bound + 1, length) for bound in bounds})
+    ranges = list(zip(inside[::2], inside[1::2], strict=False))
+    if not ranges:
+        return
+    nodes = pub.open_nodes(core, ranges)
+    found = pub.range_bytes(pub.check_head(core.head()), ranges, nodes)
+    assert found == [sum(SIZES[start:end]) for start, end in ranges]
+
+
+def test_few_blocks_bring_all_nodes() -> None:
+    core, ranges = make_core(), [(2, 4), (6, 8), (10, 11)]
+    replica = Corestore().get(core.key)
+    from service.hypercore.proof import BlockRequest, Request, UpgradeRequest
+
+    replica.apply(core.prove(Request(upgrade=UpgradeRequest(0, core.length), manifest=True)))
+    with pytest.raises(pub.BadRanges, match="not known here"):
+        pub.open_nodes(replica, ranges)
+    blocks = pub.blocks_to_open(core.length, ranges)
+    assert len(blocks) <= 2
+    for block in blocks:
+        replica.apply(core.prove(Request(block=BlockRequest(block, replica.missing_nodes(2 * block)))))
+    assert pub.open_nodes(replica, ranges) == pub.open_nodes(core, ranges)
+
+
+@pytest.mark.parametrize(
+    "ranges",
+    [
+        [],
+        [(0, 12)],
+        [(3, 6)],
+        [(0, 5)],
+        [(4, 4)],
+        [(6, 4)],
+        [(-2, 4)],
+        [(0, 4), (4, 8)],
+        [(4, 8), (0, 2)],
+        [(0, 2)] * 17,
+    ],
+)
+def test_impossible_ranges(ranges: list[tuple[int, int]]) -> None:
+    with pytest.raises(pub.BadRanges):
+        prepare(make_core(), ranges)
+
+
+def test_an_empty_range_of_bytes() -> None:
+    with pytest.raises(pub.BadRanges, match="0 bytes"):
+        prepare(make_core([0, 0]), [(0, 2)])
+
+
+def test_wrong_nodes() -> None:
+    core, ranges = make_core(), [(2, 4)]
+    head, nodes = pub.check_head(core.head()), pub.open_nodes(core, ranges)
+    for wrong in (
+        nodes[1:],
+        (*nodes, nodes[-1]),
+        (replace(nodes[0], size=nodes[0].size + 1), *nodes[1:]),
+        (replace(nodes[0], left=bytes(32)), *nodes[1:]),
+    ):
+        with pytest.raises(pub.BadRanges):
+            pub.range_bytes(head, ranges, wrong)
+
+
+def altered(head: SignedHead, **changes: object) -> SignedHead:
+    return replace(head, **changes)  # type: ignore[arg-type]
+
+
+def test_wrong_feed_key() -> None:
+    head, other = make_core().head(), make_core()
+    two = Manifest(1, 1, (Signer(bytes(32), bytes(32)),) * 2)
+    for wrong in (
+        altered(head, key=other.key),
+        altered(head, key=b"short"),
+        altered(head, manifest=b"\1"),
+        altered(head, manifest=two.encode(), key=two.key),
+    ):
+        with pytest.raises(pub.WrongFeedKey):
+            pub.check_head(wrong)
+
+
+def test_bad_head_signature() -> None:
+    head = make_core().head()
+    for wrong in (
+        altered(head, fork=1),
+        altered(head, raw_signature=head.raw_signature[:-1] + bytes([head.raw_signature[-1] ^ 1])),
+        altered(head, raw_signature=b"short"),
+        altered(head, manifest=None),
+    ):
+        with pytest.raises(pub.BadHeadSignature):
+            pub.check_head(wrong)
+
+
+def test_bad_head() -> None:
+    head = make_core().head()
+    for wrong in (altered(head, length=12), altered(head, fork=1 << 53), altered(head, roots=head.roots[1:])):
+        with pytest.raises(pub.BadHead):
+            pub.check_head(wrong)
+
+
+@pytest.mark.parametrize("point", sorted(pub._SMALL_ORDER))
+@pytest.mark.parametrize("top", [0, 0x80])
+def test_small_order_keys(point: bytes, top: int) -> None:
+    weak = bytes((*point[:31], point[31] | top))
+    head = make_core().head()
+    manifest = default_manifest(weak)
+    with pytest.raises(pub.SmallOrderKey, match="author's key"):
+        pub.check_head(altered(head, manifest=manifest.encode(), key=manifest.key))
+    with pytest.raises(pub.SmallOrderKey, match="point R"):
+        pub.check_head(altered(head, raw_signature=weak + bytes(32)))
+    assert not pub.is_small_order(KeyPair(bytes(32)).public)
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        replace(TERMS, replicas=0),
+        replace(TERMS, replicas=17),
+        replace(TERMS, max_ask_disk=-1),
+        replace(TERMS, report_price=10**24 + 1),
+        replace(TERMS, until=51),
+        replace(TERMS, until=50 + 24_001),
+    ],
+)
+def test_impossible_terms(terms: Terms) -> None:
+    with pytest.raises(pub.BadTerms):
+        prepare(make_core(), [(0, 11)], terms=terms)
+
+
+def test_the_least_pot() -> None:
+    sectors = (1 << 22) + 1
+    assert pub.least_pot(TERMS, sectors, TIMES) == 2 * (11 + 21 + 31 + 4 * 9 * 5)
+    core, least = make_core([100]), 2 * (1 + 1 + 1 + 180)
+    assert prepare(core, [(0, 1)], least).pot == least
+    with pytest.raises(pub.BadTerms, match=f"needs {least}"):
+        prepare(core, [(0, 1)], least - 1)

@@ -1,0 +1,75 @@
+"""The runner: one task per action, back-off after failures, no repetition before the effect is seen."""
+
+from __future__ import annotations
+
+import asyncio
+
+from service.roles.runner import Runner
+
+
+async def settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_an_action_runs_once_while_it_runs_and_waits_for_its_block() -> None:
+    runner, calls, gate = Runner("test"), [], asyncio.Event()
+
+    async def perform() -> int:
+        calls.append(1)
+        await gate.wait()
+        return 7
+
+    for now in (1, 2, 3):
+        runner.apply(now, [("a", perform)])
+        await settle()
+    assert len(calls) == 1
+    gate.set()
+    await settle()
+    runner.apply(6, [("a", perform)])
+    await settle()
+    assert len(calls) == 1, "its effect is in block 7, which no decision has seen"
+    runner.apply(7, [("a", perform)])
+    await settle()
+    assert len(calls) == 2
+
+
+async def test_failures_back_off_and_leave_others_alone() -> None:
+    runner, calls = Runner("test"), []
+
+    async def fail() -> None:
+        calls.append(runner)
+        raise RuntimeError("no")
+
+    async def fine() -> None:
+        calls.append(None)
+
+    tried = []
+    for now in range(1, 20):
+        before = calls.count(runner)
+        runner.apply(now, [("bad", fail), ("good", fine)])
+        await settle()
+        if calls.count(runner) > before:
+            tried.append(now)
+    assert tried == [1, 2, 4, 8, 16]
+    assert calls.count(None) > 10
+
+
+async def test_what_is_wanted_no_more_is_cancelled() -> None:
+    runner, ended = Runner("test"), []
+
+    async def forever() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(1)
+
+    runner.apply(1, [("a", forever)])
+    await settle()
+    runner.apply(2, [])
+    await settle()
+    assert ended == [1]
+    runner.apply(3, [("a", forever)])
+    await settle()
+    await runner.close()
+    assert ended == [1, 1]
