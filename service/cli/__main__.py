@@ -1,0 +1,5 @@
+"""`python -m service.cli` is `datdot`."""
+
+from . import main
+
+main()

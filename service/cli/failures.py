@@ -1,0 +1,80 @@
+"""Which failure an error of the rooms below is, for people and machines."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from service.chain_client import (
+    ChainError,
+    ConnectionLost,
+    DispatchError,
+    InvalidTransaction,
+    NotIncluded,
+    UnknownRuntime,
+    WrongChain,
+)
+from service.devnet import DevnetError
+from service.hypercore import CodecError, CoreError, CryptoError, ManifestError, ProofError, StorageError
+from service.hypercore.wire import WireError
+from service.keys import KeyFileError
+from service.node import NodeError
+from service.processes import ProcessFailed
+from service.roles.archive import ArchiveError
+from service.roles.publication import (
+    BadHead,
+    BadHeadSignature,
+    BadRanges,
+    BadTerms,
+    OversizedBlock,
+    PublicationError,
+    SmallOrderKey,
+    WrongFeedKey,
+)
+from service.roles.reader import ExportError, VerifyError
+from service.roles.sponsor import NoFunds, PlanRefused
+
+from .output import INTERNAL, Failure
+
+CODES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
+    (KeyFileError, "key_file"),
+    (WrongFeedKey, "wrong_feed_key"),
+    (BadHeadSignature, "bad_signature"),
+    (SmallOrderKey, "small_order_key"),
+    (BadHead, "bad_head"),
+    (BadRanges, "bad_ranges"),
+    (OversizedBlock, "oversized_block"),
+    (BadTerms, "bad_terms"),
+    (NoFunds, "no_funds"),
+    (PlanRefused, "plan_refused"),
+    (PublicationError, "refused"),
+    (DispatchError, "dispatch"),
+    (InvalidTransaction, "invalid_transaction"),
+    (NotIncluded, "not_included"),
+    (UnknownRuntime, "unknown_runtime"),
+    (WrongChain, "wrong_chain"),
+    (ConnectionLost, "chain_unreachable"),
+    (ChainError, "chain"),
+    (WireError, "network"),
+    (ArchiveError, "archive"),
+    (ExportError, "export"),
+    (VerifyError, "damaged"),
+    ((StorageError, sqlite3.Error), "storage"),
+    ((CoreError, ManifestError, ProofError, CodecError, CryptoError), "feed"),
+    ((NodeError, DevnetError, ProcessFailed), "node"),
+)
+
+
+def failure_of(error: Exception, where: str = "") -> Failure:
+    """The failure to show; an error that is nobody's keeps its type in the message."""
+    while isinstance(error, ExceptionGroup):  # of the tasks that ended together, the first one's tells why
+        error = error.exceptions[0]
+    if isinstance(error, Failure):
+        return error
+    if isinstance(error, DispatchError):
+        return Failure("dispatch", str(error), f"{error.pallet}.{error.name}")
+    if isinstance(error, OSError) and not isinstance(error, TimeoutError):
+        return Failure("os", error.strerror or str(error), str(error.filename or where))
+    for kind, code in CODES:
+        if isinstance(error, kind):
+            return Failure(code, str(error), where)
+    return Failure(INTERNAL, f"{type(error).__name__}: {error}", where)

@@ -1,0 +1,242 @@
+"""`datdot feed`: make, fetch, serve, check and write out feeds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from service.hypercore import Core, Corestore, CryptoError, KeyPair, parse_key
+from service.hypercore.corestore import FILE
+from service.hypercore.wire import Connection, Peer, Replication, TcpTransport
+from service.keys import KeyFile
+from service.roles import reader
+from service.roles.imports import import_once
+
+from .failures import failure_of
+from .options import Directory, Json, Key, Listen, Peers
+from .output import Failure, Output, configure_logging, run
+from .progress import bytes_progress
+
+feed_app = typer.Typer(help="Feeds: hypercores.", no_args_is_help=True)
+Feed = Annotated[str, typer.Argument(metavar="KEY", help="The feed's key, in hex or z-base-32.")]
+
+
+def describe(core: Core) -> dict[str, Any]:
+    """The object of `feed create|import|info`."""
+    return {
+        "key": core.key.hex(),
+        "discovery_key": core.discovery_key.hex(),
+        "length": core.length,
+        "byte_length": core.byte_length,
+        "fork": core.fork,
+        "tree_hash": core.tree_hash().hex(),
+    }
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """`HOST:PORT`. Raises :class:`typer.BadParameter`."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise typer.BadParameter(f"{text!r} is not HOST:PORT")
+    return host.strip("[]"), int(port)
+
+
+def parse_peers(texts: list[str] | None) -> list[Peer]:
+    """Each `KEY@HOST:PORT`. Raises :class:`typer.BadParameter`."""
+    try:
+        return [Peer.parse(text) for text in texts or ()]
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def feed_key(text: str) -> bytes:
+    """A feed's key as it was typed. Raises :class:`typer.BadParameter`."""
+    try:
+        return parse_key(text)
+    except CryptoError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def known(store: Corestore, key: bytes, directory: Path) -> Core:
+    """A feed that is in the directory. Raises :class:`Failure`."""
+    core = store.known(key)
+    if core is None:
+        raise Failure("no_such_feed", f"feed {key.hex()} is not in {directory}", str(directory))
+    return core
+
+
+def swarm_pair(key: Path | None) -> KeyPair:
+    """The swarm identity of a key file, or a throw-away one."""
+    return KeyPair.generate() if key is None else KeyPair(KeyFile.load(str(key)).swarm_seed)
+
+
+@feed_app.command()
+def create(directory: Directory, json: Json = False) -> None:
+    """Make an empty feed of one's own."""
+    out = Output(json)
+    configure_logging(json)
+
+    async def main() -> None:
+        with closing(made(directory)) as store:
+            out.result(describe(store.create()))
+
+    run(out, main, lambda error: failure_of(error, str(directory)))
+
+
+@feed_app.command("import")
+def import_(
+    path: Annotated[Path, typer.Argument(exists=True, help="A file or a folder.")],
+    directory: Directory,
+    json: Json = False,
+) -> None:
+    """Put a file or a folder into a new feed; what a crash or Ctrl-C cut off goes on from where it was."""
+    out = Output(json)
+    configure_logging(json)
+
+    async def main() -> None:
+        with closing(made(directory)) as store:
+            with bytes_progress(out, "import") as show:
+                core = await import_once(store, directory, path, show)
+            out.result(describe(core))
+
+    run(out, main, lambda error: failure_of(error, str(path)))
+
+
+@feed_app.command()
+def info(feed: Feed, directory: Directory, json: Json = False) -> None:
+    """What of a feed is here."""
+    out = Output(json)
+    configure_logging(json)
+    wanted = feed_key(feed)
+
+    async def main() -> None:
+        with closing(opened(directory)) as store:
+            out.result(describe(known(store, wanted, directory)))
+
+    run(out, main, lambda error: failure_of(error, str(directory)))
+
+
+@feed_app.command()
+def verify(feed: Feed, directory: Directory, json: Json = False) -> None:
+    """Hash everything that is here of a feed again, and check its signature."""
+    out = Output(json)
+    configure_logging(json)
+    wanted = feed_key(feed)
+
+    async def main() -> None:
+        with closing(opened(directory)) as store:
+            store.check_file()
+            core = known(store, wanted, directory)
+            with bytes_progress(out, "verify") as show:
+                found = await reader.verify_feed(core, show)
+            out.result(
+                {
+                    "key": core.key.hex(),
+                    "length": found.length,
+                    "blocks_verified": found.blocks,
+                    "bytes_verified": found.byte_length,
+                    "tree_hash": core.tree_hash().hex(),
+                }
+            )
+
+    run(out, main, lambda error: failure_of(error, str(directory)))
+
+
+@feed_app.command()
+def serve(
+    feed: Feed, directory: Directory, listen: Listen = "127.0.0.1:0", key: Key = None, json: Json = False
+) -> None:
+    """Serve a feed to any hypercore peer, until Ctrl-C."""
+    out = Output(json)
+    configure_logging(json)
+    wanted = feed_key(feed)
+    host, port = parse_listen(listen)
+
+    async def main() -> None:
+        with closing(opened(directory)) as store:
+            core = known(store, wanted, directory)
+            pair = swarm_pair(key)
+            async with TcpTransport(pair, on_connection=_server_of(store, core)) as transport:
+                address = await transport.listen(host, port)
+                out.result({"peer": str(Peer(pair.public, *address)), "key": core.key.hex()})
+                while True:
+                    await asyncio.sleep(1.0)
+                    store.refresh()  # blocks that another process appends are announced
+
+    run(out, main, lambda error: failure_of(error, listen), quiet_interrupt=True)
+
+
+def _server_of(store: Corestore, core: Core) -> Callable[[Connection], None]:
+    def find(discovery_key: bytes) -> Core | None:
+        store.refresh()
+        return core if discovery_key == core.discovery_key else None
+
+    return lambda connection: Replication.of(connection).serve(find)
+
+
+@feed_app.command()
+def fetch(feed: Feed, directory: Directory, peer: Peers = None, key: Key = None, json: Json = False) -> None:
+    """Fetch a feed from peers into DIR."""
+    out = Output(json)
+    configure_logging(json)
+    wanted, peers = feed_key(feed), parse_peers(peer)
+    if not peers:
+        raise typer.BadParameter("there is no peer to fetch from: --peer KEY@HOST:PORT")
+
+    async def main() -> None:
+        with closing(made(directory)) as store:
+            core = store.get(wanted)
+            await _fetch(out, core, peers, key)
+            out.result(describe(core))
+
+    run(out, main, lambda error: failure_of(error, str(directory)))
+
+
+async def _fetch(out: Output, core: Core, peers: list[Peer], key: Path | None) -> None:
+    async with TcpTransport(swarm_pair(key), peers) as transport:
+        with bytes_progress(out, "fetch") as show:
+            await reader.fetch_feed(core, transport, None, show)
+
+
+@feed_app.command()
+def export(
+    feed: Feed,
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="Where to write it; it must not exist.")],
+    directory: Directory,
+    peer: Peers = None,
+    key: Key = None,
+    json: Json = False,
+) -> None:
+    """Write the imported file or folder out; of any other feed, its blocks one after another."""
+    out = Output(json)
+    configure_logging(json)
+    wanted, peers = feed_key(feed), parse_peers(peer)
+
+    async def main() -> None:
+        with closing(made(directory) if peers else opened(directory)) as store:
+            core = store.get(wanted) if peers else known(store, wanted, directory)
+            if peers:
+                await _fetch(out, core, peers, key)
+            with bytes_progress(out, "export") as show:
+                await reader.export_feed(core, target, show)
+            out.result({"key": core.key.hex(), "out": str(target), "byte_length": core.byte_length})
+
+    run(out, main, lambda error: failure_of(error, str(target)))
+
+
+def made(directory: Path) -> Corestore:
+    """The corestore of a directory; both are made if they are not there."""
+    directory.mkdir(parents=True, exist_ok=True)
+    return Corestore(directory)
+
+
+def opened(directory: Path) -> Corestore:
+    """The corestore of a directory that has one. Raises :class:`Failure`."""
+    if not (directory / FILE).exists():
+        raise Failure("no_such_feed", f"there are no feeds in {directory}", str(directory))
+    return Corestore(directory)

@@ -1,0 +1,44 @@
+"""`datdot key`: key files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from service.keys import KeyFile, KeyFileError
+
+from .failures import failure_of
+from .options import Json
+from .output import Output
+
+key_app = typer.Typer(help="Key files.", no_args_is_help=True)
+
+
+def _show(out: Output, keys: KeyFile) -> None:
+    out.result({"account": keys.address, "swarm_key": keys.swarm_key.hex(), "statement_key": keys.statement_key.hex()})
+
+
+@key_app.command()
+def create(
+    file: Annotated[Path, typer.Argument(help="Where to write it; it must not exist.")], json: Json = False
+) -> None:
+    """Make fresh keys and write them to FILE (mode 0600)."""
+    out = Output(json)
+    try:
+        keys = KeyFile.create(file)
+    except (KeyFileError, OSError) as error:
+        out.fail(failure_of(error, str(file)))
+    _show(out, keys)
+
+
+@key_app.command()
+def show(file: Annotated[str, typer.Argument(help="A key file, or //Alice.")], json: Json = False) -> None:
+    """Show the public parts of a key file."""
+    out = Output(json)
+    try:
+        keys = KeyFile.load(file)
+    except (KeyFileError, OSError) as error:
+        out.fail(failure_of(error, file))
+    _show(out, keys)

@@ -1,0 +1,114 @@
+"""`datdot node`, `datdot devnet` and `datdot demo`."""
+
+from __future__ import annotations
+
+import json as json_module
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from service.demo import run_demo
+from service.devnet import Devnet, run_devnet
+from service.node import ROLES, NodeSettings, run_node
+
+from .failures import failure_of
+from .feed import parse_listen, parse_peers
+from .options import DEFAULT_CHAIN, Directory, Json, Key, Peers, checked_url
+from .output import EXIT_FAILED, EXIT_USAGE, Failure, Output, configure_logging, run
+
+Which = Annotated[
+    str, typer.Option("--chain", metavar="model|wasm|ws://…", help="The mock chain's backend, or a chain.")
+]
+
+
+def node(
+    directory: Directory,
+    chain: Annotated[
+        str | None,
+        typer.Option(
+            "--chain", envvar="DATDOT_CHAIN", metavar="URL", callback=checked_url, help="The chain's RPC address."
+        ),
+    ] = None,
+    roles: Annotated[str | None, typer.Option(metavar="a,b", help=f"Some of {', '.join(ROLES)}.")] = None,
+    listen: Annotated[
+        str | None, typer.Option("--listen", metavar="HOST:PORT", help="Port 0 picks a free one.")
+    ] = None,
+    peer: Peers = None,
+    key: Key = None,
+    json: Json = False,
+) -> None:
+    """Run a peer. What is not given is as at its last run in DIR; keys are made at the first."""
+    out = Output(json)
+    configure_logging(json)
+    parse_peers(peer)
+    unknown = [role for role in roles.split(",") if role not in ROLES] if roles else []
+    if unknown:
+        raise typer.BadParameter(f"--roles {','.join(unknown)}: a node's roles are some of {', '.join(ROLES)}")
+
+    async def main() -> None:
+        before = NodeSettings.load(directory)
+        if before is None and roles is None:
+            raise Failure("usage", "a node's first start needs --roles", "--roles", EXIT_USAGE)
+        host, port = parse_listen(listen) if listen else (before.host, before.port) if before else ("127.0.0.1", 0)
+        settings = NodeSettings(
+            chain=chain or (before.chain if before else DEFAULT_CHAIN),
+            roles=tuple(roles.split(",")) if roles else before.roles if before else (),
+            host=host,
+            port=port,
+            peers=tuple(peer) if peer else before.peers if before else (),
+            key=str(key) if key else before.key if before else None,
+            genesis=before.genesis if before else None,
+        )
+        await run_node(directory, settings, out.result, _progress_lines(out))
+
+    run(out, main, failure_of, quiet_interrupt=True)
+
+
+def _progress_lines(out: Output) -> Any:
+    def tell(event: dict[str, object]) -> None:
+        if out.json:
+            sys.stdout.write(json_module.dumps(event) + "\n")
+            sys.stdout.flush()
+
+    return tell
+
+
+def devnet(directory: Directory, chain: Which = "model", peer: Peers = None, json: Json = False) -> None:
+    """Run a network of peers on this machine; prints one JSON line when it is ready."""
+    out = Output(json=True)
+    configure_logging(json)
+    parse_peers(peer)
+
+    async def main() -> None:
+        await run_devnet(Devnet(directory, chain, tuple(peer or ())), out.result)
+
+    run(out, main, failure_of, quiet_interrupt=True)
+
+
+def demo(
+    path: Annotated[Path | None, typer.Argument(exists=True, help="What to import (default: this repository).")] = None,
+    chain: Which = "model",
+    directory: Annotated[
+        Path | None, typer.Option("--dir", metavar="DIR", help="Keep all that the peers stored (else it is removed).")
+    ] = None,
+    replicas: Annotated[int, typer.Option(min=1, max=4, help="Copies to be made.")] = 3,
+    json: Json = False,
+) -> None:
+    """The whole job once: publish, place, encode, challenge, attest, pay, lose the author, read back."""
+    out = Output(json)
+    configure_logging(json, None if json else "warning")
+
+    async def main() -> None:
+        result = await run_demo(
+            path, chain, directory and directory.absolute(), replicas, out.console if not json else None
+        )
+        if json:
+            out.result(result)
+        if not result["ok"]:
+            if not json:
+                out.console.print(f"failed: {result['reason']}", markup=False, soft_wrap=True)
+            raise SystemExit(EXIT_FAILED)
+
+    run(out, main, failure_of)

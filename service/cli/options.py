@@ -1,0 +1,46 @@
+"""The options that many commands share, declared once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+DEFAULT_CHAIN = "ws://127.0.0.1:9944"
+
+
+def checked_url(url: str | None) -> str | None:
+    """An RPC address as it was given. Raises :class:`typer.BadParameter` when it is none."""
+    if url is not None:
+        try:
+            parts = urlsplit(url)
+            right = parts.scheme in ("ws", "wss") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            right = False
+        if not right:
+            raise typer.BadParameter(f"{url!r} is not an address such as {DEFAULT_CHAIN}")
+    return url
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON: one object, or one a line for streams.")]
+Chain = Annotated[
+    str,
+    typer.Option(
+        "--chain", envvar="DATDOT_CHAIN", metavar="URL", callback=checked_url, help="The chain's RPC address."
+    ),
+]
+Key = Annotated[
+    Path | None,
+    typer.Option(
+        "--key", envvar="DATDOT_KEY", metavar="FILE", help="The key file that signs (or //Alice on a test chain)."
+    ),
+]
+Directory = Annotated[Path, typer.Option("--dir", metavar="DIR", help="Where this peer keeps what it stores.")]
+Listen = Annotated[
+    str, typer.Option("--listen", metavar="HOST:PORT", help="Address to listen on; port 0 picks a free one.")
+]
+Peers = Annotated[
+    list[str] | None, typer.Option("--peer", metavar="KEY@HOST:PORT", help="A static peer; may be given many times.")
+]

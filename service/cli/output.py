@@ -1,0 +1,123 @@
+"""What every command shares: results and errors as text or JSON, exit codes, logging, and Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import structlog
+from rich.console import Console
+from typer._click.exceptions import ClickException
+
+EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+INTERNAL = "internal"
+"""The code of an error that nobody expected."""
+
+
+@dataclass(slots=True)
+class Failure(Exception):
+    """A command's failure: a short machine-readable ``code``, what was wrong, and where."""
+
+    code: str
+    message: str
+    where: str = ""
+    exit_code: int = EXIT_FAILED
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.where})" if self.where else self.message
+
+
+@dataclass(slots=True)
+class Output:
+    """Where a command's results go: lines for people, or JSON objects on stdout."""
+
+    json: bool = False
+    console: Console = field(default_factory=lambda: Console(highlight=False))
+
+    def result(self, value: dict[str, Any], text: str | None = None) -> None:
+        """Print one result: the object in JSON mode, else ``text`` or the object's fields line by line."""
+        if self.json:
+            sys.stdout.write(json.dumps(value) + "\n")
+            sys.stdout.flush()
+        elif text is not None:
+            self.console.print(text, markup=False, soft_wrap=True)
+        else:
+            width = max((len(key) for key in value), default=0)
+            for key, item in value.items():
+                shown = json.dumps(item) if isinstance(item, dict | list) else item
+                self.console.print(f"{key.replace('_', ' '):<{width}}  {shown}", markup=False, soft_wrap=True)
+
+    def fail(self, failure: Failure) -> NoReturn:
+        """Print ``failure`` (JSON: the error object on stdout) and leave with its exit code."""
+        if self.json:
+            error = {"code": failure.code, "message": failure.message, "where": failure.where}
+            sys.stdout.write(json.dumps({"error": error}) + "\n")
+            sys.stdout.flush()
+        else:
+            Console(stderr=True, highlight=False).print(f"error: {failure}", markup=False, soft_wrap=True)
+        raise SystemExit(failure.exit_code)
+
+
+def configure_logging(as_json: bool, level: str | None = None) -> None:
+    """Send structured logs to stderr: JSON lines for machines, else key=value lines."""
+    renderer: Any = (
+        structlog.processors.JSONRenderer()
+        if as_json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
+    )
+    chosen = getattr(logging, (level or os.environ.get("DATDOT_LOG", "info")).upper(), logging.INFO)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(chosen),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+
+
+def run(
+    out: Output,
+    main: Callable[[], Coroutine[Any, Any, None]],
+    failures: Callable[[Exception], Failure],
+    quiet_interrupt: bool = False,
+) -> None:
+    """Run ``main``; SIGINT and SIGTERM cancel it, so that everything is closed; a failure is printed as ``failures`` says.
+
+    ``quiet_interrupt``: to be interrupted is how the command ends.
+    """
+
+    async def interruptible() -> None:
+        task = asyncio.ensure_future(main())
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, task.cancel)
+        await task
+
+    try:
+        asyncio.run(interruptible())
+    except asyncio.CancelledError:
+        if quiet_interrupt:
+            return
+        out.fail(Failure("interrupted", "interrupted", exit_code=EXIT_FAILED))
+    except Failure as failure:
+        out.fail(failure)
+    except ClickException:
+        raise  # usage: told where the command line is known
+    except Exception as error:  # the outermost frame: every error is shown, none is lost
+        shown = failures(error)
+        if shown.code == INTERNAL:
+            logging.getLogger("datdot").error("this should not have happened", exc_info=error)
+        out.fail(shown)

@@ -1,0 +1,30 @@
+"""A progress line with rate and time left: on a terminal it moves, in a log it is a line now and then, with --json it is silent."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from .output import Output
+
+
+@contextmanager
+def bytes_progress(out: Output, what: str) -> Iterator[Callable[[int, int], None] | None]:
+    """Gives what to call with (bytes done, bytes in all)."""
+    if out.json or not sys.stderr.isatty():
+        yield None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
