@@ -11,6 +11,7 @@ from wire_peers import SECONDS, Impostor, Side, closed, hear, side, speak, until
 
 from service.hypercore import BlockProof, BlockRequest, Core, CoreError, KeyPair, Proof, ProofError, Request
 from service.hypercore.wire import (
+    ChannelClosed,
     ConnectError,
     ConnectionClosed,
     Peer,
@@ -216,6 +217,21 @@ async def test_nobody_to_ask_and_nothing_to_get(monkeypatch: pytest.MonkeyPatch)
         with pytest.raises(ReplicationError, match="blocks 0 to 300: not to be had from"):
             await fetch(half, await two.connect(one))
         assert half.ranges() == [(0, 7), (8, 300)]
+
+
+async def test_a_channel_that_nobody_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.hypercore.wire.connection.CHANNEL_SECONDS", 0.2)
+    async with side() as one, side() as two:
+        connection = await two.connect(one)
+        await until(lambda: bool(one.incoming))
+        # whoever dialled has not said yet what it serves: it rejects nothing
+        channel = one.incoming[0].open("datdot/nothing", None)
+        with pytest.raises(ChannelClosed, match="datdot/nothing was not opened within"):
+            await channel.opened()
+        core = feed(one)
+        copy = two.store.get(core.key)
+        await fetch(copy, connection)
+        assert content(copy) == BLOCKS, "the connection serves on"
 
 
 async def test_one_fetcher_for_a_core_and_a_connection() -> None:

@@ -192,10 +192,15 @@ class FakeChain:
         return FakeBlocks(self, self.number)
 
     async def until(self, holds: Any) -> None:
-        """Wait for a state, block after block."""
-        async with asyncio.timeout(60):
-            while not holds():
-                await self.wait_for(self.number + 1)
+        """Wait for a state, block after block; where it does not come, say what everybody waits for instead."""
+        try:
+            async with asyncio.timeout(60):
+                while not holds():
+                    await self.wait_for(self.number + 1)
+        except TimeoutError:
+            for task in asyncio.all_tasks():
+                task.print_stack(limit=8)
+            raise
 
     def signer(self, account: bytes) -> FakeSigner:
         return FakeSigner(self, account)

@@ -12,7 +12,7 @@ from live_net import Net, author, blocks, check_copy, copied, is_active, read_ba
 from structlog.testing import capture_logs
 
 from service.chain_client.types import CopyState
-from service.hypercore.wire import ChannelClosed, ReplicationError
+from service.hypercore.wire import Channel, ChannelClosed, ReplicationError
 from service.roles.context import RolesConfig
 from service.roles.copy import messages as m
 from service.roles.encoding import EncoderRole
@@ -178,6 +178,30 @@ async def test_a_second_channel_of_the_encoder_replaces_the_first(net: Net) -> N
         check_copy(net, hoster, core, copy)
         stored = hoster.stored()
         assert stored == sorted(set(stored))
+
+
+async def test_a_hoster_that_says_nothing_holds_its_encoder_only_for_a_while(
+    net: Net, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.roles.copy.send.SILENCE_SECONDS", 0.3)
+
+    class Mute(HosterRole):
+        async def _receive(self, channel: Channel) -> None:
+            with suppress(ChannelClosed):
+                while True:
+                    await channel.receive()
+
+    _, core = await author(net)
+    hoster = await net.start("Hoster", Mute)
+    encoder = await net.start("Encoder", EncoderRole)
+    with capture_logs() as logs:
+        copy = net.chain.assign(net.chain.publish(core), hoster.account, encoder.account)
+        await net.chain.until(lambda: any("has not sent its state" in str(line) for line in logs))
+    hoster._role = HosterRole
+    monkeypatch.setattr("service.roles.copy.send.SILENCE_SECONDS", 120.0)
+    await hoster.restart()
+    await net.chain.until(is_active(net, copy))
+    check_copy(net, hoster, core, copy)
 
 
 @pytest.mark.parametrize("kill", ["nobody", "hoster", "encoder"])

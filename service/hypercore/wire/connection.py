@@ -21,14 +21,29 @@ KEEP_ALIVE_SECONDS = 15.0
 FRAME_SECONDS = 300.0
 CLOSE_SECONDS = 10.0
 SETTLE_SECONDS = 15.0
+CHANNEL_SECONDS = 20.0
 READ_BUFFER = 256 * 1024
 WRITE_HIGH_WATER = 1024 * 1024
 MAX_UNREAD_BYTES = 4 * 1024 * 1024
 MESSAGE_COST = 256  # what holding a message costs beside its bytes
 MAX_FLOOD_BYTES = 64 * 1024 * 1024
 
+DEAD_SECONDS = 60
+
 Accept = Callable[["Connection", "bytes | None", bytes], "bytes | None"]
 Handle = Callable[["Channel"], Awaitable[None]]
+
+
+def notice_silence(opened: socket.socket) -> None:
+    """Let the kernel end an idle connection whose other host went without a word, some ``DEAD_SECONDS`` later.
+
+    Where a platform has not got one of these options, its own (longer) time holds.
+    """
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", DEAD_SECONDS // 2), ("TCP_KEEPINTVL", DEAD_SECONDS // 6), ("TCP_KEEPCNT", 3)):
+        option = getattr(socket, name, None)
+        if option is not None:
+            opened.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 class Shared:
@@ -189,7 +204,7 @@ class Connection(asyncio.BufferedProtocol):
         transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
         opened = transport.get_extra_info("socket")
         if opened is not None:
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # a peer that is gone without a word
+            notice_silence(opened)
         peer = transport.get_extra_info("peername")
         self.address = f"{peer[0]}:{peer[1]}" if peer else ""
         start = self._stream.start()
@@ -355,12 +370,17 @@ class Channel:
         self._wake.set()
 
     async def opened(self) -> bytes:
-        """Wait until the peer opened it, too; its handshake. Raises :class:`ChannelClosed`."""
-        while self._remote_handshake is None:
-            if self._reason is not None:
-                raise ChannelClosed(self._reason)
-            self._wake.clear()
-            await self._wake.wait()
+        """Wait until the peer opened it, too, but not for long; its handshake. Raises :class:`ChannelClosed`."""
+        try:
+            async with asyncio.timeout(CHANNEL_SECONDS):
+                while self._remote_handshake is None:
+                    if self._reason is not None:
+                        raise ChannelClosed(self._reason)
+                    self._wake.clear()
+                    await self._wake.wait()
+        except TimeoutError:
+            self.close()
+            raise ChannelClosed(f"{self.protocol} was not opened within {CHANNEL_SECONDS:.0f} s") from None
         return self._remote_handshake
 
     async def receive(self) -> tuple[int, bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import structlog
@@ -26,6 +26,7 @@ from .stream import SECTOR, Position, StreamError
 log = structlog.get_logger(__name__)
 
 KEEP_POINT_SECTORS = 4096
+SILENCE_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,8 @@ async def send_copy(channel: Channel, job: SegmentJob, work: Work) -> m.Receipt:
     Raises PeerRefused, CopyRefused, StreamError, ChannelClosed, and what the feed raises.
     """
     sender = CopySender(job, work.sign, verify)
-    begin = sender.receive(m.decode(*await channel.receive()))
+    async with _patience("its state"):
+        begin = sender.receive(m.decode(*await channel.receive()))
     assert isinstance(begin, Begin)
     session = _Sending(channel, job, work, sender, begin)
     listening = asyncio.create_task(session.listen())
@@ -76,6 +78,16 @@ async def send_copy(channel: Channel, job: SegmentJob, work: Work) -> m.Receipt:
         for task in (listening, sending):
             task.cancel()
         await asyncio.gather(listening, sending, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _patience(what: str) -> AsyncIterator[None]:
+    """A hoster that is there and says nothing must not hold its encoder for ever. Raises ChannelClosed."""
+    try:
+        async with asyncio.timeout(SILENCE_SECONDS):
+            yield
+    except TimeoutError:
+        raise ChannelClosed(f"the hoster has not sent {what} within {SILENCE_SECONDS:.0f} s") from None
 
 
 class _Sending:
@@ -167,19 +179,20 @@ class _Sending:
     async def _send(self, message: m.Message) -> None:
         if isinstance(message, m.Sectors):
             count = len(message.data) // SECTOR
-            await self._until(lambda: self._sender.room() >= count)
+            await self._until(lambda: self._sender.room() >= count, "an acknowledgement")
             self._sender.sent(message.first, count)
         elif isinstance(message, m.Blocks):
             self._announced += sum(block.length for block in message.blocks)
         await self._channel.send(*m.encode(message))
 
-    async def _until(self, holds: Callable[[], bool]) -> None:
+    async def _until(self, holds: Callable[[], bool], what: str) -> None:
         while not holds():
             self._news.clear()
-            await self._news.wait()
+            async with _patience(what):
+                await self._news.wait()
 
     async def _acknowledged(self, sectors: int) -> None:
-        await self._until(lambda: self._sender.acked >= sectors)
+        await self._until(lambda: self._sender.acked >= sectors, "an acknowledgement")
 
     # ---- the tree, and checkpoints over exactly what the hoster has stored
 
@@ -213,6 +226,6 @@ class _Sending:
     async def _checkpoint(self, sectors: int) -> m.Receipt:
         self._receipt = None
         await self._channel.send(*m.encode(self._sender.checkpoint(sectors, self._frontier.root())))
-        await self._until(lambda: self._receipt is not None)
+        await self._until(lambda: self._receipt is not None, "its receipt")
         assert self._receipt is not None
         return self._receipt
