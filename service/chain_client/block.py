@@ -39,6 +39,8 @@ class Block:
     hash: bytes
     parent: bytes
     events: tuple[EventRecord, ...]
+    #: The node had dropped the block's state before it was read: what its events were is not known.
+    discarded: bool = False
 
     @property
     def ref(self) -> BlockRef:

@@ -6,8 +6,8 @@ import asyncio
 from types import TracebackType
 from typing import Any, TypeVar
 
-from .block import BlockRef, Header
-from .errors import ConnectionLost, UnknownRuntime
+from .block import Block, BlockRef, Header
+from .errors import ConnectionLost, StateDiscarded, UnknownRuntime
 from .extrinsic import compact
 from .rpc import REQUEST_SECONDS, Rpc
 from .runtime import EventRecord, Runtime, blake2_256
@@ -190,6 +190,17 @@ class ChainClient:
             "state_getStorage", "0x" + runtime.storage_key("System", "Events").hex(), "0x" + block.hex()
         )
         return () if raw is None else runtime.decode_events(bytes.fromhex(raw[2:]))
+
+    async def block(self, block: bytes) -> Block:
+        """A block with its events; marked where the node has dropped its state. Raises :class:`ConnectionLost`."""
+        header = await self.header(block)
+        if header is None:
+            raise ConnectionLost(f"{self.url} does not know block {block.hex()}")
+        try:
+            events = await self.events(block)
+        except StateDiscarded:
+            return Block(header.number, block, header.parent, (), discarded=True)
+        return Block(header.number, block, header.parent, events)
 
     async def balance(self, account: bytes, at: bytes | None = None) -> int:
         """An account's free balance, in the smallest unit."""

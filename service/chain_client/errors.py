@@ -23,6 +23,14 @@ class RpcError(ChainError):
         self.code, self.message, self.data = code, message, data
 
 
+class SignerBusy(ChainError):
+    """Another process signs for this account with the same table."""
+
+
+class StateDiscarded(RpcError):
+    """The node keeps the states of its last blocks only, and that of the block asked for is gone (`--state-pruning`)."""
+
+
 class WrongChain(ChainError):
     """The node is on another chain than the one that this state belongs to."""
 
@@ -37,6 +45,10 @@ class InvalidTransaction(ChainError):
 
 class NotIncluded(ChainError):
     """The extrinsic did not enter a finalized block: usurped, dropped, invalidated, or its mortality passed."""
+
+
+class OutcomeLost(ChainError):
+    """The extrinsic is in a finalized block whose state the node dropped before it was read: it may have failed there."""
 
 
 class DispatchError(ChainError):

@@ -63,7 +63,8 @@ class Follower:
     """Walks the finalized chain from ``start`` (None: from the finalized head of the first look on), by parent hash.
 
     Whoever reads :meth:`blocks` has a position of its own, so a slow reader holds nobody up and costs no memory: what is
-    no more among the last :data:`KEPT_BLOCKS` is asked of the node again.
+    no more among the last :data:`KEPT_BLOCKS` is asked of the node again. Blocks whose states the node has dropped come
+    all the same, marked as such: who was away too long goes on with what the later states say.
     """
 
     def __init__(
@@ -130,14 +131,14 @@ class Follower:
 
     async def _advance(self, head: BlockRef) -> None:
         if self._cursor is None:
-            first_seen = await self._load(head.hash)
+            first_seen = await self._client.block(head.hash)
             self._base = BlockRef(first_seen.number - 1, first_seen.parent)
             await self._publish(first_seen)
         while self._cursor is not None and self._cursor.number < head.number:
             first = self._cursor.number + 1
             numbers = range(first, min(head.number + 1, first + LOADED_AT_ONCE))
             hashes = await asyncio.gather(*(self._hash_below(number, head) for number in numbers))
-            for block in await asyncio.gather(*map(self._load, hashes)):
+            for block in await asyncio.gather(*map(self._client.block, hashes)):
                 _check_parent(block, self._cursor)
                 await self._publish(block)
 
@@ -147,13 +148,9 @@ class Follower:
             raise ConnectionLost(f"{self._client.url} does not know block {number}")
         return found
 
-    async def _load(self, block_hash: bytes) -> Block:
-        header = await self._client.header(block_hash)
-        if header is None:
-            raise ConnectionLost(f"{self._client.url} does not know block {block_hash.hex()}")
-        return Block(header.number, header.hash, header.parent, await self._client.events(block_hash))
-
     async def _publish(self, block: Block) -> None:
+        if block.discarded and (self.latest is None or not self.latest.discarded):
+            log.warning("the node has dropped old states: what happened in them is not known", first=block.number)
         self._cursor = block.ref
         self._kept[block.number] = block
         self._kept.pop(block.number - KEPT_BLOCKS, None)
@@ -167,7 +164,7 @@ class Follower:
         if kept is not None:
             return kept
         assert self.latest is not None
-        return await self._load(await self._hash_below(number, self.latest.ref))
+        return await self._client.block(await self._hash_below(number, self.latest.ref))
 
 
 class Blocks:

@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import structlog
 
-from .errors import ConnectionLost, RpcError, WrongChain
+from .errors import ConnectionLost, RpcError, StateDiscarded, WrongChain
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +26,7 @@ FIRST_RETRY_SECONDS = 0.25
 LONGEST_RETRY_SECONDS = 4.0
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 MAX_UNREAD = 4096
+DISCARDED = "State already discarded"  # by which a node says it; the code is that of all unknown blocks
 UNSUBSCRIBED = 0  # the id of requests whose answers nobody waits for
 
 
@@ -296,7 +297,9 @@ class Rpc:
             if not isinstance(error, dict) or not isinstance(error.get("code"), int):
                 pending.answer.set_exception(ConnectionLost(f"{self.url}: an error without a code: {error!r:.200}"))
                 return
-            pending.answer.set_exception(RpcError(error["code"], str(error.get("message", "")), error.get("data")))
+            reason, data = str(error.get("message", "")), error.get("data")
+            kind = StateDiscarded if DISCARDED in f"{reason} {data}" else RpcError
+            pending.answer.set_exception(kind(error["code"], reason, data))
             return
         result = message.get("result")
         if pending.subscription is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .block import BlockRef
-from .errors import ChainError, WrongChain
+from .errors import ChainError, SignerBusy, WrongChain
 from .runtime import EventRecord
 
 VERSION = 1
@@ -61,7 +61,7 @@ class SentTable:
     """One account's table, in a SQLite file that only one process may have open."""
 
     def __init__(self, path: Path) -> None:
-        """Raises :class:`ChainError` when another process has it, or when it is none of this version."""
+        """Raises :class:`SignerBusy` when another process has it, :class:`ChainError` when it is none of this version."""
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -81,13 +81,9 @@ class SentTable:
             self._db.execute("COMMIT")
         except sqlite3.DatabaseError as error:
             self._db.close()
-            locked = isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
-            why = (
-                "another process is signing for this account with it"
-                if locked
-                else f"no table of this service: {error}"
-            )
-            raise ChainError(f"{path}: {why}") from error
+            if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+                raise SignerBusy(f"{path}: another process is signing for this account with it") from error
+            raise ChainError(f"{path}: no table of this service: {error}") from error
         if version not in (0, VERSION):
             self._db.close()
             raise ChainError(f"{path} is a table of version {version}, not {VERSION}")

@@ -17,9 +17,19 @@ from typing import Any, Protocol
 import structlog
 from scalecodec.utils.ss58 import ss58_encode
 
-from .block import Block, BlockRef
+from .block import Block
 from .client import ChainClient
-from .errors import ChainError, ConnectionLost, DispatchError, InvalidTransaction, NotIncluded, RpcError, UnknownRuntime
+from .errors import (
+    ChainError,
+    ConnectionLost,
+    DispatchError,
+    InvalidTransaction,
+    NotIncluded,
+    OutcomeLost,
+    RpcError,
+    StateDiscarded,
+    UnknownRuntime,
+)
 from .extrinsic import PERIOD, Mortality, extrinsic_hash, payload, signed, signer_of
 from .follower import Follower
 from .runtime import Call, EventRecord, Runtime
@@ -57,15 +67,15 @@ class Signer:
     """
 
     def __init__(self, client: ChainClient, keypair: KeyPair, path: Path, follower: Follower) -> None:
-        """Raises :class:`ChainError` when another process signs with ``path``."""
+        """Raises :class:`SignerBusy` when another process signs with ``path``."""
         self._client, self._keypair, self._follower = client, keypair, follower
         self.account = bytes(keypair.public_key)
         self._address = ss58_encode(self.account)
         self._table = SentTable(path)
         self._lock = asyncio.Lock()
         self._sent: dict[bytes, Sent] = {}
-        #: by call: receipts of what an earlier run sent
-        self._earlier: dict[bytes, list[Receipt]] = {}
+        #: by call: what became of those that an earlier run sent and that are in the chain
+        self._earlier: dict[bytes, list[Receipt | OutcomeLost]] = {}
         self._ready = asyncio.Event()
         self._stopped: ChainError | None = None
 
@@ -96,8 +106,8 @@ class Signer:
         same call was sent by an earlier run that did not learn its fate, then it is not sent again: its receipt comes
         back, once. So it is for a caller that was cancelled, as long as the call may still be included.
 
-        Raises :class:`DispatchError`, :class:`InvalidTransaction`, :class:`NotIncluded`, :class:`UnknownRuntime`, and
-        :class:`ConnectionLost` when nothing was sent.
+        Raises :class:`DispatchError`, :class:`InvalidTransaction`, :class:`NotIncluded`, :class:`OutcomeLost`,
+        :class:`UnknownRuntime`, and :class:`ConnectionLost` when nothing was sent.
         """
         await self._ready.wait()
         async with self._lock:
@@ -110,7 +120,10 @@ class Signer:
                 raise UnknownRuntime(f"cannot sign for runtime {runtime.spec_version}: {runtime.cannot_sign}")
             encoded = runtime.encode_call(call)
             earlier = self._take_earlier(encoded)
+            if isinstance(earlier, OutcomeLost):
+                raise earlier
             if earlier is not None:
+                log.info("an earlier run has sent this", call=str(call), block=earlier.block.number)
                 return earlier
             sent = self._orphan(encoded) or await self._send(str(call), encoded)
             if self._stopped is not None:
@@ -122,12 +135,12 @@ class Signer:
             sent.orphaned = True
             raise
 
-    def _take_earlier(self, encoded: bytes) -> Receipt | None:
-        receipts = self._earlier.get(encoded)
-        if receipts is None:
+    def _take_earlier(self, encoded: bytes) -> Receipt | OutcomeLost | None:
+        fates = self._earlier.get(encoded)
+        if fates is None:
             return None
-        found = receipts.pop(0)
-        if not receipts:
+        found = fates.pop(0)
+        if not fates:
             del self._earlier[encoded]
         return found
 
@@ -266,17 +279,19 @@ class Signer:
                 if name in hashes:
                     hashes.discard(name)
                     if settle is not None:
-                        events = await self._client.events(block_hash)
-                        await settle(self._sent[name], BlockRef(number, block_hash), index, events)
+                        await settle(self._sent[name], await self._client.block(block_hash), index)
         return not hashes
 
     async def _look_into(self, block: Block) -> None:
         for index, name in enumerate(map(extrinsic_hash, await self._client.extrinsics(block.hash))):
             if name in self._sent:
-                await self._settle(self._sent[name], block.ref, index, block.events)
+                await self._settle(self._sent[name], block, index)
         if not self._sent:
             return
-        next_nonce = await self._client.nonce(self.account, block.hash)
+        try:
+            next_nonce = await self._client.nonce(self.account, block.hash)
+        except StateDiscarded:
+            return  # a later block says it, too
         for sent in sorted(self._sent.values(), key=lambda sent: sent.nonce):
             if sent.nonce < next_nonce and sent.birth < block.number:
                 self._fail(sent, NotIncluded(f"{sent.name}: another extrinsic took nonce {sent.nonce} (usurped)"))
@@ -292,19 +307,25 @@ class Signer:
         except (InvalidTransaction, NotIncluded) as error:
             self._fail(sent, error)
 
-    async def _settle(self, sent: Sent, block: BlockRef, index: int, events: tuple[EventRecord, ...]) -> None:
-        own = tuple(record for record in events if record.extrinsic == index)
+    async def _settle(self, sent: Sent, block: Block, index: int) -> None:
+        own = tuple(record for record in block.events if record.extrinsic == index)
         failure = _failure(own)
         if failure is not None:
             runtime = await self._client.runtime_at(block.hash)
             self._fail(sent, DispatchError(*runtime.dispatch_error(failure)))
             return
-        self._forget(sent)
-        receipt = Receipt(block, index, sent.hash, own)
+        fate: Receipt | OutcomeLost = Receipt(block.ref, index, sent.hash, own)
+        if block.discarded:
+            fate = OutcomeLost(f"{sent.name}: sent before, and in block {block.number}; what it did there is not known")
+            log.warning("the node dropped the state of a block", call=sent.name, block=block.number)
         if sent.earlier and sent.orphaned:
-            self._earlier.setdefault(sent.call, []).append(receipt)
+            self._earlier.setdefault(sent.call, []).append(fate)
+        if isinstance(fate, OutcomeLost):
+            self._fail(sent, fate)
+            return
+        self._forget(sent)
         if not sent.done.done():
-            sent.done.set_result(receipt)
+            sent.done.set_result(fate)
 
     def _fail(self, sent: Sent, error: ChainError) -> None:
         self._forget(sent)

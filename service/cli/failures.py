@@ -10,6 +10,8 @@ from service.chain_client import (
     DispatchError,
     InvalidTransaction,
     NotIncluded,
+    OutcomeLost,
+    StateDiscarded,
     UnknownRuntime,
     WrongChain,
 )
@@ -50,6 +52,8 @@ CODES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
     (DispatchError, "dispatch"),
     (InvalidTransaction, "invalid_transaction"),
     (NotIncluded, "not_included"),
+    (OutcomeLost, "outcome_lost"),
+    (StateDiscarded, "state_discarded"),
     (UnknownRuntime, "unknown_runtime"),
     (WrongChain, "wrong_chain"),
     (ConnectionLost, "chain_unreachable"),

@@ -71,7 +71,7 @@ def publish(
         try:
             core = known(store, wanted, directory)
             terms = Terms(replicas, max_ask_disk, max_ask_encoding, max_ask_receiving, report_price, until)
-            async with chain_session(chain, signing) as session:
+            async with chain_session(chain, signing, keep_sent=True) as session:
                 done = await sponsor.publish_plan(session.client, session.signer, core, terms, pot, ranges)
         finally:
             store.close()
@@ -126,7 +126,7 @@ def _signed(key: Path | None, chain: str, json: bool, plan: int, act: Any) -> No
     signing = needed_key(key)
 
     async def main() -> None:
-        async with chain_session(chain, signing) as session:
+        async with chain_session(chain, signing, keep_sent=True) as session:
             block = await act(session)
             out.result({"plan": plan, "block": block.number})
 

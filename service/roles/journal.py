@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from service.chain_client import Block, BlockRef, ChainClient, CursorStore, Follower, RpcError, events
+from service.chain_client import Block, BlockRef, ChainClient, CursorStore, Follower, StateDiscarded, events
 from service.chain_client.events import Event
 from service.chain_client.types import Verdict
 from service.keys import ss58
@@ -76,7 +76,7 @@ class Journal:
         try:
             if following is not None:
                 await self._client.events(following)
-        except RpcError as error:
+        except StateDiscarded as error:
             log.warning("the node has dropped old states: events are told from now on", error=str(error))
             return None
         return cursor

@@ -45,6 +45,8 @@ async def latest_blocks(follower: Follower) -> AsyncIterator[Block]:
     blocks = follower.blocks()
     async for block in blocks:
         latest = follower.latest
+        if block.discarded:
+            continue  # its state, too, is gone
         if latest is not None and latest.number > block.number + MAX_BEHIND:
             blocks.skip_to(latest)
             yield latest

@@ -10,6 +10,7 @@ import json
 import sys
 from pathlib import Path
 
+import structlog
 from chain_world import BOB, eventually, following_peer
 
 from service.chain_client import calls
@@ -31,4 +32,5 @@ async def main(url: str, table: Path, amounts: list[int]) -> None:
 
 
 if __name__ == "__main__":
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     asyncio.run(main(sys.argv[1], Path(sys.argv[2]), [int(one) for one in sys.argv[3:]]))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from chain_world import ALICE, BOB, CHARLIE, LONGEST, UNIT, bounded, following_peer, take
+from structlog.testing import capture_logs
 
 from runtime_mock.chainspec import artifacts
 from service.chain_client import (
@@ -21,6 +22,7 @@ from service.chain_client import (
     ConnectionLost,
     DispatchError,
     Follower,
+    OutcomeLost,
     PalletError,
     WrongChain,
     calls,
@@ -50,8 +52,8 @@ def free_port() -> int:
 class RealNode:
     """A development node that can be killed and started again with its state."""
 
-    def __init__(self, base: Path) -> None:
-        self.port, self._base = free_port(), base
+    def __init__(self, base: Path, pruning: str) -> None:
+        self.port, self._base, self._pruning = free_port(), base, pruning
         self._process: Process | None = None
 
     @property
@@ -63,7 +65,7 @@ class RealNode:
             self._process = await asyncio.create_subprocess_exec(
                 *(node_binary(), "--chain", str(artifacts() / "chain-spec.json"), "--dev"),
                 *("--dev-block-time", str(BLOCK_MS), "--base-path", str(self._base / "node")),
-                *("--state-pruning", "archive", "--rpc-port", str(self.port), "--port", str(free_port())),
+                *("--state-pruning", self._pruning, "--rpc-port", str(self.port), "--port", str(free_port())),
                 *("--no-telemetry", "--no-prometheus"),
                 stdin=PIPE,
                 stdout=log,
@@ -86,8 +88,8 @@ class RealNode:
 
 
 @asynccontextmanager
-async def real_node(base: Path) -> AsyncIterator[RealNode]:
-    node = RealNode(base)
+async def real_node(base: Path, pruning: str = "archive") -> AsyncIterator[RealNode]:
+    node = RealNode(base, pruning)
     try:
         await node.start()
         yield node
@@ -161,3 +163,38 @@ async def test_a_real_node_that_is_killed_and_comes_back(binary: str, tmp_path: 
         seen += await take(blocks, receipt.block.number)
         assert [one.number for one in seen] == list(range(1, receipt.block.number + 1))
         assert await peer.client.balance(CHARLIE.public_key) == paid + 3 * UNIT
+
+
+async def test_a_node_that_has_dropped_the_states_of_the_blocks_that_were_missed(
+    binary: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with real_node(tmp_path, pruning="8") as node:
+        async with following_peer(node.url, tmp_path / "sent", BOB) as peer:
+            genesis = BlockRef(0, peer.client.genesis)
+            paid = await peer.client.balance(CHARLIE.public_key)
+            call = calls.transfer(CHARLIE.public_key, UNIT)
+            # it sends, is gone before it looks into a block, and stays away for a while
+            monkeypatch.setattr(peer.signer, "_look_into", lambda block: asyncio.sleep(0))
+            sending = asyncio.create_task(peer.signer.submit(call))
+            blocks = peer.follower.blocks()
+            async with asyncio.timeout(LONGEST):
+                while await peer.client.balance(CHARLIE.public_key) == paid:
+                    await anext(blocks)
+            included = (await peer.client.finalized()).number
+            await take(blocks, included + 20)
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+        with capture_logs() as logs:
+            async with following_peer(node.url, tmp_path / "sent", BOB, start=genesis) as peer:
+                with pytest.raises(OutcomeLost, match="sent before, and in block"):
+                    await bounded(peer.signer.submit(call))
+                assert await peer.client.balance(CHARLIE.public_key) == paid + UNIT, "not twice"
+                blocks = await take(peer.follower.blocks(genesis), included)
+                assert [one.number for one in blocks] == list(range(1, included + 1)), "each once, whether known or not"
+                assert blocks[0].discarded
+                assert not blocks[0].events
+                await take(peer.follower.blocks(), (await peer.client.finalized()).number + 1)
+                assert peer.follower.latest is not None
+                assert not peer.follower.latest.discarded
+                assert await bounded(peer.signer.submit(call)) is not None, "the signer goes on"
+        assert [line["first"] for line in logs if "has dropped old states" in line["event"]] == [1]

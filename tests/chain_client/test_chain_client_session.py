@@ -1,0 +1,84 @@
+"""Commands that sign, one after another and at the same time: what one of them sent, the next does not send again."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from chain_world import ALICE, CHARLIE, UNIT, World, bounded, eventually
+from structlog.testing import capture_logs
+
+from service.chain_client import SignerBusy, calls
+from service.keys import ss58
+from service.session import chain_session, sent_table
+
+CALL = calls.transfer(CHARLIE.public_key, UNIT)
+
+
+@pytest.fixture(autouse=True)
+def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+
+async def sealing(world: World, task: asyncio.Task[object]) -> None:
+    """Seal until a session's submission has ended."""
+    async with asyncio.timeout(60):
+        while not task.done():
+            await asyncio.wait({task}, timeout=0.05)
+            world.seal()
+
+
+async def command(world: World) -> int:
+    """The block of its call."""
+    async with chain_session(world.url, "//Alice", keep_sent=True) as session:
+        receipt = await session.signer.submit(CALL)
+        assert receipt is not None
+        return receipt.block.number
+
+
+@pytest.mark.parametrize("included", [False, True], ids=["in the pool", "in a block meanwhile"])
+async def test_a_command_that_was_cut_off_and_is_typed_again_pays_once(world: World, included: bool) -> None:
+    first = asyncio.create_task(command(world))
+    await eventually(world.pooled)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    if included:
+        world.seal(2)
+    again = asyncio.create_task(command(world))
+    await sealing(world, again)
+    assert again.result() == 1
+    assert len(world.executions(ALICE.public_key)) == 1
+    another = asyncio.create_task(command(world))
+    await sealing(world, another)
+    assert len(world.executions(ALICE.public_key)) == 2, "typed a third time, it is another payment"
+
+
+async def test_a_command_waits_for_the_end_of_one_that_signs_for_the_same_account(world: World) -> None:
+    first = asyncio.create_task(command(world))
+    await eventually(world.pooled)
+    with capture_logs() as logs:
+        second = asyncio.create_task(command(world))
+        await eventually(lambda: any("waiting for its end" in line["event"] for line in logs))
+        assert world.pooled() == 1
+        await sealing(world, first)
+        await sealing(world, second)
+    assert first.result() < second.result()
+    assert len(world.executions(ALICE.public_key)) == 2
+
+
+async def test_a_command_does_not_wait_for_ever(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.session.BUSY_SECONDS", 0.0)
+    async with chain_session(world.url, "//Alice", keep_sent=True):
+        with pytest.raises(SignerBusy, match="another process is signing for this account"):
+            await bounded(command(world))
+        async with chain_session(world.url, "//Alice"):
+            pass  # nothing is noted, nobody waits
+
+
+def test_the_note_of_an_account_on_a_chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = sent_table(b"\1" * 32, ALICE.public_key)
+    assert found == tmp_path / "datdot" / f"{'01' * 8}-{ss58(ALICE.public_key)}.sqlite"
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert sent_table(b"\1" * 32, ALICE.public_key) == tmp_path / "home/.local/state/datdot" / found.name
