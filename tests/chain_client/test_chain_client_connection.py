@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,6 +13,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from chain_world import World, bounded, eventually
+from needs import free_port
 
 from service.chain_client import ChainClient, ConnectionLost, RpcError, WrongChain
 from service.chain_client import rpc as rpc_module
@@ -30,12 +30,6 @@ async def rpc(world: World) -> AsyncIterator[Rpc]:
         yield rpc
     finally:
         await rpc.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def read_all(subscription: Subscription) -> None:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import socket
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from chain_world import ALICE, BOB, CHARLIE, LONGEST, UNIT, bounded, following_peer, take
+from needs import free_port, node_binary
 from structlog.testing import capture_logs
 
 from runtime_mock.chainspec import artifacts
@@ -31,22 +29,6 @@ from service.chain_client import (
 
 pytestmark = pytest.mark.substrate
 BLOCK_MS = 400
-
-
-def node_binary() -> str:
-    found = os.environ.get("DATDOT_NODE_BINARY") or shutil.which("polkadot-omni-node")
-    if found:
-        return found
-    why = "polkadot-omni-node is not installed: set DATDOT_NODE_BINARY"
-    if os.environ.get("CI"):
-        pytest.fail(f"{why} (in CI nothing is skipped)")
-    pytest.skip(why)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class RealNode:

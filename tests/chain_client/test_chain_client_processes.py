@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 from chain_world import ALICE, BOB, LONGEST, UNIT, World, bounded, eventually, following_peer, take
+from needs import free_port
 
 from service.chain_client import Block, BlockRef, ChainClient, ConnectionLost, calls
 
@@ -126,12 +126,6 @@ async def test_two_processes_do_not_sign_with_one_table(world: World, tmp_path: 
 
 
 # the node
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def node(tmp_path: Path, port: int, backend: str) -> Any:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from needs import free_port, node_binary
 
 from runtime_mock.chainspec import artifacts
 
@@ -46,29 +44,6 @@ class RunningChain:
             with error:
                 found = error.read()
         return found
-
-
-def missing(what: str) -> None:
-    """Skip where a tool is not installed, but not in CI."""
-    if os.environ.get("CI"):
-        pytest.fail(f"{what} (in CI nothing is skipped)")
-    pytest.skip(what)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        found: int = probe.getsockname()[1]
-        return found
-
-
-def node_binary() -> str:
-    """The real node. Skips without it."""
-    found = os.environ.get("DATDOT_NODE_BINARY") or shutil.which("polkadot-omni-node")
-    if not found:
-        missing("polkadot-omni-node is not installed: set DATDOT_NODE_BINARY")
-    assert found is not None
-    return found
 
 
 def command(backend: str, port: int, base: Path, block_ms: int) -> list[str]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chains import RunningChain, missing
+from chains import RunningChain
+from needs import missing
 
 from runtime_mock.chainspec import ChainSpec, artifacts
 

@@ -5,27 +5,19 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import os
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
+from needs import missing
 
 from service.hypercore import Core, Corestore, KeyPair
 from service.hypercore.wire import Connection, Peer, Replication, TcpTransport
 
 HERE = Path(__file__).parent
 SECONDS = 60.0
-
-
-def missing(what: str) -> None:
-    """Skip where a tool is not installed, but not in CI."""
-    if os.environ.get("CI"):
-        pytest.fail(f"{what} (in CI nothing is skipped)")
-    pytest.skip(what)
 
 
 def node_command() -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from cli_process import environment
-from npm_peer import missing
+from needs import missing
 
 pytestmark = pytest.mark.slow
 
