@@ -77,6 +77,7 @@ class AttesterRole:
             await self._runner.close()
 
     async def _step(self, block: Block) -> None:
+        self._runner.look(block.number)
         facts = await self._facts(block)
         self._runner.apply(block.number, [self._task(action, facts, block) for action in decide(facts)])
 

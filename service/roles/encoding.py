@@ -83,7 +83,12 @@ class EncoderRole:
         )
 
     def _make_key(self, copy: int, ordinal: int) -> None:
-        """Key first, then its record: a key without a record is overwritten, its modulus is on no chain."""
+        """Key first, then its record: a key without a record is overwritten, its modulus is on no chain.
+
+        One with a record stays, whoever asks for another: its modulus may be on the chain.
+        """
+        if any((record.copy, record.ordinal) == (copy, ordinal) for record in self._records()):
+            return
         key = PrivateKey.generate()
         path = self._key_path(copy, ordinal)
         make_directories(path.parent)
@@ -114,6 +119,7 @@ class EncoderRole:
             await self._runner.close()
 
     async def _step(self, block: Block) -> None:
+        self._runner.look(block.number)
         facts = await self._facts(block)
         self._runner.apply(block.number, [self._task(action, facts, block) for action in decide(facts)])
 

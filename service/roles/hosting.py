@@ -120,6 +120,7 @@ class HosterRole:
             await self._runner.close()
 
     async def _step(self, block: Block) -> None:
+        self._runner.look(block.number)
         facts = await self._facts(block)
         self._runner.apply(block.number, [self._task(action, facts) for action in decide(facts)])
 

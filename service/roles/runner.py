@@ -24,7 +24,8 @@ class Runner:
     """Runs actions by their key, block after block.
 
     An action that fails waits 1, 2, 4 … up to `longest` blocks before it is tried again. One that took effect in a block
-    is not repeated before a decision that has seen that block.
+    is not repeated before a decision that has seen that block, nor one that ended at any time before a decision whose facts
+    were read afterwards.
     """
 
     def __init__(self, role: str, longest: int = 32) -> None:
@@ -32,6 +33,11 @@ class Runner:
         self._longest = longest
         self._entries: dict[Hashable, _Entry] = {}
         self._now = 0
+        self._looked = 0
+
+    def look(self, now: int) -> None:
+        """The facts of a block are read from here on: what ends before their decision may not be among them."""
+        self._looked = max(self._looked, now)
 
     def apply(self, now: int, wanted: Iterable[tuple[Hashable, Perform]]) -> None:
         """Start what is wanted and not running; end what runs and is wanted no more."""
@@ -63,7 +69,7 @@ class Runner:
             self._log.error("failed", action=repr(key), error=f"{type(error).__name__}: {error}", retry_in_blocks=wait)
         else:
             entry.failures = 0
-            entry.not_before = max(block or 0, self._now + 1)
+            entry.not_before = max(block or 0, self._now + 1, self._looked + 1)
         finally:
             entry.task = None
 

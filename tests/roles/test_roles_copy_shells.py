@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -15,9 +17,17 @@ from service.chain_client.types import CopyState
 from service.hypercore.wire import Channel, ChannelClosed, ReplicationError
 from service.roles.context import RolesConfig
 from service.roles.copy import messages as m
+from service.roles.encoder import KeyRecord
 from service.roles.encoding import EncoderRole
 from service.roles.hosting import HosterRole
 from service.roles.sectors import segment_path
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """In a thread."""
+    deadline = time.monotonic() + 60
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.005)
 
 
 async def test_a_copy_is_made_confirmed_proved_and_read_without_its_author(net: Net) -> None:
@@ -252,6 +262,43 @@ async def test_a_copy_that_the_chain_knows_no_more_is_deleted(net: Net, monkeypa
         assert not hoster.store.get(core.key).ranges()
         assert ended.segments
         assert not net.chain.refused
+
+
+async def test_a_decision_on_old_facts_makes_no_second_key(net: Net) -> None:
+    """The key is made between the reading of a block's facts and the decision: its modulus must stay the one begun with."""
+
+    class Slow(EncoderRole):
+        made = 0
+        stale = False
+
+        def _records(self) -> tuple[KeyRecord, ...]:
+            found = super()._records()
+            if not found and self.made and not self.stale:
+                self.stale = True
+                entry = self._runner._entries["key", 0, 0]
+                wait_until(lambda: entry.task is None)
+            return found
+
+        def _make_key(self, copy: int, ordinal: int) -> None:
+            self.made += 1
+            wait_until(lambda: self.stale if self.made == 1 else bool(net.chain.begun))
+            super()._make_key(copy, ordinal)
+
+    _, core = await author(net)
+    hoster = await net.start("Hoster", HosterRole)
+    encoder = await net.start("Encoder", Slow)
+    copy = net.chain.assign(net.chain.publish(core), hoster.account, encoder.account)
+    await net.chain.until(is_active(net, copy))
+    assert encoder.role.stale
+    check_copy(net, hoster, core, copy)
+
+
+async def test_a_key_that_has_a_record_is_never_overwritten(net: Net) -> None:
+    role = (await net.start("Encoder", EncoderRole)).role
+    role._make_key(0, 0)
+    first, path = role._records(), role._key_path(0, 0).read_bytes()
+    role._make_key(0, 0)
+    assert (role._records(), role._key_path(0, 0).read_bytes()) == (first, path)
 
 
 async def test_a_plan_with_an_oversized_block_is_declined(net: Net) -> None:

@@ -34,6 +34,28 @@ async def test_an_action_runs_once_while_it_runs_and_waits_for_its_block() -> No
     assert len(calls) == 2
 
 
+async def test_what_ends_while_facts_are_read_is_not_repeated_by_their_decision() -> None:
+    runner, calls, gate = Runner("test"), [], asyncio.Event()
+
+    async def perform() -> None:
+        calls.append(1)
+        await gate.wait()
+
+    runner.look(1)
+    runner.apply(1, [("a", perform)])
+    await settle()
+    runner.look(2)
+    gate.set()
+    await settle()
+    runner.apply(2, [("a", perform)])
+    await settle()
+    assert len(calls) == 1, "the facts of block 2 may be older than its end"
+    runner.look(3)
+    runner.apply(3, [("a", perform)])
+    await settle()
+    assert len(calls) == 2
+
+
 async def test_failures_back_off_and_leave_others_alone() -> None:
     runner, calls = Runner("test"), []
 
