@@ -202,7 +202,7 @@ class AttesterRole:
     async def _commit(self, action: CommitReport, at: bytes) -> int | None:
         context, era, copy = self._context, action.era, action.copy
         fixed = await asyncio.to_thread(self._reports.report, era, copy)
-        if fixed is None:
+        while fixed is None:
             leaf = await self._leaf(era, copy, at)
             fixed = await asyncio.to_thread(self._reports.fix, era, copy, action.link, leaf)
         commit = commit_hash(

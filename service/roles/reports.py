@@ -72,13 +72,19 @@ class ReportStore:
         opening = _opening(sector, data, siblings) if served else None
         return FixedReport(Report(bool(served), latency, rate), link, salt, leaf, opening)
 
-    def fix(self, era: int, copy: int, link: bytes, leaf: bytes) -> FixedReport:
-        """Fix the report by what was answered so far; `leaf`: of the sector of probe 0. Durable; the first one stays."""
+    def fix(self, era: int, copy: int, link: bytes, leaf: bytes) -> FixedReport | None:
+        """Fix the report by what was answered so far; `leaf`: of the sector of probe 0. Durable; the first one stays.
+
+        None, and nothing is fixed, when probe 0 was answered since the caller found no leaf: the thread that keeps an answer
+        outlives its task. A report that says "served" without the leaf could not be revealed.
+        """
         with self._db.transaction() as db:
             known = self.report(era, copy)
             if known is not None:
                 return known
             report, opening, segment = self._judge(era, copy)
+            if report.served and leaf == NO_LEAF:
+                return None
             fixed = FixedReport(
                 report,
                 link,

@@ -40,6 +40,7 @@ def test_not_served(database: Database, numbers: tuple[int, ...]) -> None:
     store = ReportStore(database)
     keep(store, *numbers)
     fixed = store.fix(ERA, COPY, LINK, LEAF)
+    assert fixed is not None
     assert (fixed.report, fixed.leaf, fixed.opening) == (NOT_SERVED, NO_LEAF, None)
     assert len(fixed.salt) == 32
 
@@ -50,8 +51,19 @@ def test_served_with_lower_medians(database: Database, numbers: tuple[int, ...],
     keep(store, *numbers)
     assert store.answered() == {(ERA, COPY, number) for number in numbers}
     fixed = store.fix(ERA, COPY, LINK, LEAF)
+    assert fixed is not None
     assert fixed.report == Report(True, latency, rate)
     assert (fixed.leaf, fixed.link, fixed.opening) == (LEAF, LINK, answer(0).opening)
+
+
+def test_an_answer_that_came_after_the_leaf_was_looked_for(database: Database) -> None:
+    store = ReportStore(database)
+    keep(store, 0, 1, 2)
+    assert store.fix(ERA, COPY, LINK, NO_LEAF) is None
+    assert not store.reported()
+    fixed = store.fix(ERA, COPY, LINK, LEAF)
+    assert fixed is not None
+    assert (fixed.report.served, fixed.leaf) == (True, LEAF)
 
 
 def test_a_fixed_report_stays(tmp_path: Path, database: Database) -> None:
@@ -81,7 +93,9 @@ def test_figures_past_32_bits_count_as_the_largest(database: Database) -> None:
     store = ReportStore(database)
     for number in range(3):
         store.keep_probe(ERA, COPY, number, 11, answer(number, 1 << 40, 1 << 40))
-    assert store.fix(ERA, COPY, LINK, LEAF).report == Report(True, 2**32 - 1, 2**32 - 1)
+    fixed = store.fix(ERA, COPY, LINK, LEAF)
+    assert fixed is not None
+    assert fixed.report == Report(True, 2**32 - 1, 2**32 - 1)
 
 
 def test_lower_median() -> None:
