@@ -38,12 +38,16 @@ class KeyRecord:
 
 @dataclass(frozen=True, slots=True)
 class EncoderFacts:
-    """All that a decision rests on, at one finalized block; `reachable` are the feeds whose plan's head somebody serves."""
+    """All that a decision rests on, at one finalized block.
+
+    `reachable` are the copies whose plan's head somebody serves; copies from `next_copy` on are not made yet.
+    """
 
     now: int
     account: bytes
     terms: EncoderTerms
     offer: Encoder | None
+    next_copy: int
     copies: Mapping[int, Copy]
     plans: Mapping[int, Plan]
     keys: tuple[KeyRecord, ...] = ()
@@ -121,6 +125,8 @@ def decide(facts: EncoderFacts) -> list[EncoderAction]:
         if copy.encoder == facts.account:
             actions += _about(facts, number, copy, keys.get((number, len(copy.segments))))
     for key in facts.keys:
+        if key.copy >= facts.next_copy:
+            continue  # a node that synchronises shows states that are older than the copy
         held = facts.copies.get(key.copy)
         mine = held is not None and held.encoder == facts.account
         if held is None or not mine or key.ordinal < len(held.segments):

@@ -133,6 +133,7 @@ class EncoderRole:
             account=account,
             terms=self._context.config.encoding,
             offer=await client.storage.encoder(account, block.hash),
+            next_copy=self._watch.next,
             copies=copies,
             plans=plans,
             keys=await asyncio.to_thread(self._records),

@@ -30,12 +30,13 @@ class HosterTerms:
 
 @dataclass(frozen=True, slots=True)
 class HosterFacts:
-    """All that a decision rests on, at one finalized block."""
+    """All that a decision rests on, at one finalized block; copies from `next_copy` on are not made yet."""
 
     now: int
     era: int
     terms: HosterTerms
     offer: Hoster | None
+    next_copy: int
     copies: Mapping[int, Copy]
     plans: Mapping[int, Plan]
     challenge: StorageChallenge | None
@@ -104,7 +105,9 @@ def decide(facts: HosterFacts) -> list[HosterAction]:
             actions.append(action)
     if facts.offer is None or not facts.offer.open:
         actions.append(OfferHosting(facts.terms))
-    actions += [ForgetCopy(number) for number in sorted(facts.kept - facts.copies.keys())]
+    # a node that synchronises shows states in which what is kept here does not exist yet
+    gone = (number for number in facts.kept - facts.copies.keys() if number < facts.next_copy)
+    actions += [ForgetCopy(number) for number in sorted(gone)]
     return actions
 
 

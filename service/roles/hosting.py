@@ -139,6 +139,7 @@ class HosterRole:
             era=block.number // client.times.era,
             terms=self._context.config.hosting,
             offer=offer,
+            next_copy=self._watch.next,
             copies=copies,
             plans=plans,
             challenge=challenge,

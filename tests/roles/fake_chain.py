@@ -70,6 +70,7 @@ class State:
     plans: dict[int, Plan] = field(default_factory=dict)
     roots: dict[int, tuple[Root, ...]] = field(default_factory=dict)
     copies: dict[int, Copy] = field(default_factory=dict)
+    made: dict[int, int] = field(default_factory=dict)
     segments: dict[int, Segment] = field(default_factory=dict)
     moduli: dict[int, bytes] = field(default_factory=dict)
     peers: dict[bytes, Peer] = field(default_factory=dict)
@@ -120,7 +121,7 @@ class FakeChain:
         return self.state if at is None else self._old[at]
 
     async def next_copy(self, at: bytes | None = None) -> int:
-        return max(self._at(at).copies, default=-1) + 1
+        return len(self._at(at).made)
 
     async def all_copies(self, at: bytes | None = None) -> dict[int, Copy]:
         return dict(self._at(at).copies)
@@ -399,7 +400,8 @@ class FakeChain:
         return number
 
     def assign(self, plan: int, hoster: bytes, encoder: bytes) -> int:
-        copy, entry = len(self.state.copies), self.state.plans[plan]
+        copy, entry = len(self.state.made), self.state.plans[plan]
+        self.state.made[copy] = plan
         self.state.copies[copy] = blank(
             Copy, plan=plan, hoster=hoster, encoder=encoder, state=CopyState.ASSIGNED, bytes=entry.bytes,
             sectors=entry.sectors,

@@ -141,6 +141,7 @@ def hosting(**changes: Any) -> ho.HosterFacts:
         era=4,
         terms=ho.HosterTerms(10, 2, 3),
         offer=blank(Hoster, open=True),
+        next_copy=10,
         copies={},
         plans={},
         challenge=None,
@@ -193,13 +194,18 @@ def test_a_hoster_proves_first_and_forgets_last() -> None:
     assert ho.decide(hosting(copies=ended, kept=frozenset({1}))) == [], "it may still be asked for"
 
 
+def test_a_hoster_forgets_nothing_that_an_old_state_does_not_know_yet() -> None:
+    assert ho.decide(hosting(kept=frozenset({3, 4}), next_copy=4)) == [ho.ForgetCopy(3)]
+    assert ho.decide(hosting(kept=frozenset({3, 4}), next_copy=0)) == []
+
+
 # ---- encoder
 
 
 def encoding(copy: Copy | None, *keys: en.KeyRecord, **changes: Any) -> list[en.EncoderAction]:
     facts = en.EncoderFacts(
         now=100, account=ME, terms=en.EncoderTerms(4), offer=blank(Encoder, open=True),
-        copies={} if copy is None else {1: copy}, plans={}, keys=keys, reachable=frozenset({1}),
+        next_copy=10, copies={} if copy is None else {1: copy}, plans={}, keys=keys, reachable=frozenset({1}),
     )  # fmt: skip
     return en.decide(replace(facts, **changes))
 
@@ -241,3 +247,9 @@ def test_keys_are_erased_as_soon_as_they_are_of_no_use() -> None:
     ]
     for copy in (None, assigned(CopyState.ACTIVE, 2, encoder=None), assigned(CopyState.ASSIGNED, encoder=OTHER)):
         assert encoding(copy, *keys) == [en.EraseKey(1, 0, True), en.EraseKey(1, 1, True)]
+
+
+def test_a_key_stays_while_the_chain_shows_a_state_older_than_its_copy() -> None:
+    key = en.KeyRecord(1, 0, b"N")
+    assert encoding(None, key, next_copy=1) == []
+    assert encoding(None, key, next_copy=2) == [en.EraseKey(1, 0, True)]
