@@ -72,6 +72,14 @@ class Bitfield:
         """Whether ``pages`` hold anything else than this."""
         return {number: bytes(data) for number, data in self._pages.items()} != dict(pages)
 
+    def beyond(self, other: Bitfield) -> Iterator[tuple[int, int]]:
+        """Runs of blocks that are here and not in ``other``, as [start, end)."""
+        more = []
+        for number, page in self._pages.items():
+            known = int.from_bytes(other._pages.get(number, b""), "little")
+            more.append((number, (int.from_bytes(page, "little") & ~known).to_bytes(len(page), "little")))
+        yield from Bitfield(more).ranges()
+
     def page(self, number: int) -> bytes | None:
         """A page's bytes, bit b of byte i being block ``number * PAGE_BITS + 8 i + b``; None when it is empty."""
         found = self._pages.get(number)

@@ -326,8 +326,12 @@ class Core:
 
     def mark(self, start: int, end: int) -> None:
         """Blocks [start, end) are in the external source. Durable with the next :meth:`flush`."""
+        there = Bitfield()
+        there.set_range(start, end)
+        fresh = list(there.beyond(self._bits))
         self._bits.set_range(start, end)
-        self._tell(Available(start, end))
+        for first, last in fresh:
+            self._tell(Available(first, last))
 
     def unmark(self, start: int, end: int) -> None:
         """Blocks [start, end) are not in the external source any more."""
@@ -472,11 +476,13 @@ class Core:
 
     def restore(self) -> None:
         """Go back to what is stored, after a transaction was undone."""
-        record = self._storage.find("key", self.key)
+        record, was = self._storage.find("key", self.key), self._bits
         if record is not None:
             self._record = record
             self._pending = self._pending_bytes = 0
             self._load()
+            for start, end in was.beyond(self._bits):
+                self._tell(Dropped(start, end))
 
     def reload(self, record: CoreRecord) -> None:
         """Take over what another process wrote, if it wrote anything."""
@@ -492,10 +498,15 @@ class Core:
             for start, end in was.ranges(number * PAGE_BITS, (number + 1) * PAGE_BITS):
                 self._bits.set_range(start, end)
         if self.fork != before[0]:
+            # whoever counts blocks hears of those of the new fork below, and must not find them here already
+            now, self._bits = self._bits, Bitfield()
             self._tell(Truncated(min(self.length, before[1]), self.fork))
+            was, self._bits = self._bits, now
         if self.length != before[1]:
             self._tell(Appended(self.length))
-        for start, end in self.ranges():
+        for start, end in was.beyond(self._bits):
+            self._tell(Dropped(start, end))
+        for start, end in self._bits.beyond(was):
             self._tell(Available(start, end))
 
     def on_change(self, listener: Listener) -> Callable[[], None]:

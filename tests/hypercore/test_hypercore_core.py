@@ -303,6 +303,49 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: p
     assert again.head_is_signed()
 
 
+def test_only_what_is_news_is_told(tmp_path: Path, store: Corestore) -> None:
+    """Who counts what is still to come would count twice what is told twice."""
+    source = store.create()
+    source.append(BLOCKS)
+    one, two = Corestore(tmp_path), Corestore(tmp_path)
+    copy, other = one.get(source.key), two.get(source.key)
+    copy_all(source, copy)
+    copy.unmark(5, 9)
+    copy.flush()
+    heard = changes_of(copy)
+    copy.mark(4, 7)
+    copy.mark(6, 12)
+    copy.flush()
+    assert heard == [Available(5, 7), Available(7, 9)]
+    two.refresh()
+    other.clear(20, 22)
+    one.refresh()
+    assert heard[2:] == [Dropped(20, 22)]
+    source.truncate(10)
+    source.append([b"new"] * 5)
+    other.adopt_fork(source.prove(Request(upgrade=UpgradeRequest(0, 15))))
+    copy_all(source, other)
+    one.refresh()
+    assert isinstance(heard[3], Truncated)
+    assert heard[4:] == [Appended(15), Available(0, 15)]
+
+
+def test_what_is_lost_with_a_commit_is_told(store: Corestore) -> None:
+    source = Corestore().create()
+    source.append(BLOCKS)
+    copy, ours = store.get(source.key), store.create()
+    copy_all(source, copy)
+    copy.unmark(3, 8)
+    copy.flush()
+    heard = changes_of(copy)
+    for index in (4, 5):
+        copy.apply(source.prove(Request(block=BlockRequest(index, copy.missing_nodes(2 * index)))))
+    with pytest.raises(CoreError, match="at most"):
+        ours.append(bytes(MAX_BLOCK_BYTES + 1))
+    assert not copy.has(4)
+    assert heard == [Available(4, 5), Available(5, 6), Dropped(4, 6)]
+
+
 def test_keys_as_text() -> None:
     key = bytes(range(32))
     assert parse_key(key.hex()) == parse_key(to_z32(key)) == parse_key(f" {key.hex().upper()}\n") == key

@@ -5,11 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 from wire_peers import SECONDS, Impostor, Side, closed, hear, side, speak, until
 
-from service.hypercore import BlockProof, BlockRequest, Core, CoreError, KeyPair, Proof, ProofError, Request
+from service.hypercore import (
+    BlockProof,
+    BlockRequest,
+    Core,
+    CoreError,
+    Corestore,
+    KeyPair,
+    Proof,
+    ProofError,
+    Request,
+)
 from service.hypercore.wire import (
     ChannelClosed,
     ConnectError,
@@ -196,6 +207,40 @@ async def test_the_last_peer_goes_away() -> None:
         assert 5 < got < 200
         await fetch(copy, await two.connect(one))
         assert content(copy) == [bytes(200_000)] * 200
+
+
+async def test_another_process_and_a_commit_that_fails_do_not_end_a_download_early(tmp_path: Path) -> None:
+    async with side() as one, side() as two:
+        core = feed(one)
+        Impostor(one, core, lambda number, fork, request: None if request.block else honest(core, number, request))
+        mine, others = Corestore(tmp_path), Corestore(tmp_path)
+        copy, theirs, ours = mine.get(core.key), others.get(core.key), mine.create()
+        await fetch(copy, await two.connect(one), 0, 0)
+
+        def take(where: Core, index: int) -> None:
+            where.apply(core.prove(Request(block=BlockRequest(index, where.missing_nodes(2 * index)))))
+
+        for index in range(200):
+            take(copy, index)
+        copy.flush()
+        with Replicator(copy) as replicator:
+            replicator.attach(await two.connect(one))
+            wanted = asyncio.create_task(replicator.download())
+            await until(lambda: bool(replicator._blocks))
+            others.refresh()
+            take(theirs, 299)
+            theirs.flush()
+            mine.refresh()
+            take(copy, 298)
+            with pytest.raises(CoreError, match="at most"):
+                ours.append(bytes(1 << 24))  # takes with it what is not durable yet
+            assert copy.ranges() == [(0, 200), (299, 300)]
+            for index in range(200, 299):
+                await asyncio.sleep(0)
+                assert not wanted.done()
+                take(copy, index)
+            async with asyncio.timeout(SECONDS):
+                await wanted
 
 
 async def test_nobody_to_ask_and_nothing_to_get(monkeypatch: pytest.MonkeyPatch) -> None:
