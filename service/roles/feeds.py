@@ -79,10 +79,12 @@ class FeedReader:
 
     async def close(self) -> None:
         """Drop what was fetched and not used."""
-        if self._next is not None:
-            self._next.cancel()
-            await asyncio.gather(self._next, return_exceptions=True)
-        self._drop(sorted(self._fetched))
+        try:
+            if self._next is not None:
+                self._next.cancel()
+                await asyncio.gather(self._next, return_exceptions=True)
+        finally:
+            self._drop(sorted(self._fetched))
 
 
 def check_head(core: Core, head: Head) -> None:
@@ -115,7 +117,9 @@ async def open_feed(store: Corestore, transport: Transport, key: bytes) -> Async
                 log.info("peer left", peer=str(connection), reason=str(error))
         yield reader
     finally:
-        await reader.close()
-        replicator.close()
-        for connection in connections:
-            connection.close("done")
+        try:
+            await reader.close()
+        finally:
+            for connection in connections:
+                connection.close("done")
+            replicator.close()

@@ -41,6 +41,8 @@ from .watch import CopyWatch, each_block
 
 log = structlog.get_logger(__name__)
 
+UNMARKED_AT_ONCE = 256
+
 
 class ChallengeFailed(Exception):
     """A storage challenge that cannot be answered; names copy, segment and sector."""
@@ -63,9 +65,13 @@ class FeedBlocks:
         """Blocks of this copy's stream may be there."""
         self._jobs[job.copy] = job
 
-    def drop(self, copy: int) -> bool:
-        """They are there no more; whether nothing is left."""
+    def drop(self, copy: int) -> None:
+        """They are there no more."""
         self._jobs.pop(copy, None)
+
+    @property
+    def empty(self) -> bool:
+        """Whether no copy is left."""
         return not self._jobs
 
     def covers(self, block: int) -> bool:
@@ -90,6 +96,15 @@ class FeedBlocks:
                 return data
             log.error("the sectors of a block are damaged", copy=copy, block=index)
         return None
+
+
+async def _unmark(core: Core, source: FeedBlocks, start: int, end: int) -> None:
+    """Blocks that no other copy holds are here no more; the core's own ones stay: an author may host its feed."""
+    for block in range(start, end):
+        if not source.covers(block) and core.raw(block) is None:
+            core.unmark(block, block + 1)
+        if block % UNMARKED_AT_ONCE == 0:
+            await asyncio.sleep(0)
 
 
 class HosterRole:
@@ -270,15 +285,13 @@ class HosterRole:
             source = self._sources.get(key)
             if source is None:
                 continue
-            empty = source.drop(copy)
+            source.drop(copy)
             core = self._context.store.get(key)
             for span in segment.job.ranges:
                 for start, end in core.ranges(span.start, span.end):
-                    for block in range(start, end):
-                        if not source.covers(block):
-                            core.unmark(block, block + 1)
+                    await _unmark(core, source, start, end)
             core.flush()
-            if empty:
+            if source.empty:
                 core.blocks = None
                 del self._sources[key]
         await asyncio.to_thread(self._hosted.forget, copy)

@@ -14,11 +14,13 @@ from live_net import Net, author, blocks, check_copy, copied, is_active, read_ba
 from structlog.testing import capture_logs
 
 from service.chain_client.types import CopyState
-from service.hypercore.wire import Channel, ChannelClosed, ReplicationError
+from service.hypercore.wire import Channel, ChannelClosed, Connection, ReplicationError, TcpTransport
 from service.roles.context import RolesConfig
 from service.roles.copy import messages as m
+from service.roles.copy.stream import Head
 from service.roles.encoder import KeyRecord
 from service.roles.encoding import EncoderRole
+from service.roles.feeds import open_feed
 from service.roles.hosting import HosterRole
 from service.roles.sectors import segment_path
 
@@ -291,6 +293,58 @@ async def test_a_decision_on_old_facts_makes_no_second_key(net: Net) -> None:
     await net.chain.until(is_active(net, copy))
     assert encoder.role.stale
     check_copy(net, hoster, core, copy)
+
+
+async def test_an_author_that_hosts_its_own_feed_keeps_it_when_the_copy_ends(net: Net) -> None:
+    hoster = await net.start("Hoster", HosterRole)
+    encoder = await net.start("Encoder", EncoderRole)
+    core = hoster.store.create("feed")
+    core.append([digest("block", i) * 100 for i in range(5)])
+    expected = blocks(core)
+    copy = net.chain.assign(net.chain.publish(core, [(0, 4)]), hoster.account, encoder.account)
+    await net.chain.until(is_active(net, copy))
+    del net.chain.state.copies[copy]
+    await net.chain.until(lambda: not hoster.database.rows("SELECT * FROM hosted"))
+    assert core.ranges() == [(0, 5)]
+    assert await read_back(net, "Reader", core, hoster) == expected
+
+
+async def test_what_an_encoder_fetched_is_dropped_and_its_connections_closed_whatever_happens(
+    net: Net, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, core = await author(net)
+    reader = await net.start("Reader")
+    made: list[Connection] = []
+
+    async def connect(key: bytes) -> Connection:
+        made.append(await TcpTransport.connect(reader.transport, key))
+        return made[-1]
+
+    monkeypatch.setattr(reader.transport, "connect", connect)
+
+    async def read() -> None:
+        async with open_feed(reader.store, reader.transport, core.key) as feed:
+            await feed.reach(Head(core.fork, core.length, core.tree_hash()))
+            await feed.block(0, 1)
+            feed._next = asyncio.create_task(slow_to_end())
+            await asyncio.Event().wait()
+
+    async def slow_to_end() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(read())
+    await net.chain.until(lambda: reader.store.get(core.key).ranges() == [(0, 1)])
+    for _ in range(2):
+        await net.chain.wait_for(net.chain.number + 2)
+        task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    assert not reader.store.get(core.key).ranges()
+    assert made
+    await net.chain.until(lambda: all(one.is_closed for one in made))
 
 
 async def test_a_key_that_has_a_record_is_never_overwritten(net: Net) -> None:
