@@ -20,6 +20,7 @@ from service.hypercore import (
     Proof,
     ProofError,
     Request,
+    StorageError,
 )
 from service.hypercore.wire import (
     ChannelClosed,
@@ -169,6 +170,79 @@ async def test_parts_from_several_peers() -> None:
         await replicator.download()
         assert content(copy) == BLOCKS
         assert all(len(peer.has) == 1 for peer in peers)
+
+
+@pytest.mark.parametrize(("start", "end"), [(120, 121), (100, 201)])
+async def test_what_a_peer_told_in_part_is_asked_for(start: int, end: int) -> None:
+    """It told of block 200, but never of those before it."""
+    async with AsyncExitStack() as stack:
+        source, part, reader = await sides(stack, 3)
+        core = feed(source)
+        middle, copy = part.store.get(core.key), reader.store.get(core.key)
+        await fetch(middle, await part.connect(source), 100, 200)
+        replicator = stack.enter_context(Replicator(copy))
+        peer = replicator.attach(await reader.connect(part))
+        await replicator.update()
+        middle.apply(core.prove(Request(block=BlockRequest(200, middle.missing_nodes(400)))))
+        await until(lambda: 200 in peer.has)
+        assert 100 not in peer.has
+        async with asyncio.timeout(SECONDS):
+            await replicator.download(start, end)
+        assert copy.ranges() == [(start, end)]
+
+
+async def test_what_cannot_be_written_is_told_to_who_waits(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("service.hypercore.wire.replicator.FLUSH_SECONDS", 0.01)
+
+    def full() -> None:
+        raise StorageError("database or disk is full")
+
+    async with side() as one, side() as two:
+        core = feed(one)
+        copy = two.store.get(core.key)
+
+        def answer(number: int, fork: int, request: Request) -> tuple[int, bytes] | None:
+            if request.block is not None:
+                monkeypatch.setattr(two.store._storage, "commit", full)
+                return honest(core, number, request) if request.block.index < 5 else None
+            return honest(core, number, request)
+
+        Impostor(one, core, answer)
+        connection = await two.connect(one)
+        with pytest.raises(StorageError, match="disk is full"):
+            async with asyncio.timeout(SECONDS):
+                await fetch(copy, connection)
+        monkeypatch.undo()
+        assert copy.ranges() == []
+        assert not connection.is_closed, "the peer did nothing wrong"
+        assert "blocks cannot be kept" in capsys.readouterr().out
+
+
+async def test_an_answer_that_another_replicator_was_faster_with() -> None:
+    """Another one of the same core took over a fork of just the length from which this one asked."""
+    async with side() as one, side() as two:
+        core = feed(one, BLOCKS[:20])
+        copy = two.store.get(core.key)
+        copy.apply(core.prove(Request(upgrade=m.UpgradeRequest(0, 20), manifest=True)))
+        core.append(BLOCKS[20:40])
+
+        def answer(number: int, fork: int, request: Request) -> tuple[int, bytes]:
+            told = honest(core, number, request)
+            core.truncate(5)
+            core.append([b"new"] * 15)
+            copy.adopt_fork(core.prove(Request(upgrade=m.UpgradeRequest(0, 20))))
+            return told
+
+        Impostor(one, core, answer)
+        connection = await two.connect(one)
+        with Replicator(copy) as replicator:
+            peer = replicator.attach(connection)
+            await until(lambda: copy.fork == 1 and not peer.asked)
+            await asyncio.sleep(0)
+            assert copy.length == 20
+            assert not connection.reason, "the peer did nothing wrong"
 
 
 async def test_a_peer_goes_away_in_the_middle() -> None:
@@ -425,6 +499,38 @@ async def test_a_false_head_ends_the_connection() -> None:
         with pytest.raises(ReplicationError, match="the signature of the head of 300 blocks at fork 0 is wrong"):
             await fetch(copy, await two.connect(one))
         assert copy.length == 0
+
+
+async def test_blocks_of_another_fork_for_ever() -> None:
+    async with side() as one, side() as two:
+        core = feed(one)
+
+        def answer(number: int, fork: int, request: Request) -> tuple[int, bytes]:
+            proof = core.prove(request)
+            return m.DATA, m.encode_data(number, proof if proof.block is None else Proof(7, proof.block))
+
+        Impostor(one, core, answer)
+        with pytest.raises(ReplicationError, match=r"block \d+: an answer of fork 7, fork 0 is here"):
+            async with asyncio.timeout(SECONDS):
+                await fetch(two.store.get(core.key), await two.connect(one))
+
+
+async def test_a_length_that_is_claimed_and_never_shown() -> None:
+    async with side() as one, side() as two:
+        core, claimed = feed(one), feed(one, [b""] * 1000)
+        claimed._record.key, claimed._record.discovery_key = core.key, core.discovery_key
+
+        def answer(number: int, fork: int, request: Request) -> tuple[int, bytes]:
+            assert request.upgrade is not None
+            if request.upgrade.start == 0:
+                return honest(core, number, Request(upgrade=m.UpgradeRequest(0, 300), manifest=True))
+            proof = m.UpgradeProof(300, 0, (), (), core.head().signature)  # it leads to where we are
+            return m.DATA, m.encode_data(number, Proof(0, upgrade=proof))
+
+        Impostor(one, claimed, answer)
+        with pytest.raises(ReplicationError, match="an upgrade from 0 by 1000 was asked for, the answer has another"):
+            async with asyncio.timeout(SECONDS):
+                await fetch(two.store.get(core.key), await two.connect(one))
 
 
 async def test_a_mute_peer_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

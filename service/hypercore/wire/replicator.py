@@ -12,6 +12,7 @@ from ..codec import MAX_UINT
 from ..core import Core
 from ..heads import Appended, Available, Change, Truncated
 from ..proof import BlockRequest, Proof, ProofError, Request, UpgradeRequest
+from ..storage import StorageError
 from . import messages as m
 from .connection import Connection
 from .errors import ReplicationError
@@ -54,6 +55,7 @@ class Replicator:
         self._last_reason = "no peer was tried"
         self._loop = asyncio.get_running_loop()
         self._flush_timer: asyncio.TimerHandle | None = None
+        self._failed: StorageError | None = None
         self._pumping = False
         self._stop_listening = core.on_change(self._on_change)
 
@@ -117,7 +119,8 @@ class Replicator:
     async def download(self, start: int = 0, end: int | None = None, on_progress: OnProgress | None = None) -> None:
         """Wait until blocks [start, end) are here and durable; default: all of the present length.
 
-        Raises :class:`ReplicationError` when no peer is left or none has them.
+        Raises :class:`ReplicationError` when no peer is left or none has them, :class:`StorageError` when what came
+        cannot be written.
         """
         end = self.core.length if end is None else end
         if end > self.core.length:
@@ -161,7 +164,10 @@ class Replicator:
         self._wake.set()
 
     async def _wait(self, what: str) -> None:
-        """Until something changed. Raises :class:`ReplicationError` when nothing can."""
+        """Until something changed. Raises :class:`ReplicationError` when nothing can, and :class:`StorageError`."""
+        if self._failed is not None:
+            failed, self._failed = self._failed, None
+            raise failed
         if not self._peers:
             raise ReplicationError(f"core {self.core.key.hex()}: no peer is left for {what}: {self._last_reason}")
         self._wake.clear()
@@ -217,13 +223,19 @@ class Replicator:
     def _take_upgrade(self, request: Request, answer: Proof) -> None:
         wanted = request.upgrade
         assert wanted is not None
-        if answer.upgrade is None or answer.upgrade.start != wanted.start or answer.block or _unasked(answer):
-            raise ProofError(f"an upgrade from {wanted.start} was asked for, the answer has another")
-        if answer.fork > self.core.fork and self.core.length > 0:
-            self.core.adopt_fork(answer)
-        elif wanted.start == self.core.length:
-            self.core.apply(answer)
-        self.core.flush()
+        upgrade, core = answer.upgrade, self.core
+        if (
+            upgrade is None
+            or UpgradeRequest(upgrade.start, upgrade.length) != wanted
+            or answer.block
+            or _unasked(answer)
+        ):
+            raise ProofError(f"an upgrade from {wanted.start} by {wanted.length} was asked for, the answer has another")
+        if answer.fork > core.fork and core.length > 0:
+            core.adopt_fork(answer)
+        elif wanted.start == core.length and (answer.fork == core.fork or core.length == 0):
+            core.apply(answer)
+        core.flush()
 
     def _take_block(self, peer: CorePeer, wanted: BlockRequest, answer: Proof | None) -> None:
         if answer is None:
@@ -232,16 +244,13 @@ class Replicator:
             return
         if answer.block is None or answer.block.index != wanted.index or answer.upgrade or _unasked(answer):
             raise ProofError(f"block {wanted.index} was asked for, the answer has another")
-        if answer.fork != self.core.fork:
-            self._give_back([wanted.index])  # asked before the fork
-            return
         try:
             self.core.apply(answer)
         except ProofError as error:
             self._give_back([wanted.index])
             raise ProofError(f"block {wanted.index}: {error}") from error
         if self._flush_timer is None:
-            self._flush_timer = self._loop.call_later(FLUSH_SECONDS, self._flush)
+            self._flush_timer = self._loop.call_later(FLUSH_SECONDS, self._flush_by_itself)
 
     def _give_back(self, blocks: list[int]) -> None:
         for block in blocks:
@@ -255,6 +264,15 @@ class Replicator:
             self._flush_timer.cancel()
             self._flush_timer = None
         self.core.flush()
+
+    def _flush_by_itself(self) -> None:
+        """What came is lost when it cannot be written: whoever waits for it is told."""
+        try:
+            self._flush()
+        except StorageError as error:
+            log.error("blocks cannot be kept", core=self.core.key.hex(), error=str(error))
+            self._failed = error
+            self._wake.set()
 
     # ---- asking
 
@@ -309,9 +327,10 @@ class Replicator:
         while block < end:
             known = peer.has.next(block)
             if known is None or known >= end:
-                if known is None:
-                    self._want(peer, block, end)
+                self._want(peer, block, end)
                 break
+            if known > block:
+                self._want(peer, block, known)  # it may have more there than it told
             block = known
             if core.has(block) or block in self._blocks or block in refused:
                 block += 1
