@@ -121,8 +121,9 @@ class HosterRole:
         self._now = 0
         account = context.signer.account
         self._watch = CopyWatch(context.client.storage, lambda _, copy: copy.hoster == account)
-        self._probes = ProbeService(context.client.genesis, self._open_probe, lambda: self._now)
-        self._roots: dict[int, bytes] = {}
+        self._probes = ProbeService(context.client.genesis, self._open_probe, self._holds, lambda: self._now)
+        self._roots: dict[int, tuple[int, bytes]] = {}
+        """Copy and root of each confirmed segment that is kept here."""
         self._restore()
 
     # ---- the chain
@@ -185,7 +186,7 @@ class HosterRole:
         active = [part.segment for copy in copies.values() for part in copy.segments]
         missing = [segment for segment in active if segment not in self._roots]
         found = await self._context.client.storage.segments_of(missing, block.hash)
-        self._roots.update({number: segment.root for number, segment in found.items()})
+        self._roots.update({number: (segment.copy, segment.root) for number, segment in found.items()})
         for segment in self._roots.keys() - set(active):
             del self._roots[segment]
 
@@ -265,7 +266,7 @@ class HosterRole:
         return block
 
     async def _open_sample(self, sample: Sample) -> Opening:
-        root = self._roots.get(sample.segment)
+        _, root = self._roots.get(sample.segment, (None, None))
         if root is None:
             segment = await self._context.client.storage.segment(sample.segment)
             if segment is None:
@@ -367,8 +368,10 @@ class HosterRole:
         source.add(job)
         return core
 
+    def _holds(self, ask: Ask) -> bool:
+        copy, _ = self._roots.get(ask.segment, (None, None))
+        return copy == ask.copy
+
     async def _open_probe(self, ask: Ask) -> Opening:
-        root = self._roots.get(ask.segment)
-        if root is None:
-            raise SectorsMissing(f"segment {ask.segment} is not an active one of this hoster")
+        _, root = self._roots[ask.segment]
         return await asyncio.to_thread(self._hosted.open_sector, ask.segment, ask.sector, root)

@@ -101,18 +101,25 @@ class Hosts:
 
     def __init__(self) -> None:
         self.now = 0
+        self.service: ProbeService | None = None
+
+    def holds(self, ask: m.Ask) -> bool:
+        return (ask.copy, ask.segment) == (1, 5)
 
     async def open(self, ask: m.Ask) -> Opening:
         if ask.segment != 5 or ask.sector > 9:
             raise SectorsMissing(f"segment {ask.segment} of /secret/path")
         if ask.sector == 4:
             raise DamagedSectors(4, 1)
+        if ask.sector == 5:
+            raise OSError(5, "Input/output error", "/secret/path")
         return Opening(ask.sector, bytes([ask.sector]) * 256, (digest(ask.sector),))
 
 
 @asynccontextmanager
 async def served(hosts: Hosts) -> AsyncIterator[tuple[TcpTransport, bytes]]:
-    service = ProbeService(GENESIS, hosts.open, lambda: hosts.now)
+    service = ProbeService(GENESIS, hosts.open, hosts.holds, lambda: hosts.now)
+    hosts.service = service
     keys = KeyPair.generate()
     async with TcpTransport(keys, [], service.attach) as listening:
         host, port = await listening.listen("127.0.0.1", 0)
@@ -131,7 +138,9 @@ async def test_any_stranger_is_shown_a_sector_and_told_why_not() -> None:
                 await ask_sector(connection, GENESIS, m.Ask(1, 5, 10))
             with pytest.raises(m.ProbeRefused, match="sector 4 of segment 5 cannot be opened") as damaged:
                 await ask_sector(connection, GENESIS, m.Ask(1, 5, 4))
-            assert "secret" not in str(gone.value) + str(damaged.value)
+            with pytest.raises(m.ProbeRefused, match="sector 5 of segment 5 cannot be opened") as faulty:
+                await ask_sector(connection, GENESIS, m.Ask(1, 5, 5))
+            assert "secret" not in str(gone.value) + str(damaged.value) + str(faulty.value)
             connection.close()
 
 
@@ -143,7 +152,11 @@ async def test_the_rate_limit_names_itself_and_passes() -> None:
             await ask_sector(connection, GENESIS, m.Ask(1, 5, 0))
         with pytest.raises(m.ProbeRefused, match="copy 1 are asked for too often"):
             await ask_sector(connection, GENESIS, m.Ask(1, 5, 0))
-        await ask_sector(connection, GENESIS, m.Ask(2, 5, 0))
+        for copy in range(2, 20):  # a segment of copy 1 under other names: neither a rate nor a count of its own
+            with pytest.raises(m.ProbeRefused, match="sector 0 of segment 5 is not here"):
+                await ask_sector(connection, GENESIS, m.Ask(copy, 5, 0))
+        assert hosts.service is not None
+        assert list(hosts.service._rate._level) == [1]
         hosts.now += 1
         await ask_sector(connection, GENESIS, m.Ask(1, 5, 0))
 

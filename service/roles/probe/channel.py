@@ -19,6 +19,7 @@ MAX_QUESTIONS = 1024
 
 Open = Callable[[m.Ask], Awaitable[Opening]]
 Now = Callable[[], int]
+Holds = Callable[[m.Ask], bool]
 
 
 async def ask_sector(connection: Connection, genesis: bytes, ask: m.Ask) -> Opening:
@@ -45,12 +46,13 @@ async def ask_sector(connection: Connection, genesis: bytes, ask: m.Ask) -> Open
 class ProbeService:
     """The hoster's end: `attach` it to every connection.
 
-    `open_sector` gives a sector of an active copy, or raises SectorsMissing or EncodingError; `now` is the number of the
-    last finalized block, by which the rate per copy is counted.
+    `open_sector` gives a sector of an active copy, or raises SectorsMissing, EncodingError or OSError; `holds` says whether
+    the segment is one of that copy, which is here; `now` is the number of the last finalized block, by which the rate per
+    copy is counted.
     """
 
-    def __init__(self, genesis: bytes, open_sector: Open, now: Now) -> None:
-        self._genesis, self._open, self._now = genesis, open_sector, now
+    def __init__(self, genesis: bytes, open_sector: Open, holds: Holds, now: Now) -> None:
+        self._genesis, self._open, self._holds, self._now = genesis, open_sector, holds, now
         self._rate = m.RateLimit()
 
     def attach(self, connection: Connection) -> None:
@@ -93,12 +95,14 @@ class ProbeService:
         except SectorsMissing as error:
             bound.info("probe of what is not here", reason=str(error))
             return m.Refusal(f"sector {ask.sector} of segment {ask.segment} is not here")
-        except EncodingError as error:
-            bound.error("a stored sector is damaged", error=str(error))
+        except (EncodingError, OSError) as error:
+            bound.error("a stored sector is damaged or cannot be read", error=str(error))
             return m.Refusal(f"sector {ask.sector} of segment {ask.segment} cannot be opened")
         return m.Answer(ask, opening)
 
     async def _open_within_rate(self, ask: m.Ask) -> Opening:
+        if not self._holds(ask):  # else any number for a copy would have a rate, and a count, of its own
+            raise SectorsMissing(f"segment {ask.segment} is not one of copy {ask.copy}, or not here")
         if not self._rate.allow(ask.copy, self._now()):
             raise m.ProbeRefused(f"sectors of copy {ask.copy} are asked for too often: try again in a few blocks")
         return await self._open(ask)
