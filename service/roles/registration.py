@@ -7,9 +7,13 @@ import structlog
 from service.chain_client import ChainClient, ChainError, DispatchError, Follower, Signer, WrongChain, calls
 from service.keys import KeyFile, ss58
 
+from .sponsor import EXISTENTIAL_DEPOSIT
+
 log = structlog.get_logger(__name__)
 
 STATEMENT = b"datdot/v1/bind\x00"
+SPARE = 10 * EXISTENTIAL_DEPOSIT
+"""Beside the fee that is burned: what must stay on the account, and pays the transaction."""
 
 
 class RegistrationError(Exception):
@@ -46,12 +50,12 @@ async def _register(client: ChainClient, signer: Signer, follower: Follower, key
             if (peer.swarm_key, peer.statement_key) != (keys.swarm_key, keys.statement_key):
                 raise RegistrationError(f"account {keys.address} is bound to the swarm key {peer.swarm_key.hex()}")
             return
-        fee = (await client.storage.amounts(block.hash)).peer_fee
-        if await client.balance(signer.account, block.hash) > fee:
+        needed = (await client.storage.amounts(block.hash)).peer_fee + SPARE
+        if await client.balance(signer.account, block.hash) >= needed:
             break
         if not asked:
             asked = True
-            log.warning("waiting for money to register with", account=ss58(signer.account), fee=fee)
+            log.warning("waiting for money to register with", account=ss58(signer.account), needed=needed)
         await follower.wait_for(block.number + 1)
 
     async def held() -> bool:

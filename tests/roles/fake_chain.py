@@ -96,7 +96,7 @@ class FakeChain:
             seats=9, quorum=2, probe_bytes=40_000,
         )  # fmt: skip
         self.busy: dict[str, Callable[[], bool]] = {}
-        self.money = 10**6
+        self.money = 10**12
         self.deaf: set[str] = set()
         self.heard: list[Call] = []
         self.settled: dict[tuple[int, int], list[Report]] = {}

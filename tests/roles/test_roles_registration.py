@@ -12,7 +12,7 @@ from fake_chain import FakeChain
 
 from service.chain_client import ConnectionLost, DispatchError, NotIncluded, WrongChain
 from service.keys import KeyFile
-from service.roles.registration import RegistrationError, register
+from service.roles.registration import SPARE, RegistrationError, register
 
 ALICE = KeyFile.load("//Alice")
 
@@ -41,7 +41,7 @@ async def test_keys_are_bound_once(chain: FakeChain) -> None:
 
 
 async def test_it_waits_for_money(chain: FakeChain) -> None:
-    chain.money = 1000  # the fee, and nothing to live on
+    chain.money = 1000 + SPARE - 1  # the fee, but not what must stay and what the transaction costs
     task = asyncio.create_task(registered(chain))
     await chain.until(lambda: chain.number > 5)
     assert not task.done()
