@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from . import flat
+from .codec import MAX_UINT
 from .crypto import Node, leaf_node, parent_node
 from .proof import MAX_HEIGHT, Batch, Proof, ProofError, UpgradeProof
 
@@ -91,6 +92,8 @@ class _Growth:
                 it.sibling()
                 return
             it.parent()
+            if last.size + before.size > MAX_UINT:
+                raise ProofError(f"a tree of {last.size + before.size} bytes, over 2^53 - 1")
             joined = parent_node(last, before)
             self._batch.nodes.append(joined)
             self.roots[-2:] = [joined]

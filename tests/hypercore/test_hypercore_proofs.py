@@ -290,3 +290,15 @@ def test_an_empty_core_proves_nothing() -> None:
         with pytest.raises(ProofError):
             core.prove(asked)
     store.close()
+
+
+def test_sizes_whose_sum_no_head_can_hold() -> None:
+    """4,096 leaves that came as they are, each within its own bound."""
+    source = Corestore().create()
+    source.append([b"x"] * 4096)
+    copy = Corestore().get(source.key)
+    copy.apply(source.prove(Request(upgrade=UpgradeRequest(0, 4096), manifest=True)))
+    leaves = tuple(Node(2 * (4096 + number), 2**53 - 1, bytes(32)) for number in range(4096))
+    with pytest.raises(ProofError, match="a tree of 18014398509481982 bytes"):
+        copy.apply(Proof(0, upgrade=UpgradeProof(4096, 0, (), leaves, bytes(68))))
+    assert copy.length == 4096
