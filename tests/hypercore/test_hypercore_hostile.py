@@ -16,11 +16,15 @@ from service.hypercore.wire import (
     Connection,
     ConnectionClosed,
     Peer,
+    Replication,
+    Replicator,
     TcpTransport,
     connection,
+    replication,
     transport,
 )
 from service.hypercore.wire import messages as m
+from service.hypercore.wire.protomux import MAX_BATCH
 from service.hypercore.wire.replication import PROTOCOL
 from service.hypercore.wire.serving import MAX_QUEUED_REQUESTS
 
@@ -141,6 +145,65 @@ async def test_floods_end_the_connection(flood: str) -> None:
         assert f"{flood} wait for an answer" in serving.reason
 
 
+class Compared(int):
+    """A number that counts how often one was compared."""
+
+    times = 0
+
+    def __eq__(self, other: object) -> bool:
+        Compared.times += 1
+        return int.__eq__(self, other)  # type: ignore[arg-type]
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = int.__hash__
+
+
+async def test_requests_that_are_taken_back_cost_no_search() -> None:
+    """A frame holds many of them: each must not go through all that waits."""
+    async with side() as one, side() as two:
+        core = feed(one)
+        await speak(await two.connect(one), core)
+        (peer,) = Replication.of(one.incoming[0])._peers.values()
+        server = peer._server
+        for number in range(MAX_QUEUED_REQUESTS):
+            server.take_request(Compared(number), 0, Request(block=BlockRequest(3, 0)))
+        Compared.times = 0
+        server.cancel(Compared(10**6))
+        server.cancel(Compared(7))
+        assert Compared.times < 20
+        assert len(server._requests) == MAX_QUEUED_REQUESTS - 1
+
+
+async def test_refused_protocols_do_not_fill_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    async with side() as one, side() as two:
+        feed(one)
+        conn = await two.connect(one)
+        channels = [conn.open(f"nobody/{number}", None) for number in range(500)]
+        await until(lambda: all(channel.is_closed for channel in channels))
+        told = capsys.readouterr().out
+        assert told.count("is not served here") == connection.MAX_TOLD_REFUSALS
+        assert "'nobody/0' is not served here" in told
+
+
+async def test_a_peer_that_calls_forth_answers_and_reads_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "MAX_UNSENT_BYTES", 100_000)
+    async with side() as one, side() as two:
+        core = feed(one)
+        conn = await two.connect(one)
+        channel = await speak(conn, core)
+        serving = one.incoming[0]
+        serving.pause_writing()  # as the transport does when nothing is read
+        for number in range(1 << 20):
+            if serving.is_closed:
+                break
+            await channel.send(m.SYNC, m.encode_sync(m.Sync(m.DOWNLOADING, 0, number, 0)))
+            conn._flush()
+            await asyncio.sleep(0)
+        assert "it does not read what it asks for" in await closed(serving)
+
+
 async def test_whatever_a_peer_claims_takes_little_memory() -> None:
     async with side() as one, side() as two:
         core = feed(one)
@@ -179,6 +242,57 @@ async def test_a_frame_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPat
         assert "a frame did not come whole" in one.incoming[0].reason
 
 
+async def test_frames_that_come_whole_are_not_taken_for_one_that_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each piece ends one frame and begins the next, and as much of it is held as before."""
+    monkeypatch.setattr(connection, "FRAME_SECONDS", 100.0)
+    async with side() as one, side() as two:
+        conn = await two.connect(one)
+        serving = one.incoming[0]
+        wire = b"".join(conn._stream.send(bytes(83)) for _ in range(40))
+        size = len(wire) // 40
+        pieces = [
+            wire[: size + 50],
+            *(wire[start : start + size] for start in range(size + 50, len(wire) - size, size)),
+        ]
+        with monkeypatch.context() as patch:
+            now = serving._loop.time()
+            patch.setattr(serving._loop, "time", lambda: now)
+            for piece in pieces:
+                serving._shared.buffer[: len(piece)] = piece
+                serving.buffer_updated(len(piece))
+                assert serving._stream.held == 50
+                now += 10
+                assert serving._frame_since is not None
+                assert now - serving._frame_since <= connection.FRAME_SECONDS
+
+
+async def test_a_peer_that_must_wait_is_not_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While nothing is read here, its answers and the rest of its frames cannot come."""
+    monkeypatch.setattr(connection, "KEEP_ALIVE_SECONDS", 0.05)
+    monkeypatch.setattr(connection, "FRAME_SECONDS", 0.0)
+    async with side() as one, side() as two:
+        core = feed(one)
+        copy = two.store.get(core.key)
+        conn = await two.connect(one)
+        with Replicator(copy) as replicator:
+            peer = replicator.attach(conn)
+            await replicator.update()
+            conn.unread(connection.MAX_UNREAD_BYTES + 1)
+            wanted = asyncio.create_task(replicator.download())
+            await until(lambda: bool(peer.asked))
+            monkeypatch.setattr(replication, "ANSWER_SECONDS", 0.0)
+            conn._frame_since = 0.0
+            for _ in range(3):
+                peer._check()
+                conn._keep_alive()
+            assert not conn.reason
+            conn._frame_since = None
+            monkeypatch.undo()
+            conn.unread(-connection.MAX_UNREAD_BYTES - 1)
+            async with asyncio.timeout(SECONDS):
+                await wanted
+
+
 async def test_unfinished_frames_of_all_peers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     async with side() as one, side() as two, side() as three:
         one.transport._shared.limit = 3_000_000
@@ -193,7 +307,7 @@ async def test_unfinished_frames_of_all_peers_are_bounded(monkeypatch: pytest.Mo
         assert one.transport._shared.used <= 3_000_000
 
 
-async def test_a_frame_full_of_tiny_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_frames_full_of_tiny_messages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each is 3 bytes on the wire and far more to keep."""
     async with side() as one, side() as two:
         opened: list[Connection] = []
@@ -206,8 +320,8 @@ async def test_a_frame_full_of_tiny_messages(monkeypatch: pytest.MonkeyPatch) ->
         opened[0].on_protocol("p", lambda *_: b"", never_reads)
         channel = conn.open("p", None)
         await channel.opened()
-        conn._write_message(b"\0\0\1" + b"\1\0" * 4_000_000)
-        conn._flush()
+        for _ in range(5):  # as when they come in one piece, before reading can be paused
+            opened[0].mux.receive(b"\0\0\1" + b"\1\0" * MAX_BATCH)
         await closed(opened[0])
         assert "a flood of small messages" in opened[0].reason
         for task in opened[0]._tasks:

@@ -266,6 +266,25 @@ def test_nested_batches_do_not_pile_up() -> None:
         End().mux.receive(message)
 
 
+def test_the_messages_of_a_batch_are_bounded() -> None:
+    """The time that they take is that of each, and nothing else is done meanwhile."""
+    end = End()
+    end.mux.receive(b"\0\0\1" + b"\1\0" * p.MAX_BATCH)
+    with pytest.raises(ProtocolError, match="more than 65536 messages in a batch"):
+        end.mux.receive(b"\0\0\1" + b"\1\0" * (2 * p.MAX_BATCH + 1))
+    with pytest.raises(ProtocolError, match="messages in a batch"):
+        end.mux.receive(b"\0\0\1" + b"\0\1" * (2 * p.MAX_BATCH + 1))
+    one, two = joined()
+    channel = one.open()
+    two.open()
+    carry(one, two)
+    two.heard.clear()
+    for _ in range(p.MAX_BATCH + 1):
+        one.mux.send(channel, 1, b"")
+    carry(one, two)
+    assert len(two.heard) == p.MAX_BATCH + 1
+
+
 def test_unknown_channels_are_passed_over_and_take_no_memory() -> None:
     end = End()
     for number in range(1, 3000):

@@ -27,6 +27,8 @@ WRITE_HIGH_WATER = 1024 * 1024
 MAX_UNREAD_BYTES = 4 * 1024 * 1024
 MESSAGE_COST = 256  # what holding a message costs beside its bytes
 MAX_FLOOD_BYTES = 64 * 1024 * 1024
+MAX_UNSENT_BYTES = 64 * 1024 * 1024
+MAX_TOLD_REFUSALS = 16
 
 DEAD_SECONDS = 60
 
@@ -103,7 +105,9 @@ class Connection(asyncio.BufferedProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._sent = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self._unread = 0
+        self._unread = self._unsent = self._frames = self._refusals = 0
+        self.reading_since: float | None = loop.time()
+        """When reading went on last (the loop's clock); None: the peer must wait, what it says is not looked at."""
         self.on_writable: list[Callable[[], None]] = []
         self.on_closed: list[Callable[[], None]] = []
         self.context: dict[str, object] = {}
@@ -246,8 +250,8 @@ class Connection(asyncio.BufferedProtocol):
     def _hold(self, held: int) -> None:
         """Count the bytes of a frame that has not come whole yet. Raises :class:`ProtocolError` when it is too much."""
         change, self._held = held - self._held, held
-        if held == 0 or change < 0:
-            self._frame_since = None
+        if held == 0 or self._stream.frames != self._frames:
+            self._frame_since, self._frames = None, self._stream.frames
         if held and self._frame_since is None:
             self._frame_since = self._loop.time()
         if not self._shared.change(change):
@@ -258,7 +262,9 @@ class Connection(asyncio.BufferedProtocol):
         self._held = 0
 
     def _unknown_protocol(self, protocol: str) -> None:
-        log.warning("protocol refused", peer=str(self), reason=f"{protocol!r:.100} is not served here")
+        self._refusals += 1
+        if self._refusals <= MAX_TOLD_REFUSALS:
+            log.warning("protocol refused", peer=str(self), reason=f"{protocol!r:.100} is not served here")
 
     def fail(self, reason: str) -> None:
         """The peer did wrong: end the connection at once."""
@@ -302,8 +308,10 @@ class Connection(asyncio.BufferedProtocol):
             return
         if before <= MAX_UNREAD_BYTES < self._unread:
             self._transport.pause_reading()
+            self.reading_since = None
         elif self._unread <= MAX_UNREAD_BYTES < before:
             self._transport.resume_reading()
+            self.reading_since = self._loop.time()
 
     # ---- writing
 
@@ -311,6 +319,7 @@ class Connection(asyncio.BufferedProtocol):
         self._writable.clear()
 
     def resume_writing(self) -> None:
+        self._unsent = 0
         self._writable.set()
         for listener in list(self.on_writable):
             listener()
@@ -331,10 +340,17 @@ class Connection(asyncio.BufferedProtocol):
         if self._out:
             out, self._out = self._out, []
             self._sent = True
-            self._transport.write(out[0] if len(out) == 1 else b"".join(out))
+            data = out[0] if len(out) == 1 else b"".join(out)
+            if not self.writable:  # only what the peer itself calls forth is not held back
+                self._unsent += len(data)
+                if self._unsent > MAX_UNSENT_BYTES:
+                    self.fail(f"it does not read what it asks for: over {MAX_UNSENT_BYTES >> 20} MiB wait for it")
+                    return
+            self._transport.write(data)
 
     def _keep_alive(self) -> None:
-        if self._frame_since is not None and self._loop.time() - self._frame_since > FRAME_SECONDS:
+        since, reading = self._frame_since, self.reading_since
+        if since is not None and reading is not None and self._loop.time() - max(since, reading) > FRAME_SECONDS:
             self.fail(f"a frame did not come whole within {FRAME_SECONDS:.0f} s")
             return
         if self._stream.opened and not self._sent and self._transport is not None and self._writable.is_set():

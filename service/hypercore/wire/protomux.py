@@ -17,6 +17,7 @@ MAX_EARLY = 32 * 1024
 MAX_ALL_EARLY = 256 * 1024
 MESSAGE_COST = 64  # what holding a message costs beside its bytes
 BATCH_BYTES = 1024 * 1024
+MAX_BATCH = 65_536  # messages in one: what takes the time is each of them
 
 Name = tuple[str, bytes | None]
 
@@ -47,6 +48,7 @@ class Endpoint:
 class _Waiting:
     """A channel that the peer opened and this side has not, with what it sent already."""
 
+    name: Name
     remote_id: int
     handshake: bytes
     early: list[tuple[int, bytes]] = field(default_factory=list)
@@ -192,7 +194,7 @@ class Mux:
     def _queue(self, channel: int, body: bytes) -> None:
         if self.closed:
             return
-        if self._pending_bytes + len(body) > BATCH_BYTES:
+        if self._pending_bytes + len(body) > BATCH_BYTES or len(self._pending) >= MAX_BATCH:
             self.flush()
         if not self._pending:
             self._schedule()
@@ -241,7 +243,11 @@ class Mux:
 
     def _take_batch(self, reader: Reader) -> None:
         channel = reader.uint("channel")
+        count = 0
         while reader.left and not self.closed:
+            count += 1
+            if count > 2 * MAX_BATCH:  # each may be led by a change of channel
+                raise ProtocolError(f"more than {MAX_BATCH} messages in a batch")
             size = reader.uint("length in a batch")
             if size == 0:
                 channel = reader.uint("channel")
@@ -265,8 +271,8 @@ class Mux:
             raise ProtocolError(f"the peer opened channel {remote_id}, which is taken or skips a number")
         if remote_id > MAX_CHANNELS:
             raise ProtocolError(f"more than {MAX_CHANNELS} channels")
-        waiting = _Waiting(remote_id, handshake)
         name = (protocol, identifier)
+        waiting = _Waiting(name, remote_id, handshake)
         unpaired = self._unpaired.get(name)
         if unpaired:
             endpoint = unpaired[0]
@@ -307,9 +313,7 @@ class Mux:
         if isinstance(found, Endpoint):
             self._end(found, "the peer closed it")
         elif found is not None:
-            for name, waiting in self._all_waiting():
-                if waiting is found:
-                    self._reject(name, waiting)  # the peer counts on an answer to its open
+            self._reject(found.name, found)  # the peer counts on an answer to its open
 
     def _pair(self, endpoint: Endpoint, waiting: _Waiting) -> None:
         endpoint.remote_id = waiting.remote_id

@@ -43,6 +43,8 @@ class SecretStream:
         self.remote_key = b""
         self.handshake_hash = b""
         self.opened = False
+        self.frames = 0
+        """How many have come whole."""
 
     @property
     def held(self) -> int:
@@ -70,6 +72,7 @@ class SecretStream:
                 break
             sealed = bytes(memoryview(buffered)[offset + 3 : offset + 3 + size])
             offset += 3 + size
+            self.frames += 1
             if self.opened:
                 message = self._open(sealed)
                 if message:

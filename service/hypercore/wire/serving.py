@@ -28,7 +28,7 @@ class Server:
 
     def __init__(self, connection: Connection, core: Core, send: Callable[[int, bytes], None]) -> None:
         self._connection, self._core, self._send = connection, core, send
-        self._requests: deque[tuple[int, int, Request]] = deque()
+        self._requests: dict[int, tuple[int, Request]] = {}  # by number, in the order in which they came
         self._wants: deque[tuple[int, int]] = deque()
         self._scheduled = self._stopped = False
 
@@ -37,7 +37,7 @@ class Server:
         if len(self._requests) >= MAX_QUEUED_REQUESTS:
             self._connection.fail(f"more than {MAX_QUEUED_REQUESTS} requests wait for an answer")
             return
-        self._requests.append((number, fork, request))
+        self._requests[number] = fork, request
         self.schedule()
 
     def take_want(self, start: int, length: int) -> None:
@@ -52,7 +52,7 @@ class Server:
 
     def cancel(self, number: int) -> None:
         """The peer takes a request back."""
-        self._requests = deque(one for one in self._requests if one[0] != number)
+        self._requests.pop(number, None)
 
     def stop(self) -> None:
         """The channel has ended."""
@@ -72,7 +72,8 @@ class Server:
         while self._wants and self._may_send():
             self.tell_blocks(*self._wants.popleft())
         while self._requests and sent < SERVE_BYTES and self._may_send():
-            sent += self._answer(*self._requests.popleft())
+            number = next(iter(self._requests))
+            sent += self._answer(number, *self._requests.pop(number))
         if self._connection.writable:
             self.schedule()
 
