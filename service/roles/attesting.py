@@ -32,6 +32,7 @@ from .attester import (
 from .context import Context
 from .hosting import submitted
 from .links import LinksMissing, LinkStore
+from .offers import Offers
 from .probe.fetch import ProbeFailed, probe
 from .reports import FixedReport, ReportStore
 from .runner import Runner
@@ -58,6 +59,7 @@ class AttesterRole:
         client, account = context.client, context.signer.account
         self._context = context
         self._runner = Runner("attester", max(LEAST_LONGEST_WAIT, client.times.probe_blocks // TRIES))
+        self._offers = Offers(client, context.signer)
         self._links = LinkStore(context.directory, context.database, client.genesis, account)
         self._reports = ReportStore(context.database)
         self._seats: tuple[int, tuple[OwnSeat, ...]] = (-1, ())
@@ -172,7 +174,7 @@ class AttesterRole:
             found = await context.client.storage.attester(context.signer.account)
             return found is not None and found.anchor == anchor and len(found.slots) >= context.config.attesting.slots
 
-        return await submitted(context.signer, calls.offer_attesting(action.ask, anchor, action.slots), held)
+        return await self._offers.send(calls.offer_attesting(action.ask, anchor, action.slots), held)
 
     # ---- probes
 

@@ -39,6 +39,7 @@ from .encoder import (
 from .feeds import open_feed
 from .hosting import submitted
 from .jobs import read_job
+from .offers import Offers
 from .runner import Runner
 from .sectors import make_directories, sync_directory
 from .watch import CopyWatch, each_block
@@ -55,6 +56,7 @@ class EncoderRole:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._runner = Runner("encoder")
+        self._offers = Offers(context.client, context.signer)
         self._reachable: set[int] = set()
         self._told = 0.0
         account = context.signer.account
@@ -170,7 +172,7 @@ class EncoderRole:
             offer = await context.client.storage.encoder(context.signer.account)
             return offer is not None and offer.open
 
-        return await submitted(context.signer, calls.offer_encoding(context.config.encoding.ask), held)
+        return await self._offers.send(calls.offer_encoding(context.config.encoding.ask), held)
 
     async def _fetch_head(self, number: int, plan: Plan) -> int | None:
         async with open_feed(self._context.store, self._context.transport, plan.feed) as feed:

@@ -33,6 +33,7 @@ from .hoster import (
     decide,
 )
 from .jobs import JobError, read_job
+from .offers import Offers
 from .probe.channel import ProbeService
 from .probe.messages import Ask
 from .runner import Runner
@@ -112,6 +113,7 @@ class HosterRole:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._offers = Offers(context.client, context.signer)
         self._hosted = HostedCopies(context.directory, context.database)
         self._runner = Runner("hoster", longest=8)  # a disk repaired late in a proof window still answers
         self._sources: dict[bytes, FeedBlocks] = {}
@@ -222,7 +224,7 @@ class HosterRole:
             return offer is not None and offer.open
 
         call = calls.offer_hosting(terms.capacity, terms.ask_disk, terms.ask_receiving)
-        return await submitted(context.signer, call, held)
+        return await self._offers.send(call, held)
 
     async def _decline(self, action: DeclineCopy) -> int | None:
         log.warning("copy declined", copy=action.copy, reason=action.reason)
