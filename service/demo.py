@@ -228,6 +228,8 @@ async def _clean_up(net: Devnet, where: Path, keep: bool) -> None:
 
 async def _job(demo: Demo, path: Path | None, where: Path) -> None:
     net, result = demo.net, demo.result
+    if path is not None:
+        author.check_apart(path, where)
     async with AsyncExitStack() as stack:
         demo.view.say(f"starting the chain ({net.chain}) in {where}")
         await net.start_chain()

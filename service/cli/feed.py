@@ -15,6 +15,7 @@ from service.hypercore.corestore import FILE
 from service.hypercore.wire import Connection, Peer, Replication, TcpTransport
 from service.keys import KeyFile
 from service.roles import reader
+from service.roles.author import check_apart
 from service.roles.imports import import_once
 
 from .failures import failure_of
@@ -99,6 +100,7 @@ def import_(
     configure_logging(json)
 
     async def main() -> None:
+        check_apart(path, directory)
         with closing(made(directory)) as store:
             with bytes_progress(out, "import") as show:
                 core = await import_once(store, directory, path, show)

@@ -12,7 +12,7 @@ from service.hypercore.crypto import discovery_key
 from service.hypercore.wire.connection import Connection
 from service.hypercore.wire.replication import Replication
 
-from .archive import BLOCK_SIZE, cut, pack, packed_size
+from .archive import BLOCK_SIZE, ArchiveError, cut, pack, packed_size
 
 BATCH_BYTES = 2 * 1024 * 1024
 
@@ -22,6 +22,12 @@ OnBytes = Callable[[int, int], None]
 
 class ImportInterrupted(Exception):
     """A feed of that name holds something else than the beginning of what is imported; says from where on."""
+
+
+def check_apart(path: Path, directory: Path) -> None:
+    """Raises ArchiveError when ``directory``, in which secret keys lie, would be packed with ``path``."""
+    if directory.resolve().is_relative_to(path.resolve()):
+        raise ArchiveError(f"{path} holds {directory}: the secret keys that lie there would be published with it")
 
 
 async def import_path(

@@ -140,6 +140,15 @@ def test_what_cannot_be_packed_is_named_and_leaves_nothing(tmp_path: Path, folde
     assert tree(tmp_path / "author").keys() <= {"corestore.sqlite", "import.json"}
 
 
+@pytest.mark.parametrize("inside", [".", "store/deep"])
+def test_a_folder_with_its_own_store_is_refused(tmp_path: Path, folder: Path, inside: str) -> None:
+    (tmp_path / "link").symlink_to(folder)
+    before = tree(folder)
+    error = datdot("feed", "import", folder, "--dir", tmp_path / "link" / inside, "--json").failure("archive")
+    assert "secret keys" in error["message"]
+    assert tree(folder) == before
+
+
 def test_nothing_is_overwritten(tmp_path: Path, folder: Path) -> None:
     key = done("feed", "import", folder, "--dir", tmp_path / "author")["key"]
     (tmp_path / "there").write_text("precious")

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from service.chain_client import Block, EventRecord, events
 from service.chain_client.types import Payment, Verdict
-from service.demo import INPUT_BYTES, Demo, DemoFailed, digest, repository_files
+from service.demo import INPUT_BYTES, Demo, DemoFailed, digest, repository_files, run_demo
 from service.demo_view import CopyLife, View
 from service.devnet import Devnet, NetPeer
 from service.keys import KeyFile, ss58
@@ -127,6 +127,12 @@ def test_the_repositorys_own_files_are_the_input(tmp_path: Path) -> None:
     total = sum(path.stat().st_size for path in files)
     assert INPUT_BYTES // 4 < total <= INPUT_BYTES
     assert (found / "Makefile").read_bytes() == (Path(__file__).parents[2] / "Makefile").read_bytes()
+
+
+async def test_what_the_peers_store_is_not_imported(tmp_path: Path) -> None:
+    result = await run_demo(tmp_path, "model", tmp_path / "net", 3, None)
+    assert not result["ok"]
+    assert "secret keys" in result["reason"]
 
 
 def test_a_digest_covers_names_and_bytes(tmp_path: Path) -> None:
