@@ -32,6 +32,8 @@ PEERS = (
     ("attester", 3, 100 * UNIT),
 )
 """Roles, how many peers of them, and the money that each is given."""
+BACKENDS = ("model", "wasm")
+"""Of the mock chain."""
 FILE = "devnet.json"
 PORTS = range(20_000, 32_000)
 OnLine = Callable[["NetPeer", dict[str, Any]], None]
@@ -114,7 +116,7 @@ class Devnet:
         self.directory.mkdir(parents=True, exist_ok=True)
         if self.chain.startswith(("ws://", "wss://")):
             self.rpc = self.chain
-        elif self.chain in ("model", "wasm"):
+        elif self.chain in BACKENDS:
             command = module("runtime_mock", "--backend", self.chain, "--port", "0", "--seal", str(BLOCK_MS))
             command += ["--state", str(self.directory / "chain.sqlite")]
             self._chain_child = Child("the mock chain", command, self.directory / "chain.log")

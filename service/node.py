@@ -17,7 +17,7 @@ from service.chain_client import ChainClient, Follower, Signer
 from service.encoding.pool import CodecPool
 from service.hypercore import Corestore, KeyPair
 from service.hypercore.wire import Connection, Peer, TcpTransport
-from service.keys import KeyFile
+from service.keys import KeyFile, KeyFileError
 from service.roles.attesting import AttesterRole
 from service.roles.author import AuthorRole
 from service.roles.context import Context, OnProgress, RolesConfig, no_progress
@@ -73,9 +73,9 @@ class NodeSettings:
 
     def check(self) -> None:
         """Raises NodeError."""
-        unknown = [role for role in self.roles if role not in ROLES]
-        if unknown or not self.roles:
-            raise NodeError(f"roles {','.join(unknown) or '(none)'}: a node's roles are some of {', '.join(ROLES)}")
+        wrong = [role for role in self.roles if role not in ROLES or self.roles.count(role) > 1]
+        if wrong or not self.roles:
+            raise NodeError(f"roles {','.join(wrong) or '(none)'}: a node's roles are some of {', '.join(ROLES)}")
 
     @classmethod
     def load(cls, directory: Path) -> NodeSettings | None:
@@ -125,6 +125,19 @@ def node_keys(directory: Path, key: str | None) -> tuple[KeyFile, str]:
     return KeyFile.load(path), path
 
 
+def _check_account(directory: Path, keys: KeyFile) -> None:
+    """What lies in the directory belongs to one account. Raises :class:`NodeError` when the last run was another's."""
+    before = NodeSettings.load(directory)
+    if before is None:
+        return
+    try:
+        owner = KeyFile.load(before.key or directory / KEY_FILE)
+    except KeyFileError:
+        return  # moved meanwhile
+    if owner.account != keys.account:
+        raise NodeError(f"{directory} is account {owner.address}'s: it cannot be run with the key of {keys.address}")
+
+
 async def run_node(
     directory: Path,
     settings: NodeSettings,
@@ -136,6 +149,7 @@ async def run_node(
     settings.check()
     make_directories(directory)
     keys, key_path = node_keys(directory, settings.key)
+    _check_account(directory, keys)
     peers = _parse_peers(settings.peers)
     async with AsyncExitStack() as stack:
         genesis = None if settings.genesis is None else bytes.fromhex(settings.genesis)

@@ -17,6 +17,8 @@ PR_SET_PDEATHSIG = 1
 READY_SECONDS = 120.0
 STOP_SECONDS = 15.0
 LAST_LINES = 15
+NOT_INHERITED = ("DATDOT_KEY", "DATDOT_CHAIN")
+"""What the user's environment chooses for the user's own commands: a child is told by its command line."""
 
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
@@ -75,6 +77,7 @@ class Child:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
+                env={name: value for name, value in os.environ.items() if name not in NOT_INHERITED},
                 preexec_fn=_die_with_parent,
             )
         assert self._process.stdout is not None

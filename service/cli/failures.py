@@ -22,6 +22,7 @@ from service.keys import KeyFileError
 from service.node import NodeError
 from service.processes import ProcessFailed
 from service.roles.archive import ArchiveError
+from service.roles.database import DatabaseError
 from service.roles.publication import (
     BadHead,
     BadHeadSignature,
@@ -33,6 +34,7 @@ from service.roles.publication import (
     WrongFeedKey,
 )
 from service.roles.reader import ExportError, VerifyError
+from service.roles.registration import RegistrationError
 from service.roles.sponsor import NoFunds, PlanRefused
 
 from .output import INTERNAL, Failure
@@ -62,9 +64,9 @@ CODES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
     (ArchiveError, "archive"),
     (ExportError, "export"),
     (VerifyError, "damaged"),
-    ((StorageError, sqlite3.Error), "storage"),
+    ((StorageError, DatabaseError, sqlite3.Error), "storage"),
     ((CoreError, ManifestError, ProofError, CodecError, CryptoError), "feed"),
-    ((NodeError, DevnetError, ProcessFailed), "node"),
+    ((NodeError, RegistrationError, DevnetError, ProcessFailed), "node"),
 )
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from service.demo import run_demo
-from service.devnet import Devnet, run_devnet
+from service.devnet import BACKENDS, Devnet, run_devnet
 from service.node import ROLES, NodeSettings, run_node
 
 from .failures import failure_of
@@ -18,8 +18,25 @@ from .feed import parse_listen, parse_peers
 from .options import DEFAULT_CHAIN, Directory, Json, Key, Peers, checked_url
 from .output import EXIT_FAILED, EXIT_USAGE, Failure, Output, configure_logging, run
 
+
+def _checked_chain(chain: str) -> str:
+    """A backend, or an RPC address. Raises :class:`typer.BadParameter` when it is none."""
+    if chain in BACKENDS:
+        return chain
+    try:
+        checked_url(chain)
+    except typer.BadParameter:
+        raise typer.BadParameter(
+            f"{chain!r} is not {', '.join(BACKENDS)} or an address such as {DEFAULT_CHAIN}"
+        ) from None
+    return chain
+
+
 Which = Annotated[
-    str, typer.Option("--chain", metavar="model|wasm|ws://…", help="The mock chain's backend, or a chain.")
+    str,
+    typer.Option(
+        "--chain", metavar="model|wasm|ws://…", callback=_checked_chain, help="The mock chain's backend, or a chain."
+    ),
 ]
 
 
@@ -43,27 +60,27 @@ def node(
     out = Output(json)
     configure_logging(json)
     parse_peers(peer)
-    unknown = [role for role in roles.split(",") if role not in ROLES] if roles else []
-    if unknown:
-        raise typer.BadParameter(f"--roles {','.join(unknown)}: a node's roles are some of {', '.join(ROLES)}")
+    given = None if roles is None else roles.split(",")
+    if given is not None and (len(set(given)) < len(given) or not set(given) <= set(ROLES)):
+        raise typer.BadParameter(f"--roles {roles}: a node's roles are some of {', '.join(ROLES)}, each once")
 
     async def main() -> None:
         before = NodeSettings.load(directory)
-        if before is None and roles is None:
+        if before is None and given is None:
             raise Failure("usage", "a node's first start needs --roles", "--roles", EXIT_USAGE)
         host, port = parse_listen(listen) if listen else (before.host, before.port) if before else ("127.0.0.1", 0)
         settings = NodeSettings(
             chain=chain or (before.chain if before else DEFAULT_CHAIN),
-            roles=tuple(roles.split(",")) if roles else before.roles if before else (),
+            roles=tuple(given) if given else before.roles if before else (),
             host=host,
             port=port,
             peers=tuple(peer) if peer else before.peers if before else (),
-            key=str(key) if key else before.key if before else None,
+            key=str(key.absolute()) if key else before.key if before else None,
             genesis=before.genesis if before else None,
         )
         await run_node(directory, settings, out.result, _progress_lines(out))
 
-    run(out, main, failure_of, quiet_interrupt=True)
+    run(out, main, lambda error: failure_of(error, str(directory)), quiet_interrupt=True)
 
 
 def _progress_lines(out: Output) -> Any:
@@ -82,9 +99,9 @@ def devnet(directory: Directory, chain: Which = "model", peer: Peers = None, jso
     parse_peers(peer)
 
     async def main() -> None:
-        await run_devnet(Devnet(directory, chain, tuple(peer or ())), out.result)
+        await run_devnet(Devnet(directory.absolute(), chain, tuple(peer or ())), out.result)
 
-    run(out, main, failure_of, quiet_interrupt=True)
+    run(out, main, lambda error: failure_of(error, str(directory)), quiet_interrupt=True)
 
 
 def demo(

@@ -32,6 +32,10 @@ USAGE = {
     "a pot that is no number": ("plan", "publish", "ab" * 32, "--dir", "x", "--replicas", "1", "--pot", "1.5"),
     "a negative amount": ("plan", "donate", "0", "--", "-5"),
     "a role that is none": ("node", "--dir", "x", "--roles", "hoster,bogus"),
+    "a role twice": ("node", "--dir", "x", "--roles", "hoster,hoster"),
+    "no role": ("node", "--dir", "x", "--roles", ""),
+    "a network's chain that is none": ("devnet", "--dir", "x", "--chain", "gold"),
+    "a demo's chain that is none": ("demo", ".", "--chain", "ws://"),
     "a node's chain that is none": ("node", "--dir", "x", "--roles", "author", "--chain", "rubbish"),
     "a node's address that is none": ("node", "--dir", "x", "--roles", "author", "--listen", "here"),
     "no key to sign with": ("plan", "donate", "0", "5"),
@@ -142,6 +146,13 @@ def test_key_files_that_are_none(tmp_path: Path, text: str | None, mode: int, re
         error = datdot(*arguments, "--json").failure("key_file")
         assert reason in error["message"]
         assert str(file) in error["message"]
+
+
+def test_a_nodes_key_file_is_kept_as_what_it_is_in_any_folder(tmp_path: Path) -> None:
+    ran = datdot("node", "--dir", tmp_path, "--roles", "author", "--key", "missing.json", "--json")
+    error = ran.failure("key_file")
+    assert str(Path("missing.json").absolute()) in error["message"]
+    assert error["where"] == str(tmp_path)
 
 
 def test_secrets_are_not_shown(tmp_path: Path) -> None:

@@ -49,6 +49,16 @@ async def test_it_tells_line_by_line_and_stops_when_asked(tmp_path: Path) -> Non
     await one.stop()
 
 
+async def test_it_is_told_by_its_command_line_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DATDOT_KEY", "DATDOT_CHAIN", "DATDOT_LOG"):
+        monkeypatch.setenv(name, "the user's")
+    code = "import json, os; print(json.dumps({'n': [name for name in os.environ if name.startswith('DATDOT_')]}))"
+    one = child(tmp_path, code)
+    assert await one.start() == {"n": ["DATDOT_LOG"]}
+    await one.wait()
+    await one.stop()
+
+
 async def test_one_that_will_not_stop_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.processes.STOP_SECONDS", 0.2)
     one = child(tmp_path, "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + READY + "time.sleep(60)")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from service.chain_client import ConnectionLost
 from service.devnet import PORTS, Devnet, DevnetError, free_ports
-from service.keys import KeyFileError
+from service.keys import KeyFile, KeyFileError
 from service.node import NODE_FILE, NodeError, NodeSettings, node_keys, run_node
 
 SETTINGS = NodeSettings("ws://127.0.0.1:1", ("hoster", "author"), "127.0.0.1", 0, ("ab@c:1",), None, "cd" * 32)
@@ -29,7 +31,9 @@ def test_damaged_settings_are_named(tmp_path: Path, text: str) -> None:
         NodeSettings.load(tmp_path)
 
 
-@pytest.mark.parametrize(("roles", "named"), [((), "(none)"), (("hoster", "king"), "king"), (("",), "")])
+@pytest.mark.parametrize(
+    ("roles", "named"), [((), "(none)"), (("hoster", "king"), "king"), (("",), ""), (("hoster",) * 2, "")]
+)
 async def test_roles_must_be_known(tmp_path: Path, roles: tuple[str, ...], named: str) -> None:
     settings = NodeSettings("ws://127.0.0.1:1", roles, "127.0.0.1", 0)
     with pytest.raises(
@@ -52,6 +56,21 @@ def test_keys_are_made_once(tmp_path: Path) -> None:
     assert node_keys(tmp_path, "//Alice")[0].uri == "//Alice"
     with pytest.raises(KeyFileError, match="missing"):
         node_keys(tmp_path, str(tmp_path / "missing"))
+
+
+@pytest.mark.parametrize("key", [None, "first.json"])
+async def test_a_directory_is_one_accounts(tmp_path: Path, key: str | None) -> None:
+    own = None if key is None else str(tmp_path / key)
+    if own is not None:
+        KeyFile.create(Path(own))
+    node_keys(tmp_path, own)
+    KeyFile.create(tmp_path / "other.json")
+    settings = NodeSettings("ws://127.0.0.1:1", ("author",), "127.0.0.1", 0, (), own)
+    settings.save(tmp_path)
+    with pytest.raises(ConnectionLost):
+        await run_node(tmp_path, settings, lambda _: None)
+    with pytest.raises(NodeError, match="cannot be run with the key of"):
+        await run_node(tmp_path, replace(settings, key=str(tmp_path / "other.json")), lambda _: None)
 
 
 def test_ports_are_free_and_not_for_outgoing_connections(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,7 +43,7 @@ def wait_for_copies(plan: int, chain: str, wanted: int) -> dict[str, Any]:
 
 def test_a_devnet(chain: str, tmp_path: Path) -> None:
     directory = tmp_path / "devnet"
-    with running(tmp_path / "devnet.log", "devnet", "--dir", directory, "--chain", chain) as devnet:
+    with running(tmp_path / "devnet.log", "devnet", "--dir", os.path.relpath(directory), "--chain", chain) as devnet:
         ready = devnet.line()
         assert set(ready) == {"rpc", "peers"}
         counted = {role: sum(peer["role"] == role for peer in ready["peers"]) for role in ROLES}
@@ -51,6 +51,7 @@ def test_a_devnet(chain: str, tmp_path: Path) -> None:
         for peer in ready["peers"]:
             assert set(peer) == {"role", "account", "swarm_key", "address", "dir", "key", "pid"}
             assert Path(f"/proc/{peer['pid']}").exists()
+            assert Path(peer["dir"]).parent == directory
             assert Path(peer["key"]).stat().st_mode & 0o777 == 0o600
         status = done("chain", "status", "--chain", ready["rpc"])
         assert set(status) == {"genesis", "spec_version", "best", "finalized"}
