@@ -14,6 +14,7 @@ from service.chain_client.types import Opening as ChainOpening
 from service.encoding import EncodingError, ModulusError, Opening, check_modulus
 from service.hypercore import Core, CoreError
 from service.hypercore.crypto import leaf_node
+from service.hypercore.heads import Change, Dropped
 from service.hypercore.wire import Channel, Connection
 
 from .context import Context
@@ -61,6 +62,23 @@ class FeedBlocks:
     def __init__(self, core: Core, hosted: HostedCopies) -> None:
         self._core, self._hosted = core, hosted
         self._jobs: dict[int, SegmentJob] = {}
+        self.close = core.on_change(self._on_change)
+
+    def _on_change(self, change: Change) -> None:
+        """An encoder on this node drops what it fetched, also what has come into a copy meanwhile."""
+        if isinstance(change, Dropped) and any(
+            job.stream.spans(change.start, change.end) for job in self._jobs.values()
+        ):
+            asyncio.get_running_loop().call_soon(self.mark, change.start, change.end)
+
+    def mark(self, start: int, end: int) -> None:
+        """Let the core have those of these blocks that are stored in a copy."""
+        for copy, job in self._jobs.items():
+            segments = self._hosted.segments(copy)
+            reached = segments[-1].progress.position.block if segments else 0
+            for first, last in job.stream.spans(start, min(end, reached)):
+                self._core.mark(first, last)
+        self._core.flush()
 
     def add(self, job: SegmentJob) -> None:
         """Blocks of this copy's stream may be there."""
@@ -296,6 +314,7 @@ class HosterRole:
             core.flush()
             if source.empty:
                 core.blocks = None
+                source.close()
                 del self._sources[key]
         await asyncio.to_thread(self._hosted.forget, copy)
         self._receiving.pop(copy, None)
@@ -359,7 +378,8 @@ class HosterRole:
     def _restore(self) -> None:
         for copy in self._hosted.copies():
             for segment in self._hosted.segments(copy)[:1]:
-                self._serve(segment.job)
+                core = self._serve(segment.job)
+                self._sources[core.key].mark(0, core.length)
 
     def _serve(self, job: SegmentJob) -> Core:
         core = self._context.store.get(job.feed_key)

@@ -309,6 +309,27 @@ async def test_an_author_that_hosts_its_own_feed_keeps_it_when_the_copy_ends(net
     assert await read_back(net, "Reader", core, hoster) == expected
 
 
+async def test_what_a_copy_holds_stays_when_an_encoder_on_the_same_node_drops_it(net: Net) -> None:
+    writer, core = await author(net)
+    hoster = await net.start("Hoster", HosterRole)
+    encoder = await net.start("Encoder", EncoderRole)
+    replica = hoster.store.get(core.key)
+    async with open_feed(hoster.store, hoster.transport, core.key) as feed:
+        await feed.reach(Head(core.fork, core.length, core.tree_hash()))
+        await feed.block(0, core.length)
+        copy = net.chain.assign(net.chain.publish(core), hoster.account, encoder.account)
+        await net.chain.until(is_active(net, copy))
+    await net.chain.until(lambda: replica.ranges() == [(0, core.length)])
+    expected = blocks(core)
+    await writer.stop()
+    del net.peers["Author"]
+    assert await read_back(net, "Reader", core, hoster) == expected
+    replica.unmark(1, 3)
+    replica.flush()
+    await hoster.restart()
+    assert hoster.store.get(core.key).ranges() == [(0, core.length)]
+
+
 async def test_what_an_encoder_fetched_is_dropped_and_its_connections_closed_whatever_happens(
     net: Net, monkeypatch: pytest.MonkeyPatch
 ) -> None:
