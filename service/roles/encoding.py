@@ -59,6 +59,7 @@ class EncoderRole:
         self._offers = Offers(context.client, context.signer)
         self._reachable: set[int] = set()
         self._told = 0.0
+        self._lost: set[int] = set()
         account = context.signer.account
         self._watch = CopyWatch(
             context.client.storage, lambda number, copy: copy.encoder == account or number in self._keyed()
@@ -123,7 +124,16 @@ class EncoderRole:
     async def _step(self, block: Block) -> None:
         self._runner.look(block.number)
         facts = await self._facts(block)
+        self._tell_lost(facts)
         self._runner.apply(block.number, [self._task(action, facts, block) for action in decide(facts)])
+
+    def _tell_lost(self, facts: EncoderFacts) -> None:
+        """Nothing can be done for a segment whose key is lost, but its stall should not come as a surprise."""
+        ours = {key.modulus for key in facts.keys}
+        lost = {segment for segment, modulus in facts.moduli.items() if modulus not in ours}
+        for segment in sorted(lost - self._lost):
+            log.error("a segment in the making cannot be encoded: its private key is not on this disk", segment=segment)
+        self._lost = lost
 
     async def _facts(self, block: Block) -> EncoderFacts:
         client, account = self._context.client, self._context.signer.account

@@ -368,6 +368,18 @@ async def test_what_an_encoder_fetched_is_dropped_and_its_connections_closed_wha
     await net.chain.until(lambda: all(one.is_closed for one in made))
 
 
+async def test_an_encoder_that_has_lost_a_key_says_so_once(net: Net) -> None:
+    _, core = await author(net)
+    encoder = await net.start("Encoder", EncoderRole)
+    copy = net.chain.assign(net.chain.publish(core), digest("nobody"), encoder.account)
+    await net.chain.until(lambda: bool(net.chain.begun))
+    with capture_logs() as logs:
+        encoder.database.execute("DELETE FROM encoding")
+        await net.chain.until(lambda: net.chain.state.copies[copy].state is CopyState.ENCODING)
+        await net.chain.wait_for(net.chain.number + 5)
+    assert [line["segment"] for line in logs if "private key is not on this disk" in line["event"]] == [0]
+
+
 async def test_a_key_that_has_a_record_is_never_overwritten(net: Net) -> None:
     role = (await net.start("Encoder", EncoderRole)).role
     role._make_key(0, 0)
