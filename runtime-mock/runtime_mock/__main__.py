@@ -8,6 +8,7 @@ import json
 import logging
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -22,6 +23,9 @@ from .runtime import CODE, Runtime
 from .store import Store, StoreError
 from .wasm import WasmRuntime, default_cache
 
+# a request that is still being sent or answered when the node stops is waited for that long
+LAST_ANSWER_SECONDS = 2.0
+
 log = structlog.get_logger(__name__)
 
 
@@ -33,16 +37,27 @@ def _sealing(value: str) -> str | int:
     raise argparse.ArgumentTypeError(f"{value!r} is neither instant nor manual nor a number of milliseconds")
 
 
+def _number(least: int, most: int) -> Callable[[str], int]:
+    def number(value: str) -> int:
+        if value.isdecimal() and least <= int(value) <= most:
+            return int(value)
+        raise argparse.ArgumentTypeError(f"{value!r} is no number of {least} to {most}")
+
+    return number
+
+
 def options() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m runtime_mock", description="A Substrate development node.")
     parser.add_argument("--backend", choices=("model", "wasm"), default="model")
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=9944, help="0 picks a free one")
+    parser.add_argument("--port", type=_number(0, 65535), default=9944, help="0 picks a free one")
     parser.add_argument("--seal", type=_sealing, default=INSTANT, metavar="instant|MS|manual")
     parser.add_argument("--state", type=Path, help="a SQLite file that keeps the chain (else it is in memory)")
     parser.add_argument("--chain-spec", type=Path, help="another raw chain spec than the project's own")
-    parser.add_argument("--keep-states", type=int, default=8192, help="states of that many blocks are kept")
+    parser.add_argument(
+        "--keep-states", type=_number(2, 2**32), default=8192, help="states of that many blocks are kept"
+    )
     return parser.parse_args()
 
 
@@ -63,7 +78,9 @@ async def serve(chosen: argparse.Namespace) -> None:
     chain = Chain(make_runtime(chosen.backend, spec), spec.genesis, chosen.keep_states)
     store = Store(chosen.state) if chosen.state is not None else None
     engine = Engine(chain, chosen.seal, store)
-    runner = web.AppRunner(Server(Node(engine, spec)).application(), access_log=None)
+    runner = web.AppRunner(
+        Server(Node(engine, spec)).application(), access_log=None, shutdown_timeout=LAST_ANSWER_SECONDS
+    )
     await runner.setup()
     site = web.TCPSite(runner, chosen.host, chosen.port)
     await site.start()

@@ -11,7 +11,7 @@ import structlog
 from .chain import Block, Chain, ExecutionError
 from .codec import CodecError, Reader
 from .pool import EXTERNAL, STALE, Pool, PoolError, Status, Validity, Watcher, refusal
-from .store import Store
+from .store import Store, StoreError
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +67,7 @@ class Engine:
         self._included: dict[bytes, _Included] = {}
         self._quiet: list[Event] | None = None
         self._wanted = asyncio.Event()
+        self._failed: StoreError | None = None
         if store is not None:
             store.load(chain)
 
@@ -89,7 +90,10 @@ class Engine:
     # sealing
 
     async def run(self) -> None:
-        """Seal as the mode says, for ever. Raises :class:`ExecutionError` when no block can be built any more."""
+        """Seal as the mode says, for ever.
+
+        Raises :class:`ExecutionError` when no block can be built any more, :class:`StoreError` when none can be kept.
+        """
         clock = asyncio.get_running_loop().time
         due = clock()
         while True:
@@ -112,6 +116,8 @@ class Engine:
         except TimeoutError:
             return False
         self._wanted.clear()
+        if self._failed is not None:
+            raise self._failed
         return True
 
     async def _seal_ready(self) -> None:
@@ -188,12 +194,24 @@ class Engine:
         """Take a block, built here or executed from elsewhere. It is durable before anybody hears of it."""
         before = self.chain.best
         is_best = self.chain.add(block)
-        if self._store is not None:
-            self._store.save(self.chain, block)
+        self._save(block)
         self._emit(Added(block))
         if is_best:
             self._became_best(before)
         self._finalize()
+
+    def _save(self, block: Block | None = None) -> None:
+        """Make it durable. After a failure nothing is kept any more: blocks on one that is missing would be lost, too."""
+        if self._store is None:
+            return
+        if self._failed is not None:
+            raise self._failed
+        try:
+            self._store.save(self.chain, block)
+        except StoreError as error:
+            self._failed = error
+            self._wanted.set()  # ends `run`, and with it the node
+            raise
 
     def _became_best(self, before: Block) -> None:
         retracted = self.chain.retracted(before)
@@ -271,8 +289,8 @@ class Engine:
     def finalize(self, number: int) -> None:
         """Finalize the best chain up to a block. What is final is durable before anybody hears of it."""
         fresh = list(self.chain.finalize(number))
-        if fresh and self._store is not None:
-            self._store.save(self.chain)
+        if fresh:
+            self._save()
         for block in fresh:
             for name in block.extrinsic_index:
                 self._tell(name, {"finalized": "0x" + block.hash.hex()})

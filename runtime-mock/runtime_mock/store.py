@@ -5,42 +5,67 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from .chain import Block, Chain, Header
-from .codec import Reader, compact, prefixed
+from .chain import Block, Chain, Header, UnknownBlock
+from .codec import CodecError, Reader, compact, prefixed
 
 VERSION = 1
 
 
 class StoreError(Exception):
-    """The file is another chain's, of another version, or damaged; names it."""
+    """The file is another chain's, of another version, another process's, damaged or full; names it."""
 
 
 class Store:
-    """Blocks are durable when :meth:`save` returns."""
+    """Blocks are durable when :meth:`save` returns. Only one process may have the file open."""
 
     def __init__(self, path: Path) -> None:
+        """Raises :class:`StoreError`."""
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._db = sqlite3.connect(path, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            (version,) = self._db.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                self._db.executescript(
-                    "BEGIN; CREATE TABLE block (hash BLOB PRIMARY KEY, number INTEGER NOT NULL, header BLOB NOT NULL, "
-                    "body BLOB NOT NULL, changes BLOB NOT NULL) WITHOUT ROWID; "
-                    "CREATE INDEX block_number ON block (number); "
-                    "CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), genesis BLOB NOT NULL, best BLOB NOT NULL, "
-                    f"finalized INTEGER NOT NULL); PRAGMA user_version = {VERSION}; COMMIT;"
-                )
-            elif version != VERSION:
-                raise StoreError(f"{path}: version {version}, this program knows {VERSION}")
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=0)
         except sqlite3.DatabaseError as error:
             raise StoreError(f"{path}: {error}") from error
+        try:
+            self._open()
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+                raise StoreError(f"{path}: another process has this chain open") from error
+            raise StoreError(f"{path}: {error}") from error
+        except StoreError:
+            self._db.close()
+            raise
+
+    def _open(self) -> None:
+        # two chains that grow in one file would each undo what the other called final: the first one keeps the lock
+        self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if version not in (0, VERSION):
+            raise StoreError(f"{self._path}: version {version}, this program knows {VERSION}")
+        if version == 0 and tables:
+            raise StoreError(f"{self._path} is a database of another program")
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.executescript("BEGIN IMMEDIATE; COMMIT;")
+        if version == 0:
+            self._db.executescript(
+                "BEGIN; CREATE TABLE block (hash BLOB PRIMARY KEY, number INTEGER NOT NULL, header BLOB NOT NULL, "
+                "body BLOB NOT NULL, changes BLOB NOT NULL) WITHOUT ROWID; "
+                "CREATE INDEX block_number ON block (number); "
+                "CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), genesis BLOB NOT NULL, best BLOB NOT NULL, "
+                f"finalized INTEGER NOT NULL); PRAGMA user_version = {VERSION}; COMMIT;"
+            )
 
     def load(self, chain: Chain) -> None:
-        """Put all stored blocks into ``chain``. Raises :class:`StoreError` when they are another genesis's."""
+        """Put all stored blocks into ``chain``. Raises :class:`StoreError` when they are another genesis's or damaged."""
+        try:
+            self._load(chain)
+        except (sqlite3.DatabaseError, CodecError, UnknownBlock) as error:
+            raise StoreError(f"{self._path} is damaged: {error!r}") from error
+
+    def _load(self, chain: Chain) -> None:
         head = self._db.execute("SELECT genesis, best, finalized FROM head").fetchone()
         if head is None:
             return
@@ -48,8 +73,7 @@ class Store:
             raise StoreError(
                 f"{self._path} holds the chain {head[0].hex()}, the chain spec is {chain.genesis.hash.hex()}"
             )
-        rows = self._db.execute("SELECT header, body, changes FROM block ORDER BY number").fetchall()
-        for header, body, changes in rows:
+        for header, body, changes in self._db.execute("SELECT header, body, changes FROM block ORDER BY number"):
             decoded = Header.decode(header)
             parent = chain.block(decoded.parent)
             if parent.state is None:
@@ -57,13 +81,16 @@ class Store:
             made = _decode_changes(changes)
             chain.add(Block(decoded, _decode_body(body), parent.state.changed(made.items()), made))
         chain.make_best(chain.block(head[1]))
+        best = chain.best
+        if chain.state(best).root(chain.version.state_version) != best.header.state_root:
+            raise StoreError(f"{self._path} is damaged: its blocks do not lead to the state of block {best.number}")
         for _ in chain.finalize(head[2]):
             pass
 
     def save(self, chain: Chain, block: Block | None = None) -> None:
-        """Keep ``block``, if given, and the chain's heads; all or nothing."""
-        self._db.execute("BEGIN IMMEDIATE")
+        """Keep ``block``, if given, and the chain's heads; all or nothing. Raises :class:`StoreError`."""
         try:
+            self._db.execute("BEGIN IMMEDIATE")
             if block is not None:
                 self._db.execute(
                     "INSERT OR REPLACE INTO block VALUES (?, ?, ?, ?, ?)",
@@ -79,10 +106,11 @@ class Store:
                 "INSERT INTO head VALUES (1, ?1, ?2, ?3) ON CONFLICT (one) DO UPDATE SET best = ?2, finalized = ?3",
                 (chain.genesis.hash, chain.best.hash, chain.finalized_number),
             )
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+            self._db.execute("COMMIT")
+        except sqlite3.DatabaseError as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise StoreError(f"{self._path}: {error}") from error
 
     def close(self) -> None:
         """Close the file."""

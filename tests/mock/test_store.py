@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -115,6 +117,20 @@ def test_sigterm_ends_it_in_order(tmp_path: Path) -> None:
         assert mock.process.wait(60) == 0
 
 
+def test_clients_that_do_not_move_do_not_hold_up_the_end(tmp_path: Path) -> None:
+    with running_mock("--seal", "manual") as mock, contextlib.ExitStack() as stack:
+        half, idle = (stack.enter_context(socket.create_connection(("127.0.0.1", mock.port))) for _ in range(2))
+        half.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        idle.sendall(
+            b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        assert b"101" in idle.recv(12)
+        Rpc(mock)
+        mock.process.terminate()
+        assert mock.process.wait(30) == 0  # a minute before, and longer for each that did not read
+
+
 def test_files_that_are_no_chain_are_refused(tmp_path: Path, chain: Chain) -> None:
     rubbish = tmp_path / "rubbish"
     rubbish.write_bytes(b"this is no database" * 100)
@@ -139,6 +155,103 @@ def test_another_chains_file_is_refused(tmp_path: Path, chain: Chain) -> None:
     with pytest.raises(StoreError, match=chain.genesis.hash.hex()):
         Engine(other, MANUAL, store)
     store.close()
+
+
+def test_a_second_process_on_the_same_file_is_refused(tmp_path: Path) -> None:
+    state = str(tmp_path / "chain.sqlite")
+    with running_mock("--seal", "manual", "--state", state) as mock:
+        found = subprocess.run(
+            [sys.executable, "-m", "runtime_mock", "--seal", "manual", "--port", "0", "--state", state],
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert (found.returncode, found.stdout) == (1, "")
+        assert "another process has this chain open" in found.stderr
+        assert "Traceback" not in found.stderr
+        Rpc(mock)("mock_seal", 2)
+        mock.process.kill()
+    with running_mock("--seal", "manual", "--state", state) as mock:  # the lock ended with its owner
+        assert Rpc(mock).height() == 2
+
+
+DAMAGE = {
+    "a block is missing": "DELETE FROM block WHERE number = 3",
+    "a header is rubbish": "UPDATE block SET header = x'00' WHERE number = 3",
+    "a body is rubbish": "UPDATE block SET body = x'ff' WHERE number = 3",
+    "changes are those of another block": (
+        "UPDATE block SET changes = (SELECT changes FROM block WHERE number = 4) WHERE number = 5"
+    ),
+    "changes are rubbish": "UPDATE block SET changes = x'04' WHERE number = 3",
+    "a table is missing": "DROP TABLE head",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_file_is_refused(tmp_path: Path, chain: Chain, damage: str) -> None:
+    path = tmp_path / "chain"
+    store = Store(path)
+    engine = Engine(chain, MANUAL, store)
+    for _ in range(5):
+        engine.seal()
+    store.close()
+    with sqlite3.connect(path) as db:
+        db.execute(damage)
+    db.close()
+    assert chain.genesis.state is not None
+    store = Store(path)
+    with pytest.raises(StoreError, match="chain is damaged"):
+        Engine(Chain(chain.runtime, chain.genesis.state), MANUAL, store)
+    store.close()
+
+
+def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "other"
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE precious (one INTEGER)")
+    db.close()
+    with pytest.raises(StoreError, match="another program"):
+        Store(path)
+    with sqlite3.connect(path) as db:
+        assert db.execute("SELECT name FROM sqlite_master").fetchall() == [("precious",)]
+    db.close()
+
+
+async def test_a_full_disk_ends_the_node_and_not_the_chain(tmp_path: Path, chain: Chain) -> None:
+    path = tmp_path / "chain"
+    store = Store(path)
+    engine = Engine(chain, MANUAL, store)
+    told: list[bytes] = []
+    engine.listen(lambda event: told.append(event.block.hash))
+    engine.seal()
+    (pages,) = store._db.execute("PRAGMA page_count").fetchone()
+    store._db.execute(f"PRAGMA max_page_count = {pages + 1}")
+    with pytest.raises(StoreError, match="full"):
+        await engine.jump(100)
+    store._db.execute("PRAGMA max_page_count = 1000000")  # room again: yet a block on one that is missing were lost
+    with pytest.raises(StoreError, match="full"):
+        engine.seal()
+    async with asyncio.timeout(60):
+        with pytest.raises(StoreError, match="full"):
+            await engine.run()
+    store.close()
+    assert chain.genesis.state is not None
+    again = Chain(chain.runtime, chain.genesis.state)
+    store = Store(path)
+    Engine(again, MANUAL, store)
+    store.close()
+    assert again.best.hash == told[-1], "what was told of is there, and nothing else"
+
+
+@pytest.mark.parametrize(
+    "options", [("--port", "65536"), ("--port", "-1"), ("--keep-states", "0"), ("--keep-states", "x")], ids=" ".join
+)
+def test_options_out_of_bounds(options: tuple[str, str]) -> None:
+    found = subprocess.run(
+        [sys.executable, "-m", "runtime_mock", *options], capture_output=True, text=True, timeout=120
+    )
+    assert found.returncode == 2
+    assert f"{options[1]!r} is no number of" in found.stderr
 
 
 def test_the_command_says_in_a_line_what_is_wrong(tmp_path: Path) -> None:
