@@ -227,10 +227,11 @@ class Trie:
     def proof(self, keys: Iterable[bytes], version: int = 1) -> list[bytes]:
         """The encoded nodes and hashed values that prove the entries (or their absence)."""
         nodes: dict[bytes, None] = {}
-        for key in keys:
+        seen: dict[_Node, bytes] = {}
+        for key in dict.fromkeys(keys):
             node, path, top = self._root, _nibbles(key), True
             while node is not None:
-                encoded = node.encode(version)
+                encoded = seen.get(node) or seen.setdefault(node, node.encode(version))
                 if top or len(encoded) >= 32:
                     nodes[encoded] = None
                 top = False

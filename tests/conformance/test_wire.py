@@ -58,6 +58,8 @@ def test_a_batch_answers_each_but_notifications(chain: RunningChain) -> None:
         ("state_getMetadata", [UNKNOWN], 4003),
         ("state_getKeysPaged", ["0x", 2000], 4002),
         ("state_queryStorageAt", ["0x00"], -32602),
+        ("state_queryStorageAt", [["0x00"], UNKNOWN], 4001),
+        ("state_queryStorage", [["0x00"], UNKNOWN], 4001),
         ("system_accountNextIndex", ["abc"], -32602),
         ("system_accountNextIndex", [ALICE[:-1] + "Z"], -32602),
         ("author_submitExtrinsic", ["0x"], 1040),
@@ -84,6 +86,12 @@ def test_errors_have_the_nodes_codes(chain: RunningChain, name: str, parameters:
 )
 def test_what_is_not_there_is_null(chain: RunningChain, name: str, parameters: list[Any]) -> None:
     assert call(chain, name, *parameters)["result"] is None
+
+
+def test_a_key_that_is_asked_for_twice_is_answered_once(chain: RunningChain) -> None:
+    (found,) = call(chain, "state_queryStorageAt", ["0x00", "0x01", "0x00"])["result"]
+    assert found["changes"] == [["0x00", None], ["0x01", None]]
+    assert call(chain, "state_queryStorageAt", [])["result"] == []
 
 
 def test_the_same_genesis_state(chain: RunningChain) -> None:

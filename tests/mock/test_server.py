@@ -195,6 +195,74 @@ async def test_a_client_that_does_not_read_is_cut_off(served: Served, monkeypatc
     await alive(served)
 
 
+async def test_a_client_that_does_not_read_but_asks_is_let_go_of(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its last request waits until less is unread, which never comes: the end of the connection must end that, too."""
+    monkeypatch.setattr(module, "SLOW_BYTES", 1_000)
+    monkeypatch.setattr(module, "MAX_UNREAD_BYTES", 200_000)
+    async with served.socket() as cut, served.socket() as gone:
+        for socket in (cut, gone):
+            await ask(socket, "chain_subscribeNewHeads")
+        await served.call("mock_hangSockets", 60_000)
+        for _ in range(20):
+            served.node.engine.seal()
+        for socket in (cut, gone):
+            await socket.send_json({"jsonrpc": "2.0", "id": 9, "method": "system_chain"})
+        await alive(served)  # the requests were read
+        transport = gone._response.connection.transport  # type: ignore[union-attr]
+        transport.abort()
+        while served.node.faults.transports and served.node.chain.best.number < 2_000:
+            served.node.engine.seal()
+            await asyncio.sleep(0)
+        await served.call("mock_hangSockets", 0)
+        async with asyncio.timeout(60):
+            while served.node.engine._listeners:  # noqa: ASYNC110 - what is waited for has no event
+                await asyncio.sleep(0.01)
+    await alive(served)
+
+
+async def test_a_client_that_does_not_read_does_not_hold_up_the_end(chain: Chain, spec: ChainSpec) -> None:
+    node = Node(Engine(chain, MANUAL), spec)
+    runner = web.AppRunner(Server(node).application(), access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", runner.addresses[0][1])
+    writer.write(
+        b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    assert b"101" in await reader.readuntil(b"\r\n\r\n")
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    (transport,) = node.faults.transports
+    writer.write(_masked("state_getPairs", "0x") * 20)
+    async with asyncio.timeout(60):
+        while not transport.get_write_buffer_size():  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0.01)
+    async with asyncio.timeout(30):
+        await runner.cleanup()
+    writer.transport.abort()
+
+
+def _masked(name: str, *parameters: Any) -> bytes:
+    """A request as a WebSocket frame, masked with zeros."""
+    data = json.dumps({"jsonrpc": "2.0", "id": 9, "method": name, "params": list(parameters)}).encode()
+    return b"\x81" + bytes([0x80 | len(data)]) + bytes(4) + data
+
+
+async def test_answers_have_a_most(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    code, many = "0x3a636f6465", ["0x3a636f6465" + f"{number:04x}" for number in range(10_000)]
+    (once,) = (await served.call("state_queryStorageAt", [code] * 10_000))["result"]
+    assert [key for key, _ in once["changes"]] == [code]
+    async with asyncio.timeout(30):  # each key's path leads through the runtime's code
+        assert "result" in await served.call("state_getReadProof", [code] * 5_000)
+        assert "result" in await served.call("state_getReadProof", many)
+    monkeypatch.setattr("runtime_mock.rpc.methods.MAX_ANSWER_BYTES", 500_000)
+    genesis = "0x" + served.node.chain.genesis.hash.hex()
+    for name, parameters in (("state_queryStorageAt", [[code]]), ("state_queryStorage", [[code], genesis])):
+        assert (await served.call(name, *parameters))["error"]["code"] == -32008
+
+
 async def test_the_faults(served: Served) -> None:
     async with served.socket() as socket:
         assert (await served.call("mock_refuse", "system_chain", {"code": -7, "message": "no"}, 1))["result"] is True

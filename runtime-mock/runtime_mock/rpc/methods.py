@@ -18,6 +18,7 @@ from ..trie import Trie
 from .errors import (
     CLIENT,
     INTERNAL,
+    NO_RANGE,
     TOO_BIG_RESPONSE,
     TOO_MANY_KEYS,
     RpcError,
@@ -279,12 +280,29 @@ def _storage_size(node: Node, key: Any, block: Any = None) -> Any:
     return None if value is None else len(value)
 
 
-def _bounded(state: Trie, prefix: bytes, after: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
-    size = 0
-    for key, value in state.items(prefix, after):
-        size += 2 * (len(key) + len(value))
-        if size > MAX_ANSWER_BYTES:
+class _Room:
+    """What still fits into an answer."""
+
+    def __init__(self) -> None:
+        self._left = MAX_ANSWER_BYTES
+
+    def take(self, key: bytes, value: bytes | None) -> None:
+        """Reckon with an entry. Raises :class:`RpcError` when it is too much."""
+        self._left -= 2 * (len(key) + len(value or b""))
+        if self._left < 0:
             raise RpcError(TOO_BIG_RESPONSE, "Response is too big", f"Exceeded max limit of {MAX_ANSWER_BYTES}")
+
+    def changes(self, entries: dict[bytes, bytes | None]) -> list[list[str | None]]:
+        """Entries as clients read them. Raises :class:`RpcError` when they are too much."""
+        for key, value in entries.items():
+            self.take(key, value)
+        return [[to_hex(key), optional_hex(value)] for key, value in entries.items()]
+
+
+def _bounded(state: Trie, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+    room = _Room()
+    for key, value in state.items(prefix):
+        room.take(key, value)
         yield key, value
 
 
@@ -317,20 +335,34 @@ def _keys_paged(node: Node, prefix: Any, count: Any, start: Any = None, block: A
 
 @method("state_queryStorageAt")
 def _query_storage_at(node: Node, keys: Any, block: Any = None) -> Any:
-    found = node.block(block)
-    state = node.state(block)
-    changes = [[to_hex(key), optional_hex(state.get(key))] for key in hex_list(keys, "keys", MAX_KEYS)]
-    return [{"block": to_hex(found.hash), "changes": changes}]
+    wanted = hex_list(keys, "keys", MAX_KEYS)
+    found = _range_end(node, block)
+    state = node.state(to_hex(found.hash))
+    # a key that is asked for twice is answered once, as by a node
+    changes = _Room().changes({key: state.get(key) for key in wanted})
+    return [{"block": to_hex(found.hash), "changes": changes}] if changes else []
+
+
+def _range_end(node: Node, block: Any) -> Block:
+    try:
+        return node.block(block)
+    except RpcError as error:
+        if error.code != CLIENT:
+            raise
+        raise RpcError(NO_RANGE, f"Cannot resolve a block range: {error.message}") from None
 
 
 @method("state_queryStorage")
 def _query_storage(node: Node, keys: Any, first: Any, last: Any = None) -> Any:
     wanted = hex_list(keys, "keys", MAX_KEYS)
-    low, high = node.block(first), node.block(last)
+    low, high = _range_end(node, first), _range_end(node, last)
     if not (node.chain.is_best(low) and node.chain.is_best(high)) or not 0 <= high.number - low.number < MAX_BLOCKS:
-        raise RpcError(4001, f"Cannot resolve a block range: at most {MAX_BLOCKS} blocks of the best chain, in order")
+        raise RpcError(
+            NO_RANGE, f"Cannot resolve a block range: at most {MAX_BLOCKS} blocks of the best chain, in order"
+        )
     known: dict[bytes, bytes | None] = {}
     answer = []
+    room = _Room()
     for number in range(low.number, high.number + 1):
         block = node.chain.at(number)
         assert block is not None
@@ -338,8 +370,7 @@ def _query_storage(node: Node, keys: Any, first: Any, last: Any = None) -> Any:
         fresh = {key: value for key in wanted if known.get(key, b"?") != (value := state.get(key)) or key not in known}
         known.update(fresh)
         if fresh:
-            changes = [[to_hex(key), optional_hex(value)] for key, value in fresh.items()]
-            answer.append({"block": to_hex(block.hash), "changes": changes})
+            answer.append({"block": to_hex(block.hash), "changes": room.changes(fresh)})
     return answer
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -33,6 +34,8 @@ MAX_BATCH = 1000
 # what may wait for a client that reads slowly: answers make it wait, notifications beyond that end the connection
 MAX_UNREAD_BYTES = 64 * 1024 * 1024
 SLOW_BYTES = 1024 * 1024
+# a client that does not take leave in that time is cut off when the node stops
+LEAVE_SECONDS = 2.0
 METHOD_NAMES = sorted({*METHODS, *SUBSCRIBE, *UNSUBSCRIBE, "rpc_methods"})
 
 After = Callable[[], None]
@@ -47,18 +50,31 @@ class Outbox:
         self._bytes = 0
         self._drained = asyncio.Event()
         self._drained.set()
+        self._gone = False
 
     def put(self, message: Any) -> None:
         """Queue a message; a client that never reads is cut off."""
+        if self._gone:
+            return
         data = json.dumps(message, separators=(",", ":"))
         self._bytes += len(data)
         if self._bytes > MAX_UNREAD_BYTES:
             log.warning("a client that does not read is cut off", unread=self._bytes)
-            self._transport.abort()
+            self.cut_off()
             return
         if self._bytes > SLOW_BYTES:
             self._drained.clear()
         self._waiting.put_nowait(data)
+
+    def cut_off(self) -> None:
+        """End the connection without a word."""
+        self._end()
+        self._transport.abort()
+
+    def _end(self) -> None:
+        """Nothing can be sent any more: nobody waits for that, nothing is queued."""
+        self._gone = True
+        self._drained.set()
 
     async def drained(self) -> None:
         """Wait until not too much waits."""
@@ -66,17 +82,18 @@ class Outbox:
 
     async def run(self) -> None:
         """Send, until the connection ends."""
-        while True:
-            data = await self._waiting.get()
-            await self._node.faults.answering.wait()
-            try:
+        try:
+            while True:
+                data = await self._waiting.get()
+                await self._node.faults.answering.wait()
                 await self._socket.send_str(data)
-            except ConnectionError:
-                return  # the reading side sees the end, too
-            finally:
                 self._bytes -= len(data)
                 if self._bytes <= SLOW_BYTES:
                     self._drained.set()
+        except ConnectionError:
+            pass  # the reading side sees the end, too, unless it waits for what cannot be sent
+        finally:
+            self._end()
 
 
 class Server:
@@ -84,7 +101,7 @@ class Server:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._sockets: set[web.WebSocketResponse] = set()
+        self._sockets: dict[web.WebSocketResponse, Outbox] = {}
 
     def application(self) -> web.Application:
         """The aiohttp application."""
@@ -96,8 +113,13 @@ class Server:
 
     async def _shut_down(self, application: web.Application) -> None:
         self._node.faults.hang(0)
-        for socket in list(self._sockets):
-            await socket.close(code=1001, message=b"the node stops")
+        await asyncio.gather(*(self._part(socket, outbox) for socket, outbox in list(self._sockets.items())))
+
+    async def _part(self, socket: web.WebSocketResponse, outbox: Outbox) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await socket.close(code=1001, message=b"the node stops")
+        outbox.cut_off()
 
     async def _http(self, request: web.Request) -> web.Response:
         answer, _ = await self._handle(await request.read(), None)
@@ -116,7 +138,7 @@ class Server:
         if transport is None:  # gone already
             return socket
         outbox = Outbox(socket, self._node, transport)
-        self._sockets.add(socket)
+        self._sockets[socket] = outbox
         self._node.faults.transports.add(transport)
         sending = asyncio.create_task(outbox.run())
         subscriptions = Subscriptions(self._node, outbox.put)
@@ -126,7 +148,7 @@ class Server:
                     await self._serve(message.data, outbox, subscriptions)
         finally:
             subscriptions.close()
-            self._sockets.discard(socket)
+            self._sockets.pop(socket, None)
             self._node.faults.transports.discard(transport)
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
