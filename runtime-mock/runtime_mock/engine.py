@@ -66,6 +66,7 @@ class Engine:
         self._listeners: list[Listener] = []
         self._included: dict[bytes, _Included] = {}
         self._quiet: list[Event] | None = None
+        self._jumping = asyncio.Lock()
         self._wanted = asyncio.Event()
         self._failed: StoreError | None = None
         if store is not None:
@@ -145,17 +146,18 @@ class Engine:
 
     async def jump(self, count: int) -> None:
         """Seal many blocks in one go: those who listen hear of the last one only, as when a node synchronises."""
-        self._quiet = []
-        try:
-            for _ in range(count):
-                self.seal()
-                # the loop lives, though nobody hears of anything meanwhile
-                await asyncio.sleep(0)
-        finally:
-            last = {type(event): event for event in self._quiet}
-            self._quiet = None
-            for event in last.values():
-                self._emit(event)
+        async with self._jumping:
+            quiet: list[Event] = []
+            self._quiet = quiet
+            try:
+                for _ in range(count):
+                    self.seal()
+                    # the loop lives, though nobody hears of anything meanwhile
+                    await asyncio.sleep(0)
+            finally:
+                self._quiet = None
+                for event in {type(event): event for event in quiet}.values():
+                    self._emit(event)
 
     # extrinsics
 

@@ -206,6 +206,13 @@ async def test_a_jump_is_heard_once(chain: Chain) -> None:
     assert MAX_SEALED >= 1_000
 
 
+async def test_two_jumps_at_once_are_two_jumps(chain: Chain) -> None:
+    engine = Engine(chain, MANUAL)
+    events = heard(engine)
+    await asyncio.gather(engine.jump(3), engine.jump(5))
+    assert [event.block.number for event in events if isinstance(event, BestChanged)] == [3, 8]
+
+
 async def test_a_nonce_refused_by_hand(chain: Chain) -> None:
     engine = Engine(chain, MANUAL)
     engine.refuse_nonce(RICH.id, 0, 2)
