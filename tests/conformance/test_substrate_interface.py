@@ -132,7 +132,7 @@ def test_the_pallets_own_names(client: SubstrateInterface, funded: Keypair) -> N
     assert list(client.query_map("DatDot", "Deadlines", ["Tick"])) == []
 
 
-def test_a_stale_nonce_is_refused(client: SubstrateInterface) -> None:
+def test_a_stale_nonce_is_refused(client: SubstrateInterface, funded: Keypair) -> None:
     call = client.compose_call("System", "remark", {"remark": "0x01"})
     extrinsic = client.create_signed_extrinsic(call, ALICE, nonce=0)
     with pytest.raises(SubstrateRequestException) as raised:
@@ -148,7 +148,7 @@ def test_a_bad_signature_is_refused(client: SubstrateInterface) -> None:
     assert raised.value.args[0]["data"] == "Transaction has a bad signature"
 
 
-def test_a_nonce_gap_waits_for_what_fills_it(client: SubstrateInterface) -> None:
+def test_a_nonce_gap_waits_for_what_fills_it(client: SubstrateInterface, funded: Keypair) -> None:
     nonce = client.get_account_nonce(ALICE.ss58_address)
     call = client.compose_call("System", "remark", {"remark": "0x03"})
     late = client.submit_extrinsic(client.create_signed_extrinsic(call, ALICE, nonce=nonce + 1))
@@ -159,7 +159,7 @@ def test_a_nonce_gap_waits_for_what_fills_it(client: SubstrateInterface) -> None
         if client.get_account_nonce(ALICE.ss58_address) == nonce + 2:
             break
         client.submit_extrinsic(
-            client.create_signed_extrinsic(call, ED, nonce=client.get_account_nonce(ED.ss58_address)),
+            client.create_signed_extrinsic(call, funded, nonce=client.get_account_nonce(funded.ss58_address)),
             wait_for_inclusion=True,
         )
     assert client.get_account_nonce(ALICE.ss58_address) == nonce + 2
@@ -217,7 +217,7 @@ def test_a_block_is_read_back(client: SubstrateInterface) -> None:
     assert any(one.value["event_id"] == "Remarked" for one in events)
 
 
-def test_a_runtime_api(client: SubstrateInterface) -> None:
+def test_a_runtime_api(client: SubstrateInterface, funded: Keypair) -> None:
     assert client.runtime_call("AccountNonceApi", "account_nonce", [ALICE.ss58_address]).value > 0
 
 

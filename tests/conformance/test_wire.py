@@ -66,6 +66,9 @@ def test_a_batch_answers_each_but_notifications(chain: RunningChain) -> None:
         ("author_submitExtrinsic", ["0x280502000b80"], 1040),
         ("author_submitExtrinsic", ["0x0400"], 1002),
         ("payment_queryInfo", ["0x00"], 1),
+        ("payment_queryInfo", ["0x"], 2),
+        ("payment_queryFeeDetails", ["0x00"], 1),
+        ("payment_queryFeeDetails", ["0x04"], 2),
         ("chain_subscribeNewHeads", [], -32603),
     ],
 )

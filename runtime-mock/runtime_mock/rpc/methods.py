@@ -393,7 +393,7 @@ def _pending(node: Node) -> Any:
 
 @method("payment_queryInfo")
 def _query_info(node: Node, extrinsic: Any, block: Any = None) -> Any:
-    reader = _payment(node, "TransactionPaymentApi_query_info", extrinsic, block)
+    reader = _payment(node, "dispatch info", "TransactionPaymentApi_query_info", extrinsic, block)
     weight = {"ref_time": reader.compact(), "proof_size": reader.compact()}
     kind = ("normal", "operational", "mandatory")[reader.uint(1)]
     return {"weight": weight, "class": kind, "partialFee": str(reader.uint(16))}
@@ -401,18 +401,22 @@ def _query_info(node: Node, extrinsic: Any, block: Any = None) -> Any:
 
 @method("payment_queryFeeDetails")
 def _query_fee_details(node: Node, extrinsic: Any, block: Any = None) -> Any:
-    reader = _payment(node, "TransactionPaymentApi_query_fee_details", extrinsic, block)
+    reader = _payment(node, "fee details", "TransactionPaymentApi_query_fee_details", extrinsic, block)
     if not reader.uint(1):
         return {"inclusionFee": None}
     names = ("baseFee", "lenFee", "adjustedWeightFee")
     return {"inclusionFee": {name: hex(reader.uint(16)) for name in names}}
 
 
-def _payment(node: Node, name: str, extrinsic: Any, block: Any) -> Reader:
+def _payment(node: Node, what: str, name: str, extrinsic: Any, block: Any) -> Reader:
     raw = hex_bytes(extrinsic, "extrinsic")
+    try:
+        Reader(raw).bytes()
+    except CodecError as error:
+        raise RpcError(2, f"Unable to query {what}.", f"not an extrinsic: {error}") from None
     try:
         return Reader(node.call(node.block(block), name, raw + len(raw).to_bytes(4, "little")))
     except RpcError as error:
-        raise RpcError(1, "Unable to query dispatch info.", error.message) from None
+        raise RpcError(1, f"Unable to query {what}.", error.message) from None
     except CodecError as error:
         raise RpcError(INTERNAL, f"Internal error: the runtime's answer: {error}") from None
