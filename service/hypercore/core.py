@@ -286,14 +286,14 @@ class Core:
         self, roots: list[Node], length: int, fork: int, signature: bytes, authority: Authority | None
     ) -> None:
         record = self._record
-        record.length, record.fork, record.signature = length, fork, signature
+        manifest = record.manifest if authority is None else authority.manifest.encode()
+        self._storage.put_head(record.id, fork, length, signature, manifest)
+        record.length, record.fork, record.signature, record.manifest = length, fork, signature, manifest
         if authority is not None:
-            record.manifest = authority.manifest.encode()
             if self._authority is None and record.encryption_key is not None:
                 self._cipher = BlockCipher(record.key, record.encryption_key, authority.compat)
             self._authority = authority
         self._roots = roots
-        self._storage.put_head(record.id, fork, length, signature, record.manifest)
 
     def truncate(self, length: int, fork: int | None = None) -> None:
         """Cut the core to ``length`` blocks, under a new ``fork`` (default: the next). Raises :class:`CoreError`."""
@@ -448,10 +448,14 @@ class Core:
             if known is None or known.hash != root.hash:
                 break
             shared += flat.leaves(root.index)
-        self._cut(min(shared, self.length))
-        self._nodes.put(batch.nodes)
-        self._put_head(batch.roots, batch.length, answer.fork, upgrade.signature, authority)
-        self.flush()
+        try:
+            self._cut(min(shared, self.length))
+            self._nodes.put(batch.nodes)
+            self._put_head(batch.roots, batch.length, answer.fork, upgrade.signature, authority)
+            self.flush()
+        except BaseException:
+            self._undo_all()  # half of it must not get into anybody's commit
+            raise
         self._tell(Truncated(min(shared, batch.length), answer.fork))
         self._tell(Appended(batch.length))
 

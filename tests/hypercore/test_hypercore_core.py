@@ -147,6 +147,53 @@ def test_a_replica_takes_over_a_fork(store: Corestore, length: int) -> None:
     assert [copy.get(index) for index in range(copy.length)] == [*BLOCKS[:length], b"new", b"newer"]
 
 
+@pytest.mark.parametrize("step", ["delete_nodes_beyond", "put_head", "commit"])
+def test_a_fork_that_cannot_be_written_leaves_all_as_it_was(
+    tmp_path: Path, store: Corestore, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    core = store.create()
+    there = Corestore(tmp_path)
+    copy, other = there.get(core.key), there.create()
+    core.append(BLOCKS)
+    copy_all(core, copy)
+    core.truncate(5)
+    core.append(b"new")
+    answer = core.prove(Request(upgrade=UpgradeRequest(0, 6)))
+
+    def full(*_: object) -> None:
+        raise StorageError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(there._storage, step, full)
+        with pytest.raises(StorageError, match="disk is full"):
+            copy.adopt_fork(answer)
+    other.append(b"x")  # a commit of another core must not bring half of it
+    for found in (copy, Corestore(tmp_path).get(core.key)):
+        assert (found.fork, found.length, found.contiguous_length) == (0, 23, 23)
+        assert [found.get(index) for index in range(23)] == BLOCKS
+        assert found.head_is_signed()
+    copy.adopt_fork(answer)
+    assert (copy.fork, copy.length) == (1, 6)
+
+
+def test_a_head_that_cannot_be_written_is_not_here(store: Corestore, monkeypatch: pytest.MonkeyPatch) -> None:
+    core = store.create()
+    core.append(BLOCKS)
+    there = Corestore()
+    copy = there.get(core.key)
+
+    def full(*_: object) -> None:
+        raise StorageError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(there._storage, "put_head", full)
+        with pytest.raises(StorageError, match="disk is full"):
+            copy.apply(core.prove(Request(upgrade=UpgradeRequest(0, 23), manifest=True)))
+    assert (copy.length, copy.roots(), copy.knows_signers) == (0, (), False)
+    copy_all(core, copy)
+    assert [copy.get(index) for index in range(23)] == BLOCKS
+
+
 def test_no_fork_without_a_newer_signed_head(store: Corestore) -> None:
     core = store.create()
     copy = Corestore().get(core.key)
