@@ -553,13 +553,19 @@ async def test_a_mute_peer_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 async def test_a_peer_that_never_answers_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replication, "ANSWER_SECONDS", 0.2)
-    monkeypatch.setattr(replication, "OPEN_SECONDS", 0.5)
     async with side() as one, side() as two:
         core = feed(one)
         Impostor(one, core, lambda number, fork, request: None)
-        with pytest.raises(ReplicationError, match="no answer to 1 requests within 0 s"):
-            await fetch(two.store.get(core.key), await two.connect(one))
+        with Replicator(two.store.get(core.key)) as replicator:
+            peer = replicator.attach(await two.connect(one))
+            updating = asyncio.create_task(replicator.update())
+            await until(lambda: bool(peer.asked))
+            assert peer._watch is not None
+            peer._watch.cancel()
+            monkeypatch.setattr(replication, "ANSWER_SECONDS", 0.05)
+            peer._check()  # as the timer does, however long that takes
+            with pytest.raises(ReplicationError, match="no answer to 1 requests within 0 s"):
+                await updating
 
 
 async def test_endless_refusals_come_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
