@@ -126,3 +126,27 @@ def test_reveals_without_a_commit(world: Watched) -> None:
     reveal = {"era": era, "copy": 0, "report": NO_REPORT, "link": bytes(32), "salt": bytes(32), "opening": None}
     world.call(world.party(4), "reveal_retrieval", **reveal)
     world.refused("NotCommitted")
+
+
+def test_another_anchor_costs_the_seats_of_slots_given_back_before_too(world: Watched) -> None:
+    """Else an attester that knows its seats could choose the link, and with it the sector, of an era that has begun."""
+    world.people(hosters=2, encoders=1, attesters=1)
+    world.publish()
+    world.until("CopyActive")
+    copy, era, attester = world.copy_in("Active"), world.era + 1, world.party(4)
+    while world.next_block < era * SHORT["era"]:
+        world.live(1, PROVE)
+    chosen = attester.chain(1).anchor
+    world.call(attester, "withdraw_offer", role="Attesting")
+    world.offer(4, "Attesting", anchor=chosen)
+    while world.next_block < era * SHORT["era"] + SHORT["probe_blocks"]:
+        world.live(1, PROVE)
+    assert world.all("Slots")[0]["returned"] is not None
+    world.call(attester, "commit_retrieval", era=era, copy=copy, commit=bytes(32))
+    world.refused("NoSeat")
+    # the seat is there, and its hands are empty
+    while world.next_block < (era + 1) * SHORT["era"] + SHORT["settle_from"]:
+        world.live(1, PROVE)
+    world.call(world.party(SPONSOR), "settle_retrieval", era=era, copy=copy)
+    world.live(1, PROVE)
+    assert world.events["SeatEmptyHanded"] == 1

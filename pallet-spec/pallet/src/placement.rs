@@ -187,11 +187,15 @@ impl<T: Config> Pallet<T> {
         (account, mut encoder): (AccountId32, Encoder),
         job: Balance,
     ) -> Try {
+        // The reserve is counted from where the hoster was paid to: what it earned until then is paid first.
+        Self::collect_into(id, &mut copy, &mut plan);
+        let idle = copy.clone();
         copy.encoder = Some(account.clone());
         copy.ask_encoding = encoder.ask;
         let blocks = plan.next_tick.saturating_sub(Self::paid_until(&copy, Self::now()));
         let want = Self::reserve_for(&copy, &plan, blocks);
         if Self::pot_free(copy.plan, &plan).saturating_add(copy.reserve) < want {
+            Self::put_copy_and_plan(id, idle, plan);
             return Try::Miss;
         }
         Self::set_reserve(&mut copy, &mut plan, want);

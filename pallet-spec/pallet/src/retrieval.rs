@@ -113,10 +113,17 @@ impl<T: Config> Pallet<T> {
         Retrieval { seats: Self::committee(era, id, copy).try_into().unwrap_or_default(), settled: false }
     }
 
+    /// Whether a seat's account did not offer anew with another anchor in `era` or later. Slots that were given back know
+    /// nothing of such an offer, but no link is shown after it before the seats that it costs are settled.
+    fn keeps(seat: &Seat, era: Era) -> bool {
+        let renewed = |attester: Attester| attester.link == attester.anchor && attester.link_era >= era;
+        Slots::<T>::get(seat.slot).is_some_and(|slot| !slot.lost(era))
+            && !Attesters::<T>::get(&seat.account).is_some_and(renewed)
+    }
+
     fn seat_of(record: &mut Retrieval, era: Era, account: &AccountId32) -> Result<usize, Error<T>> {
         let at = record.seats.iter().position(|seat| seat.account == *account).ok_or(Error::<T>::NoSeat)?;
-        let kept = |seat: &Seat| Slots::<T>::get(seat.slot).is_some_and(|slot| !slot.lost(era));
-        ensure!(record.seats.get(at).is_some_and(kept), Error::<T>::NoSeat);
+        ensure!(record.seats.get(at).is_some_and(|seat| Self::keeps(seat, era)), Error::<T>::NoSeat);
         Ok(at)
     }
 
@@ -205,10 +212,7 @@ impl<T: Config> Pallet<T> {
         let mut record = Self::record(era, id, &copy);
         ensure!(!record.settled, Error::<T>::AlreadySettled);
         record.settled = true;
-        let valid = |seat: &Seat| {
-            let kept = Slots::<T>::get(seat.slot).is_some_and(|slot| !slot.lost(era));
-            seat.report.filter(|_| kept)
-        };
+        let valid = |seat: &Seat| seat.report.filter(|_| Self::keeps(seat, era));
         let seats: Vec<(Seat, Option<Report>)> = record.seats.iter().map(|seat| (seat.clone(), valid(seat))).collect();
         Retrievals::<T>::insert(era, id, record);
         let reports: Vec<Report> = seats.iter().filter_map(|(_, report)| *report).collect();

@@ -53,21 +53,23 @@ pub const fn root() -> Weight {
 pub const fn block() -> Weight {
     ms(30)
 }
-/// One change of the draw tables.
+/// One change of the draw tables: a copy that enters its hoster's table, and the encoder that leaves it.
 pub const fn change() -> Weight {
-    ms(1)
+    Weight::from_parts(3 * MS / 2, 0)
 }
 /// One placement try.
 pub const fn attempt() -> Weight {
-    ms(2)
+    Weight::from_parts(5 * MS / 2, 0)
 }
 /// One expiry; of a tick or an end of a plan, each copy that it counts.
 pub const fn expiry(wait: Wait) -> Weight {
     match wait {
         Wait::Decline | Wait::Salt | Wait::Settle => ms(1),
-        Wait::Begin | Wait::Half | Wait::Tick => ms(2),
+        Wait::Begin | Wait::Half => ms(2),
         Wait::EncoderDraw => ms(3),
-        Wait::Lease | Wait::EndPlan => ms(4),
+        // A tick may end the plan.
+        Wait::Tick | Wait::EndPlan => ms(4),
+        Wait::Lease => ms(5),
         // A strike for each of 32 copies.
         Wait::Proof => ms(6),
         // 64 segments, each with its modulus.

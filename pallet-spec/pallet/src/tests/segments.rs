@@ -379,6 +379,37 @@ fn after_a_partial_segment_a_missed_begin_redraws_the_encoder_only() {
     });
 }
 
+/// The new reserve is counted from where the hoster was paid to: what it earned before would have no reserve any more.
+#[test]
+fn what_a_hoster_earned_is_paid_before_the_next_encoders_reserve_is_set() {
+    with_chain(|| {
+        big();
+        begin(0);
+        run_until(0, CopyState::Encoding);
+        confirm_bytes(0, SEGMENT_BYTES, H256::repeat_byte(1));
+        run(10);
+        // As after a right proof of a hoster of the best reputation.
+        Hosters::<Test>::mutate(account(HOSTER), |hoster| {
+            let hoster = hoster.as_mut().unwrap();
+            hoster.acc += u64::from(PPM * (now() - hoster.last));
+            hoster.last = now();
+        });
+        let owed = |copy: Copy| {
+            let acc = Hosters::<Test>::get(account(HOSTER)).unwrap().acc;
+            let units = u128::from(copy.stored) * u128::from(acc) - copy.debt;
+            ASK_DISK * units / (u128::from(GIB_SECTORS) * u128::from(times().era) * u128::from(PPM))
+        };
+        let due = owed(copy(0));
+        assert!(due > 0);
+        let (before, published) = (free(HOSTER), plan(0).published);
+        run_until(0, CopyState::Accepted);
+        run_until(0, CopyState::Assigned);
+        assert!(now() < published + 2 * times().era && now() != published + times().era, "no tick paid it");
+        happened(Event::Paid { copy: 0, account: account(HOSTER), amount: due, what: Payment::Storage });
+        assert_eq!((free(HOSTER), owed(copy(0))), (before + due, 0));
+    });
+}
+
 #[test]
 fn a_segment_ends_padded_only_at_the_streams_end() {
     with_chain(|| {

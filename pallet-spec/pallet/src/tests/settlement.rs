@@ -4,6 +4,7 @@ use super::{mock::*, retrieval::*, world::*};
 use crate::{refused, types::*, Event, Peers, Retrievals, Slots};
 use frame_support::assert_ok;
 use sp_core::H256;
+use sp_runtime::AccountId32;
 
 /// Three of five say served: passed, the lower medians go to the score; the two who disagree get nothing.
 #[test]
@@ -210,6 +211,37 @@ fn a_renewal_after_the_reveal_voids_the_report() {
         let settled = |event: &Event<Test>| matches!(event, Event::RetrievalSettled { reports: 2, .. });
         assert!(events().iter().any(settled));
     });
+}
+
+/// Else who knows its seats could give its slots back and choose the link, and with it the sector, of an era that has begun.
+#[test]
+fn another_anchor_costs_the_seats_of_slots_given_back_before_too() {
+    for revealed in [false, true] {
+        with_chain(|| {
+            let copy = tested(&all(3));
+            to_commits(2);
+            let renew = || {
+                assert_ok!(DatDot::withdraw_offer(signed(ATTESTER), Role::Attesting));
+                assert_ok!(DatDot::offer_attesting(signed(ATTESTER), REPORT_PRICE, H256::repeat_byte(8), 1));
+            };
+            if !revealed {
+                renew();
+                refused!(DatDot::commit_retrieval(signed(ATTESTER), 2, copy, H256::zero()), NoSeat);
+            }
+            let probes = commit_all(2, copy, &all(3)[usize::from(!revealed)..], |_| served(5, 5));
+            to_reveals(2);
+            probes.iter().for_each(|probe| assert_eq!(probe.reveal(), Ok(())));
+            if revealed {
+                renew();
+            }
+            to_settle(2);
+            assert_ok!(settle(2, copy));
+            let of = |account: &AccountId32| number(account) == ATTESTER;
+            let empty = |event: &Event<Test>| matches!(event, Event::SeatEmptyHanded { account, .. } if of(account));
+            let settled = |event: &Event<Test>| matches!(event, Event::RetrievalSettled { reports: 2, .. });
+            assert!(events().iter().any(empty) && events().iter().any(settled), "revealed: {revealed}");
+        });
+    }
 }
 
 #[test]

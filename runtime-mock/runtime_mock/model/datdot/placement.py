@@ -12,7 +12,17 @@ from .crypto import draw
 from .events import CopyOffered, EncoderDrawn
 from .items import Copies, Encoders, EncoderSlots, Hosters, HosterSlots, NextCopy, Plans
 from .limits import COPIES, JOBS, MISSES, SECTOR, TRIES
-from .money import copy_and_plan, fee, held, paid_until, pot_free, put_copy_and_plan, reserve_for, set_reserve
+from .money import (
+    collect_into,
+    copy_and_plan,
+    fee,
+    held,
+    paid_until,
+    pot_free,
+    put_copy_and_plan,
+    reserve_for,
+    set_reserve,
+)
 from .params import times
 from .queue import arm, first_need, keep_need, pop_need, push_need
 from .records import Copy, CopyState, Plan, PlanState
@@ -176,6 +186,9 @@ def _try_encoder(s: State, copy_id: int, ctr: int) -> Try:
 def _assign(s: State, to: tuple[int, Copy], plan: Plan, drawn: tuple[bytes, Encoder], job: int) -> Try:
     """Give a copy to an encoder that fits, if the pot can pay it."""
     (copy_id, copy), (account, encoder) = to, drawn
+    # The reserve is counted from where the hoster was paid to: what it earned until then is paid first.
+    collect_into(s, copy_id, copy, plan)
+    put_copy_and_plan(s, copy_id, copy, plan)
     copy.encoder = account
     copy.ask_encoding = encoder.ask
     want = reserve_for(s, copy, plan, less(plan.next_tick, paid_until(s, copy, now(s))))

@@ -123,8 +123,11 @@ def _record(s: State, era: int, copy_id: int, copy: Copy) -> Retrieval:
 
 
 def _kept(s: State, seat: Seat, era: int) -> bool:
-    slot = Slots.get(s, seat.slot)
-    return slot is not None and not _lost(slot, era)
+    """Whether a seat's account did not offer anew with another anchor in `era` or later. Slots that were given back know
+    nothing of such an offer, but no link is shown after it before the seats that it costs are settled."""
+    slot, attester = Slots.get(s, seat.slot), Attesters.get(s, seat.account)
+    renewed = attester is not None and attester.link == attester.anchor and attester.link_era >= era
+    return slot is not None and not _lost(slot, era) and not renewed
 
 
 def _seat_of(s: State, record: Retrieval, era: int, account: bytes) -> Seat:

@@ -24,17 +24,17 @@ SETTLE_RETRIEVAL = _ms(8)
 ROOT = _ms(1)
 # `on_initialize` without changes, expiries and tries; one change; one placement try; one expiry of a kind.
 BLOCK = _ms(30)
-CHANGE = _ms(1)
-ATTEMPT = _ms(2)
+CHANGE = Weight(1_500_000_000)
+ATTEMPT = Weight(2_500_000_000)
 EXPIRY = {
     Wait.DECLINE: _ms(1),
     Wait.ENCODER_DRAW: _ms(3),
     Wait.BEGIN: _ms(2),
     Wait.SALT: _ms(1),
-    Wait.LEASE: _ms(4),
+    Wait.LEASE: _ms(5),
     Wait.PROOF: _ms(6),
     Wait.HALF: _ms(2),
-    Wait.TICK: _ms(2),
+    Wait.TICK: _ms(4),
     Wait.END_PLAN: _ms(4),
     Wait.SETTLE: _ms(1),
     Wait.RECORDS: _ms(14),
