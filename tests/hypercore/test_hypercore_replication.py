@@ -22,9 +22,13 @@ from service.hypercore import (
     Request,
     StorageError,
 )
+from service.hypercore.codec import encode_uint
+from service.hypercore.crypto import capability
 from service.hypercore.wire import (
+    Channel,
     ChannelClosed,
     ConnectError,
+    Connection,
     ConnectionClosed,
     Peer,
     ReplicationError,
@@ -531,6 +535,36 @@ async def test_a_length_that_is_claimed_and_never_shown() -> None:
         with pytest.raises(ReplicationError, match="an upgrade from 0 by 1000 was asked for, the answer has another"):
             async with asyncio.timeout(SECONDS):
                 await fetch(two.store.get(core.key), await two.connect(one))
+
+
+async def test_a_peer_that_claims_ever_more_and_shows_nothing_holds_up_nobody() -> None:
+    async with AsyncExitStack() as stack:
+        one, boaster, reader = await sides(stack, 3)
+        core = feed(one)
+        copy = reader.store.get(core.key)
+
+        def accept(connection: Connection) -> None:
+            handshake = encode_uint(1) + capability(core.key, connection.handshake_hash, connection.initiator)
+            connection.on_protocol(replication.PROTOCOL, lambda *_: handshake, boast)
+
+        async def boast(channel: Channel) -> None:
+            await channel.opened()
+            length = 1000
+            await channel.send(m.SYNC, m.encode_sync(m.Sync(m.CAN_UPGRADE, 0, length, 0)))
+            async for kind, body in channel:
+                if kind == m.REQUEST:
+                    length += 1
+                    await channel.send(m.SYNC, m.encode_sync(m.Sync(m.CAN_UPGRADE, 0, length, 0)))
+                    await channel.send(m.NO_DATA, m.encode_no_data(m.decode_request(body)[0], m.NOT_AVAILABLE))
+
+        boaster.accept = accept  # type: ignore[method-assign]
+        replicator = stack.enter_context(Replicator(copy))
+        replicator.attach(await reader.connect(boaster))
+        replicator.attach(await reader.connect(one))
+        async with asyncio.timeout(SECONDS):
+            await replicator.update()
+            await replicator.download()
+        assert content(copy) == BLOCKS
 
 
 async def test_a_mute_peer_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from .replication import CorePeer, Replication
 log = structlog.get_logger(__name__)
 
 WINDOW_BLOCKS = 64
+MAX_DENIED = 32  # lengths in a row that a peer tells and then does not show
 STALL_SECONDS = 30.0
 FLUSH_SECONDS = 0.5
 
@@ -51,6 +52,7 @@ class Replicator:
         self._refused: dict[CorePeer, set[int]] = {}
         self._upgrade: tuple[CorePeer, int, m.Sync] | None = None
         self._no_upgrade: dict[CorePeer, m.Sync] = {}
+        self._denied: dict[CorePeer, int] = {}
         self._wake = asyncio.Event()
         self._last_reason = "no peer was tried"
         self._loop = asyncio.get_running_loop()
@@ -196,6 +198,7 @@ class Replicator:
         self._peers.pop(peer, None)
         self._refused.pop(peer, None)
         self._no_upgrade.pop(peer, None)
+        self._denied.pop(peer, None)
         self._last_reason = f"{peer}: {reason}"
         if self._upgrade is not None and self._upgrade[0] is peer:
             self._upgrade = None
@@ -212,8 +215,12 @@ class Replicator:
             self._upgrade = None
             if answer is None:
                 self._no_upgrade[peer] = state
+                self._denied[peer] = self._denied.get(peer, 0) + 1
+                if self._denied[peer] > MAX_DENIED:
+                    raise ProofError(f"the peer told {MAX_DENIED} lengths in a row that it does not show")
             else:
                 self._take_upgrade(request, answer)
+                self._denied.pop(peer, None)
         elif request.block is not None and self._blocks.get(request.block.index) == (peer, number):
             del self._blocks[request.block.index]
             self._take_block(peer, request.block, answer)
