@@ -76,7 +76,10 @@ def _digest_item(reader: Reader) -> bytes:
 
 @dataclass
 class Block:
-    """A block with its body (length-prefixed extrinsics) and the state after it (None: pruned)."""
+    """A block with its body (length-prefixed extrinsics) and the state after it (None: pruned).
+
+    ``changes`` made that state of its parent's; they are there until the block is imported.
+    """
 
     header: Header
     body: tuple[bytes, ...]

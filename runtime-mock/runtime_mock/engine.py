@@ -197,6 +197,7 @@ class Engine:
         before = self.chain.best
         is_best = self.chain.add(block)
         self._save(block)
+        block.changes = {}  # its state has them; a chain that runs for days would pile them up
         self._emit(Added(block))
         if is_best:
             self._became_best(before)

@@ -78,8 +78,8 @@ class Store:
             parent = chain.block(decoded.parent)
             if parent.state is None:
                 continue
-            made = _decode_changes(changes)
-            chain.add(Block(decoded, _decode_body(body), parent.state.changed(made.items()), made))
+            state = parent.state.changed(_decode_changes(changes).items())
+            chain.add(Block(decoded, _decode_body(body), state))
         chain.make_best(chain.block(head[1]))
         best = chain.best
         if chain.state(best).root(chain.version.state_version) != best.header.state_root:

@@ -252,6 +252,7 @@ async def test_only_some_states_are_kept(chain: Chain) -> None:
         engine.seal()
     held = [number for number in range(11) if short.at(number).state is not None]  # type: ignore[union-attr]
     assert held == [0, 6, 7, 8, 9, 10]
+    assert not any(short.at(number).changes for number in range(11)), "what the states hold is not kept twice"  # type: ignore[union-attr]
 
 
 async def test_foreign_blocks_are_checked(chain: Chain) -> None:
