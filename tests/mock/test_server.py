@@ -152,6 +152,23 @@ async def test_batches(served: Served) -> None:
         assert {one["params"]["subscription"] for one in early} == {answer["result"] for answer in answers}
 
 
+async def test_a_long_batch_lets_others_have_their_turns(served: Served) -> None:
+    batch = [{"jsonrpc": "2.0", "id": 1, "method": "chain_getHeader"}] * 100
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    answers, _ = await Server(served.node)._handle(json.dumps(batch), None)
+    task.cancel()
+    assert len(answers) == len(batch)
+    assert turns >= len(batch)
+
+
 async def test_too_many_connections(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_CONNECTIONS", 3)
     async with contextlib.AsyncExitStack() as stack:

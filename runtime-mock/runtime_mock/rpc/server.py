@@ -180,6 +180,7 @@ class Server:
         size = 0
         for one in request:
             answer = await self._one(one, subscriptions, after)
+            await asyncio.sleep(0)  # blocks and other clients do not wait for the whole of it
             if answer is not None:
                 answers.append(answer)
                 size += len(_encode(answer))
