@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 from rich.console import Console
 
-from service.chain_client import Block, Blocks, ChainClient, events
+from service.chain_client import Block, Blocks, ChainClient, ConnectionLost, events
 from service.chain_client.types import CopyState, Terms, Verdict
 from service.demo_view import CopyLife, View
 from service.devnet import Devnet, NetPeer
@@ -32,6 +33,9 @@ INPUT_BYTES = 4 << 20
 PROOFS = 3
 """Storage challenges that each hoster of the plan must have answered."""
 PATIENCE_BLOCKS = 900
+WATCH_SECONDS = 1.0
+STALL_SECONDS = 120.0
+"""Without a finalized block: the chain stands still, and so would the demo."""
 SPARE_ERAS = 60
 POT = 100 * UNIT
 
@@ -235,6 +239,43 @@ async def _job(demo: Demo, path: Path | None, where: Path) -> None:
         await net.start_chain()
         client = await stack.enter_async_context(await ChainClient.connect(net.rpc))
         result["genesis"] = client.genesis.hex()
+        await _beside(_watch(net, client), _work(demo, client, path, where))
+
+
+async def _beside(watch: Coroutine[Any, Any, None], work: Coroutine[Any, Any, None]) -> None:
+    """Do the work to its end, or until the watch raises."""
+    tasks = [asyncio.create_task(watch), asyncio.create_task(work)]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await uninterrupted(_ended(tasks))
+
+
+async def _ended(tasks: list[asyncio.Task[None]]) -> None:
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _watch(net: Devnet, client: ChainClient) -> None:
+    """Raises DevnetError when a process of the network ends by itself, DemoFailed when the chain stands still."""
+    last, since = -1, time.monotonic()
+    while True:
+        await asyncio.sleep(WATCH_SECONDS)
+        net.check_running()
+        with suppress(ConnectionLost):
+            number = (await client.finalized()).number
+            if number != last:
+                last, since = number, time.monotonic()
+        if time.monotonic() > since + STALL_SECONDS:
+            raise DemoFailed(f"the chain has finalized no block for {STALL_SECONDS:.0f} s, the last one is {last}")
+
+
+async def _work(demo: Demo, client: ChainClient, path: Path | None, where: Path) -> None:
+    net, result = demo.net, demo.result
+    async with AsyncExitStack() as stack:
         starting = asyncio.create_task(_start(demo, client))
         stack.push_async_callback(_end, starting)
         source = path if path is not None else await uninterrupted(asyncio.to_thread(repository_files, where / "input"))

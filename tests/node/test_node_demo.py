@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from service.chain_client import Block, EventRecord, events
+from service.chain_client import Block, ChainClient, EventRecord, events
 from service.chain_client.types import Payment, Verdict
-from service.demo import INPUT_BYTES, Demo, DemoFailed, digest, repository_files, run_demo
+from service.demo import INPUT_BYTES, Demo, DemoFailed, _beside, _watch, digest, repository_files, run_demo
 from service.demo_view import CopyLife, View
-from service.devnet import Devnet, NetPeer
+from service.devnet import Devnet, DevnetError, NetPeer
 from service.keys import KeyFile, ss58
 
 ALICE, BOB = KeyFile.load("//Alice"), KeyFile.load("//Bob")
@@ -133,6 +136,29 @@ async def test_what_the_peers_store_is_not_imported(tmp_path: Path) -> None:
     result = await run_demo(tmp_path, "model", tmp_path / "net", 3, None)
     assert not result["ok"]
     assert "secret keys" in result["reason"]
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"), [(signal.SIGKILL, "the mock chain ended"), (signal.SIGSTOP, "finalized no block")]
+)
+async def test_it_does_not_outlast_its_chain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, reason: str
+) -> None:
+    monkeypatch.setattr("service.demo.WATCH_SECONDS", 0.1)
+    if number is signal.SIGSTOP:
+        monkeypatch.setattr("service.demo.STALL_SECONDS", 4.0)
+
+    async def never() -> None:
+        assert net._chain_child is not None
+        os.kill(net._chain_child.pid, number)
+        await asyncio.Event().wait()
+
+    async with Devnet(tmp_path, kinds=(("hoster", 1, 0),)) as net:
+        await net.start_chain()
+        async with await ChainClient.connect(net.rpc, request_seconds=1.0) as client, asyncio.timeout(60):
+            with pytest.raises((DevnetError, DemoFailed), match=reason):
+                await _beside(_watch(net, client), never())
+        await net.stop(kill=True)
 
 
 def test_a_digest_covers_names_and_bytes(tmp_path: Path) -> None:
