@@ -51,7 +51,8 @@ def test_a_devnet(chain: str, tmp_path: Path) -> None:
         for peer in ready["peers"]:
             assert set(peer) == {"role", "account", "swarm_key", "address", "dir", "key", "pid"}
             assert Path(f"/proc/{peer['pid']}").exists()
-            assert Path(peer["dir"]).parent == directory
+            assert Path(peer["dir"]).is_absolute()
+            assert Path(peer["dir"]).resolve().parent == directory.resolve()
             assert Path(peer["key"]).stat().st_mode & 0o777 == 0o600
         status = done("chain", "status", "--chain", ready["rpc"])
         assert set(status) == {"genesis", "spec_version", "best", "finalized"}
