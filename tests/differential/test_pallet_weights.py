@@ -57,14 +57,14 @@ class Meter:
 def test_no_work_of_a_block_costs_more_than_its_weight(monkeypatch: pytest.MonkeyPatch) -> None:
     meter = Meter(monkeypatch)
     # a plan of one copy that ends by a tick; one whose encoders do not begin; one that stalls; one that nobody proves
-    for replicas, until, idle in ((1, 40, 0), (3, 60, BEGIN), (2, 80, CONFIRM), (3, 500, PROVE)):
+    for replicas, until, idle in ((1, 40, 0), (2, 500, BEGIN), (2, 500, CONFIRM), (2, 500, PROVE)):
         world = Watched()
-        world.people(hosters=4, encoders=3, attesters=3)
+        world.people(hosters=3, encoders=3, attesters=1)
         world.publish(replicas=replicas, until=world.next_block + until)
-        world.live(30, EVERYTHING & ~idle)
-        world.live(30)
-        world.call(world.party(SPONSOR), "end_plan", plan=0)
-        world.live(4 * SHORT["era"])
+        world.live(36, EVERYTHING & ~idle)
+        if idle:
+            world.call(world.party(SPONSOR), "end_plan", plan=0)
+        world.live(SHORT["end_notice"] + 1 if idle else 5 * SHORT["era"])
     declared = {wait.name: weight.ref_time for wait, weight in weights.EXPIRY.items()}
     declared |= {"change": weights.CHANGE.ref_time, "try": weights.ATTEMPT.ref_time}
     assert meter.dearest.keys() == declared.keys()
