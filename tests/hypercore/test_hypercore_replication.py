@@ -38,6 +38,7 @@ from service.hypercore.wire import (
     replication,
 )
 from service.hypercore.wire import messages as m
+from service.hypercore.wire.connection import Shared
 
 BLOCKS = [b"%d," % number * (number % 40 + 1) for number in range(300)]
 
@@ -355,6 +356,31 @@ async def test_a_channel_that_nobody_answers_is_given_up(monkeypatch: pytest.Mon
         copy = two.store.get(core.key)
         await fetch(copy, connection)
         assert content(copy) == BLOCKS, "the connection serves on"
+
+
+async def test_whoever_asks_much_leaves_turns_to_all_else() -> None:
+    shared, order = Shared(0), list[str]()
+    loop = asyncio.get_running_loop()
+
+    def round_of_the_loop(left: int) -> None:
+        order.append("loop")
+        if left:
+            loop.call_soon(round_of_the_loop, left - 1)
+
+    def again() -> None:
+        order.append("c")
+        shared.take_turn(lambda: order.append("d"))
+
+    shared.take_turn(lambda: order.append("a"))
+    shared.take_turn(lambda: order.append("b"))
+    shared.take_turn(again)
+    loop.call_soon(round_of_the_loop, 4)
+    while order.count("loop") < 5:
+        await asyncio.sleep(0)
+    assert order == ["a", "loop", "b", "loop", "c", "loop", "d", "loop", "loop"]
+    shared.take_turn(lambda: order.append("e"))
+    await asyncio.sleep(0)
+    assert order[-1] == "e"
 
 
 async def test_one_fetcher_for_a_core_and_a_connection() -> None:

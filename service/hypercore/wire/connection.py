@@ -49,20 +49,39 @@ def notice_silence(opened: socket.socket) -> None:
 
 
 class Shared:
-    """What all connections of a transport share, so that many of them take little memory.
+    """What all connections of a transport share, so that many of them take little memory and leave time for all else.
 
     The buffer that they read into: asyncio fills it and hands it over in one step, one connection after another.
-    And a count of the bytes of frames that have not come whole yet.
+    A count of the bytes of frames that have not come whole yet. And turns: of answering, which may mean decoding, one
+    step is done each time round the event loop, whoever asks.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit, self.used = limit, 0
         self.buffer = bytearray(READ_BUFFER)
+        self._turns: deque[Callable[[], None]] = deque()
+        self._turning = False
 
     def change(self, by: int) -> bool:
         """Count; whether it is within the limit."""
         self.used += by
         return by <= 0 or self.used <= self.limit
+
+    def take_turn(self, step: Callable[[], None]) -> None:
+        """Call ``step`` when those that came before have been called."""
+        self._turns.append(step)
+        if not self._turning:
+            self._turning = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        step = self._turns.popleft()
+        try:
+            step()
+        finally:
+            self._turning = bool(self._turns)
+            if self._turning:
+                asyncio.get_running_loop().call_soon(self._turn)
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -297,6 +316,10 @@ class Connection(asyncio.BufferedProtocol):
         self.mux.shut(self.reason)
         for listener in list(self.on_closed):
             listener()
+
+    def take_turn(self, step: Callable[[], None]) -> None:
+        """Call ``step`` in its turn among all that the connections of this transport have to do."""
+        self._shared.take_turn(step)
 
     def unread(self, change: int) -> None:
         """Count what channels hold and nobody has read; beyond a bound the peer must wait."""

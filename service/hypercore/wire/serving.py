@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Callable
 
@@ -64,7 +63,7 @@ class Server:
         """Answer soon, if anything waits for it."""
         if not self._scheduled and (self._requests or self._wants):
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._serve)
+            self._connection.take_turn(self._serve)
 
     def _serve(self) -> None:
         self._scheduled = False
