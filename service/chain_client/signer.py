@@ -41,6 +41,8 @@ SUBMIT_TRIES = 5
 RETRY_SECONDS = 0.5
 #: Blocks after which one that is in none is handed to the pool again: pools forget, and nodes are restarted.
 PUSH_AGAIN_BLOCKS = 8
+#: Blocks after the end of its mortality for which the fate of one that a killed run sent is kept for who asks again.
+FATE_BLOCKS = 600
 # codes of the pool
 INVALID, BANNED, ALREADY_IMPORTED, TOO_LOW, POOL_FULL = 1010, 1012, 1013, 1014, 1016
 #: What a later nonce or a fresh look at the runtime cures: another took the nonce, or the runtime was just replaced.
@@ -75,7 +77,7 @@ class Signer:
         self._lock = asyncio.Lock()
         self._sent: dict[bytes, Sent] = {}
         #: by call: what became of those that an earlier run sent and that are in the chain
-        self._earlier: dict[bytes, list[Receipt | OutcomeLost]] = {}
+        self._earlier: dict[bytes, list[tuple[Sent, Receipt | OutcomeLost]]] = {}
         self._ready = asyncio.Event()
         self._stopped: ChainError | None = None
 
@@ -104,7 +106,8 @@ class Signer:
 
         ``held`` is asked before anything is sent: when the fact holds already, nothing is, and None comes back. When the
         same call was sent by an earlier run that did not learn its fate, then it is not sent again: its receipt comes
-        back, once. So it is for a caller that was cancelled, as long as the call may still be included.
+        back, once, unless more than :data:`FATE_BLOCKS` have passed. So it is for a caller that was cancelled, as long as
+        the call may still be included.
 
         Raises :class:`DispatchError`, :class:`InvalidTransaction`, :class:`NotIncluded`, :class:`OutcomeLost`,
         :class:`UnknownRuntime`, and :class:`ConnectionLost` when nothing was sent.
@@ -139,10 +142,11 @@ class Signer:
         fates = self._earlier.get(encoded)
         if fates is None:
             return None
-        found = fates.pop(0)
+        sent, fate = fates.pop(0)
         if not fates:
             del self._earlier[encoded]
-        return found
+        self._table.forget(sent)
+        return fate
 
     def _orphan(self, encoded: bytes) -> Sent | None:
         for sent in self._sent.values():
@@ -255,10 +259,18 @@ class Signer:
         found = self._table.load(self._client.genesis)
         if any(signer_of(sent.extrinsic) != self.account for sent in found):
             raise ChainError(f"the table of sent extrinsics is another account's than {self._address}")
-        self._sent = {sent.hash: sent for sent in found}
-        if not found:
-            return
         finalized = await self._client.finalized()
+        self._sent.clear()  # of a try that was cut off
+        self._earlier.clear()
+        for sent in found:
+            if finalized.number < sent.death + FATE_BLOCKS:
+                self._sent[sent.hash] = sent
+            else:
+                self._table.forget(sent)
+                log.info("an earlier run sent this, and nobody has asked since", call=sent.name, until=sent.death)
+        if not self._sent:
+            return
+        found = list(self._sent.values())
         last = min(finalized.number, max(sent.death for sent in found) - 1)
         await self._find(set(self._sent), min(sent.birth for sent in found), last, self._settle)
         for sent in list(self._sent.values()):
@@ -319,13 +331,14 @@ class Signer:
             fate = OutcomeLost(f"{sent.name}: sent before, and in block {block.number}; what it did there is not known")
             log.warning("the node dropped the state of a block", call=sent.name, block=block.number)
         if sent.earlier and sent.orphaned:
-            self._earlier.setdefault(sent.call, []).append(fate)
-        if isinstance(fate, OutcomeLost):
+            self._sent.pop(sent.hash, None)  # it stays in the table until somebody asks
+            self._earlier.setdefault(sent.call, []).append((sent, fate))
+        elif isinstance(fate, OutcomeLost):
             self._fail(sent, fate)
-            return
-        self._forget(sent)
-        if not sent.done.done():
-            sent.done.set_result(fate)
+        else:
+            self._forget(sent)
+            if not sent.done.done():
+                sent.done.set_result(fate)
 
     def _fail(self, sent: Sent, error: ChainError) -> None:
         self._forget(sent)

@@ -9,7 +9,8 @@ import pytest
 from chain_world import ALICE, CHARLIE, UNIT, World, bounded, eventually
 from structlog.testing import capture_logs
 
-from service.chain_client import SignerBusy, calls
+from service.chain_client import Call, SignerBusy, calls
+from service.chain_client.extrinsic import PERIOD
 from service.keys import ss58
 from service.session import chain_session, sent_table
 
@@ -29,29 +30,50 @@ async def sealing(world: World, task: asyncio.Task[object]) -> None:
             world.seal()
 
 
-async def command(world: World) -> int:
+async def command(world: World, call: Call = CALL) -> int:
     """The block of its call."""
     async with chain_session(world.url, "//Alice", keep_sent=True) as session:
-        receipt = await session.signer.submit(CALL)
+        receipt = await session.signer.submit(call)
         assert receipt is not None
         return receipt.block.number
 
 
+@pytest.mark.parametrize("between", [False, True], ids=["at once", "after another command"])
 @pytest.mark.parametrize("included", [False, True], ids=["in the pool", "in a block meanwhile"])
-async def test_a_command_that_was_cut_off_and_is_typed_again_pays_once(world: World, included: bool) -> None:
+async def test_a_command_that_was_cut_off_and_is_typed_again_pays_once(
+    world: World, included: bool, between: bool
+) -> None:
     first = asyncio.create_task(command(world))
     await eventually(world.pooled)
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
     if included:
         world.seal(2)
+    if between:
+        other = asyncio.create_task(command(world, calls.transfer(CHARLIE.public_key, 2 * UNIT)))
+        await sealing(world, other)
     again = asyncio.create_task(command(world))
     await sealing(world, again)
     assert again.result() == 1
-    assert len(world.executions(ALICE.public_key)) == 1
+    assert len(world.executions(ALICE.public_key)) == 1 + between
     another = asyncio.create_task(command(world))
     await sealing(world, another)
-    assert len(world.executions(ALICE.public_key)) == 2, "typed a third time, it is another payment"
+    assert len(world.executions(ALICE.public_key)) == 2 + between, "typed a third time, it is another payment"
+
+
+async def test_a_note_that_is_too_old_is_of_no_more_use(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.chain_client.signer.FATE_BLOCKS", 8)
+    first = asyncio.create_task(command(world))
+    await eventually(world.pooled)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    world.seal(PERIOD + 8)
+    with capture_logs() as logs:
+        again = asyncio.create_task(command(world))
+        await sealing(world, again)
+    assert again.result() > PERIOD
+    assert len(world.executions(ALICE.public_key)) == 2
+    assert [line["until"] for line in logs if "nobody has asked since" in line["event"]] == [PERIOD]
 
 
 async def test_a_command_waits_for_the_end_of_one_that_signs_for_the_same_account(world: World) -> None:
