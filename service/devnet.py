@@ -84,12 +84,29 @@ def free_ports(count: int) -> list[int]:
     """
     found: list[int] = []
     for port in random.sample(PORTS, len(PORTS)):
+        if len(found) == count:
+            return found
         with socket.socket() as one, suppress(OSError):
             one.bind(("127.0.0.1", port))
             found.append(port)
-        if len(found) == count:
-            return found
     raise DevnetError(f"there are no {count} free ports from {PORTS.start} to {PORTS.stop - 1}")
+
+
+def kept_ports(path: Path, count: int) -> list[int]:
+    """The ports of the last run, kept in a file; free ones at the first. Raises :class:`DevnetError`."""
+    if path.exists():
+        try:
+            ports = json.loads(path.read_text())["ports"]
+            if len(ports) == count and all(type(port) is int and 0 < port < 65536 for port in ports):
+                return list(ports)
+        except (ValueError, LookupError, TypeError):
+            pass
+        raise DevnetError(f"{path} does not hold the ports of {count} peers: remove it to pick new ones")
+    ports = free_ports(count)
+    written = path.with_suffix(".new")
+    written.write_text(json.dumps({"ports": ports}) + "\n")
+    written.replace(path)
+    return ports
 
 
 @dataclass(slots=True)
@@ -128,15 +145,13 @@ class Devnet:
     def _prepare_peers(self) -> None:
         """Directories, keys and ports, those of the last run if there was one."""
         names = [(role, f"{role.split(',')[0]}-{i}", money) for role, n, money in self.kinds for i in range(1, n + 1)]
-        path = self.directory / FILE
-        ports = json.loads(path.read_text())["ports"] if path.exists() else free_ports(len(names))
+        ports = kept_ports(self.directory / FILE, len(names))
         for (role, name, money), port in zip(names, ports, strict=True):
             directory = self.directory / name
             directory.mkdir(exist_ok=True)
             key = directory / "key.json"
             keys = KeyFile.load(key) if key.exists() else KeyFile.create(key)
             self.peers.append(NetPeer(role, directory, keys, port, money=money))
-        path.write_text(json.dumps({"ports": ports}) + "\n")
 
     async def fund(self) -> None:
         """Give every peer that has less than half of its money some from //Alice. Raises ChainError."""
@@ -184,6 +199,14 @@ class Devnet:
             if child is not None and child.ended:
                 raise DevnetError(f"{child.name} ended: {child.log_tail()}")
 
+    async def chain_ended(self) -> None:
+        """Wait for the end of the chain that was started here. Raises :class:`DevnetError`."""
+        if self._chain_child is None:
+            await asyncio.Event().wait()
+            return
+        await self._chain_child.wait()
+        raise DevnetError(f"{self._chain_child.name} ended: {self._chain_child.log_tail()}")
+
     async def stop(self, kill: bool = False) -> None:
         """Stop peers, then the chain; ``kill``: at once, where nothing that they stored is kept."""
         await stop_all([peer.child for peer in self.peers if peer.child is not None], kill)
@@ -209,7 +232,7 @@ async def _offers(client: ChainClient, peer: NetPeer) -> bool:
 
 
 async def run_devnet(net: Devnet, on_ready: Callable[[dict[str, Any]], None]) -> None:
-    """Run a network until cancelled; a peer that is killed from outside is left as it is."""
+    """Run a network until cancelled; a peer that is killed from outside is left as it is. Raises :class:`DevnetError`."""
     async with net:
         await net.start_chain()
         async with await ChainClient.connect(net.rpc) as client:
@@ -218,4 +241,4 @@ async def run_devnet(net: Devnet, on_ready: Callable[[dict[str, Any]], None]) ->
             await net.wait_for_offers(client)
         on_ready(net.describe())
         log.info("devnet ready", rpc=net.rpc, peers=len(net.peers), pid=os.getpid())
-        await asyncio.Event().wait()
+        await net.chain_ended()
