@@ -101,6 +101,10 @@ class ChainClient:
         version, origin = await self._version(at)
         if version not in self._runtimes:
             async with self._loading:
+                if origin is None:
+                    # version and metadata of one block: the best one may change the code between two questions
+                    origin = (await self.best()).hash
+                    version = await self._code_version(origin)
                 if version not in self._runtimes:
                     raw = await self.rpc.request("state_getMetadata", *_at(origin))
                     self._runtimes[version] = await asyncio.to_thread(Runtime, bytes.fromhex(raw[2:]), *version)

@@ -74,6 +74,8 @@ class Follower:
         self._cursor = self._base = start
         self._kept: dict[int, Block] = {}
         self.latest: Block | None = None
+        #: why :meth:`run` ended
+        self._ended: Exception | None = None
         self._new = asyncio.Condition()
 
     def blocks(self, after: BlockRef | None = None) -> Blocks:
@@ -81,14 +83,33 @@ class Follower:
         return Blocks(self, self._cursor if after is None else after)
 
     async def wait_for(self, number: int) -> Block:
-        """Wait until a finalized block of at least ``number`` has been seen; the newest."""
+        """Wait until a finalized block of at least ``number`` has been seen; the newest. Raises what ended :meth:`run`."""
+
+        def seen() -> bool:
+            return self.latest is not None and self.latest.number >= number
+
         async with self._new:
-            await self._new.wait_for(lambda: self.latest is not None and self.latest.number >= number)
+            await self._new.wait_for(lambda: seen() or self._ended is not None)
+        if not seen() and self._ended is not None:
+            raise self._ended
         assert self.latest is not None
         return self.latest
 
     async def run(self) -> None:
-        """Follow for ever; connection faults are outlived. Raises :class:`WrongChain` when the cursor is not on this chain."""
+        """Follow for ever; connection faults are outlived. Raises :class:`WrongChain` when the cursor is not on this chain.
+
+        An error that ends it is also told to all who wait for blocks: they would wait for ever.
+        """
+        self._ended = None
+        try:
+            await self._outlive_faults()
+        except Exception as error:
+            async with self._new:
+                self._ended = error
+                self._new.notify_all()
+            raise
+
+    async def _outlive_faults(self) -> None:
         while True:
             try:
                 await self._follow()

@@ -336,6 +336,21 @@ async def test_a_node_that_was_behind_and_comes_up_elsewhere_is_refused(world: W
         await bounded(running)
 
 
+async def test_the_end_of_the_follower_ends_those_who_wait(world: World, client: ChainClient) -> None:
+    world.engine.set_finality(None)
+    world.seal(5)
+    ahead = world.best
+    world.engine.reorganise(3, 1)
+    follower = Follower(client, ahead)
+    running = asyncio.create_task(follower.run())
+    waiting = [asyncio.create_task(follower.wait_for(0)), asyncio.create_task(anext(follower.blocks(ahead)))]
+    await eventually(lambda: "chain_subscribeFinalizedHeads" in world.server.asked)
+    world.engine.set_finality(0)
+    for task in (*waiting, running, asyncio.create_task(follower.wait_for(9))):
+        with pytest.raises(WrongChain, match=r"block (5|6)"):
+            await bounded(task)
+
+
 # readers
 
 
@@ -449,6 +464,27 @@ async def test_metadata_is_decoded_once_a_version(world: World, client: ChainCli
     found = await asyncio.gather(*(client.runtime_at(world.best.hash) for _ in range(5)))
     assert all(one is first for one in found)
     assert world.server.asked.count("state_getMetadata") == 1
+
+
+async def test_a_runtime_that_is_replaced_between_the_questions_for_its_version_and_its_metadata(
+    client: ChainClient,
+) -> None:
+    request, real, first = client.rpc.request, await client.spec_version(), True
+
+    async def upgraded(method: str, *parameters: Any) -> Any:
+        nonlocal first
+        answer = await request(method, *parameters)
+        if method == "state_getRuntimeVersion" and first:
+            first = False
+            return {**answer, "specVersion": real - 1}
+        return answer
+
+    client._runtimes.clear()
+    client.rpc.request = upgraded  # type: ignore[method-assign]
+    runtime = await client.runtime_at()
+    assert not first
+    assert runtime.spec_version == real, "its metadata are the new runtime's"
+    assert [spec for spec, _ in client._runtimes] == [real]
 
 
 async def test_metadata_that_cannot_be_read_is_told(world: World) -> None:
