@@ -104,10 +104,10 @@ class Signer:
     async def submit(self, call: Call, held: Callable[[], Awaitable[bool]] | None = None) -> Receipt | None:
         """Sign, send and wait until the call is in a finalized block. Concurrent calls are sent one after another at once.
 
-        ``held`` is asked before anything is sent: when the fact holds already, nothing is, and None comes back. When the
-        same call was sent by an earlier run that did not learn its fate, then it is not sent again: its receipt comes
-        back, once, unless more than :data:`FATE_BLOCKS` have passed. So it is for a caller that was cancelled, as long as
-        the call may still be included.
+        When the same call was sent by an earlier run that did not learn its fate, then it is not sent again: its receipt
+        comes back, once, unless more than :data:`FATE_BLOCKS` have passed. So it is for a caller that was cancelled, as
+        long as the call may still be included. Else ``held`` is asked before anything is sent: when the fact holds
+        already, nothing is, and None comes back; what it raises is raised.
 
         Raises :class:`DispatchError`, :class:`InvalidTransaction`, :class:`NotIncluded`, :class:`OutcomeLost`,
         :class:`UnknownRuntime`, and :class:`ConnectionLost` when nothing was sent.
@@ -116,19 +116,18 @@ class Signer:
         async with self._lock:
             if self._stopped is not None:
                 raise self._stopped
-            if held is not None and await held():
-                return None
-            runtime = await self._client.runtime_at()
-            if runtime.cannot_sign is not None:
-                raise UnknownRuntime(f"cannot sign for runtime {runtime.spec_version}: {runtime.cannot_sign}")
-            encoded = runtime.encode_call(call)
+            _, encoded = await self._encode(call)
             earlier = self._take_earlier(encoded)
             if isinstance(earlier, OutcomeLost):
                 raise earlier
             if earlier is not None:
                 log.info("an earlier run has sent this", call=str(call), block=earlier.block.number)
                 return earlier
-            sent = self._orphan(encoded) or await self._send(str(call), encoded)
+            sent = self._orphan(encoded)
+            if sent is None:
+                if held is not None and await held():
+                    return None
+                sent = await self._send(call)
             if self._stopped is not None:
                 sent.orphaned = True
                 raise self._stopped
@@ -138,15 +137,25 @@ class Signer:
             sent.orphaned = True
             raise
 
+    async def _encode(self, call: Call) -> tuple[Runtime, bytes]:
+        """The runtime of the best block, and the call as it has it: the same bytes may be another call in the next one."""
+        runtime = await self._client.runtime_at()
+        if runtime.cannot_sign is not None:
+            raise UnknownRuntime(f"cannot sign for runtime {runtime.spec_version}: {runtime.cannot_sign}")
+        return runtime, runtime.encode_call(call)
+
     def _take_earlier(self, encoded: bytes) -> Receipt | OutcomeLost | None:
-        fates = self._earlier.get(encoded)
-        if fates is None:
-            return None
-        sent, fate = fates.pop(0)
-        if not fates:
-            del self._earlier[encoded]
-        self._table.forget(sent)
-        return fate
+        latest = self._follower.latest
+        fates = self._earlier.pop(encoded, [])
+        while fates:
+            sent, fate = fates.pop(0)
+            self._table.forget(sent)
+            # this run may be a long one, too
+            if latest is None or latest.number < sent.death + FATE_BLOCKS:
+                if fates:
+                    self._earlier[encoded] = fates
+                return fate
+        return None
 
     def _orphan(self, encoded: bytes) -> Sent | None:
         for sent in self._sent.values():
@@ -155,9 +164,9 @@ class Signer:
                 return sent
         return None
 
-    async def _send(self, name: str, encoded: bytes) -> Sent:
+    async def _send(self, call: Call) -> Sent:
         for attempt in range(SUBMIT_TRIES):
-            sent = await self._prepare(name, encoded)
+            sent = await self._prepare(call)
             try:
                 await self._push(sent)
             except (InvalidTransaction, NotIncluded) as error:
@@ -173,8 +182,10 @@ class Signer:
                 return sent
         raise AssertionError("unreachable")
 
-    async def _prepare(self, name: str, encoded: bytes) -> Sent:
-        runtime = await self._client.runtime_at()
+    async def _prepare(self, call: Call) -> Sent:
+        # anew at each try: the runtime may have been replaced since
+        runtime, encoded = await self._encode(call)
+        name = str(call)
         anchor, best = await self._client.finalized(), await self._client.best()
         if best.number + 1 - anchor.number >= PERIOD:
             raise NotIncluded(

@@ -73,9 +73,10 @@ def publish(
             terms = Terms(replicas, max_ask_disk, max_ask_encoding, max_ask_receiving, report_price, until)
             async with chain_session(chain, signing, keep_sent=True) as session:
                 done = await sponsor.publish_plan(session.client, session.signer, core, terms, pot, ranges)
+                # at once: whoever is cut off before he learns it publishes another one
+                out.result({"plan": done.plan, "block": done.block.number})
         finally:
             store.close()
-        out.result({"plan": done.plan, "block": done.block.number})
 
     run(out, main, lambda error: failure_of(error, chain))
 

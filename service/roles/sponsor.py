@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from service import hypercore
@@ -114,9 +114,14 @@ async def publish_head(
     wanted = prepare(head, ranges, nodes, terms, pot, times=client.times, now=best.number)
     amounts = await client.storage.amounts(best.hash)
     _check_donation(pot, amounts.min_donation)
-    await _check_funds(client, signer.account, pot + EXISTENTIAL_DEPOSIT + amounts.publish_fee, best)
+
+    async def held() -> bool:
+        # not before: a publication that was cut off, and is asked for again, has taken the money
+        await _check_funds(client, signer.account, pot + EXISTENTIAL_DEPOSIT + amounts.publish_fee, best)
+        return False
+
     call = calls.publish_plan(wanted.head, wanted.ranges, wanted.nodes, wanted.terms, wanted.pot)
-    receipt = await _submit(signer, call)
+    receipt = await _submit(signer, call, held)
     plan = next(record.event.plan for record in receipt.events if isinstance(record.event, PlanPublished))
     return Published(plan, receipt.block, wanted.bytes)
 
@@ -129,8 +134,12 @@ async def donate(client: ChainClient, signer: Signer, plan: int, amount: int) ->
     value = await client.balance(client.pot_account(plan), best.hash) - EXISTENTIAL_DEPOSIT
     if value <= 0 or value * PPM < found.shares:
         raise PlanRefused(f"plan {plan}: its pot is as good as empty, a donation would buy next to everything")
-    await _check_funds(client, signer.account, amount, best)
-    return (await _submit(signer, calls.donate(plan, amount))).block
+
+    async def held() -> bool:
+        await _check_funds(client, signer.account, amount, best)
+        return False
+
+    return (await _submit(signer, calls.donate(plan, amount), held)).block
 
 
 async def end_plan(client: ChainClient, signer: Signer, plan: int) -> BlockRef:
@@ -180,13 +189,13 @@ async def _check_funds(client: ChainClient, account: bytes, needed: int, at: Blo
         raise NoFunds(f"{needed} are needed, the account can spend {max(0, free - EXISTENTIAL_DEPOSIT)}")
 
 
-async def _submit(signer: Signer, call: Call) -> Receipt:
+async def _submit(signer: Signer, call: Call, held: Callable[[], Awaitable[bool]] | None = None) -> Receipt:
     try:
-        receipt = await signer.submit(call)
+        receipt = await signer.submit(call, held)
     except DispatchError as error:
         kind = _KINDS.get(error.name) if error.pallet == PALLET else None
         if kind is None:
             raise
         raise kind(f"the chain refused {call}: {error}") from error
-    assert receipt is not None, "nothing was given that could hold already"
+    assert receipt is not None, "nothing holds already"
     return receipt

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 from chain_world import ALICE, CHARLIE, UNIT, World, bounded, eventually
 from structlog.testing import capture_logs
 
-from service.chain_client import Call, SignerBusy, calls
+from runtime_mock.chainspec import ChainSpec
+from runtime_mock.runtime import Runtime
+from service.chain_client import BlockRef, Call, SignerBusy, WrongChain, calls
 from service.chain_client.extrinsic import PERIOD
+from service.chain_client.types import Terms
+from service.cli import plan
+from service.hypercore import Corestore
 from service.keys import ss58
+from service.roles import sponsor
 from service.session import chain_session, sent_table
 
 CALL = calls.transfer(CHARLIE.public_key, UNIT)
@@ -96,6 +105,75 @@ async def test_a_command_does_not_wait_for_ever(world: World, monkeypatch: pytes
             await bounded(command(world))
         async with chain_session(world.url, "//Alice"):
             pass  # nothing is noted, nobody waits
+
+
+def test_a_plan_is_told_before_the_session_is_closed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is noted no more: cut off while it closes its connection, and typed again, it would publish another one."""
+    told: list[str] = []
+
+    @asynccontextmanager
+    async def session(*_: object, **__: object) -> AsyncIterator[Mock]:
+        yield Mock()
+        told.append(capsys.readouterr().out)
+
+    monkeypatch.setattr(plan, "configure_logging", Mock())
+    monkeypatch.setattr(plan, "chain_session", session)
+    monkeypatch.setattr(plan, "opened", Mock())
+    monkeypatch.setattr(plan, "known", Mock())
+    done = sponsor.Published(7, BlockRef(9, bytes(32)), 5)
+    monkeypatch.setattr(sponsor, "publish_plan", AsyncMock(return_value=done))
+    plan.publish("ab" * 32, Path(), 1, 5, 9, key=Path("//Alice"), json=True)
+    assert told == ['{"plan": 7, "block": 9}\n']
+
+
+@pytest.mark.parametrize("included", [False, True], ids=["in the pool", "in a block that is not final"])
+async def test_a_publication_that_was_cut_off_is_told_though_it_took_the_money(world: World, included: bool) -> None:
+    core = Corestore().create()
+    core.append([b"block"] * 3)
+    published: list[sponsor.Published] = []
+
+    async def publish() -> None:
+        async with chain_session(world.url, "//Alice", keep_sent=True) as session:
+            pot = (await session.client.balance(session.signer.account, world.genesis)) * 6 // 10
+            terms = Terms(1, UNIT, UNIT, UNIT, UNIT, 2000)
+            published.append(await sponsor.publish_plan(session.client, session.signer, core, terms, pot))
+
+    first = asyncio.create_task(publish())
+    await eventually(lambda: world.pooled() or first.done())
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    if included:
+        world.engine.set_finality(None)
+        world.seal()
+        world.engine.set_finality(1)
+    again = asyncio.create_task(publish())
+    await sealing(world, again)
+    again.result()
+    assert [(one.plan, one.block.number) for one in published] == [(0, 1)]
+    assert len(world.executions(ALICE.public_key)) == 1
+
+
+async def test_a_command_ends_when_its_chain_is_begun_anew(
+    world: World, mock_runtime: Runtime, spec: ChainSpec
+) -> None:
+    """The same genesis, other blocks: what was sent will never be seen."""
+    done = asyncio.create_task(command(world))
+    await sealing(world, done)
+    task = asyncio.create_task(command(world))
+    await eventually(world.pooled)
+    await world.stop()
+    anew = World(mock_runtime, spec)
+    anew.port = world.port
+    await anew.start()
+    try:
+        anew.seal(world.best.number)
+        await sealing(anew, task)
+        with pytest.raises(WrongChain):
+            await task
+    finally:
+        await anew.stop()
 
 
 def test_the_note_of_an_account_on_a_chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -443,6 +444,32 @@ async def test_a_call_that_the_runtime_lacks_is_refused_before_anything_is_signe
         await check_once(world, peer, await peer.until(peer.signer.submit(pay()), world))
 
 
+async def test_a_call_is_encoded_anew_for_a_runtime_that_came_meanwhile(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its bytes may be another call there: here those of a payment to another account."""
+    async with following_peer(world.url, tmp_path / "sent") as peer:
+        now = await peer.client.runtime_at()
+        before = copy.copy(now)
+        before.spec_version -= 1
+        monkeypatch.setattr(
+            before, "encode_call", lambda call: now.encode_call(calls.transfer(CHARLIE.public_key, AMOUNT))
+        )
+        runtime_at = peer.client.runtime_at
+
+        async def upgraded(at: bytes | None = None) -> Any:
+            is_before = at is None and "author_submitExtrinsic" not in world.server.asked
+            return before if is_before else await runtime_at(at)
+
+        monkeypatch.setattr(peer.client, "runtime_at", upgraded)
+        bob, charlie = [await peer.client.balance(one.public_key, world.genesis) for one in (BOB, CHARLIE)]
+        await check_once(world, peer, await peer.until(peer.signer.submit(pay()), world))
+        at = world.best.hash
+        assert await peer.client.balance(CHARLIE.public_key, at) == charlie
+        assert await peer.client.balance(BOB.public_key, at) == bob + AMOUNT
+        assert world.server.asked.count("author_submitExtrinsic") == 2, "the first one was refused"
+
+
 # restarts and cancellation
 
 
@@ -467,6 +494,25 @@ async def test_what_an_earlier_run_sent_is_not_sent_again(world: World, tmp_path
         # the next of the same call is another one
         assert await peer.until(peer.signer.submit(pay()), world) is not None
         assert len(world.executions(ALICE.public_key)) == 2
+
+
+async def test_what_an_earlier_run_sent_is_forgotten_in_time_by_a_run_that_lasts(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signer_module, "FATE_BLOCKS", 8)
+    async with following_peer(world.url, tmp_path / "sent") as peer:
+        lost = [asyncio.create_task(peer.signer.submit(pay(one))) for one in (AMOUNT, UNIT)]
+        await eventually(lambda: world.pooled() == 2)
+    await asyncio.gather(*lost, return_exceptions=True)
+    world.seal()
+    async with following_peer(world.url, tmp_path / "sent") as peer:
+        assert await peer.until(peer.signer.submit(pay(UNIT)), world) is not None
+        world.seal(PERIOD + 8 - world.best.number)
+        await peer.caught_up(world)
+        receipt = await peer.until(peer.signer.submit(pay()), world)
+        assert receipt is not None
+        assert receipt.block.number > PERIOD + 8, "the block of long ago tells nothing of what is asked now"
+        assert len(world.executions(ALICE.public_key)) == 3
 
 
 async def test_two_of_the_same_call_are_two_after_a_restart(world: World, tmp_path: Path) -> None:
