@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import fields
 from enum import Enum
 from typing import Any
 
 import structlog
 
-from service.chain_client import Block, BlockRef, ChainClient, CursorStore, Follower, StateDiscarded, events
+from service.chain_client import (
+    Block,
+    BlockRef,
+    ChainClient,
+    ConnectionLost,
+    CursorStore,
+    Follower,
+    RpcError,
+    StateDiscarded,
+    events,
+)
 from service.chain_client.events import Event
 from service.chain_client.types import Verdict
 from service.keys import ss58
@@ -19,6 +30,8 @@ log = structlog.get_logger(__name__)
 
 KEEP_EVERY = 64
 """Blocks after which the cursor moves though nothing was told."""
+
+RETRY_SECONDS = 1.0
 
 PENALTIES = (
     events.BeginMissed,
@@ -69,6 +82,14 @@ class Journal:
         if cursor is None:
             return None
         await self._follower.wait_for(cursor.number)
+        while True:
+            try:
+                return await self._resume(cursor)
+            except (ConnectionLost, RpcError) as error:
+                log.warning("the chain cannot be read yet", cursor=cursor.number, error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _resume(self, cursor: BlockRef) -> BlockRef | None:
         if await self._client.block_hash(cursor.number) != cursor.hash:
             log.warning("the chain was begun anew: events are told from now on", cursor=cursor.number)
             return None

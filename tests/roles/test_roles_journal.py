@@ -20,10 +20,22 @@ from runtime_mock.engine import INSTANT, MANUAL, Engine
 from runtime_mock.model import ModelRuntime
 from runtime_mock.rpc.methods import Node
 from runtime_mock.rpc.server import Server
-from service.chain_client import Block, BlockRef, ChainClient, Follower, Signer, calls, events, following
+from service.chain_client import (
+    Block,
+    BlockRef,
+    ChainClient,
+    ConnectionLost,
+    Follower,
+    RpcError,
+    Signer,
+    calls,
+    events,
+    following,
+)
 from service.chain_client.runtime import EventRecord
 from service.chain_client.types import Verdict
 from service.keys import KeyFile, ss58
+from service.roles import journal as journal_module
 from service.roles.database import Database
 from service.roles.journal import Journal
 from service.roles.registration import register
@@ -137,6 +149,29 @@ async def test_a_chain_begun_anew_is_told_from_now_on(live: Live) -> None:
         assert await journal._start() is None
     assert "begun anew" in lines[0]["event"]
     database.close()
+
+
+async def test_a_node_that_is_away_when_it_starts_is_waited_for(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_module, "RETRY_SECONDS", 0.01)
+    database = Database(live.directory / "roles.sqlite")
+    journal = Journal(live.client, live.follower, live.keys.account, database)
+    cursor = BlockRef(0, live.client.genesis)
+    journal._keep(cursor)
+    live.engine.seal()
+    faults = [ConnectionLost("gone"), RpcError(-32603, "busy")]
+    for name in ("block_hash", "events"):
+        monkeypatch.setattr(live.client, name, failing(getattr(live.client, name), list(faults)))
+    assert await asyncio.wait_for(journal._start(), 60) == cursor
+    database.close()
+
+
+def failing(call: Any, faults: list[Exception]) -> Any:
+    async def failing_at_first(*arguments: Any) -> Any:
+        if faults:
+            raise faults.pop(0)
+        return await call(*arguments)
+
+    return failing_at_first
 
 
 def record(event: events.Event) -> EventRecord:
