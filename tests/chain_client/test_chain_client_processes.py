@@ -150,7 +150,7 @@ async def test_a_node_that_is_killed_and_comes_back_with_its_state(tmp_path: Pat
             assert await bounded(peer.signer.submit(calls.transfer(BOB.public_key, UNIT))) is not None
             seen += await take(blocks, 5)
             pending = asyncio.create_task(peer.signer.submit(calls.transfer(BOB.public_key, 2 * UNIT)))
-            await eventually(lambda: peer.signer._sent)
+            await eventually(lambda: peer.signer._sent or pending.done())
             await first.kill()
             with pytest.raises(ConnectionLost, match="cannot connect"):
                 await bounded(ChainClient.connect(url))
