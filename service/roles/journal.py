@@ -18,6 +18,7 @@ from service.chain_client import (
     Follower,
     RpcError,
     StateDiscarded,
+    UnknownRuntime,
     events,
 )
 from service.chain_client.events import Event
@@ -71,7 +72,15 @@ class Journal:
 
     async def run(self) -> None:
         """Tell until cancelled. Raises :class:`WrongChain` when the database belongs to another genesis."""
-        async for block in self._follower.blocks(await self._start()):
+        blocks = self._follower.blocks(await self._start())
+        while True:
+            try:
+                block = await anext(blocks)
+            except UnknownRuntime as error:
+                # of before an upgrade: those from now on are the follower's care
+                log.warning("old blocks cannot be read: events are told from now on", error=str(error))
+                blocks.skip_to(await self._follower.wait_for(0))
+                continue
             told = self._tell(block)
             if told or block.number % KEEP_EVERY == 0:
                 self._keep(block.ref)
@@ -100,6 +109,8 @@ class Journal:
         except StateDiscarded as error:
             log.warning("the node has dropped old states: events are told from now on", error=str(error))
             return None
+        except UnknownRuntime:
+            pass  # this is told when the block's turn comes
         return cursor
 
     def _tell(self, block: Block) -> bool:

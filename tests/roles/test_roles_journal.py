@@ -28,6 +28,7 @@ from service.chain_client import (
     Follower,
     RpcError,
     Signer,
+    UnknownRuntime,
     calls,
     events,
     following,
@@ -163,6 +164,32 @@ async def test_a_node_that_is_away_when_it_starts_is_waited_for(live: Live, monk
         monkeypatch.setattr(live.client, name, failing(getattr(live.client, name), list(faults)))
     assert await asyncio.wait_for(journal._start(), 60) == cursor
     database.close()
+
+
+async def test_blocks_of_an_older_runtime_that_this_service_cannot_read_do_not_end_it(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with live.signer() as alice:
+        await alice.submit(calls.transfer(live.keys.account, 300 * UNIT))
+        database = Database(live.directory / "roles.sqlite")
+        Journal(live.client, live.follower, live.keys.account, database)._keep(BlockRef(0, live.client.genesis))
+        database.close()
+        assert live.follower.latest is not None
+        upgrade = live.follower.latest.number
+    real = live.client.events
+
+    async def of_another_form(block: bytes) -> Any:
+        header = await live.client.header(block)
+        if header is not None and header.number <= upgrade:
+            raise UnknownRuntime("event DatDot.CopyStruck of runtime 1 has another form")
+        return await real(block)
+
+    monkeypatch.setattr(live.client, "events", of_another_form)
+    live.follower._kept.clear()  # as those are that came before this run
+    told: list[Any] = []
+    async with live.journal(told, 1), live.signer(live.keys) as signer:
+        await register(live.client, signer, live.follower, live.keys)
+    assert told == ["PeerRegistered"]
 
 
 def failing(call: Any, faults: list[Exception]) -> Any:
