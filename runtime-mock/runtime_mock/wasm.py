@@ -6,6 +6,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,10 @@ class _Instance:
 
         return bound
 
+    def close(self) -> None:
+        """Give its memory back: wasmtime holds the host functions, they hold the instance, so no collector would."""
+        self.store.close()
+
     def call(self, state: Overlay, method: str, data: bytes) -> bytes:
         function = self._exports.get(method)
         if not isinstance(function, wasmtime.Func):
@@ -136,17 +141,23 @@ class WasmRuntime:
         if code is not self._loaded:
             if code != self._loaded:
                 self._module = compile_module(self._engine, decompress(code), self._cache)
-                self._instance = None
+                self._discard()
             self._loaded = code
         if self._instance is None:
             self._instance = _Instance(self._engine, self._module, self._version_of)
         return self._instance
 
+    def _discard(self) -> None:
+        if self._instance is not None:
+            self._instance.close()
+            self._instance = None
+
     def _version_of(self, code: bytes) -> bytes | None:
         """What another code says of itself, before it takes over."""
         try:
             module = compile_module(self._engine, decompress(code), self._cache)
-            return _Instance(self._engine, module, lambda _: None).call(Overlay(Trie()), "Core_version", b"")
+            with closing(_Instance(self._engine, module, lambda _: None)) as instance:
+                return instance.call(Overlay(Trie()), "Core_version", b"")
         except (ValueError, LookupError, RuntimeFault, wasmtime.WasmtimeError, wasmtime.Trap) as error:
             log.warning("code that is no runtime", bytes=len(code), error=str(error)[:200])
             return None
@@ -161,7 +172,7 @@ class WasmRuntime:
             raise
         except Exception as error:
             # after a trap the instance's globals are in an unknown state
-            self._instance = None
+            self._discard()
             while state.depth > depth:
                 state.rollback()
             said = "; ".join(instance.host.said[-3:])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import itertools
+import weakref
 from typing import Any
 
 import ed25519_zebra
@@ -235,3 +237,15 @@ def test_a_trap_leaves_nothing_behind(spec: Any) -> None:
             runtime.call(state, "No_method", b"")
         assert runtime.call(state, "AccountNonceApi_account_nonce", bytes(32)) == bytes(4)
     assert (state.depth, state.root(1)) == (0, root)
+
+
+def test_what_trapped_gives_its_memory_back(spec: Any) -> None:
+    runtime = WasmRuntime(spec.genesis.get(CODE), default_cache())
+    state = Overlay(spec.genesis)
+    assert runtime.call(state, "AccountNonceApi_account_nonce", bytes(32)) == bytes(4)
+    assert runtime._instance is not None
+    host = weakref.ref(runtime._instance.host)
+    with pytest.raises(RuntimeTrap):
+        runtime.call(state, "AccountNonceApi_account_nonce", b"short")
+    gc.collect()
+    assert host() is None
