@@ -224,6 +224,13 @@ async def test_a_header_of_another_block_is_not_believed(world: World, client: C
     assert parse_header(answer).hash == world.best.hash
     assert parse_header({**answer, "stateRoot": "0x" + "11" * 32}).hash != world.best.hash
 
+    async def of_another(method: str, *parameters: Any) -> Any:
+        return answer
+
+    client.rpc.request = of_another  # type: ignore[method-assign]
+    with pytest.raises(ConnectionLost, match=f"answers with header {world.best.hash.hex()} for block {'02' * 32}"):
+        await client.header(b"\2" * 32)
+
 
 # finality and forks
 
