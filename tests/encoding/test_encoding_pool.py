@@ -310,7 +310,7 @@ def test_as_many_workers_as_cores() -> None:
 
 
 PARENT = """
-import asyncio, os, sys
+import asyncio, os, signal, sys
 from service.encoding import PrivateKey
 from service.encoding.pool import CodecPool
 
@@ -321,6 +321,7 @@ async def main():
             workers = [worker._process.pid for worker in pool._processes if worker._process]
             print(*workers, flush=True)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background of a shell it is ignored
 asyncio.run(main())
 """
 
