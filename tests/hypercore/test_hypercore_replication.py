@@ -558,7 +558,7 @@ async def test_a_length_that_is_claimed_and_never_shown() -> None:
             return m.DATA, m.encode_data(number, Proof(0, upgrade=proof))
 
         Impostor(one, claimed, answer)
-        with pytest.raises(ReplicationError, match="an upgrade from 0 by 1000 was asked for, the answer has another"):
+        with pytest.raises(ReplicationError, match="1000 blocks were asked for, the answer leads to 300"):
             async with asyncio.timeout(SECONDS):
                 await fetch(two.store.get(core.key), await two.connect(one))
 
@@ -593,6 +593,59 @@ async def test_a_peer_that_claims_ever_more_and_shows_nothing_holds_up_nobody() 
         assert content(copy) == BLOCKS
 
 
+async def test_an_old_head_in_place_of_a_fork_for_ever() -> None:
+    """It tells of a newer fork, and shows a head that we have had long since."""
+    async with side() as one, side() as two:
+        core = feed(one)
+        copy = two.store.get(core.key)
+        copy.apply(core.prove(Request(upgrade=m.UpgradeRequest(0, 50), manifest=True)))
+        asked = 0
+
+        def answer(number: int, fork: int, request: Request) -> tuple[int, bytes]:
+            nonlocal asked
+            asked += 1
+            return honest(core, number, request)
+
+        Impostor(one, core, answer, fork=3)
+        with pytest.raises(ReplicationError, match="of fork 3 was asked for, the answer has another"):
+            async with asyncio.timeout(SECONDS):
+                await fetch(copy, await two.connect(one))
+        assert asked == 1
+
+
+async def test_a_manifest_alone_is_no_offence() -> None:
+    """Npm peers answer so when they cannot show the head that they told: they were truncated meanwhile."""
+    async with side() as one, side() as two:
+        core = feed(one)
+
+        def answer(number: int, fork: int, request: Request) -> tuple[int, bytes]:
+            return m.DATA, m.encode_data(number, Proof(0, manifest=core.manifest))
+
+        Impostor(one, core, answer)
+        connection = await two.connect(one)
+        with Replicator(two.store.get(core.key)) as replicator:
+            replicator.attach(connection)
+            assert await replicator.update() == 0
+        assert not connection.reason, "the peer did nothing wrong"
+
+
+async def test_a_head_is_waited_for_from_when_reading_went_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replication, "OPEN_SECONDS", 0.3)
+    async with side() as one, side() as two:
+        core = feed(one)
+        one.accept = one.incoming.append  # type: ignore[method-assign]
+        connection = await two.connect(one)
+        one.incoming[0].mux._offer = lambda *_: None  # type: ignore[method-assign] # it says nothing
+        with Replicator(two.store.get(core.key)) as replicator:
+            replicator.attach(connection)
+            await asyncio.sleep(0.2)
+            resumed = asyncio.get_running_loop().time()
+            connection.reading_since = resumed
+            with pytest.raises(ReplicationError, match="does not tell its length"):
+                await replicator.update()
+            assert asyncio.get_running_loop().time() >= resumed + 0.3
+
+
 async def test_a_mute_peer_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replication, "OPEN_SECONDS", 0.2)
     async with AsyncExitStack() as stack:
@@ -600,8 +653,7 @@ async def test_a_mute_peer_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> N
         core = feed(one)
         mute.accept = mute.incoming.append  # type: ignore[method-assign]
         silent = await reader.connect(mute)
-        mute.incoming[0].on_protocol(replication.PROTOCOL, lambda *_: bytes(33), lambda channel: asyncio.sleep(60))
-        mute.incoming[0].mux._protocols.clear()  # accepts nothing, rejects nothing
+        mute.incoming[0].mux._offer = lambda *_: None  # type: ignore[method-assign] # accepts nothing, rejects nothing
         copy = reader.store.get(core.key)
         replicator = stack.enter_context(Replicator(copy))
         replicator.attach(silent)

@@ -84,10 +84,10 @@ class Impostor:
     """A peer that answers requests as the test says."""
 
     def __init__(
-        self, side: Side, core: Core, answer: Callable[[int, int, m.Request], tuple[int, bytes] | None]
+        self, side: Side, core: Core, answer: Callable[[int, int, m.Request], tuple[int, bytes] | None], fork: int = 0
     ) -> None:
-        """``core``: what it claims to have all of."""
-        self._core, self._answer = core, answer
+        """``core``: what it claims to have all of, at ``fork``."""
+        self._core, self._answer, self._fork = core, answer, fork
         side.accept = self._accept  # type: ignore[method-assign]
         self._side = side
 
@@ -99,7 +99,7 @@ class Impostor:
     async def _run(self, channel: Channel) -> None:
         await channel.opened()
         flags = m.CAN_UPGRADE | m.UPLOADING | m.HAS_MANIFEST
-        await channel.send(m.SYNC, m.encode_sync(m.Sync(flags, 0, self._core.length, 0)))
+        await channel.send(m.SYNC, m.encode_sync(m.Sync(flags, self._fork, self._core.length, 0)))
         await channel.send(m.RANGE, m.encode_range(0, self._core.length))
         async for kind, body in channel:
             if kind == m.REQUEST:

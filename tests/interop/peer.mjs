@@ -65,7 +65,7 @@ function tamper (core, kind) {
 }
 
 const commands = {
-  async core ({ name, key, compat, manifest, encryption, seed }) {
+  async core ({ name, key, compat, manifest, encryption, seed, prologue }) {
     const options = {}
     if (compat !== undefined) options.compat = compat
     if (seed) options.keyPair = SecretStream.keyPair(raw(seed))
@@ -73,10 +73,12 @@ const commands = {
       options.keyPair ??= SecretStream.keyPair()
       const signer = { signature: 'ed25519', publicKey: options.keyPair.publicKey }
       options.manifest = { version: manifest, hash: 'blake2b', quorum: 1, signers: [signer] }
+      if (prologue) options.manifest.prologue = { hash: await cores.get(prologue).treeHash(), length: cores.get(prologue).length }
     }
     if (encryption) version === '10' ? (options.encryptionKey = raw(encryption)) : (options.encryption = { key: raw(encryption) })
     const core = new Hypercore(path.join(directory, name), key ? raw(key) : null, options)
     await core.ready()
+    if (prologue) await core.core.copyPrologue(cores.get(prologue).state)
     cores.set(name, core)
     core.on('append', () => tell({ event: 'append', core: name, length: core.length }))
     core.on('truncate', () => tell({ event: 'truncate', core: name, length: core.length, fork: core.fork }))

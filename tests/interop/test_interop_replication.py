@@ -74,6 +74,27 @@ async def test_every_manifest_version_of_npm(here: Here, node11: NodePeer, versi
     assert core.head_is_signed()
 
 
+@pytest.mark.parametrize("more", [0, 4])
+async def test_a_core_of_npm_that_begins_with_a_prologue(here: Here, node11: NodePeer, more: int) -> None:
+    """Asked for all, npm peers show the prologue, and what is beyond it as additional nodes."""
+    await node11("core", name="first", manifest=1)
+    await node11("append", core="first", blocks=hexed(BLOCKS[:5]))
+    made = await node11("core", name="a", manifest=1, prologue="first")
+    assert made["length"] == 5
+    if more:
+        await node11("append", core="a", blocks=hexed(BLOCKS[5 : 5 + more]))
+    core = here.store.get(bytes.fromhex(made["key"]))
+    with Replicator(core) as replicator:
+        replicator.attach(await here.dial(node11))
+        assert await replicator.update() == 5 + more
+        await replicator.download()
+        await node11("append", core="a", blocks=hexed([b"new"]))
+        assert await replicator.update(6 + more) == 6 + more
+        await replicator.download()
+    assert [core.get(index) for index in range(core.length)] == [*BLOCKS[: 5 + more], b"new"]
+    assert core.head_is_signed()
+
+
 async def test_manifest_of_version_0_with_npm_10(here: Here, node: NodePeer) -> None:
     made = await node("core", name="a", manifest=0)
     await node("append", core="a", blocks=hexed(BLOCKS[:9]))

@@ -336,12 +336,15 @@ class CorePeer:
         if reading is None:  # what it says waits here, behind a channel whose reader takes its time
             self._watch = self._loop.call_later(OPEN_SECONDS, self._check)
             return
-        if not self.synced:  # others may have the core: they must not wait for this one
-            self.close(f"it does not tell its length within {OPEN_SECONDS:.0f} s")
+        silent = self._loop.time() - max(self._heard, reading)
+        if not self.synced:
+            if silent < OPEN_SECONDS:  # reading went on just now
+                self._watch = self._loop.call_later(OPEN_SECONDS - silent, self._check)
+            else:  # others may have the core: they must not wait for this one
+                self.close(f"it does not tell its length within {OPEN_SECONDS:.0f} s")
             return
         if not self.asked:
             return
-        silent = self._loop.time() - max(self._heard, reading)
         if silent >= ANSWER_SECONDS:
             self.connection.fail(f"no answer to {len(self.asked)} requests within {ANSWER_SECONDS:.0f} s")
         else:

@@ -213,13 +213,13 @@ class Replicator:
         if self._upgrade is not None and self._upgrade[:2] == (peer, number):
             _, _, state = self._upgrade
             self._upgrade = None
-            if answer is None:
+            if answer is None or _is_bare(answer):
                 self._no_upgrade[peer] = state
                 self._denied[peer] = self._denied.get(peer, 0) + 1
                 if self._denied[peer] > MAX_DENIED:
                     raise ProofError(f"the peer told {MAX_DENIED} lengths in a row that it does not show")
             else:
-                self._take_upgrade(request, answer)
+                self._take_upgrade(request, state.fork, answer)
                 self._denied.pop(peer, None)
         elif request.block is not None and self._blocks.get(request.block.index) == (peer, number):
             del self._blocks[request.block.index]
@@ -227,22 +227,28 @@ class Replicator:
         self._wake.set()
         self._pump()
 
-    def _take_upgrade(self, request: Request, answer: Proof) -> None:
+    def _take_upgrade(self, request: Request, fork: int, answer: Proof) -> None:
         wanted = request.upgrade
         assert wanted is not None
         upgrade, core = answer.upgrade, self.core
+        # the length may be another: npm peers show the prologue first, and what is beyond it as additional nodes
         if (
             upgrade is None
-            or UpgradeRequest(upgrade.start, upgrade.length) != wanted
-            or answer.block
+            or upgrade.start != wanted.start
+            or answer.fork != fork
+            or answer.block is not None
             or _unasked(answer)
         ):
-            raise ProofError(f"an upgrade from {wanted.start} by {wanted.length} was asked for, the answer has another")
+            raise ProofError(f"an upgrade from {wanted.start} of fork {fork} was asked for, the answer has another")
         if answer.fork > core.fork and core.length > 0:
             core.adopt_fork(answer)
         elif wanted.start == core.length and (answer.fork == core.fork or core.length == 0):
             core.apply(answer)
+        else:
+            return  # another replicator of this core was faster
         core.flush()
+        if core.length < wanted.start + wanted.length:
+            raise ProofError(f"{wanted.start + wanted.length} blocks were asked for, the answer leads to {core.length}")
 
     def _take_block(self, peer: CorePeer, wanted: BlockRequest, answer: Proof | None) -> None:
         if answer is None:
@@ -352,6 +358,11 @@ class Replicator:
             block += 1
         if block < end:
             peer.want(block)
+
+
+def _is_bare(answer: Proof) -> bool:
+    """Whether it shows nothing: the manifest alone, as an npm peer gives it that cannot show the head (any more)."""
+    return answer.upgrade is None and answer.block is None and not _unasked(answer)
 
 
 def _unasked(answer: Proof) -> bool:
