@@ -38,10 +38,17 @@ class Bitfield:
             self._extend()
         return True
 
-    def set_range(self, start: int, end: int) -> None:
-        """Blocks came."""
+    def set_range(self, start: int, end: int) -> list[tuple[int, int]]:
+        """Blocks came; the runs of them that are new."""
+        fresh: list[tuple[int, int]] = []
         for index in range(start, end):
-            self.set(index)
+            if not self.set(index):
+                continue
+            if fresh and fresh[-1][1] == index:
+                fresh[-1] = (fresh[-1][0], index + 1)
+            else:
+                fresh.append((index, index + 1))
+        return fresh
 
     def clear_range(self, start: int, end: int) -> None:
         """Blocks went."""

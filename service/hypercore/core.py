@@ -326,11 +326,7 @@ class Core:
 
     def mark(self, start: int, end: int) -> None:
         """Blocks [start, end) are in the external source. Durable with the next :meth:`flush`."""
-        there = Bitfield()
-        there.set_range(start, end)
-        fresh = list(there.beyond(self._bits))
-        self._bits.set_range(start, end)
-        for first, last in fresh:
+        for first, last in self._bits.set_range(start, end):
             self._tell(Available(first, last))
 
     def unmark(self, start: int, end: int) -> None:

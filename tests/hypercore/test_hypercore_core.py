@@ -27,6 +27,7 @@ from service.hypercore import (
     parse_key,
     to_z32,
 )
+from service.hypercore.bitfield import Bitfield
 from service.hypercore.core import MAX_BLOCK_BYTES
 
 BLOCKS = [b"block %d" % number for number in range(23)]
@@ -375,6 +376,21 @@ def test_only_what_is_news_is_told(tmp_path: Path, store: Corestore) -> None:
     one.refresh()
     assert isinstance(heard[3], Truncated)
     assert heard[4:] == [Appended(15), Available(0, 15)]
+
+
+def test_marking_a_block_does_not_walk_through_a_page(store: Corestore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hoster marks each block that it stores, on the event loop."""
+    core = store.create()
+    core.append([b"block"])
+
+    def walk(*_: object) -> None:
+        raise AssertionError("32,768 bits for a block")
+
+    for name in ("ranges", "beyond"):
+        monkeypatch.setattr(Bitfield, name, walk)
+    heard = changes_of(core)
+    core.mark(7, 8)
+    assert heard == [Available(7, 8)]
 
 
 def test_what_is_lost_with_a_commit_is_told(store: Corestore) -> None:

@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -100,7 +101,11 @@ def test_bitfield_beside_a_set() -> None:
         start = chance.choice([0, 5, 100, PAGE_BITS - 40, PAGE_BITS, 3 * PAGE_BITS]) + chance.randrange(80)
         end = start + chance.randrange(60)
         if chance.random() < 0.7:
-            bits.set_range(start, end)
+            fresh = bits.set_range(start, end)
+            assert [index for first, last in fresh for index in range(first, last)] == sorted(
+                {*range(start, end)} - model
+            )
+            assert all(last < first for (_, last), (first, _) in pairwise(fresh)), "whole runs"
             model |= set(range(start, end))
         else:
             bits.clear_range(start, end)
