@@ -31,5 +31,7 @@ class Offers:
         except DispatchError as error:
             if error.kind is PalletError.INSUFFICIENT_BALANCE:
                 self._too_little = free
+                # another role's offer may have taken of it meanwhile, or somebody paid something in: the less counts
+                self._too_little = min(free, await self._client.balance(self._signer.account))
             raise
         return None if receipt is None else receipt.block.number

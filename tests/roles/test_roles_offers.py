@@ -53,6 +53,43 @@ async def test_an_offer_waits_for_more_money() -> None:
     assert account.offered
 
 
+async def test_what_another_role_took_is_no_measure_of_what_is_missing() -> None:
+    """Two roles offer at once: what the account had before the other one's offer need not be there again."""
+    account: Any = Account(120)
+    offers, submit = Offers(account, account), account.submit
+
+    async def after_the_other(call: Any, held: Any) -> None:
+        account.money -= 80
+        account.submit = submit
+        await submit(call, held)
+
+    account.submit = after_the_other
+    with pytest.raises(DispatchError):
+        await offer(account, offers)
+    account.money += 75
+    assert BOND + FEE < account.money < 120
+    await offer(account, offers)
+    assert account.offered
+
+
+async def test_what_was_paid_in_since_the_refusal_counts() -> None:
+    account: Any = Account(50)
+    offers, submit = Offers(account, account), account.submit
+
+    async def paid_before_it_is_final(call: Any, held: Any) -> None:
+        try:
+            await submit(call, held)
+        finally:
+            account.money += 60
+
+    account.submit = paid_before_it_is_final
+    with pytest.raises(DispatchError):
+        await offer(account, offers)
+    account.submit = submit
+    await offer(account, offers)
+    assert account.offered
+
+
 async def test_other_refusals_are_tried_again() -> None:
     account: Any = Account(50)
     account.error = "TooManyChanges"
