@@ -40,7 +40,8 @@ class KeyRecord:
 class EncoderFacts:
     """All that a decision rests on, at one finalized block.
 
-    `reachable` are the copies whose plan's head somebody serves; copies from `next_copy` on are not made yet.
+    `reachable` are the copies whose plan's head somebody serves; copies from `next_copy` on are not made yet. Block `seen`
+    was final before this run began.
     """
 
     now: int
@@ -48,6 +49,7 @@ class EncoderFacts:
     terms: EncoderTerms
     offer: Encoder | None
     next_copy: int
+    seen: int
     copies: Mapping[int, Copy]
     plans: Mapping[int, Plan]
     keys: tuple[KeyRecord, ...] = ()
@@ -125,8 +127,8 @@ def decide(facts: EncoderFacts) -> list[EncoderAction]:
         if copy.encoder == facts.account:
             actions += _about(facts, number, copy, keys.get((number, len(copy.segments))))
     for key in facts.keys:
-        if key.copy >= facts.next_copy:
-            continue  # a node that synchronises shows states that are older than the copy
+        if key.copy >= facts.next_copy or facts.now < facts.seen:
+            continue  # a node that synchronises shows states in which the copy, or our part in it, does not exist yet
         held = facts.copies.get(key.copy)
         mine = held is not None and held.encoder == facts.account
         if held is None or not mine or key.ordinal < len(held.segments):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from service.chain_client import Block, calls
+from service.chain_client import Block, CursorStore, calls
 from service.chain_client.types import Copy, CopyState, Plan
 from service.encoding import PrivateKey
 from service.encoding.progress import Progress
@@ -60,6 +60,9 @@ class EncoderRole:
         self._reachable: set[int] = set()
         self._told = 0.0
         self._lost: set[int] = set()
+        with context.database.transaction() as db:
+            seen = CursorStore(db).load(context.client.genesis)  # it moves with the block in which a copy becomes ours
+        self._seen = 0 if seen is None else seen.number
         account = context.signer.account
         self._watch = CopyWatch(
             context.client.storage, lambda number, copy: copy.encoder == account or number in self._keyed()
@@ -146,6 +149,7 @@ class EncoderRole:
             terms=self._context.config.encoding,
             offer=await client.storage.encoder(account, block.hash),
             next_copy=self._watch.next,
+            seen=self._seen,
             copies=copies,
             plans=plans,
             keys=await asyncio.to_thread(self._records),

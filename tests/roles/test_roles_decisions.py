@@ -205,7 +205,7 @@ def test_a_hoster_forgets_nothing_that_an_old_state_does_not_know_yet() -> None:
 def encoding(copy: Copy | None, *keys: en.KeyRecord, **changes: Any) -> list[en.EncoderAction]:
     facts = en.EncoderFacts(
         now=100, account=ME, terms=en.EncoderTerms(4), offer=blank(Encoder, open=True),
-        next_copy=10, copies={} if copy is None else {1: copy}, plans={}, keys=keys, reachable=frozenset({1}),
+        next_copy=10, seen=0, copies={} if copy is None else {1: copy}, plans={}, keys=keys, reachable=frozenset({1}),
     )  # fmt: skip
     return en.decide(replace(facts, **changes))
 
@@ -253,3 +253,10 @@ def test_a_key_stays_while_the_chain_shows_a_state_older_than_its_copy() -> None
     key = en.KeyRecord(1, 0, b"N")
     assert encoding(None, key, next_copy=1) == []
     assert encoding(None, key, next_copy=2) == [en.EraseKey(1, 0, True)]
+
+
+def test_a_key_stays_while_the_chain_shows_a_state_in_which_the_copy_is_not_ours_yet() -> None:
+    key = en.KeyRecord(1, 0, b"N")
+    for before in (assigned(CopyState.OFFERED, encoder=None), assigned(CopyState.BEGUN, current=7, encoder=OTHER)):
+        assert encoding(before, key, now=99, seen=100) == []
+        assert encoding(before, key, now=100, seen=100) == [en.EraseKey(1, 0, True)]
