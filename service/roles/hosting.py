@@ -74,6 +74,8 @@ class FeedBlocks:
     def mark(self, start: int, end: int) -> None:
         """Let the core have those of these blocks that are stored in a copy."""
         for copy, job in self._jobs.items():
+            if job.head.fork != self._core.fork:
+                continue  # what the new tree shares with the copy's is marked already, the rest is not in the core
             segments = self._hosted.segments(copy)
             reached = segments[-1].progress.position.block if segments else 0
             for first, last in job.stream.spans(start, min(end, reached)):

@@ -14,6 +14,7 @@ from live_net import Net, author, blocks, check_copy, copied, is_active, read_ba
 from structlog.testing import capture_logs
 
 from service.chain_client.types import CopyState
+from service.hypercore.proof import Request, UpgradeRequest
 from service.hypercore.wire import Channel, ChannelClosed, Connection, ReplicationError, TcpTransport
 from service.roles.context import RolesConfig
 from service.roles.copy import messages as m
@@ -328,6 +329,39 @@ async def test_what_a_copy_holds_stays_when_an_encoder_on_the_same_node_drops_it
     replica.flush()
     await hoster.restart()
     assert hoster.store.get(core.key).ranges() == [(0, core.length)]
+
+
+async def test_what_comes_into_a_copy_while_an_encoder_on_the_same_node_drops_it_stays(net: Net) -> None:
+    _, core = await author(net)
+    hoster = await net.start("Hoster", HosterRole)
+    encoder = await net.start("Encoder", EncoderRole)
+    replica, hosted, loop = hoster.store.get(core.key), hoster.role._hosted, asyncio.get_running_loop()
+    advance = hosted.advance
+
+    async def drop() -> None:
+        replica.clear(0, core.length)
+        await asyncio.sleep(0.01)  # the hoster looks what it has of them: this run is not yet among it
+
+    def drop_first(*given: Any) -> None:
+        asyncio.run_coroutine_threadsafe(drop(), loop).result(60)
+        advance(*given)
+
+    hosted.advance = drop_first
+    copy = net.chain.assign(net.chain.publish(core), hoster.account, encoder.account)
+    await net.chain.until(is_active(net, copy))
+    assert replica.ranges() == [(0, core.length)]
+
+
+async def test_a_hoster_does_not_tell_of_blocks_of_another_fork(net: Net) -> None:
+    """Its node's encoder took over a newer fork of the feed: what the copy holds beyond its beginning is not in that."""
+    async with copied(net) as (_, _, hoster, core, copy):
+        await net.chain.until(is_active(net, copy))
+        core.truncate(4)
+        core.append([b"another"] * 2)
+        hoster.store.get(core.key).adopt_fork(core.prove(Request(upgrade=UpgradeRequest(0, core.length))))
+        assert hoster.store.get(core.key).ranges() == [(0, 4)]
+        await hoster.restart()
+        assert hoster.store.get(core.key).ranges() == [(0, 4)]
 
 
 async def test_what_an_encoder_fetched_is_dropped_and_its_connections_closed_whatever_happens(

@@ -132,4 +132,8 @@ class _Session:
             core.mark(start, end)
         core.flush()
         await asyncio.to_thread(hosted.advance, self._job, store.progress)
+        for start, end in store.blocks:
+            core.mark(start, end)  # an encoder on this node may have dropped its own ones meanwhile
+        if core.dirty:
+            core.flush()
         self._shelf.on_stored(self._job, store.progress.sectors)
