@@ -13,6 +13,7 @@ from copy_world import digest
 from live_net import Net, author, blocks, check_copy, copied, is_active, read_back
 from structlog.testing import capture_logs
 
+from service.chain_client import BlockRef, CursorStore
 from service.chain_client.types import CopyState
 from service.hypercore.proof import Request, UpgradeRequest
 from service.hypercore.wire import Channel, ChannelClosed, Connection, ReplicationError, TcpTransport
@@ -412,6 +413,19 @@ async def test_an_encoder_that_has_lost_a_key_says_so_once(net: Net) -> None:
         await net.chain.until(lambda: net.chain.state.copies[copy].state is CopyState.ENCODING)
         await net.chain.wait_for(net.chain.number + 5)
     assert [line["segment"] for line in logs if "private key is not on this disk" in line["event"]] == [0]
+
+
+async def test_a_key_stays_until_the_chain_is_where_an_earlier_run_left_it(net: Net) -> None:
+    _, core = await author(net)
+    encoder = await net.start("Encoder", EncoderRole)
+    copy = net.chain.assign(net.chain.publish(core), digest("hoster"), digest("the encoder before"))
+    for seen in (10**6, 1):
+        with encoder.database.transaction() as db:
+            CursorStore(db).save(net.chain.genesis, BlockRef(seen, bytes(32)))
+        await encoder.restart()
+        encoder.role._make_key(copy, 0)
+        await net.chain.wait_for(net.chain.number + 5)
+        assert bool(encoder.role._records()) == (seen > net.chain.number)
 
 
 async def test_a_key_that_has_a_record_is_never_overwritten(net: Net) -> None:
