@@ -22,8 +22,11 @@ class CopyWatch:
         self._storage, self._mine = storage, mine
         self._watched: set[int] = set()
         self._next: int | None = None
-        self.next = 0
+
+    @property
+    def next(self) -> int:
         """The first number that no copy has had yet at the block that was read last."""
+        return self._next or 0
 
     async def copies(self, at: bytes) -> dict[int, Copy]:
         """The copies that are ours at a block."""
@@ -32,7 +35,7 @@ class CopyWatch:
             found = await self._storage.all_copies(at)
         else:
             found = await self._storage.copies_of(sorted(self._watched | set(range(self._next, following))), at)
-        self._next = self.next = following
+        self._next = following
         mine = {number: copy for number, copy in found.items() if self._mine(number, copy)}
         open_ones = {n for n, copy in found.items() if copy.state not in (CopyState.ACTIVE, CopyState.ENDED)}
         self._watched = open_ones | set(mine)
