@@ -30,12 +30,11 @@ from .attester import (
     decide,
 )
 from .context import Context
-from .hosting import submitted
 from .links import LinksMissing, LinkStore
 from .offers import Offers
 from .probe.fetch import ProbeFailed, probe
 from .reports import FixedReport, ReportStore
-from .runner import Runner
+from .runner import Runner, submitted
 from .seats import read_target, seated_copies
 from .watch import each_block
 

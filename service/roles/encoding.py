@@ -37,10 +37,9 @@ from .encoder import (
     decide,
 )
 from .feeds import open_feed
-from .hosting import submitted
 from .jobs import read_job
 from .offers import Offers
-from .runner import Runner
+from .runner import Runner, submitted
 from .sectors import make_directories, sync_directory
 from .watch import CopyWatch, each_block
 

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 
 from service.chain_client import Call, ChainClient, DispatchError, PalletError, Signer
 
+from .runner import submitted
+
 
 class TooPoor(Exception):
     """The account could not pay what an offer holds, and has no more since; names both."""
@@ -27,11 +29,10 @@ class Offers:
         if free <= self._too_little:
             raise TooPoor(f"{call} holds more than the account has to spare: {free}")
         try:
-            receipt = await self._signer.submit(call, held)
+            return await submitted(self._signer, call, held)
         except DispatchError as error:
             if error.kind is PalletError.INSUFFICIENT_BALANCE:
                 self._too_little = free
                 # another role's offer may have taken of it meanwhile, or somebody paid something in: the less counts
                 self._too_little = min(free, await self._client.balance(self._signer.account))
             raise
-        return None if receipt is None else receipt.block.number

@@ -8,9 +8,17 @@ from dataclasses import dataclass
 
 import structlog
 
+from service.chain_client import Call, Signer
+
 log = structlog.get_logger(__name__)
 
 Perform = Callable[[], Awaitable[int | None]]
+
+
+async def submitted(signer: Signer, call: Call, held: Callable[[], Awaitable[bool]]) -> int | None:
+    """Submit unless it is done already; the block in which it took effect, as :class:`Runner` wants it."""
+    receipt = await signer.submit(call, held)
+    return None if receipt is None else receipt.block.number
 
 
 @dataclass(slots=True)
