@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 
 from service.hypercore import Corestore, KeyPair
-from service.hypercore.wire import Peer, Replication, TcpTransport, fetch
+from service.hypercore.net import Peer, Replication, TcpTransport, fetch
 
 
 def tell(**values: object) -> None:

@@ -17,9 +17,10 @@ from typing import Any
 import aiohttp
 
 from runtime_mock.chainspec import artifacts
-from service.chain_client import Call, Runtime, calls
-from service.chain_client.extrinsic import Mortality, payload, signed
-from service.keys import KeyFile
+from service.chain_client import Call, Runtime
+from service.chain_client.pallet import calls
+from service.chain_client.runtime.extrinsic import Mortality, payload, signed
+from service.vault.keyfile import KeyFile
 
 from .registry import Figures, Report, measures
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.chain_client import ChainClient
-from service.chain_client.types import CopyState, Terms
-from service.devnet import UNIT, Devnet, NetPeer
+from service.chain_client.pallet.types import CopyState, Terms
+from service.devnet.network import UNIT, Devnet, NetPeer
+from service.feeds import serving as author
 from service.hypercore import Corestore
-from service.roles import author, sponsor
+from service.roles.sponsor import plans as sponsor
 from service.session import chain_session
 
 from .extrinsic import mock_chain

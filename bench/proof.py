@@ -6,16 +6,16 @@ import random
 import statistics
 import time
 
-from runtime_mock.chain import NEVER, Chain
 from runtime_mock.chainspec import ChainSpec, artifacts
 from runtime_mock.codec import Reader, compact, prefixed
 from runtime_mock.model.datdot import items, records
 from runtime_mock.model.datdot.types import Peer
 from runtime_mock.model.storage import State
+from runtime_mock.node.chain import NEVER, Chain
 from runtime_mock.runtime import CODE
-from runtime_mock.state import Overlay
-from runtime_mock.wasm import WasmRuntime, default_cache
-from service.chain_client import calls, types
+from runtime_mock.state.state import Overlay
+from runtime_mock.wasm.wasm import WasmRuntime, default_cache
+from service.chain_client.pallet import calls, types
 from service.encoding import SECTOR, Opening, contract_id, derive_ctx, leaf_hash, node_hash, root_hash, verify_opening
 
 from .extrinsic import Sender

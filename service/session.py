@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import structlog
 
 from service.chain_client import ChainClient, Follower, Signer, SignerBusy
-from service.keys import KeyFile, ss58
+from service.vault.keyfile import KeyFile, ss58
 
 log = structlog.get_logger(__name__)
 

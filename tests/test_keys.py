@@ -11,7 +11,7 @@ import pytest
 from nacl.signing import VerifyKey
 from substrateinterface import Keypair
 
-from service.keys import KeyFile, KeyFileError, account_id, ss58
+from service.vault.keyfile import KeyFile, KeyFileError, account_id, ss58
 
 ALICE = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY"
 FROZEN = {"version": 1, "account": "11" * 32, "swarm": "22" * 32, "statement": "33" * 32}

@@ -14,14 +14,14 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
-from .chain import Chain
 from .chainspec import ChainSpec, ChainSpecError, artifacts
-from .engine import INSTANT, MANUAL, Engine
+from .node.chain import Chain
+from .node.engine import INSTANT, MANUAL, Engine
+from .node.store import Store, StoreError
 from .rpc.methods import Node
 from .rpc.server import Server
 from .runtime import CODE, Runtime
-from .store import Store, StoreError
-from .wasm import WasmRuntime, default_cache
+from .wasm.wasm import WasmRuntime, default_cache
 
 # a request that is still being sent or answered when the node stops is waited for that long
 LAST_ANSWER_SECONDS = 2.0

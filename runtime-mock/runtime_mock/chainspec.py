@@ -13,8 +13,8 @@ from typing import Any
 
 from .codec import Reader, prefixed
 from .runtime import CODE, Runtime
-from .state import Overlay
-from .trie import Trie
+from .state.state import Overlay
+from .state.trie import Trie
 
 
 class ChainSpecError(ValueError):
@@ -105,7 +105,7 @@ def raw_spec(genesis: Trie, name: str, identifier: str, chain_type: str) -> dict
 
 def main() -> None:
     """Make a raw chain spec from a runtime's code."""
-    from .wasm import WasmRuntime
+    from .wasm.wasm import WasmRuntime
 
     parser = argparse.ArgumentParser(prog="python -m runtime_mock.chainspec", description=main.__doc__)
     parser.add_argument("wasm", type=Path)

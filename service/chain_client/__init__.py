@@ -1,6 +1,5 @@
 """The chain as the service sees it: connection, follower, signer, and a typed face of the pallet."""
 
-from . import calls, events, types
 from .block import Block, BlockRef, Header
 from .client import ChainClient
 from .errors import (
@@ -17,8 +16,9 @@ from .errors import (
     WrongChain,
 )
 from .follower import Blocks, CursorStore, Follower, following
-from .pallet_error import PalletError
-from .runtime import Call, EventRecord, Runtime
+from .pallet import calls, events, types
+from .pallet.errors import PalletError
+from .runtime.metadata import Call, EventRecord, Runtime
 from .sent import Receipt
 from .signer import Signer
 from .storage import Storage

@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 from .block import Block, BlockRef, Header
 from .errors import ConnectionLost, StateDiscarded, UnknownRuntime
-from .extrinsic import compact
+from .pallet.types import Times
 from .rpc import REQUEST_SECONDS, Rpc
-from .runtime import EventRecord, Runtime, blake2_256
+from .runtime.extrinsic import compact
+from .runtime.metadata import EventRecord, Runtime, blake2_256
 from .storage import Storage
-from .types import Times
 
 T = TypeVar("T")
 READ_TRIES = 3

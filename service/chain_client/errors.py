@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .pallet_error import PalletError
+from .pallet.errors import PalletError
 
 
 class ChainError(Exception):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .block import BlockRef
 from .errors import ChainError, SignerBusy, WrongChain
-from .runtime import EventRecord
+from .runtime.metadata import EventRecord
 
 VERSION = 1
 SCHEMA = """

@@ -30,9 +30,9 @@ from .errors import (
     StateDiscarded,
     UnknownRuntime,
 )
-from .extrinsic import PERIOD, Mortality, extrinsic_hash, payload, signed, signer_of
 from .follower import Follower
-from .runtime import Call, EventRecord, Runtime
+from .runtime.extrinsic import PERIOD, Mortality, extrinsic_hash, payload, signed, signer_of
+from .runtime.metadata import Call, EventRecord, Runtime
 from .sent import Receipt, Sent, SentTable
 
 log = structlog.get_logger(__name__)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
 from .errors import UnknownRuntime
-from .items import (
+from .pallet.items import (
     AMOUNT,
     ATTESTERS,
     BURNED,
@@ -35,9 +35,7 @@ from .items import (
     USED_MODULI,
     Item,
 )
-from .rpc import Rpc
-from .runtime import PALLET, Runtime
-from .types import (
+from .pallet.types import (
     Amounts,
     Attester,
     Copy,
@@ -53,6 +51,8 @@ from .types import (
     StorageChallenge,
     Times,
 )
+from .rpc import Rpc
+from .runtime.metadata import PALLET, Runtime
 
 T = TypeVar("T")
 PAGE = 500

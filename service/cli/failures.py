@@ -15,15 +15,16 @@ from service.chain_client import (
     UnknownRuntime,
     WrongChain,
 )
-from service.devnet import DevnetError
+from service.devnet.network import DevnetError
+from service.devnet.processes import ProcessFailed
+from service.feeds.archive.format import ArchiveError
+from service.feeds.fetch import ExportError, VerifyError
 from service.hypercore import CodecError, CoreError, CryptoError, ManifestError, ProofError, StorageError
-from service.hypercore.wire import WireError
-from service.keys import KeyFileError
-from service.node import NodeError
-from service.processes import ProcessFailed
-from service.roles.archive import ArchiveError
-from service.roles.database import DatabaseError
-from service.roles.publication import (
+from service.hypercore.net import WireError
+from service.node.run import NodeError
+from service.roles.common.database import DatabaseError
+from service.roles.common.registration import RegistrationError
+from service.roles.sponsor.checks import (
     BadHead,
     BadHeadSignature,
     BadRanges,
@@ -33,9 +34,8 @@ from service.roles.publication import (
     SmallOrderKey,
     WrongFeedKey,
 )
-from service.roles.reader import ExportError, VerifyError
-from service.roles.registration import RegistrationError
-from service.roles.sponsor import NoFunds, PlanRefused
+from service.roles.sponsor.plans import NoFunds, PlanRefused
+from service.vault.keyfile import KeyFileError
 
 from .output import INTERNAL, Failure
 

@@ -10,13 +10,13 @@ from typing import Annotated, Any
 
 import typer
 
+from service.feeds import fetch as reader
+from service.feeds.imports import import_once
+from service.feeds.serving import check_apart
 from service.hypercore import Core, Corestore, CryptoError, KeyPair, parse_key
 from service.hypercore.corestore import FILE
-from service.hypercore.wire import Connection, Peer, Replication, TcpTransport
-from service.keys import KeyFile
-from service.roles import reader
-from service.roles.author import check_apart
-from service.roles.imports import import_once
+from service.hypercore.net import Connection, Peer, Replication, TcpTransport
+from service.vault.keyfile import KeyFile
 
 from .failures import failure_of
 from .options import Directory, Json, Key, Listen, Peers

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from service.keys import KeyFile, KeyFileError
+from service.vault.keyfile import KeyFile, KeyFileError
 
 from .failures import failure_of
 from .options import Json

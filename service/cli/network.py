@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from service.demo import run_demo
-from service.devnet import BACKENDS, Devnet, run_devnet
-from service.node import ROLES, NodeSettings, run_node
+from service.devnet.demo import run_demo
+from service.devnet.network import BACKENDS, Devnet, run_devnet
+from service.node.run import ROLES, NodeSettings, run_node
 
 from .failures import failure_of
 from .feed import parse_listen, parse_peers

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from service.chain_client.types import Terms
-from service.plans import show_plan
-from service.roles import sponsor
+from service.chain_client.pallet.types import Terms
+from service.roles.sponsor import plans as sponsor
 from service.session import chain_session, client_session
+from service.views.plan import show_plan
 
 from .failures import failure_of
 from .feed import feed_key, known, opened

@@ -6,7 +6,8 @@ from .corestore import Corestore
 from .crypto import CryptoError, KeyPair, Node, discovery_key, parse_key, to_z32
 from .heads import Appended, Available, BlockSource, Change, Dropped, SignedHead, Truncated
 from .manifest import Manifest, ManifestError, default_manifest
-from .proof import (
+from .store.storage import StorageError
+from .tree.proof import (
     BlockProof,
     BlockRequest,
     HashProof,
@@ -19,7 +20,6 @@ from .proof import (
     UpgradeProof,
     UpgradeRequest,
 )
-from .storage import StorageError
 
 __all__ = [
     "Appended",

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from . import checking, flat, proving
-from .bitfield import PAGE_BITS, Bitfield
 from .codec import MAX_UINT, CodecError
 from .crypto import PADDING, BlockCipher, KeyPair, Node, leaf_node, parent_node, tree_hash
 from .heads import Appended, Available, BlockSource, Change, Dropped, SignedHead, Truncated
 from .manifest import Authority, Manifest, ManifestError
-from .nodes import Nodes
-from .proof import Batch, BlockProof, HashProof, Proof, ProofError, Request, SeekProof, UpgradeProof
-from .storage import CoreRecord, Storage, StorageError
+from .store.bitfield import PAGE_BITS, Bitfield
+from .store.nodes import Nodes
+from .store.storage import CoreRecord, Storage, StorageError
+from .tree import checking, flat, proving
+from .tree.proof import Batch, BlockProof, HashProof, Proof, ProofError, Request, SeekProof, UpgradeProof
 
 MAX_PENDING = 256
 MAX_PENDING_BYTES = 16 * 1024 * 1024

@@ -8,7 +8,7 @@ from pathlib import Path
 from .core import Core, CoreError
 from .crypto import KeyPair, blake2b, discovery_key, namespace
 from .manifest import default_manifest
-from .storage import CoreRecord, Storage, StorageError
+from .store.storage import CoreRecord, Storage, StorageError
 
 PRIMARY_KEY = "primary_key"
 FILE = "corestore.sqlite"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from . import flat
 from .codec import CodecError, Reader, encode_buffer, encode_uint
 from .crypto import (
     DEFAULT_NAMESPACE,
@@ -19,6 +18,7 @@ from .crypto import (
     tree_hash,
     verify,
 )
+from .tree import flat
 
 MAX_SIGNERS = 256
 MAX_USER_DATA = 4096

@@ -13,15 +13,15 @@ from typing import Any, TypeVar
 from aiohttp import web
 from substrateinterface import Keypair
 
-from runtime_mock.chain import Chain
 from runtime_mock.chainspec import ChainSpec, artifacts
-from runtime_mock.engine import MANUAL, Engine
 from runtime_mock.model import ModelRuntime
+from runtime_mock.node.chain import Chain
+from runtime_mock.node.engine import MANUAL, Engine
 from runtime_mock.rpc.methods import Node
 from runtime_mock.rpc.server import Server
 from runtime_mock.runtime import Runtime
 from service.chain_client import Block, BlockRef, ChainClient, Follower, Signer
-from service.chain_client.extrinsic import extrinsic_hash
+from service.chain_client.runtime.extrinsic import extrinsic_hash
 
 T = TypeVar("T")
 ALICE, BOB, CHARLIE = (Keypair.create_from_uri(name) for name in ("//Alice", "//Bob", "//Charlie"))

@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 from chain_world import BOB, eventually, following_peer
 
-from service.chain_client import calls
+from service.chain_client.pallet import calls
 
 
 def say(**fields: object) -> None:

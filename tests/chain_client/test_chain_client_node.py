@@ -23,9 +23,8 @@ from service.chain_client import (
     OutcomeLost,
     PalletError,
     WrongChain,
-    calls,
-    events,
 )
+from service.chain_client.pallet import calls, events
 
 pytestmark = pytest.mark.substrate
 BLOCK_MS = 400

@@ -16,7 +16,8 @@ import pytest
 from chain_world import ALICE, BOB, LONGEST, UNIT, World, bounded, eventually, following_peer, take
 from needs import free_port
 
-from service.chain_client import Block, BlockRef, ChainClient, ConnectionLost, calls
+from service.chain_client import Block, BlockRef, ChainClient, ConnectionLost
+from service.chain_client.pallet import calls
 
 HERE = Path(__file__).parent
 

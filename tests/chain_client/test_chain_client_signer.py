@@ -26,10 +26,10 @@ from service.chain_client import (
     Signer,
     UnknownRuntime,
     WrongChain,
-    calls,
 )
 from service.chain_client import signer as signer_module
-from service.chain_client.extrinsic import PERIOD, Mortality, compact, extrinsic_hash, payload, signed
+from service.chain_client.pallet import calls
+from service.chain_client.runtime.extrinsic import PERIOD, Mortality, compact, extrinsic_hash, payload, signed
 from service.chain_client.sent import SentTable
 from service.chain_client.signer import PUSH_AGAIN_BLOCKS
 

@@ -12,14 +12,15 @@ from typing import Any
 import pytest
 from conftest import RunningChain
 
-from service.chain_client import Call, ChainClient, DispatchError, InvalidTransaction, PalletError, calls
-from service.chain_client.types import BlockRange, Copy, CopyState, OpenedNode, Opening, SignedHead, Terms
+from service.chain_client import Call, ChainClient, DispatchError, InvalidTransaction, PalletError
+from service.chain_client.pallet import calls
+from service.chain_client.pallet.types import BlockRange, Copy, CopyState, OpenedNode, Opening, SignedHead, Terms
 from service.encoding import Frontier, PrivateKey, SectorEncoder, contract_id, derive_ctx, leaf_hash, node_hash, pad
 from service.hypercore import Corestore, default_manifest
-from service.keys import KeyFile
-from service.roles.publication import check_head
-from service.roles.registration import register
+from service.roles.common.registration import register
+from service.roles.sponsor.checks import check_head
 from service.session import Session, chain_session
+from service.vault.keyfile import KeyFile
 
 UNIT = 10**12
 SMALL_ORDER = bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cli_process import WAIT, Ran, datdot, done, environment, many
 
-from service.keys import KeyFile, account_id
+from service.vault.keyfile import KeyFile, account_id
 
 USAGE = {
     "an unknown option": ("feed", "info", "ab" * 32, "--dir", "x", "--bogus"),

@@ -8,7 +8,7 @@ from typing import Any
 from parties import GIB, Base, Party, digest
 from segments import MOST_SECTORS, SECTOR, Tree, context, modulus
 
-from service.roles.attestation import next_link, probe_hash, u128
+from service.roles.attester.rules import next_link, probe_hash, u128
 
 
 class Copies(Base):

@@ -22,15 +22,15 @@ from nacl.signing import SigningKey
 from runtime_names import names, show
 
 from runtime_mock import ss58
-from runtime_mock.chain import Chain, Header
 from runtime_mock.chainspec import artifacts, preset
 from runtime_mock.codec import blake2_256, compact, prefixed
 from runtime_mock.model import ModelRuntime
-from runtime_mock.pool import EXTERNAL
+from runtime_mock.node.chain import Chain, Header
+from runtime_mock.node.pool import EXTERNAL
 from runtime_mock.runtime import Runtime, RuntimeFault
-from runtime_mock.state import Overlay
-from runtime_mock.trie import Trie, ordered_root
-from runtime_mock.wasm import WasmRuntime, default_cache
+from runtime_mock.state.state import Overlay
+from runtime_mock.state.trie import Trie, ordered_root
+from runtime_mock.wasm.wasm import WasmRuntime, default_cache
 
 UNIT = 10**12
 SHOWN = 12

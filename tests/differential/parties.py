@@ -10,7 +10,7 @@ from driver import Account, Outcome, Pair
 from nacl.signing import SigningKey
 from segments import Tree
 
-from service.roles.attestation import LinkChain
+from service.roles.attester.rules import LinkChain
 
 ED = 10**9
 GIB = 1 << 30

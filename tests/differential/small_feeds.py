@@ -8,10 +8,10 @@ from typing import Any
 
 from nacl.signing import SigningKey
 
-from service.hypercore import flat
 from service.hypercore.crypto import DEFAULT_NAMESPACE, MANIFEST, Node, blake2b, parent_node, signable, tree_hash
 from service.hypercore.crypto import signable_compat as compat_message
-from service.roles.ranges import opened
+from service.hypercore.tree import flat
+from service.roles.sponsor.ranges import opened
 
 KINDS = ("compat", "v0", "v1")
 

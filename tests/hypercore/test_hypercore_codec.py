@@ -24,10 +24,10 @@ from service.hypercore import (
     SeekRequest,
     UpgradeProof,
     UpgradeRequest,
-    flat,
 )
 from service.hypercore.codec import MAX_UINT, Reader, encode_buffer, encode_string, encode_uint
 from service.hypercore.manifest import Signer, _read_container
+from service.hypercore.tree import flat
 from service.hypercore.wire import messages as m
 from service.hypercore.wire.intervals import Intervals
 

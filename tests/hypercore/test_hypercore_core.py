@@ -27,8 +27,8 @@ from service.hypercore import (
     parse_key,
     to_z32,
 )
-from service.hypercore.bitfield import Bitfield
 from service.hypercore.core import MAX_BLOCK_BYTES
+from service.hypercore.store.bitfield import Bitfield
 
 BLOCKS = [b"block %d" % number for number in range(23)]
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.hypercore import KeyPair
-from service.hypercore.wire import ProtocolError
+from service.hypercore.net import ProtocolError
 from service.hypercore.wire.noise import Noise
 from service.hypercore.wire.secretstream import MAX_MESSAGE, SecretStream, frame
 

@@ -11,7 +11,7 @@ from wire_peers import SECONDS, Side, closed, hear, side, speak, until
 
 from service.hypercore import BlockRequest, Core, KeyPair, Request
 from service.hypercore.codec import encode_uint
-from service.hypercore.wire import (
+from service.hypercore.net import (
     ChannelClosed,
     Connection,
     ConnectionClosed,
@@ -23,10 +23,10 @@ from service.hypercore.wire import (
     replication,
     transport,
 )
+from service.hypercore.net.replication import PROTOCOL
+from service.hypercore.net.serving import MAX_QUEUED_REQUESTS
 from service.hypercore.wire import messages as m
 from service.hypercore.wire.protomux import MAX_BATCH
-from service.hypercore.wire.replication import PROTOCOL
-from service.hypercore.wire.serving import MAX_QUEUED_REQUESTS
 
 
 def feed(where: Side) -> Core:

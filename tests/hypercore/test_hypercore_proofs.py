@@ -25,9 +25,9 @@ from service.hypercore import (
     UpgradeProof,
     UpgradeRequest,
     default_manifest,
-    flat,
 )
-from service.hypercore.storage import CoreRecord
+from service.hypercore.store.storage import CoreRecord
+from service.hypercore.tree import flat
 from service.hypercore.wire.messages import decode_data, encode_data
 
 FUZZ = json.loads((Path(__file__).parents[1] / "vectors" / "hypercore" / "fuzz.json").read_text())

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.hypercore.codec import encode_buffer, encode_string, encode_uint
-from service.hypercore.wire import ProtocolError
+from service.hypercore.net import ProtocolError
 from service.hypercore.wire import protomux as p
 from service.hypercore.wire.protomux import Endpoint, Mux
 

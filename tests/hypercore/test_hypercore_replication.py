@@ -24,7 +24,7 @@ from service.hypercore import (
 )
 from service.hypercore.codec import encode_uint
 from service.hypercore.crypto import capability
-from service.hypercore.wire import (
+from service.hypercore.net import (
     Channel,
     ChannelClosed,
     ConnectError,
@@ -37,8 +37,8 @@ from service.hypercore.wire import (
     fetch,
     replication,
 )
+from service.hypercore.net.connection import Shared
 from service.hypercore.wire import messages as m
-from service.hypercore.wire.connection import Shared
 
 BLOCKS = [b"%d," % number * (number % 40 + 1) for number in range(300)]
 
@@ -199,7 +199,7 @@ async def test_what_a_peer_told_in_part_is_asked_for(start: int, end: int) -> No
 async def test_what_cannot_be_written_is_told_to_who_waits(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("service.hypercore.wire.replicator.FLUSH_SECONDS", 0.01)
+    monkeypatch.setattr("service.hypercore.net.replicator.FLUSH_SECONDS", 0.01)
 
     def full() -> None:
         raise StorageError("database or disk is full")
@@ -336,7 +336,7 @@ async def test_nobody_to_ask_and_nothing_to_get(monkeypatch: pytest.MonkeyPatch)
             await fetch(copy, connection)
         core = feed(one)
         core.clear(7, 8)
-        monkeypatch.setattr("service.hypercore.wire.replicator.STALL_SECONDS", 0.2)
+        monkeypatch.setattr("service.hypercore.net.replicator.STALL_SECONDS", 0.2)
         half = two.store.get(core.key)
         with pytest.raises(ReplicationError, match="blocks 0 to 300: not to be had from"):
             await fetch(half, await two.connect(one))
@@ -344,7 +344,7 @@ async def test_nobody_to_ask_and_nothing_to_get(monkeypatch: pytest.MonkeyPatch)
 
 
 async def test_a_channel_that_nobody_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.hypercore.wire.connection.CHANNEL_SECONDS", 0.2)
+    monkeypatch.setattr("service.hypercore.net.connection.CHANNEL_SECONDS", 0.2)
     async with side() as one, side() as two:
         connection = await two.connect(one)
         await until(lambda: bool(one.incoming))
@@ -681,7 +681,7 @@ async def test_a_peer_that_never_answers_is_dropped(monkeypatch: pytest.MonkeyPa
 
 
 async def test_endless_refusals_come_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.hypercore.wire.replicator.STALL_SECONDS", 0.2)
+    monkeypatch.setattr("service.hypercore.net.replicator.STALL_SECONDS", 0.2)
     async with side() as one, side() as two:
         core = feed(one)
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from service.hypercore import Corestore, StorageError
-from service.hypercore.bitfield import PAGE_BITS, Bitfield
 from service.hypercore.corestore import FILE
+from service.hypercore.store.bitfield import PAGE_BITS, Bitfield
 
 WRITER = """
 import sys

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from service.hypercore import Core, Corestore, KeyPair, Manifest, Node, crypto, default_manifest, discovery_key, flat
+from service.hypercore import Core, Corestore, KeyPair, Manifest, Node, crypto, default_manifest, discovery_key
 from service.hypercore.crypto import BlockCipher, leaf_node, parent_node, tree_hash
 from service.hypercore.manifest import Authority
+from service.hypercore.tree import flat
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "hypercore"
 DUMPS = [dump for name in ("dump10", "dump11") for dump in json.loads((VECTORS / f"{name}.json").read_text())]

@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 from service.hypercore import Core, Corestore, KeyPair
 from service.hypercore.codec import encode_uint
 from service.hypercore.crypto import capability
-from service.hypercore.wire import Channel, Connection, Peer, Replication, TcpTransport
+from service.hypercore.net import Channel, Connection, Peer, Replication, TcpTransport
+from service.hypercore.net.replication import PROTOCOL
 from service.hypercore.wire import messages as m
-from service.hypercore.wire.replication import PROTOCOL
 
 SECONDS = 30.0
 

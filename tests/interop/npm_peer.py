@@ -14,7 +14,7 @@ from typing import Any
 from needs import missing
 
 from service.hypercore import Core, Corestore, KeyPair
-from service.hypercore.wire import Connection, Peer, Replication, TcpTransport
+from service.hypercore.net import Connection, Peer, Replication, TcpTransport
 
 HERE = Path(__file__).parent
 SECONDS = 60.0

@@ -9,7 +9,7 @@ import pytest
 from npm_peer import SECONDS, Here, NodePeer, PeerError, until
 
 from service.hypercore import BlockProof, Core, Node, Proof, Request
-from service.hypercore.wire import ReplicationError, Replicator
+from service.hypercore.net import ReplicationError, Replicator
 
 pytestmark = pytest.mark.node
 

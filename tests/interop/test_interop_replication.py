@@ -10,7 +10,7 @@ import pytest
 from npm_peer import SECONDS, Here, NodePeer, node_peer, until
 
 from service.hypercore import Core, KeyPair, default_manifest
-from service.hypercore.wire import Replicator
+from service.hypercore.net import Replicator
 
 pytestmark = pytest.mark.node
 

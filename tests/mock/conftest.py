@@ -12,9 +12,9 @@ for neighbour in ("conformance", "differential"):
     if str(TESTS / neighbour) not in sys.path:
         sys.path.append(str(TESTS / neighbour))
 
-from runtime_mock.chain import Chain  # noqa: E402
 from runtime_mock.chainspec import ChainSpec, artifacts  # noqa: E402
 from runtime_mock.model import ModelRuntime  # noqa: E402
+from runtime_mock.node.chain import Chain  # noqa: E402
 
 
 @pytest.fixture(scope="session")

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from driver import Account
 
-from runtime_mock.chain import Chain, ExecutionError, Header
 from runtime_mock.codec import blake2_256, compact, prefixed
-from runtime_mock.engine import INSTANT, MANUAL, Added, BestChanged, Engine, Event, Finalized
-from runtime_mock.pool import PoolError
+from runtime_mock.node.chain import Chain, ExecutionError, Header
+from runtime_mock.node.engine import INSTANT, MANUAL, Added, BestChanged, Engine, Event, Finalized
+from runtime_mock.node.pool import PoolError
 from runtime_mock.rpc.control import MAX_SEALED
 from runtime_mock.runtime import CODE
-from runtime_mock.state import Overlay
+from runtime_mock.state.state import Overlay
 
 REMARK = b"\0\0\0"
 RICH = Account.of("rich")
@@ -133,7 +133,7 @@ async def test_finality_lags_and_halts_as_told(chain: Chain) -> None:
 
 
 async def test_a_block_that_never_gets_final_is_told(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runtime_mock.engine.MAX_FINALITY_WAIT", 3)
+    monkeypatch.setattr("runtime_mock.node.engine.MAX_FINALITY_WAIT", 3)
     engine = Engine(chain, MANUAL)
     engine.set_finality(None)
     seen = watched(engine, remark(chain, 0))

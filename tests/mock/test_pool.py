@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from runtime_mock import pool as module
 from runtime_mock.codec import blake2_256, compact, prefixed
-from runtime_mock.pool import Pool, PoolError, refusal
+from runtime_mock.node import pool as module
+from runtime_mock.node.pool import Pool, PoolError, refusal
 
 Status = Any
 

@@ -14,9 +14,9 @@ from small_feeds import Feed
 from substrateinterface import Keypair
 
 from runtime_mock.__main__ import make_runtime
-from runtime_mock.chain import Chain, ExecutionError, Header
 from runtime_mock.chainspec import ChainSpec
 from runtime_mock.codec import Reader, prefixed
+from runtime_mock.node.chain import Chain, ExecutionError, Header
 
 pytestmark = pytest.mark.substrate
 ALICE = Keypair.create_from_uri("//Alice")

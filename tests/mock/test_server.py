@@ -13,9 +13,9 @@ import aiohttp
 import pytest
 from aiohttp import WSMsgType, web
 
-from runtime_mock.chain import Chain
 from runtime_mock.chainspec import ChainSpec
-from runtime_mock.engine import MANUAL, Engine
+from runtime_mock.node.chain import Chain
+from runtime_mock.node.engine import MANUAL, Engine
 from runtime_mock.rpc import server as module
 from runtime_mock.rpc import subscriptions
 from runtime_mock.rpc.methods import METHODS, Node

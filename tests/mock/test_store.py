@@ -19,9 +19,9 @@ from mock_process import Mock, running_mock
 from rpc_client import Rpc, account_of
 from substrateinterface import Keypair
 
-from runtime_mock.chain import Chain
-from runtime_mock.engine import MANUAL, Engine
-from runtime_mock.store import Store, StoreError
+from runtime_mock.node.chain import Chain
+from runtime_mock.node.engine import MANUAL, Engine
+from runtime_mock.node.store import Store, StoreError
 
 ALICE = Keypair.create_from_uri("//Alice")
 KILLS = 3

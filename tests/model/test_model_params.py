@@ -19,8 +19,8 @@ from runtime_mock.model.frame.calls import CALL, REGISTRY
 from runtime_mock.model.frame.dispatch import Class, RuntimePanic
 from runtime_mock.model.scale import COMPACT, ScaleError
 from runtime_mock.runtime import RuntimeTrap
-from runtime_mock.state import Overlay
-from runtime_mock.trie import Trie
+from runtime_mock.state.state import Overlay
+from runtime_mock.state.trie import Trie
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -17,8 +17,8 @@ from runtime_mock.model.datdot.records import Opening, Report, Root, SignedHead
 from runtime_mock.model.frame import system
 from runtime_mock.model.frame.dispatch import DispatchError
 from runtime_mock.model.scale import codec_of
-from runtime_mock.state import Overlay
-from runtime_mock.trie import Trie
+from runtime_mock.state.state import Overlay
+from runtime_mock.state.trie import Trie
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 RULES: dict[str, Any] = json.loads((VECTORS / "rules.json").read_text())

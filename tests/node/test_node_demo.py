@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from service.chain_client import Block, ChainClient, EventRecord, events
-from service.chain_client.types import Payment, Verdict
-from service.demo import INPUT_BYTES, Demo, DemoFailed, _beside, _watch, digest, repository_files, run_demo
-from service.demo_view import CopyLife, View
-from service.devnet import Devnet, DevnetError, NetPeer
-from service.keys import KeyFile, ss58
+from service.chain_client import Block, ChainClient, EventRecord
+from service.chain_client.pallet import events
+from service.chain_client.pallet.types import Payment, Verdict
+from service.devnet.demo import INPUT_BYTES, Demo, DemoFailed, _beside, _watch, digest, repository_files, run_demo
+from service.devnet.network import Devnet, DevnetError, NetPeer
+from service.devnet.view import CopyLife, View
+from service.vault.keyfile import KeyFile, ss58
 
 ALICE, BOB = KeyFile.load("//Alice"), KeyFile.load("//Bob")
 
@@ -144,9 +145,9 @@ async def test_what_the_peers_store_is_not_imported(tmp_path: Path) -> None:
 async def test_it_does_not_outlast_its_chain(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, reason: str
 ) -> None:
-    monkeypatch.setattr("service.demo.WATCH_SECONDS", 0.1)
+    monkeypatch.setattr("service.devnet.demo.WATCH_SECONDS", 0.1)
     if number is signal.SIGSTOP:
-        monkeypatch.setattr("service.demo.STALL_SECONDS", 4.0)
+        monkeypatch.setattr("service.devnet.demo.STALL_SECONDS", 4.0)
 
     async def never() -> None:
         assert net._chain_child is not None

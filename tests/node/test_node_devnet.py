@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from service.devnet import Devnet, DevnetError, kept_ports
+from service.devnet.network import Devnet, DevnetError, kept_ports
 
 
 def test_ports_are_those_of_the_last_run(tmp_path: Path) -> None:

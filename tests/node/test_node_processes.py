@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from service.processes import Child, ProcessFailed, stop_all, uninterrupted
+from service.devnet.processes import Child, ProcessFailed, stop_all, uninterrupted
 
 READY = "import sys, time, signal; print('{\"ready\": 1}', flush=True)\n"
 
@@ -60,7 +60,7 @@ async def test_it_is_told_by_its_command_line_alone(tmp_path: Path, monkeypatch:
 
 
 async def test_one_that_will_not_stop_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.processes.STOP_SECONDS", 0.2)
+    monkeypatch.setattr("service.devnet.processes.STOP_SECONDS", 0.2)
     one = child(tmp_path, "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + READY + "time.sleep(60)")
     await one.start()
     await one.stop()
@@ -73,7 +73,7 @@ async def test_one_that_is_not_ready_says_why(tmp_path: Path, monkeypatch: pytes
     error = '{"error": {"code": "key_file", "message": "the key file is open to others", "where": ""}}'
     with pytest.raises(ProcessFailed, match="peer: the key file is open to others"):
         await child(tmp_path, f"print('{error}'); raise SystemExit(1)").start()
-    monkeypatch.setattr("service.processes.READY_SECONDS", 0.5)
+    monkeypatch.setattr("service.devnet.processes.READY_SECONDS", 0.5)
     silent = child(tmp_path, "import time; time.sleep(60)", "silent")
     with pytest.raises(ProcessFailed, match="silent was not ready within"):
         await silent.start()
@@ -103,7 +103,7 @@ async def test_all_are_stopped_at_once(tmp_path: Path) -> None:
 
 def test_none_outlives_its_parent(tmp_path: Path) -> None:
     code = (
-        "import asyncio, sys; from pathlib import Path; from service.processes import Child\n"
+        "import asyncio, sys; from pathlib import Path; from service.devnet.processes import Child\n"
         "async def main():\n"
         f"    one = Child('peer', [sys.executable, '-c', {READY + 'time.sleep(600)'!r}], Path({str(tmp_path / 'log')!r}))\n"
         "    await one.start(); print(one.pid, flush=True); await asyncio.sleep(600)\n"

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from service.chain_client import ConnectionLost
-from service.devnet import PORTS, Devnet, DevnetError, free_ports
-from service.keys import KeyFile, KeyFileError
-from service.node import NODE_FILE, NodeError, NodeSettings, node_keys, run_node
+from service.devnet.network import PORTS, Devnet, DevnetError, free_ports
+from service.node.run import NODE_FILE, NodeError, NodeSettings, node_keys, run_node
+from service.vault.keyfile import KeyFile, KeyFileError
 
 SETTINGS = NodeSettings("ws://127.0.0.1:1", ("hoster", "author"), "127.0.0.1", 0, ("ab@c:1",), None, "cd" * 32)
 
@@ -80,7 +80,7 @@ def test_ports_are_free_and_not_for_outgoing_connections(monkeypatch: pytest.Mon
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", ports[0]))
         taken.listen()
-        monkeypatch.setattr("service.devnet.PORTS", range(ports[0], ports[0] + 1))
+        monkeypatch.setattr("service.devnet.network.PORTS", range(ports[0], ports[0] + 1))
         with pytest.raises(DevnetError, match="no 1 free ports"):
             free_ports(1)
 

@@ -9,10 +9,10 @@ from functools import cache
 from nacl.signing import SigningKey
 
 from service.encoding import PrivateKey, SectorDecoder, SectorEncoder, pad
-from service.hypercore import flat
 from service.hypercore.crypto import Node, leaf_node, parent_node, tree_hash
-from service.roles.copy.job import Party, SegmentJob
-from service.roles.copy.stream import BlockRange, Head
+from service.hypercore.tree import flat
+from service.protocols.copy.job import Party, SegmentJob
+from service.protocols.copy.stream import BlockRange, Head
 
 
 def digest(*parts: object) -> bytes:

@@ -14,7 +14,7 @@ from typing import Any
 from copy_world import digest
 
 from service.chain_client import Block, Call, DispatchError, Receipt
-from service.chain_client.types import (
+from service.chain_client.pallet.types import (
     Amounts,
     Attester,
     Copy,
@@ -41,9 +41,9 @@ from service.chain_client.types import (
 )
 from service.encoding import Opening, leaf_hash, pk_hash, sector_count, verify_opening
 from service.hypercore import Core
-from service.keys import KeyFile
-from service.roles.copy.job import SegmentJob, verify
-from service.roles.jobs import read_job
+from service.protocols.copy.job import SegmentJob, verify
+from service.roles.common.segment_jobs import read_job
+from service.vault.keyfile import KeyFile
 
 BLOCK_SECONDS = 0.02
 PATIENCE_SECONDS = 10.0

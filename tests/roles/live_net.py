@@ -11,20 +11,20 @@ from typing import Any
 from copy_world import digest
 from fake_chain import FakeChain
 
-from service.chain_client.types import CopyState
+from service.chain_client.pallet.types import CopyState
 from service.encoding import SectorDecoder
 from service.encoding.pool import CodecPool
+from service.feeds.fetch import fetch_feed
+from service.feeds.serving import AuthorRole
 from service.hypercore import Core, Corestore, KeyPair
-from service.hypercore.wire import Connection, Peer, TcpTransport
-from service.keys import KeyFile
-from service.roles.attesting import AttesterRole
-from service.roles.author import AuthorRole
-from service.roles.context import Context, RolesConfig
-from service.roles.database import Database
-from service.roles.encoding import EncoderRole
-from service.roles.hosting import HosterRole
-from service.roles.reader import fetch_feed
-from service.roles.sectors import SECTOR, segment_path
+from service.hypercore.net import Connection, Peer, TcpTransport
+from service.roles.attester.role import AttesterRole
+from service.roles.common.context import Context, RolesConfig
+from service.roles.common.database import Database
+from service.roles.encoder.role import EncoderRole
+from service.roles.hoster.role import HosterRole
+from service.roles.hoster.sectors import SECTOR, segment_path
+from service.vault.keyfile import KeyFile
 
 SIZES = [700, 65_536, 0, 20_000, 300, 30_000, 17]
 

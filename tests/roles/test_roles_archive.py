@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.roles.archive import (
+from service.feeds.archive.format import (
     MAGIC,
     ArchiveError,
     Event,

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from service.chain_client.types import Slot
-from service.roles import attestation as at
+from service.chain_client.pallet.types import Slot
+from service.roles.attester import rules as at
 
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "vectors" / "rules.json").read_text())
 GENESIS = bytes.fromhex(VECTORS["inputs"]["genesis"])

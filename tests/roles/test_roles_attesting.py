@@ -13,14 +13,14 @@ from copy_world import digest
 from live_net import LivePeer, Net, copied, is_active
 from structlog.testing import capture_logs
 
-from service.chain_client.types import Report
+from service.chain_client.pallet.types import Report
 from service.hypercore import KeyPair
-from service.hypercore.wire import TcpTransport
-from service.roles.attestation import links
-from service.roles.attesting import AttesterRole
-from service.roles.probe.fetch import ProbeFailed, probe
-from service.roles.seats import TargetMissing, read_target
-from service.roles.sectors import segment_path
+from service.hypercore.net import TcpTransport
+from service.roles.attester.committee import TargetMissing, read_target
+from service.roles.attester.probe import ProbeFailed, probe
+from service.roles.attester.role import AttesterRole
+from service.roles.attester.rules import links
+from service.roles.hoster.sectors import segment_path
 
 SIZES = [10_000, 45_000, 7, 0, 30_000, 20_001]
 
@@ -162,7 +162,7 @@ async def test_links_go_on_over_eras_and_a_lost_secret_begins_anew(net: Net) -> 
 async def test_every_sector_can_be_probed(
     net: Net, monkeypatch: pytest.MonkeyPatch, ranges: list[tuple[int, int]] | None
 ) -> None:
-    monkeypatch.setattr("service.roles.copy.stream.MAX_SEGMENT", 40_960)
+    monkeypatch.setattr("service.protocols.copy.stream.MAX_SEGMENT", 40_960)
     async with copied(net, SIZES) as (_, encoder, hoster, core, copy):
         if ranges is not None:
             copy = net.chain.assign(net.chain.publish(core, ranges), hoster.account, encoder.account)
@@ -204,7 +204,7 @@ async def test_what_does_not_fit_the_chain_is_no_answer(net: Net) -> None:
 
 
 async def test_a_silent_hoster_costs_no_more_than_the_time_limit(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.roles.probe.fetch.PROBE_SECONDS", 0.5)
+    monkeypatch.setattr("service.roles.attester.probe.PROBE_SECONDS", 0.5)
     async with copied(net, SIZES) as (_, _, hoster, _, copy):
         await net.chain.until(is_active(net, copy))
         assert net.chain.latest is not None

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from service.feeds import fetch as reader
+from service.feeds import serving as author
+from service.feeds.archive import format as archive
 from service.hypercore.core import Core
 from service.hypercore.corestore import Corestore
 from service.hypercore.crypto import KeyPair
-from service.hypercore.wire import Peer, ReplicationError, TcpTransport
-from service.roles import archive, author, reader
+from service.hypercore.net import Peer, ReplicationError, TcpTransport
 
 
 def make_folder(root: Path, size: int = 700_000) -> Path:

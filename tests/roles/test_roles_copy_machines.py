@@ -22,12 +22,12 @@ from copy_world import (
 )
 
 from service.encoding import Frontier, SectorEncoder, pad
-from service.roles.copy import messages as m
-from service.roles.copy import receiver as r
-from service.roles.copy.feeder import Feeder, TreePoint
-from service.roles.copy.job import SegmentJob, verify
-from service.roles.copy.sender import Begin, CopySender, KeepReceipt
-from service.roles.copy.stream import SECTOR, BlockRange, BlockVerifier, CopyStream, Head, Position, StreamError
+from service.protocols.copy import messages as m
+from service.protocols.copy import receiver as r
+from service.protocols.copy.feeder import Feeder, TreePoint
+from service.protocols.copy.job import SegmentJob, verify
+from service.protocols.copy.sender import Begin, CopySender, KeepReceipt
+from service.protocols.copy.stream import SECTOR, BlockRange, BlockVerifier, CopyStream, Head, Position, StreamError
 
 
 @dataclass
@@ -207,7 +207,7 @@ def test_it_resumes_at_every_message(name: str) -> None:
 
 
 def test_a_partial_segment_cuts_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.roles.copy.stream.MAX_SEGMENT", 1024)
+    monkeypatch.setattr("service.protocols.copy.stream.MAX_SEGMENT", 1024)
     feed = make_feed([700, 700, 0, 100, 700, 300])
     first = make_job(feed)
     assert (first.length, first.sectors, first.ends_stream) == (1024, 4, False)

@@ -14,17 +14,17 @@ from live_net import Net, author, blocks, check_copy, copied, is_active, read_ba
 from structlog.testing import capture_logs
 
 from service.chain_client import BlockRef, CursorStore
-from service.chain_client.types import CopyState
-from service.hypercore.proof import Request, UpgradeRequest
-from service.hypercore.wire import Channel, ChannelClosed, Connection, ReplicationError, TcpTransport
-from service.roles.context import RolesConfig
-from service.roles.copy import messages as m
-from service.roles.copy.stream import Head
-from service.roles.encoder import KeyRecord
-from service.roles.encoding import EncoderRole
-from service.roles.feeds import open_feed
-from service.roles.hosting import HosterRole
-from service.roles.sectors import segment_path
+from service.chain_client.pallet.types import CopyState
+from service.hypercore.net import Channel, ChannelClosed, Connection, ReplicationError, TcpTransport
+from service.hypercore.tree.proof import Request, UpgradeRequest
+from service.protocols.copy import messages as m
+from service.protocols.copy.stream import Head
+from service.roles.common.context import RolesConfig
+from service.roles.common.feed_window import open_feed
+from service.roles.encoder.decisions import KeyRecord
+from service.roles.encoder.role import EncoderRole
+from service.roles.hoster.role import HosterRole
+from service.roles.hoster.sectors import segment_path
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
@@ -107,7 +107,7 @@ async def test_a_lost_connection_is_made_anew(net: Net) -> None:
 async def test_damaged_sectors_fail_the_challenge_and_nothing_else(
     net: Net, damage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.hypercore.wire.replicator.STALL_SECONDS", 1.0)
+    monkeypatch.setattr("service.hypercore.net.replicator.STALL_SECONDS", 1.0)
     async with copied(net) as (_, _, hoster, core, copy):
         await net.chain.until(is_active(net, copy))
         path = segment_path(hoster.directory, copy, 0)
@@ -197,7 +197,7 @@ async def test_a_second_channel_of_the_encoder_replaces_the_first(net: Net) -> N
 async def test_a_hoster_that_says_nothing_holds_its_encoder_only_for_a_while(
     net: Net, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.roles.copy.send.SILENCE_SECONDS", 0.3)
+    monkeypatch.setattr("service.roles.encoder.send.SILENCE_SECONDS", 0.3)
 
     class Mute(HosterRole):
         async def _receive(self, channel: Channel) -> None:
@@ -212,7 +212,7 @@ async def test_a_hoster_that_says_nothing_holds_its_encoder_only_for_a_while(
         copy = net.chain.assign(net.chain.publish(core), hoster.account, encoder.account)
         await net.chain.until(lambda: any("has not sent its state" in str(line) for line in logs))
     hoster._role = HosterRole
-    monkeypatch.setattr("service.roles.copy.send.SILENCE_SECONDS", 120.0)
+    monkeypatch.setattr("service.roles.encoder.send.SILENCE_SECONDS", 120.0)
     await hoster.restart()
     await net.chain.until(is_active(net, copy))
     check_copy(net, hoster, core, copy)
@@ -220,7 +220,7 @@ async def test_a_hoster_that_says_nothing_holds_its_encoder_only_for_a_while(
 
 @pytest.mark.parametrize("kill", ["nobody", "hoster", "encoder"])
 async def test_a_copy_in_several_segments_that_cut_blocks(net: Net, monkeypatch: pytest.MonkeyPatch, kill: str) -> None:
-    monkeypatch.setattr("service.roles.copy.stream.MAX_SEGMENT", 40_960)
+    monkeypatch.setattr("service.protocols.copy.stream.MAX_SEGMENT", 40_960)
     async with copied(net, [10_000, 45_000, 7, 30_000, 20_001, 0]) as (writer, encoder, hoster, core, copy):
         entry = net.chain.state.copies
         await net.chain.until(lambda: bool(entry[copy].segments))
@@ -244,7 +244,7 @@ async def test_a_copy_in_several_segments_that_cut_blocks(net: Net, monkeypatch:
 
 
 async def test_a_copy_that_the_chain_knows_no_more_is_deleted(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.hypercore.wire.replicator.STALL_SECONDS", 1.0)
+    monkeypatch.setattr("service.hypercore.net.replicator.STALL_SECONDS", 1.0)
     async with copied(net, [100 * i for i in range(1, 12)]) as (writer, encoder, hoster, core, copy):
         second = net.chain.assign(net.chain.publish(core, [(2, 4)]), hoster.account, encoder.account)
         await net.chain.until(is_active(net, copy))

@@ -9,7 +9,7 @@ import pytest
 from copy_world import digest
 from fake_chain import blank
 
-from service.chain_client.types import (
+from service.chain_client.pallet.types import (
     Attester,
     Copy,
     CopySegment,
@@ -25,11 +25,11 @@ from service.chain_client.types import (
     StorageChallenge,
     Times,
 )
-from service.roles import attester as at
-from service.roles import encoder as en
-from service.roles import hoster as ho
-from service.roles.attestation import probes
-from service.roles.copy.messages import Checkpoint, Receipt
+from service.protocols.copy.messages import Checkpoint, Receipt
+from service.roles.attester import decisions as at
+from service.roles.attester.rules import probes
+from service.roles.encoder import decisions as en
+from service.roles.hoster import decisions as ho
 
 ME, OTHER = digest("me"), digest("other")
 LINK = digest("link")

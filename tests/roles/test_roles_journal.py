@@ -14,10 +14,10 @@ from aiohttp import web
 from structlog.testing import capture_logs
 from substrateinterface import Keypair
 
-from runtime_mock.chain import Chain
 from runtime_mock.chainspec import ChainSpec, artifacts
-from runtime_mock.engine import INSTANT, MANUAL, Engine
 from runtime_mock.model import ModelRuntime
+from runtime_mock.node.chain import Chain
+from runtime_mock.node.engine import INSTANT, MANUAL, Engine
 from runtime_mock.rpc.methods import Node
 from runtime_mock.rpc.server import Server
 from service.chain_client import (
@@ -29,17 +29,16 @@ from service.chain_client import (
     RpcError,
     Signer,
     UnknownRuntime,
-    calls,
-    events,
     following,
 )
-from service.chain_client.runtime import EventRecord
-from service.chain_client.types import Verdict
-from service.keys import KeyFile, ss58
-from service.roles import journal as journal_module
-from service.roles.database import Database
-from service.roles.journal import Journal
-from service.roles.registration import register
+from service.chain_client.pallet import calls, events
+from service.chain_client.pallet.types import Verdict
+from service.chain_client.runtime.metadata import EventRecord
+from service.node import journal as journal_module
+from service.node.journal import Journal
+from service.roles.common.database import Database
+from service.roles.common.registration import register
+from service.vault.keyfile import KeyFile, ss58
 
 UNIT = 10**12
 ACCOUNT, OTHER = bytes([1]) * 32, bytes([2]) * 32

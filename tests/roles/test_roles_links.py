@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from copy_world import digest
 
-from service.chain_client.types import Attester
-from service.roles.attestation import CHAIN_LENGTH, next_link
-from service.roles.database import Database
-from service.roles.links import LinksMissing, LinkStore
+from service.chain_client.pallet.types import Attester
+from service.roles.attester.links import LinksMissing, LinkStore
+from service.roles.attester.rules import CHAIN_LENGTH, next_link
+from service.roles.common.database import Database
 
 GENESIS, ACCOUNT = digest("genesis"), digest("account")
 

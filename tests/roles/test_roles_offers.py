@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from service.chain_client import DispatchError, calls
-from service.roles.offers import Offers, TooPoor
+from service.chain_client import DispatchError
+from service.chain_client.pallet import calls
+from service.roles.common.offers import Offers, TooPoor
 
 BOND, FEE = 100, 3
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from service.encoding import DamagedSectors, Opening
 from service.hypercore import KeyPair
-from service.hypercore.wire import ChannelClosed, Connection, Peer, TcpTransport
-from service.roles.probe import messages as m
-from service.roles.probe.channel import ProbeService, ask_sector
-from service.roles.sectors import SectorsMissing
+from service.hypercore.net import ChannelClosed, Connection, Peer, TcpTransport
+from service.protocols.probe import messages as m
+from service.roles.hoster.probes import ProbeService, ask_sector
+from service.roles.hoster.sectors import SectorsMissing
 
 GENESIS = digest("genesis")
 OPENING = Opening(9, bytes(range(256)), (digest(1), digest(2), digest(3)))

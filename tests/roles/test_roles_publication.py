@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.chain_client.types import Terms, Times
+from service.chain_client.pallet.types import Terms, Times
 from service.hypercore.core import Core, SignedHead
 from service.hypercore.corestore import Corestore
 from service.hypercore.crypto import KeyPair
 from service.hypercore.manifest import Manifest, Signer, default_manifest
-from service.roles import publication as pub
+from service.roles.sponsor import checks as pub
 
 TIMES = Times(24, 4, 4, 40, 20, 240, 5, 30, 14, 3, 12, 48, 10, 1, 9, 2, 65_536, 1_000)
 TERMS = Terms(2, 10, 20, 30, 5, 100)
@@ -55,7 +55,7 @@ def test_opened_nodes_prove_the_bytes(bounds: set[int], length: int) -> None:
 def test_few_blocks_bring_all_nodes() -> None:
     core, ranges = make_core(), [(2, 4), (6, 8), (10, 11)]
     replica = Corestore().get(core.key)
-    from service.hypercore.proof import BlockRequest, Request, UpgradeRequest
+    from service.hypercore.tree.proof import BlockRequest, Request, UpgradeRequest
 
     replica.apply(core.prove(Request(upgrade=UpgradeRequest(0, core.length), manifest=True)))
     with pytest.raises(pub.BadRanges, match="not known here"):

@@ -11,8 +11,8 @@ import pytest
 from fake_chain import FakeChain
 
 from service.chain_client import ConnectionLost, DispatchError, NotIncluded, WrongChain
-from service.keys import KeyFile
-from service.roles.registration import SPARE, RegistrationError, register
+from service.roles.common.registration import SPARE, RegistrationError, register
+from service.vault.keyfile import KeyFile
 
 ALICE = KeyFile.load("//Alice")
 

@@ -9,10 +9,10 @@ import pytest
 from copy_world import digest
 
 from service.encoding import Opening
-from service.roles.attestation import NO_LEAF, NOT_SERVED, Report
-from service.roles.database import Database
-from service.roles.probe.fetch import Measured, lower_median
-from service.roles.reports import ReportStore
+from service.roles.attester.probe import Measured, lower_median
+from service.roles.attester.rules import NO_LEAF, NOT_SERVED, Report
+from service.roles.attester.store import ReportStore
+from service.roles.common.database import Database
 
 ERA, COPY = 7, 3
 LINK, LEAF = digest("link"), digest("leaf")

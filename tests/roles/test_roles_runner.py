@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from service.roles.runner import Runner
+from service.roles.common.runner import Runner
 
 
 async def settle() -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from whole_network import Network, Published
 
-from service.chain_client import events
-from service.chain_client.types import Copy
-from service.devnet import NetPeer
+from service.chain_client.pallet import events
+from service.chain_client.pallet.types import Copy
+from service.devnet.network import NetPeer
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 

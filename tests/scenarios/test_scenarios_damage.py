@@ -16,9 +16,9 @@ import pytest
 import pytest_asyncio
 from whole_network import Network, Published, network, plan_of
 
-from service.chain_client import events
-from service.chain_client.types import Copy
-from service.devnet import UNIT, NetPeer
+from service.chain_client.pallet import events
+from service.chain_client.pallet.types import Copy
+from service.devnet.network import UNIT, NetPeer
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from whole_network import Network, network
 
-from service.chain_client import events
-from service.devnet import NetPeer
+from service.chain_client.pallet import events
+from service.devnet.network import NetPeer
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 

@@ -13,9 +13,9 @@ from cli_process import done
 from npm_peer import node_peer
 from whole_network import BLOCK, POT, SMALL, Network, Published, network
 
-from service.chain_client import events
-from service.chain_client.types import Verdict
-from service.devnet import UNIT
+from service.chain_client.pallet import events
+from service.chain_client.pallet.types import Verdict
+from service.devnet.network import UNIT
 from service.hypercore import Corestore
 
 pytestmark = [pytest.mark.slow, pytest.mark.node, pytest.mark.asyncio(loop_scope="module")]

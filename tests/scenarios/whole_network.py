@@ -14,16 +14,18 @@ from typing import Any, TypeVar
 
 from segment_roots import root_of
 
-from service.chain_client import Block, ChainClient, Follower, events
-from service.chain_client.types import Copy, CopyState, Payment, Plan, Terms
-from service.devnet import UNIT, Devnet, NetPeer
+from service.chain_client import Block, ChainClient, Follower
+from service.chain_client.pallet import events
+from service.chain_client.pallet.types import Copy, CopyState, Payment, Plan, Terms
+from service.devnet.network import UNIT, Devnet, NetPeer
+from service.feeds import fetch as reader
 from service.hypercore import Core, Corestore, KeyPair
-from service.hypercore.wire import ReplicationError, TcpTransport
-from service.keys import ss58
-from service.plans import show_plan
-from service.roles import reader, sponsor
-from service.roles.context import RolesConfig
+from service.hypercore.net import ReplicationError, TcpTransport
+from service.roles.common.context import RolesConfig
+from service.roles.sponsor import plans as sponsor
 from service.session import chain_session
+from service.vault.keyfile import ss58
+from service.views.plan import show_plan
 
 T = TypeVar("T")
 BLOCK = 16_384

@@ -6,9 +6,9 @@ import asyncio
 from typing import Any
 
 from .. import ss58
-from ..chain import ExecutionError, Header, UnknownBlock
 from ..codec import CodecError
-from ..engine import INSTANT, MANUAL
+from ..node.chain import ExecutionError, Header, UnknownBlock
+from ..node.engine import INSTANT, MANUAL
 from .errors import CLIENT, RpcError, hex_bytes, hex_list, invalid, text, to_hex, whole_number
 from .methods import MAX_BLOCK_NUMBER, MAX_KEYS, Node, method
 

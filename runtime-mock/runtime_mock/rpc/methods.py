@@ -9,12 +9,12 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from .. import ss58
-from ..chain import Block, Header, UnknownBlock
 from ..chainspec import ChainSpec
 from ..codec import CodecError, Reader, blake2_256
-from ..engine import Engine
+from ..node.chain import Block, Header, UnknownBlock
+from ..node.engine import Engine
 from ..runtime import NoSuchMethod, RuntimeTrap
-from ..trie import Trie
+from ..state.trie import Trie
 from .errors import (
     CLIENT,
     INTERNAL,

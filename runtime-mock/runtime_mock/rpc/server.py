@@ -11,18 +11,9 @@ from typing import Any
 import structlog
 from aiohttp import WSMsgType, web
 
-from ..pool import PoolError
+from ..node.pool import PoolError
 from . import control  # noqa: F401 (registers its methods)
-from .errors import (
-    INTERNAL,
-    INVALID_REQUEST,
-    NO_METHOD,
-    PARSE,
-    TOO_BIG_BATCH,
-    TOO_BIG_RESPONSE,
-    RpcError,
-    invalid,
-)
+from .errors import INTERNAL, INVALID_REQUEST, NO_METHOD, PARSE, TOO_BIG_BATCH, TOO_BIG_RESPONSE, RpcError, invalid
 from .methods import MAX_ANSWER_BYTES, METHODS, Node
 from .subscriptions import SUBSCRIBE, UNSUBSCRIBE, Subscriptions
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..engine import Added, BestChanged, Event, Finalized
-from ..pool import Status
+from ..node.engine import Added, BestChanged, Event, Finalized
+from ..node.pool import Status
 from .errors import TOO_MANY_SUBSCRIPTIONS, RpcError, hex_bytes, hex_list, invalid, optional_hex, to_hex
 from .methods import Node, header_json, version_json
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..codec import CodecError, Reader, encode_buffer, encode_uint
 from ..crypto import Node
 from ..manifest import Manifest, ManifestError
-from ..proof import (
+from ..tree.proof import (
     BlockProof,
     BlockRequest,
     HashProof,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ...trie import ordered_root
+from ...state.trie import ordered_root
 from ..scale import BYTES32, COMPACT, U8, U32, U64
 from ..storage import State
 from . import balances, payment, system, timestamp

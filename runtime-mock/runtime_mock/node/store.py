@@ -1,0 +1,141 @@
+"""The chain on disk: every block with its changes of the state, in one SQLite file that survives kill -9."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from ..codec import CodecError, Reader, compact, prefixed
+from .chain import Block, Chain, Header, UnknownBlock
+
+VERSION = 1
+
+
+class StoreError(Exception):
+    """The file is another chain's, of another version, another process's, damaged or full; names it."""
+
+
+class Store:
+    """Blocks are durable when :meth:`save` returns. Only one process may have the file open."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises :class:`StoreError`."""
+        self._path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=0)
+        except sqlite3.DatabaseError as error:
+            raise StoreError(f"{path}: {error}") from error
+        try:
+            self._open()
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+                raise StoreError(f"{path}: another process has this chain open") from error
+            raise StoreError(f"{path}: {error}") from error
+        except StoreError:
+            self._db.close()
+            raise
+
+    def _open(self) -> None:
+        # two chains that grow in one file would each undo what the other called final: the first one keeps the lock
+        self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if version not in (0, VERSION):
+            raise StoreError(f"{self._path}: version {version}, this program knows {VERSION}")
+        if version == 0 and tables:
+            raise StoreError(f"{self._path} is a database of another program")
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.executescript("BEGIN IMMEDIATE; COMMIT;")
+        if version == 0:
+            self._db.executescript(
+                "BEGIN; CREATE TABLE block (hash BLOB PRIMARY KEY, number INTEGER NOT NULL, header BLOB NOT NULL, "
+                "body BLOB NOT NULL, changes BLOB NOT NULL) WITHOUT ROWID; "
+                "CREATE INDEX block_number ON block (number); "
+                "CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), genesis BLOB NOT NULL, best BLOB NOT NULL, "
+                f"finalized INTEGER NOT NULL); PRAGMA user_version = {VERSION}; COMMIT;"
+            )
+
+    def load(self, chain: Chain) -> None:
+        """Put all stored blocks into ``chain``. Raises :class:`StoreError` when they are another genesis's or damaged."""
+        try:
+            self._load(chain)
+        except (sqlite3.DatabaseError, CodecError, UnknownBlock) as error:
+            raise StoreError(f"{self._path} is damaged: {error!r}") from error
+
+    def _load(self, chain: Chain) -> None:
+        head = self._db.execute("SELECT genesis, best, finalized FROM head").fetchone()
+        if head is None:
+            return
+        if head[0] != chain.genesis.hash:
+            raise StoreError(
+                f"{self._path} holds the chain {head[0].hex()}, the chain spec is {chain.genesis.hash.hex()}"
+            )
+        for header, body, changes in self._db.execute("SELECT header, body, changes FROM block ORDER BY number"):
+            decoded = Header.decode(header)
+            parent = chain.block(decoded.parent)
+            if parent.state is None:
+                continue
+            state = parent.state.changed(_decode_changes(changes).items())
+            chain.add(Block(decoded, _decode_body(body), state))
+        chain.make_best(chain.block(head[1]))
+        best = chain.best
+        if chain.state(best).root(chain.version.state_version) != best.header.state_root:
+            raise StoreError(f"{self._path} is damaged: its blocks do not lead to the state of block {best.number}")
+        for _ in chain.finalize(head[2]):
+            pass
+
+    def save(self, chain: Chain, block: Block | None = None) -> None:
+        """Keep ``block``, if given, and the chain's heads; all or nothing. Raises :class:`StoreError`."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            if block is not None:
+                self._db.execute(
+                    "INSERT OR REPLACE INTO block VALUES (?, ?, ?, ?, ?)",
+                    (
+                        block.hash,
+                        block.number,
+                        block.header.encoded,
+                        compact(len(block.body)) + b"".join(block.body),
+                        _encode_changes(block.changes),
+                    ),
+                )
+            self._db.execute(
+                "INSERT INTO head VALUES (1, ?1, ?2, ?3) ON CONFLICT (one) DO UPDATE SET best = ?2, finalized = ?3",
+                (chain.genesis.hash, chain.best.hash, chain.finalized_number),
+            )
+            self._db.execute("COMMIT")
+        except sqlite3.DatabaseError as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise StoreError(f"{self._path}: {error}") from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+
+def _encode_changes(changes: dict[bytes, bytes | None]) -> bytes:
+    parts = [compact(len(changes))]
+    for key, value in changes.items():
+        parts.append(prefixed(key) + (b"\0" if value is None else b"\1" + prefixed(value)))
+    return b"".join(parts)
+
+
+def _decode_changes(data: bytes) -> dict[bytes, bytes | None]:
+    reader = Reader(data)
+    changes: dict[bytes, bytes | None] = {}
+    for _ in range(reader.compact()):
+        key = reader.bytes()
+        changes[key] = reader.bytes() if reader.uint(1) else None
+    reader.end()
+    return changes
+
+
+def _decode_body(data: bytes) -> tuple[bytes, ...]:
+    reader = Reader(data)
+    body = tuple(prefixed(reader.bytes()) for _ in range(reader.compact()))
+    reader.end()
+    return body

@@ -1,0 +1,1 @@
+"""A chain's state: overlays, the trie and its roots."""

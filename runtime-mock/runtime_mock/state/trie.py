@@ -1,0 +1,251 @@
+"""Substrate's Merkle-Patricia trie (layouts V0 and V1) as an immutable tree whose versions share what did not change.
+
+A node's encoding is computed once, so that a block's state root costs only the paths that it changed. Node formats: the
+Polkadot specification, "Trie node".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ..codec import blake2_256, compact
+
+HASHED_VALUE_BYTES = 33
+_NIBBLES = [bytes([byte >> 4, byte & 15]) for byte in range(256)]
+_NO_CHILDREN: tuple[None, ...] = (None,) * 16
+
+
+def _nibbles(key: bytes) -> bytes:
+    return b"".join([_NIBBLES[byte] for byte in key])
+
+
+def _pack(nibbles: bytes) -> bytes:
+    odd = len(nibbles) & 1
+    return nibbles[:odd] + bytes(nibbles[i] << 4 | nibbles[i + 1] for i in range(odd, len(nibbles), 2))
+
+
+def _header(prefix: int, bits: int, length: int) -> bytes:
+    most = 255 >> bits
+    if length < most:
+        return bytes([prefix | length])
+    full, rest = divmod(length - most, 255)
+    return bytes([prefix | most]) + b"\xff" * full + bytes([rest])
+
+
+class _Node:
+    __slots__ = ("_reference", "_version", "children", "partial", "value")
+
+    def __init__(self, partial: bytes, value: bytes | None, children: tuple[_Node | None, ...] | None) -> None:
+        self.partial, self.value, self.children = partial, value, children
+        self._reference: bytes | None = None
+        self._version = -1
+
+    def encode(self, version: int) -> bytes:
+        """The node's bytes, children by reference."""
+        part, value = self.partial, self.value
+        stored = b""
+        hashed = False
+        if value is not None:
+            hashed = version == 1 and len(value) >= HASHED_VALUE_BYTES
+            stored = blake2_256(value) if hashed else compact(len(value)) + value
+        if self.children is None:
+            head = _header(0x20, 3, len(part)) if hashed else _header(0x40, 2, len(part))
+            return head + _pack(part) + stored
+        bitmap = 0
+        references = []
+        for index, child in enumerate(self.children):
+            if child is not None:
+                bitmap |= 1 << index
+                references.append(child.reference(version))
+        prefix, bits = (0x80, 2) if value is None else (0x10, 4) if hashed else (0xC0, 2)
+        head = _header(prefix, bits, len(part))
+        return head + _pack(part) + bitmap.to_bytes(2, "little") + stored + b"".join(references)
+
+    def reference(self, version: int) -> bytes:
+        """How the parent names it: its bytes if short, else their hash; with a length prefix."""
+        if self._reference is None or self._version != version:
+            encoded = self.encode(version)
+            named = encoded if len(encoded) < 32 else blake2_256(encoded)
+            self._reference, self._version = compact(len(named)) + named, version
+        return self._reference
+
+
+def _common(a: bytes, b: bytes) -> int:
+    most = min(len(a), len(b))
+    for index in range(most):
+        if a[index] != b[index]:
+            return index
+    return most
+
+
+def _with_child(children: tuple[_Node | None, ...], index: int, child: _Node | None) -> tuple[_Node | None, ...]:
+    return (*children[:index], child, *children[index + 1 :])
+
+
+def _set(node: _Node | None, path: bytes, value: bytes) -> _Node:
+    if node is None:
+        return _Node(path, value, None)
+    part = node.partial
+    same = _common(part, path)
+    children: tuple[_Node | None, ...]
+    if same == len(part):
+        if same == len(path):
+            return _Node(part, value, node.children)
+        index = path[same]
+        children = node.children or _NO_CHILDREN
+        return _Node(part, node.value, _with_child(children, index, _set(children[index], path[same + 1 :], value)))
+    children = _with_child(_NO_CHILDREN, part[same], _Node(part[same + 1 :], node.value, node.children))
+    if same == len(path):
+        return _Node(part[:same], value, children)
+    return _Node(part[:same], None, _with_child(children, path[same], _Node(path[same + 1 :], value, None)))
+
+
+def _delete(node: _Node | None, path: bytes) -> _Node | None:
+    if node is None or not path.startswith(node.partial):
+        return node
+    size = len(node.partial)
+    if size == len(path):
+        return node if node.value is None else _collapse(_Node(node.partial, None, node.children))
+    if node.children is None:
+        return node
+    index = path[size]
+    before = node.children[index]
+    after = _delete(before, path[size + 1 :])
+    if after is before:
+        return node
+    return _collapse(_Node(node.partial, node.value, _with_child(node.children, index, after)))
+
+
+def _collapse(node: _Node) -> _Node | None:
+    """A node that lost its value or a child, in the only form that the trie allows."""
+    children = node.children
+    if children is None:
+        return None if node.value is None else node
+    held = [(index, child) for index, child in enumerate(children) if child is not None]
+    if not held:
+        return None if node.value is None else _Node(node.partial, node.value, None)
+    if len(held) == 1 and node.value is None:
+        index, child = held[0]
+        return _Node(node.partial + bytes([index]) + child.partial, child.value, child.children)
+    return node
+
+
+def _walk(node: _Node, path: bytes, after: bytes | None) -> Iterator[tuple[bytes, bytes]]:
+    """Entries below ``node`` in order, those beyond the nibbles ``after`` (None: all)."""
+    here = path + node.partial
+    if after is not None:
+        if here > after:
+            after = None
+        elif not after.startswith(here):
+            return
+    if node.value is not None and (after is None or here > after):
+        yield here, node.value
+    if node.children is not None:
+        first = after[len(here)] if after is not None and len(after) > len(here) else 0
+        for index in range(first, 16):
+            child = node.children[index]
+            if child is not None:
+                below = here + bytes([index])
+                beyond = after if after is not None and after.startswith(below) else None
+                if after is not None and beyond is None and below <= after:
+                    continue
+                yield from _walk(child, below, beyond)
+
+
+class Trie:
+    """An immutable map from bytes to bytes, in key order, with Substrate's state root."""
+
+    __slots__ = ("_root",)
+
+    def __init__(self, root: _Node | None = None) -> None:
+        self._root = root
+
+    @classmethod
+    def of(cls, entries: Iterable[tuple[bytes, bytes]]) -> Trie:
+        """A trie of the given entries."""
+        root = None
+        for key, value in entries:
+            root = _set(root, _nibbles(key), value)
+        return cls(root)
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of a key."""
+        node, path = self._root, _nibbles(key)
+        while node is not None:
+            if not path.startswith(node.partial):
+                return None
+            size = len(node.partial)
+            if size == len(path):
+                return node.value
+            if node.children is None:
+                return None
+            node, path = node.children[path[size]], path[size + 1 :]
+        return None
+
+    def set(self, key: bytes, value: bytes) -> Trie:
+        """The trie with an entry more, or another value."""
+        return Trie(_set(self._root, _nibbles(key), value))
+
+    def delete(self, key: bytes) -> Trie:
+        """The trie without an entry."""
+        return Trie(_delete(self._root, _nibbles(key)))
+
+    def changed(self, changes: Iterable[tuple[bytes, bytes | None]]) -> Trie:
+        """The trie with many entries set (bytes) or deleted (None)."""
+        root = self._root
+        for key, value in changes:
+            root = _delete(root, _nibbles(key)) if value is None else _set(root, _nibbles(key), value)
+        return Trie(root)
+
+    def next_key(self, key: bytes) -> bytes | None:
+        """The first key after ``key``, which need not be there."""
+        for found, _ in self._from(_nibbles(key)):
+            return found
+        return None
+
+    def items(self, prefix: bytes = b"", after: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
+        """Entries whose keys begin with ``prefix``, in order, those beyond the key ``after``."""
+        if after is None or after < prefix:
+            value = self.get(prefix)
+            if value is not None:
+                yield prefix, value
+            after = prefix
+        for key, value in self._from(_nibbles(after)):
+            if not key.startswith(prefix):
+                return
+            yield key, value
+
+    def _from(self, after: bytes) -> Iterator[tuple[bytes, bytes]]:
+        if self._root is not None:
+            for nibbles, value in _walk(self._root, b"", after):
+                yield _pack(nibbles), value
+
+    def root(self, version: int = 1) -> bytes:
+        """The state root, 32 bytes."""
+        return blake2_256(b"\0" if self._root is None else self._root.encode(version))
+
+    def proof(self, keys: Iterable[bytes], version: int = 1) -> list[bytes]:
+        """The encoded nodes and hashed values that prove the entries (or their absence)."""
+        nodes: dict[bytes, None] = {}
+        seen: dict[_Node, bytes] = {}
+        for key in dict.fromkeys(keys):
+            node, path, top = self._root, _nibbles(key), True
+            while node is not None:
+                encoded = seen.get(node) or seen.setdefault(node, node.encode(version))
+                if top or len(encoded) >= 32:
+                    nodes[encoded] = None
+                top = False
+                size = len(node.partial)
+                if not path.startswith(node.partial):
+                    break
+                if size == len(path):
+                    if node.value is not None and version == 1 and len(node.value) >= HASHED_VALUE_BYTES:
+                        nodes[node.value] = None
+                    break
+                node, path = (node.children[path[size]] if node.children else None), path[size + 1 :]
+        return list(nodes)
+
+
+def ordered_root(values: list[bytes], version: int) -> bytes:
+    """The root of a list: its items under their compact indices."""
+    return Trie.of((compact(index), value) for index, value in enumerate(values)).root(version)

@@ -1,0 +1,1 @@
+"""The real runtime, executed in wasmtime, and its host functions."""

@@ -1,0 +1,179 @@
+"""The real runtime, executed in this process by wasmtime, with Substrate's host functions in Python."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from contextlib import closing
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import cramjam
+import structlog
+import wasmtime
+
+from ..runtime import CODE, NoSuchMethod, RuntimeFault, RuntimeTrap
+from ..state.state import Overlay
+from ..state.trie import Trie
+from .host import HOST_FUNCTIONS, Host
+
+log = structlog.get_logger(__name__)
+
+COMPRESSED = bytes([82, 188, 83, 118, 70, 219, 142, 5])
+MAX_CODE_BYTES = 50 * 1024 * 1024
+PAGE = 65536
+MASK = {"i32": 0xFFFF_FFFF, "i64": 0xFFFF_FFFF_FFFF_FFFF}
+
+
+def decompress(code: bytes) -> bytes:
+    """The wasm in a code blob, which may be compressed. Raises ValueError."""
+    if not code.startswith(COMPRESSED):
+        return code
+    try:
+        return bytes(cramjam.zstd.decompress(code[len(COMPRESSED) :]))
+    except cramjam.DecompressionError as error:
+        raise ValueError(f"the runtime's code is damaged: {error}") from error
+
+
+def compile_module(engine: wasmtime.Engine, wasm: bytes, cache: Path | None) -> wasmtime.Module:
+    """Compile, or take what an earlier run with the same code and compiler left in ``cache``."""
+    if cache is None:
+        return wasmtime.Module(engine, wasm)
+    name = f"{hashlib.blake2b(wasm, digest_size=16).hexdigest()}-{version('wasmtime')}.cwasm"
+    stored = cache / name
+    if stored.exists():
+        try:
+            return wasmtime.Module.deserialize_file(engine, str(stored))
+        except wasmtime.WasmtimeError as error:
+            log.warning("compiled runtime is of no use, compiling anew", file=str(stored), error=str(error))
+    module = wasmtime.Module(engine, wasm)
+    cache.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=cache)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(module.serialize())
+        file.flush()
+        os.fsync(file.fileno())  # half a module under the right name would be executed
+    os.replace(temporary, stored)
+    return module
+
+
+def default_cache() -> Path:
+    """Where compiled runtimes are kept."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "datdot" / "wasm"
+
+
+class _Instance:
+    """One instantiated runtime. Before each call its memory is set back to what it was after instantiation."""
+
+    def __init__(
+        self, engine: wasmtime.Engine, module: wasmtime.Module, version_of: Callable[[bytes], bytes | None]
+    ) -> None:
+        self.store = wasmtime.Store(engine)
+        linker = wasmtime.Linker(engine)
+        memory: wasmtime.Memory | None = None
+        self.host = Host(version_of)
+        for wanted in module.imports:
+            kind = wanted.type
+            if isinstance(kind, wasmtime.MemoryType):
+                memory = wasmtime.Memory(self.store, kind)
+                linker.define(self.store, wanted.module, wanted.name or "", memory)
+            elif isinstance(kind, wasmtime.FuncType):
+                function = wasmtime.Func(self.store, kind, self._bind(wanted.name or "", kind))
+                linker.define(self.store, wanted.module, wanted.name or "", function)
+        self._exports = linker.instantiate(self.store, module).exports(self.store)
+        own = self._exports.get("memory")
+        base = self._exports["__heap_base"]
+        memory = own if isinstance(own, wasmtime.Memory) else memory
+        if memory is None or not isinstance(base, wasmtime.Global):
+            raise ValueError("the code is no Substrate runtime: it has no memory or no __heap_base")
+        heap = int(base.value(self.store))
+        self.host.attach(memory, self.store, heap)
+        self._initial = bytes(memory.read(self.store, 0, heap))
+        self._memory = memory
+
+    def _bind(self, name: str, kind: wasmtime.FuncType) -> Callable[..., Any]:
+        masks = [MASK[str(parameter)] for parameter in kind.params]
+        function = HOST_FUNCTIONS.get(name)
+        wide = [str(result) for result in kind.results] == ["i64"]
+
+        def bound(*arguments: int) -> int | None:
+            if function is None:
+                raise RuntimeError(f"the runtime called {name}, which this host does not have")
+            result = function(self.host, *(value & mask for value, mask in zip(arguments, masks, strict=True)))
+            if result is None:
+                return None
+            limit = 64 if wide else 32
+            return result - (1 << limit) if result >> (limit - 1) else result
+
+        return bound
+
+    def close(self) -> None:
+        """Give its memory back: wasmtime holds the host functions, they hold the instance, so no collector would."""
+        self.store.close()
+
+    def call(self, state: Overlay, method: str, data: bytes) -> bytes:
+        function = self._exports.get(method)
+        if not isinstance(function, wasmtime.Func):
+            raise NoSuchMethod(f"the runtime has no method {method}")
+        self._memory.write(self.store, self._initial, 0)
+        self.host.reset(state)
+        pointer = self.host.put(data)
+        packed = int(function(self.store, pointer, len(data))) & MASK["i64"]
+        return self.host.span(packed)
+
+
+class WasmRuntime:
+    """Executes the code that the state holds; ``code`` where it holds none. Not for more than one thread at a time."""
+
+    def __init__(self, code: bytes, cache: Path | None = None) -> None:
+        config = wasmtime.Config()
+        config.cranelift_opt_level = "speed"
+        self._engine = wasmtime.Engine(config)
+        self._cache, self._default = cache, code
+        self._module = compile_module(self._engine, decompress(code), cache)
+        self._loaded = code
+        self._instance: _Instance | None = None
+
+    def _load(self, code: bytes) -> _Instance:
+        if code is not self._loaded:
+            if code != self._loaded:
+                self._module = compile_module(self._engine, decompress(code), self._cache)
+                self._discard()
+            self._loaded = code
+        if self._instance is None:
+            self._instance = _Instance(self._engine, self._module, self._version_of)
+        return self._instance
+
+    def _discard(self) -> None:
+        if self._instance is not None:
+            self._instance.close()
+            self._instance = None
+
+    def _version_of(self, code: bytes) -> bytes | None:
+        """What another code says of itself, before it takes over."""
+        try:
+            module = compile_module(self._engine, decompress(code), self._cache)
+            with closing(_Instance(self._engine, module, lambda _: None)) as instance:
+                return instance.call(Overlay(Trie()), "Core_version", b"")
+        except (ValueError, LookupError, RuntimeFault, wasmtime.WasmtimeError, wasmtime.Trap) as error:
+            log.warning("code that is no runtime", bytes=len(code), error=str(error)[:200])
+            return None
+
+    def call(self, state: Overlay, method: str, data: bytes) -> bytes:
+        """Call a runtime API over ``state``. Raises :class:`RuntimeTrap` and :class:`NoSuchMethod`."""
+        instance = self._load(state.get(CODE) or self._default)
+        depth = state.depth
+        try:
+            return instance.call(state, method, data)
+        except NoSuchMethod:
+            raise
+        except Exception as error:
+            # after a trap the instance's globals are in an unknown state
+            self._discard()
+            while state.depth > depth:
+                state.rollback()
+            said = "; ".join(instance.host.said[-3:])
+            raise RuntimeTrap(f"{method} trapped: {said or error}") from error

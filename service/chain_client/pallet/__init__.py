@@ -1,0 +1,1 @@
+"""The typed face of the pallet: its types, events, calls, storage items and errors."""

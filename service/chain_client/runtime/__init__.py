@@ -1,0 +1,1 @@
+"""A runtime as its metadata describes it: encode calls, decode values, sign extrinsics."""

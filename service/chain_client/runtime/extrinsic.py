@@ -1,0 +1,79 @@
+"""Signed extrinsics of version 4: what is signed, and the bytes that are sent. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .metadata import blake2_256
+
+SR25519 = 1
+PERIOD = 64
+VERSION_SIGNED = 0x84
+
+
+@dataclass(frozen=True, slots=True)
+class Mortality:
+    """From which block on an extrinsic lives, for :data:`PERIOD` blocks."""
+
+    birth: int
+    birth_hash: bytes
+
+    @property
+    def death(self) -> int:
+        """The first block that may not contain it."""
+        return self.birth + PERIOD
+
+    @property
+    def era(self) -> bytes:
+        """The SCALE bytes of the mortal era."""
+        phase = self.birth % PERIOD
+        return (PERIOD.bit_length() - 2 | phase << 4).to_bytes(2, "little")
+
+
+def compact(value: int) -> bytes:
+    """SCALE's compact encoding. Raises ValueError for a negative number or one of more than 67 bytes."""
+    if value < 0:
+        raise ValueError(f"{value} has no compact encoding")
+    if value < 1 << 6:
+        return bytes([value << 2])
+    if value < 1 << 14:
+        return (value << 2 | 1).to_bytes(2, "little")
+    if value < 1 << 30:
+        return (value << 2 | 2).to_bytes(4, "little")
+    size = (value.bit_length() + 7) // 8
+    if size > 67:
+        raise ValueError("too large for a compact encoding")
+    return bytes([(size - 4) << 2 | 3]) + value.to_bytes(size, "little")
+
+
+def extra(mortality: Mortality, nonce: int) -> bytes:
+    """What the transaction extensions put into the extrinsic: era, nonce, no tip."""
+    return mortality.era + compact(nonce) + compact(0)
+
+
+def payload(
+    call: bytes, mortality: Mortality, nonce: int, spec_version: int, transaction_version: int, genesis: bytes
+) -> bytes:
+    """The bytes that the account signs; hashed when they are more than 256."""
+    implicit = (
+        spec_version.to_bytes(4, "little") + transaction_version.to_bytes(4, "little") + genesis + mortality.birth_hash
+    )
+    data = call + extra(mortality, nonce) + implicit
+    return data if len(data) <= 256 else blake2_256(data)
+
+
+def signed(account: bytes, signature: bytes, call: bytes, mortality: Mortality, nonce: int) -> bytes:
+    """The extrinsic as it is sent, with its length prefix."""
+    body = bytes([VERSION_SIGNED, 0]) + account + bytes([SR25519]) + signature + extra(mortality, nonce) + call
+    return compact(len(body)) + body
+
+
+def signer_of(extrinsic: bytes) -> bytes:
+    """The account that signed an extrinsic made by :func:`signed`."""
+    prefix = (1, 2, 4)[extrinsic[0] & 3]
+    return extrinsic[prefix + 2 : prefix + 34]
+
+
+def extrinsic_hash(extrinsic: bytes) -> bytes:
+    """The hash that names an extrinsic."""
+    return blake2_256(extrinsic)

@@ -1,0 +1,219 @@
+"""One runtime version's metadata: it encodes calls, storage keys and extrinsics, and decodes storage and events."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import xxhash
+from scalecodec.base import ScaleBytes
+from scalecodec.exceptions import InvalidScaleTypeValueException, RemainingScaleBytesNotEmptyException
+
+from ..errors import UnknownRuntime
+from ..pallet.events import EVENTS, Event
+from .convert import from_scale, to_scale
+from .registry import Registry
+from .show import Shower
+
+T = TypeVar("T")
+#: what scalecodec raises for bytes that are not of the type
+UNDECODABLE = (
+    InvalidScaleTypeValueException,
+    RemainingScaleBytesNotEmptyException,
+    NotImplementedError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+)
+PALLET = "DatDot"
+EXTENSIONS = (
+    "CheckNonZeroSender",
+    "CheckSpecVersion",
+    "CheckTxVersion",
+    "CheckGenesis",
+    "CheckMortality",
+    "CheckNonce",
+    "CheckWeight",
+    "ChargeTransactionPayment",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of the runtime, by names; ``arguments`` are typed values."""
+
+    pallet: str
+    name: str
+    arguments: dict[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.pallet}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """An event of a block; ``event`` is typed when the pallet is DatDot, ``extrinsic`` the index it belongs to."""
+
+    pallet: str
+    name: str
+    fields: Any
+    event: Event | None
+    extrinsic: int | None
+
+
+def blake2_256(data: bytes) -> bytes:
+    """BLAKE2b of 32 bytes."""
+    return hashlib.blake2b(data, digest_size=32).digest()
+
+
+def twox_128(text: str) -> bytes:
+    """The hash under which pallets and storage items stand."""
+    data = text.encode()
+    return b"".join(xxhash.xxh64_intdigest(data, seed=seed).to_bytes(8, "little") for seed in (0, 1))
+
+
+_HASHERS = {
+    "Twox64Concat": lambda key: xxhash.xxh64_intdigest(key, seed=0).to_bytes(8, "little") + key,
+    "Blake2_128Concat": lambda key: hashlib.blake2b(key, digest_size=16).digest() + key,
+    "Identity": lambda key: key,
+}
+
+
+class Runtime:
+    """The metadata of one spec version, decoded once."""
+
+    def __init__(self, metadata: bytes, spec_version: int, transaction_version: int) -> None:
+        self.spec_version, self.transaction_version = spec_version, transaction_version
+        self._config = Registry()
+        self._metadata = self._config.create_scale_object("MetadataVersioned", data=ScaleBytes(metadata))
+        try:
+            self._metadata.decode()
+            self._config.add_portable_registry(self._metadata)
+        except UNDECODABLE as error:
+            raise UnknownRuntime(f"the metadata of runtime {spec_version} cannot be read (V14 is): {error}") from error
+        self._config.set_active_spec_version_id(spec_version)
+        self._pallets = {pallet.name: pallet for pallet in self._metadata.pallets}
+        self._items = {
+            (pallet.name, item.name): item
+            for pallet in self._metadata.pallets
+            for item in (pallet.storage or ())
+            if item is not None
+        }
+        found = tuple(self._metadata.get_signed_extensions())
+        #: why nothing can be signed for this runtime, if so
+        self.cannot_sign = None if found == EXTENSIONS else f"its transaction extensions are {', '.join(found)}"
+
+    def storage_key(self, pallet: str, item: str, *keys: bytes) -> bytes:
+        """The raw key of an entry (all ``keys``), or the prefix that the given ones make."""
+        hashers = self._item(pallet, item).get_param_hashers()
+        hashed = b"".join(_HASHERS[hasher](key) for hasher, key in zip(hashers, keys, strict=False))
+        return twox_128(pallet) + twox_128(item) + hashed
+
+    def decode_storage(self, pallet: str, item: str, data: bytes, kind: type[T]) -> T:
+        """A storage value as ``kind``. Raises :class:`UnknownRuntime` when the runtime has it in another form."""
+        value = self.decode_storage_value(pallet, item, data)
+        try:
+            return from_scale(kind, value)
+        except UNDECODABLE as error:
+            raise self._other_form(f"{pallet}.{item}", error) from error
+
+    def decode_storage_value(self, pallet: str, item: str, data: bytes) -> Any:
+        """A storage value as scalecodec gives it."""
+        return self.decode(self._item(pallet, item).get_value_type_string(), data)
+
+    def storage_default(self, pallet: str, item: str) -> bytes | None:
+        """The value of an absent entry, in SCALE; None where absence is None."""
+        found = self._item(pallet, item)
+        # `value` shows bytes that happen to be UTF-8 as text: only the object below it has them as they are
+        return None if found.value["modifier"] == "Optional" else bytes(found.value_object["default"].value_object)
+
+    def decode(self, type_name: str, data: bytes) -> Any:
+        """scalecodec's value of ``data``. Raises :class:`UnknownRuntime` when it is none of that type."""
+        try:
+            return self._config.create_scale_object(type_name, data=ScaleBytes(data), metadata=self._metadata).decode()
+        except UNDECODABLE as error:
+            shown = f"{len(data)} bytes ({data[:32].hex()}…)"
+            raise UnknownRuntime(f"runtime {self.spec_version}: {shown} are no {type_name}: {error!r}") from error
+
+    def _other_form(self, what: str, error: Exception) -> UnknownRuntime:
+        return UnknownRuntime(
+            f"{what} of runtime {self.spec_version} has another form than this service knows: {error!r}"
+        )
+
+    def decode_events(self, data: bytes) -> tuple[EventRecord, ...]:
+        """What stands in System.Events."""
+        return tuple(
+            self._record(one) for one in self.decode(self._item("System", "Events").get_value_type_string(), data)
+        )
+
+    def _record(self, value: Any) -> EventRecord:
+        pallet, name, fields = value["module_id"], value["event_id"], value["attributes"]
+        typed: Event | None = None
+        if pallet == PALLET and name in EVENTS:
+            try:
+                typed = from_scale(EVENTS[name], fields or {})
+            except UNDECODABLE as error:
+                raise self._other_form(f"event {pallet}.{name}", error) from error
+        return EventRecord(pallet, name, fields, typed, value["extrinsic_idx"])
+
+    def show_event(self, record: EventRecord) -> Any:
+        """An event's fields as JSON: accounts in SS58, bytes in hex, amounts as decimal strings."""
+        event = next(one for one in self._pallets[record.pallet].events if one.name == record.name)
+        return Shower(self._metadata.portable_registry).fields(event.value["fields"], record.fields)
+
+    def encode_call(self, call: Call) -> bytes:
+        """A call's bytes. Raises :class:`UnknownRuntime` when the runtime has no such call or other arguments."""
+        encoder = self._config.create_scale_object("Call", metadata=self._metadata)
+        try:
+            encoded = encoder.encode(self._call_value(call))
+        except UNDECODABLE as error:
+            raise UnknownRuntime(f"{call} cannot be encoded for runtime {self.spec_version}: {error}") from error
+        return bytes(encoded.data)
+
+    def _call_value(self, call: Call) -> dict[str, Any]:
+        pallet = self._pallets.get(call.pallet)
+        known = {one.name: one for one in (pallet.calls or ())} if pallet is not None else {}
+        if call.name not in known:
+            raise UnknownRuntime(f"runtime {self.spec_version} has no call {call}")
+        wanted = [argument.name for argument in known[call.name].args]
+        if wanted != list(call.arguments):
+            raise UnknownRuntime(f"{call} of runtime {self.spec_version} takes {wanted}, not {list(call.arguments)}")
+        arguments = {
+            name: self._call_value(value) if isinstance(value, Call) else to_scale(value)
+            for name, value in call.arguments.items()
+        }
+        return {"call_module": call.pallet, "call_function": call.name, "call_args": arguments}
+
+    def dispatch_error(self, error: Any) -> tuple[str, str, str]:
+        """Pallet, name and documentation of a decoded DispatchError."""
+        if isinstance(error, dict) and "Module" in error:
+            index, code = error["Module"]["index"], bytes.fromhex(error["Module"]["error"][2:])[0]
+            for pallet in self._metadata.pallets:
+                for found in pallet.errors or ():
+                    if (pallet.value["index"], found.value["index"]) == (index, code):
+                        return pallet.name, found.name, " ".join(map(str, found.docs))
+            return f"pallet {index}", f"error {code}", ""
+        if isinstance(error, dict):
+            name, detail = next(iter(error.items()))
+            return "Runtime", name, str(detail)
+        return "Runtime", str(error), ""
+
+    def call_names(self, pallet: str = PALLET) -> dict[str, list[str]]:
+        """A pallet's calls with the names of their arguments."""
+        return {call.name: [argument.name for argument in call.args] for call in self._pallets[pallet].calls}
+
+    def storage_names(self, pallet: str = PALLET) -> list[str]:
+        """A pallet's storage items."""
+        return [item for (owner, item) in self._items if owner == pallet and not item.startswith(":")]
+
+    def error_names(self, pallet: str = PALLET) -> list[str]:
+        """A pallet's errors."""
+        return [error.name for error in self._pallets[pallet].errors]
+
+    def _item(self, pallet: str, item: str) -> Any:
+        try:
+            return self._items[pallet, item]
+        except KeyError:
+            raise UnknownRuntime(f"runtime {self.spec_version} has no storage item {pallet}.{item}") from None

@@ -1,0 +1,1 @@
+"""A whole network on one machine: its processes, the development network and the demo."""

@@ -1,0 +1,1 @@
+"""Feeds without a chain: import, export, fetch, verify and serve them."""

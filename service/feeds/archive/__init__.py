@@ -1,0 +1,1 @@
+"""The format in which files and folders lie in a feed."""

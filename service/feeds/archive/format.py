@@ -1,0 +1,367 @@
+"""The format in which a file or a folder lies in a feed, as a byte stream packed and unpacked piece by piece.
+
+Version 1. The feed's blocks, one after another, are the stream::
+
+    "datdot/files\\0" | u8 version = 1 | u8 kind (0 one file, 1 a folder) | entries | u8 0
+
+    file       1 | u8 flags (1 executable) | u16le path length | path | u64le size | bytes
+    directory  2 | u8 0                    | u16le path length | path        (only empty ones need it)
+
+Paths are UTF-8, relative to the folder, with "/" between parts; a folder's files come first, by name, then its folders,
+by name, so that the same folder gives the same feed. Links and special files have no place in it. Nothing follows the final 0.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.roles.hoster.sectors import sync_directory
+
+MAGIC = b"datdot/files\x00"
+VERSION = 1
+HEADER = len(MAGIC) + 2
+BLOCK_SIZE = 64 * 1024
+MAX_PATH = 4096
+
+_END, _FILE, _DIRECTORY = 0, 1, 2
+_PIECE = 256 * 1024
+
+
+class ArchiveError(Exception):
+    """A path that cannot be packed, or a stream that is no archive of version 1; names the path or the place."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileStart:
+    """A file of `size` bytes begins; its bytes follow as `FileData`."""
+
+    path: str
+    size: int
+    executable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FileData:
+    """The next bytes of the file that began last; `last` with its end."""
+
+    data: bytes
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """An empty directory."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The stream's first event: one file, or a folder."""
+
+    folder: bool
+
+
+Event = Header | FileStart | FileData | Directory
+
+
+def pack(path: Path) -> Iterator[bytes]:
+    """The stream of one file or one folder, in pieces of at most 256 KiB.
+
+    Raises ArchiveError for links, special files, names that are not UTF-8, and a file that changes its size meanwhile.
+    """
+    mode = _kind(path)
+    folder = stat.S_ISDIR(mode)
+    yield MAGIC + bytes([VERSION, int(folder)])
+    if folder:
+        for relative, entry in _walk(path):
+            yield from _pack_entry(relative, entry)
+    else:
+        yield from _pack_entry(_encode_path(path.name, path), path)
+    yield bytes([_END])
+
+
+def packed_size(path: Path) -> int:
+    """How many bytes `pack` will give, if nothing changes meanwhile. Raises ArchiveError as `pack` does."""
+    folder = stat.S_ISDIR(_kind(path))
+    entries = _walk(path) if folder else iter([(_encode_path(path.name, path), path)])
+    size = HEADER + 1
+    for relative, entry in entries:
+        size += 4 + len(relative)
+        if not entry.is_dir():
+            size += 8 + entry.stat().st_size
+    return size
+
+
+def _kind(path: Path) -> int:
+    try:
+        mode = path.lstat().st_mode
+    except OSError as error:
+        raise ArchiveError(f"{path}: {error.strerror}") from error
+    if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
+        raise ArchiveError(f"{path}: neither a file nor a folder (links and special files are not packed)")
+    return mode
+
+
+def _encode_path(relative: str, path: Path) -> bytes:
+    try:
+        encoded = relative.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ArchiveError(f"{path!s:.200}: the name is not UTF-8") from error
+    if len(encoded) > MAX_PATH:
+        raise ArchiveError(f"{path}: the path is longer than {MAX_PATH} bytes")
+    return encoded
+
+
+def _walk(root: Path) -> Iterator[tuple[bytes, Path]]:
+    pending = [root]
+    while pending:
+        here = pending.pop()
+        children = sorted(here.iterdir(), key=lambda child: os.fsencode(child.name))
+        if here != root and not children:
+            yield _encode_path(here.relative_to(root).as_posix(), here), here
+        folders = []
+        for child in children:
+            if stat.S_ISDIR(_kind(child)):
+                folders.append(child)
+            else:
+                yield _encode_path(child.relative_to(root).as_posix(), child), child
+        pending.extend(reversed(folders))
+
+
+def _pack_entry(relative: bytes, path: Path) -> Iterator[bytes]:
+    if path.is_dir():
+        yield struct.pack("<BBH", _DIRECTORY, 0, len(relative)) + relative
+        return
+    with path.open("rb") as file:
+        status = os.fstat(file.fileno())
+        size, executable = status.st_size, bool(status.st_mode & stat.S_IXUSR)
+        yield struct.pack("<BBH", _FILE, int(executable), len(relative)) + relative + struct.pack("<Q", size)
+        left = size
+        while left:
+            piece = file.read(min(left, _PIECE))
+            if not piece:
+                raise ArchiveError(f"{path}: became shorter while it was packed")
+            left -= len(piece)
+            yield piece
+        if file.read(1):
+            raise ArchiveError(f"{path}: became longer while it was packed")
+
+
+def cut(pieces: Iterator[bytes], size: int = BLOCK_SIZE) -> Iterator[bytes]:
+    """The same bytes in blocks of `size`, the last one shorter."""
+    buffer = bytearray()
+    for piece in pieces:
+        buffer += piece
+        while len(buffer) >= size:
+            yield bytes(buffer[:size])
+            del buffer[:size]
+    if buffer:
+        yield bytes(buffer)
+
+
+def is_archive(start: bytes) -> bool:
+    """Whether a feed whose stream begins with these bytes says that it is an archive (of any version)."""
+    return start.startswith(MAGIC)
+
+
+class Unpacker:
+    """Takes the stream in pieces and gives its events; keeps no more than one entry's head in memory."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._offset = 0
+        self._state = "header"
+        self._left = 0
+        self._folder = False
+        self._files = 0
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that these bytes complete. Raises ArchiveError at the first byte that breaks the format."""
+        self._buffer += data
+        events: list[Event] = []
+        while self._step(events):
+            pass
+        return events
+
+    def finish(self) -> None:
+        """To be called when the stream has ended; raises ArchiveError if the archive has not."""
+        if self._state != "end":
+            raise self._error("the stream ends inside the archive")
+
+    def _error(self, message: str) -> ArchiveError:
+        return ArchiveError(f"archive, at byte {self._offset}: {message}")
+
+    def _take(self, count: int) -> bytes:
+        taken = bytes(self._buffer[:count])
+        del self._buffer[:count]
+        self._offset += count
+        return taken
+
+    def _step(self, events: list[Event]) -> bool:
+        if self._state == "header":
+            return self._header(events)
+        if self._state == "data":
+            return self._data(events)
+        if self._state == "end":
+            if self._buffer:
+                raise self._error("bytes follow the archive's end")
+            return False
+        return self._entry(events)
+
+    def _header(self, events: list[Event]) -> bool:
+        if len(self._buffer) < HEADER:
+            return False
+        head = self._take(HEADER)
+        if head[:-2] != MAGIC:
+            raise self._error("not an archive of files")
+        if head[-2] != VERSION:
+            raise self._error(f"version {head[-2]} is not {VERSION}")
+        if head[-1] > 1:
+            raise self._error(f"unknown kind {head[-1]}")
+        self._folder = head[-1] == 1
+        self._state = "entry"
+        events.append(Header(self._folder))
+        return True
+
+    def _data(self, events: list[Event]) -> bool:
+        if not self._buffer:
+            return False
+        data = self._take(min(len(self._buffer), self._left))
+        self._left -= len(data)
+        if not self._left:
+            self._state = "entry"
+        events.append(FileData(data, not self._left))
+        return True
+
+    def _entry(self, events: list[Event]) -> bool:
+        if not self._buffer:
+            return False
+        tag = self._buffer[0]
+        if tag == _END:
+            if not self._folder and self._files != 1:
+                raise self._error("the archive of one file has none")
+            self._take(1)
+            self._state = "end"
+            return True
+        if tag not in (_FILE, _DIRECTORY) or (tag == _DIRECTORY and not self._folder):
+            raise self._error(f"unknown entry {tag}")
+        if len(self._buffer) < 4:
+            return False
+        flags, length = struct.unpack_from("<BH", self._buffer, 1)
+        if length > MAX_PATH or flags > 1:
+            raise self._error(f"entry with flags {flags} and a path of {length} bytes")
+        need = 4 + length + (8 if tag == _FILE else 0)
+        if len(self._buffer) < need:
+            return False
+        path = self._path(bytes(self._buffer[4 : 4 + length]))
+        size = struct.unpack_from("<Q", self._buffer, 4 + length)[0] if tag == _FILE else 0
+        self._take(need)
+        if tag == _DIRECTORY:
+            events.append(Directory(path))
+        else:
+            self._begin_file(events, FileStart(path, size, bool(flags)))
+        return True
+
+    def _begin_file(self, events: list[Event], start: FileStart) -> None:
+        self._files += 1
+        if not self._folder and self._files > 1:
+            raise self._error("a second file in the archive of one file")
+        events.append(start)
+        self._left = start.size
+        if start.size:
+            self._state = "data"
+        else:
+            events.append(FileData(b"", True))
+
+    def _path(self, raw: bytes) -> str:
+        try:
+            path = raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise self._error("a path that is not UTF-8") from error
+        parts = path.split("/")
+        if any(part in ("", ".", "..") for part in parts) or any(c in path for c in "\x00\\"):
+            raise self._error(f"the path {path!r} leads out of the folder")
+        if not self._folder and len(parts) > 1:
+            raise self._error(f"the single file's name {path!r} has folders in it")
+        return path
+
+
+class TreeWriter:
+    """Writes unpacked events below `target`, which must not exist yet; `commit` puts it in place as a whole."""
+
+    def __init__(self, target: Path) -> None:
+        if os.path.lexists(target):
+            raise ArchiveError(f"{target}: exists already")
+        self._target = target
+        self._staging = target.with_name(target.name + ".partial")
+        self._folder = False
+        self._fd: int | None = None
+        if os.path.lexists(self._staging):
+            raise ArchiveError(f"{self._staging}: left by an earlier export; remove it first")
+
+    def write(self, event: Event) -> None:
+        """Carry out one event. Raises ArchiveError when the same path comes twice or as both file and folder."""
+        try:
+            self._write(event)
+        except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+            raise ArchiveError(f"archive: {error.filename!r} comes twice, or as file and folder") from error
+
+    def _write(self, event: Event) -> None:
+        if isinstance(event, Header):
+            self._folder = event.folder
+            if event.folder:
+                self._staging.mkdir(parents=True)
+            else:
+                self._staging.parent.mkdir(parents=True, exist_ok=True)
+        elif isinstance(event, Directory):
+            self._place(event.path).mkdir(parents=True)
+        elif isinstance(event, FileStart):
+            place = self._place(event.path) if self._folder else self._staging
+            place.parent.mkdir(parents=True, exist_ok=True)
+            mode = 0o777 if event.executable else 0o666
+            self._fd = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+        else:
+            self._append(event)
+
+    def _append(self, event: FileData) -> None:
+        if self._fd is None:
+            raise ArchiveError("archive: bytes outside of a file")
+        view = memoryview(event.data)
+        while view:
+            view = view[os.write(self._fd, view) :]
+        if event.last:
+            os.fsync(self._fd)
+            os.close(self._fd)
+            self._fd = None
+
+    def _place(self, path: str) -> Path:
+        return self._staging.joinpath(*path.split("/"))
+
+    def commit(self) -> None:
+        """Give the finished file or folder its name; durable on return."""
+        if self._folder:
+            for here, _, _ in os.walk(self._staging):
+                sync_directory(Path(here))
+        os.rename(self._staging, self._target)
+        sync_directory(self._target.parent)
+
+    def abort(self) -> None:
+        """Remove what was written so far."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+        if self._staging.is_dir() and not self._staging.is_symlink():
+            for here, folders, files in os.walk(self._staging, topdown=False):
+                for name in files:
+                    os.unlink(os.path.join(here, name))
+                for name in folders:
+                    os.rmdir(os.path.join(here, name))
+            self._staging.rmdir()
+        else:
+            self._staging.unlink(missing_ok=True)

@@ -1,0 +1,24 @@
+"""Hypercore's wire: connections, channels and replication with any hypercore peer."""
+
+from ..wire.errors import ChannelClosed, ConnectError, ConnectionClosed, ProtocolError, ReplicationError, WireError
+from .connection import Channel, Connection
+from .replication import Replication
+from .replicator import Replicator, fetch
+from .transport import Peer, TcpTransport, Transport
+
+__all__ = [
+    "Channel",
+    "ChannelClosed",
+    "ConnectError",
+    "Connection",
+    "ConnectionClosed",
+    "Peer",
+    "ProtocolError",
+    "Replication",
+    "ReplicationError",
+    "Replicator",
+    "TcpTransport",
+    "Transport",
+    "WireError",
+    "fetch",
+]

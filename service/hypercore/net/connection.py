@@ -1,0 +1,464 @@
+"""One authenticated connection: a secret stream with a protomux on it, over an asyncio transport."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import structlog
+
+from ..crypto import KeyPair
+from ..wire.errors import ChannelClosed, ConnectionClosed, ProtocolError
+from ..wire.protomux import Endpoint, Mux
+from ..wire.secretstream import SecretStream
+
+log = structlog.get_logger(__name__)
+
+HANDSHAKE_SECONDS = 15.0
+KEEP_ALIVE_SECONDS = 15.0
+FRAME_SECONDS = 300.0
+CLOSE_SECONDS = 10.0
+SETTLE_SECONDS = 15.0
+CHANNEL_SECONDS = 20.0
+READ_BUFFER = 256 * 1024
+WRITE_HIGH_WATER = 1024 * 1024
+MAX_UNREAD_BYTES = 4 * 1024 * 1024
+MESSAGE_COST = 256  # what holding a message costs beside its bytes
+MAX_FLOOD_BYTES = 64 * 1024 * 1024
+MAX_UNSENT_BYTES = 64 * 1024 * 1024
+MAX_TOLD_REFUSALS = 16
+
+DEAD_SECONDS = 60
+
+Accept = Callable[["Connection", "bytes | None", bytes], "bytes | None"]
+Handle = Callable[["Channel"], Awaitable[None]]
+
+
+def notice_silence(opened: socket.socket) -> None:
+    """Let the kernel end an idle connection whose other host went without a word, some ``DEAD_SECONDS`` later.
+
+    Where a platform has not got one of these options, its own (longer) time holds.
+    """
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", DEAD_SECONDS // 2), ("TCP_KEEPINTVL", DEAD_SECONDS // 6), ("TCP_KEEPCNT", 3)):
+        option = getattr(socket, name, None)
+        if option is not None:
+            opened.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+class Shared:
+    """What all connections of a transport share, so that many of them take little memory and leave time for all else.
+
+    The buffer that they read into: asyncio fills it and hands it over in one step, one connection after another.
+    A count of the bytes of frames that have not come whole yet. And turns: of answering, which may mean decoding, one
+    step is done each time round the event loop, whoever asks.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit, self.used = limit, 0
+        self.buffer = bytearray(READ_BUFFER)
+        self._turns: deque[Callable[[], None]] = deque()
+        self._turning = False
+
+    def change(self, by: int) -> bool:
+        """Count; whether it is within the limit."""
+        self.used += by
+        return by <= 0 or self.used <= self.limit
+
+    def take_turn(self, step: Callable[[], None]) -> None:
+        """Call ``step`` when those that came before have been called."""
+        self._turns.append(step)
+        if not self._turning:
+            self._turning = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        step = self._turns.popleft()
+        try:
+            step()
+        finally:
+            self._turning = bool(self._turns)
+            if self._turning:
+                asyncio.get_running_loop().call_soon(self._turn)
+
+
+class Connection(asyncio.BufferedProtocol):
+    """Made by a transport; usable once :meth:`opened` has returned.
+
+    ``on_made`` is called when the socket is there, ``on_opened`` when the handshake is over and before anything that
+    the peer sends behind it is looked at: so it is the place to say what is served.
+    """
+
+    def __init__(
+        self,
+        initiator: bool,
+        key_pair: KeyPair,
+        remote_key: bytes | None = None,
+        *,
+        shared: Shared,
+        on_made: Callable[[Connection], None] | None = None,
+        on_opened: Callable[[Connection], None] | None = None,
+    ) -> None:
+        self.initiator = initiator
+        self._on_made, self._on_opened, self._shared = on_made, on_opened, shared
+        self._held = 0
+        self._frame_since: float | None = None
+        self._settle: asyncio.TimerHandle | None = None
+        self._stream = SecretStream(initiator, key_pair, remote_key)
+        self.mux = Mux(self._write_message, self._schedule_flush)
+        self.mux.on_unknown = self._unknown_protocol
+        self.address = ""
+        self.reason = ""
+        self._transport: asyncio.Transport | None = None
+        self._view = memoryview(shared.buffer)
+        loop = asyncio.get_running_loop()
+        self._loop = loop
+        self._opened: asyncio.Future[None] = loop.create_future()
+        self._closed: asyncio.Future[None] = loop.create_future()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._flushing = False
+        self._out: list[bytes] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._sent = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._unread = self._unsent = self._frames = self._refusals = 0
+        self.reading_since: float | None = loop.time()
+        """When reading went on last (the loop's clock); None: the peer must wait, what it says is not looked at."""
+        self.on_writable: list[Callable[[], None]] = []
+        self.on_closed: list[Callable[[], None]] = []
+        self.context: dict[str, object] = {}
+
+    # ---- what it is
+
+    @property
+    def remote_key(self) -> bytes:
+        """The peer's static public key."""
+        return self._stream.remote_key
+
+    @property
+    def handshake_hash(self) -> bytes:
+        """The hash that both sides share and nobody else knows."""
+        return self._stream.handshake_hash
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it has ended."""
+        return self._closed.done()
+
+    @property
+    def writable(self) -> bool:
+        """Whether the peer keeps up with what is written."""
+        return self._writable.is_set()
+
+    def __str__(self) -> str:
+        return f"{self.remote_key.hex()[:16] or '(unknown)'}@{self.address}"
+
+    async def opened(self) -> None:
+        """Wait for the end of the handshake. Raises :class:`ConnectionClosed`."""
+        try:
+            async with asyncio.timeout(HANDSHAKE_SECONDS):
+                await asyncio.shield(self._opened)
+        except TimeoutError:
+            self.close(f"no handshake within {HANDSHAKE_SECONDS:.0f} s")
+            raise ConnectionClosed(self.reason) from None
+
+    async def wait_closed(self) -> None:
+        """Wait for its end."""
+        await asyncio.shield(self._closed)
+
+    async def drain(self) -> None:
+        """Wait until the peer keeps up. Raises :class:`ConnectionClosed`."""
+        self._flush()
+        await self._writable.wait()
+        if self.is_closed:
+            raise ConnectionClosed(self.reason)
+
+    def close(self, reason: str = "closed") -> None:
+        """End it, after what was written has gone out, if the peer takes it soon."""
+        if self.is_closed:
+            return
+        self._flush()
+        self.reason = self.reason or reason
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.close()
+            self._loop.call_later(CLOSE_SECONDS, self._transport.abort)
+
+    # ---- protocols on it
+
+    def open(self, protocol: str, identifier: bytes | None, handshake: bytes = b"") -> Channel:
+        """Open a channel. Raises :class:`ConnectionClosed`."""
+        if self.is_closed:
+            raise ConnectionClosed(self.reason)
+        return Channel(self, protocol, identifier, handshake)
+
+    def on_protocol(self, protocol: str, accept: Accept, handle: Handle) -> None:
+        """Serve a protocol: ``accept`` gives this side's handshake (None rejects), ``handle`` runs the channel."""
+
+        def notify(identifier: bytes | None, handshake: bytes) -> bool:
+            answer = accept(self, identifier, handshake)
+            if answer is None:
+                return False
+            channel = Channel(self, protocol, identifier, answer)
+            task = self._loop.create_task(self._run(channel, handle))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            return True
+
+        self.mux.on_protocol(protocol, notify)
+
+    async def _run(self, channel: Channel, handle: Handle) -> None:
+        try:
+            await handle(channel)
+        except (ChannelClosed, ConnectionClosed) as error:
+            log.debug("channel ended", peer=str(self), protocol=channel.protocol, reason=str(error))
+        except Exception as error:
+            log.exception("channel failed", peer=str(self), protocol=channel.protocol, error=str(error))
+        finally:
+            channel.close()
+
+    # ---- reading
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
+        opened = transport.get_extra_info("socket")
+        if opened is not None:
+            notice_silence(opened)
+        peer = transport.get_extra_info("peername")
+        self.address = f"{peer[0]}:{peer[1]}" if peer else ""
+        start = self._stream.start()
+        if start:
+            transport.write(start)
+        self._timer = self._loop.call_later(KEEP_ALIVE_SECONDS, self._keep_alive)
+        if self._on_made is not None:
+            self._on_made(self)
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        return self._shared.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        try:
+            was_open = self._stream.opened
+            messages, answer = self._stream.receive(self._view[:nbytes])
+            self._hold(self._stream.held)
+            if answer and self._transport is not None:
+                self._transport.write(answer)
+            if not was_open and self._stream.opened:
+                self._now_open()
+            for message in messages:
+                if self.is_closed or self.reason:
+                    break
+                self.mux.receive(message)
+        except ProtocolError as error:
+            self.fail(str(error))
+        self._flush()
+
+    def _now_open(self) -> None:
+        if self._on_opened is not None:
+            self._on_opened(self)
+            self.mux.settle()
+        else:
+            self._settle = self._loop.call_later(SETTLE_SECONDS, self.mux.settle)
+        if not self._opened.done():
+            self._opened.set_result(None)
+
+    def _hold(self, held: int) -> None:
+        """Count the bytes of a frame that has not come whole yet. Raises :class:`ProtocolError` when it is too much."""
+        change, self._held = held - self._held, held
+        if held == 0 or self._stream.frames != self._frames:
+            self._frame_since, self._frames = None, self._stream.frames
+        if held and self._frame_since is None:
+            self._frame_since = self._loop.time()
+        if not self._shared.change(change):
+            raise ProtocolError(f"over {self._shared.limit >> 20} MiB of unfinished frames of all peers are held")
+
+    def _release(self) -> None:
+        self._shared.change(-self._held)
+        self._held = 0
+
+    def _unknown_protocol(self, protocol: str) -> None:
+        self._refusals += 1
+        if self._refusals <= MAX_TOLD_REFUSALS:
+            log.warning("protocol refused", peer=str(self), reason=f"{protocol!r:.100} is not served here")
+
+    def fail(self, reason: str) -> None:
+        """The peer did wrong: end the connection at once."""
+        log.warning("peer refused", peer=str(self), reason=reason)
+        self.abort(reason)
+
+    def abort(self, reason: str) -> None:
+        """End it at once, whatever has not gone out."""
+        self.reason = self.reason or reason
+        self._release()
+        self.mux.halt()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.reason = self.reason or (f"the connection broke: {error}" if error else "the peer closed the connection")
+        for timer in (self._timer, self._settle):
+            if timer is not None:
+                timer.cancel()
+        self._release()
+        if not self._closed.done():
+            self._closed.set_result(None)
+        if not self._opened.done():
+            self._opened.set_exception(ConnectionClosed(self.reason))
+            self._opened.exception()  # nobody need wait for it
+        self._writable.set()
+        self.mux.shut(self.reason)
+        for listener in list(self.on_closed):
+            listener()
+
+    def take_turn(self, step: Callable[[], None]) -> None:
+        """Call ``step`` in its turn among all that the connections of this transport have to do."""
+        self._shared.take_turn(step)
+
+    def unread(self, change: int) -> None:
+        """Count what channels hold and nobody has read; beyond a bound the peer must wait."""
+        before, self._unread = self._unread, self._unread + change
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._unread > MAX_FLOOD_BYTES:  # one frame can hold millions of small messages
+            self.fail(f"a flood of small messages: over {MAX_FLOOD_BYTES >> 20} MiB to hold them")
+            return
+        if before <= MAX_UNREAD_BYTES < self._unread:
+            self._transport.pause_reading()
+            self.reading_since = None
+        elif self._unread <= MAX_UNREAD_BYTES < before:
+            self._transport.resume_reading()
+            self.reading_since = self._loop.time()
+
+    # ---- writing
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._unsent = 0
+        self._writable.set()
+        for listener in list(self.on_writable):
+            listener()
+
+    def _schedule_flush(self) -> None:
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _write_message(self, message: bytes) -> None:
+        self._out.append(self._stream.send(message))
+
+    def _flush(self) -> None:
+        self._flushing = False
+        if self.is_closed or self._transport is None or not self._stream.opened:
+            return
+        self.mux.flush()
+        if self._out:
+            out, self._out = self._out, []
+            self._sent = True
+            data = out[0] if len(out) == 1 else b"".join(out)
+            if not self.writable:  # only what the peer itself calls forth is not held back
+                self._unsent += len(data)
+                if self._unsent > MAX_UNSENT_BYTES:
+                    self.fail(f"it does not read what it asks for: over {MAX_UNSENT_BYTES >> 20} MiB wait for it")
+                    return
+            self._transport.write(data)
+
+    def _keep_alive(self) -> None:
+        since, reading = self._frame_since, self.reading_since
+        if since is not None and reading is not None and self._loop.time() - max(since, reading) > FRAME_SECONDS:
+            self.fail(f"a frame did not come whole within {FRAME_SECONDS:.0f} s")
+            return
+        if self._stream.opened and not self._sent and self._transport is not None and self._writable.is_set():
+            self._transport.write(self._stream.keep_alive())
+        self._sent = False
+        self._timer = self._loop.call_later(KEEP_ALIVE_SECONDS, self._keep_alive)
+
+
+class Channel:
+    """A protomux channel for tasks: receive with bounded buffering, send with back-pressure."""
+
+    def __init__(self, connection: Connection, protocol: str, identifier: bytes | None, handshake: bytes) -> None:
+        self.connection, self.protocol, self.identifier = connection, protocol, identifier
+        self._queue: deque[tuple[int, bytes]] = deque()
+        self._wake = asyncio.Event()
+        self._remote_handshake: bytes | None = None
+        self._reason: str | None = None
+        self._endpoint: Endpoint = connection.mux.open(
+            protocol, identifier, handshake, self._on_open, self._on_message, self._on_close
+        )
+
+    def _on_open(self, handshake: bytes) -> None:
+        self._remote_handshake = handshake
+        self._wake.set()
+
+    def _on_message(self, kind: int, body: bytes) -> None:
+        self._queue.append((kind, body))
+        self.connection.unread(len(body) + MESSAGE_COST)
+        self._wake.set()
+
+    def _on_close(self, reason: str) -> None:
+        self._reason = self.connection.reason or reason
+        self._wake.set()
+
+    async def opened(self) -> bytes:
+        """Wait until the peer opened it, too, but not for long; its handshake. Raises :class:`ChannelClosed`."""
+        try:
+            async with asyncio.timeout(CHANNEL_SECONDS):
+                while self._remote_handshake is None:
+                    if self._reason is not None:
+                        raise ChannelClosed(self._reason)
+                    self._wake.clear()
+                    await self._wake.wait()
+        except TimeoutError:
+            self.close()
+            raise ChannelClosed(f"{self.protocol} was not opened within {CHANNEL_SECONDS:.0f} s") from None
+        return self._remote_handshake
+
+    async def receive(self) -> tuple[int, bytes]:
+        """The next message: its type and its body. Raises :class:`ChannelClosed` at the end."""
+        while not self._queue:
+            if self._reason is not None:
+                raise ChannelClosed(self._reason)
+            self._wake.clear()
+            await self._wake.wait()
+        kind, body = self._queue.popleft()
+        self.connection.unread(-len(body) - MESSAGE_COST)
+        return kind, body
+
+    async def __aiter__(self) -> AsyncIterator[tuple[int, bytes]]:
+        while True:
+            try:
+                yield await self.receive()
+            except ChannelClosed:
+                return
+
+    async def send(self, kind: int, body: bytes) -> None:
+        """Send a message; waits while the peer does not keep up. Raises :class:`ChannelClosed`."""
+        if self._reason is not None:
+            raise ChannelClosed(self._reason)
+        self.connection.mux.send(self._endpoint, kind, body)
+        if not self.connection.writable:
+            try:
+                await self.connection.drain()
+            except ConnectionClosed as error:
+                raise ChannelClosed(str(error)) from error
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it has ended."""
+        return self._reason is not None
+
+    def close(self) -> None:
+        """End it. What was received and not read is dropped."""
+        self.connection.mux.close(self._endpoint)
+        for _, body in self._queue:
+            self.connection.unread(-len(body) - MESSAGE_COST)
+        self._queue.clear()

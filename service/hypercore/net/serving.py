@@ -1,0 +1,111 @@
+"""Answering what one peer asks of one core: in order, and only as fast as the peer takes it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+import structlog
+
+from ..core import Core, CoreError
+from ..store.bitfield import PAGE_BITS
+from ..store.storage import StorageError
+from ..tree.proof import ProofError, Request
+from ..wire import messages as m
+from .connection import Connection
+
+log = structlog.get_logger(__name__)
+
+MAX_QUEUED_REQUESTS = 1024
+MAX_QUEUED_WANTS = 64
+WANT_BLOCKS = 1 << 21
+SERVE_BYTES = 256 * 1024
+
+
+class Server:
+    """``send`` puts a message on the core's channel. What waits for an answer is bounded: more ends the connection."""
+
+    def __init__(self, connection: Connection, core: Core, send: Callable[[int, bytes], None]) -> None:
+        self._connection, self._core, self._send = connection, core, send
+        self._requests: dict[int, tuple[int, Request]] = {}  # by number, in the order in which they came
+        self._wants: deque[tuple[int, int]] = deque()
+        self._scheduled = self._stopped = False
+
+    def take_request(self, number: int, fork: int, request: Request) -> None:
+        """The peer asks for blocks or nodes."""
+        if len(self._requests) >= MAX_QUEUED_REQUESTS:
+            self._connection.fail(f"more than {MAX_QUEUED_REQUESTS} requests wait for an answer")
+            return
+        self._requests[number] = fork, request
+        self.schedule()
+
+    def take_want(self, start: int, length: int) -> None:
+        """The peer asks which of these blocks are here."""
+        if length > WANT_BLOCKS:
+            self._connection.fail(f"a want of {length} blocks, at most {WANT_BLOCKS} may be asked for at once")
+        elif len(self._wants) >= MAX_QUEUED_WANTS:
+            self._connection.fail(f"more than {MAX_QUEUED_WANTS} wants wait for an answer")
+        else:
+            self._wants.append((start, length))
+            self.schedule()
+
+    def cancel(self, number: int) -> None:
+        """The peer takes a request back."""
+        self._requests.pop(number, None)
+
+    def stop(self) -> None:
+        """The channel has ended."""
+        self._stopped = True
+        self._requests.clear()
+        self._wants.clear()
+
+    def schedule(self) -> None:
+        """Answer soon, if anything waits for it."""
+        if not self._scheduled and (self._requests or self._wants):
+            self._scheduled = True
+            self._connection.take_turn(self._serve)
+
+    def _serve(self) -> None:
+        self._scheduled = False
+        sent = 0
+        while self._wants and self._may_send():
+            self.tell_blocks(*self._wants.popleft())
+        while self._requests and sent < SERVE_BYTES and self._may_send():
+            number = next(iter(self._requests))
+            sent += self._answer(number, *self._requests.pop(number))
+        if self._connection.writable:
+            self.schedule()
+
+    def _may_send(self) -> bool:
+        return self._connection.writable and not self._stopped
+
+    def _answer(self, number: int, fork: int, request: Request) -> int:
+        """Answer a request; the bytes sent."""
+        core = self._core
+        try:
+            if fork != core.fork:
+                raise ProofError(f"fork {fork} was asked for, fork {core.fork} is here")
+            body = m.encode_data(number, core.prove(request))
+        except (ProofError, CoreError) as error:
+            log.debug("request not answered", peer=str(self._connection), request=number, reason=str(error))
+            here = request.block is None or core.has(request.block.index)
+            reason = m.INVALID_REQUEST if here and fork == core.fork else m.NOT_AVAILABLE
+            self._send(m.NO_DATA, m.encode_no_data(number, reason))
+            return 0
+        except (StorageError, OSError) as error:
+            log.error("request cannot be answered", peer=str(self._connection), request=number, error=str(error))
+            self._send(m.NO_DATA, m.encode_no_data(number, m.NOT_AVAILABLE))
+            return 0
+        self._send(m.DATA, body)
+        return len(body)
+
+    def tell_blocks(self, start: int, length: int) -> None:
+        """Tell which of these blocks are here."""
+        core = self._core
+        if core.contiguous_length == core.length:
+            self._send(m.RANGE, m.encode_range(0, core.length) if core.length else m.encode_bitfield(start, bytes(4)))
+            return
+        for number in range(start // PAGE_BITS, min(start + length, core.length) // PAGE_BITS + 1):
+            page = core.page(number)
+            if page is not None:
+                self._send(m.BITFIELD, m.encode_bitfield(number * PAGE_BITS, page))

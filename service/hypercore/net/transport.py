@@ -1,0 +1,193 @@
+"""How connections come about: the interface, and its TCP form with static peers `KEY@host:port`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol
+
+import structlog
+
+from ..crypto import KeyPair
+from ..wire.errors import ConnectError, ConnectionClosed
+from .connection import Connection, Shared
+
+log = structlog.get_logger(__name__)
+
+CONNECT_SECONDS = 10.0
+MAX_INCOMING = 1024
+MAX_INCOMING_PER_HOST = 256
+MAX_UNFINISHED = 256 * 1024 * 1024
+
+OnConnection = Callable[[Connection], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Where a peer listens, and its public key."""
+
+    key: bytes
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Peer:
+        """From `KEY@host:port`, the key in hex. Raises ValueError."""
+        key, at, address = text.partition("@")
+        host, _, port = address.rpartition(":")
+        try:
+            raw = bytes.fromhex(key)
+        except ValueError:
+            raw = b""
+        if not at or len(raw) != 32 or not host or not port.isdecimal() or not 0 < int(port) < 65536:
+            raise ValueError(f"{text!r:.120} is not KEY@host:port with a key of 64 hex digits")
+        return cls(raw, host.strip("[]"), int(port))
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.key.hex()}@{host}:{self.port}"
+
+
+class Transport(Protocol):
+    """What roles need of a network; the swarm implements it as well."""
+
+    @property
+    def known(self) -> list[Peer]:
+        """Peers that may be asked for anything."""
+        ...
+
+    async def connect(self, public_key: bytes, *, key_pair: KeyPair | None = None) -> Connection:
+        """An open connection to the peer of that key, under our own identity or another. Raises :class:`ConnectError`."""
+        ...
+
+    async def close(self) -> None:
+        """End all connections."""
+        ...
+
+
+class TcpTransport:
+    """TCP with static peers."""
+
+    def __init__(
+        self, key_pair: KeyPair, peers: Iterable[Peer] = (), on_connection: OnConnection | None = None
+    ) -> None:
+        """``on_connection`` hears of each incoming connection before anything that its peer asks for is looked at."""
+        self._key_pair = key_pair
+        self._peers = {peer.key: peer for peer in peers}
+        self._on_connection = on_connection
+        self._server: asyncio.Server | None = None
+        self._connections: set[Connection] = set()
+        self._per_host: dict[str, int] = {}
+        self._shared = Shared(MAX_UNFINISHED)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.address: tuple[str, int] | None = None
+
+    async def __aenter__(self) -> TcpTransport:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def public_key(self) -> bytes:
+        """Our own key."""
+        return self._key_pair.public
+
+    @property
+    def known(self) -> list[Peer]:
+        """The static peers, without ourselves."""
+        return [peer for peer in self._peers.values() if peer.key != self._key_pair.public]
+
+    def add_peer(self, peer: Peer) -> None:
+        """Know one more, or another address of one."""
+        self._peers[peer.key] = peer
+
+    async def listen(self, host: str, port: int) -> tuple[str, int]:
+        """Accept connections; the address, with the port that was picked for 0. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._incoming, host, port)
+        found = self._server.sockets[0].getsockname()
+        self.address = (host, int(found[1]))
+        return self.address
+
+    async def connect(self, public_key: bytes, *, key_pair: KeyPair | None = None) -> Connection:
+        """See :class:`Transport`."""
+        peer = self._peers.get(public_key)
+        if peer is None:
+            raise ConnectError(f"no address is known of peer {public_key.hex()}")
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                _, connection = await loop.create_connection(
+                    lambda: Connection(True, key_pair or self._key_pair, public_key, shared=self._shared),
+                    peer.host,
+                    peer.port,
+                )
+        except TimeoutError:
+            raise ConnectError(f"{peer} did not answer within {CONNECT_SECONDS:.0f} s") from None
+        except OSError as error:
+            raise ConnectError(f"{peer}: {error}") from error
+        self._keep(connection)
+        try:
+            await connection.opened()
+        except ConnectionClosed as error:
+            raise ConnectError(f"{peer}: {error}") from error
+        except BaseException:
+            connection.close("given up")
+            raise
+        return connection
+
+    async def close(self) -> None:
+        """Stop listening and end all connections."""
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self._connections):
+            connection.close("this peer stops")
+        if self._connections:
+            await asyncio.wait([asyncio.ensure_future(one.wait_closed()) for one in self._connections], timeout=2)
+        for connection in list(self._connections):
+            connection.abort("this peer stops")
+        if self._server is not None:
+            await self._server.wait_closed()
+            self._server = None
+
+    def _keep(self, connection: Connection) -> None:
+        self._connections.add(connection)
+        connection.on_closed.append(lambda: self._connections.discard(connection))
+
+    def _incoming(self) -> Connection:
+        return Connection(False, self._key_pair, on_made=self._made, on_opened=self._opened, shared=self._shared)
+
+    def _made(self, connection: Connection) -> None:
+        host = connection.address.rpartition(":")[0]
+        count = self._per_host.get(host, 0)
+        if sum(self._per_host.values()) >= MAX_INCOMING or count >= MAX_INCOMING_PER_HOST:
+            connection.fail(f"too many connections from {host}")
+            return
+        self._per_host[host] = count + 1
+        self._keep(connection)
+        connection.on_closed.append(lambda: self._leave(host))
+        task = asyncio.get_running_loop().create_task(self._await_handshake(connection))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _opened(self, connection: Connection) -> None:
+        if self._on_connection is not None:
+            self._on_connection(connection)
+
+    async def _await_handshake(self, connection: Connection) -> None:
+        try:
+            await connection.opened()
+        except ConnectionClosed as error:
+            log.info("incoming connection refused", address=connection.address, reason=str(error))
+
+    def _leave(self, host: str) -> None:
+        left = self._per_host.get(host, 1) - 1
+        if left > 0:
+            self._per_host[host] = left
+        else:
+            self._per_host.pop(host, None)

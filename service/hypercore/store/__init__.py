@@ -1,0 +1,1 @@
+"""A hypercore on disk: blocks, tree nodes and bitfields in SQLite."""

@@ -1,0 +1,1 @@
+"""The Merkle tree of a hypercore: flat indices, proofs, proving and checking."""

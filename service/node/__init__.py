@@ -1,0 +1,1 @@
+"""The process `datdot node`: settings, composition, journal."""

@@ -1,0 +1,141 @@
+"""What the chain did to this account, in the log: each finalized event that concerns it, also while the node was down."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import fields
+from enum import Enum
+from typing import Any
+
+import structlog
+
+from service.chain_client import (
+    Block,
+    BlockRef,
+    ChainClient,
+    ConnectionLost,
+    CursorStore,
+    Follower,
+    RpcError,
+    StateDiscarded,
+    UnknownRuntime,
+)
+from service.chain_client.pallet import events
+from service.chain_client.pallet.events import Event
+from service.chain_client.pallet.types import Verdict
+from service.roles.common.database import Database
+from service.vault.keyfile import ss58
+
+log = structlog.get_logger(__name__)
+
+KEEP_EVERY = 64
+"""Blocks after which the cursor moves though nothing was told."""
+
+RETRY_SECONDS = 1.0
+
+PENALTIES = (
+    events.BeginMissed,
+    events.CopyStruck,
+    events.SeatEmptyHanded,
+    events.Stalled,
+    events.StorageMissed,
+)
+
+ACCOUNTS = frozenset({"account", "encoder", "hoster", "sponsor"})
+
+
+def shown(event: Event) -> dict[str, Any]:
+    """An event's fields for a log: accounts in SS58, other bytes in hex."""
+    return {one.name: _shown(one.name, getattr(event, one.name)) for one in fields(event)}
+
+
+def _shown(name: str, value: object) -> object:
+    if isinstance(value, bytes):
+        return ss58(value) if name in ACCOUNTS else value.hex()
+    if isinstance(value, Enum):
+        return value.value
+    return value if isinstance(value, int | str) else repr(value)
+
+
+class Journal:
+    """Tells each event once, in the order of the chain; again only what a crash left without its cursor.
+
+    The cursor and the copies that the account hosts lie in the roles' database, and move in one transaction.
+    """
+
+    def __init__(self, client: ChainClient, follower: Follower, account: bytes, database: Database) -> None:
+        self._client, self._follower, self._account, self._db = client, follower, account, database
+        with database.transaction() as db:
+            self._cursor = CursorStore(db)
+        self._hosted = {row[0] for row in database.rows("SELECT copy FROM journal_copies")}
+
+    async def run(self) -> None:
+        """Tell until cancelled. Raises :class:`WrongChain` when the database belongs to another genesis."""
+        blocks = self._follower.blocks(await self._start())
+        while True:
+            try:
+                block = await anext(blocks)
+            except UnknownRuntime as error:
+                # of before an upgrade: those from now on are the follower's care
+                log.warning("old blocks cannot be read: events are told from now on", error=str(error))
+                blocks.skip_to(await self._follower.wait_for(0))
+                continue
+            told = self._tell(block)
+            if told or block.number % KEEP_EVERY == 0:
+                self._keep(block.ref)
+
+    async def _start(self) -> BlockRef | None:
+        """The cursor, if the chain still has and shows what comes after it; None: from now on."""
+        cursor = self._cursor.load(self._client.genesis)
+        if cursor is None:
+            return None
+        await self._follower.wait_for(cursor.number)
+        while True:
+            try:
+                return await self._resume(cursor)
+            except (ConnectionLost, RpcError) as error:
+                log.warning("the chain cannot be read yet", cursor=cursor.number, error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _resume(self, cursor: BlockRef) -> BlockRef | None:
+        if await self._client.block_hash(cursor.number) != cursor.hash:
+            log.warning("the chain was begun anew: events are told from now on", cursor=cursor.number)
+            return None
+        following = await self._client.block_hash(cursor.number + 1)
+        try:
+            if following is not None:
+                await self._client.events(following)
+        except StateDiscarded as error:
+            log.warning("the node has dropped old states: events are told from now on", error=str(error))
+            return None
+        except UnknownRuntime:
+            pass  # this is told when the block's turn comes
+        return cursor
+
+    def _tell(self, block: Block) -> bool:
+        """Whether anything was told."""
+        told = False
+        for record in block.events:
+            event = record.event
+            if event is None or not self._concerns(event):
+                continue
+            bad = isinstance(event, PENALTIES) or (
+                isinstance(event, events.RetrievalSettled) and event.verdict is Verdict.FAILED
+            )
+            (log.warning if bad else log.info)(record.name, block=block.number, **shown(event))
+            told = True
+        return told
+
+    def _concerns(self, event: Event) -> bool:
+        if isinstance(event, events.CopyOffered) and event.hoster == self._account:
+            self._hosted.add(event.copy)
+        mine = getattr(event, "copy", None) in self._hosted
+        if mine and isinstance(event, events.CopyRemoved):
+            self._hosted.discard(event.copy)
+        return mine or any(getattr(event, one.name) == self._account for one in fields(event))
+
+    def _keep(self, block: BlockRef) -> None:
+        with self._db.transaction() as db:
+            db.execute("DELETE FROM journal_copies")
+            db.executemany("INSERT INTO journal_copies VALUES (?)", [(copy,) for copy in self._hosted])
+            self._cursor.save(self._client.genesis, block)

@@ -1,0 +1,1 @@
+"""The attester: fetches like a reader, commits to what it measured, and reveals it."""

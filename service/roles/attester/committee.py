@@ -1,0 +1,86 @@
+"""Where an attester sits: the committees of an era as the chain draws them, and the sector that a probe means."""
+
+from __future__ import annotations
+
+from service.chain_client import ChainClient
+from service.chain_client.pallet.types import Copy, CopyState, Plan
+from service.encoding import contract_id, derive_ctx
+from service.protocols.copy.stream import BlockRange, Head
+
+from .probe import Target
+from .rules import committee, seat_slots
+
+
+class TargetMissing(Exception):
+    """The chain does not have (any more) what a probe needs; names it."""
+
+
+async def seated_copies(client: ChainClient, account: bytes, era: int, at: bytes) -> dict[int, Copy]:
+    """The copies under test in ``era`` on whose committee the account sits, as of a block of that era (section 8)."""
+    storage, times = client.storage, client.times
+    info, before = await storage.era(era, at), await storage.era(era - 1, at) if era else None
+    if era < 2 or info is None or before is None or not before.slots:
+        return {}
+    start = era * times.era
+    tested = {
+        number: copy
+        for number, copy in (await storage.all_copies(at)).items()
+        if copy.state is CopyState.ACTIVE and copy.active_since is not None and copy.active_since < start
+    }
+    plans = await storage.plans_of({copy.plan for copy in tested.values()}, at)
+    drawn = {number: seat_slots(info.seed, number, era, times.seats, before.slots) for number in tested}
+    slots = await storage.slots_of({place for places in drawn.values() for place in places}, at)
+    found = {}
+    for number, copy in tested.items():
+        plan = plans.get(copy.plan)
+        if plan is None:
+            continue
+        barred = frozenset({plan.sponsor, copy.hoster, *copy.encoders} | ({copy.encoder} if copy.encoder else set()))
+        seated = committee([slots.get(place) for place in drawn[number]], era, start, barred, plan.terms.report_price)
+        own = next((slot for slot in seated if slot.account == account), None)
+        if own is not None and max(own.renewed, default=0) < era:
+            found[number] = copy
+    return found
+
+
+async def read_target(client: ChainClient, number: int, sector: int, at: bytes) -> Target:
+    """What a probe of a copy's sector needs, counted over its segments in order. Raises TargetMissing."""
+    storage = client.storage
+    copy = await storage.copy(number, at)
+    plan: Plan | None = None if copy is None else await storage.plan(copy.plan, at)
+    if copy is None or plan is None:
+        raise TargetMissing(f"copy {number} is not on the chain any more")
+    index = sector
+    for part in copy.segments:
+        if index < part.sectors:
+            break
+        index -= part.sectors
+    else:
+        raise TargetMissing(f"copy {number} has no sector {sector}")
+    segment, modulus = await storage.segment(part.segment, at), await storage.modulus(part.segment, at)
+    hoster = await storage.peer(copy.hoster, at)
+    if segment is None or segment.salt is None or modulus is None or hoster is None:
+        raise TargetMissing(f"segment {part.segment} of copy {number} is not on the chain any more")
+    ctx = derive_ctx(
+        contract_id=contract_id(client.genesis, number),
+        encoder=segment.encoder,
+        hoster=copy.hoster,
+        pk_hash=segment.pk_hash,
+        salt=segment.salt,
+    )
+    return Target(
+        genesis=client.genesis,
+        hoster=hoster.swarm_key,
+        feed_key=plan.feed,
+        head=Head(segment.head.fork, segment.head.length, segment.head.tree_hash),
+        ranges=tuple(BlockRange(r.start, r.end, r.first_byte, r.bytes) for r in plan.ranges),
+        copy=number,
+        segment=part.segment,
+        sector=index,
+        first_byte=segment.first_byte,
+        sectors=segment.sectors,
+        root=segment.root,
+        ctx=ctx,
+        salt=segment.salt,
+        modulus=modulus,
+    )

@@ -1,0 +1,84 @@
+"""An attester's chains of links on this disk: one secret per anchor ever offered, and the link of each era."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from service.chain_client.pallet.types import Attester
+
+from ..common.database import Database
+from ..hoster.sectors import make_directories, sync_directory
+from .rules import CHAIN_LENGTH, LinkChain
+
+
+class LinksMissing(Exception):
+    """The secret of an anchor is not (rightly) on this disk; names the file."""
+
+
+class LinkStore:
+    """Secrets lie in `DIR/keys/<anchor>.link`, mode 0600, durable before their anchor is offered."""
+
+    def __init__(self, directory: Path, database: Database, genesis: bytes, account: bytes) -> None:
+        self._keys, self._db = directory / "keys", database
+        self._genesis, self._account = genesis, account
+        self._ages: dict[bytes, dict[bytes, int]] = {}
+        self._chains: dict[bytes, LinkChain] = {}
+
+    def _chain(self, anchor: bytes) -> LinkChain:
+        found = self._chains.get(anchor)
+        if found is None:
+            row = self._db.row("SELECT secret_file FROM anchors WHERE anchor = ?", (anchor,))
+            if row is None:
+                raise LinksMissing(f"the secret of anchor {anchor.hex()} is not on this disk")
+            path = self._keys / str(row[0])
+            try:
+                secret = path.read_bytes()
+                found = LinkChain(self._genesis, self._account, secret)
+            except (OSError, ValueError) as error:
+                raise LinksMissing(f"{path}: {error}") from error
+            if found.anchor != anchor:
+                raise LinksMissing(f"{path} is not the secret of anchor {anchor.hex()}")
+            self._chains[anchor] = found
+            self._ages[anchor] = {found.link(age): age for age in range(CHAIN_LENGTH + 1)}
+        return found
+
+    def newest(self) -> bytes | None:
+        """The anchor that was made last."""
+        row = self._db.row("SELECT anchor FROM anchors ORDER BY created DESC LIMIT 1")
+        return None if row is None else bytes(row[0])
+
+    def unused(self, offered: bytes | None) -> bytes:
+        """An anchor that is not the one on the chain: the newest, or a new one if that is in use (or there is none)."""
+        newest = self.newest()
+        return newest if newest is not None and newest != offered else self._create()
+
+    def _create(self) -> bytes:
+        secret = secrets.token_bytes(32)
+        chain = LinkChain(self._genesis, self._account, secret)
+        name = f"{chain.anchor.hex()}.link"
+        make_directories(self._keys)
+        descriptor = os.open(self._keys / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secret)
+            file.flush()
+            os.fsync(file.fileno())
+        sync_directory(self._keys)
+        (count,) = self._db.row("SELECT COUNT(*) FROM anchors") or (0,)
+        self._db.execute("INSERT INTO anchors VALUES (?, ?, ?)", (chain.anchor, name, count))
+        return chain.anchor
+
+    def link(self, offer: Attester, era: int) -> bytes | None:
+        """The link of an era, as it follows from the last one shown; None past the chain's end.
+
+        Raises LinksMissing when the secret is not here, or the chain's link is none of it.
+        """
+        chain = self._chain(offer.anchor)
+        shown = self._ages[offer.anchor].get(offer.link)
+        if shown is None:
+            raise LinksMissing(
+                f"the link {offer.link.hex()} on the chain does not belong to anchor {offer.anchor.hex()}"
+            )
+        age = shown + era - offer.link_era
+        return chain.link(age) if 0 <= age <= CHAIN_LENGTH else None

@@ -1,0 +1,218 @@
+"""One probe of a hoster: reads of the feed as any reader does, then asks for the encoded sector, and checks both."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from service.encoding import EncodingError, Opening, SectorDecoder, verify_opening
+from service.hypercore import Core, CoreError, Corestore, KeyPair
+from service.hypercore.net import ConnectError, Connection, ConnectionClosed, ReplicationError, Replicator, Transport
+from service.protocols.copy.stream import (
+    MAX_BLOCK,
+    SECTOR,
+    BlockRange,
+    BlockWalk,
+    CopyStream,
+    Head,
+    Position,
+    StreamError,
+)
+from service.protocols.probe.messages import Ask, ProbeRefused
+
+from ..common.feed_window import FeedUnreachable, check_head
+from ..hoster.probes import ask_sector
+
+PROBE_SECONDS = 60.0
+MAX_BLOCKS = 512
+"""Blocks read in one probe, however small they are."""
+GUESSES = 6
+
+
+class ProbeFailed(Exception):
+    """A probe that was not answered in full, with the reason; the message names copy and sector."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A sector of an active copy, all values from the chain; `sector` counts in its segment, `first_byte` is the segment's."""
+
+    genesis: bytes
+    hoster: bytes
+    feed_key: bytes
+    head: Head
+    ranges: tuple[BlockRange, ...]
+    copy: int
+    segment: int
+    sector: int
+    first_byte: int
+    sectors: int
+    root: bytes
+    ctx: bytes
+    salt: bytes
+    modulus: bytes
+
+    @property
+    def offset(self) -> int:
+        """Where the sector's plaintext begins in the copy stream."""
+        return self.first_byte + self.sector * SECTOR
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A probe answered in full: the first block's latency, the throughput of all, and the sector as it is stored."""
+
+    latency_ms: int
+    kib_per_s: int
+    opening: Opening
+
+
+async def probe(transport: Transport, target: Target, probe_bytes: int) -> Measured:
+    """Probe a hoster over two connections under throw-away identities. Raises ProbeFailed."""
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            reading = await _read(transport, target, probe_bytes)
+            opening = await _sector(transport, target)
+    except TimeoutError:
+        raise _failed(target, f"no full answer within {PROBE_SECONDS:.0f} s") from None
+    except (
+        ConnectError, ConnectionClosed, ReplicationError, FeedUnreachable, StreamError, CoreError, ProbeRefused,
+        EncodingError,
+    ) as error:  # fmt: skip
+        raise _failed(target, str(error)) from error
+    plain = SectorDecoder(target.salt, target.modulus).decode(target.sector, opening.data)
+    if plain != reading.plain.ljust(SECTOR, b"\0"):
+        raise _failed(target, "false encoding: the stored sector does not decode to the feed's bytes")
+    return Measured(reading.latency_ms, reading.kib_per_s, opening)
+
+
+def _failed(target: Target, reason: str) -> ProbeFailed:
+    return ProbeFailed(f"probe of copy {target.copy}, segment {target.segment}, sector {target.sector}: {reason}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    plain: bytes
+    latency_ms: int
+    kib_per_s: int
+
+
+async def _read(transport: Transport, target: Target, probe_bytes: int) -> _Reading:
+    store = Corestore(None)
+    connection = await transport.connect(target.hoster, key_pair=KeyPair.generate())
+    try:
+        core = store.get(target.feed_key)
+        with Replicator(core) as replicator:
+            replicator.attach(connection)
+            await replicator.update(target.head.length)
+            check_head(core, target.head)
+            return await _Walk(core, replicator, target).read(probe_bytes)
+    finally:
+        connection.close("done")
+        store.close()
+
+
+async def _sector(transport: Transport, target: Target) -> Opening:
+    connection: Connection = await transport.connect(target.hoster, key_pair=KeyPair.generate())
+    try:
+        ask = Ask(target.copy, target.segment, target.sector)
+        opening = await ask_sector(connection, target.genesis, ask)
+        verify_opening(target.ctx, target.sectors, target.root, opening)
+        return opening
+    finally:
+        connection.close("done")
+
+
+class _Walk:
+    """Finds the block that holds the sector's first byte, and reads on from it."""
+
+    def __init__(self, core: Core, replicator: Replicator, target: Target) -> None:
+        self._core, self._replicator, self._target = core, replicator, target
+        self._stream = CopyStream(target.ranges)
+        self._bytes = 0
+        self._latency = 0.0
+        self._begun = time.monotonic()
+
+    async def read(self, probe_bytes: int) -> _Reading:
+        """The sector's plaintext (unpadded), and what reading up to ``probe_bytes`` from there took."""
+        wanted = self._target.offset
+        position = await self._find(wanted)
+        end = min(wanted + probe_bytes, self._stream.total)
+        walk = BlockWalk(self._stream, position)
+        plain = bytearray()
+        needed = min(wanted + SECTOR, self._stream.total) - position.offset
+        taken, ahead = 0, 1
+        while walk.position.offset < end and (taken < MAX_BLOCKS or len(plain) < needed):
+            block = walk.next_block
+            if block is None:
+                break
+            if not self._core.has(block):
+                await self._get(block, min(block + ahead, self._range_end(block)))
+                ahead *= 2
+            data = self._block(block)
+            walk.accept(block, len(data), self._core.byte_range(block, self._target.head.length)[0])
+            taken += 1
+            if len(plain) < needed:
+                plain += data
+        seconds = max(time.monotonic() - self._begun, 0.001)
+        start = wanted - position.offset
+        rate = round(self._bytes / 1024 / seconds)
+        return _Reading(bytes(plain[start : start + SECTOR]), round(self._latency * 1000), rate)
+
+    async def _get(self, start: int, end: int) -> None:
+        before = time.monotonic()
+        await self._replicator.download(start, end)
+        if not self._bytes:
+            self._latency = time.monotonic() - before
+        self._bytes += sum(len(self._block(block)) for block in range(start, end))
+
+    def _block(self, block: int) -> bytes:
+        data = self._core.raw(block)
+        if data is None:
+            raise FeedUnreachable(f"block {block} of feed {self._core.key.hex()} went as soon as it came")
+        if len(data) > MAX_BLOCK:
+            raise StreamError(f"block {block} has {len(data)} bytes, over the limit of 1 MiB")
+        return data
+
+    def _range_end(self, block: int) -> int:
+        number = self._stream.range_of(block)
+        return block + 1 if number is None else self._stream.ranges[number].end
+
+    async def _find(self, wanted: int) -> Position:
+        """The block that holds byte ``wanted`` of the stream: guessed by proportion, then by halves."""
+        number = _range_at(self._stream, wanted)
+        blocks = self._stream.ranges[number]
+        low, high = blocks.start, blocks.end
+        first, last = self._stream.end_of(number) - blocks.bytes, self._stream.end_of(number)
+        tries = 0
+        while low < high:
+            if tries < GUESSES:
+                guess = low + min(high - low - 1, (wanted - first) * (high - low) // max(1, last - first))
+            else:
+                guess = (low + high) // 2
+            tries += 1
+            if not self._core.has(guess):
+                await self._get(guess, guess + 1)
+            start, size = self._core.byte_range(guess, self._target.head.length)
+            start = self._stream.offset(number, start)
+            if start <= wanted < start + size:
+                return Position(guess, start)
+            if wanted < start:
+                high, last = guess, start
+            else:
+                low, first = guess + 1, start + size
+        raise StreamError(f"split sizes: no block of the feed holds byte {wanted} of the copy stream")
+
+
+def _range_at(stream: CopyStream, wanted: int) -> int:
+    for number in range(len(stream.ranges)):
+        if wanted < stream.end_of(number):
+            return number
+    raise StreamError(f"byte {wanted} lies behind the copy stream of {stream.total} bytes")
+
+
+def lower_median(values: Sequence[int]) -> int:
+    """Element (m - 1) / 2 of the sorted values; 0 of none."""
+    return sorted(values)[(len(values) - 1) // 2] if values else 0

@@ -1,0 +1,284 @@
+"""The attester: holds slots, probes the hosters of the copies that it is seated for, commits, reveals and settles.
+
+Every step is durable before it is told: a link's secret before its anchor, an answered probe before it counts, a report with
+its salt before its hash. After kill -9 the same report is committed and revealed, never another one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from functools import partial
+
+import structlog
+
+from service.chain_client import Block, Call, DispatchError, PalletError
+from service.chain_client.pallet import calls
+from service.chain_client.pallet.types import Attester, Opening, Report, Retrieval, Seat
+from service.encoding import leaf_hash
+from service.hypercore.net import Connection
+
+from ..common.context import Context
+from ..common.offers import Offers
+from ..common.runner import Runner, submitted
+from ..common.watch import each_block
+from .committee import read_target, seated_copies
+from .decisions import (
+    AttesterAction,
+    AttesterFacts,
+    CommitReport,
+    MakeProbe,
+    OfferAttesting,
+    OwnSeat,
+    RevealReport,
+    Settle,
+    decide,
+)
+from .links import LinksMissing, LinkStore
+from .probe import ProbeFailed, probe
+from .rules import NO_LEAF, commit_hash
+from .store import FixedReport, ReportStore
+
+log = structlog.get_logger(__name__)
+
+LEAST_LONGEST_WAIT = 4
+TRIES = 64
+"""About so often is a probe that fails repeated, whatever an era's length."""
+PROBES_AT_ONCE = 32
+ERAS_KEPT = 3
+
+
+class ReportLost(Exception):
+    """A commit of ours stands on the chain whose report is not on this disk."""
+
+
+class AttesterRole:
+    """One attester; :meth:`run` until it is cancelled."""
+
+    def __init__(self, context: Context) -> None:
+        client, account = context.client, context.signer.account
+        self._context = context
+        self._runner = Runner("attester", max(LEAST_LONGEST_WAIT, client.times.probe_blocks // TRIES))
+        self._offers = Offers(client, context.signer)
+        self._links = LinkStore(context.directory, context.database, client.genesis, account)
+        self._reports = ReportStore(context.database)
+        self._seats: tuple[int, tuple[OwnSeat, ...]] = (-1, ())
+        self._probing = asyncio.Semaphore(PROBES_AT_ONCE)
+        self._per_copy: dict[int, asyncio.Lock] = {}
+
+    def attach(self, connection: Connection) -> None:
+        """An attester dials, under other names; nobody has anything to ask of it."""
+
+    # ---- the chain
+
+    async def run(self) -> None:
+        """Attest until cancelled."""
+        try:
+            await each_block(self._context.follower, self._step)
+        finally:
+            await self._runner.close()
+
+    async def _step(self, block: Block) -> None:
+        self._runner.look(block.number)
+        facts = await self._facts(block)
+        self._runner.apply(block.number, [self._task(action, facts, block) for action in decide(facts)])
+
+    async def _facts(self, block: Block) -> AttesterFacts:
+        client, account = self._context.client, self._context.signer.account
+        era = block.number // client.times.era
+        offer = await client.storage.attester(account, block.hash)
+        seats = await self._own_seats(block, era, offer)
+        reported = await asyncio.to_thread(self._reports.reported)
+        wanted = {(era, seat.copy) for seat in seats} | reported if self._may_matter(block.number) else set(reported)
+        retrievals = await client.storage.retrievals_of(sorted(wanted), block.hash)
+        await asyncio.to_thread(self._tidy, era, reported, retrievals)
+        return AttesterFacts(
+            now=block.number,
+            account=account,
+            times=client.times,
+            terms=self._context.config.attesting,
+            offer=offer,
+            chain_fits=await asyncio.to_thread(self._chain_fits, offer, era),
+            seats=seats,
+            answered=await asyncio.to_thread(self._reports.answered),
+            reported=reported,
+            retrievals=retrievals,
+            copies=await client.storage.copies_of({copy for _, copy in retrievals}, block.hash),
+        )
+
+    def _may_matter(self, now: int) -> bool:
+        """Nobody can have committed yet in the first blocks of an era."""
+        times = self._context.client.times
+        return now % times.era >= times.probe_blocks - 1
+
+    def _tidy(
+        self, era: int, reported: frozenset[tuple[int, int]], retrievals: dict[tuple[int, int], Retrieval]
+    ) -> None:
+        """Forget what is settled, what never reached the chain, and what nobody can settle any more."""
+        for number, copy in reported:
+            record = retrievals.get((number, copy))
+            if (record is None and number < era) or (record is not None and record.settled):
+                self._reports.forget(number, copy)
+        self._reports.forget_before(era - ERAS_KEPT)
+
+    async def _own_seats(self, block: Block, era: int, offer: Attester | None) -> tuple[OwnSeat, ...]:
+        """Fixed for the whole era: looked up at its first block that we see."""
+        if self._seats[0] == era or offer is None:
+            return self._seats[1] if self._seats[0] == era else ()
+        found: tuple[OwnSeat, ...] = ()
+        try:
+            link = await asyncio.to_thread(self._links.link, offer, era)
+        except LinksMissing as error:
+            log.error("no probes in this era", era=era, error=str(error))
+            link = None
+        if link is not None:
+            copies = await seated_copies(self._context.client, self._context.signer.account, era, block.hash)
+            found = tuple(OwnSeat(number, copy.sectors, link) for number, copy in copies.items())
+        self._seats = era, found
+        self._per_copy = {seat.copy: self._per_copy.get(seat.copy, asyncio.Lock()) for seat in found}
+        if found:
+            log.info("seated", era=era, copies=[seat.copy for seat in found])
+        return found
+
+    def _chain_fits(self, offer: Attester | None, era: int) -> bool:
+        try:
+            return offer is not None and self._links.link(offer, era + 1) is not None
+        except LinksMissing as error:
+            log.error("the chain of links must be begun anew", error=str(error))
+            return False
+
+    def _task(
+        self, action: AttesterAction, facts: AttesterFacts, block: Block
+    ) -> tuple[Hashable, Callable[[], Awaitable[int | None]]]:
+        match action:
+            case OfferAttesting():
+                return "offer", partial(self._offer, action, facts.offer)
+            case MakeProbe():
+                return ("probe", action.era, action.copy, action.number), partial(self._probe, action, block.hash)
+            case CommitReport():
+                return ("commit", action.era, action.copy), partial(self._commit, action, block.hash)
+            case RevealReport():
+                return ("reveal", action.era, action.copy), partial(self._reveal, action)
+            case Settle():
+                return ("settle", action.era, action.copy), partial(self._settle, action)
+
+    async def _offer(self, action: OfferAttesting, offer: Attester | None) -> int | None:
+        context = self._context
+        offered = None if offer is None else offer.anchor
+        if action.renew or offered is None:
+            anchor = await asyncio.to_thread(self._links.unused, offered)
+        else:
+            anchor = offered
+
+        async def held() -> bool:
+            found = await context.client.storage.attester(context.signer.account)
+            return found is not None and found.anchor == anchor and len(found.slots) >= context.config.attesting.slots
+
+        return await self._offers.send(calls.offer_attesting(action.ask, anchor, action.slots), held)
+
+    # ---- probes
+
+    async def _probe(self, action: MakeProbe, at: bytes) -> int | None:
+        context = self._context
+        # one after another: a hoster that lets its probes hang costs the other copies nothing
+        async with self._per_copy.setdefault(action.copy, asyncio.Lock()), self._probing:
+            target = await read_target(context.client, action.copy, action.sector, at)
+            try:
+                measured = await probe(context.transport, target, context.client.times.probe_bytes)
+            except ProbeFailed as error:
+                self._tell("unanswered", action.era, action.copy, probe=action.number, reason=str(error))
+                raise
+        await asyncio.to_thread(
+            self._reports.keep_probe, action.era, action.copy, action.number, target.segment, measured
+        )
+        log.info(
+            "probe answered",
+            era=action.era, copy=action.copy, probe=action.number,
+            latency_ms=measured.latency_ms, kib_per_s=measured.kib_per_s,
+        )  # fmt: skip
+        self._tell("probed", action.era, action.copy, probe=action.number)
+        return None
+
+    # ---- reports
+
+    async def _commit(self, action: CommitReport, at: bytes) -> int | None:
+        context, era, copy = self._context, action.era, action.copy
+        fixed = await asyncio.to_thread(self._reports.report, era, copy)
+        while fixed is None:
+            leaf = await self._leaf(era, copy, at)
+            fixed = await asyncio.to_thread(self._reports.fix, era, copy, action.link, leaf)
+        commit = commit_hash(
+            context.client.genesis, context.signer.account, era, copy, fixed.report, fixed.link, fixed.leaf, fixed.salt
+        )
+
+        async def held() -> bool:
+            seat = await self._seat(era, copy)
+            if seat is not None and seat.commit not in (None, commit):
+                raise ReportLost(
+                    f"era {era}, copy {copy}: the commit on the chain is not that of the report on this disk"
+                )
+            return seat is not None and seat.commit is not None
+
+        block = await submitted(context.signer, calls.commit_retrieval(era, copy, commit), held)
+        log.info("report committed", era=era, copy=copy, served=fixed.report.served)
+        self._tell("committed", era, copy, served=fixed.report.served)
+        return block
+
+    async def _leaf(self, era: int, copy: int, at: bytes) -> bytes:
+        """The leaf hash of the sector of probe 0; zeros when there is no answer to it."""
+        first = await asyncio.to_thread(self._reports.probe, era, copy, 0)
+        if first is None:
+            return NO_LEAF
+        segment, opening = first
+        found = await self._context.client.storage.copy(copy, at)
+        before = 0
+        for part in found.segments if found is not None else ():
+            if part.segment == segment:
+                break
+            before += part.sectors
+        target = await read_target(self._context.client, copy, before + opening.sector, at)
+        return leaf_hash(target.ctx, opening.sector, opening.data)
+
+    async def _seat(self, era: int, copy: int) -> Seat | None:
+        record = await self._context.client.storage.retrieval(era, copy)
+        seats = record.seats if record is not None else ()
+        return next((seat for seat in seats if seat.account == self._context.signer.account), None)
+
+    async def _reveal(self, action: RevealReport) -> int | None:
+        era, copy = action.era, action.copy
+        fixed = await asyncio.to_thread(self._reports.report, era, copy)
+        if fixed is None:
+            raise ReportLost(f"era {era}, copy {copy}: the report is not on this disk")
+
+        async def held() -> bool:
+            seat = await self._seat(era, copy)
+            return seat is None or seat.report is not None
+
+        block = await submitted(self._context.signer, _reveal_call(era, copy, fixed), held)
+        log.info("report revealed", era=era, copy=copy, served=fixed.report.served)
+        self._tell("revealed", era, copy, served=fixed.report.served)
+        return block
+
+    async def _settle(self, action: Settle) -> int | None:
+        era, copy = action.era, action.copy
+
+        async def held() -> bool:
+            record = await self._context.client.storage.retrieval(era, copy)
+            return record is None or record.settled
+
+        try:
+            return await submitted(self._context.signer, calls.settle_retrieval(era, copy), held)
+        except DispatchError as error:
+            if error.kind is not PalletError.ALREADY_SETTLED:
+                raise
+            log.info("settled by another", era=era, copy=copy)
+            return None
+
+    def _tell(self, event: str, era: int, copy: int, **more: object) -> None:
+        self._context.on_progress({"role": "attester", "event": event, "era": era, "copy": copy, **more})
+
+
+def _reveal_call(era: int, copy: int, fixed: FixedReport) -> Call:
+    report = Report(int(fixed.report.served), fixed.report.latency_ms, fixed.report.kib_per_s)
+    opening = None if fixed.opening is None else Opening(fixed.opening.data, fixed.opening.siblings)
+    return calls.reveal_retrieval(era, copy, report, fixed.link, fixed.salt, opening)

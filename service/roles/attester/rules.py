@@ -1,0 +1,151 @@
+"""The arithmetic of retrieval challenges: links, probes, seats and commits (exact-rules.md sections 2 and 8)."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from service.chain_client.pallet.types import Slot
+
+CHAIN_LENGTH = 4096
+MAX_LINK_GAP = 64
+PROBES = 4
+TAG_COMMITTEE = 5
+
+
+def _h(*parts: bytes) -> bytes:
+    return hashlib.blake2b(b"".join(parts), digest_size=32).digest()
+
+
+def u128(digest: bytes) -> int:
+    """`U(h)`: bytes 0..16 of a hash as an unsigned little-endian integer."""
+    return int.from_bytes(digest[:16], "little")
+
+
+def draw(tag: int, seed: bytes, ids: bytes, ctr: int) -> int:
+    """`D(tag, ids, ctr)` with the given seed: a number below 2^128."""
+    return u128(_h(b"datdot/v1/draw\x00", bytes([tag]), seed, ids, struct.pack("<I", ctr)))
+
+
+def contract_id(genesis: bytes, copy: int) -> bytes:
+    """The 32 bytes that stand for a copy in its salts and trees (section 2)."""
+    return _h(b"datdot/v1/copy\x00", genesis, struct.pack("<Q", copy))
+
+
+def next_link(genesis: bytes, account: bytes, link: bytes) -> bytes:
+    """The link that follows `link` on an attester's chain; the chain is revealed against this direction."""
+    return _h(b"datdot/v1/chain\x00", genesis, account, link)
+
+
+def links(genesis: bytes, account: bytes, secret: bytes) -> Iterator[bytes]:
+    """The chain from its secret on: `CHAIN_LENGTH` steps lead to the anchor, which is the last one yielded."""
+    link = secret
+    yield link
+    for _ in range(CHAIN_LENGTH):
+        link = next_link(genesis, account, link)
+        yield link
+
+
+class LinkChain:
+    """An attester's chain of 4,096 links, made from a secret of 32 bytes that never leaves its owner."""
+
+    def __init__(self, genesis: bytes, account: bytes, secret: bytes) -> None:
+        if len(secret) != 32:
+            raise ValueError(f"an attester's secret has 32 bytes, not {len(secret)}")
+        self._links = list(links(genesis, account, secret))
+
+    @property
+    def anchor(self) -> bytes:
+        """What stands on the chain from the era of joining on."""
+        return self._links[-1]
+
+    def link(self, age: int) -> bytes:
+        """The link of the era `age` eras after joining (0 is the anchor itself).
+
+        Raises ValueError past the chain's end: a new anchor must be offered then.
+        """
+        if not 0 <= age <= CHAIN_LENGTH:
+            raise ValueError(f"link {age} is outside a chain of {CHAIN_LENGTH}")
+        return self._links[CHAIN_LENGTH - age]
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One of the four probes of a seat: which sector of the copy, and at which block of the era."""
+
+    number: int
+    sector: int
+    offset: int
+
+
+def probe_hash(link: bytes, copy: int, era: int, number: int) -> bytes:
+    """`q_j`, from which place and time of probe j follow."""
+    return _h(b"datdot/v1/probe\x00", link, struct.pack("<QIB", copy, era, number))
+
+
+def probes(link: bytes, copy: int, era: int, sectors: int, probe_blocks: int) -> tuple[Probe, ...]:
+    """The four probes of (copy, era) for the holder of `link`; `sectors` are the copy's at the era's start.
+
+    Raises ValueError when the copy has no sectors or the era no probe blocks.
+    """
+    if sectors < 1 or probe_blocks < 1:
+        raise ValueError(f"a probe needs sectors and blocks, not {sectors} and {probe_blocks}")
+    found = []
+    for number in range(PROBES):
+        q = probe_hash(link, copy, era, number)
+        found.append(Probe(number, u128(q) % sectors, int.from_bytes(q[16:32], "little") % probe_blocks))
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an attester says: served or not, latency in milliseconds, throughput in KiB per second."""
+
+    served: bool
+    latency_ms: int
+    kib_per_s: int
+
+    def encode(self) -> bytes:
+        """`u8 served | u32 latency_ms | u32 kib_per_s`; figures past 32 bits count as the largest."""
+        top = 2**32 - 1
+        if not self.served:
+            return bytes(9)
+        return struct.pack("<BII", 1, min(self.latency_ms, top), min(self.kib_per_s, top))
+
+
+NOT_SERVED = Report(False, 0, 0)
+NO_LEAF = bytes(32)
+
+
+def commit_hash(
+    genesis: bytes, account: bytes, era: int, copy: int, report: Report, link: bytes, leaf: bytes, salt: bytes
+) -> bytes:
+    """What is put on the chain before the reveal; `leaf` is `NO_LEAF` when not served."""
+    fields = struct.pack("<IQ", era, copy) + report.encode() + link + leaf + salt
+    return _h(b"datdot/v1/commit\x00", genesis, account, fields)
+
+
+def seat_slots(seed: bytes, copy: int, era: int, seats: int, slots: int) -> list[int]:
+    """The slot numbers drawn for the seats of (copy, era): `seed` of Era(era), `slots` of Era(era - 1)."""
+    if slots < 1:
+        return []
+    ids = struct.pack("<QI", copy, era)
+    return [draw(TAG_COMMITTEE, seed, ids, seat) % slots for seat in range(seats)]
+
+
+def committee(drawn: Sequence[Slot | None], era: int, start: int, barred: frozenset[bytes], price: int) -> list[Slot]:
+    """The drawn slots that sit for a copy in `era`, which began in block `start`, in seat order (section 8).
+
+    A seat stays empty that is a hole, was taken (or renewed) in era - 1 or later, was given back before the era,
+    repeats an account, belongs to a barred one (the copy's parties, the sponsor), or asks more than the plan's price.
+    """
+    seated: dict[bytes, Slot] = {}
+    for slot in drawn:
+        if slot is None or slot.account in seated or slot.account in barred or slot.ask > price:
+            continue
+        gone = slot.returned is not None and slot.returned < start
+        if not gone and max(slot.taken, *slot.renewed, 0) < era - 1:
+            seated[slot.account] = slot
+    return list(seated.values())

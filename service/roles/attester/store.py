@@ -1,0 +1,130 @@
+"""An attester's durable memory: probes that were answered, and reports that are fixed before their hash is sent."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from service.encoding import Opening
+
+from ..common.database import Database
+from .decisions import ENOUGH
+from .probe import Measured, lower_median
+from .rules import NO_LEAF, NOT_SERVED, Report
+
+TOP = 2**32 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class FixedReport:
+    """A report that can be changed no more: what is committed, and later revealed."""
+
+    report: Report
+    link: bytes
+    salt: bytes
+    leaf: bytes
+    opening: Opening | None
+
+
+class ReportStore:
+    """The tables `probes` and `reports`."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def answered(self) -> frozenset[tuple[int, int, int]]:
+        """(era, copy, number) of the probes that were answered in full."""
+        return frozenset(self._db.rows("SELECT era, copy, number FROM probes"))
+
+    def reported(self) -> frozenset[tuple[int, int]]:
+        """(era, copy) of the reports that are fixed."""
+        return frozenset(self._db.rows("SELECT era, copy FROM reports"))
+
+    def keep_probe(self, era: int, copy: int, number: int, segment: int, measured: Measured) -> None:
+        """Keep an answer; durable on return."""
+        opening = measured.opening
+        self._db.execute(
+            "INSERT OR REPLACE INTO probes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(era, copy, number, measured.latency_ms, measured.kib_per_s, segment),
+                *(opening.sector, opening.data, b"".join(opening.siblings)),
+            ),
+        )
+
+    def probe(self, era: int, copy: int, number: int) -> tuple[int, Opening] | None:
+        """Segment and opening of an answered probe."""
+        row = self._db.row(
+            "SELECT segment, sector, data, siblings FROM probes WHERE era = ? AND copy = ? AND number = ?",
+            (era, copy, number),
+        )
+        return None if row is None else (int(row[0]), _opening(row[1], row[2], row[3]))
+
+    def report(self, era: int, copy: int) -> FixedReport | None:
+        """The report that was fixed, if one was."""
+        row = self._db.row(
+            "SELECT served, latency_ms, kib_per_s, link, salt, leaf, sector, data, siblings FROM reports"
+            " WHERE era = ? AND copy = ?",
+            (era, copy),
+        )
+        if row is None:
+            return None
+        served, latency, rate, link, salt, leaf, sector, data, siblings = row
+        opening = _opening(sector, data, siblings) if served else None
+        return FixedReport(Report(bool(served), latency, rate), link, salt, leaf, opening)
+
+    def fix(self, era: int, copy: int, link: bytes, leaf: bytes) -> FixedReport | None:
+        """Fix the report by what was answered so far; `leaf`: of the sector of probe 0. Durable; the first one stays.
+
+        None, and nothing is fixed, when probe 0 was answered since the caller found no leaf: the thread that keeps an answer
+        outlives its task. A report that says "served" without the leaf could not be revealed.
+        """
+        with self._db.transaction() as db:
+            known = self.report(era, copy)
+            if known is not None:
+                return known
+            report, opening, segment = self._judge(era, copy)
+            if report.served and leaf == NO_LEAF:
+                return None
+            fixed = FixedReport(
+                report,
+                link,
+                secrets.token_bytes(32),
+                leaf if report.served else NO_LEAF,
+                opening if report.served else None,
+            )
+            shown = fixed.opening
+            db.execute(
+                "INSERT INTO reports VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(era, copy, int(report.served), report.latency_ms, report.kib_per_s, link, fixed.salt, fixed.leaf),
+                    *((None,) * 4 if shown is None else (segment, shown.sector, shown.data, b"".join(shown.siblings))),
+                ),
+            )
+            return fixed
+
+    def _judge(self, era: int, copy: int) -> tuple[Report, Opening | None, int | None]:
+        """Served: probe 0 and two others were answered in full."""
+        rows = self._db.rows(
+            "SELECT number, latency_ms, kib_per_s FROM probes WHERE era = ? AND copy = ? ORDER BY number", (era, copy)
+        )
+        first = self.probe(era, copy, 0)
+        if first is None or len(rows) < ENOUGH:
+            return NOT_SERVED, None, None
+        latency, rate = (min(TOP, lower_median([row[column] for row in rows])) for column in (1, 2))
+        return Report(True, latency, rate), first[1], first[0]
+
+    def forget(self, era: int, copy: int) -> None:
+        """The challenge is over."""
+        with self._db.transaction() as db:
+            db.execute("DELETE FROM probes WHERE era = ? AND copy = ?", (era, copy))
+            db.execute("DELETE FROM reports WHERE era = ? AND copy = ?", (era, copy))
+
+    def forget_before(self, era: int) -> None:
+        """So are all of earlier eras."""
+        with self._db.transaction() as db:
+            db.execute("DELETE FROM probes WHERE era < ?", (era,))
+            db.execute("DELETE FROM reports WHERE era < ?", (era,))
+
+
+def _opening(sector: int, data: bytes, siblings: bytes) -> Opening:
+    return Opening(sector, data, tuple(siblings[start : start + 32] for start in range(0, len(siblings), 32)))

@@ -1,0 +1,1 @@
+"""What the long-lived roles share: context, database, runner, chain reads."""

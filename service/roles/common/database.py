@@ -1,0 +1,107 @@
+"""The roles' own durable state: one SQLite file per node, one table per kind of fact, each commit on the disk before it counts."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..hoster.sectors import make_directories
+
+VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE hosted (
+    segment INTEGER PRIMARY KEY, copy INTEGER NOT NULL, plan INTEGER NOT NULL, job TEXT NOT NULL,
+    sectors INTEGER NOT NULL, block INTEGER NOT NULL, offset INTEGER NOT NULL,
+    checkpoint_sectors INTEGER, checkpoint_root BLOB, checkpoint_signature BLOB
+) WITHOUT ROWID;
+CREATE INDEX hosted_copy ON hosted (copy);
+CREATE TABLE journal_copies (copy INTEGER PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE encoding (
+    copy INTEGER NOT NULL, ordinal INTEGER NOT NULL, modulus BLOB NOT NULL,
+    sectors INTEGER NOT NULL DEFAULT 0, block INTEGER, offset INTEGER, frontier BLOB,
+    receipt_sectors INTEGER, receipt_root BLOB, receipt_signature BLOB, receipt_block INTEGER,
+    PRIMARY KEY (copy, ordinal)
+) WITHOUT ROWID;
+CREATE TABLE anchors (
+    anchor BLOB PRIMARY KEY, secret_file TEXT NOT NULL, created INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE probes (
+    era INTEGER NOT NULL, copy INTEGER NOT NULL, number INTEGER NOT NULL,
+    latency_ms INTEGER NOT NULL, kib_per_s INTEGER NOT NULL, segment INTEGER, sector INTEGER, data BLOB, siblings BLOB,
+    PRIMARY KEY (era, copy, number)
+) WITHOUT ROWID;
+CREATE TABLE reports (
+    era INTEGER NOT NULL, copy INTEGER NOT NULL, served INTEGER NOT NULL, latency_ms INTEGER NOT NULL,
+    kib_per_s INTEGER NOT NULL, link BLOB NOT NULL, salt BLOB NOT NULL, leaf BLOB NOT NULL,
+    segment INTEGER, sector INTEGER, data BLOB, siblings BLOB,
+    PRIMARY KEY (era, copy)
+) WITHOUT ROWID;
+"""
+
+
+class DatabaseError(Exception):
+    """The file was written by another version of this program, or is damaged; names the file."""
+
+
+class Database:
+    """A SQLite connection that any thread may use, one transaction at a time."""
+
+    def __init__(self, path: Path) -> None:
+        make_directories(path.parent)
+        self._path = path
+        self._lock = threading.RLock()
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        try:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._prepare()
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise DatabaseError(f"{path}: {error}") from error
+        except DatabaseError:
+            self._db.close()
+            raise
+
+    def _prepare(self) -> None:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+        elif version != VERSION:
+            raise DatabaseError(f"{self._path}: version {version} of the roles' state, this program knows {VERSION}")
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing; durable when the block has ended."""
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    def rows(self, query: str, arguments: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        with self._lock:
+            return self._db.execute(query, arguments).fetchall()
+
+    def row(self, query: str, arguments: Sequence[Any] = ()) -> tuple[Any, ...] | None:
+        """The first row of a query, if any."""
+        found = self.rows(query, arguments)
+        return found[0] if found else None
+
+    def execute(self, statement: str, arguments: Sequence[Any] = ()) -> None:
+        """One statement in a transaction of its own."""
+        with self.transaction() as db:
+            db.execute(statement, arguments)
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()

@@ -1,0 +1,71 @@
+"""Puts together from the chain what both ends of a copy connection must know about the segment in the making."""
+
+from __future__ import annotations
+
+from service.chain_client import ChainClient
+from service.chain_client.pallet.types import Copy, Plan, Root, Segment
+from service.hypercore.crypto import Node
+from service.hypercore.tree import flat
+from service.protocols.copy.job import Party, SegmentJob
+from service.protocols.copy.stream import BlockRange, Head
+
+
+class JobError(Exception):
+    """The chain does not (yet, or any more) have all that a job needs; names what is missing."""
+
+
+def head_nodes(length: int, roots: tuple[Root, ...]) -> tuple[Node, ...]:
+    """The roots of a plan's head as tree nodes."""
+    return tuple(
+        Node(index, root.size, root.hash) for index, root in zip(flat.full_roots(2 * length), roots, strict=True)
+    )
+
+
+async def read_job(client: ChainClient, at: bytes, number: int, copy: Copy, plan: Plan) -> SegmentJob:
+    """The job of a copy's current segment at a block. Raises JobError."""
+    if copy.current is None or copy.encoder is None:
+        raise JobError(f"copy {number} has no segment in the making")
+    storage = client.storage
+    segment, modulus = await storage.segment(copy.current, at), await storage.modulus(copy.current, at)
+    roots = await storage.roots(copy.plan, at)
+    parties = await storage.peers_of([copy.encoder, copy.hoster], at)
+    if segment is None or modulus is None or segment.salt is None:
+        raise JobError(f"segment {copy.current} of copy {number} has no salt yet")
+    if roots is None or len(parties) < 2:
+        raise JobError(f"plan {copy.plan}, or a party of copy {number}, is not on the chain")
+
+    def party(account: bytes) -> Party:
+        return Party(account, parties[account].swarm_key, parties[account].statement_key)
+
+    return _job(client.genesis, number, copy, plan, segment, modulus, roots, party(copy.encoder), party(copy.hoster))
+
+
+def _job(
+    genesis: bytes,
+    number: int,
+    copy: Copy,
+    plan: Plan,
+    segment: Segment,
+    modulus: bytes,
+    roots: tuple[Root, ...],
+    encoder: Party,
+    hoster: Party,
+) -> SegmentJob:
+    assert copy.current is not None
+    assert segment.salt is not None
+    return SegmentJob(
+        genesis=genesis,
+        plan=copy.plan,
+        copy=number,
+        segment=copy.current,
+        feed_key=plan.feed,
+        head=Head(plan.head.fork, plan.head.length, plan.head.tree_hash),
+        roots=head_nodes(plan.head.length, roots),
+        ranges=tuple(BlockRange(r.start, r.end, r.first_byte, r.bytes) for r in plan.ranges),
+        first_byte=segment.first_byte,
+        encoder=encoder,
+        hoster=hoster,
+        modulus=modulus,
+        salt=segment.salt,
+        profile=segment.profile,
+    )

@@ -1,0 +1,70 @@
+"""Which copies of the chain matter to a peer, block after block, without reading all of them each time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import structlog
+
+from service.chain_client import Block, ChainError, Follower, Storage, WrongChain
+from service.chain_client.pallet.types import Copy, CopyState
+
+log = structlog.get_logger(__name__)
+
+IsMine = Callable[[int, Copy], bool]
+MAX_BEHIND = 2
+
+
+class CopyWatch:
+    """Copies for which `mine` holds; others are looked at again as long as they are in the making."""
+
+    def __init__(self, storage: Storage, mine: IsMine) -> None:
+        self._storage, self._mine = storage, mine
+        self._watched: set[int] = set()
+        self._next: int | None = None
+
+    @property
+    def next(self) -> int:
+        """The first number that no copy has had yet at the block that was read last."""
+        return self._next or 0
+
+    async def copies(self, at: bytes) -> dict[int, Copy]:
+        """The copies that are ours at a block."""
+        following = await self._storage.next_copy(at)
+        if self._next is None:
+            found = await self._storage.all_copies(at)
+        else:
+            found = await self._storage.copies_of(sorted(self._watched | set(range(self._next, following))), at)
+        self._next = following
+        mine = {number: copy for number, copy in found.items() if self._mine(number, copy)}
+        open_ones = {n for n, copy in found.items() if copy.state not in (CopyState.ACTIVE, CopyState.ENDED)}
+        self._watched = open_ones | set(mine)
+        return mine
+
+
+async def latest_blocks(follower: Follower) -> AsyncIterator[Block]:
+    """Finalized blocks from the present one on; a reader who falls behind goes on at the latest: the state says all."""
+    await follower.wait_for(0)
+    assert follower.latest is not None
+    yield follower.latest
+    blocks = follower.blocks()
+    async for block in blocks:
+        latest = follower.latest
+        if block.discarded:
+            continue  # its state, too, is gone
+        if latest is not None and latest.number > block.number + MAX_BEHIND:
+            blocks.skip_to(latest)
+            yield latest
+        else:
+            yield block
+
+
+async def each_block(follower: Follower, step: Callable[[Block], Awaitable[None]]) -> None:
+    """Take a step with each finalized block; one whose state cannot be read is left to the next. Raises WrongChain."""
+    async for block in latest_blocks(follower):
+        try:
+            await step(block)
+        except WrongChain:
+            raise
+        except ChainError as error:
+            log.warning("the chain cannot be read", block=block.number, error=f"{type(error).__name__}: {error}")

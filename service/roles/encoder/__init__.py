@@ -1,0 +1,1 @@
+"""The encoder: makes a copy's sectors with a fresh key and streams them to the hoster."""

@@ -1,0 +1,155 @@
+"""The encoder as a pure machine: which of its copies needs a key, a begin, sectors, a confirmation, or to be forgotten.
+
+    Assigned ─ MakeKey ─ BeginSegment ─▶ Begun ─ (salt) ─▶ Encoding ─ EncodeSegment … receipt ─▶ (the hoster confirms)
+                                        └─ ConfirmByEncoder after a grace ─▶ confirmed ─ EraseKey
+
+The order is security: the plan's head is on the chain before there is a modulus, the modulus before the salt is drawn, and
+only then is anything encoded. The key is on the disk before its modulus is on the chain, so that a crash between any two
+steps needs no second begin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from service.chain_client.pallet.types import Copy, CopyState, Encoder, Plan
+from service.protocols.copy.messages import Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderTerms:
+    """What an encoder asks, in the smallest unit per GiB."""
+
+    ask: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """A private modulus on this disk: for which segment of which copy (counted from 0), and what it led to."""
+
+    copy: int
+    ordinal: int
+    modulus: bytes
+    receipt: Receipt | None = None
+    receipt_block: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderFacts:
+    """All that a decision rests on, at one finalized block.
+
+    `reachable` are the copies whose plan's head somebody serves; copies from `next_copy` on are not made yet. Block `seen`
+    was final before this run began.
+    """
+
+    now: int
+    account: bytes
+    terms: EncoderTerms
+    offer: Encoder | None
+    next_copy: int
+    seen: int
+    copies: Mapping[int, Copy]
+    plans: Mapping[int, Plan]
+    keys: tuple[KeyRecord, ...] = ()
+    moduli: Mapping[int, bytes] = field(default_factory=dict)
+    reachable: frozenset[int] = frozenset()
+    confirm_grace: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class OfferEncoding:
+    """Offer, or renew what the rules have ended."""
+
+    terms: EncoderTerms
+
+
+@dataclass(frozen=True, slots=True)
+class FetchHead:
+    """Reach somebody who serves the feed, so that the head of the copy's plan is here."""
+
+    copy: int
+    plan: int
+
+
+@dataclass(frozen=True, slots=True)
+class MakeKey:
+    """Make a private modulus and put it on the disk."""
+
+    copy: int
+    ordinal: int
+
+
+@dataclass(frozen=True, slots=True)
+class BeginSegment:
+    """Commit the modulus on the chain."""
+
+    copy: int
+    modulus: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EncodeSegment:
+    """Encode for the hoster until it has signed the whole segment."""
+
+    copy: int
+    segment: int
+    ordinal: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmByEncoder:
+    """Confirm with the hoster's signature, as the hoster has not."""
+
+    copy: int
+    segment: int
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class EraseKey:
+    """Erase a private modulus that can be of no more use; its segment is confirmed and finalized, or lost."""
+
+    copy: int
+    ordinal: int
+    last: bool
+
+
+EncoderAction = OfferEncoding | FetchHead | MakeKey | BeginSegment | EncodeSegment | ConfirmByEncoder | EraseKey
+
+
+def decide(facts: EncoderFacts) -> list[EncoderAction]:
+    """What an encoder does now."""
+    keys = {(key.copy, key.ordinal): key for key in facts.keys}
+    actions: list[EncoderAction] = []
+    for number, copy in sorted(facts.copies.items()):
+        if copy.encoder == facts.account:
+            actions += _about(facts, number, copy, keys.get((number, len(copy.segments))))
+    for key in facts.keys:
+        if key.copy >= facts.next_copy or facts.now < facts.seen:
+            continue  # a node that synchronises shows states in which the copy, or our part in it, does not exist yet
+        held = facts.copies.get(key.copy)
+        mine = held is not None and held.encoder == facts.account
+        if held is None or not mine or key.ordinal < len(held.segments):
+            actions.append(EraseKey(key.copy, key.ordinal, not mine))
+    if facts.offer is None or not facts.offer.open:
+        actions.append(OfferEncoding(facts.terms))
+    return actions
+
+
+def _about(facts: EncoderFacts, number: int, copy: Copy, key: KeyRecord | None) -> list[EncoderAction]:
+    ordinal = len(copy.segments)
+    if copy.state is CopyState.ASSIGNED:
+        if number not in facts.reachable:
+            return [FetchHead(number, copy.plan)]
+        return [MakeKey(number, ordinal) if key is None else BeginSegment(number, key.modulus)]
+    if copy.state is not CopyState.ENCODING or copy.current is None or key is None:
+        return []
+    if facts.moduli.get(copy.current) != key.modulus:
+        return []
+    receipt = key.receipt
+    if receipt is None:
+        return [EncodeSegment(number, copy.current, ordinal)]
+    if key.receipt_block is not None and facts.now >= key.receipt_block + facts.confirm_grace:
+        return [ConfirmByEncoder(number, copy.current, receipt)]
+    return []

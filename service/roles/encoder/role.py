@@ -1,0 +1,301 @@
+"""The encoder: follows the chain, makes keys, begins segments, encodes them for their hosters, and forgets the keys."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Hashable
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from service.chain_client import Block, CursorStore
+from service.chain_client.pallet import calls
+from service.chain_client.pallet.types import Copy, CopyState, Plan
+from service.encoding import PrivateKey
+from service.encoding.progress import Progress
+from service.hypercore.net import Connection
+from service.protocols.copy import messages as m
+from service.protocols.copy.feeder import TreePoint
+from service.protocols.copy.job import SegmentJob
+from service.protocols.copy.stream import Head, Position
+
+from ..common.context import Context
+from ..common.feed_window import open_feed
+from ..common.offers import Offers
+from ..common.runner import Runner, submitted
+from ..common.segment_jobs import read_job
+from ..common.watch import CopyWatch, each_block
+from ..hoster.sectors import make_directories, sync_directory
+from .decisions import (
+    BeginSegment,
+    ConfirmByEncoder,
+    EncoderAction,
+    EncoderFacts,
+    EncodeSegment,
+    EraseKey,
+    FetchHead,
+    KeyRecord,
+    MakeKey,
+    OfferEncoding,
+    decide,
+)
+from .send import Point, Work, send_copy
+
+log = structlog.get_logger(__name__)
+
+PROFILE = 1
+TELL_SECONDS = 0.5
+
+
+class EncoderRole:
+    """One encoder; :meth:`run` until it is cancelled."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._runner = Runner("encoder")
+        self._offers = Offers(context.client, context.signer)
+        self._reachable: set[int] = set()
+        self._told = 0.0
+        self._lost: set[int] = set()
+        with context.database.transaction() as db:
+            seen = CursorStore(db).load(context.client.genesis)  # it moves with the block in which a copy becomes ours
+        self._seen = 0 if seen is None else seen.number
+        account = context.signer.account
+        self._watch = CopyWatch(
+            context.client.storage, lambda number, copy: copy.encoder == account or number in self._keyed()
+        )
+
+    def attach(self, connection: Connection) -> None:
+        """An encoder dials; nobody has anything to ask of it."""
+
+    # ---- keys
+
+    def _keyed(self) -> set[int]:
+        return {row[0] for row in self._context.database.rows("SELECT DISTINCT copy FROM encoding")}
+
+    def _key_path(self, copy: int, ordinal: int) -> Path:
+        return self._context.directory / "keys" / f"{copy}-{ordinal}.key"
+
+    def _records(self) -> tuple[KeyRecord, ...]:
+        rows = self._context.database.rows(
+            "SELECT copy, ordinal, modulus, receipt_sectors, receipt_root, receipt_signature, receipt_block FROM encoding"
+        )
+        return tuple(
+            KeyRecord(copy, ordinal, modulus, None if sectors is None else m.Receipt(sectors, root, signature), block)
+            for copy, ordinal, modulus, sectors, root, signature, block in rows
+        )
+
+    def _make_key(self, copy: int, ordinal: int) -> None:
+        """Key first, then its record: a key without a record is overwritten, its modulus is on no chain.
+
+        One with a record stays, whoever asks for another: its modulus may be on the chain.
+        """
+        if any((record.copy, record.ordinal) == (copy, ordinal) for record in self._records()):
+            return
+        key = PrivateKey.generate()
+        path = self._key_path(copy, ordinal)
+        make_directories(path.parent)
+        temporary = path.with_suffix(".new")
+        temporary.unlink(missing_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(key.to_bytes())
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        sync_directory(path.parent)
+        self._context.database.execute(
+            "INSERT OR REPLACE INTO encoding (copy, ordinal, modulus) VALUES (?, ?, ?)", (copy, ordinal, key.modulus)
+        )
+
+    def _erase_key(self, copy: int, ordinal: int) -> None:
+        self._key_path(copy, ordinal).unlink(missing_ok=True)
+        self._context.database.execute("DELETE FROM encoding WHERE copy = ? AND ordinal = ?", (copy, ordinal))
+
+    # ---- the chain
+
+    async def run(self) -> None:
+        """Encode until cancelled."""
+        try:
+            await each_block(self._context.follower, self._step)
+        finally:
+            await self._runner.close()
+
+    async def _step(self, block: Block) -> None:
+        self._runner.look(block.number)
+        facts = await self._facts(block)
+        self._tell_lost(facts)
+        self._runner.apply(block.number, [self._task(action, facts, block) for action in decide(facts)])
+
+    def _tell_lost(self, facts: EncoderFacts) -> None:
+        """Nothing can be done for a segment whose key is lost, but its stall should not come as a surprise."""
+        ours = {key.modulus for key in facts.keys}
+        lost = {segment for segment, modulus in facts.moduli.items() if modulus not in ours}
+        for segment in sorted(lost - self._lost):
+            log.error("a segment in the making cannot be encoded: its private key is not on this disk", segment=segment)
+        self._lost = lost
+
+    async def _facts(self, block: Block) -> EncoderFacts:
+        client, account = self._context.client, self._context.signer.account
+        copies = await self._watch.copies(block.hash)
+        plans = await client.storage.plans_of({copy.plan for copy in copies.values()}, block.hash)
+        current = [copy.current for copy in copies.values() if copy.current is not None and copy.encoder == account]
+        return EncoderFacts(
+            now=block.number,
+            account=account,
+            terms=self._context.config.encoding,
+            offer=await client.storage.encoder(account, block.hash),
+            next_copy=self._watch.next,
+            seen=self._seen,
+            copies=copies,
+            plans=plans,
+            keys=await asyncio.to_thread(self._records),
+            moduli=await client.storage.moduli_of(current, block.hash),
+            reachable=frozenset(n for n, copy in copies.items() if copy.plan in self._reachable),
+            confirm_grace=self._context.config.confirm_grace,
+        )
+
+    def _task(
+        self, action: EncoderAction, facts: EncoderFacts, block: Block
+    ) -> tuple[Hashable, Callable[[], Awaitable[int | None]]]:
+        match action:
+            case OfferEncoding():
+                return "offer", self._offer
+            case FetchHead():
+                return ("head", action.plan), partial(self._fetch_head, action.plan, facts.plans[action.plan])
+            case MakeKey():
+                return ("key", action.copy, action.ordinal), partial(self._new_key, action)
+            case BeginSegment():
+                return ("begin", action.copy, action.modulus), partial(self._begin, action)
+            case EncodeSegment():
+                copy = facts.copies[action.copy]
+                return ("encode", action.segment), partial(self._encode, action, copy, facts.plans[copy.plan], block)
+            case ConfirmByEncoder():
+                copy = facts.copies[action.copy]
+                return ("confirm", action.segment), partial(self._confirm, action, copy, facts.plans[copy.plan], block)
+            case EraseKey():
+                return ("erase", action.copy, action.ordinal), partial(self._erase, action)
+
+    async def _offer(self) -> int | None:
+        context = self._context
+
+        async def held() -> bool:
+            offer = await context.client.storage.encoder(context.signer.account)
+            return offer is not None and offer.open
+
+        return await self._offers.send(calls.offer_encoding(context.config.encoding.ask), held)
+
+    async def _fetch_head(self, number: int, plan: Plan) -> int | None:
+        async with open_feed(self._context.store, self._context.transport, plan.feed) as feed:
+            await feed.reach(Head(plan.head.fork, plan.head.length, plan.head.tree_hash))
+        self._reachable.add(number)
+        return None
+
+    async def _new_key(self, action: MakeKey) -> int | None:
+        await asyncio.to_thread(self._make_key, action.copy, action.ordinal)
+        return None
+
+    async def _begin(self, action: BeginSegment) -> int | None:
+        async def held() -> bool:
+            copy = await self._context.client.storage.copy(action.copy)
+            return copy is None or copy.state is not CopyState.ASSIGNED or copy.encoder != self._context.signer.account
+
+        call = calls.begin_segment(action.copy, action.modulus, PROFILE)
+        block = await submitted(self._context.signer, call, held)
+        self._tell("begun", action.copy)
+        return block
+
+    async def _encode(self, action: EncodeSegment, copy: Copy, plan: Plan, block: Block) -> int | None:
+        context = self._context
+        job = await read_job(context.client, block.hash, action.copy, copy, plan)
+        path = self._key_path(action.copy, action.ordinal)
+        key = PrivateKey.from_bytes(await asyncio.to_thread(path.read_bytes))
+        async with open_feed(context.store, context.transport, job.feed_key) as feed:
+            await feed.reach(job.head)
+            connection = await context.transport.connect(job.hoster.swarm_key)
+            try:
+                channel = connection.open(m.PROTOCOL, m.channel_id(job.copy), m.encode_handshake(job.genesis))
+                m.check_handshake(await channel.opened(), job.genesis)
+                work = Work(
+                    key=key,
+                    pool=context.pool,
+                    feed=feed,
+                    sign=context.keys.sign_statement,
+                    point=self._point(action.copy, action.ordinal),
+                    keep_point=partial(self._keep_point, action.copy, action.ordinal),
+                    keep_receipt=partial(self._keep_receipt, action.copy, action.ordinal),
+                    on_progress=partial(self._progress, job),
+                    checkpoint_sectors=context.config.checkpoint_sectors,
+                )
+                await send_copy(channel, job, work)
+            finally:
+                connection.close("done")
+        log.info("segment encoded", copy=job.copy, segment=job.segment, sectors=job.sectors)
+        self._tell("encoded", job.copy, segment=job.segment)
+        return None
+
+    def _progress(self, job: SegmentJob, progress: Progress) -> None:
+        now = time.monotonic()
+        if now >= self._told + TELL_SECONDS or progress.done == progress.total:
+            self._told = now
+            self._tell(
+                "encoding",
+                job.copy,
+                segment=job.segment,
+                sectors=progress.done,
+                of=progress.total,
+                rate=progress.rate,
+                seconds_left=progress.seconds_left,
+            )
+
+    def _tell(self, event: str, copy: int, **more: object) -> None:
+        self._context.on_progress({"role": "encoder", "event": event, "copy": copy, **more})
+
+    def _point(self, copy: int, ordinal: int) -> Point | None:
+        row = self._context.database.row(
+            "SELECT sectors, block, offset, frontier FROM encoding WHERE copy = ? AND ordinal = ?", (copy, ordinal)
+        )
+        if row is None or row[3] is None:
+            return None
+        return Point(TreePoint(row[0], Position(row[1], row[2])), row[3])
+
+    def _keep_point(self, copy: int, ordinal: int, point: Point) -> None:
+        tree = point.tree
+        self._context.database.execute(
+            "UPDATE encoding SET sectors = ?, block = ?, offset = ?, frontier = ? WHERE copy = ? AND ordinal = ?",
+            (tree.sectors, tree.position.block, tree.position.offset, point.frontier, copy, ordinal),
+        )
+
+    def _keep_receipt(self, copy: int, ordinal: int, receipt: m.Receipt) -> None:
+        latest = self._context.follower.latest
+        self._context.database.execute(
+            "UPDATE encoding SET receipt_sectors = ?, receipt_root = ?, receipt_signature = ?, receipt_block = ?"
+            " WHERE copy = ? AND ordinal = ?",
+            (
+                receipt.sectors,
+                receipt.root,
+                receipt.signature,
+                0 if latest is None else latest.number,
+                copy,
+                ordinal,
+            ),
+        )
+
+    async def _confirm(self, action: ConfirmByEncoder, copy: Copy, plan: Plan, block: Block) -> int | None:
+        job = await read_job(self._context.client, block.hash, action.copy, copy, plan)
+
+        async def held() -> bool:
+            found = await self._context.client.storage.copy(action.copy)
+            return found is None or found.current != action.segment
+
+        receipt = action.receipt
+        call = calls.confirm_segment(action.copy, action.segment, job.length, receipt.root, receipt.signature)
+        return await submitted(self._context.signer, call, held)
+
+    async def _erase(self, action: EraseKey) -> int | None:
+        await asyncio.to_thread(self._erase_key, action.copy, action.ordinal)
+        log.info("private modulus erased", copy=action.copy, ordinal=action.ordinal)
+        return None

@@ -1,0 +1,231 @@
+"""The encoder's end of a copy connection: reads the feed, encodes, sends within the window, and comes back with a receipt."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import structlog
+
+from service.encoding import Frontier, PrivateKey
+from service.encoding.pool import CodecPool
+from service.encoding.progress import Progress
+from service.hypercore.net import Channel, ChannelClosed
+from service.hypercore.tree.proof import Request, UpgradeRequest
+from service.hypercore.wire.messages import encode_data
+from service.protocols.copy import messages as m
+from service.protocols.copy.feeder import Feeder, TreePoint
+from service.protocols.copy.job import SegmentJob, Sign, verify
+from service.protocols.copy.sender import Begin, CopySender, KeepReceipt
+from service.protocols.copy.stream import SECTOR, Position, StreamError
+
+from ..common.feed_window import FeedReader
+
+log = structlog.get_logger(__name__)
+
+KEEP_POINT_SECTORS = 4096
+SILENCE_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """How far the encoder's own tree is durable."""
+
+    tree: TreePoint
+    frontier: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one segment's encoding needs besides its job; `keep_point` and `keep_receipt` are durable on return."""
+
+    key: PrivateKey
+    pool: CodecPool
+    feed: FeedReader
+    sign: Sign
+    point: Point | None
+    keep_point: Callable[[Point], None]
+    keep_receipt: Callable[[m.Receipt], None]
+    on_progress: Callable[[Progress], None]
+    checkpoint_sectors: int = m.CHECKPOINT_SECTORS
+
+
+async def send_copy(channel: Channel, job: SegmentJob, work: Work) -> m.Receipt:
+    """Bring the hoster to hold and sign the whole segment; its receipt.
+
+    Raises PeerRefused, CopyRefused, StreamError, ChannelClosed, and what the feed raises.
+    """
+    sender = CopySender(job, work.sign, verify)
+    async with _patience("its state"):
+        begin = sender.receive(m.decode(*await channel.receive()))
+    assert isinstance(begin, Begin)
+    session = _Sending(channel, job, work, sender, begin)
+    listening = asyncio.create_task(session.listen())
+    sending = asyncio.create_task(session.send())
+    try:
+        await asyncio.wait({listening, sending}, return_when=asyncio.FIRST_COMPLETED)
+        if sending.done():
+            return sending.result()
+        listening.result()
+        raise ChannelClosed("the hoster left before its receipt")
+    except (m.CopyRefused, StreamError) as error:
+        with suppress(ChannelClosed):
+            await channel.send(*m.encode(m.Refusal(str(error)[:500])))
+        raise
+    finally:
+        for task in (listening, sending):
+            task.cancel()
+        await asyncio.gather(listening, sending, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _patience(what: str) -> AsyncIterator[None]:
+    """A hoster that is there and says nothing must not hold its encoder for ever. Raises ChannelClosed."""
+    try:
+        async with asyncio.timeout(SILENCE_SECONDS):
+            yield
+    except TimeoutError:
+        raise ChannelClosed(f"the hoster has not sent {what} within {SILENCE_SECONDS:.0f} s") from None
+
+
+class _Sending:
+    def __init__(self, channel: Channel, job: SegmentJob, work: Work, sender: CopySender, begin: Begin) -> None:
+        self._channel, self._job, self._work, self._sender, self._begin = channel, job, work, sender, begin
+        point = work.point if work.point is not None else self._first_point()
+        self._frontier = Frontier.from_bytes(job.ctx, point.frontier)
+        self._own = point.tree
+        self._feeder = Feeder(job, begin, point.tree)
+        self._pending = bytearray()
+        self._announced = begin.offset
+        self._kept = point.tree.sectors
+        self._checkpointed = begin.sectors
+        self._receipt: m.Receipt | None = None
+        self._news = asyncio.Event()
+
+    def _first_point(self) -> Point:
+        """An empty tree at the segment's first byte: the stream's start, or where the hoster stands before all sectors."""
+        begin = self._begin
+        if self._job.first_byte == 0:
+            position = self._job.stream.start
+        elif begin.sectors == 0:
+            position = Position(begin.block, begin.offset)
+        else:
+            raise m.CopyRefused(f"the hoster has {begin.sectors} sectors of a segment that was never begun here")
+        point = Point(TreePoint(0, position), Frontier(self._job.ctx).to_bytes())
+        self._work.keep_point(point)
+        return point
+
+    async def listen(self) -> None:
+        while True:
+            event = self._sender.receive(m.decode(*await self._channel.receive()))
+            if isinstance(event, KeepReceipt):
+                self._receipt = event.receipt
+                if event.whole:
+                    self._work.keep_receipt(event.receipt)
+            self._news.set()
+
+    async def send(self) -> m.Receipt:
+        job = self._job
+        await self._send(m.HeadProof(self._head()))
+        if self._feeder.next_block is not None:
+            stream = self._work.pool.encode(
+                self._plain(),
+                salt=job.salt,
+                key=self._work.key,
+                first_sector=self._feeder.first_sector,
+                sectors=job.sectors,
+            )
+            async with aclosing(stream):
+                async for run in stream:
+                    fed = self._feeder.run(run.first_sector, run.data)
+                    self._pending += fed.leaves
+                    for message in fed.messages:
+                        await self._send(message)
+                    self._keep(fed.point)
+                    self._work.on_progress(stream.progress)
+                    await self._maybe_checkpoint()
+        for message in self._feeder.finish():
+            await self._send(message)
+        self._take_leaves(job.sectors)
+        await self._acknowledged(job.sectors)
+        return await self._checkpoint(job.sectors)
+
+    def _head(self) -> bytes:
+        core, there = self._work.feed.core, self._begin.core_length
+        if there >= core.length:
+            return b""
+        request = Request(upgrade=UpgradeRequest(there, core.length - there), manifest=True)
+        return encode_data(1, core.prove(request))
+
+    async def _plain(self) -> AsyncIterator[bytes]:
+        feed = self._work.feed
+        while (block := self._feeder.next_block) is not None:
+            data = await feed.block(block, self._range_end(block))
+            wanted = self._feeder.siblings(block)
+            siblings = [feed.core.node(index) for index in wanted]
+            if None in siblings:
+                raise StreamError(f"block {block}: a node of its path is not here")
+            plain = self._feeder.block(block, data, [node for node in siblings if node is not None])
+            feed.used(block)
+            if plain:
+                yield plain
+
+    def _range_end(self, block: int) -> int:
+        number = self._job.stream.range_of(block)
+        return block + 1 if number is None else self._job.stream.ranges[number].end
+
+    async def _send(self, message: m.Message) -> None:
+        if isinstance(message, m.Sectors):
+            count = len(message.data) // SECTOR
+            await self._until(lambda: self._sender.room() >= count, "an acknowledgement")
+            self._sender.sent(message.first, count)
+        elif isinstance(message, m.Blocks):
+            self._announced += sum(block.length for block in message.blocks)
+        await self._channel.send(*m.encode(message))
+
+    async def _until(self, holds: Callable[[], bool], what: str) -> None:
+        while not holds():
+            self._news.clear()
+            async with _patience(what):
+                await self._news.wait()
+
+    async def _acknowledged(self, sectors: int) -> None:
+        await self._until(lambda: self._sender.acked >= sectors, "an acknowledgement")
+
+    # ---- the tree, and checkpoints over exactly what the hoster has stored
+
+    def _take_leaves(self, sectors: int) -> None:
+        count = (sectors - self._frontier.sectors) * SECTOR
+        if count > 0:
+            self._frontier.append(bytes(self._pending[:count]))
+            del self._pending[:count]
+
+    def _keep(self, tree: TreePoint) -> None:
+        if tree.sectors < self._kept + KEEP_POINT_SECTORS:
+            return
+        self._kept = tree.sectors
+        whole = Frontier.from_bytes(self._job.ctx, self._frontier.to_bytes())
+        whole.append(bytes(self._pending))
+        self._work.keep_point(Point(tree, whole.to_bytes()))
+
+    async def _maybe_checkpoint(self) -> None:
+        job = self._job
+        if self._announced >= job.first_byte + job.length:
+            return  # the hoster holds the whole segment, its padded sector included: only the last checkpoint fits
+        stored = (self._announced - job.first_byte) // SECTOR
+        if stored <= self._frontier.sectors:
+            return
+        self._take_leaves(min(stored, self._frontier.sectors + len(self._pending) // SECTOR))
+        if self._frontier.sectors == stored and stored >= self._checkpointed + self._work.checkpoint_sectors:
+            await self._acknowledged(stored)
+            await self._checkpoint(stored)
+            self._checkpointed = stored
+
+    async def _checkpoint(self, sectors: int) -> m.Receipt:
+        self._receipt = None
+        await self._channel.send(*m.encode(self._sender.checkpoint(sectors, self._frontier.root())))
+        await self._until(lambda: self._receipt is not None, "its receipt")
+        assert self._receipt is not None
+        return self._receipt

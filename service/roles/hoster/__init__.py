@@ -1,0 +1,1 @@
+"""The hoster: keeps encoded sectors, proves them to the chain, serves decoded blocks."""

@@ -1,0 +1,92 @@
+"""A hosted feed's blocks: where the hypercore that a hoster serves finds what its copies hold."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from service.encoding import EncodingError
+from service.hypercore import Core, CoreError
+from service.hypercore.crypto import leaf_node
+from service.hypercore.heads import Change, Dropped
+from service.protocols.copy.job import SegmentJob
+from service.protocols.copy.stream import CopyStream
+
+from .sectors import SectorsMissing
+from .store import HostedCopies
+
+log = structlog.get_logger(__name__)
+
+UNMARKED_AT_ONCE = 256
+
+
+class FeedBlocks:
+    """A core's blocks, decoded from the sectors of the copies that hold them, and checked against the core's tree."""
+
+    def __init__(self, core: Core, hosted: HostedCopies) -> None:
+        self._core, self._hosted = core, hosted
+        self._jobs: dict[int, SegmentJob] = {}
+        self.close = core.on_change(self._on_change)
+
+    def _on_change(self, change: Change) -> None:
+        """An encoder on this node drops what it fetched, also what has come into a copy meanwhile."""
+        if isinstance(change, Dropped) and any(
+            job.stream.spans(change.start, change.end) for job in self._jobs.values()
+        ):
+            asyncio.get_running_loop().call_soon(self.mark, change.start, change.end)
+
+    def mark(self, start: int, end: int) -> None:
+        """Let the core have those of these blocks that are stored in a copy."""
+        for copy, job in self._jobs.items():
+            if job.head.fork != self._core.fork:
+                continue  # what the new tree shares with the copy's is marked already, the rest is not in the core
+            segments = self._hosted.segments(copy)
+            reached = segments[-1].progress.position.block if segments else 0
+            for first, last in job.stream.spans(start, min(end, reached)):
+                self._core.mark(first, last)
+        self._core.flush()
+
+    def add(self, job: SegmentJob) -> None:
+        """Blocks of this copy's stream may be there."""
+        self._jobs[job.copy] = job
+
+    def drop(self, copy: int) -> None:
+        """They are there no more."""
+        self._jobs.pop(copy, None)
+
+    @property
+    def empty(self) -> bool:
+        """Whether no copy is left."""
+        return not self._jobs
+
+    def covers(self, block: int) -> bool:
+        """Whether some copy's plan holds the block."""
+        return any(job.stream.range_of(block) is not None for job in self._jobs.values())
+
+    def get(self, index: int) -> bytes | None:
+        """See :class:`BlockSource`; None when no copy gives the right bytes, with the reason in the log."""
+        for copy, job in self._jobs.items():
+            stream = CopyStream(job.ranges)
+            number = stream.range_of(index)
+            if number is None:
+                continue
+            try:
+                start, size = self._core.byte_range(index, job.head.length)
+                offset = stream.offset(number, start)
+                data = self._hosted.plain(copy, offset, offset + size)
+            except (SectorsMissing, EncodingError, CoreError) as error:
+                log.error("a block cannot be served", copy=copy, block=index, error=str(error))
+                continue
+            if leaf_node(index, data) == self._core.node(2 * index):
+                return data
+            log.error("the sectors of a block are damaged", copy=copy, block=index)
+        return None
+
+    async def unmark(self, start: int, end: int) -> None:
+        """Blocks that no copy holds any more are here no more; the core's own ones stay: an author may host its feed."""
+        for block in range(start, end):
+            if not self.covers(block) and self._core.raw(block) is None:
+                self._core.unmark(block, block + 1)
+            if block % UNMARKED_AT_ONCE == 0:
+                await asyncio.sleep(0)

@@ -1,0 +1,127 @@
+"""The hoster as a pure machine: what the chain says and what is stored here, in; what to do now, out.
+
+    copy:  Offered ─ decline? ─▶ Accepted ─▶ Assigned ─▶ Begun ─▶ Encoding ─ Confirm ─▶ Active ─▶ Ended ─ Forget
+    challenge:  issued ─ Answer (checked against the chain's roots first) ─▶ proved | missed
+
+Nothing is remembered between two decisions: after a restart the same facts give the same actions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from service.chain_client.pallet.types import Copy, CopyState, Hoster, Plan, Sample, StorageChallenge
+from service.protocols.copy.messages import Checkpoint
+from service.protocols.copy.stream import MAX_BLOCK
+
+DECLINES_PER_ERA = 8
+
+
+@dataclass(frozen=True, slots=True)
+class HosterTerms:
+    """What a hoster offers: bytes, and prices in the smallest unit per GiB·era and per GiB received."""
+
+    capacity: int
+    ask_disk: int
+    ask_receiving: int
+
+
+@dataclass(frozen=True, slots=True)
+class HosterFacts:
+    """All that a decision rests on, at one finalized block; copies from `next_copy` on are not made yet."""
+
+    now: int
+    era: int
+    terms: HosterTerms
+    offer: Hoster | None
+    next_copy: int
+    copies: Mapping[int, Copy]
+    plans: Mapping[int, Plan]
+    challenge: StorageChallenge | None
+    kept: frozenset[int] = frozenset()
+    checkpoints: Mapping[int, Checkpoint] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OfferHosting:
+    """Offer, or renew what the rules have ended."""
+
+    terms: HosterTerms
+
+
+@dataclass(frozen=True, slots=True)
+class DeclineCopy:
+    """Decline a copy that cannot be hosted."""
+
+    copy: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmSegment:
+    """Confirm a finished segment with the encoder's signature."""
+
+    copy: int
+    segment: int
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerChallenge:
+    """Open the samples of a storage challenge."""
+
+    issued: int
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetCopy:
+    """Delete what is kept of a copy that the chain knows no more."""
+
+    copy: int
+
+
+HosterAction = OfferHosting | DeclineCopy | ConfirmSegment | AnswerChallenge | ForgetCopy
+
+
+def decline_reason(plan: Plan) -> str | None:
+    """Why a plan must be declined, as far as the chain tells: a block of it is certainly over 1 MiB."""
+    for blocks in plan.ranges:
+        if blocks.bytes > (blocks.end - blocks.start) * MAX_BLOCK:
+            return f"blocks {blocks.start} to {blocks.end} have {blocks.bytes} bytes: one is over the limit of 1 MiB"
+    return None
+
+
+def decide(facts: HosterFacts) -> list[HosterAction]:
+    """What a hoster does now, most urgent first."""
+    actions: list[HosterAction] = []
+    if facts.challenge is not None:
+        actions.append(AnswerChallenge(facts.challenge.issued, tuple(facts.challenge.samples)))
+    for number, copy in sorted(facts.copies.items()):
+        action = _about(facts, number, copy)
+        if action is not None:
+            actions.append(action)
+    if facts.offer is None or not facts.offer.open:
+        actions.append(OfferHosting(facts.terms))
+    # a node that synchronises shows states in which what is kept here does not exist yet
+    gone = (number for number in facts.kept - facts.copies.keys() if number < facts.next_copy)
+    actions += [ForgetCopy(number) for number in sorted(gone)]
+    return actions
+
+
+def _about(facts: HosterFacts, number: int, copy: Copy) -> HosterAction | None:
+    plan = facts.plans.get(copy.plan)
+    if copy.state is CopyState.OFFERED and plan is not None and _may_decline(facts):
+        reason = decline_reason(plan)
+        return None if reason is None else DeclineCopy(number, reason)
+    if copy.state is CopyState.ENCODING and copy.current is not None:
+        checkpoint = facts.checkpoints.get(copy.current)
+        if checkpoint is not None:
+            return ConfirmSegment(number, copy.current, checkpoint)
+    return None
+
+
+def _may_decline(facts: HosterFacts) -> bool:
+    offer = facts.offer
+    return offer is not None and (offer.decline_era != facts.era or offer.declines < DECLINES_PER_ERA)

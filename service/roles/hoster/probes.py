@@ -1,0 +1,108 @@
+"""Both ends of the probe protocol on a connection: asking for one encoded sector, and showing it at a limited rate."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from service.encoding import EncodingError, Opening
+from service.hypercore.net import ChannelClosed, Connection
+from service.hypercore.net.connection import Channel
+from service.protocols.probe import messages as m
+
+from .sectors import SectorsMissing
+
+log = structlog.get_logger(__name__)
+
+MAX_QUESTIONS = 1024
+
+Open = Callable[[m.Ask], Awaitable[Opening]]
+Now = Callable[[], int]
+Holds = Callable[[m.Ask], bool]
+
+
+async def ask_sector(connection: Connection, genesis: bytes, ask: m.Ask) -> Opening:
+    """Ask a hoster for one encoded sector and its path; whether they are right is the caller's to check.
+
+    Raises ProbeRefused when the peer does not speak the protocol, breaks it, or refuses; ConnectionClosed.
+    """
+    channel = connection.open(m.PROTOCOL, None, m.encode_handshake(genesis))
+    try:
+        m.check_handshake(await channel.opened(), genesis)
+        await channel.send(*m.encode(ask))
+        answer = m.decode(*await channel.receive())
+    except ChannelClosed as error:
+        raise m.ProbeRefused(f"{connection}: {error}") from error
+    finally:
+        channel.close()
+    if isinstance(answer, m.Refusal):
+        raise m.ProbeRefused(f"{connection}: {answer.reason!r}")
+    if not isinstance(answer, m.Answer) or answer.ask != ask:
+        raise m.ProbeRefused(f"{connection} answered something else than sector {ask.sector} of segment {ask.segment}")
+    return answer.opening
+
+
+class ProbeService:
+    """The hoster's end: `attach` it to every connection.
+
+    `open_sector` gives a sector of an active copy, or raises SectorsMissing, EncodingError or OSError; `holds` says whether
+    the segment is one of that copy, which is here; `now` is the number of the last finalized block, by which the rate per
+    copy is counted.
+    """
+
+    def __init__(self, genesis: bytes, open_sector: Open, holds: Holds, now: Now) -> None:
+        self._genesis, self._open, self._holds, self._now = genesis, open_sector, holds, now
+        self._rate = m.RateLimit()
+
+    def attach(self, connection: Connection) -> None:
+        """Answer on this connection."""
+        connection.on_protocol(m.PROTOCOL, self._accept, self._serve)
+
+    def forget(self, copy: int) -> None:
+        """The copy is gone: its rate need not be counted any more."""
+        self._rate.forget(copy)
+
+    def _accept(self, connection: Connection, identifier: bytes | None, handshake: bytes) -> bytes | None:
+        try:
+            m.check_handshake(handshake, self._genesis)
+        except m.ProbeRefused as error:
+            log.info("probe refused", peer=str(connection), reason=str(error))
+            return None
+        return m.encode_handshake(self._genesis) if identifier is None else None
+
+    async def _serve(self, channel: Channel) -> None:
+        await channel.opened()
+        for _ in range(MAX_QUESTIONS):
+            kind, body = await channel.receive()
+            try:
+                question = m.decode(kind, body)
+            except m.ProbeRefused as error:
+                channel.connection.fail(str(error))
+                return
+            if not isinstance(question, m.Ask):
+                channel.connection.fail(f"message {kind} is not a question")
+                return
+            await channel.send(*m.encode(await self._answer(question, str(channel.connection))))
+
+    async def _answer(self, ask: m.Ask, peer: str) -> m.Message:
+        bound = log.bind(peer=peer, copy=ask.copy, segment=ask.segment, sector=ask.sector)
+        try:
+            opening = await self._open_within_rate(ask)
+        except m.ProbeRefused as error:
+            bound.info("probe refused", reason=str(error))
+            return m.Refusal(str(error))
+        except SectorsMissing as error:
+            bound.info("probe of what is not here", reason=str(error))
+            return m.Refusal(f"sector {ask.sector} of segment {ask.segment} is not here")
+        except (EncodingError, OSError) as error:
+            bound.error("a stored sector is damaged or cannot be read", error=str(error))
+            return m.Refusal(f"sector {ask.sector} of segment {ask.segment} cannot be opened")
+        return m.Answer(ask, opening)
+
+    async def _open_within_rate(self, ask: m.Ask) -> Opening:
+        if not self._holds(ask):  # else any number for a copy would have a rate, and a count, of its own
+            raise SectorsMissing(f"segment {ask.segment} is not one of copy {ask.copy}, or not here")
+        if not self._rate.allow(ask.copy, self._now()):
+            raise m.ProbeRefused(f"sectors of copy {ask.copy} are asked for too often: try again in a few blocks")
+        return await self._open(ask)

@@ -1,0 +1,139 @@
+"""The hoster's end of a copy connection: carries out what the receiving machine decides, on a real channel and a real disk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from service.encoding.pool import CodecPool
+from service.encoding.treefile import TreeFile
+from service.hypercore import CodecError, Core, CoreError, ProofError
+from service.hypercore.net import Channel
+from service.hypercore.wire.messages import decode_data
+from service.protocols.copy import messages as m
+from service.protocols.copy.job import SegmentJob, Sign, verify
+from service.protocols.copy.receiver import (
+    Action,
+    CompareRoot,
+    CopyReceiver,
+    Decode,
+    InstallHead,
+    KeepCheckpoint,
+    Send,
+    Store,
+    refusal,
+)
+from service.protocols.copy.stream import SECTOR
+
+from .store import HostedCopies, HostedSegment
+
+log = structlog.get_logger(__name__)
+
+OnStored = Callable[[SegmentJob, int], None]
+"""Called with the job and the sectors that are durable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Where a received segment goes."""
+
+    hosted: HostedCopies
+    core: Core
+    pool: CodecPool
+    sign: Sign
+    on_stored: OnStored
+
+
+async def receive_copy(channel: Channel, job: SegmentJob, shelf: Shelf) -> None:
+    """Receive one segment until the channel ends. Breaches of the protocol are told to the peer and logged."""
+    segment = await asyncio.to_thread(shelf.hosted.begin, job)
+    tree = await asyncio.to_thread(shelf.hosted.tree, segment)
+    bound = log.bind(peer=str(channel.connection), copy=job.copy, segment=job.segment)
+    try:
+        session = _Session(channel, job, shelf, tree, await _receiver(job, shelf, segment))
+        await session.run()
+    except m.CopyRefused as error:
+        bound.warning("copy refused", reason=str(error))
+        kind, body = m.encode(refusal(error))
+        await channel.send(kind, body)
+    finally:
+        tree.close()
+        channel.close()
+
+
+async def _receiver(job: SegmentJob, shelf: Shelf, segment: HostedSegment) -> CopyReceiver:
+    progress = segment.progress
+    start = job.first_byte + min(progress.sectors * SECTOR, job.length)
+    prefix = b""
+    if progress.position.offset < start:
+        prefix = await asyncio.to_thread(shelf.hosted.plain, job.copy, progress.position.offset, start)
+    return CopyReceiver(job, progress, prefix, shelf.sign, verify, shelf.core.length)
+
+
+class _Session:
+    def __init__(self, channel: Channel, job: SegmentJob, shelf: Shelf, tree: TreeFile, receiver: CopyReceiver) -> None:
+        self._channel, self._job, self._shelf, self._tree, self._receiver = channel, job, shelf, tree, receiver
+
+    async def run(self) -> None:
+        await self._perform(self._receiver.open())
+        while True:
+            message = m.decode(*await self._channel.receive())
+            if isinstance(message, m.Refusal):
+                log.warning("the encoder gave up", peer=str(self._channel.connection), reason=message.reason)
+                return
+            await self._perform(self._receiver.receive(message))
+
+    async def _perform(self, actions: list[Action]) -> None:
+        for action in actions:
+            if isinstance(action, Send):
+                await self._channel.send(*m.encode(action.message))
+            elif isinstance(action, InstallHead):
+                self._install(action.proof)
+            elif isinstance(action, Decode):
+                await self._perform(self._receiver.decoded(await self._decode(action)))
+            elif isinstance(action, Store):
+                await self._store(action)
+            elif isinstance(action, CompareRoot):
+                await self._perform(self._receiver.own_root(await asyncio.to_thread(self._tree.root)))
+            elif isinstance(action, KeepCheckpoint):
+                await asyncio.to_thread(self._shelf.hosted.keep_checkpoint, self._job, action.checkpoint)
+
+    async def _decode(self, action: Decode) -> bytes:
+        job = self._job
+        return await self._shelf.pool.decode_run(action.first, action.data, salt=job.salt, modulus=job.modulus)
+
+    def _install(self, body: bytes) -> None:
+        core, head = self._shelf.core, self._job.head
+        try:
+            if body and core.length < head.length:  # another copy's encoder may have shown it meanwhile
+                _, proof = decode_data(body)
+                core.apply(proof, keep=False)
+            if core.length < head.length or core.fork != head.fork:
+                raise m.CopyRefused(
+                    f"the head shown has {core.length} blocks at fork {core.fork}, the plan's {head.length} at {head.fork}"
+                )
+            for root in self._job.roots:
+                known = core.node(root.index)
+                if known is not None and known != root:
+                    raise m.CopyRefused(f"the head shown has another tree node {root.index} than the plan's")
+            core.keep_nodes(self._job.roots)
+            core.flush()
+        except (ProofError, CodecError, CoreError) as error:
+            raise m.CopyRefused(f"head: {error}") from error
+
+    async def _store(self, store: Store) -> None:
+        hosted, core = self._shelf.hosted, self._shelf.core
+        await asyncio.to_thread(hosted.store, self._job, store, self._tree)
+        core.keep_nodes(store.nodes)
+        for start, end in store.blocks:
+            core.mark(start, end)
+        core.flush()
+        await asyncio.to_thread(hosted.advance, self._job, store.progress)
+        for start, end in store.blocks:
+            core.mark(start, end)  # an encoder on this node may have dropped its own ones meanwhile
+        if core.dirty:
+            core.flush()
+        self._shelf.on_stored(self._job, store.progress.sectors)

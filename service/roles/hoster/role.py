@@ -1,0 +1,320 @@
+"""The hoster: follows the chain, takes copies in, confirms them, answers storage challenges, serves feeds and probes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from functools import partial
+
+import structlog
+
+from service.chain_client import Block
+from service.chain_client.pallet import calls
+from service.chain_client.pallet.types import Copy, CopyState, Plan, Sample
+from service.chain_client.pallet.types import Opening as ChainOpening
+from service.encoding import EncodingError, ModulusError, Opening, check_modulus
+from service.hypercore import Core
+from service.hypercore.net import Channel, Connection
+from service.protocols.copy import messages as m
+from service.protocols.copy.job import SegmentJob
+from service.protocols.probe.messages import Ask
+
+from ..common.context import Context
+from ..common.offers import Offers
+from ..common.runner import Runner, submitted
+from ..common.segment_jobs import JobError, read_job
+from ..common.watch import CopyWatch, each_block
+from .blocks import FeedBlocks
+from .decisions import (
+    AnswerChallenge,
+    ConfirmSegment,
+    DeclineCopy,
+    ForgetCopy,
+    HosterAction,
+    HosterFacts,
+    OfferHosting,
+    decide,
+)
+from .probes import ProbeService
+from .receive import Shelf, receive_copy
+from .sectors import SectorsMissing
+from .store import HostedCopies
+
+log = structlog.get_logger(__name__)
+
+
+class ChallengeFailed(Exception):
+    """A storage challenge that cannot be answered; names copy, segment and sector."""
+
+
+class HosterRole:
+    """One hoster; :meth:`run` until it is cancelled, :meth:`attach` to every connection."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._offers = Offers(context.client, context.signer)
+        self._hosted = HostedCopies(context.directory, context.database)
+        self._runner = Runner("hoster", longest=8)  # a disk repaired late in a proof window still answers
+        self._sources: dict[bytes, FeedBlocks] = {}
+        self._jobs: dict[int, SegmentJob] = {}
+        self._channels: dict[int, Channel] = {}
+        self._receiving: dict[int, asyncio.Lock] = {}
+        self._now = 0
+        account = context.signer.account
+        self._watch = CopyWatch(context.client.storage, lambda _, copy: copy.hoster == account)
+        self._probes = ProbeService(context.client.genesis, self._open_probe, self._holds, lambda: self._now)
+        self._roots: dict[int, tuple[int, bytes]] = {}
+        """Copy and root of each confirmed segment that is kept here."""
+        self._restore()
+
+    # ---- the chain
+
+    async def run(self) -> None:
+        """Host until cancelled."""
+        try:
+            await each_block(self._context.follower, self._step)
+        finally:
+            await self._runner.close()
+
+    async def _step(self, block: Block) -> None:
+        self._runner.look(block.number)
+        facts = await self._facts(block)
+        self._runner.apply(block.number, [self._task(action, facts) for action in decide(facts)])
+
+    async def _facts(self, block: Block) -> HosterFacts:
+        client, account = self._context.client, self._context.signer.account
+        self._now = block.number
+        copies = await self._watch.copies(block.hash)
+        plans = await client.storage.plans_of({copy.plan for copy in copies.values()}, block.hash)
+        offer = await client.storage.hoster(account, block.hash)
+        challenge = await client.storage.storage_challenge(account, block.hash)
+        await self._read_jobs(block, copies, plans)
+        await self._read_roots(block, copies)
+        kept = frozenset(await asyncio.to_thread(self._hosted.copies))
+        return HosterFacts(
+            now=block.number,
+            era=block.number // client.times.era,
+            terms=self._context.config.hosting,
+            offer=offer,
+            next_copy=self._watch.next,
+            copies=copies,
+            plans=plans,
+            challenge=challenge,
+            kept=kept,
+            checkpoints=await asyncio.to_thread(self._checkpoints, copies),
+        )
+
+    async def _read_jobs(self, block: Block, copies: dict[int, Copy], plans: dict[int, Plan]) -> None:
+        encoding = {number: copy for number, copy in copies.items() if copy.state is CopyState.ENCODING}
+        for number in self._jobs.keys() - encoding.keys():
+            del self._jobs[number]
+            channel = self._channels.get(number)
+            if channel is not None:
+                channel.close()  # the copy is confirmed, or somebody else's turn
+        for number, copy in encoding.items():
+            known = self._jobs.get(number)
+            if (known is not None and known.segment == copy.current) or copy.plan not in plans:
+                continue
+            try:
+                job = await read_job(self._context.client, block.hash, number, copy, plans[copy.plan])
+                check_modulus(job.modulus)
+            except (JobError, ModulusError) as error:
+                log.error("a segment cannot be received", copy=number, error=str(error))
+                continue
+            self._jobs[number] = job
+
+    async def _read_roots(self, block: Block, copies: dict[int, Copy]) -> None:
+        active = [part.segment for copy in copies.values() for part in copy.segments]
+        missing = [segment for segment in active if segment not in self._roots]
+        found = await self._context.client.storage.segments_of(missing, block.hash)
+        self._roots.update({number: (segment.copy, segment.root) for number, segment in found.items()})
+        for segment in self._roots.keys() - set(active):
+            del self._roots[segment]
+
+    def _checkpoints(self, copies: dict[int, Copy]) -> dict[int, m.Checkpoint]:
+        found = {}
+        for copy in copies.values():
+            segment = None if copy.current is None else self._hosted.segment(copy.current)
+            point = None if segment is None else segment.checkpoint
+            if segment is None or point is None:
+                continue
+            if point.sectors == segment.job.sectors == segment.progress.sectors:
+                found[segment.job.segment] = point
+        return found
+
+    def _task(self, action: HosterAction, facts: HosterFacts) -> tuple[Hashable, Callable[[], Awaitable[int | None]]]:
+        match action:
+            case OfferHosting():
+                return "offer", self._offer
+            case DeclineCopy():
+                return ("decline", action.copy), partial(self._decline, action)
+            case ConfirmSegment():
+                return ("confirm", action.segment), partial(self._confirm, action)
+            case AnswerChallenge():
+                return ("prove", action.issued), partial(self._prove, action)
+            case ForgetCopy():
+                return ("forget", action.copy), partial(self._forget, action.copy)
+
+    async def _offer(self) -> int | None:
+        terms, context = self._context.config.hosting, self._context
+
+        async def held() -> bool:
+            offer = await context.client.storage.hoster(context.signer.account)
+            return offer is not None and offer.open
+
+        call = calls.offer_hosting(terms.capacity, terms.ask_disk, terms.ask_receiving)
+        return await self._offers.send(call, held)
+
+    async def _decline(self, action: DeclineCopy) -> int | None:
+        log.warning("copy declined", copy=action.copy, reason=action.reason)
+        return await submitted(
+            self._context.signer, calls.decline_copy(action.copy), self._not_in(action.copy, CopyState.OFFERED)
+        )
+
+    def _not_in(self, number: int, state: CopyState) -> Callable[[], Awaitable[bool]]:
+        async def held() -> bool:
+            copy = await self._context.client.storage.copy(number)
+            return copy is None or copy.state is not state
+
+        return held
+
+    async def _confirm(self, action: ConfirmSegment) -> int | None:
+        segment = await asyncio.to_thread(self._hosted.segment, action.segment)
+        assert segment is not None
+        point = action.checkpoint
+
+        async def held() -> bool:
+            copy = await self._context.client.storage.copy(action.copy)
+            return copy is None or copy.current != action.segment
+
+        call = calls.confirm_segment(action.copy, action.segment, segment.job.length, point.root, point.signature)
+        block = await submitted(self._context.signer, call, held)
+        self._tell("confirmed", action.copy, segment=action.segment)
+        return block
+
+    async def _prove(self, action: AnswerChallenge) -> int | None:
+        openings = [await self._open_sample(sample) for sample in action.samples]
+
+        async def held() -> bool:
+            found = await self._context.client.storage.storage_challenge(self._context.signer.account)
+            return found is None or found.issued != action.issued
+
+        call = calls.submit_storage_proof(
+            action.issued, tuple(ChainOpening(one.data, one.siblings) for one in openings)
+        )
+        block = await submitted(self._context.signer, call, held)
+        log.info("storage proved", issued=action.issued, samples=len(action.samples))
+        return block
+
+    async def _open_sample(self, sample: Sample) -> Opening:
+        _, root = self._roots.get(sample.segment, (None, None))
+        if root is None:
+            segment = await self._context.client.storage.segment(sample.segment)
+            if segment is None:
+                raise ChallengeFailed(f"segment {sample.segment} of copy {sample.copy} is not on the chain")
+            root = segment.root
+        try:
+            return await asyncio.to_thread(self._hosted.open_sector, sample.segment, sample.sector, root)
+        except (SectorsMissing, EncodingError, OSError) as error:
+            raise ChallengeFailed(
+                f"storage challenge: copy {sample.copy}, segment {sample.segment}, sector {sample.sector}: {error}"
+            ) from error
+
+    async def _forget(self, copy: int) -> int | None:
+        segments = await asyncio.to_thread(self._hosted.segments, copy)
+        for segment in segments[:1]:
+            key = segment.job.feed_key
+            source = self._sources.get(key)
+            if source is None:
+                continue
+            source.drop(copy)
+            core = self._context.store.get(key)
+            for span in segment.job.ranges:
+                for start, end in core.ranges(span.start, span.end):
+                    await source.unmark(start, end)
+            core.flush()
+            if source.empty:
+                core.blocks = None
+                source.close()
+                del self._sources[key]
+        await asyncio.to_thread(self._hosted.forget, copy)
+        self._receiving.pop(copy, None)
+        self._probes.forget(copy)
+        log.info("copy forgotten", copy=copy)
+        return None
+
+    # ---- other peers
+
+    def attach(self, connection: Connection) -> None:
+        """Take copies and answer probes on this connection; feeds are served out of the node's store."""
+        connection.on_protocol(m.PROTOCOL, self._accept, self._receive)
+        self._probes.attach(connection)
+
+    def _accept(self, connection: Connection, identifier: bytes | None, handshake: bytes) -> bytes | None:
+        genesis = self._context.client.genesis
+        bound = log.bind(peer=str(connection))
+        try:
+            m.check_handshake(handshake, genesis)
+        except m.CopyRefused as error:
+            bound.warning("copy channel refused", reason=str(error))
+            return None
+        job = self._job_of(identifier)
+        if job is None or connection.remote_key != job.encoder.swarm_key:
+            bound.info("copy channel refused", reason="the peer is not the encoder of a copy that is wanted here now")
+            return None
+        return m.encode_handshake(genesis)
+
+    def _job_of(self, identifier: bytes | None) -> SegmentJob | None:
+        if identifier is None or len(identifier) != 8:
+            return None
+        return self._jobs.get(int.from_bytes(identifier, "little"))
+
+    async def _receive(self, channel: Channel) -> None:
+        await channel.opened()
+        job = self._job_of(channel.identifier)
+        if job is None:
+            return
+        before = self._channels.get(job.copy)
+        if before is not None:
+            before.close()  # the encoder came anew: what was under way on the old channel is sent again
+        self._channels[job.copy] = channel
+        core = self._serve(job)
+        context = self._context
+        shelf = Shelf(self._hosted, core, context.pool, context.keys.sign_statement, self._stored)
+        try:
+            # the old channel may be writing in a thread: two must never write the same files
+            async with self._receiving.setdefault(job.copy, asyncio.Lock()):
+                if not channel.is_closed:
+                    await receive_copy(channel, job, shelf)
+        finally:
+            if self._channels.get(job.copy) is channel:
+                del self._channels[job.copy]
+
+    def _stored(self, job: SegmentJob, sectors: int) -> None:
+        self._tell("stored", job.copy, segment=job.segment, sectors=sectors, of=job.sectors)
+
+    def _tell(self, event: str, copy: int, **more: object) -> None:
+        self._context.on_progress({"role": "hoster", "event": event, "copy": copy, **more})
+
+    def _restore(self) -> None:
+        for copy in self._hosted.copies():
+            for segment in self._hosted.segments(copy)[:1]:
+                core = self._serve(segment.job)
+                self._sources[core.key].mark(0, core.length)
+
+    def _serve(self, job: SegmentJob) -> Core:
+        core = self._context.store.get(job.feed_key)
+        source = self._sources.get(job.feed_key)
+        if source is None:
+            source = self._sources[job.feed_key] = FeedBlocks(core, self._hosted)
+            core.blocks = source
+        source.add(job)
+        return core
+
+    def _holds(self, ask: Ask) -> bool:
+        copy, _ = self._roots.get(ask.segment, (None, None))
+        return copy == ask.copy
+
+    async def _open_probe(self, ask: Ask) -> Opening:
+        _, root = self._roots[ask.segment]
+        return await asyncio.to_thread(self._hosted.open_sector, ask.segment, ask.sector, root)

@@ -1,0 +1,262 @@
+"""What a hoster keeps: encoded sectors, their trees and how far each segment has got; plaintext exists only on the way out."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from service.encoding import Opening, SectorDecoder
+from service.encoding.treefile import TreeFile
+from service.hypercore.crypto import Node
+from service.protocols.copy.job import Party, SegmentJob
+from service.protocols.copy.messages import Checkpoint
+from service.protocols.copy.receiver import Progress, Store
+from service.protocols.copy.stream import SECTOR, BlockRange, Head, Position
+
+from ..common.database import Database
+from .sectors import SectorFile, SectorsMissing, segment_path, tree_path
+
+_DECODERS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class HostedSegment:
+    """A segment of a hosted copy: its job, how far it is durable, and the encoder's last checkpoint."""
+
+    job: SegmentJob
+    progress: Progress
+    checkpoint: Checkpoint | None
+
+    @property
+    def end(self) -> int:
+        """Where its durable bytes end in the copy stream."""
+        return self.job.first_byte + min(self.progress.sectors * SECTOR, self.job.length)
+
+
+def job_to_json(job: SegmentJob) -> str:
+    """The job as it is kept in the database."""
+    return json.dumps(
+        {
+            "genesis": job.genesis.hex(),
+            "plan": job.plan,
+            "copy": job.copy,
+            "segment": job.segment,
+            "feed_key": job.feed_key.hex(),
+            "head": [job.head.fork, job.head.length, job.head.tree_hash.hex()],
+            "roots": [[node.index, node.size, node.hash.hex()] for node in job.roots],
+            "ranges": [[r.start, r.end, r.first_byte, r.bytes] for r in job.ranges],
+            "first_byte": job.first_byte,
+            "encoder": _party(job.encoder),
+            "hoster": _party(job.hoster),
+            "modulus": job.modulus.hex(),
+            "salt": job.salt.hex(),
+            "profile": job.profile,
+        }
+    )
+
+
+def _party(party: Party) -> list[str]:
+    return [party.account.hex(), party.swarm_key.hex(), party.statement_key.hex()]
+
+
+def job_from_json(text: str) -> SegmentJob:
+    """The inverse of `job_to_json`."""
+    fields: dict[str, Any] = json.loads(text)
+    fork, length, tree_hash = fields["head"]
+    return SegmentJob(
+        genesis=bytes.fromhex(fields["genesis"]),
+        plan=fields["plan"],
+        copy=fields["copy"],
+        segment=fields["segment"],
+        feed_key=bytes.fromhex(fields["feed_key"]),
+        head=Head(fork, length, bytes.fromhex(tree_hash)),
+        roots=tuple(Node(index, size, bytes.fromhex(digest)) for index, size, digest in fields["roots"]),
+        ranges=tuple(BlockRange(*numbers) for numbers in fields["ranges"]),
+        first_byte=fields["first_byte"],
+        encoder=Party(*(bytes.fromhex(key) for key in fields["encoder"])),
+        hoster=Party(*(bytes.fromhex(key) for key in fields["hoster"])),
+        modulus=bytes.fromhex(fields["modulus"]),
+        salt=bytes.fromhex(fields["salt"]),
+        profile=fields["profile"],
+    )
+
+
+class HostedCopies:
+    """The sectors of all copies that this hoster keeps. Every method blocks: call it in a thread."""
+
+    def __init__(self, directory: Path, database: Database) -> None:
+        self._directory = directory
+        self._db = database
+        self._lock = threading.RLock()
+        self._decoders: OrderedDict[int, SectorDecoder] = OrderedDict()
+
+    # ---- what is there
+
+    def segments(self, copy: int) -> list[HostedSegment]:
+        """The segments of a copy in the order of the stream."""
+        rows = self._db.rows(f"SELECT {_COLUMNS} FROM hosted WHERE copy = ?", (copy,))
+        return sorted((_hosted(row) for row in rows), key=lambda hosted: hosted.job.first_byte)
+
+    def segment(self, segment: int) -> HostedSegment | None:
+        """One segment, if we have begun it."""
+        row = self._db.row(f"SELECT {_COLUMNS} FROM hosted WHERE segment = ?", (segment,))
+        return None if row is None else _hosted(row)
+
+    def copies(self) -> list[int]:
+        """All copies of which anything is kept."""
+        return [row[0] for row in self._db.rows("SELECT DISTINCT copy FROM hosted ORDER BY copy")]
+
+    # ---- receiving
+
+    def begin(self, job: SegmentJob) -> HostedSegment:
+        """The segment as it stands, made ready to receive; created if it is new.
+
+        A segment in the making whose sectors are damaged or gone begins anew: its encoder still has the key.
+        """
+        with self._lock:
+            hosted = self.segment(job.segment)
+            if hosted is None:
+                self._insert(job)
+            else:
+                try:
+                    SectorFile(self._path(job)).prepare(hosted.progress.sectors)
+                    self._tree(hosted).close()
+                    return hosted
+                except SectorsMissing:
+                    self._restart(job)
+            SectorFile(self._path(job)).prepare(0)
+            TreeFile.create(tree_path(self._directory, job.copy, job.segment), job.ctx).close()
+            begun = self.segment(job.segment)
+            assert begun is not None
+            return begun
+
+    def _start(self, job: SegmentJob) -> Position:
+        earlier = [s for s in self.segments(job.copy) if s.job.first_byte < job.first_byte]
+        return earlier[-1].progress.position if earlier else job.stream.start
+
+    def _insert(self, job: SegmentJob) -> None:
+        start = self._start(job)
+        self._db.execute(
+            "INSERT INTO hosted (segment, copy, plan, job, sectors, block, offset) VALUES (?, ?, ?, ?, 0, ?, ?)",
+            (job.segment, job.copy, job.plan, job_to_json(job), start.block, start.offset),
+        )
+
+    def _restart(self, job: SegmentJob) -> None:
+        start = self._start(job)
+        SectorFile(self._path(job)).remove()
+        self._db.execute(
+            "UPDATE hosted SET sectors = 0, block = ?, offset = ?, checkpoint_sectors = NULL, checkpoint_root = NULL,"
+            " checkpoint_signature = NULL WHERE segment = ?",
+            (start.block, start.offset, job.segment),
+        )
+
+    def store(self, job: SegmentJob, store: Store, tree: TreeFile) -> None:
+        """Make a verified run durable: sectors and tree first, then the count that speaks of them."""
+        with self._lock:
+            if store.data:
+                SectorFile(self._path(job)).write(store.first, store.data)
+                tree.append(store.data)
+                tree.sync()
+
+    def advance(self, job: SegmentJob, progress: Progress) -> None:
+        """Make the new count durable; all that it covers must be."""
+        self._db.execute(
+            "UPDATE hosted SET sectors = ?, block = ?, offset = ? WHERE segment = ?",
+            (progress.sectors, progress.position.block, progress.position.offset, job.segment),
+        )
+
+    def keep_checkpoint(self, job: SegmentJob, checkpoint: Checkpoint) -> None:
+        """Make the encoder's signature durable."""
+        self._db.execute(
+            "UPDATE hosted SET checkpoint_sectors = ?, checkpoint_root = ?, checkpoint_signature = ? WHERE segment = ?",
+            (checkpoint.sectors, checkpoint.root, checkpoint.signature, job.segment),
+        )
+
+    def tree(self, hosted: HostedSegment) -> TreeFile:
+        """The tree over the durable sectors, for appending or opening; to be closed."""
+        return self._tree(hosted)
+
+    def _tree(self, hosted: HostedSegment) -> TreeFile:
+        job = hosted.job
+        path = tree_path(self._directory, job.copy, job.segment)
+        return TreeFile.open(path, job.ctx, hosted.progress.sectors, SectorFile(self._path(job)).read)
+
+    # ---- reading
+
+    def plain(self, copy: int, start: int, end: int) -> bytes:
+        """Bytes [start, end) of the copy stream, decoded; not checked against the feed.
+
+        Raises SectorsMissing when they are not (all) stored.
+        """
+        parts = []
+        for hosted in self.segments(copy):
+            first, last = max(start, hosted.job.first_byte), min(end, hosted.end)
+            if first < last:
+                parts.append(self._decode(hosted.job, first - hosted.job.first_byte, last - hosted.job.first_byte))
+        data = b"".join(parts)
+        if len(data) != end - start:
+            raise SectorsMissing(f"copy {copy}: bytes {start} to {end} of its stream are not all stored")
+        return data
+
+    def _decode(self, job: SegmentJob, start: int, end: int) -> bytes:
+        first, last = start // SECTOR, -(-end // SECTOR)
+        encoded = SectorFile(self._path(job)).read(first, last - first)
+        plain = self._decoder(job).decode(first, encoded)
+        return plain[start - first * SECTOR : end - first * SECTOR]
+
+    def _decoder(self, job: SegmentJob) -> SectorDecoder:
+        with self._lock:
+            decoder = self._decoders.pop(job.segment, None) or SectorDecoder(job.salt, job.modulus)
+            self._decoders[job.segment] = decoder
+            while len(self._decoders) > _DECODERS:
+                self._decoders.popitem(last=False)
+            return decoder
+
+    def decode(self, job: SegmentJob, first: int, data: bytes) -> bytes:
+        """Decode sectors that were received."""
+        return self._decoder(job).decode(first, data)
+
+    def open_sector(self, segment: int, sector: int, root: bytes) -> Opening:
+        """The opening of a stored sector, checked against the root that stands on the chain.
+
+        Raises SectorsMissing for a segment or file that is not there, EncodingError (DamagedSectors, DamagedTree, …)
+        when what is stored does not lead to the root.
+        """
+        with self._lock:
+            hosted = self.segment(segment)
+            if hosted is None:
+                raise SectorsMissing(f"segment {segment} is not stored here")
+            read = SectorFile(self._path(hosted.job)).read
+            path = tree_path(self._directory, hosted.job.copy, segment)
+            with TreeFile.open(path, hosted.job.ctx, hosted.progress.sectors, read, root) as tree:
+                return tree.open_sector(sector, read, root=root)
+
+    # ---- the end
+
+    def forget(self, copy: int) -> None:
+        """Delete a copy's sectors, trees and records; done when nothing can be asked of it any more."""
+        with self._lock:
+            for hosted in self.segments(copy):
+                SectorFile(self._path(hosted.job)).remove()
+                tree_path(self._directory, copy, hosted.job.segment).unlink(missing_ok=True)
+                self._decoders.pop(hosted.job.segment, None)
+            self._db.execute("DELETE FROM hosted WHERE copy = ?", (copy,))
+            folder = self._directory / "copies" / str(copy)
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+
+    def _path(self, job: SegmentJob) -> Path:
+        return segment_path(self._directory, job.copy, job.segment)
+
+
+_COLUMNS = "job, sectors, block, offset, checkpoint_sectors, checkpoint_root, checkpoint_signature"
+
+
+def _hosted(row: tuple[Any, ...]) -> HostedSegment:
+    text, sectors, block, offset, signed, root, signature = row
+    checkpoint = None if signed is None else Checkpoint(signed, root, signature)
+    return HostedSegment(job_from_json(text), Progress(sectors, Position(block, offset)), checkpoint)

@@ -1,0 +1,1 @@
+"""The sponsor: checks, publishes, ends and pays for plans."""

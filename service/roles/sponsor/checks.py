@@ -1,0 +1,249 @@
+"""What a plan must be before it is worth a transaction: head, ranges, terms and pot, checked as the chain checks them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from service import hypercore
+from service.chain_client.pallet.types import BlockRange, OpenedNode, Root, SignedHead, Terms, Times
+from service.hypercore.codec import CodecError
+from service.hypercore.core import Core
+from service.hypercore.crypto import HASH_BYTES, SIGNATURE_BYTES, Node, blake2b
+from service.hypercore.manifest import Authority, Manifest, ManifestError
+from service.hypercore.tree import flat
+
+from .ranges import RangeError, check_ranges, opened, tiles
+
+SECTOR = 256
+MAX_BLOCK = 1 << 20
+GIB_SECTORS = 1 << 22
+MAX_PLAN_BYTES = 256 << 30
+MAX_SAFE = (1 << 53) - 1
+MAX_AMOUNT = 10**24
+MAX_REPLICAS = 16
+REPORT_ERAS = 4
+
+_PRIME = (1 << 255) - 19
+_SMALL_ORDER = frozenset(number.to_bytes(32, "little") for number in (0, 1, _PRIME - 1, _PRIME, _PRIME + 1)) | {
+    bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"),
+    bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"),
+}
+
+
+class PublicationError(Exception):
+    """A plan, donation or claim that the chain would refuse; says which part of it and why."""
+
+
+class WrongFeedKey(PublicationError):
+    """The manifest does not belong to the feed's key, or is not one that the chain takes."""
+
+
+class BadHeadSignature(PublicationError):
+    """The head is not signed by the feed's author."""
+
+
+class SmallOrderKey(PublicationError):
+    """The author's key, or the point R of the signature, is of small order: anybody could have signed."""
+
+
+class BadHead(PublicationError):
+    """Fork, length, roots or sizes that no head can have."""
+
+
+class BadRanges(PublicationError):
+    """Ranges that no plan can have, or whose bytes the tree nodes do not prove."""
+
+
+class OversizedBlock(PublicationError):
+    """A block that no proof of a false encoding could carry: hosters decline such a plan."""
+
+
+class BadTerms(PublicationError):
+    """Replicas, prices or times outside of what the chain takes."""
+
+
+def is_small_order(point: bytes) -> bool:
+    """Whether an encoded ed25519 point is one of those that the chain refuses (exact-rules.md section 1)."""
+    return bytes((*point[:31], point[31] & 0x7F)) in _SMALL_ORDER
+
+
+def check_head(head: hypercore.SignedHead) -> SignedHead:
+    """The head as the chain takes it.
+
+    Raises WrongFeedKey, BadHead, SmallOrderKey or BadHeadSignature.
+    """
+    authority = _authority(head)
+    if not 0 <= head.fork <= MAX_SAFE or not 1 <= head.length <= MAX_SAFE or head.byte_length > MAX_SAFE:
+        raise BadHead(f"head of {head.length} blocks and {head.byte_length} bytes at fork {head.fork}: out of range")
+    if [root.index for root in head.roots] != flat.full_roots(2 * head.length):
+        raise BadHead(f"these are not the roots of a feed of {head.length} blocks")
+    if len(head.raw_signature) != SIGNATURE_BYTES:
+        raise BadHeadSignature(f"a signature has {SIGNATURE_BYTES} bytes, not {len(head.raw_signature)}")
+    signer = head.key if authority.compat else authority.manifest.signers[0].public_key
+    for point, name in ((signer, "the author's key"), (head.raw_signature[:HASH_BYTES], "the signature's point R")):
+        if is_small_order(point):
+            raise SmallOrderKey(f"{name} {point.hex()} is of small order")
+    if not authority.verify(head.roots, head.length, head.fork, authority.container(head.raw_signature)):
+        raise BadHeadSignature(
+            f"the head of {head.length} blocks at fork {head.fork} is not signed by the author of {head.key.hex()}"
+        )
+    roots = tuple(Root(root.hash, root.size) for root in head.roots)
+    manifest = b"" if authority.compat else authority.manifest.encode()
+    return SignedHead(head.key, manifest, head.fork, head.length, roots, head.raw_signature)
+
+
+def _authority(head: hypercore.SignedHead) -> Authority:
+    if len(head.key) != HASH_BYTES:
+        raise WrongFeedKey(f"a feed's key has {HASH_BYTES} bytes, not {len(head.key)}")
+    try:
+        manifest = None if head.manifest is None else Manifest.decode(head.manifest)
+        authority = Authority.of(head.key, manifest)
+    except (ManifestError, CodecError) as error:
+        raise WrongFeedKey(f"feed {head.key.hex()}: {error}") from error
+    manifest = authority.manifest
+    plain = Manifest(manifest.version, 1, manifest.signers)
+    if manifest.version > 1 or len(manifest.signers) != 1 or manifest != plain:
+        raise WrongFeedKey(f"feed {head.key.hex()}: the chain takes feeds of exactly one author only")
+    return authority
+
+
+def open_nodes(core: Core, ranges: Sequence[tuple[int, int]]) -> tuple[OpenedNode, ...]:
+    """The tree nodes that prove the ranges' bytes, out of a core that knows them.
+
+    Raises BadRanges; a replica that lacks nodes gets them with the blocks of `blocks_to_open`.
+    """
+    _check_ranges(ranges, core.length)
+    return tuple(_open(core, index) for index in opened(core.length, ranges))
+
+
+def _open(core: Core, index: int) -> OpenedNode:
+    known = core.node(index), core.node(flat.left_child(index)), core.node(flat.right_child(index))
+    node, left, right = known
+    if node is None or left is None or right is None:
+        raise BadRanges(f"tree node {index} or a child of it is not known here: fetch the feed, or its proofs, first")
+    return OpenedNode(index, node.size, left.hash, right.hash)
+
+
+def blocks_to_open(length: int, ranges: Sequence[tuple[int, int]]) -> list[int]:
+    """Blocks whose proofs together hold all nodes that `open_nodes` needs: few, whatever the feed's length."""
+    _check_ranges(ranges, length)
+    roots = set(flat.full_roots(2 * length))
+    found = {tile for start, end in ranges for tile in tiles(start, end)} - roots
+    return sorted(flat.left_span(tile) // 2 for tile in found)
+
+
+def check_blocks(core: Core, ranges: Sequence[tuple[int, int]]) -> None:
+    """Raises OversizedBlock when a block of the ranges is known to be over 1 MiB."""
+    for start, end in ranges:
+        found = core.block_over(MAX_BLOCK, start, end)
+        if found is not None:
+            raise OversizedBlock(
+                f"block {found[0]} of feed {core.key.hex()} has {found[1]} bytes: "
+                f"hosters decline a plan with a block of more than {MAX_BLOCK}"
+            )
+
+
+def _check_ranges(ranges: Sequence[tuple[int, int]], length: int) -> None:
+    try:
+        check_ranges(ranges, length)
+    except RangeError as error:
+        raise BadRanges(str(error)) from error
+
+
+def range_bytes(head: SignedHead, ranges: Sequence[tuple[int, int]], nodes: Sequence[OpenedNode]) -> list[int]:
+    """The bytes of each range, proven by exactly the nodes that the chain wants. Raises BadRanges."""
+    _check_ranges(ranges, head.length)
+    wanted = opened(head.length, ranges)
+    if [node.index for node in nodes] != wanted:
+        raise BadRanges(f"the ranges need the tree nodes {wanted!r:.200}, not {[n.index for n in nodes]!r:.200}")
+    sizes = _sizes(head, nodes)
+    return [sum(sizes[tile] for tile in tiles(start, end)) for start, end in ranges]
+
+
+def _sizes(head: SignedHead, nodes: Sequence[OpenedNode]) -> dict[int, int]:
+    """Sizes of roots and opened nodes, each proven by its own hash and by its parent's."""
+    known = {
+        index: Node(index, root.size, root.hash)
+        for index, root in zip(flat.full_roots(2 * head.length), head.roots, strict=True)
+    }
+    sizes = {index: root.size for index, root in known.items()}
+    expected = {index: root.hash for index, root in known.items()}
+    for node in sorted(nodes, key=lambda node: -flat.depth(node.index)):
+        digest = blake2b(b"\1" + node.size.to_bytes(8, "little") + node.left + node.right)
+        if expected.get(node.index) != digest or sizes.get(node.index, node.size) != node.size:
+            raise BadRanges(f"tree node {node.index} does not lead to a root of the head")
+        sizes[node.index] = node.size
+        for child, below in ((flat.left_child(node.index), node.left), (flat.right_child(node.index), node.right)):
+            expected[child] = below
+    for node in nodes:
+        left, right = sizes.get(flat.left_child(node.index)), sizes.get(flat.right_child(node.index))
+        if left is not None and right is not None and left + right != node.size:
+            raise BadRanges(f"tree node {node.index} has {node.size} bytes, its children {left} and {right}")
+        if (left or right or 0) > node.size:
+            raise BadRanges(f"tree node {node.index} has {node.size} bytes, fewer than a child of it")
+    return sizes
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """All arguments of `publish_plan`, checked; `bytes` are those of the copy stream."""
+
+    head: SignedHead
+    ranges: tuple[BlockRange, ...]
+    nodes: tuple[OpenedNode, ...]
+    terms: Terms
+    pot: int
+    bytes: int
+
+
+def least_pot(terms: Terms, sectors: int, times: Times) -> int:
+    """What publication must put into the pot: the reserves of all replicas, at the caps, for one era (section 6)."""
+    caps = (terms.max_ask_disk, terms.max_ask_encoding, terms.max_ask_receiving)
+    each = sum(-(-cap * sectors // GIB_SECTORS) for cap in caps) + REPORT_ERAS * times.seats * terms.report_price
+    return each * terms.replicas
+
+
+def check_terms(terms: Terms, times: Times, now: int) -> None:
+    """Raises BadTerms unless the chain takes these terms in the block after `now`."""
+    if not 1 <= terms.replicas <= MAX_REPLICAS:
+        raise BadTerms(f"{terms.replicas} replicas: a plan has 1 to {MAX_REPLICAS}")
+    for name, amount in _amounts(terms):
+        if not 0 <= amount <= MAX_AMOUNT:
+            raise BadTerms(f"{name}: {amount} is not an amount from 0 to {MAX_AMOUNT}")
+    last = now + times.plan_eras * times.era
+    if not now + 1 < terms.until <= last:
+        raise BadTerms(
+            f"a plan until block {terms.until}: it must end after block {now + 1}, by block {last} at the latest"
+        )
+
+
+def _amounts(terms: Terms) -> Iterator[tuple[str, int]]:
+    yield "cap for disk", terms.max_ask_disk
+    yield "cap for encoding", terms.max_ask_encoding
+    yield "cap for receiving", terms.max_ask_receiving
+    yield "price of a report", terms.report_price
+
+
+def prepare(
+    head: hypercore.SignedHead,
+    ranges: Sequence[tuple[int, int]],
+    nodes: Sequence[OpenedNode],
+    terms: Terms,
+    pot: int,
+    *,
+    times: Times,
+    now: int,
+) -> Publication:
+    """Check all that can be checked without the sponsor's account. Raises PublicationError, by its kinds."""
+    check_terms(terms, times, now)
+    signed = check_head(head)
+    total = sum(range_bytes(signed, ranges, nodes))
+    if not 1 <= total <= MAX_PLAN_BYTES:
+        raise BadRanges(f"the ranges have {total} bytes: a plan has 1 byte to 256 GiB")
+    least = least_pot(terms, -(-total // SECTOR), times)
+    if pot > MAX_AMOUNT:
+        raise BadTerms(f"a pot of {pot}: at most {MAX_AMOUNT} can be put into one")
+    if pot < least:
+        raise BadTerms(f"a pot of {pot}: the first era of {terms.replicas} copies of {total} bytes needs {least}")
+    return Publication(signed, tuple(BlockRange(start, end) for start, end in ranges), tuple(nodes), terms, pot, total)

@@ -1,0 +1,202 @@
+"""The sponsor's and the donors' part: publish a plan, add to its pot, end it, claim what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from service import hypercore
+from service.chain_client import BlockRef, ChainClient, Receipt, Signer
+from service.chain_client.errors import DispatchError
+from service.chain_client.pallet import calls
+from service.chain_client.pallet.events import PlanPublished
+from service.chain_client.pallet.types import OpenedNode, Plan, PlanState, Terms
+from service.chain_client.runtime.metadata import PALLET, Call
+from service.hypercore.core import Core, CoreError
+
+from .checks import (
+    MAX_AMOUNT,
+    BadHead,
+    BadHeadSignature,
+    BadRanges,
+    BadTerms,
+    PublicationError,
+    SmallOrderKey,
+    WrongFeedKey,
+    check_blocks,
+    open_nodes,
+    prepare,
+)
+
+EXISTENTIAL_DEPOSIT = 10**9
+PPM = 10**6
+
+
+class NoFunds(PublicationError):
+    """The account cannot spend that and keep the existential deposit."""
+
+
+class PlanRefused(PublicationError):
+    """The plan does not exist, is not ours, or is not in a state that allows it."""
+
+
+_KINDS: dict[str, type[PublicationError]] = {
+    "WrongFeedKey": WrongFeedKey,
+    "BadManifest": WrongFeedKey,
+    "BadSignature": BadHeadSignature,
+    "SmallOrderKey": SmallOrderKey,
+    "BadHead": BadHead,
+    "BadRanges": BadRanges,
+    "BadNodes": BadRanges,
+    "BadPlanSize": BadRanges,
+    "BadTerms": BadTerms,
+    "PotTooSmall": BadTerms,
+    "DonationTooSmall": BadTerms,
+    "AmountTooLarge": BadTerms,
+    "InsufficientBalance": NoFunds,
+    "NoSuchPlan": PlanRefused,
+    "NotSponsor": PlanRefused,
+    "PlanNotLive": PlanRefused,
+    "AlreadyEnding": PlanRefused,
+    "PotExhausted": PlanRefused,
+    "NotClaimable": PlanRefused,
+    "NoShares": PlanRefused,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A plan that stands on the finalized chain; `bytes` of its copy stream."""
+
+    plan: int
+    block: BlockRef
+    bytes: int
+
+
+async def publish_plan(
+    client: ChainClient,
+    signer: Signer,
+    core: Core,
+    terms: Terms,
+    pot: int,
+    ranges: Sequence[tuple[int, int]] | None = None,
+) -> Published:
+    """Publish a plan for block ranges [start, end) of a feed that is here (default: all of it).
+
+    Raises OversizedBlock, and what `publish_head` does.
+    """
+    if core.length == 0:
+        raise BadHead(f"feed {core.key.hex()} is empty, or nothing of it is here: there is no head to publish")
+    wanted = [(0, core.length)] if ranges is None else ranges
+    try:
+        head = core.head()
+    except CoreError as error:
+        raise WrongFeedKey(f"the chain takes feeds of exactly one author only: {error}") from error
+    nodes = open_nodes(core, wanted)
+    check_blocks(core, wanted)
+    return await publish_head(client, signer, head, wanted, nodes, terms, pot)
+
+
+async def publish_head(
+    client: ChainClient,
+    signer: Signer,
+    head: hypercore.SignedHead,
+    ranges: Sequence[tuple[int, int]],
+    nodes: Sequence[OpenedNode],
+    terms: Terms,
+    pot: int,
+) -> Published:
+    """Publish a plan; returns when it is finalized. `pot` in the smallest unit, `nodes` as of `open_nodes`.
+
+    Raises WrongFeedKey, BadHead, SmallOrderKey, BadHeadSignature, BadRanges, BadTerms and NoFunds before anything is
+    sent, ChainError.
+    """
+    best = await client.best()
+    wanted = prepare(head, ranges, nodes, terms, pot, times=client.times, now=best.number)
+    amounts = await client.storage.amounts(best.hash)
+    _check_donation(pot, amounts.min_donation)
+
+    async def held() -> bool:
+        # not before: a publication that was cut off, and is asked for again, has taken the money
+        await _check_funds(client, signer.account, pot + EXISTENTIAL_DEPOSIT + amounts.publish_fee, best)
+        return False
+
+    call = calls.publish_plan(wanted.head, wanted.ranges, wanted.nodes, wanted.terms, wanted.pot)
+    receipt = await _submit(signer, call, held)
+    plan = next(record.event.plan for record in receipt.events if isinstance(record.event, PlanPublished))
+    return Published(plan, receipt.block, wanted.bytes)
+
+
+async def donate(client: ChainClient, signer: Signer, plan: int, amount: int) -> BlockRef:
+    """Add to a live plan's pot; the finalized block. Raises BadTerms, PlanRefused, NoFunds, ChainError."""
+    best = await client.best()
+    found = await _live(client, plan, best)
+    _check_donation(amount, (await client.storage.amounts(best.hash)).min_donation)
+    value = await client.balance(client.pot_account(plan), best.hash) - EXISTENTIAL_DEPOSIT
+    if value <= 0 or value * PPM < found.shares:
+        raise PlanRefused(f"plan {plan}: its pot is as good as empty, a donation would buy next to everything")
+
+    async def held() -> bool:
+        await _check_funds(client, signer.account, amount, best)
+        return False
+
+    return (await _submit(signer, calls.donate(plan, amount), held)).block
+
+
+async def end_plan(client: ChainClient, signer: Signer, plan: int) -> BlockRef:
+    """Give notice for a plan of ours; the finalized block. Raises PlanRefused, ChainError."""
+    best = await client.best()
+    found = await _live(client, plan, best)
+    if found.sponsor != signer.account:
+        raise PlanRefused(f"plan {plan} was published by another account")
+    if found.ending:
+        raise PlanRefused(f"plan {plan} has been given notice already")
+    return (await _submit(signer, calls.end_plan(plan))).block
+
+
+async def claim_refund(client: ChainClient, signer: Signer, plan: int) -> BlockRef:
+    """Take our part of what an ended plan has left; the finalized block. Raises PlanRefused, ChainError."""
+    best = await client.best()
+    found = await _plan(client, plan, best)
+    if found.remainder is None:
+        raise PlanRefused(f"plan {plan}: what is left is fixed when it has ended and its last copy's records are gone")
+    if await client.storage.share(plan, signer.account, best.hash) is None:
+        raise PlanRefused(f"plan {plan}: this account has no share in it, or has claimed it")
+    return (await _submit(signer, calls.claim_refund(plan))).block
+
+
+async def _plan(client: ChainClient, plan: int, at: BlockRef) -> Plan:
+    found = await client.storage.plan(plan, at.hash) if 0 <= plan < 1 << 64 else None
+    if found is None:
+        raise PlanRefused(f"there is no plan {plan}")
+    return found
+
+
+async def _live(client: ChainClient, plan: int, at: BlockRef) -> Plan:
+    found = await _plan(client, plan, at)
+    if found.state is not PlanState.LIVE:
+        raise PlanRefused(f"plan {plan} has ended")
+    return found
+
+
+def _check_donation(amount: int, least: int) -> None:
+    if not least <= amount <= MAX_AMOUNT:
+        raise BadTerms(f"a donation of {amount}: the chain takes {least} to {MAX_AMOUNT}")
+
+
+async def _check_funds(client: ChainClient, account: bytes, needed: int, at: BlockRef) -> None:
+    free = await client.balance(account, at.hash)
+    if free - EXISTENTIAL_DEPOSIT < needed:
+        raise NoFunds(f"{needed} are needed, the account can spend {max(0, free - EXISTENTIAL_DEPOSIT)}")
+
+
+async def _submit(signer: Signer, call: Call, held: Callable[[], Awaitable[bool]] | None = None) -> Receipt:
+    try:
+        receipt = await signer.submit(call, held)
+    except DispatchError as error:
+        kind = _KINDS.get(error.name) if error.pallet == PALLET else None
+        if kind is None:
+            raise
+        raise kind(f"the chain refused {call}: {error}") from error
+    assert receipt is not None, "nothing holds already"
+    return receipt

@@ -1,0 +1,56 @@
+"""Which tree nodes `publish_plan` must open so that the chain knows the bytes of a plan's ranges (exact-rules.md section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from service.hypercore.tree import flat
+
+MAX_RANGES = 16
+
+
+class RangeError(Exception):
+    """Ranges that no plan can have; says which and why."""
+
+
+def check_ranges(ranges: Sequence[tuple[int, int]], length: int) -> None:
+    """Raises RangeError unless these block ranges are ascending, disjoint, not touching, inside the feed, and bounded
+    by even block indices or the feed's length."""
+    if not 1 <= len(ranges) <= MAX_RANGES:
+        raise RangeError(f"{len(ranges)} ranges: a plan has 1 to {MAX_RANGES}")
+    reached = -1
+    for start, end in ranges:
+        if not 0 <= start < end <= length:
+            raise RangeError(f"range {start} to {end} is empty or outside the feed of {length} blocks")
+        if start <= reached:
+            raise RangeError(f"range {start} to {end} does not lie behind the one before it, with a gap")
+        for bound in (start, end):
+            if bound % 2 and bound != length:
+                raise RangeError(f"range {start} to {end}: {bound} is neither even nor the feed's length {length}")
+        reached = end
+
+
+def tiles(start: int, end: int) -> Iterator[int]:
+    """The maximal full subtrees inside blocks [start, end), left to right, by their flat-tree index."""
+    while start < end:
+        height = (start & -start).bit_length() - 1 if start else (end - start).bit_length() - 1
+        while start + (1 << height) > end:
+            height -= 1
+        yield flat.index(height, start >> height)
+        start += 1 << height
+
+
+def opened(length: int, ranges: Sequence[tuple[int, int]]) -> list[int]:
+    """The nodes to open, ascending: each tile that is no root, and its ancestors up to the root."""
+    roots = set(flat.full_roots(2 * length))
+    wanted: set[int] = set()
+    for start, end in ranges:
+        for tile in tiles(start, end):
+            node = tile
+            if node in roots:
+                continue
+            while node not in roots:
+                wanted.add(node)
+                node = flat.parent(node)
+            wanted.add(node)
+    return sorted(wanted)

@@ -1,0 +1,1 @@
+"""A peer's keys and where they lie."""

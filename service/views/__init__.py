@@ -1,0 +1,1 @@
+"""What commands and pages show of the chain's state, as plain JSON values."""

@@ -1,0 +1,62 @@
+"""A plan as it stands on the chain, for people and other programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from service.chain_client import ChainClient
+from service.chain_client.pallet.types import Copy, Segment
+from service.roles.sponsor.plans import EXISTENTIAL_DEPOSIT
+from service.vault.keyfile import ss58
+
+
+async def show_plan(client: ChainClient, plan: int, at: bytes | None = None) -> dict[str, Any] | None:
+    """The object of `datdot plan show`; None when there is no such plan. ``at``: a block, None the best one."""
+    if at is None:
+        at = (await client.best()).hash
+    found = await client.storage.plan(plan, at)
+    if found is None:
+        return None
+    copies = {number: copy for number, copy in (await client.storage.all_copies(at)).items() if copy.plan == plan}
+    wanted = [part.segment for copy in copies.values() for part in copy.segments]
+    wanted += [copy.current for copy in copies.values() if copy.current is not None]
+    segments = await client.storage.segments_of(wanted, at)
+    moduli = await client.storage.moduli_of(wanted, at)
+    balance = await client.balance(client.pot_account(plan), at)
+    return {
+        "plan": plan,
+        "feed": found.feed.hex(),
+        "state": found.state.value,
+        "pot": str(max(0, balance - EXISTENTIAL_DEPOSIT)),
+        "burned": str(found.burned),
+        "copies": [_show_copy(number, copy, segments, moduli) for number, copy in copies.items()],
+    }
+
+
+def _show_copy(number: int, copy: Copy, segments: dict[int, Segment], moduli: dict[int, bytes]) -> dict[str, Any]:
+    ids = [part.segment for part in copy.segments] + ([copy.current] if copy.current is not None else [])
+    return {
+        "copy": number,
+        "hoster": ss58(copy.hoster),
+        "encoder": ss58(copy.encoder or copy.encoders[-1]) if copy.encoder or copy.encoders else None,
+        "state": copy.state.value,
+        "strikes": copy.strikes,
+        "segments": [_show_segment(one, segments[one], moduli.get(one)) for one in ids if one in segments],
+    }
+
+
+def _show_segment(number: int, segment: Segment, modulus: bytes | None) -> dict[str, Any]:
+    return {
+        "segment": number,
+        "encoder": ss58(segment.encoder),
+        "profile": segment.profile,
+        "first_byte": segment.first_byte,
+        "bytes": segment.bytes,
+        "sectors": segment.sectors,
+        "root": segment.root.hex(),
+        "modulus": modulus.hex() if modulus is not None else None,
+        "salt": segment.salt.hex() if segment.salt is not None else None,
+        "length": segment.head.length,
+        "fork": segment.head.fork,
+        "tree_hash": segment.head.tree_hash.hex(),
+    }
