@@ -14,7 +14,7 @@ from pathlib import Path
 from service.chain_client import ChainClient
 from service.chain_client.pallet.types import CopyState, Terms
 from service.devnet.network import UNIT, Devnet, NetPeer
-from service.feeds import serving as author
+from service.feeds.imports import import_path
 from service.hypercore import Corestore
 from service.roles.sponsor import plans as sponsor
 from service.session import chain_session
@@ -55,7 +55,7 @@ async def _published(net: Devnet, client: ChainClient, size: int, report: Report
     source = net.directory / "source"
     source.write_bytes(os.urandom(size << 20))
     store = Corestore(net.peers[0].directory)
-    core = await author.import_path(store, source)
+    core = await import_path(store, source)
     await net.fund()
     await net.start_peers()
     await net.wait_for_offers(client)

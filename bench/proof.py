@@ -13,8 +13,8 @@ from runtime_mock.model.datdot.types import Peer
 from runtime_mock.model.storage import State
 from runtime_mock.node.chain import NEVER, Chain
 from runtime_mock.runtime import CODE
-from runtime_mock.state.state import Overlay
-from runtime_mock.wasm.wasm import WasmRuntime, default_cache
+from runtime_mock.state.overlay import Overlay
+from runtime_mock.wasm.runtime import WasmRuntime, default_cache
 from service.chain_client.pallet import calls, types
 from service.encoding import SECTOR, Opening, contract_id, derive_ctx, leaf_hash, node_hash, root_hash, verify_opening
 

@@ -12,8 +12,9 @@ from tempfile import TemporaryDirectory
 
 import structlog
 
+from service.address import ss58
 from service.chain_client import ChainClient, Follower, Signer, SignerBusy
-from service.vault.keyfile import KeyFile, ss58
+from service.vault.keyfile import KeyFile
 
 log = structlog.get_logger(__name__)
 

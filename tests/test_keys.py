@@ -11,7 +11,8 @@ import pytest
 from nacl.signing import VerifyKey
 from substrateinterface import Keypair
 
-from service.vault.keyfile import KeyFile, KeyFileError, account_id, ss58
+from service.address import account_id, ss58
+from service.vault.keyfile import KeyFile, KeyFileError
 
 ALICE = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY"
 FROZEN = {"version": 1, "account": "11" * 32, "swarm": "22" * 32, "statement": "33" * 32}

@@ -21,7 +21,7 @@ from .node.store import Store, StoreError
 from .rpc.methods import Node
 from .rpc.server import Server
 from .runtime import CODE, Runtime
-from .wasm.wasm import WasmRuntime, default_cache
+from .wasm.runtime import WasmRuntime, default_cache
 
 # a request that is still being sent or answered when the node stops is waited for that long
 LAST_ANSWER_SECONDS = 2.0

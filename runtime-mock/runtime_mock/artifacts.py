@@ -14,9 +14,9 @@ import cramjam
 
 from .chainspec import build_genesis, raw_spec
 from .codec import Reader
-from .state.state import Overlay
+from .state.overlay import Overlay
 from .state.trie import Trie
-from .wasm.wasm import COMPRESSED, WasmRuntime
+from .wasm.runtime import COMPRESSED, WasmRuntime
 
 WASM, SPEC, DIGEST = "datdot_runtime.compact.compressed.wasm", "chain-spec.json", "sources.sha256"
 METADATA = {14: "metadata.scale", 15: "metadata-v15.scale", 16: "metadata-v16.scale"}

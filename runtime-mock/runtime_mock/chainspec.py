@@ -13,7 +13,7 @@ from typing import Any
 
 from .codec import Reader, prefixed
 from .runtime import CODE, Runtime
-from .state.state import Overlay
+from .state.overlay import Overlay
 from .state.trie import Trie
 
 
@@ -105,7 +105,7 @@ def raw_spec(genesis: Trie, name: str, identifier: str, chain_type: str) -> dict
 
 def main() -> None:
     """Make a raw chain spec from a runtime's code."""
-    from .wasm.wasm import WasmRuntime
+    from .wasm.runtime import WasmRuntime
 
     parser = argparse.ArgumentParser(prog="python -m runtime_mock.chainspec", description=main.__doc__)
     parser.add_argument("wasm", type=Path)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from .codec import Reader
-from .state.state import Overlay
+from .state.overlay import Overlay
 
 # the storage key of the runtime itself
 CODE = b":code"

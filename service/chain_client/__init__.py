@@ -1,6 +1,7 @@
 """The chain as the service sees it: connection, follower, signer, and a typed face of the pallet."""
 
 from .block import Block, BlockRef, Header
+from .call import Call
 from .client import ChainClient
 from .errors import (
     ChainError,
@@ -18,7 +19,7 @@ from .errors import (
 from .follower import Blocks, CursorStore, Follower, following
 from .pallet import calls, events, types
 from .pallet.errors import PalletError
-from .runtime.metadata import Call, EventRecord, Runtime
+from .runtime.metadata import EventRecord, Runtime
 from .sent import Receipt
 from .signer import Signer
 from .storage import Storage

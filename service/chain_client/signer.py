@@ -18,6 +18,7 @@ import structlog
 from scalecodec.utils.ss58 import ss58_encode
 
 from .block import Block
+from .call import Call
 from .client import ChainClient
 from .errors import (
     ChainError,
@@ -32,7 +33,7 @@ from .errors import (
 )
 from .follower import Follower
 from .runtime.extrinsic import PERIOD, Mortality, extrinsic_hash, payload, signed, signer_of
-from .runtime.metadata import Call, EventRecord, Runtime
+from .runtime.metadata import EventRecord, Runtime
 from .sent import Receipt, Sent, SentTable
 
 log = structlog.get_logger(__name__)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
+from .call import PALLET
 from .errors import UnknownRuntime
 from .pallet.items import (
     AMOUNT,
@@ -52,7 +53,7 @@ from .pallet.types import (
     Times,
 )
 from .rpc import Rpc
-from .runtime.metadata import PALLET, Runtime
+from .runtime.metadata import Runtime
 
 T = TypeVar("T")
 PAGE = 500

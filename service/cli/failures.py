@@ -18,10 +18,11 @@ from service.chain_client import (
 from service.devnet.network import DevnetError
 from service.devnet.processes import ProcessFailed
 from service.feeds.archive.format import ArchiveError
-from service.feeds.fetch import ExportError, VerifyError
+from service.feeds.export import ExportError
+from service.feeds.verify import VerifyError
 from service.hypercore import CodecError, CoreError, CryptoError, ManifestError, ProofError, StorageError
 from service.hypercore.net import WireError
-from service.node.run import NodeError
+from service.node.settings import NodeError
 from service.roles.common.database import DatabaseError
 from service.roles.common.registration import RegistrationError
 from service.roles.sponsor.checks import (

@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from service.feeds import fetch as reader
-from service.feeds.imports import import_once
-from service.feeds.serving import check_apart
+from service.feeds.export import export_feed
+from service.feeds.fetch import fetch_feed
+from service.feeds.imports import check_apart, import_once
+from service.feeds.verify import verify_feed
 from service.hypercore import Core, Corestore, CryptoError, KeyPair, parse_key
 from service.hypercore.corestore import FILE
 from service.hypercore.net import Connection, Peer, Replication, TcpTransport
@@ -135,7 +136,7 @@ def verify(feed: Feed, directory: Directory, json: Json = False) -> None:
             store.check_file()
             core = known(store, wanted, directory)
             with bytes_progress(out, "verify") as show:
-                found = await reader.verify_feed(core, show)
+                found = await verify_feed(core, show)
             out.result(
                 {
                     "key": core.key.hex(),
@@ -202,7 +203,7 @@ def fetch(feed: Feed, directory: Directory, peer: Peers = None, key: Key = None,
 async def _fetch(out: Output, core: Core, peers: list[Peer], key: Path | None) -> None:
     async with TcpTransport(swarm_pair(key), peers) as transport:
         with bytes_progress(out, "fetch") as show:
-            await reader.fetch_feed(core, transport, None, show)
+            await fetch_feed(core, transport, None, show)
 
 
 @feed_app.command()
@@ -225,7 +226,7 @@ def export(
             if peers:
                 await _fetch(out, core, peers, key)
             with bytes_progress(out, "export") as show:
-                await reader.export_feed(core, target, show)
+                await export_feed(core, target, show)
             out.result({"key": core.key.hex(), "out": str(target), "byte_length": core.byte_length})
 
     run(out, main, lambda error: failure_of(error, str(target)))

@@ -11,7 +11,8 @@ import typer
 
 from service.devnet.demo import run_demo
 from service.devnet.network import BACKENDS, Devnet, run_devnet
-from service.node.run import ROLES, NodeSettings, run_node
+from service.node.run import run_node
+from service.node.settings import ROLES, NodeSettings
 
 from .failures import failure_of
 from .feed import parse_listen, parse_peers

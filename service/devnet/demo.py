@@ -16,16 +16,17 @@ from typing import Any
 
 from rich.console import Console
 
+from service.address import ss58
 from service.chain_client import Block, Blocks, ChainClient, ConnectionLost
 from service.chain_client.pallet import events
 from service.chain_client.pallet.types import CopyState, Terms, Verdict
-from service.feeds import fetch as reader
-from service.feeds import serving as author
+from service.feeds.export import export_feed
+from service.feeds.fetch import fetch_feed
+from service.feeds.imports import check_apart, import_path
 from service.hypercore import Core, Corestore, KeyPair
 from service.hypercore.net import TcpTransport
 from service.roles.sponsor import plans as sponsor
 from service.session import Session, chain_session
-from service.vault.keyfile import ss58
 from service.views.plan import show_plan
 
 from .network import Devnet, NetPeer
@@ -237,7 +238,7 @@ async def _clean_up(net: Devnet, where: Path, keep: bool) -> None:
 async def _job(demo: Demo, path: Path | None, where: Path) -> None:
     net, result = demo.net, demo.result
     if path is not None:
-        author.check_apart(path, where)
+        check_apart(path, where)
     async with AsyncExitStack() as stack:
         demo.view.say(f"starting the chain ({net.chain}) in {where}")
         await net.start_chain()
@@ -285,7 +286,7 @@ async def _work(demo: Demo, client: ChainClient, path: Path | None, where: Path)
         source = path if path is not None else await uninterrupted(asyncio.to_thread(repository_files, where / "input"))
         store = Corestore(net.peers[0].directory)
         stack.callback(store.close)
-        core = await author.import_path(store, source)
+        core = await import_path(store, source)
         result["feed"], result["bytes"] = core.key.hex(), core.byte_length
         demo.view.say(f"imported {source}: feed {core.key.hex()}, {core.length} blocks, {core.byte_length} bytes")
         await starting
@@ -349,12 +350,12 @@ async def _read_back(demo: Demo, key: bytes, source: Path, where: Path) -> None:
         core = store.get(key)
         start = time.monotonic()
         async with TcpTransport(KeyPair.generate(), hosters) as transport:
-            await reader.fetch_feed(core, transport)
+            await fetch_feed(core, transport)
         seconds = time.monotonic() - start
         demo.result["bytes_read_back"] = core.byte_length
         if target.exists():
             shutil.rmtree(target) if target.is_dir() else target.unlink()
-        await reader.export_feed(core, target)
+        await export_feed(core, target)
     finally:
         store.close()
     same = await asyncio.to_thread(lambda: digest(source) == digest(target))

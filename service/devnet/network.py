@@ -15,6 +15,7 @@ from typing import Any
 
 import structlog
 
+from service import durable
 from service.chain_client import ChainClient
 from service.chain_client.pallet import calls
 from service.hypercore.net import Peer
@@ -105,9 +106,7 @@ def kept_ports(path: Path, count: int) -> list[int]:
             pass
         raise DevnetError(f"{path} does not hold the ports of {count} peers: remove it to pick new ones")
     ports = free_ports(count)
-    written = path.with_suffix(".new")
-    written.write_text(json.dumps({"ports": ports}) + "\n")
-    written.replace(path)
+    durable.replace(path, (json.dumps({"ports": ports}) + "\n").encode(), mode=0o644)
     return ports
 
 

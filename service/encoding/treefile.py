@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 
+from service.durable import put_in_place, sync_directory, sync_file
+
 from .errors import DamagedSectors, DamagedTree, SectorError, TreeFileError
 from .merkle import HASH, Frontier, Opening, leaf_hashes, node_hash, parents, root_hash
 from .profiles import SECTOR
@@ -52,7 +54,7 @@ class TreeFile:
             raise TreeFileError(f"a context has {HASH} bytes, not {len(ctx)}")
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         os.pwrite(descriptor, _header(ctx), 0)
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
         return cls(path, descriptor, ctx)
 
     @classmethod
@@ -96,8 +98,7 @@ class TreeFile:
             if root is not None and tree.root() != root:
                 raise DamagedTree(f"the {sectors} sectors of {path.name} on disk do not lead to the root {root.hex()}")
             tree.sync()
-            os.replace(fresh, path)
-            _sync_directory(path.parent)
+            put_in_place(fresh, path)
         except BaseException:
             tree.close()
             fresh.unlink(missing_ok=True)
@@ -145,7 +146,7 @@ class TreeFile:
 
     def sync(self) -> None:
         """Returns once all that was appended survives a loss of power."""
-        os.fsync(self._descriptor)
+        sync_file(self._descriptor)
 
     def close(self) -> None:
         """Give back the file; the object is of no use afterwards."""
@@ -265,11 +266,3 @@ def _read(read: ReadSectors, first: int, count: int) -> bytes:
     if len(data) != count * SECTOR:
         raise DamagedSectors(first, count)
     return data
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

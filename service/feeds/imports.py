@@ -7,16 +7,19 @@ import fcntl
 import json
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
-from service.hypercore import Core, Corestore
+from service.durable import sync_file
+from service.hypercore.core import Core
+from service.hypercore.corestore import Corestore
 
-from .serving import ImportInterrupted, OnBytes, import_path
+from .archive.format import BLOCK_SIZE, ArchiveError, cut, pack, packed_size
+from .progress import OnBytes
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +51,7 @@ class _Note:
     def _replace(self, data: bytes) -> None:
         os.ftruncate(self.fd, 0)
         os.pwrite(self.fd, data, 0)
-        os.fsync(self.fd)
+        sync_file(self.fd)
 
 
 @asynccontextmanager
@@ -103,3 +106,72 @@ async def import_once(store: Corestore, directory: Path, path: Path, on_progress
             raise
         note.clear()
         return core
+
+
+BATCH_BYTES = 2 * 1024 * 1024
+
+
+class ImportInterrupted(Exception):
+    """A feed of that name holds something else than the beginning of what is imported; says from where on."""
+
+
+def check_apart(path: Path, directory: Path) -> None:
+    """Raises ArchiveError when ``directory``, in which secret keys lie, would be packed with ``path``."""
+    if directory.resolve().is_relative_to(path.resolve()):
+        raise ArchiveError(f"{path} holds {directory}: the secret keys that lie there would be published with it")
+
+
+async def import_path(
+    store: Corestore,
+    path: Path,
+    on_progress: OnBytes | None = None,
+    *,
+    name: str | None = None,
+    block_size: int = BLOCK_SIZE,
+) -> Core:
+    """Pack a file or a folder into a new feed of ours; durable on return. A failed import leaves no feed behind.
+
+    With a `name`, what was durable stays, and the same import goes on from there: blocks that are there are compared,
+    not written again. Raises ArchiveError for what cannot be packed, ImportInterrupted when the feed of that name holds
+    something else.
+    """
+    total = packed_size(path)
+    core = store.create() if name is None else store.named(name)
+    try:
+        await _import(core, path, cut(pack(path), block_size), total, on_progress)
+    except BaseException:
+        if name is None:
+            store.remove(core)
+        raise
+    return core
+
+
+async def _import(core: Core, path: Path, blocks: Iterator[bytes], total: int, on_progress: OnBytes | None) -> None:
+    done = 0
+    for index, batch in _batches(blocks):
+        there = max(0, min(len(batch), core.length - index))
+        for block, data in enumerate(batch[:there], index):
+            if core.get(block) != data:
+                raise ImportInterrupted(
+                    f"feed {core.key.hex()} holds something else than {path}, from block {block} on"
+                )
+        core.append(batch[there:])
+        done += sum(map(len, batch))
+        if on_progress is not None:
+            on_progress(done, total)
+        await asyncio.sleep(0)
+    if core.byte_length != done:
+        raise ImportInterrupted(f"feed {core.key.hex()} holds {core.byte_length} bytes, {path} has {done} packed")
+
+
+def _batches(blocks: Iterator[bytes]) -> Iterator[tuple[int, list[bytes]]]:
+    """Blocks with the index of the first, as many as one transaction takes."""
+    index, batch, size = 0, list[bytes](), 0
+    for block in blocks:
+        batch.append(block)
+        size += len(block)
+        if size >= BATCH_BYTES:
+            yield index, batch
+            index, batch, size = index + len(batch), [], 0
+    if batch:
+        yield index, batch

@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from service.address import ss58
 from service.chain_client import (
     Block,
     BlockRef,
@@ -24,7 +25,6 @@ from service.chain_client.pallet import events
 from service.chain_client.pallet.events import Event
 from service.chain_client.pallet.types import Verdict
 from service.roles.common.database import Database
-from service.vault.keyfile import ss58
 
 log = structlog.get_logger(__name__)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -14,31 +13,26 @@ from typing import Any, Protocol
 import structlog
 
 from service.chain_client import ChainClient, Follower, Signer
+from service.durable import make_directories
 from service.encoding.pool import CodecPool
-from service.feeds.serving import AuthorRole
+from service.feeds.serving import FeedServer
 from service.hypercore import Corestore, KeyPair
 from service.hypercore.net import Connection, Peer, TcpTransport
 from service.roles.attester.role import AttesterRole
-from service.roles.common.context import Context, OnProgress, RolesConfig, no_progress
+from service.roles.common.context import Context, OnProgress, no_progress
 from service.roles.common.database import Database
 from service.roles.common.registration import register
+from service.roles.common.terms import RolesConfig
 from service.roles.encoder.role import EncoderRole
 from service.roles.hoster.role import HosterRole
-from service.roles.hoster.sectors import make_directories
-from service.vault.keyfile import KeyFile, KeyFileError
 
 from .journal import Journal
+from .settings import NodeError, NodeSettings, check_account, node_keys
 
 log = structlog.get_logger(__name__)
 
-NODE_FILE, KEY_FILE, ROLES_FILE, SIGNER_FILE = "node.json", "key.json", "roles.sqlite", "signer.sqlite"
-ROLES = ("author", "sponsor", "hoster", "encoder", "attester")
-"""An author's node serves its feeds; a sponsor's does nothing by itself: plans are published by command."""
+ROLES_FILE, SIGNER_FILE = "roles.sqlite", "signer.sqlite"
 CLOSE_SECONDS = 10.0
-
-
-class NodeError(Exception):
-    """Settings that no node can run with; names what is wrong."""
 
 
 class Role(Protocol):
@@ -60,83 +54,20 @@ ON_CHAIN: dict[str, Callable[[Context], Role]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class NodeSettings:
-    """How a node runs; kept in its directory, so that it can be started again without them."""
-
-    chain: str
-    roles: tuple[str, ...]
-    host: str
-    port: int
-    peers: tuple[str, ...] = ()
-    key: str | None = None
-    genesis: str | None = None
-
-    def check(self) -> None:
-        """Raises NodeError."""
-        wrong = [role for role in self.roles if role not in ROLES or self.roles.count(role) > 1]
-        if wrong or not self.roles:
-            raise NodeError(f"roles {','.join(wrong) or '(none)'}: a node's roles are some of {', '.join(ROLES)}")
-
-    @classmethod
-    def load(cls, directory: Path) -> NodeSettings | None:
-        """The settings of the last run; None before the first. Raises NodeError."""
-        path = directory / NODE_FILE
-        if not path.exists():
-            return None
-        try:
-            fields = json.loads(path.read_text())
-            return cls(**{**fields, "roles": tuple(fields["roles"]), "peers": tuple(fields["peers"])})
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise NodeError(f"{path} is not what a node left there: {error!r}") from error
-
-    def save(self, directory: Path) -> None:
-        """Durable on return."""
-        fields = {name: getattr(self, name) for name in self.__slots__}
-        path = directory / NODE_FILE
-        temporary = path.with_suffix(".new")
-        with temporary.open("w") as file:
-            json.dump(fields, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-
-
 @dataclass(slots=True)
 class Node:
     """A running node."""
 
     context: Context
     transport: TcpTransport
-    author: AuthorRole
+    feeds: FeedServer
     roles: list[Role] = field(default_factory=list)
 
     def accept(self, connection: Connection) -> None:
         """Serve a connection by all roles."""
-        self.author.attach(connection)
+        self.feeds.attach(connection)
         for role in self.roles:
             role.attach(connection)
-
-
-def node_keys(directory: Path, key: str | None) -> tuple[KeyFile, str]:
-    """The keys of a node, made at its first start, and where they are. Raises :class:`KeyFileError`."""
-    path = key or str(directory / KEY_FILE)
-    if key is None and not Path(path).exists():
-        return KeyFile.create(Path(path)), path
-    return KeyFile.load(path), path
-
-
-def _check_account(directory: Path, keys: KeyFile) -> None:
-    """What lies in the directory belongs to one account. Raises :class:`NodeError` when the last run was another's."""
-    before = NodeSettings.load(directory)
-    if before is None:
-        return
-    try:
-        owner = KeyFile.load(before.key or directory / KEY_FILE)
-    except KeyFileError:
-        return  # moved meanwhile
-    if owner.account != keys.account:
-        raise NodeError(f"{directory} is account {owner.address}'s: it cannot be run with the key of {keys.address}")
 
 
 async def run_node(
@@ -150,7 +81,7 @@ async def run_node(
     settings.check()
     make_directories(directory)
     keys, key_path = node_keys(directory, settings.key)
-    _check_account(directory, keys)
+    check_account(directory, keys)
     peers = _parse_peers(settings.peers)
     async with AsyncExitStack() as stack:
         genesis = None if settings.genesis is None else bytes.fromhex(settings.genesis)
@@ -179,7 +110,7 @@ async def run_node(
             config or RolesConfig(),
             on_progress,
         )
-        node = Node(context, transport, AuthorRole(store))
+        node = Node(context, transport, FeedServer(store))
         node.roles = [ON_CHAIN[name](context) for name in settings.roles if name in ON_CHAIN]
         held.append(node)
         address = await transport.listen(settings.host, settings.port)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
 import stat
 from dataclasses import dataclass, field
@@ -13,25 +12,16 @@ from typing import Any
 
 import sr25519
 from nacl.signing import SigningKey
-from scalecodec.utils.ss58 import ss58_decode, ss58_encode
+
+from service.address import ss58
+from service.durable import write_new
 
 VERSION = 1
-SS58_PREFIX = 42
 SEED_BYTES = 32
 
 
 class KeyFileError(Exception):
     """A key file that is missing, damaged, open to others, or would be overwritten; names the file."""
-
-
-def ss58(account: bytes) -> str:
-    """An account as people write it (prefix 42)."""
-    return str(ss58_encode(account, SS58_PREFIX))
-
-
-def account_id(address: str) -> bytes:
-    """The 32 bytes of an SS58 address of any prefix. Raises ValueError."""
-    return bytes.fromhex(ss58_decode(address))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +69,7 @@ class KeyFile:
         )
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            _write_new(path, text + "\n")
+            write_new(path, (text + "\n").encode())
         except FileExistsError:
             raise KeyFileError(f"{path} exists: it is never overwritten") from None
         except OSError as error:
@@ -173,26 +163,3 @@ def _seed(path: Path, fields: dict[str, Any], name: str) -> bytes:
     if len(seed) != SEED_BYTES:
         raise KeyFileError(f"{path}: `{name}` is not a seed of {SEED_BYTES} bytes in hex")
     return seed
-
-
-def _write_new(path: Path, text: str) -> None:
-    """A file of mode 0600 that is there whole or not at all, and is never put in another's place; durable on return."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(temporary, path)
-    finally:
-        temporary.unlink()
-    _sync_directory(path.parent)
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from service.address import ss58
 from service.chain_client import ChainClient
 from service.chain_client.pallet.types import Copy, Segment
-from service.roles.sponsor.plans import EXISTENTIAL_DEPOSIT
-from service.vault.keyfile import ss58
+from service.units import EXISTENTIAL_DEPOSIT
 
 
 async def show_plan(client: ChainClient, plan: int, at: bytes | None = None) -> dict[str, Any] | None:

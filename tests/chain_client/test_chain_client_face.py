@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 
 from service.chain_client import Call, PalletError, UnknownRuntime
+from service.chain_client.call import PALLET
 from service.chain_client.client import PALLET_ID, ChainClient
 from service.chain_client.pallet import calls
 from service.chain_client.pallet import types as face
 from service.chain_client.pallet.events import EVENTS
 from service.chain_client.pallet.items import ITEMS, Item
 from service.chain_client.runtime.extrinsic import compact
-from service.chain_client.runtime.metadata import EXTENSIONS, PALLET, Runtime
+from service.chain_client.runtime.metadata import EXTENSIONS, Runtime
 from service.chain_client.storage import Storage
 
 METADATA = Path(__file__).parents[2] / "pallet-spec" / "artifacts" / "metadata.scale"

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from runtime_mock.chainspec import ChainSpec
 from runtime_mock.runtime import Runtime
+from service.address import ss58
 from service.chain_client import BlockRef, Call, SignerBusy, WrongChain
 from service.chain_client.pallet import calls
 from service.chain_client.pallet.types import Terms
@@ -22,7 +23,6 @@ from service.cli import plan
 from service.hypercore import Corestore
 from service.roles.sponsor import plans as sponsor
 from service.session import chain_session, sent_table
-from service.vault.keyfile import ss58
 
 CALL = calls.transfer(CHARLIE.public_key, UNIT)
 

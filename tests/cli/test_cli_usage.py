@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from cli_process import WAIT, Ran, datdot, done, environment, many
 
-from service.vault.keyfile import KeyFile, account_id
+from service.address import account_id
+from service.vault.keyfile import KeyFile
 
 USAGE = {
     "an unknown option": ("feed", "info", "ab" * 32, "--dir", "x", "--bogus"),

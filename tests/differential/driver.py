@@ -28,9 +28,9 @@ from runtime_mock.model import ModelRuntime
 from runtime_mock.node.chain import Chain, Header
 from runtime_mock.node.pool import EXTERNAL
 from runtime_mock.runtime import Runtime, RuntimeFault
-from runtime_mock.state.state import Overlay
+from runtime_mock.state.overlay import Overlay
 from runtime_mock.state.trie import Trie, ordered_root
-from runtime_mock.wasm.wasm import WasmRuntime, default_cache
+from runtime_mock.wasm.runtime import WasmRuntime, default_cache
 
 UNIT = 10**12
 SHOWN = 12

@@ -12,7 +12,7 @@ from small_feeds import Feed
 
 from runtime_mock.model.datdot.check_state import check_money, check_state
 from runtime_mock.model.frame import balances
-from runtime_mock.state.state import Overlay
+from runtime_mock.state.overlay import Overlay
 
 # Eras and windows of a few blocks, within the rules of `Times::check`.
 SHORT = {

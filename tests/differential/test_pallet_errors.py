@@ -15,7 +15,7 @@ from runtime_mock.model.datdot.errors import Error
 from runtime_mock.model.datdot.limits import BEGINS, MAX_CHANGES, MAX_ENTRIES, MAX_SEGMENTS
 from runtime_mock.model.datdot.records import CopySegment
 from runtime_mock.model.datdot.types import HosterWithdrawn
-from runtime_mock.state.state import Overlay
+from runtime_mock.state.overlay import Overlay
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from runtime_mock.node.engine import INSTANT, MANUAL, Added, BestChanged, Engine
 from runtime_mock.node.pool import PoolError
 from runtime_mock.rpc.control import MAX_SEALED
 from runtime_mock.runtime import CODE
-from runtime_mock.state.state import Overlay
+from runtime_mock.state.overlay import Overlay
 
 REMARK = b"\0\0\0"
 RICH = Account.of("rich")

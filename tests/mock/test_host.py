@@ -16,10 +16,10 @@ from rpc_client import Secp256k1
 
 from runtime_mock.codec import compact, prefixed
 from runtime_mock.runtime import CODE, NoSuchMethod, RuntimeTrap
-from runtime_mock.state.state import Overlay
+from runtime_mock.state.overlay import Overlay
 from runtime_mock.state.trie import Trie, ordered_root
 from runtime_mock.wasm.host import HEADER, HOST_FUNCTIONS, MAX_ALLOCATION, Host
-from runtime_mock.wasm.wasm import COMPRESSED, WasmRuntime, decompress, default_cache
+from runtime_mock.wasm.runtime import COMPRESSED, WasmRuntime, decompress, default_cache
 
 
 class Memory:

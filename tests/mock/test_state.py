@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from runtime_mock.chainspec import ChainSpec, artifacts
 from runtime_mock.codec import blake2_256
-from runtime_mock.state.state import Overlay
+from runtime_mock.state.overlay import Overlay
 from runtime_mock.state.trie import Trie, ordered_root
 
 EMPTY = "03170a2e7597b7b7e3d84c05391d139a62b157e78786d8c082f29dcf4c111314"

@@ -13,8 +13,8 @@ from runtime_mock.chainspec import ChainSpec, preset
 from runtime_mock.codec import blake2_256, compact, prefixed
 from runtime_mock.node.chain import Block, Chain
 from runtime_mock.runtime import CODE
-from runtime_mock.state.state import Overlay
-from runtime_mock.wasm.wasm import WasmRuntime, decompress, default_cache
+from runtime_mock.state.overlay import Overlay
+from runtime_mock.wasm.runtime import WasmRuntime, decompress, default_cache
 
 ROOT = Account.of("root")
 

@@ -19,7 +19,7 @@ from runtime_mock.model.frame.calls import CALL, REGISTRY
 from runtime_mock.model.frame.dispatch import Class, RuntimePanic
 from runtime_mock.model.scale import COMPACT, ScaleError
 from runtime_mock.runtime import RuntimeTrap
-from runtime_mock.state.state import Overlay
+from runtime_mock.state.overlay import Overlay
 from runtime_mock.state.trie import Trie
 
 

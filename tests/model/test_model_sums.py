@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from runtime_mock.model.datdot.items import CopyNodes, HosterNodes
 from runtime_mock.model.datdot.sums import Table
-from runtime_mock.state.state import Overlay
+from runtime_mock.state.overlay import Overlay
 from runtime_mock.state.trie import Trie
 
 HOSTER = b"h" * 32

@@ -17,7 +17,7 @@ from runtime_mock.model.datdot.records import Opening, Report, Root, SignedHead
 from runtime_mock.model.frame import system
 from runtime_mock.model.frame.dispatch import DispatchError
 from runtime_mock.model.scale import codec_of
-from runtime_mock.state.state import Overlay
+from runtime_mock.state.overlay import Overlay
 from runtime_mock.state.trie import Trie
 
 VECTORS = Path(__file__).parents[1] / "vectors"

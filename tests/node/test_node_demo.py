@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from service.address import ss58
 from service.chain_client import Block, ChainClient, EventRecord
 from service.chain_client.pallet import events
 from service.chain_client.pallet.types import Payment, Verdict
 from service.devnet.demo import INPUT_BYTES, Demo, DemoFailed, _beside, _watch, digest, repository_files, run_demo
 from service.devnet.network import Devnet, DevnetError, NetPeer
 from service.devnet.view import CopyLife, View
-from service.vault.keyfile import KeyFile, ss58
+from service.vault.keyfile import KeyFile
 
 ALICE, BOB = KeyFile.load("//Alice"), KeyFile.load("//Bob")
 

@@ -11,7 +11,8 @@ import pytest
 
 from service.chain_client import ConnectionLost
 from service.devnet.network import PORTS, Devnet, DevnetError, free_ports
-from service.node.run import NODE_FILE, NodeError, NodeSettings, node_keys, run_node
+from service.node.run import run_node
+from service.node.settings import NODE_FILE, NodeError, NodeSettings, node_keys
 from service.vault.keyfile import KeyFile, KeyFileError
 
 SETTINGS = NodeSettings("ws://127.0.0.1:1", ("hoster", "author"), "127.0.0.1", 0, ("ab@c:1",), None, "cd" * 32)

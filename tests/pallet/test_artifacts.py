@@ -11,9 +11,9 @@ import pytest
 from runtime_mock import artifacts
 from runtime_mock.chainspec import build_genesis, raw_spec
 from runtime_mock.codec import Reader
-from runtime_mock.state.state import Overlay
+from runtime_mock.state.overlay import Overlay
 from runtime_mock.state.trie import Trie
-from runtime_mock.wasm.wasm import WasmRuntime, default_cache
+from runtime_mock.wasm.runtime import WasmRuntime, default_cache
 
 SPEC = Path(__file__).parents[2] / "pallet-spec"
 OUT = SPEC / "artifacts"

@@ -15,12 +15,13 @@ from service.chain_client.pallet.types import CopyState
 from service.encoding import SectorDecoder
 from service.encoding.pool import CodecPool
 from service.feeds.fetch import fetch_feed
-from service.feeds.serving import AuthorRole
+from service.feeds.serving import FeedServer
 from service.hypercore import Core, Corestore, KeyPair
 from service.hypercore.net import Connection, Peer, TcpTransport
 from service.roles.attester.role import AttesterRole
-from service.roles.common.context import Context, RolesConfig
+from service.roles.common.context import Context
 from service.roles.common.database import Database
+from service.roles.common.terms import RolesConfig
 from service.roles.encoder.role import EncoderRole
 from service.roles.hoster.role import HosterRole
 from service.roles.hoster.sectors import SECTOR, segment_path
@@ -71,7 +72,7 @@ class LivePeer:
         self.transport = TcpTransport(KeyPair(self.keys.swarm_seed), known, self._accept)
         host, port = await self.transport.listen("127.0.0.1", 0)
         self.net.announce(Peer(self.keys.swarm_key, host, port))
-        self.author = AuthorRole(self.store)
+        self.author = FeedServer(self.store)
         self.task: asyncio.Task[None] | None = None
         if self._role is not None:
             self.signer = chain.signer(self.account)

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from service.feeds import fetch as reader
-from service.feeds import serving as author
-from service.feeds.archive import format as archive
+from service.feeds.archive import BLOCK_SIZE, ArchiveError
+from service.feeds.export import ExportError, export_feed
+from service.feeds.fetch import fetch_feed
+from service.feeds.imports import ImportInterrupted, import_path
+from service.feeds.serving import FeedServer
+from service.feeds.verify import VerifyError, verify_feed
 from service.hypercore.core import Core
 from service.hypercore.corestore import Corestore
 from service.hypercore.crypto import KeyPair
@@ -31,7 +34,7 @@ async def serving(*stores: Corestore) -> AsyncIterator[tuple[TcpTransport, list[
     """A reader's transport that knows one author for each store."""
     servers, peers = [], []
     for store in stores:
-        role, pair = author.AuthorRole(store), KeyPair.generate()
+        role, pair = FeedServer(store), KeyPair.generate()
         server = TcpTransport(pair, on_connection=role.attach)
         peers.append(Peer(pair.public, *await server.listen("127.0.0.1", 0)))
         servers.append(server)
@@ -46,7 +49,7 @@ async def serving(*stores: Corestore) -> AsyncIterator[tuple[TcpTransport, list[
 
 async def imported(path: Path, **options: int) -> tuple[Corestore, Core]:
     store = Corestore()
-    return store, await author.import_path(store, path, **options)
+    return store, await import_path(store, path, **options)
 
 
 def same(one: Path, other: Path) -> None:
@@ -57,14 +60,14 @@ def same(one: Path, other: Path) -> None:
 async def test_a_folder_travels(tmp_path: Path) -> None:
     path, seen = make_folder(tmp_path), []
     store = Corestore()
-    core = await author.import_path(store, path, lambda done, total: seen.append((done, total)))
+    core = await import_path(store, path, lambda done, total: seen.append((done, total)))
     assert seen[-1] == (core.byte_length, core.byte_length)
     replica, told = Corestore(tmp_path / "replica").get(core.key), []
     async with serving(store) as (transport, _):
-        await reader.fetch_feed(replica, transport, None, lambda done, total: told.append((done, total)))
+        await fetch_feed(replica, transport, None, lambda done, total: told.append((done, total)))
     assert told[-1] == (core.byte_length, core.byte_length)
-    assert (await reader.verify_feed(replica)).blocks == core.length
-    await reader.export_feed(replica, tmp_path / "out", lambda done, total: told.append((done, total)))
+    assert (await verify_feed(replica)).blocks == core.length
+    await export_feed(replica, tmp_path / "out", lambda done, total: told.append((done, total)))
     same(path, tmp_path / "out")
     again = Corestore(tmp_path / "replica").get(core.key)
     assert again.contiguous_length == core.length, "durable"
@@ -73,15 +76,15 @@ async def test_a_folder_travels(tmp_path: Path) -> None:
 async def test_one_file_and_any_other_feed(tmp_path: Path) -> None:
     (tmp_path / "one").write_bytes(b"x" * 100_000)
     _, core = await imported(tmp_path / "one")
-    await reader.export_feed(core, tmp_path / "two")
+    await export_feed(core, tmp_path / "two")
     assert (tmp_path / "two").read_bytes() == b"x" * 100_000
     plain = Corestore().create()
     plain.append([b"some ", b"", b"blocks", b""])
-    await reader.export_feed(plain, tmp_path / "three")
+    await export_feed(plain, tmp_path / "three")
     assert (tmp_path / "three").read_bytes() == b"some blocks"
     empty = Corestore().create()
     empty.append([b"", b""])
-    await reader.export_feed(empty, tmp_path / "four")
+    await export_feed(empty, tmp_path / "four")
     assert (tmp_path / "four").read_bytes() == b""
 
 
@@ -95,28 +98,28 @@ async def test_an_import_goes_on(tmp_path: Path) -> None:
         raise Cut
 
     with pytest.raises(Cut):
-        await author.import_path(store, path, stop, name="films")
+        await import_path(store, path, stop, name="films")
     begun = store.named("films")
-    assert 0 < begun.length < 6_000_000 // archive.BLOCK_SIZE
-    done = await author.import_path(store, path, name="films")
+    assert 0 < begun.length < 6_000_000 // BLOCK_SIZE
+    done = await import_path(store, path, name="films")
     assert done.key == begun.key
-    await reader.export_feed(done, tmp_path / "out")
+    await export_feed(done, tmp_path / "out")
     same(path, tmp_path / "out")
     length = done.length
-    assert (await author.import_path(store, path, name="films")).length == length, "nothing is appended twice"
+    assert (await import_path(store, path, name="films")).length == length, "nothing is appended twice"
     (path / "big").write_bytes(b"other")
-    with pytest.raises(author.ImportInterrupted):
-        await author.import_path(store, path, name="films")
+    with pytest.raises(ImportInterrupted):
+        await import_path(store, path, name="films")
     with pytest.raises(Cut):
-        await author.import_path(store, path, stop)
+        await import_path(store, path, stop)
     assert [core.key for core in store.cores()] == [done.key], "a failed import leaves no feed"
 
 
 async def test_what_cannot_be_packed_leaves_nothing(tmp_path: Path) -> None:
     path, store = make_folder(tmp_path), Corestore()
     (path / "link").symlink_to(path / "big")
-    with pytest.raises(archive.ArchiveError, match="link"):
-        await author.import_path(store, path)
+    with pytest.raises(ArchiveError, match="link"):
+        await import_path(store, path)
     assert store.cores() == []
 
 
@@ -125,14 +128,14 @@ async def test_several_peers_none_complete(tmp_path: Path) -> None:
     halves = [Corestore(), Corestore()]
     async with serving(store) as (transport, _):
         for half in halves:
-            await reader.fetch_feed(half.get(core.key), transport)
+            await fetch_feed(half.get(core.key), transport)
     middle = core.length // 2
     halves[0].get(core.key).clear(0, middle)
     halves[1].get(core.key).clear(middle, core.length)
     replica = Corestore().get(core.key)
     async with serving(*halves) as (transport, _):
-        await reader.fetch_feed(replica, transport)
-    assert (await reader.verify_feed(replica)).blocks == core.length
+        await fetch_feed(replica, transport)
+    assert (await verify_feed(replica)).blocks == core.length
 
 
 async def test_a_dead_peer_does_not_matter_if_another_lives(tmp_path: Path) -> None:
@@ -140,42 +143,40 @@ async def test_a_dead_peer_does_not_matter_if_another_lives(tmp_path: Path) -> N
     async with serving(store, store) as (transport, servers):
         await servers[0].close()
         replica = Corestore().get(core.key)
-        await reader.fetch_feed(replica, transport)
+        await fetch_feed(replica, transport)
         assert replica.contiguous_length == core.length
         await servers[1].close()
         with pytest.raises(ReplicationError, match="no peer can be reached"):
-            await reader.fetch_feed(Corestore().get(core.key), transport)
+            await fetch_feed(Corestore().get(core.key), transport)
 
 
 async def test_nobody_has_it(tmp_path: Path) -> None:
     _, core = await imported(make_folder(tmp_path))
     async with TcpTransport(KeyPair.generate()) as alone:
         with pytest.raises(ReplicationError, match="no peer is known"):
-            await reader.fetch_feed(Corestore().get(core.key), alone)
+            await fetch_feed(Corestore().get(core.key), alone)
     async with serving(Corestore()) as (transport, _):
         with pytest.raises(ReplicationError):
-            await reader.fetch_feed(Corestore().get(core.key), transport)
+            await fetch_feed(Corestore().get(core.key), transport)
 
 
-async def test_a_withheld_feed(tmp_path: Path) -> None:
+async def test_a_feed_is_found_by_its_discovery_key(tmp_path: Path) -> None:
     store, core = await imported(make_folder(tmp_path))
-    role = author.AuthorRole(store)
+    role = FeedServer(store)
     assert role.find(core.discovery_key) is core
-    role.withhold(core.key)
-    assert role.find(core.discovery_key) is None
-    assert author.AuthorRole(store).find(bytes(32)) is None
+    assert FeedServer(store).find(bytes(32)) is None
 
 
 async def test_export_refuses(tmp_path: Path) -> None:
     store, core = await imported(make_folder(tmp_path))
     (tmp_path / "there").write_text("mine")
-    with pytest.raises(archive.ArchiveError, match="exists already"):
-        await reader.export_feed(core, tmp_path / "there")
-    with pytest.raises(reader.ExportError, match="empty"):
-        await reader.export_feed(Corestore().get(core.key), tmp_path / "out")
+    with pytest.raises(ArchiveError, match="exists already"):
+        await export_feed(core, tmp_path / "there")
+    with pytest.raises(ExportError, match="empty"):
+        await export_feed(Corestore().get(core.key), tmp_path / "out")
     core.clear(3, 4)
-    with pytest.raises(reader.ExportError, match="block 3"):
-        await reader.export_feed(core, tmp_path / "out")
+    with pytest.raises(ExportError, match="block 3"):
+        await export_feed(core, tmp_path / "out")
     assert sorted(os.listdir(tmp_path)) == ["in", "there"]
     assert store.cores() == [core]
 
@@ -184,7 +185,7 @@ async def test_verify_names_the_damage(tmp_path: Path) -> None:
     import sqlite3
 
     store = Corestore(tmp_path / "store")
-    core = await author.import_path(store, make_folder(tmp_path))
+    core = await import_path(store, make_folder(tmp_path))
     key = core.key
     store.close()
     db = sqlite3.connect(tmp_path / "store" / "corestore.sqlite")
@@ -193,5 +194,5 @@ async def test_verify_names_the_damage(tmp_path: Path) -> None:
     db.execute(f"UPDATE {table} SET {columns[-1]} = zeroblob(65536) WHERE {columns[1]} = 5")
     db.commit()
     db.close()
-    with pytest.raises(reader.VerifyError, match="block 5"):
-        await reader.verify_feed(Corestore(tmp_path / "store").get(key))
+    with pytest.raises(VerifyError, match="block 5"):
+        await verify_feed(Corestore(tmp_path / "store").get(key))

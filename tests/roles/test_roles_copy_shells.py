@@ -19,8 +19,8 @@ from service.hypercore.net import Channel, ChannelClosed, Connection, Replicatio
 from service.hypercore.tree.proof import Request, UpgradeRequest
 from service.protocols.copy import messages as m
 from service.protocols.copy.stream import Head
-from service.roles.common.context import RolesConfig
 from service.roles.common.feed_window import open_feed
+from service.roles.common.terms import RolesConfig
 from service.roles.encoder.decisions import KeyRecord
 from service.roles.encoder.role import EncoderRole
 from service.roles.hoster.role import HosterRole

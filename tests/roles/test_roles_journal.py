@@ -20,6 +20,7 @@ from runtime_mock.node.chain import Chain
 from runtime_mock.node.engine import INSTANT, MANUAL, Engine
 from runtime_mock.rpc.methods import Node
 from runtime_mock.rpc.server import Server
+from service.address import ss58
 from service.chain_client import (
     Block,
     BlockRef,
@@ -38,7 +39,7 @@ from service.node import journal as journal_module
 from service.node.journal import Journal
 from service.roles.common.database import Database
 from service.roles.common.registration import register
-from service.vault.keyfile import KeyFile, ss58
+from service.vault.keyfile import KeyFile
 
 UNIT = 10**12
 ACCOUNT, OTHER = bytes([1]) * 32, bytes([2]) * 32

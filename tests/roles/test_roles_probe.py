@@ -14,7 +14,8 @@ from service.encoding import DamagedSectors, Opening
 from service.hypercore import KeyPair
 from service.hypercore.net import ChannelClosed, Connection, Peer, TcpTransport
 from service.protocols.probe import messages as m
-from service.roles.hoster.probes import ProbeService, ask_sector
+from service.roles.attester.probe import ask_sector
+from service.roles.hoster.probes import ProbeService
 from service.roles.hoster.sectors import SectorsMissing
 
 GENESIS = digest("genesis")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from service.vault.keyfile import account_id
+from service.address import account_id
 
 SECTOR = 256
 

@@ -14,17 +14,18 @@ from typing import Any, TypeVar
 
 from segment_roots import root_of
 
+from service.address import ss58
 from service.chain_client import Block, ChainClient, Follower
 from service.chain_client.pallet import events
 from service.chain_client.pallet.types import Copy, CopyState, Payment, Plan, Terms
 from service.devnet.network import UNIT, Devnet, NetPeer
-from service.feeds import fetch as reader
+from service.feeds.export import blocks_of
+from service.feeds.fetch import fetch_feed
 from service.hypercore import Core, Corestore, KeyPair
 from service.hypercore.net import ReplicationError, TcpTransport
-from service.roles.common.context import RolesConfig
+from service.roles.common.terms import RolesConfig
 from service.roles.sponsor import plans as sponsor
 from service.session import chain_session
-from service.vault.keyfile import ss58
 from service.views.plan import show_plan
 
 T = TypeVar("T")
@@ -219,8 +220,8 @@ class Network:
             mine = store.get(core.key)
             async with TcpTransport(KeyPair.generate(), [peer.address for peer in peers]) as transport:
                 async with asyncio.timeout(PATIENCE_SECONDS):
-                    await reader.fetch_feed(mine, transport)
-            return b"".join(reader.blocks_of(mine))
+                    await fetch_feed(mine, transport)
+            return b"".join(blocks_of(mine))
         finally:
             store.close()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 
 from ..runtime import NoSuchMethod, RuntimeTrap
-from ..state.state import Overlay
+from ..state.overlay import Overlay
 from . import genesis, pallet
 from .frame import payment, registry, system, timestamp
 from .frame.calls import CALL

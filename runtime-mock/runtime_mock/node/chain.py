@@ -10,7 +10,7 @@ import structlog
 
 from ..codec import CodecError, Reader, blake2_256, compact, prefixed
 from ..runtime import CODE, NoSuchMethod, Runtime, RuntimeTrap, Version
-from ..state.state import Overlay
+from ..state.overlay import Overlay
 from ..state.trie import Trie, ordered_root
 
 log = structlog.get_logger(__name__)

@@ -17,7 +17,7 @@ from Crypto.Hash import keccak
 
 from .. import secp256k1
 from ..codec import CodecError, Reader, blake2_256, compact
-from ..state.state import Overlay
+from ..state.overlay import Overlay
 from ..state.trie import Trie, ordered_root
 
 log = structlog.get_logger(__name__)

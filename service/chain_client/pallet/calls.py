@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..runtime.metadata import PALLET, Call
+from ..call import PALLET, Call
 from .types import Amounts, BlockRange, OpenedNode, Opening, Report, Role, SignedHead, Terms
 
 

@@ -10,6 +10,7 @@ import xxhash
 from scalecodec.base import ScaleBytes
 from scalecodec.exceptions import InvalidScaleTypeValueException, RemainingScaleBytesNotEmptyException
 
+from ..call import PALLET, Call
 from ..errors import UnknownRuntime
 from ..pallet.events import EVENTS, Event
 from .convert import from_scale, to_scale
@@ -27,7 +28,6 @@ UNDECODABLE = (
     LookupError,
     AttributeError,
 )
-PALLET = "DatDot"
 EXTENSIONS = (
     "CheckNonZeroSender",
     "CheckSpecVersion",
@@ -38,18 +38,6 @@ EXTENSIONS = (
     "CheckWeight",
     "ChargeTransactionPayment",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A call of the runtime, by names; ``arguments`` are typed values."""
-
-    pallet: str
-    name: str
-    arguments: dict[str, Any]
-
-    def __str__(self) -> str:
-        return f"{self.pallet}.{self.name}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,33 @@
-"""The format in which files and folders lie in a feed."""
+"""The format in which a file or a folder lies in a feed: pack, unpack, write to disk."""
+
+from .format import (
+    BLOCK_SIZE,
+    ArchiveError,
+    Directory,
+    Event,
+    FileData,
+    FileStart,
+    Header,
+    Unpacker,
+    cut,
+    is_archive,
+    pack,
+    packed_size,
+)
+from .writer import TreeWriter
+
+__all__ = [
+    "BLOCK_SIZE",
+    "ArchiveError",
+    "Directory",
+    "Event",
+    "FileData",
+    "FileStart",
+    "Header",
+    "TreeWriter",
+    "Unpacker",
+    "cut",
+    "is_archive",
+    "pack",
+    "packed_size",
+]

@@ -11,18 +11,11 @@ from dataclasses import dataclass, field
 
 from service.chain_client.pallet.types import Attester, Copy, Retrieval, Times
 
+from ..common.terms import AttesterTerms
 from .rules import MAX_LINK_GAP, PROBES, probes
 
 ENOUGH = 3
 SETTLE_STEP = 2
-
-
-@dataclass(frozen=True, slots=True)
-class AttesterTerms:
-    """What an attester offers: a price per report in the smallest unit, and how many slots it takes."""
-
-    ask: int
-    slots: int
 
 
 @dataclass(frozen=True, slots=True)

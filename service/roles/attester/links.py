@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 
 from service.chain_client.pallet.types import Attester
+from service.durable import make_directories, write_new
 
 from ..common.database import Database
-from ..hoster.sectors import make_directories, sync_directory
 from .rules import CHAIN_LENGTH, LinkChain
 
 
@@ -59,12 +58,7 @@ class LinkStore:
         chain = LinkChain(self._genesis, self._account, secret)
         name = f"{chain.anchor.hex()}.link"
         make_directories(self._keys)
-        descriptor = os.open(self._keys / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secret)
-            file.flush()
-            os.fsync(file.fileno())
-        sync_directory(self._keys)
+        write_new(self._keys / name, secret)
         (count,) = self._db.row("SELECT COUNT(*) FROM anchors") or (0,)
         self._db.execute("INSERT INTO anchors VALUES (?, ?, ?)", (chain.anchor, name, count))
         return chain.anchor

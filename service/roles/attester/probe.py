@@ -9,7 +9,15 @@ from dataclasses import dataclass
 
 from service.encoding import EncodingError, Opening, SectorDecoder, verify_opening
 from service.hypercore import Core, CoreError, Corestore, KeyPair
-from service.hypercore.net import ConnectError, Connection, ConnectionClosed, ReplicationError, Replicator, Transport
+from service.hypercore.net import (
+    ChannelClosed,
+    ConnectError,
+    Connection,
+    ConnectionClosed,
+    ReplicationError,
+    Replicator,
+    Transport,
+)
 from service.protocols.copy.stream import (
     MAX_BLOCK,
     SECTOR,
@@ -20,10 +28,10 @@ from service.protocols.copy.stream import (
     Position,
     StreamError,
 )
+from service.protocols.probe import messages as m
 from service.protocols.probe.messages import Ask, ProbeRefused
 
 from ..common.feed_window import FeedUnreachable, check_head
-from ..hoster.probes import ask_sector
 
 PROBE_SECONDS = 60.0
 MAX_BLOCKS = 512
@@ -216,3 +224,24 @@ def _range_at(stream: CopyStream, wanted: int) -> int:
 def lower_median(values: Sequence[int]) -> int:
     """Element (m - 1) / 2 of the sorted values; 0 of none."""
     return sorted(values)[(len(values) - 1) // 2] if values else 0
+
+
+async def ask_sector(connection: Connection, genesis: bytes, ask: m.Ask) -> Opening:
+    """Ask a hoster for one encoded sector and its path; whether they are right is the caller's to check.
+
+    Raises ProbeRefused when the peer does not speak the protocol, breaks it, or refuses; ConnectionClosed.
+    """
+    channel = connection.open(m.PROTOCOL, None, m.encode_handshake(genesis))
+    try:
+        m.check_handshake(await channel.opened(), genesis)
+        await channel.send(*m.encode(ask))
+        answer = m.decode(*await channel.receive())
+    except ChannelClosed as error:
+        raise m.ProbeRefused(f"{connection}: {error}") from error
+    finally:
+        channel.close()
+    if isinstance(answer, m.Refusal):
+        raise m.ProbeRefused(f"{connection}: {answer.reason!r}")
+    if not isinstance(answer, m.Answer) or answer.ask != ask:
+        raise m.ProbeRefused(f"{connection} answered something else than sector {ask.sector} of segment {ask.segment}")
+    return answer.opening

@@ -14,34 +14,14 @@ from service.hypercore.corestore import Corestore
 from service.hypercore.net.transport import Transport
 from service.vault.keyfile import KeyFile
 
-from ..attester.decisions import AttesterTerms
-from ..encoder.decisions import EncoderTerms
-from ..hoster.decisions import HosterTerms
 from .database import Database
-
-GIB = 1 << 30
-UNIT = 10**12
+from .terms import RolesConfig
 
 OnProgress = Callable[[dict[str, object]], None]
 
 
 def no_progress(event: dict[str, object]) -> None:
     """Nobody listens."""
-
-
-@dataclass(frozen=True, slots=True)
-class RolesConfig:
-    """The terms of each role, and limits that the chain knows nothing of.
-
-    `confirm_grace`: blocks after which an encoder confirms a segment itself, if its hoster has not. `checkpoint_sectors`:
-    an encoder signs a checkpoint whenever so many more are durable.
-    """
-
-    hosting: HosterTerms = field(default_factory=lambda: HosterTerms(10 * GIB, UNIT // 1000, UNIT // 1000))
-    encoding: EncoderTerms = field(default_factory=lambda: EncoderTerms(UNIT // 100))
-    attesting: AttesterTerms = field(default_factory=lambda: AttesterTerms(UNIT // 1000, 3))
-    confirm_grace: int = 10
-    checkpoint_sectors: int = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)

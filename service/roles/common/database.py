@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..hoster.sectors import make_directories
+from service.durable import make_directories
 
 VERSION = 1
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import structlog
 
+from service.address import ss58
 from service.chain_client import ChainClient, ChainError, DispatchError, Follower, Signer, WrongChain
 from service.chain_client.pallet import calls
-from service.vault.keyfile import KeyFile, ss58
-
-from ..sponsor.plans import EXISTENTIAL_DEPOSIT
+from service.units import EXISTENTIAL_DEPOSIT
+from service.vault.keyfile import KeyFile
 
 log = structlog.get_logger(__name__)
 

@@ -16,12 +16,7 @@ from dataclasses import dataclass, field
 from service.chain_client.pallet.types import Copy, CopyState, Encoder, Plan
 from service.protocols.copy.messages import Receipt
 
-
-@dataclass(frozen=True, slots=True)
-class EncoderTerms:
-    """What an encoder asks, in the smallest unit per GiB."""
-
-    ask: int
+from ..common.terms import EncoderTerms
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Awaitable, Callable, Hashable
 from functools import partial
@@ -11,9 +10,11 @@ from pathlib import Path
 
 import structlog
 
+from service import durable
 from service.chain_client import Block, CursorStore
 from service.chain_client.pallet import calls
 from service.chain_client.pallet.types import Copy, CopyState, Plan
+from service.durable import make_directories
 from service.encoding import PrivateKey
 from service.encoding.progress import Progress
 from service.hypercore.net import Connection
@@ -28,7 +29,6 @@ from ..common.offers import Offers
 from ..common.runner import Runner, submitted
 from ..common.segment_jobs import read_job
 from ..common.watch import CopyWatch, each_block
-from ..hoster.sectors import make_directories, sync_directory
 from .decisions import (
     BeginSegment,
     ConfirmByEncoder,
@@ -98,15 +98,7 @@ class EncoderRole:
         key = PrivateKey.generate()
         path = self._key_path(copy, ordinal)
         make_directories(path.parent)
-        temporary = path.with_suffix(".new")
-        temporary.unlink(missing_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(key.to_bytes())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        sync_directory(path.parent)
+        durable.replace(path, key.to_bytes())
         self._context.database.execute(
             "INSERT OR REPLACE INTO encoding (copy, ordinal, modulus) VALUES (?, ?, ?)", (copy, ordinal, key.modulus)
         )

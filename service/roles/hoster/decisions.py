@@ -15,16 +15,9 @@ from service.chain_client.pallet.types import Copy, CopyState, Hoster, Plan, Sam
 from service.protocols.copy.messages import Checkpoint
 from service.protocols.copy.stream import MAX_BLOCK
 
+from ..common.terms import HosterTerms
+
 DECLINES_PER_ERA = 8
-
-
-@dataclass(frozen=True, slots=True)
-class HosterTerms:
-    """What a hoster offers: bytes, and prices in the smallest unit per GiB·era and per GiB received."""
-
-    capacity: int
-    ask_disk: int
-    ask_receiving: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from service.encoding import EncodingError, Opening
-from service.hypercore.net import ChannelClosed, Connection
+from service.hypercore.net import Connection
 from service.hypercore.net.connection import Channel
 from service.protocols.probe import messages as m
 
@@ -20,27 +20,6 @@ MAX_QUESTIONS = 1024
 Open = Callable[[m.Ask], Awaitable[Opening]]
 Now = Callable[[], int]
 Holds = Callable[[m.Ask], bool]
-
-
-async def ask_sector(connection: Connection, genesis: bytes, ask: m.Ask) -> Opening:
-    """Ask a hoster for one encoded sector and its path; whether they are right is the caller's to check.
-
-    Raises ProbeRefused when the peer does not speak the protocol, breaks it, or refuses; ConnectionClosed.
-    """
-    channel = connection.open(m.PROTOCOL, None, m.encode_handshake(genesis))
-    try:
-        m.check_handshake(await channel.opened(), genesis)
-        await channel.send(*m.encode(ask))
-        answer = m.decode(*await channel.receive())
-    except ChannelClosed as error:
-        raise m.ProbeRefused(f"{connection}: {error}") from error
-    finally:
-        channel.close()
-    if isinstance(answer, m.Refusal):
-        raise m.ProbeRefused(f"{connection}: {answer.reason!r}")
-    if not isinstance(answer, m.Answer) or answer.ask != ask:
-        raise m.ProbeRefused(f"{connection} answered something else than sector {ask.sector} of segment {ask.segment}")
-    return answer.opening
 
 
 class ProbeService:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from service.durable import make_directories, sync_directory, sync_file
+
 SECTOR = 256
 
 
@@ -20,27 +22,6 @@ def segment_path(directory: Path, copy: int, segment: int) -> Path:
 def tree_path(directory: Path, copy: int, segment: int) -> Path:
     """Where the kept nodes of its Merkle tree lie (64 KiB level and up), beside the sectors."""
     return directory / "copies" / str(copy) / f"{segment}.tree"
-
-
-def sync_directory(path: Path) -> None:
-    """Make the names in a directory durable."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def make_directories(path: Path) -> None:
-    """Create a directory and its parents so that they survive a loss of power."""
-    missing = []
-    here = path
-    while not here.is_dir():
-        missing.append(here)
-        here = here.parent
-    for directory in reversed(missing):
-        directory.mkdir(exist_ok=True)
-        sync_directory(directory.parent)
 
 
 class SectorFile:
@@ -64,7 +45,7 @@ class SectorFile:
             if size < durable * SECTOR:
                 raise SectorsMissing(f"{self.path}: {size // SECTOR} sectors where {durable} were stored")
             os.ftruncate(fd, durable * SECTOR)
-            os.fsync(fd)
+            sync_file(fd)
         finally:
             os.close(fd)
         if created:
@@ -78,7 +59,7 @@ class SectorFile:
             while view:
                 written = os.pwrite(fd, view, offset)
                 view, offset = view[written:], offset + written
-            os.fsync(fd)
+            sync_file(fd)
         finally:
             os.close(fd)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -11,13 +10,13 @@ from typing import Any
 
 from service.encoding import Opening, SectorDecoder
 from service.encoding.treefile import TreeFile
-from service.hypercore.crypto import Node
-from service.protocols.copy.job import Party, SegmentJob
+from service.protocols.copy.job import SegmentJob
 from service.protocols.copy.messages import Checkpoint
 from service.protocols.copy.receiver import Progress, Store
-from service.protocols.copy.stream import SECTOR, BlockRange, Head, Position
+from service.protocols.copy.stream import SECTOR, Position
 
 from ..common.database import Database
+from .records import job_from_json, job_to_json
 from .sectors import SectorFile, SectorsMissing, segment_path, tree_path
 
 _DECODERS = 64
@@ -35,54 +34,6 @@ class HostedSegment:
     def end(self) -> int:
         """Where its durable bytes end in the copy stream."""
         return self.job.first_byte + min(self.progress.sectors * SECTOR, self.job.length)
-
-
-def job_to_json(job: SegmentJob) -> str:
-    """The job as it is kept in the database."""
-    return json.dumps(
-        {
-            "genesis": job.genesis.hex(),
-            "plan": job.plan,
-            "copy": job.copy,
-            "segment": job.segment,
-            "feed_key": job.feed_key.hex(),
-            "head": [job.head.fork, job.head.length, job.head.tree_hash.hex()],
-            "roots": [[node.index, node.size, node.hash.hex()] for node in job.roots],
-            "ranges": [[r.start, r.end, r.first_byte, r.bytes] for r in job.ranges],
-            "first_byte": job.first_byte,
-            "encoder": _party(job.encoder),
-            "hoster": _party(job.hoster),
-            "modulus": job.modulus.hex(),
-            "salt": job.salt.hex(),
-            "profile": job.profile,
-        }
-    )
-
-
-def _party(party: Party) -> list[str]:
-    return [party.account.hex(), party.swarm_key.hex(), party.statement_key.hex()]
-
-
-def job_from_json(text: str) -> SegmentJob:
-    """The inverse of `job_to_json`."""
-    fields: dict[str, Any] = json.loads(text)
-    fork, length, tree_hash = fields["head"]
-    return SegmentJob(
-        genesis=bytes.fromhex(fields["genesis"]),
-        plan=fields["plan"],
-        copy=fields["copy"],
-        segment=fields["segment"],
-        feed_key=bytes.fromhex(fields["feed_key"]),
-        head=Head(fork, length, bytes.fromhex(tree_hash)),
-        roots=tuple(Node(index, size, bytes.fromhex(digest)) for index, size, digest in fields["roots"]),
-        ranges=tuple(BlockRange(*numbers) for numbers in fields["ranges"]),
-        first_byte=fields["first_byte"],
-        encoder=Party(*(bytes.fromhex(key) for key in fields["encoder"])),
-        hoster=Party(*(bytes.fromhex(key) for key in fields["hoster"])),
-        modulus=bytes.fromhex(fields["modulus"]),
-        salt=bytes.fromhex(fields["salt"]),
-        profile=fields["profile"],
-    )
 
 
 class HostedCopies:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from service import hypercore
 from service.chain_client import BlockRef, ChainClient, Receipt, Signer
+from service.chain_client.call import PALLET, Call
 from service.chain_client.errors import DispatchError
 from service.chain_client.pallet import calls
 from service.chain_client.pallet.events import PlanPublished
 from service.chain_client.pallet.types import OpenedNode, Plan, PlanState, Terms
-from service.chain_client.runtime.metadata import PALLET, Call
 from service.hypercore.core import Core, CoreError
+from service.units import EXISTENTIAL_DEPOSIT
 
 from .checks import (
     MAX_AMOUNT,
@@ -28,7 +29,6 @@ from .checks import (
     prepare,
 )
 
-EXISTENTIAL_DEPOSIT = 10**9
 PPM = 10**6
 
 

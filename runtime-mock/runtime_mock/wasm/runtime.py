@@ -16,7 +16,7 @@ import structlog
 import wasmtime
 
 from ..runtime import CODE, NoSuchMethod, RuntimeFault, RuntimeTrap
-from ..state.state import Overlay
+from ..state.overlay import Overlay
 from ..state.trie import Trie
 from .host import HOST_FUNCTIONS, Host
 

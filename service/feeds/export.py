@@ -1,0 +1,62 @@
+"""Write a feed's content out: the imported file or folder, or its blocks one after another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+from service.hypercore import Core
+
+from . import archive
+from .progress import OnBytes
+
+
+class ExportError(Exception):
+    """A feed that cannot be written out; says why."""
+
+
+def blocks_of(core: Core) -> Iterator[bytes]:
+    """Every block in order. Raises :class:`ExportError` at the first that is not here."""
+    for index in range(core.length):
+        block = core.get(index)
+        if block is None:
+            raise ExportError(f"block {index} of feed {core.key.hex()} is not here: fetch it first")
+        yield block
+
+
+async def export_feed(core: Core, target: Path, on_progress: OnBytes | None = None) -> None:
+    """Write the imported file or folder, or the blocks one after another, to ``target``, which must not exist.
+
+    It appears whole or not at all. Raises :class:`ExportError` and :class:`archive.ArchiveError`.
+    """
+    if core.length == 0:
+        raise ExportError(f"feed {core.key.hex()} is empty, or nothing of it is here")
+    first = core.get(0)
+    if first is None:
+        raise ExportError(f"block 0 of feed {core.key.hex()} is not here: fetch it first")
+    unpacker = archive.Unpacker() if archive.is_archive(first) else None
+    writer = archive.TreeWriter(target)
+    done = 0
+    try:
+        if unpacker is None:
+            writer.write(archive.Header(folder=False))
+            writer.write(archive.FileStart(target.name, core.byte_length, False))
+        for block in blocks_of(core):
+            done += len(block)
+            if unpacker is None:
+                writer.write(archive.FileData(block, last=False))
+            else:
+                for event in unpacker.feed(block):
+                    writer.write(event)
+            if on_progress is not None:
+                on_progress(done, core.byte_length)
+            await asyncio.sleep(0)
+        if unpacker is None:
+            writer.write(archive.FileData(b"", last=True))
+        else:
+            unpacker.finish()
+        writer.commit()
+    except BaseException:
+        writer.abort()
+        raise
