@@ -1,4 +1,4 @@
-# make demo · make test · make lint · make devnet · make runtime · make bench: each sets up all that it needs.
+# make demo · make test · make coverage · make lint · make devnet · make runtime · make bench: each sets up all that it needs.
 # Options of a command go into ARGS: make demo ARGS='--chain wasm', make bench ARGS=encode, make test ARGS='tests/encoding -k merkle'
 
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
@@ -6,8 +6,10 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# As many workers as the machine has cores; tests that run a whole network share one of them (tests/conftest.py).
+PARALLEL ?= --numprocesses=auto --dist=loadgroup
 
-.PHONY: setup setup-dev demo test lint devnet runtime bench clean
+.PHONY: setup setup-dev demo test coverage lint devnet runtime bench clean
 
 setup: $(VENV)/.setup
 setup-dev: $(VENV)/.setup-dev
@@ -34,7 +36,11 @@ demo: setup
 	@$(BIN)/datdot demo $(ARGS)
 
 test: setup-dev tests/interop/node_modules/.setup tests/conformance/node_modules/.setup
-	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) --durations=20 $(ARGS)
+
+# The same with coverage, which makes pure Python some four times slower.
+coverage: setup-dev tests/interop/node_modules/.setup tests/conformance/node_modules/.setup
+	$(BIN)/python -m pytest $(PARALLEL) --durations=20 --cov --cov-report=term $(ARGS)
 
 lint: setup-dev
 	$(BIN)/ruff check .

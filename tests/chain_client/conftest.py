@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from chain_world import World, load_runtime, load_spec
 
 from runtime_mock.chainspec import ChainSpec
 from runtime_mock.runtime import Runtime
+from tests.support.chain_world import World, load_runtime, load_spec
 
 
 @pytest.fixture(scope="session")

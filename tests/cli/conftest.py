@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cli_process import environment
+
+from tests.support.cli_process import RunningChain, running_chain
 
 
 @pytest.fixture
@@ -34,31 +30,6 @@ def folder(tmp_path: Path) -> Path:
     (root / "run.sh").chmod(0o755)
     (root / "nothing/in/here").mkdir(parents=True)
     return root
-
-
-@dataclass(frozen=True)
-class RunningChain:
-    """A mock chain that serves RPC."""
-
-    backend: str
-    url: str
-
-
-@contextmanager
-def running_chain(backend: str, base: Path) -> Iterator[RunningChain]:
-    """`python -m runtime_mock`."""
-    command = [sys.executable, "-m", "runtime_mock", "--backend", backend, "--port", "0", "--seal", "400"]
-    with (base / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=environment())
-    try:
-        assert process.stdout is not None
-        ready = json.loads(process.stdout.readline() or b"{}")
-        assert ready, (base / "log").read_text()
-        assert list(ready) == ["rpc", "genesis", "backend"]
-        yield RunningChain(backend, ready["rpc"])
-    finally:
-        process.terminate()
-        process.communicate(timeout=60)
 
 
 @pytest.fixture(scope="module", params=["model", "wasm"])

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import RunningChain
 
 from service.chain_client import Call, ChainClient, DispatchError, InvalidTransaction, PalletError
 from service.chain_client.pallet import calls
@@ -21,6 +20,7 @@ from service.roles.common.registration import register
 from service.roles.sponsor.checks import check_head
 from service.session import Session, chain_session
 from service.vault.keyfile import KeyFile
+from tests.support.cli_process import RunningChain
 
 UNIT = 10**12
 SMALL_ORDER = bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a")

@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from cli_process import WAIT, Running, datdot, done, running
-from conftest import RunningChain
-from hostile_peer import Shaken, opening, rubbish_server, say, wrong_stream_id
 
 from service.hypercore import Corestore, discovery_key
 from service.hypercore.codec import encode_uint
+from tests.support.cli_process import WAIT, Running, RunningChain, datdot, done, running
+from tests.support.hostile_peer import Shaken, opening, rubbish_server, say, wrong_stream_id
 
 HANDSHAKES: dict[str, tuple[Callable[[str], None], str]] = {
     "HTTP": (lambda peer: say(peer, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"), "the peer speaks another protocol"),

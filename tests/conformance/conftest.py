@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from chains import RunningChain, running_chain
+
+from tests.support.chains import RunningChain, running_chain
 
 BACKENDS = ["model", "wasm", pytest.param("node", marks=pytest.mark.substrate)]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chains import RunningChain
-from needs import missing
 
 from runtime_mock.chainspec import ChainSpec, artifacts
+from tests.support.chains import RunningChain
+from tests.support.needs import missing
 
 HERE = Path(__file__).parent
 UNIT = 10**12

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from chains import RunningChain
 from substrateinterface import Keypair, KeypairType, SubstrateInterface
 from substrateinterface.exceptions import SubstrateRequestException
 
 from runtime_mock.chainspec import ChainSpec, artifacts
+from tests.support.chains import RunningChain
 
 UNIT = 10**12
 ALICE = Keypair.create_from_uri("//Alice")

@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from chains import RunningChain
+
+from tests.support.chains import RunningChain
 
 UNKNOWN = "0x" + "11" * 32
 ALICE = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY"

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 import sr25519
-from driver import UNIT, Account, Outcome, Pair
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from life import ED, World
-from runtime_names import names
-from settings import EXAMPLES
 
 from runtime_mock.codec import blake2_256, compact, prefixed
+from tests.support.differential.driver import UNIT, Account, Outcome, Pair
+from tests.support.differential.life import ED, World
+from tests.support.differential.runtime_names import names
+from tests.support.differential.settings import EXAMPLES
 
 REMARK = b"\0\0\0"  # System.remark of nothing
 TRAP = b"RuntimeTrap"

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driver import Difference, Pair
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
-from life import World
-from settings import EXAMPLES, KEEP, LIVES
-from vectors import FOLDER, load, replay
+
+from tests.support.differential.driver import Difference, Pair
+from tests.support.differential.life import World
+from tests.support.differential.settings import EXAMPLES, KEEP, LIVES
+from tests.support.differential.vectors import FOLDER, load, replay
 
 ACCOUNTS = 13
 # eras and windows of a few blocks, within the rules of the parameters, so that much happens in little time

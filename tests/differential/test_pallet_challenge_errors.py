@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pallet_world import COMMIT, CONFIRM, EVERYTHING, PROVE, REVEAL, SHORT, SPONSOR, Watched
+
+from tests.support.differential.pallet_world import COMMIT, CONFIRM, EVERYTHING, PROVE, REVEAL, SHORT, SPONSOR, Watched
 
 NO_OPENING: dict[str, Any] = {"data": bytes(256), "siblings": []}
 NO_REPORT = {"served": 0, "latency_ms": 0, "kib_per_s": 0}

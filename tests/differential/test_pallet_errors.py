@@ -6,9 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from driver import UNIT
-from pallet_world import BEGIN, CONFIRM, EVERYTHING, PROVE, SHORT, SPONSOR, Watched
-from small_feeds import Feed
 
 from runtime_mock.model.datdot import items
 from runtime_mock.model.datdot.errors import Error
@@ -16,6 +13,9 @@ from runtime_mock.model.datdot.limits import BEGINS, MAX_CHANGES, MAX_ENTRIES, M
 from runtime_mock.model.datdot.records import CopySegment
 from runtime_mock.model.datdot.types import HosterWithdrawn
 from runtime_mock.state.overlay import Overlay
+from tests.support.differential.driver import UNIT
+from tests.support.differential.pallet_world import BEGIN, CONFIRM, EVERYTHING, PROVE, SHORT, SPONSOR, Watched
+from tests.support.differential.small_feeds import Feed
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from driver import UNIT
-from pallet_world import (
+from tests.support.differential.driver import UNIT
+from tests.support.differential.pallet_world import (
     BEGIN,
     CLAIM,
     COLLECT,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from driver import UNIT
-from pallet_world import BEGIN, CLAIM, EVERYTHING, SHORT, SPONSOR, Watched
 
 from runtime_mock.model.datdot.money import pot_account
+from tests.support.differential.driver import UNIT
+from tests.support.differential.pallet_world import BEGIN, CLAIM, EVERYTHING, SHORT, SPONSOR, Watched
 
 BRIM = 2**128 - 1
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pallet_world import BEGIN, CONFIRM, EVERYTHING, PROVE, SHORT, SPONSOR, Watched
 
 from runtime_mock.model.datdot import changes, deadlines, placement, weights
 from runtime_mock.model.frame import system
 from runtime_mock.model.storage import twox
 from runtime_mock.state.overlay import Overlay
+from tests.support.differential.pallet_world import BEGIN, CONFIRM, EVERYTHING, PROVE, SHORT, SPONSOR, Watched
 
 READ, WRITE = 25_000_000, 100_000_000
 SYSTEM, ACCOUNTS = twox(b"System", 128), system.Account.prefix

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from npm_peer import Here, NodePeer, node_peer
+
+from tests.support.npm_peer import Here, NodePeer, node_peer
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from driver import Account
 
 from runtime_mock.codec import blake2_256, compact, prefixed
 from runtime_mock.node.chain import Chain, ExecutionError, Header
@@ -16,6 +15,7 @@ from runtime_mock.node.pool import PoolError
 from runtime_mock.rpc.control import MAX_SEALED
 from runtime_mock.runtime import CODE
 from runtime_mock.state.overlay import Overlay
+from tests.support.differential.driver import Account
 
 REMARK = b"\0\0\0"
 RICH = Account.of("rich")

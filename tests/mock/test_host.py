@@ -11,8 +11,6 @@ from typing import Any
 import ed25519_zebra
 import pytest
 import sr25519
-from driver import Account
-from rpc_client import Secp256k1
 
 from runtime_mock.codec import compact, prefixed
 from runtime_mock.runtime import CODE, NoSuchMethod, RuntimeTrap
@@ -20,6 +18,8 @@ from runtime_mock.state.overlay import Overlay
 from runtime_mock.state.trie import Trie, ordered_root
 from runtime_mock.wasm.host import HEADER, HOST_FUNCTIONS, MAX_ALLOCATION, Host
 from runtime_mock.wasm.runtime import COMPRESSED, WasmRuntime, decompress, default_cache
+from tests.support.differential.driver import Account
+from tests.support.rpc_client import Secp256k1
 
 
 class Memory:

@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from chains import running_chain
-from driver import UNIT, Account
-from parties import Party
-from rpc_client import Rpc, Secp256k1, account_of
-from small_feeds import Feed
 from substrateinterface import Keypair
 
 from runtime_mock.__main__ import make_runtime
 from runtime_mock.chainspec import ChainSpec
 from runtime_mock.codec import Reader, prefixed
 from runtime_mock.node.chain import Chain, ExecutionError, Header
+from tests.support.chains import running_chain
+from tests.support.differential.driver import UNIT, Account
+from tests.support.differential.parties import Party
+from tests.support.differential.small_feeds import Feed
+from tests.support.rpc_client import Rpc, Secp256k1, account_of
 
 pytestmark = pytest.mark.substrate
 ALICE = Keypair.create_from_uri("//Alice")

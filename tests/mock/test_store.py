@@ -14,14 +14,14 @@ from typing import Any
 
 import aiohttp
 import pytest
-from driver import UNIT, Account
-from mock_process import Mock, running_mock
-from rpc_client import Rpc, account_of
 from substrateinterface import Keypair
 
 from runtime_mock.node.chain import Chain
 from runtime_mock.node.engine import MANUAL, Engine
 from runtime_mock.node.store import Store, StoreError
+from tests.support.differential.driver import UNIT, Account
+from tests.support.mock_process import Mock, running_mock
+from tests.support.rpc_client import Rpc, account_of
 
 ALICE = Keypair.create_from_uri("//Alice")
 KILLS = 3

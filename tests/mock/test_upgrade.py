@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from driver import Account
-from runtime_names import names
 
 from runtime_mock import ss58
 from runtime_mock.chainspec import ChainSpec, preset
@@ -15,6 +13,8 @@ from runtime_mock.node.chain import Block, Chain
 from runtime_mock.runtime import CODE
 from runtime_mock.state.overlay import Overlay
 from runtime_mock.wasm.runtime import WasmRuntime, decompress, default_cache
+from tests.support.differential.driver import Account
+from tests.support.differential.runtime_names import names
 
 ROOT = Account.of("root")
 

@@ -9,7 +9,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from needs import missing
+
+from tests.support.needs import missing
 
 SPEC = Path(__file__).parents[2] / "pallet-spec"
 # A cold build of all dependencies on two cores takes minutes, on a busy machine many.

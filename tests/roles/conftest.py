@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from fake_chain import FakeChain
-from live_net import Net
 
 from service.encoding.pool import CodecPool
+from tests.support.fake_chain import FakeChain
+from tests.support.live_net import Net
 
 
 @pytest.fixture

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from whole_network import Network, network
 
-# npm peers, and datdot as a process: as the tests beside these drive them
-sys.path += [str(Path(__file__).parent.parent / room) for room in ("interop", "cli", "conformance")]
+from tests.support.whole_network import Network, network
 
 CHAINS = ["model", "wasm"]
 

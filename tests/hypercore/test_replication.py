@@ -1,0 +1,727 @@
+"""Replication between sides of ours over TCP: dense, sparse, live, forks, several peers, what is lost and comes again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from service.hypercore import (
+    BlockProof,
+    BlockRequest,
+    Core,
+    CoreError,
+    Corestore,
+    KeyPair,
+    Proof,
+    ProofError,
+    Request,
+    StorageError,
+)
+from service.hypercore.codec import encode_uint
+from service.hypercore.crypto import capability
+from service.hypercore.net import (
+    Channel,
+    ChannelClosed,
+    ConnectError,
+    Connection,
+    ConnectionClosed,
+    Peer,
+    ReplicationError,
+    Replicator,
+    TcpTransport,
+    fetch,
+    replication,
+)
+from service.hypercore.net.connection import Shared
+from service.hypercore.wire import messages as m
+from tests.support.wire_peers import SECONDS, Impostor, Side, closed, hear, side, speak, until
+
+BLOCKS = [b"%d," % number * (number % 40 + 1) for number in range(300)]
+
+
+async def sides(stack: AsyncExitStack, count: int) -> list[Side]:
+    return [await stack.enter_async_context(side()) for _ in range(count)]
+
+
+def feed(where: Side, blocks: list[bytes] = BLOCKS, **options: object) -> Core:
+    core = where.store.create(**options)  # type: ignore[arg-type]
+    core.append(blocks)
+    return core
+
+
+def content(core: Core) -> list[bytes | None]:
+    return [core.get(index) for index in range(core.length)]
+
+
+@pytest.mark.parametrize("compat", [True, False])
+@pytest.mark.parametrize("encryption", [None, bytes(32)], ids=["plain", "encrypted"])
+async def test_all_of_it(compat: bool, encryption: bytes | None) -> None:
+    async with side() as one, side() as two:
+        core = feed(one, compat=compat, encryption_key=encryption)
+        copy = two.store.get(core.key, encryption_key=encryption)
+        told: list[tuple[int, int]] = []
+        await fetch(copy, await two.connect(one), on_progress=lambda *now: told.append(now))
+        assert content(copy) == BLOCKS
+        assert told[-1] == (300, 300)
+        assert told == sorted(told)
+
+
+async def test_single_blocks_and_ranges() -> None:
+    async with side() as one, side() as two:
+        core = feed(one)
+        copy = two.store.get(core.key)
+        with Replicator(copy) as replicator:
+            replicator.attach(await two.connect(one))
+            assert await replicator.get(299) == BLOCKS[299]
+            await replicator.download(10, 20)
+        assert copy.ranges() == [(10, 20), (299, 300)]
+
+
+async def test_a_chain_of_followers_and_a_block_that_comes_back() -> None:
+    async with AsyncExitStack() as stack:
+        one, two, three = await sides(stack, 3)
+        core = feed(one)
+        middle, last = two.store.get(core.key), three.store.get(core.key)
+        first = stack.enter_context(Replicator(middle, live=True))
+        second = stack.enter_context(Replicator(last, live=True))
+        first.attach(await two.connect(one))
+        second.attach(await three.connect(two))
+        await until(lambda: last.contiguous_length == 300)
+        for number in range(20):
+            core.append([b"live %d" % number])
+        await until(lambda: last.contiguous_length == 320)
+        assert content(last)[300:] == [b"live %d" % number for number in range(20)]
+        last.clear(5, 9)
+        await until(lambda: last.contiguous_length == 320)
+
+
+async def test_a_fork_reaches_a_chain_of_followers() -> None:
+    async with AsyncExitStack() as stack:
+        one, two, three = await sides(stack, 3)
+        core = feed(one)
+        middle, last = two.store.get(core.key), three.store.get(core.key)
+        first = stack.enter_context(Replicator(middle, live=True))
+        second = stack.enter_context(Replicator(last, live=True))
+        first.attach(await two.connect(one))
+        second.attach(await three.connect(two))
+        await until(lambda: last.contiguous_length == 300)
+        core.truncate(150)
+        core.append([b"new"] * 10)
+        await until(lambda: last.fork == 1 and last.contiguous_length == 160)
+        assert content(last) == [*BLOCKS[:150], *[b"new"] * 10]
+
+
+async def test_a_fork_while_blocks_are_on_their_way() -> None:
+    async with AsyncExitStack() as stack:
+        one, two = await sides(stack, 2)
+        core = feed(one, [bytes([number % 251]) * 20_000 for number in range(600)])
+        copy = two.store.get(core.key)
+        replicator = stack.enter_context(Replicator(copy, live=True))
+        replicator.attach(await two.connect(one))
+        for fork, length in enumerate((400, 300, 200), 1):
+            await until(lambda: copy.contiguous_length > 20)
+            core.truncate(length)
+            core.append([b"new %d" % fork] * 3)
+        await until(lambda: copy.fork == 3 and copy.contiguous_length == 203)
+        assert content(copy) == content(core)
+
+
+async def test_more_news_than_are_kept_are_told_all_the_same() -> None:
+    async with AsyncExitStack() as stack:
+        source, middle, last = await sides(stack, 3)
+        core = feed(source, [b"x"] * 5000)
+        sparse, copy = middle.store.get(core.key), last.store.get(core.key)
+        first = stack.enter_context(Replicator(sparse))
+        first.attach(await middle.connect(source))
+        await first.update()
+        second = stack.enter_context(Replicator(copy, live=True))
+        second.attach(await last.connect(middle))
+        await until(lambda: copy.length == 5000)
+        for index in range(1, 5000, 2):
+            answer = core.prove(Request(block=BlockRequest(index, sparse.missing_nodes(2 * index))))
+            sparse.apply(answer)
+        await until(lambda: sum(end - start for start, end in copy.ranges()) == 2500)
+        assert not copy.has(0)
+
+
+async def test_a_storage_that_fails_is_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    class Broken:
+        def get(self, index: int) -> bytes | None:
+            raise OSError("the disk is gone")
+
+    async with side() as one, side() as two:
+        core = feed(one)
+        channel = await speak(await two.connect(one), core)
+        core.blocks = Broken()
+        await channel.send(m.REQUEST, m.encode_request(7, 0, Request(block=BlockRequest(3, 0))))
+        assert await hear(channel, m.NO_DATA) == bytes([7, 1, m.NOT_AVAILABLE])
+        assert "the disk is gone" in capsys.readouterr().out
+
+
+async def test_parts_from_several_peers() -> None:
+    async with AsyncExitStack() as stack:
+        source, *parts, reader = await sides(stack, 5)
+        core = feed(source)
+        for number, part in enumerate(parts):
+            await fetch(part.store.get(core.key), await part.connect(source), 100 * number, 100 * number + 100)
+        copy = reader.store.get(core.key)
+        replicator = stack.enter_context(Replicator(copy))
+        peers = [replicator.attach(await reader.connect(part)) for part in parts]
+        await replicator.update(300)
+        await replicator.download()
+        assert content(copy) == BLOCKS
+        assert all(len(peer.has) == 1 for peer in peers)
+
+
+@pytest.mark.parametrize(("start", "end"), [(120, 121), (100, 201)])
+async def test_what_a_peer_told_in_part_is_asked_for(start: int, end: int) -> None:
+    """It told of block 200, but never of those before it."""
+    async with AsyncExitStack() as stack:
+        source, part, reader = await sides(stack, 3)
+        core = feed(source)
+        middle, copy = part.store.get(core.key), reader.store.get(core.key)
+        await fetch(middle, await part.connect(source), 100, 200)
+        replicator = stack.enter_context(Replicator(copy))
+        peer = replicator.attach(await reader.connect(part))
+        await replicator.update()
+        middle.apply(core.prove(Request(block=BlockRequest(200, middle.missing_nodes(400)))))
+        await until(lambda: 200 in peer.has)
+        assert 100 not in peer.has
+        async with asyncio.timeout(SECONDS):
+            await replicator.download(start, end)
+        assert copy.ranges() == [(start, end)]
+
+
+async def test_what_cannot_be_written_is_told_to_who_waits(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("service.hypercore.net.replicator.FLUSH_SECONDS", 0.01)
+
+    def full() -> None:
+        raise StorageError("database or disk is full")
+
+    async with side() as one, side() as two:
+        core = feed(one)
+        copy = two.store.get(core.key)
+
+        def answer(number: int, fork: int, request: Request) -> tuple[int, bytes] | None:
+            if request.block is not None:
+                monkeypatch.setattr(two.store._storage, "commit", full)
+                return honest(core, number, request) if request.block.index < 5 else None
+            return honest(core, number, request)
+
+        Impostor(one, core, answer)
+        connection = await two.connect(one)
+        with pytest.raises(StorageError, match="disk is full"):
+            async with asyncio.timeout(SECONDS):
+                await fetch(copy, connection)
+        monkeypatch.undo()
+        assert copy.ranges() == []
+        assert not connection.is_closed, "the peer did nothing wrong"
+        assert "blocks cannot be kept" in capsys.readouterr().out
+
+
+async def test_an_answer_that_another_replicator_was_faster_with() -> None:
+    """Another one of the same core took over a fork of just the length from which this one asked."""
+    async with side() as one, side() as two:
+        core = feed(one, BLOCKS[:20])
+        copy = two.store.get(core.key)
+        copy.apply(core.prove(Request(upgrade=m.UpgradeRequest(0, 20), manifest=True)))
+        core.append(BLOCKS[20:40])
+
+        def answer(number: int, fork: int, request: Request) -> tuple[int, bytes]:
+            told = honest(core, number, request)
+            core.truncate(5)
+            core.append([b"new"] * 15)
+            copy.adopt_fork(core.prove(Request(upgrade=m.UpgradeRequest(0, 20))))
+            return told
+
+        Impostor(one, core, answer)
+        connection = await two.connect(one)
+        with Replicator(copy) as replicator:
+            peer = replicator.attach(connection)
+            await until(lambda: copy.fork == 1 and not peer.asked)
+            await asyncio.sleep(0)
+            assert copy.length == 20
+            assert not connection.reason, "the peer did nothing wrong"
+
+
+async def test_a_peer_goes_away_in_the_middle() -> None:
+    async with AsyncExitStack() as stack:
+        one, two, reader = await sides(stack, 3)
+        core = feed(one, [bytes([number % 251]) * 20_000 for number in range(600)])
+        await fetch(two.store.get(core.key), await two.connect(one))
+        copy = reader.store.get(core.key)
+        replicator = stack.enter_context(Replicator(copy))
+        leaving = await reader.connect(one)
+        replicator.attach(leaving)
+        replicator.attach(await reader.connect(two))
+        await replicator.update()
+        wanted = asyncio.create_task(replicator.download())
+        await until(lambda: copy.contiguous_length > 30)
+        leaving.fail("gone")
+        async with asyncio.timeout(SECONDS):
+            await wanted
+        assert content(copy) == content(core)
+
+
+async def test_the_last_peer_goes_away() -> None:
+    async with side() as one, side() as two:
+        core = feed(one, [bytes(200_000)] * 200)
+        copy = two.store.get(core.key)
+        with Replicator(copy) as replicator:
+            connection = await two.connect(one)
+            replicator.attach(connection)
+            await replicator.update()
+            wanted = asyncio.create_task(replicator.download())
+            await until(lambda: copy.contiguous_length > 5)
+            connection.fail("pulled the plug")
+            with pytest.raises(ReplicationError, match=r"no peer is left for blocks 0 to 200: .*pulled the plug"):
+                await wanted
+        got = copy.contiguous_length
+        assert 5 < got < 200
+        await fetch(copy, await two.connect(one))
+        assert content(copy) == [bytes(200_000)] * 200
+
+
+async def test_another_process_and_a_commit_that_fails_do_not_end_a_download_early(tmp_path: Path) -> None:
+    async with side() as one, side() as two:
+        core = feed(one)
+        Impostor(one, core, lambda number, fork, request: None if request.block else honest(core, number, request))
+        mine, others = Corestore(tmp_path), Corestore(tmp_path)
+        copy, theirs, ours = mine.get(core.key), others.get(core.key), mine.create()
+        await fetch(copy, await two.connect(one), 0, 0)
+
+        def take(where: Core, index: int) -> None:
+            where.apply(core.prove(Request(block=BlockRequest(index, where.missing_nodes(2 * index)))))
+
+        for index in range(200):
+            take(copy, index)
+        copy.flush()
+        with Replicator(copy) as replicator:
+            replicator.attach(await two.connect(one))
+            wanted = asyncio.create_task(replicator.download())
+            await until(lambda: bool(replicator._blocks))
+            others.refresh()
+            take(theirs, 299)
+            theirs.flush()
+            mine.refresh()
+            take(copy, 298)
+            with pytest.raises(CoreError, match="at most"):
+                ours.append(bytes(1 << 24))  # takes with it what is not durable yet
+            assert copy.ranges() == [(0, 200), (299, 300)]
+            for index in range(200, 299):
+                await asyncio.sleep(0)
+                assert not wanted.done()
+                take(copy, index)
+            async with asyncio.timeout(SECONDS):
+                await wanted
+
+
+async def test_nobody_to_ask_and_nothing_to_get(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with side() as one, side() as two:
+        copy = two.store.get(KeyPair.generate().public)
+        with (
+            Replicator(copy) as replicator,
+            pytest.raises(ReplicationError, match=r"no peer is left .*no peer was tried"),
+        ):
+            await replicator.update()
+        connection = await two.connect(one)
+        one.incoming[0].mux.settle()
+        with pytest.raises(ReplicationError, match="the peer does not serve that"):
+            await fetch(copy, connection)
+        core = feed(one)
+        core.clear(7, 8)
+        monkeypatch.setattr("service.hypercore.net.replicator.STALL_SECONDS", 0.2)
+        half = two.store.get(core.key)
+        with pytest.raises(ReplicationError, match="blocks 0 to 300: not to be had from"):
+            await fetch(half, await two.connect(one))
+        assert half.ranges() == [(0, 7), (8, 300)]
+
+
+async def test_a_channel_that_nobody_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.hypercore.net.connection.CHANNEL_SECONDS", 0.2)
+    async with side() as one, side() as two:
+        connection = await two.connect(one)
+        await until(lambda: bool(one.incoming))
+        # whoever dialled has not said yet what it serves: it rejects nothing
+        channel = one.incoming[0].open("datdot/nothing", None)
+        with pytest.raises(ChannelClosed, match="datdot/nothing was not opened within"):
+            await channel.opened()
+        core = feed(one)
+        copy = two.store.get(core.key)
+        await fetch(copy, connection)
+        assert content(copy) == BLOCKS, "the connection serves on"
+
+
+async def test_whoever_asks_much_leaves_turns_to_all_else() -> None:
+    shared, order = Shared(0), list[str]()
+    loop = asyncio.get_running_loop()
+
+    def round_of_the_loop(left: int) -> None:
+        order.append("loop")
+        if left:
+            loop.call_soon(round_of_the_loop, left - 1)
+
+    def again() -> None:
+        order.append("c")
+        shared.take_turn(lambda: order.append("d"))
+
+    shared.take_turn(lambda: order.append("a"))
+    shared.take_turn(lambda: order.append("b"))
+    shared.take_turn(again)
+    loop.call_soon(round_of_the_loop, 4)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert order == ["a", "loop", "b", "loop", "c", "loop", "d", "loop", "loop"]
+    shared.take_turn(lambda: order.append("e"))
+    await asyncio.sleep(0)
+    assert order[-1] == "e"
+
+
+async def test_one_fetcher_for_a_core_and_a_connection() -> None:
+    async with side() as one, side() as two:
+        core = feed(one)
+        copy = two.store.get(core.key)
+        connection = await two.connect(one)
+        with Replicator(copy) as first, Replicator(copy) as second:
+            first.attach(connection)
+            with pytest.raises(ReplicationError, match=r"is fetched from .* by somebody else already"):
+                second.attach(connection)
+        await fetch(copy, connection)
+        assert content(copy) == BLOCKS
+
+
+async def test_the_state_is_told_once() -> None:
+    """A sync that answers a sync would be answered again, and so on."""
+    async with side() as one, side() as two:
+        core = feed(one)
+        channel = await speak(await two.connect(one), core)
+        first = m.decode_sync(await hear(channel, m.SYNC))
+        assert (first.length, first.fork, first.remote_length) == (300, 0, 0)
+        for _ in range(5):
+            await channel.send(m.SYNC, m.encode_sync(m.Sync(m.DOWNLOADING, 0, 3, 300)))
+        assert m.decode_sync(await hear(channel, m.SYNC)).remote_length == 3
+        await channel.send(m.REQUEST, m.encode_request(1, 0, Request(block=BlockRequest(0, 0))))
+        kinds = []
+        async with asyncio.timeout(SECONDS):
+            while m.DATA not in kinds:
+                kinds.append((await channel.receive())[0])
+        assert m.SYNC not in kinds
+
+
+async def test_requests_are_answered_in_order_and_can_be_taken_back() -> None:
+    async with side() as one, side() as two:
+        core = feed(one)
+        channel = await speak(await two.connect(one), core)
+        for number in range(1, 41):
+            await channel.send(m.REQUEST, m.encode_request(number, 0, Request(block=BlockRequest(number, 0))))
+        await channel.send(m.CANCEL, b"\x14")
+        numbers = [m.decode_data(await hear(channel, m.DATA))[0] for _ in range(39)]
+        assert numbers == [number for number in range(1, 41) if number != 20]
+
+
+async def test_what_cannot_be_answered_is_told() -> None:
+    async with side() as one, side() as two:
+        core = feed(one)
+        core.clear(5, 6)
+        channel = await speak(await two.connect(one), core)
+        asked = [
+            (0, Request(block=BlockRequest(5, 0)), m.NOT_AVAILABLE),
+            (0, Request(block=BlockRequest(3, 50)), m.INVALID_REQUEST),
+            (0, Request(block=BlockRequest(10**9, 0)), m.NOT_AVAILABLE),
+            (1, Request(block=BlockRequest(3, 0)), m.NOT_AVAILABLE),
+        ]
+        for number, (fork, request, reason) in enumerate(asked, 1):
+            await channel.send(m.REQUEST, m.encode_request(number, fork, request))
+            assert await hear(channel, m.NO_DATA) == bytes([number, 1, reason])
+
+
+async def test_which_blocks_are_here() -> None:
+    async with side() as one, side() as two:
+        core = feed(one)
+        core.clear(100, 101)
+        channel = await speak(await two.connect(one), core)
+        assert m.decode_range(await hear(channel, m.RANGE)) == (0, 100, False)
+        await channel.send(m.WANT, m.encode_want(0, 1 << 21))
+        start, bits = m.decode_bitfield(await hear(channel, m.BITFIELD))
+        assert start == 0
+        found = {index for index in range(300) if bits[index >> 3] >> (index & 7) & 1}
+        assert found == set(range(300)) - {100}
+
+
+async def test_news_for_a_peer_that_does_not_read_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with side() as one, side() as two:
+        core = feed(one)
+        connection = await two.connect(one)
+        channel = await speak(connection, core)
+        await hear(channel, m.RANGE)
+        serving = one.incoming[0]
+        serving.pause_writing()
+        before = len(serving._out)
+        for _ in range(200):
+            core.append(b"more")
+            await asyncio.sleep(0)
+        assert len(serving._out) == before
+        serving.resume_writing()
+        assert m.decode_range(await hear(channel, m.RANGE)) == (0, 500, False)
+
+
+# ---------------------------------------------------------------- impostors
+
+
+def honest(core: Core, number: int, request: Request) -> tuple[int, bytes]:
+    return m.DATA, m.encode_data(number, core.prove(request))
+
+
+def flip(data: bytes) -> bytes:
+    return bytes([data[0] ^ 1]) + data[1:]
+
+
+def no_block(core: Core, change: Callable[[BlockProof], BlockProof]) -> Callable[..., tuple[int, bytes]]:
+    def answer(number: int, fork: int, request: Request) -> tuple[int, bytes]:
+        proof = core.prove(request)
+        if proof.block is None:
+            return m.DATA, m.encode_data(number, proof)
+        return m.DATA, m.encode_data(number, Proof(proof.fork, change(proof.block)))
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda block: BlockProof(block.index, flip(block.value), block.nodes), "block 7: .* as it is known here"),
+        (lambda block: BlockProof(block.index, block.value, block.nodes[1:]), "block 7: node .* is wanted"),
+        (lambda block: BlockProof(block.index, block.value, ()), "block 7: the path does not lead to"),
+        (lambda block: BlockProof(8, block.value, block.nodes), "block 7 was asked for, the answer has another"),
+    ],
+)
+async def test_false_blocks_end_the_connection(change: Callable[[BlockProof], BlockProof], named: str) -> None:
+    async with side() as one, side() as two:
+        core = feed(one)
+        Impostor(one, core, no_block(core, change))
+        copy = two.store.get(core.key)
+        connection = await two.connect(one)
+        with Replicator(copy) as replicator:
+            replicator.attach(connection)
+            with pytest.raises(ReplicationError, match=named):
+                await replicator.get(7)
+        assert core.key.hex() in await closed(connection)
+        assert copy.ranges() == []
+
+
+async def test_a_false_head_ends_the_connection() -> None:
+    async with side() as one, side() as two:
+        core = feed(one)
+        other = feed(one)
+        head = other.prove(Request(upgrade=m.UpgradeRequest(0, 300)))
+
+        def answer(number: int, fork: int, request: Request) -> tuple[int, bytes]:
+            return m.DATA, m.encode_data(number, Proof(0, upgrade=head.upgrade, manifest=core.manifest))
+
+        Impostor(one, core, answer)
+        copy = two.store.get(core.key)
+        with pytest.raises(ReplicationError, match="the signature of the head of 300 blocks at fork 0 is wrong"):
+            await fetch(copy, await two.connect(one))
+        assert copy.length == 0
+
+
+async def test_blocks_of_another_fork_for_ever() -> None:
+    async with side() as one, side() as two:
+        core = feed(one)
+
+        def answer(number: int, fork: int, request: Request) -> tuple[int, bytes]:
+            proof = core.prove(request)
+            return m.DATA, m.encode_data(number, proof if proof.block is None else Proof(7, proof.block))
+
+        Impostor(one, core, answer)
+        with pytest.raises(ReplicationError, match=r"block \d+: an answer of fork 7, fork 0 is here"):
+            async with asyncio.timeout(SECONDS):
+                await fetch(two.store.get(core.key), await two.connect(one))
+
+
+async def test_a_length_that_is_claimed_and_never_shown() -> None:
+    async with side() as one, side() as two:
+        core, claimed = feed(one), feed(one, [b""] * 1000)
+        claimed._record.key, claimed._record.discovery_key = core.key, core.discovery_key
+
+        def answer(number: int, fork: int, request: Request) -> tuple[int, bytes]:
+            assert request.upgrade is not None
+            if request.upgrade.start == 0:
+                return honest(core, number, Request(upgrade=m.UpgradeRequest(0, 300), manifest=True))
+            proof = m.UpgradeProof(300, 0, (), (), core.head().signature)  # it leads to where we are
+            return m.DATA, m.encode_data(number, Proof(0, upgrade=proof))
+
+        Impostor(one, claimed, answer)
+        with pytest.raises(ReplicationError, match="1000 blocks were asked for, the answer leads to 300"):
+            async with asyncio.timeout(SECONDS):
+                await fetch(two.store.get(core.key), await two.connect(one))
+
+
+async def test_a_peer_that_claims_ever_more_and_shows_nothing_holds_up_nobody() -> None:
+    async with AsyncExitStack() as stack:
+        one, boaster, reader = await sides(stack, 3)
+        core = feed(one)
+        copy = reader.store.get(core.key)
+
+        def accept(connection: Connection) -> None:
+            handshake = encode_uint(1) + capability(core.key, connection.handshake_hash, connection.initiator)
+            connection.on_protocol(replication.PROTOCOL, lambda *_: handshake, boast)
+
+        async def boast(channel: Channel) -> None:
+            await channel.opened()
+            length = 1000
+            await channel.send(m.SYNC, m.encode_sync(m.Sync(m.CAN_UPGRADE, 0, length, 0)))
+            async for kind, body in channel:
+                if kind == m.REQUEST:
+                    length += 1
+                    await channel.send(m.SYNC, m.encode_sync(m.Sync(m.CAN_UPGRADE, 0, length, 0)))
+                    await channel.send(m.NO_DATA, m.encode_no_data(m.decode_request(body)[0], m.NOT_AVAILABLE))
+
+        boaster.accept = accept  # type: ignore[method-assign]
+        replicator = stack.enter_context(Replicator(copy))
+        replicator.attach(await reader.connect(boaster))
+        replicator.attach(await reader.connect(one))
+        async with asyncio.timeout(SECONDS):
+            await replicator.update()
+            await replicator.download()
+        assert content(copy) == BLOCKS
+
+
+async def test_an_old_head_in_place_of_a_fork_for_ever() -> None:
+    """It tells of a newer fork, and shows a head that we have had long since."""
+    async with side() as one, side() as two:
+        core = feed(one)
+        copy = two.store.get(core.key)
+        copy.apply(core.prove(Request(upgrade=m.UpgradeRequest(0, 50), manifest=True)))
+        asked = 0
+
+        def answer(number: int, fork: int, request: Request) -> tuple[int, bytes]:
+            nonlocal asked
+            asked += 1
+            return honest(core, number, request)
+
+        Impostor(one, core, answer, fork=3)
+        with pytest.raises(ReplicationError, match="of fork 3 was asked for, the answer has another"):
+            async with asyncio.timeout(SECONDS):
+                await fetch(copy, await two.connect(one))
+        assert asked == 1
+
+
+async def test_a_manifest_alone_is_no_offence() -> None:
+    """Npm peers answer so when they cannot show the head that they told: they were truncated meanwhile."""
+    async with side() as one, side() as two:
+        core = feed(one)
+
+        def answer(number: int, fork: int, request: Request) -> tuple[int, bytes]:
+            return m.DATA, m.encode_data(number, Proof(0, manifest=core.manifest))
+
+        Impostor(one, core, answer)
+        connection = await two.connect(one)
+        with Replicator(two.store.get(core.key)) as replicator:
+            replicator.attach(connection)
+            assert await replicator.update() == 0
+        assert not connection.reason, "the peer did nothing wrong"
+
+
+async def test_a_head_is_waited_for_from_when_reading_went_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replication, "OPEN_SECONDS", 0.3)
+    async with side() as one, side() as two:
+        core = feed(one)
+        one.accept = one.incoming.append  # type: ignore[method-assign]
+        connection = await two.connect(one)
+        one.incoming[0].mux._offer = lambda *_: None  # type: ignore[method-assign] # it says nothing
+        with Replicator(two.store.get(core.key)) as replicator:
+            replicator.attach(connection)
+            await asyncio.sleep(0.2)
+            resumed = asyncio.get_running_loop().time()
+            connection.reading_since = resumed
+            with pytest.raises(ReplicationError, match="does not tell its length"):
+                await replicator.update()
+            assert asyncio.get_running_loop().time() >= resumed + 0.3
+
+
+async def test_a_mute_peer_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replication, "OPEN_SECONDS", 0.2)
+    async with AsyncExitStack() as stack:
+        one, mute, reader = await sides(stack, 3)
+        core = feed(one)
+        mute.accept = mute.incoming.append  # type: ignore[method-assign]
+        silent = await reader.connect(mute)
+        mute.incoming[0].mux._offer = lambda *_: None  # type: ignore[method-assign] # accepts nothing, rejects nothing
+        copy = reader.store.get(core.key)
+        replicator = stack.enter_context(Replicator(copy))
+        replicator.attach(silent)
+        replicator.attach(await reader.connect(one))
+        async with asyncio.timeout(SECONDS):
+            await replicator.update()
+            await replicator.download()
+        assert content(copy) == BLOCKS
+
+
+async def test_a_peer_that_never_answers_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with side() as one, side() as two:
+        core = feed(one)
+        Impostor(one, core, lambda number, fork, request: None)
+        with Replicator(two.store.get(core.key)) as replicator:
+            peer = replicator.attach(await two.connect(one))
+            updating = asyncio.create_task(replicator.update())
+            await until(lambda: bool(peer.asked))
+            assert peer._watch is not None
+            peer._watch.cancel()
+            monkeypatch.setattr(replication, "ANSWER_SECONDS", 0.05)
+            peer._check()  # as the timer does, however long that takes
+            with pytest.raises(ReplicationError, match="no answer to 1 requests within 0 s"):
+                await updating
+
+
+async def test_endless_refusals_come_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.hypercore.net.replicator.STALL_SECONDS", 0.2)
+    async with side() as one, side() as two:
+        core = feed(one)
+
+        def answer(number: int, fork: int, request: Request) -> tuple[int, bytes]:
+            if request.block is not None:
+                return m.NO_DATA, m.encode_no_data(number, m.NOT_AVAILABLE)
+            return honest(core, number, request)
+
+        Impostor(one, core, answer)
+        with pytest.raises(ReplicationError, match="not to be had from"):
+            await fetch(two.store.get(core.key), await two.connect(one))
+
+
+async def test_an_unreachable_peer() -> None:
+    async with TcpTransport(KeyPair.generate()) as transport:
+        key = KeyPair.generate().public
+        with pytest.raises(ConnectError, match=f"no address is known of peer {key.hex()}"):
+            await transport.connect(key)
+        transport.add_peer(Peer(key, "127.0.0.1", 1))
+        with pytest.raises(ConnectError, match=f"{key.hex()}@127.0.0.1:1: "):
+            await transport.connect(key)
+
+
+async def test_a_connection_that_has_ended() -> None:
+    async with side() as one, side() as two:
+        core = feed(one)
+        connection = await two.connect(one)
+        connection.close("enough")
+        await closed(connection)
+        with pytest.raises(ConnectionClosed, match="enough"):
+            Replicator(two.store.get(core.key)).attach(connection)
+        with pytest.raises(ConnectionClosed, match="enough"):
+            connection.open("p", None)
+
+
+async def test_a_head_that_is_here_already() -> None:
+    async with side() as one, side() as two:
+        core = feed(one)
+        copy = two.store.get(core.key)
+        with pytest.raises(ProofError, match="an upgrade from 0 blocks, 300 are here"):
+            core.apply(Proof(0, upgrade=m.UpgradeProof(0, 300, (), (), b"")))
+        with pytest.raises(CoreError, match="block 4 of a core of 0 blocks"):
+            copy.byte_range(4)

@@ -1,0 +1,262 @@
+"""What hosters, encoders and attesters decide from the chain's state: every window at its edges, nothing twice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from service.chain_client.pallet.types import (
+    Attester,
+    Copy,
+    CopySegment,
+    CopyState,
+    Encoder,
+    Hoster,
+    Plan,
+    Range,
+    Report,
+    Retrieval,
+    Sample,
+    Seat,
+    StorageChallenge,
+    Times,
+)
+from service.protocols.copy.messages import Checkpoint, Receipt
+from service.roles.attester import decisions as at
+from service.roles.attester.rules import probes
+from service.roles.encoder import decisions as en
+from service.roles.hoster import decisions as ho
+from tests.support.copy_world import digest
+from tests.support.fake_chain import blank
+
+ME, OTHER = digest("me"), digest("other")
+LINK = digest("link")
+TIMES: Times = blank(Times, era=24, probe_blocks=14, reveal_from=3, settle_from=12, settle_to=48)
+ERA, COPY = 5, 3
+START = ERA * 24
+
+
+# ---- attester
+
+
+def attesting(now: int, **changes: Any) -> at.AttesterFacts:
+    facts = at.AttesterFacts(
+        now=now,
+        account=ME,
+        times=TIMES,
+        terms=at.AttesterTerms(7, 2),
+        offer=Attester(digest("anchor"), 1, digest("anchor"), (0, 4)),
+        chain_fits=True,
+        seats=(at.OwnSeat(COPY, 100, LINK),),
+    )
+    return replace(facts, **changes)
+
+
+def seat(account: bytes, commit: bool = True, report: Report | None = None) -> Seat:
+    return Seat(0, account, digest("commit") if commit else None, report)
+
+
+def revealing(now: int, *seats: Seat, settled: bool = False, ended: int | None = None) -> list[at.AttesterAction]:
+    return at.decide(
+        attesting(
+            now, seats=(), reported=frozenset({(ERA, COPY)}), retrievals={(ERA, COPY): Retrieval(seats, settled)},
+            copies={COPY: blank(Copy, ended=ended)},
+        )
+    )  # fmt: skip
+
+
+def test_slots_are_taken_and_filled_up() -> None:
+    assert at.decide(attesting(0, seats=(), offer=None, chain_fits=False)) == [at.OfferAttesting(7, 2, True)]
+    one = Attester(digest("anchor"), 0, digest("anchor"), (4,))
+    assert at.decide(attesting(0, seats=(), offer=one)) == [at.OfferAttesting(7, 1, False)]
+    assert at.decide(attesting(0, seats=())) == []
+
+
+def test_links_that_cannot_be_shown_any_more_are_begun_anew() -> None:
+    assert at.decide(attesting(0, seats=(), chain_fits=False)) == [at.OfferAttesting(7, 0, True)]
+    stale = Attester(digest("anchor"), 10, digest("anchor"), (0, 4))
+    assert at.decide(attesting(73 * 24, seats=(), offer=stale)) == []
+    assert at.decide(attesting(74 * 24, seats=(), offer=stale)) == [at.OfferAttesting(7, 0, True)]
+
+
+def test_each_probe_is_made_at_its_block_and_again_until_it_is_answered() -> None:
+    due = probes(LINK, COPY, ERA, 100, 14)
+    for now in range(START, START + 13):
+        made = at.decide(attesting(now))
+        assert made == [at.MakeProbe(ERA, COPY, p.number, p.sector) for p in due if now >= START + p.offset]
+        answered = frozenset({(ERA, COPY, p.number) for p in due if p.number != 2})
+        assert at.decide(attesting(now, answered=answered)) == [one for one in made if one.number == 2]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("answered", "first"), [((0, 1, 2, 3), 13), ((0, 1, 3), 19), ((1, 2, 3), 21), ((0, 2), 21), ((), 21)]
+)
+def test_a_report_is_committed_when_complete_or_late(answered: tuple[int, ...], first: int) -> None:
+    """Block ``now + 1`` is the first that can hold the commit: the window begins at 14. "Not served" is said last."""
+    numbers = frozenset((ERA, COPY, number) for number in answered)
+    commit = at.CommitReport(ERA, COPY, LINK)
+    for now in range(START, START + 24):
+        assert (commit in at.decide(attesting(now, answered=numbers))) == (now >= START + first)
+
+
+def test_a_fixed_report_is_committed_and_no_more_probed() -> None:
+    fixed = frozenset({(ERA, COPY)})
+    assert at.decide(attesting(START + 10, reported=fixed)) == []
+    assert at.decide(attesting(START + 13, reported=fixed)) == [at.CommitReport(ERA, COPY, LINK)]
+    record = {(ERA, COPY): Retrieval((seat(OTHER), seat(ME)), False)}
+    assert at.decide(attesting(START + 15, reported=fixed, retrievals=record)) == [], "it stands on the chain"
+
+
+def test_a_reveal_has_its_window() -> None:
+    inside = [
+        now for now in range(START, START + 60) if revealing(now, seat(OTHER), seat(ME)) == [at.RevealReport(ERA, COPY)]
+    ]
+    assert inside == list(range(START + 24 + 2, START + 24 + 11)), "seen at b, it can be in b + 1"
+    now = START + 24 + 5
+    assert revealing(now, seat(ME, report=Report(1, 2, 3))) == []
+    assert revealing(now, seat(ME, commit=False)) == []
+    assert revealing(now, seat(ME), settled=True) == []
+
+
+def test_settling_goes_by_rank_and_has_an_end() -> None:
+    end, told = START + 24, Report(1, 2, 3)
+    for rank in range(3):
+        seats = [seat(digest(i), report=told) for i in range(rank)] + [seat(ME, report=told)]
+        inside = [now for now in range(end, end + 60) if revealing(now, *seats) == [at.Settle(ERA, COPY)]]
+        assert inside == list(range(end + 12 + 2 * rank, end + 47))
+    ranked_last = [seat(digest(i), report=told) for i in range(40)]
+    assert revealing(end + 46, *ranked_last) == [at.Settle(ERA, COPY)], "the last block is everybody's"
+    assert revealing(end + 20, seat(ME, report=told), ended=end - 1) == []
+    assert revealing(end + 20, seat(ME, report=told), ended=end) == [at.Settle(ERA, COPY)]
+
+
+# ---- hoster
+
+
+def hosting(**changes: Any) -> ho.HosterFacts:
+    facts = ho.HosterFacts(
+        now=100,
+        era=4,
+        terms=ho.HosterTerms(10, 2, 3),
+        offer=blank(Hoster, open=True),
+        next_copy=10,
+        copies={},
+        plans={},
+        challenge=None,
+    )
+    return replace(facts, **changes)
+
+
+def plan(size: int, blocks: int = 1) -> Plan:
+    found: Plan = blank(Plan, ranges=(Range(0, blocks, 0, size),))
+    return found
+
+
+def test_a_hoster_offers_and_renews() -> None:
+    assert ho.decide(hosting()) == []
+    for offer in (None, blank(Hoster, open=False)):
+        assert ho.decide(hosting(offer=offer)) == [ho.OfferHosting(ho.HosterTerms(10, 2, 3))]
+
+
+def test_a_hoster_declines_what_certainly_has_an_oversized_block() -> None:
+    copies = {1: blank(Copy, plan=0, state=CopyState.OFFERED)}
+    assert ho.decide(hosting(copies=copies, plans={0: plan(2 << 20, 2)})) == []
+    (action,) = ho.decide(hosting(copies=copies, plans={0: plan((2 << 20) + 1, 2)}))
+    assert isinstance(action, ho.DeclineCopy)
+    assert "over the limit of 1 MiB" in action.reason
+    spent = blank(Hoster, open=True, decline_era=4, declines=8)
+    assert ho.decide(hosting(copies=copies, plans={0: plan(9 << 20)}, offer=spent)) == [], "the ninth would be an error"
+    earlier = blank(Hoster, open=True, decline_era=3, declines=8)
+    assert len(ho.decide(hosting(copies=copies, plans={0: plan(9 << 20)}, offer=earlier))) == 1
+
+
+def test_a_hoster_confirms_only_the_segment_in_the_making() -> None:
+    point = Checkpoint(9, digest("root"), bytes(64))
+    copies = {1: blank(Copy, state=CopyState.ENCODING, current=6)}
+    assert ho.decide(hosting(copies=copies, checkpoints={6: point})) == [ho.ConfirmSegment(1, 6, point)]
+    assert ho.decide(hosting(copies=copies, checkpoints={5: point})) == []
+    active = {1: blank(Copy, state=CopyState.ACTIVE, current=None)}
+    assert ho.decide(hosting(copies=active, checkpoints={6: point})) == []
+
+
+def test_a_hoster_proves_first_and_forgets_last() -> None:
+    challenge = StorageChallenge(90, (Sample(1, 2, 3),))
+    copies = {1: blank(Copy, state=CopyState.ACTIVE)}
+    found = ho.decide(hosting(copies=copies, challenge=challenge, kept=frozenset({0, 1}), offer=None))
+    assert found == [
+        ho.AnswerChallenge(90, (Sample(1, 2, 3),)),
+        ho.OfferHosting(ho.HosterTerms(10, 2, 3)),
+        ho.ForgetCopy(0),
+    ]
+    ended = {1: blank(Copy, state=CopyState.ENDED)}
+    assert ho.decide(hosting(copies=ended, kept=frozenset({1}))) == [], "it may still be asked for"
+
+
+def test_a_hoster_forgets_nothing_that_an_old_state_does_not_know_yet() -> None:
+    assert ho.decide(hosting(kept=frozenset({3, 4}), next_copy=4)) == [ho.ForgetCopy(3)]
+    assert ho.decide(hosting(kept=frozenset({3, 4}), next_copy=0)) == []
+
+
+# ---- encoder
+
+
+def encoding(copy: Copy | None, *keys: en.KeyRecord, **changes: Any) -> list[en.EncoderAction]:
+    facts = en.EncoderFacts(
+        now=100, account=ME, terms=en.EncoderTerms(4), offer=blank(Encoder, open=True),
+        next_copy=10, seen=0, copies={} if copy is None else {1: copy}, plans={}, keys=keys, reachable=frozenset({1}),
+    )  # fmt: skip
+    return en.decide(replace(facts, **changes))
+
+
+def assigned(state: CopyState, segments: int = 0, current: int | None = None, encoder: bytes | None = ME) -> Copy:
+    parts = tuple(CopySegment(number, 4) for number in range(segments))
+    found: Copy = blank(Copy, plan=2, encoder=encoder, state=state, segments=parts, current=current)
+    return found
+
+
+def test_an_encoder_begins_only_with_a_feed_at_hand_and_a_key_on_disk() -> None:
+    copy, key = assigned(CopyState.ASSIGNED), en.KeyRecord(1, 0, b"N")
+    assert encoding(copy, reachable=frozenset()) == [en.FetchHead(1, 2)]
+    assert encoding(copy) == [en.MakeKey(1, 0)]
+    assert encoding(copy, key) == [en.BeginSegment(1, b"N")]
+    assert encoding(assigned(CopyState.BEGUN, current=8), key) == [], "no salt yet"
+    assert encoding(copy, offer=None) == [en.MakeKey(1, 0), en.OfferEncoding(en.EncoderTerms(4))]
+
+
+def test_an_encoder_encodes_with_the_key_that_the_chain_knows() -> None:
+    copy, key = assigned(CopyState.ENCODING, current=8), en.KeyRecord(1, 0, b"N")
+    assert encoding(copy, key, moduli={8: b"N"}) == [en.EncodeSegment(1, 8, 0)]
+    assert encoding(copy, key, moduli={8: b"M"}) == []
+    assert encoding(copy, moduli={8: b"N"}) == []
+
+
+def test_an_encoder_confirms_by_itself_after_the_grace() -> None:
+    receipt = Receipt(4, digest("root"), bytes(64))
+    copy, key = assigned(CopyState.ENCODING, current=8), en.KeyRecord(1, 0, b"N", receipt, 91)
+    assert encoding(copy, key, moduli={8: b"N"}) == []
+    assert encoding(copy, key, moduli={8: b"N"}, now=101) == [en.ConfirmByEncoder(1, 8, receipt)]
+
+
+def test_keys_are_erased_as_soon_as_they_are_of_no_use() -> None:
+    keys = en.KeyRecord(1, 0, b"N"), en.KeyRecord(1, 1, b"M")
+    assert encoding(assigned(CopyState.ASSIGNED, segments=1), *keys) == [
+        en.BeginSegment(1, b"M"),
+        en.EraseKey(1, 0, False),
+    ]
+    for copy in (None, assigned(CopyState.ACTIVE, 2, encoder=None), assigned(CopyState.ASSIGNED, encoder=OTHER)):
+        assert encoding(copy, *keys) == [en.EraseKey(1, 0, True), en.EraseKey(1, 1, True)]
+
+
+def test_a_key_stays_while_the_chain_shows_a_state_older_than_its_copy() -> None:
+    key = en.KeyRecord(1, 0, b"N")
+    assert encoding(None, key, next_copy=1) == []
+    assert encoding(None, key, next_copy=2) == [en.EraseKey(1, 0, True)]
+
+
+def test_a_key_stays_while_the_chain_shows_a_state_in_which_the_copy_is_not_ours_yet() -> None:
+    key = en.KeyRecord(1, 0, b"N")
+    for before in (assigned(CopyState.OFFERED, encoder=None), assigned(CopyState.BEGUN, current=7, encoder=OTHER)):
+        assert encoding(before, key, now=99, seen=100) == []
+        assert encoding(before, key, now=100, seen=100) == [en.EraseKey(1, 0, True)]

@@ -1,0 +1,178 @@
+"""Hosters whose sectors are damaged on their disks: they say what is wrong, go on, are struck, and never serve a wrong byte.
+
+All kinds of damage are done at once, each to another hoster of the same plan, as a missed challenge takes its time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from service.chain_client.pallet import events
+from service.chain_client.pallet.types import Copy
+from service.devnet.network import UNIT, NetPeer
+from tests.support.whole_network import Network, Published, network, plan_of
+
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+
+SIZE = 96 * 1024
+SECTOR = 256
+DAMAGED = 100
+"""A sector of the tree's first 64 KiB: an opening of any of these 256 of 384 sectors needs it, and 8 are sampled."""
+
+
+def one_bit(folder: Path, segment: int) -> None:
+    path = folder / f"{segment}.sectors"
+    data = bytearray(path.read_bytes())
+    data[DAMAGED * SECTOR + 17] ^= 4
+    path.write_bytes(data)
+
+
+def emptied(folder: Path, segment: int) -> None:
+    (folder / f"{segment}.sectors").write_bytes(b"")
+
+
+def removed(folder: Path, segment: int) -> None:
+    (folder / f"{segment}.sectors").unlink()
+
+
+def everything(folder: Path, segment: int) -> None:
+    shutil.rmtree(folder)
+
+
+Damage = Callable[[Path, int], None]
+KINDS: tuple[Damage, ...] = (one_bit, emptied, removed, everything)
+PEERS = (
+    ("author,sponsor", 1, 2_000 * UNIT),
+    ("hoster", len(KINDS) + 1, 20 * UNIT),
+    ("encoder", len(KINDS) + 1, 250 * UNIT),
+)
+
+
+@dataclass
+class Victim:
+    """A hoster, its copy, and what was kept of it before it was damaged."""
+
+    number: int
+    copy: Copy
+    hoster: NetPeer
+    pid: int
+    kept: Path
+    refusal: str = ""
+
+    @property
+    def folder(self) -> Path:
+        return self.hoster.directory / "copies" / str(self.number)
+
+    @property
+    def segment(self) -> int:
+        return self.copy.segments[0].segment
+
+    def said(self) -> list[str]:
+        """What its log says of challenges that it could not answer."""
+        assert self.hoster.child is not None
+        lines = [json.loads(line) for line in self.hoster.child.log.read_text().splitlines()]
+        return [line["error"] for line in lines if "storage challenge" in str(line.get("error"))]
+
+
+@dataclass
+class Ruins:
+    """A network in which all hosters but one have damaged sectors, and have missed a challenge."""
+
+    net: Network
+    published: Published
+    since: int
+    healthy: Victim
+    victims: dict[Damage, Victim] = field(default_factory=dict)
+
+
+@pytest.fixture(scope="module")
+def chain() -> str:
+    """One backend will do: the peers are what matters here."""
+    return "model"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def ruins(chain: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ruins]:
+    """Do the damage, and wait until it has shown."""
+    directory = tmp_path_factory.mktemp("damage")
+    async with network(directory / "net", chain, PEERS) as net:
+        published = await net.publish(SIZE, len(KINDS) + 1)
+        hosted = []
+        for number, copy in sorted((await net.active(published.plan, len(KINDS) + 1)).items()):
+            hoster = net.peer(copy.hoster)
+            assert hoster.child is not None
+            hosted.append(Victim(number, copy, hoster, hoster.child.pid, directory / f"kept-{number}"))
+        made = Ruins(net, published, net.now, hosted[0], dict(zip(KINDS, hosted[1:], strict=True)))
+        for damage, victim in made.victims.items():
+            shutil.copytree(victim.folder, victim.kept)
+            damage(victim.folder, victim.segment)
+        await asyncio.gather(*(shows(made, victim) for victim in made.victims.values()))
+        yield made
+
+
+async def shows(ruins: Ruins, victim: Victim) -> None:
+    """Until a challenge is missed, and a reader who knows this hoster alone is refused."""
+    net = ruins.net
+    _, _, victim.refusal = await asyncio.gather(
+        net.event(events.StorageMissed, after=ruins.since, hoster=victim.copy.hoster),
+        net.event(events.CopyStruck, copy=victim.number, strikes=1),
+        net.refused(ruins.published.core, [victim.hoster]),
+    )
+
+
+@pytest.mark.parametrize("damage", KINDS)
+async def test_a_damaged_copy_is_struck_and_its_hoster_says_why(ruins: Ruins, damage: Damage) -> None:
+    net, victim = ruins.net, ruins.victims[damage]
+    (missed, *_) = net.happened(events.StorageMissed, hoster=victim.copy.hoster)
+    ((issued, _),) = net.happened(events.StorageChallenged, hoster=victim.copy.hoster, issued=missed[1].issued)
+    assert ruins.since <= issued
+    said = victim.said()
+    assert said
+    assert all(f"copy {victim.number}, segment {victim.segment}, sector " in line for line in said), said
+    if damage is not everything:
+        assert any(f"{victim.segment}.sectors" in line or "sectors 0 to 255" in line for line in said), said
+    assert victim.hoster.child is not None
+    assert victim.hoster.child.running
+    assert victim.hoster.child.pid == victim.pid
+
+
+@pytest.mark.parametrize("damage", KINDS)
+async def test_a_damaged_copy_is_refused_to_readers(ruins: Ruins, damage: Damage) -> None:
+    victim = ruins.victims[damage]
+    assert "not to be had from" in victim.refusal
+    read = await ruins.net.read(ruins.published.core, [victim.hoster, ruins.healthy.hoster])
+    assert read == ruins.published.data
+
+
+async def test_an_undamaged_copy_has_nothing_to_do_with_it(ruins: Ruins) -> None:
+    net, healthy = ruins.net, ruins.healthy
+    await net.event(events.StorageProved, after=net.now, hoster=healthy.copy.hoster)
+    assert not net.happened(events.StorageMissed, hoster=healthy.copy.hoster)
+    copies = await net.copies(ruins.published.plan)
+    assert copies[healthy.number].strikes == 0
+    assert await net.read(ruins.published.core, [healthy.hoster]) == ruins.published.data
+    await net.check_books()
+
+
+async def test_one_disk_fault_is_not_fatal(ruins: Ruins) -> None:
+    """With the sectors put back, the same process proves again."""
+    net = ruins.net
+    for victim in ruins.victims.values():
+        shutil.rmtree(victim.folder, ignore_errors=True)
+        shutil.copytree(victim.kept, victim.folder)
+    after = net.now
+    for victim in ruins.victims.values():
+        await net.event(events.StorageProved, after=after, hoster=victim.copy.hoster)
+        assert await net.read(ruins.published.core, [victim.hoster]) == ruins.published.data
+    live = (await plan_of(net, ruins.published.plan)).live
+    assert set(live) == {ruins.healthy.number, *(victim.number for victim in ruins.victims.values())}
+    await net.check_stored(ruins.published)
+    await net.check_books()

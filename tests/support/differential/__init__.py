@@ -1,0 +1,1 @@
+"""Whole lives of plans, played on the model and on the real runtime side by side."""

@@ -1,0 +1,192 @@
+"""Actions of copies: segments, storage proofs and retrieval reports, right, or wrong in a chosen way."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from service.roles.attester.rules import next_link, probe_hash, u128
+from tests.support.differential.parties import GIB, Base, Party, digest
+from tests.support.differential.segments import MOST_SECTORS, SECTOR, Tree, context, modulus
+
+
+class Copies(Base):
+    """Segments, storage, retrieval."""
+
+    def do_begin(self, copy: int, wrong: int, _: int) -> None:
+        key, found = self.pick("Copies", copy, lambda one: one["state"] == "Assigned")
+        encoder = self._by_id[found["encoder"]] if found and found["encoder"] else None
+        self._moduli += 1
+        number, profile = modulus(self._moduli), 1
+        if wrong % 8 == 1:
+            encoder = self.party(wrong // 8)
+        elif wrong % 8 == 2:
+            number = modulus(1)
+        elif wrong % 8 == 3:
+            number = number[:-1] + bytes([number[-1] & 0xFE])
+        elif wrong % 8 == 4:
+            number = bytes(SECTOR)
+        elif wrong % 8 == 5:
+            number = (3 * (((1 << 2048) - (1 << 1980)) // 3)).to_bytes(SECTOR, "big")
+        elif wrong % 8 == 6:
+            profile = (0, 2, 5)[wrong // 8 % 3]
+        self.call(encoder, "begin_segment", copy=key, modulus=number, profile=profile)
+
+    def do_confirm(self, copy: int, wrong: int, part: int) -> None:
+        key, found = self.pick("Copies", copy, lambda one: one["state"] == "Encoding")
+        segment = (
+            self.pair.value("DatDot", "Segments", found["current"]) if found and found["current"] is not None else None
+        )
+        if found is None or segment is None or segment["salt"] is None or found["encoder"] is None:
+            nothing = {"bytes": 0, "root": bytes(32), "signature": bytes(64)}
+            self.call(None, "confirm_segment", copy=key, segment=wrong, **nothing)
+            return
+        self._confirm(key, found, segment, wrong, part)
+
+    def _confirm(self, key: int, copy: dict[str, Any], segment: dict[str, Any], wrong: int, part: int) -> None:
+        number, rest = copy["current"], copy["bytes"] - copy["stored_bytes"]
+        size = rest
+        if part % 3 == 1:
+            size = min(rest, 4 * GIB)
+        elif part % 3 == 2:
+            size = max(0, rest - 256 * part)
+        sectors = -(-size // SECTOR)
+        if wrong % 8 == 1:
+            size += 1
+        ctx = context(self.pair.genesis, key, segment, copy["hoster"])
+        root = digest("root", number)
+        if 1 <= sectors <= MOST_SECTORS:
+            self.trees[number] = Tree(number, ctx, sectors)
+            root = self.trees[number].root
+        statement = b"datdot/v1/segment\0" + self.pair.genesis
+        statement += key.to_bytes(8, "little") + number.to_bytes(8, "little") + copy["encoder"] + copy["hoster"]
+        statement += segment["pk_hash"] + segment["salt"]
+        statement += b"".join(one.to_bytes(8, "little") for one in (segment["first_byte"], size, sectors)) + root
+        sides = [self._by_id[copy["hoster"]], self._by_id[copy["encoder"]]]
+        origin, signer = sides if wrong // 8 % 2 == 0 else sides[::-1]
+        if wrong % 8 == 2:
+            signer = origin
+        elif wrong % 8 == 3:
+            origin = self.party(wrong // 16)
+        elif wrong % 8 == 4:
+            number += 1
+        elif wrong % 8 == 5:
+            root = bytes(32)
+        signature = bytes(signer.statement.sign(statement).signature)
+        if wrong % 8 == 6:
+            signature = b"\1" + bytes(63)
+        arguments = {"copy": key, "segment": number, "bytes": size, "root": root, "signature": signature}
+        self.call(origin, "confirm_segment", **arguments)
+
+    # storage
+
+    def do_prove(self, hoster: int, wrong: int, _: int) -> None:
+        account, challenge = self.pick("StorageChallenges", hoster)
+        if challenge is None:
+            self.call(self.party(hoster), "submit_storage_proof", issued=wrong, openings=[])
+            return
+        openings = []
+        for sample in challenge["samples"]:
+            tree = self.trees.get(sample["segment"])
+            if tree is None or sample["sector"] >= tree.sectors:
+                openings.append({"data": bytes(SECTOR), "siblings": []})
+            else:
+                openings.append(tree.open(sample["sector"]))
+        issued, party = challenge["issued"], self._by_id[account]
+        if wrong % 8 == 1:
+            data = bytearray(openings[0]["data"])
+            data[wrong // 8 % SECTOR] ^= 1
+            openings[0] = openings[0] | {"data": bytes(data)}
+        elif wrong % 8 == 2:
+            openings = openings[:-1]
+        elif wrong % 8 == 3:
+            issued -= 1
+        elif wrong % 8 == 4:
+            openings[-1] = openings[-1] | {"siblings": [*openings[-1]["siblings"], bytes(32)]}
+        elif wrong % 8 == 5:
+            party = self.party(wrong // 8)
+        elif wrong % 8 == 6:
+            openings[0] = openings[0] | {"siblings": openings[0]["siblings"][:-1]}
+        self.call(party, "submit_storage_proof", issued=issued, openings=openings)
+
+    # retrieval
+
+    def _report(self, era: int, copy_id: int, copy: dict[str, Any], party: Party, link: bytes) -> dict[str, Any]:
+        """What an attester says about a copy: most say served, some not, and each its own figures."""
+        mood = digest("mood", era, copy_id, party.account.name)
+        sector = u128(probe_hash(link, copy_id, era, 0)) % copy["sectors"]
+        opening, leaf = None, bytes(32)
+        for part in copy["segments"]:
+            if sector < part["sectors"]:
+                tree = self.trees.get(part["segment"])
+                if tree is not None:
+                    opening, leaf = tree.open(sector), tree.leaf(sector)
+                break
+            sector -= part["sectors"]
+        served = opening is not None and mood[0] % 8 and digest("copy mood", era, copy_id)[0] % 4
+        report = {"served": 1, "latency_ms": mood[1], "kib_per_s": mood[2] * 256}
+        if not served:
+            report, opening, leaf = {"served": 0, "latency_ms": mood[1], "kib_per_s": 0}, None, bytes(32)
+        return {"report": report, "link": link, "salt": mood, "opening": opening, "leaf": leaf}
+
+    def _commit(self, era: int, key: int, party: Party, found: dict[str, Any]) -> bytes:
+        report = found["report"]
+        numbers = bytes([report["served"]]) + b"".join(
+            report[one].to_bytes(4, "little") for one in ("latency_ms", "kib_per_s")
+        )
+        ids = era.to_bytes(4, "little") + key.to_bytes(8, "little")
+        body = self.pair.genesis + party.id + ids + numbers + found["link"] + found["leaf"] + found["salt"]
+        return hashlib.blake2b(b"datdot/v1/commit\0" + body, digest_size=32).digest()
+
+    def _seated(self, era: int, key: int) -> list[Party]:
+        """Attesters that have a seat on the record, or any attester before there is one."""
+        record = self.pair.value("DatDot", "Retrievals", era, key)
+        if record is not None:
+            return [self._by_id[seat["account"]] for seat in record["seats"]]
+        return [self._by_id[account] for account, one in sorted(self.all("Attesters").items()) if one["slots"]]
+
+    def do_commit(self, copy: int, who: int, wrong: int) -> None:
+        key, found = self.pick("Copies", copy, lambda one: one["state"] == "Active")
+        self._try_commit(self.era - (wrong % 4 == 3), key, found, self.party(who))
+
+    def _try_commit(self, era: int, key: int, copy: dict[str, Any] | None, party: Party) -> None:
+        attester = self.pair.value("DatDot", "Attesters", party.id)
+        link = party.link(attester, era) if attester else None
+        if copy is None or link is None:
+            self.call(party, "commit_retrieval", era=max(0, era), copy=key, commit=bytes(32))
+            return
+        report = self._report(era, key, copy, party, link)
+        self._committed.setdefault((era, key, party.id), report)
+        self.call(party, "commit_retrieval", era=era, copy=key, commit=self._commit(era, key, party, report))
+
+    def do_reveal(self, copy: int, who: int, wrong: int) -> None:
+        mine = [one for one in sorted(self._committed) if one[2] == self.party(who).id] or sorted(self._committed)
+        if not mine:
+            nothing = {"report": {"served": 0, "latency_ms": 0, "kib_per_s": 0}, "link": bytes(32), "salt": bytes(32)}
+            self.call(self.party(who), "reveal_retrieval", era=copy, copy=copy, opening=None, **nothing)
+            return
+        self._try_reveal(*mine[copy % len(mine)], wrong)
+
+    def _try_reveal(self, era: int, key: int, account: bytes, wrong: int = 0) -> None:
+        said = dict(self._committed[era, key, account])
+        del said["leaf"]
+        party = self._by_id[account]
+        if wrong % 8 == 1:
+            said["salt"] = bytes(32)
+        elif wrong % 8 == 2:
+            said["link"] = next_link(self.pair.genesis, account, said["link"])
+        elif wrong % 8 == 3:
+            said["report"] = said["report"] | {"latency_ms": 77}
+        elif wrong % 8 == 4:
+            said["opening"] = None if said["opening"] else {"data": bytes(SECTOR), "siblings": []}
+        elif wrong % 8 == 5:
+            said["report"] = said["report"] | {"served": 2}
+        elif wrong % 8 == 6:
+            party = self.party(wrong // 8)
+        elif wrong % 8 == 7 and said["opening"]:
+            said["opening"] = said["opening"] | {"data": bytes(SECTOR)}
+        self.call(party, "reveal_retrieval", era=era, copy=key, **said)
+
+    def do_settle(self, who: int, copy: int, back: int) -> None:
+        key, _ = self.pick("Copies", copy)
+        self.call(self.party(who), "settle_retrieval", era=max(0, self.era - 1 - back % 4), copy=key)
