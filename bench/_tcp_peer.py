@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 
 from service.hypercore import Corestore, KeyPair
-from service.hypercore.net import Peer, Replication, TcpTransport, fetch
+from service.hypercore.net import PeerAddress, Replication, TcpTransport, fetch
 
 
 def tell(**values: object) -> None:
@@ -34,7 +34,7 @@ async def serve(directory: Path, count: int, size: int) -> None:
         await asyncio.to_thread(sys.stdin.read)
 
 
-async def get(directory: Path, key: bytes, peer: Peer) -> None:
+async def get(directory: Path, key: bytes, peer: PeerAddress) -> None:
     """Everything, from the connection to the last commit."""
     store = Corestore(directory)
     core = store.get(key)
@@ -51,7 +51,7 @@ def main(task: str, directory: str, *rest: str) -> None:
     if task == "serve":
         asyncio.run(serve(Path(directory), int(rest[0]), int(rest[1])))
     else:
-        asyncio.run(get(Path(directory), bytes.fromhex(rest[0]), Peer.parse(rest[1])))
+        asyncio.run(get(Path(directory), bytes.fromhex(rest[0]), PeerAddress.parse(rest[1])))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from .errors import (
     UnknownRuntime,
     WrongChain,
 )
-from .follower import Blocks, CursorStore, Follower, following
+from .follower import BlockStream, CursorStore, Follower, following
 from .pallet import calls, events, types
 from .pallet.errors import PalletError
 from .runtime.metadata import EventRecord, Runtime
@@ -27,7 +27,7 @@ from .storage import Storage
 __all__ = [
     "Block",
     "BlockRef",
-    "Blocks",
+    "BlockStream",
     "Call",
     "ChainClient",
     "ChainError",

@@ -78,9 +78,9 @@ class Follower:
         self._ended: Exception | None = None
         self._new = asyncio.Condition()
 
-    def blocks(self, after: BlockRef | None = None) -> Blocks:
+    def blocks(self, after: BlockRef | None = None) -> BlockStream:
         """Finalized blocks in order: those after ``after``, or those that come from this call on."""
-        return Blocks(self, self._cursor if after is None else after)
+        return BlockStream(self, self._cursor if after is None else after)
 
     async def wait_for(self, number: int) -> Block:
         """Wait until a finalized block of at least ``number`` has been seen; the newest. Raises what ended :meth:`run`."""
@@ -188,13 +188,13 @@ class Follower:
         return await self._client.block(await self._hash_below(number, self.latest.ref))
 
 
-class Blocks:
+class BlockStream:
     """An endless iterator over finalized blocks; connection faults are outlived."""
 
     def __init__(self, follower: Follower, position: BlockRef | None) -> None:
         self._follower, self._position = follower, position
 
-    def __aiter__(self) -> Blocks:
+    def __aiter__(self) -> BlockStream:
         return self
 
     async def __anext__(self) -> Block:

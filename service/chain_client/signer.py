@@ -50,7 +50,7 @@ INVALID, BANNED, ALREADY_IMPORTED, TOO_LOW, POOL_FULL = 1010, 1012, 1013, 1014, 
 CURABLE = ("outdated", "bad signature")
 
 
-class KeyPair(Protocol):
+class SigningPair(Protocol):
     """An sr25519 key pair, such as substrate-interface's."""
 
     @property
@@ -69,7 +69,7 @@ class Signer:
     :meth:`run` must run, as must the follower: it takes up what an earlier run sent, then gives receipts.
     """
 
-    def __init__(self, client: ChainClient, keypair: KeyPair, path: Path, follower: Follower) -> None:
+    def __init__(self, client: ChainClient, keypair: SigningPair, path: Path, follower: Follower) -> None:
         """Raises :class:`SignerBusy` when another process signs with ``path``."""
         self._client, self._keypair, self._follower = client, keypair, follower
         self.account = bytes(keypair.public_key)

@@ -16,12 +16,10 @@ from .pallet.items import (
     ENCODERS,
     ERAS,
     HOSTERS,
-    KEYS,
     MINTED,
     MODULI,
     NEXT_COPY,
     NEXT_PLAN,
-    NEXT_SEGMENT,
     PEERS,
     PLANS,
     RETRIEVALS,
@@ -29,11 +27,9 @@ from .pallet.items import (
     SEEDS,
     SEGMENTS,
     SHARES,
-    SLOT_COUNT,
     SLOTS,
     STORAGE_CHALLENGES,
     TIME,
-    USED_MODULI,
     Item,
 )
 from .pallet.types import (
@@ -155,10 +151,6 @@ class Storage:
         """A registered account."""
         return await self.read(PEERS, (account,), at)
 
-    async def key_owner(self, key: bytes, at: bytes | None = None) -> bytes | None:
-        """The account that bound a swarm or statement key."""
-        return await self.read(KEYS, (key,), at)
-
     async def hoster(self, account: bytes, at: bytes | None = None) -> Hoster | None:
         """A hoster's state."""
         return await self.read(HOSTERS, (account,), at)
@@ -174,10 +166,6 @@ class Storage:
     async def slot(self, index: int, at: bytes | None = None) -> Slot | None:
         """An attester's slot; None at a hole."""
         return await self.read(SLOTS, (u32(index),), at)
-
-    async def slot_count(self, at: bytes | None = None) -> int:
-        """Length of the list of slots, holes included."""
-        return await self._count(SLOT_COUNT, (), at)
 
     async def plan(self, plan: int, at: bytes | None = None) -> Plan | None:
         """A plan."""
@@ -203,10 +191,6 @@ class Storage:
         """N of a segment, big endian."""
         return await self.read(MODULI, (u64(segment),), at)
 
-    async def modulus_user(self, hash_of_modulus: bytes, at: bytes | None = None) -> int | None:
-        """The segment that was begun with the modulus of that hash."""
-        return await self.read(USED_MODULI, (hash_of_modulus,), at)
-
     async def storage_challenge(self, hoster: bytes, at: bytes | None = None) -> StorageChallenge | None:
         """A hoster's open challenge."""
         return await self.read(STORAGE_CHALLENGES, (hoster,), at)
@@ -230,10 +214,6 @@ class Storage:
     async def next_copy(self, at: bytes | None = None) -> int:
         """The id of the next copy."""
         return await self._count(NEXT_COPY, (), at)
-
-    async def next_segment(self, at: bytes | None = None) -> int:
-        """The id of the next segment."""
-        return await self._count(NEXT_SEGMENT, (), at)
 
     async def plans_of(self, plans: Iterable[int], at: bytes | None = None) -> dict[int, Plan]:
         """Several plans, those that exist."""
@@ -268,26 +248,6 @@ class Storage:
     async def all_copies(self, at: bytes | None = None) -> dict[int, Copy]:
         """Every copy whose records are kept."""
         return _by_number(await self.all_of(COPIES, 8, at))
-
-    async def all_segments(self, at: bytes | None = None) -> dict[int, Segment]:
-        """Every segment whose records are kept."""
-        return _by_number(await self.all_of(SEGMENTS, 8, at))
-
-    async def all_slots(self, at: bytes | None = None) -> dict[int, Slot]:
-        """Every attester's slot."""
-        return _by_number(await self.all_of(SLOTS, 4, at))
-
-    async def all_peers(self, at: bytes | None = None) -> dict[bytes, Peer]:
-        """Every registered account."""
-        return await self.all_of(PEERS, 32, at)
-
-    async def all_hosters(self, at: bytes | None = None) -> dict[bytes, Hoster]:
-        """Every hoster."""
-        return await self.all_of(HOSTERS, 32, at)
-
-    async def all_challenges(self, at: bytes | None = None) -> dict[bytes, StorageChallenge]:
-        """Every open storage challenge, by hoster."""
-        return await self.all_of(STORAGE_CHALLENGES, 32, at)
 
     async def _by_id(
         self, item: Item[T], ids: Iterable[int], encode: Callable[[int], bytes], at: bytes | None

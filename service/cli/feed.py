@@ -16,7 +16,7 @@ from service.feeds.imports import check_apart, import_once
 from service.feeds.verify import verify_feed
 from service.hypercore import Core, Corestore, CryptoError, KeyPair, parse_key
 from service.hypercore.corestore import FILE
-from service.hypercore.net import Connection, Peer, Replication, TcpTransport
+from service.hypercore.net import Connection, PeerAddress, Replication, TcpTransport
 from service.vault.keyfile import KeyFile
 
 from .failures import failure_of
@@ -48,10 +48,10 @@ def parse_listen(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def parse_peers(texts: list[str] | None) -> list[Peer]:
+def parse_peers(texts: list[str] | None) -> list[PeerAddress]:
     """Each `KEY@HOST:PORT`. Raises :class:`typer.BadParameter`."""
     try:
-        return [Peer.parse(text) for text in texts or ()]
+        return [PeerAddress.parse(text) for text in texts or ()]
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
 
@@ -166,7 +166,7 @@ def serve(
             pair = swarm_pair(key)
             async with TcpTransport(pair, on_connection=_server_of(store, core)) as transport:
                 address = await transport.listen(host, port)
-                out.result({"peer": str(Peer(pair.public, *address)), "key": core.key.hex()})
+                out.result({"peer": str(PeerAddress(pair.public, *address)), "key": core.key.hex()})
                 while True:
                     await asyncio.sleep(1.0)
                     store.refresh()  # blocks that another process appends are announced
@@ -200,7 +200,7 @@ def fetch(feed: Feed, directory: Directory, peer: Peers = None, key: Key = None,
     run(out, main, lambda error: failure_of(error, str(directory)))
 
 
-async def _fetch(out: Output, core: Core, peers: list[Peer], key: Path | None) -> None:
+async def _fetch(out: Output, core: Core, peers: list[PeerAddress], key: Path | None) -> None:
     async with TcpTransport(swarm_pair(key), peers) as transport:
         with bytes_progress(out, "fetch") as show:
             await fetch_feed(core, transport, None, show)

@@ -17,7 +17,7 @@ from typing import Any
 from rich.console import Console
 
 from service.address import ss58
-from service.chain_client import Block, Blocks, ChainClient, ConnectionLost
+from service.chain_client import Block, BlockStream, ChainClient, ConnectionLost
 from service.chain_client.pallet import events
 from service.chain_client.pallet.types import CopyState, Terms, Verdict
 from service.feeds.export import export_feed
@@ -314,7 +314,7 @@ async def _end(task: asyncio.Task[None]) -> None:
         await task
 
 
-async def _follow_plan(demo: Demo, session: Session, core: Core, blocks: Blocks) -> None:
+async def _follow_plan(demo: Demo, session: Session, core: Core, blocks: BlockStream) -> None:
     """Publish, and follow the chain until all is proved."""
     client = session.client
     best = await client.best()
@@ -366,7 +366,7 @@ async def _read_back(demo: Demo, key: bytes, source: Path, where: Path) -> None:
         raise DemoFailed("what was read back from the hosters is not what was imported")
 
 
-async def _sum_up(demo: Demo, session: Session, blocks: Blocks) -> None:
+async def _sum_up(demo: Demo, session: Session, blocks: BlockStream) -> None:
     """The result as of one block, up to which all events are counted. Raises DemoFailed."""
     result, last = demo.result, await session.client.finalized()
     async for block in blocks:

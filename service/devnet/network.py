@@ -18,7 +18,7 @@ import structlog
 from service import durable
 from service.chain_client import ChainClient
 from service.chain_client.pallet import calls
-from service.hypercore.net import Peer
+from service.hypercore.net import PeerAddress
 from service.session import chain_session
 from service.vault.keyfile import KeyFile
 
@@ -58,9 +58,9 @@ class NetPeer:
     money: int = 0
 
     @property
-    def address(self) -> Peer:
+    def address(self) -> PeerAddress:
         """Where it listens."""
-        return Peer(self.keys.swarm_key, "127.0.0.1", self.port)
+        return PeerAddress(self.keys.swarm_key, "127.0.0.1", self.port)
 
     @property
     def key_path(self) -> Path:

@@ -41,7 +41,7 @@ _REPORTED: dict[str, type[EncodingError]] = {
 
 
 @dataclass(frozen=True, repr=False)
-class Context:
+class CodecContext:
     """What a run is worked off with: ENCODE with a private key's bytes, or DECODE with profile byte and modulus."""
 
     what: int
@@ -59,7 +59,7 @@ def frame_length(prefix: bytes) -> int:
     return int(_LENGTH.unpack(prefix)[0])
 
 
-def open_frame(number: int, context: Context) -> bytes:
+def open_frame(number: int, context: CodecContext) -> bytes:
     """Tell a worker the context that later frames call `number`."""
     return frame(OPEN, _CONTEXT.pack(number), bytes([context.what]), context.salt, context.key)
 
@@ -74,9 +74,9 @@ def run_frame(number: int, first_sector: int, data: bytes) -> bytes:
     return frame(RUN, _RUN.pack(number, first_sector), data)
 
 
-def parse_open(body: bytes) -> tuple[int, Context]:
+def parse_open(body: bytes) -> tuple[int, CodecContext]:
     """The inverse of `open_frame`, without length and kind."""
-    return _CONTEXT.unpack_from(body)[0], Context(body[4], body[5:37], body[37:])
+    return _CONTEXT.unpack_from(body)[0], CodecContext(body[4], body[5:37], body[37:])
 
 
 def parse_close(body: bytes) -> int:

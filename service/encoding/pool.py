@@ -16,7 +16,7 @@ from types import TracebackType
 
 from . import frames
 from .errors import PoolClosed, SectorError
-from .frames import Context
+from .frames import CodecContext
 from .keys import PrivateKey, check_modulus
 from .process import Job, WorkerProcess
 from .profiles import P1, SECTOR, Profile
@@ -54,7 +54,7 @@ class CodecPool:
             raise ValueError(f"a pool needs at least one worker, not {workers}")
         self._jobs: asyncio.PriorityQueue[Job] = asyncio.PriorityQueue()
         self._processes: list[WorkerProcess] = []
-        self._decoding: dict[Context, tuple[int, SectorDecoder]] = {}
+        self._decoding: dict[CodecContext, tuple[int, SectorDecoder]] = {}
         self._numbers = itertools.count()
         self._serials = itertools.count()
         self._closed = False
@@ -85,7 +85,7 @@ class CodecPool:
 
         `pieces` may have any sizes up to 16 MiB. `sectors` is the length of the segment, for the progress only.
         """
-        context = Context(frames.ENCODE, salt, key.to_bytes())
+        context = CodecContext(frames.ENCODE, salt, key.to_bytes())
         runs = _runs(pieces, first_sector, ENCODE_RUN, padded=True)
         return CodecStream(self, context, runs, ProgressMeter(first_sector, sectors))
 
@@ -104,7 +104,7 @@ class CodecPool:
         Raises ModulusError at once, and SectorError at the end of a stream that stops within a sector.
         """
         check_modulus(modulus, profile)
-        context = Context(frames.DECODE, salt, bytes([profile.id]) + modulus)
+        context = CodecContext(frames.DECODE, salt, bytes([profile.id]) + modulus)
         runs = _runs(pieces, first_sector, DECODE_RUN, padded=False)
         return CodecStream(self, context, runs, ProgressMeter(first_sector, sectors))
 
@@ -118,7 +118,7 @@ class CodecPool:
         check_run(first_sector, data)
         if len(data) > MAX_PIECE:
             raise SectorError(f"a run of {len(data)} bytes exceeds {MAX_PIECE}")
-        context = Context(frames.DECODE, salt, bytes([profile.id]) + modulus)
+        context = CodecContext(frames.DECODE, salt, bytes([profile.id]) + modulus)
         number, decoder = self._decoder(context, profile)
         count = len(data) // SECTOR
         if count <= INLINE:
@@ -134,7 +134,7 @@ class CodecPool:
             for job in jobs:
                 job.result.cancel()
 
-    def _decoder(self, context: Context, profile: Profile) -> tuple[int, SectorDecoder]:
+    def _decoder(self, context: CodecContext, profile: Profile) -> tuple[int, SectorDecoder]:
         """Number and decoder of a segment, kept while it is among the last 64 used, in the workers too."""
         entry = self._decoding.pop(context, None)
         if entry is None:
@@ -151,7 +151,7 @@ class CodecPool:
         """A number by which the workers will know a context."""
         return next(self._numbers)
 
-    def submit(self, number: int, context: Context, first_sector: int, data: bytes) -> Job:
+    def submit(self, number: int, context: CodecContext, first_sector: int, data: bytes) -> Job:
         """Queue a run for whichever worker is free first, decoding before encoding; raises PoolClosed."""
         if self._closed:
             raise PoolClosed("the pool was closed")
@@ -176,7 +176,7 @@ class CodecStream:
     """
 
     def __init__(
-        self, pool: CodecPool, context: Context, runs: AsyncGenerator[Run, None], meter: ProgressMeter
+        self, pool: CodecPool, context: CodecContext, runs: AsyncGenerator[Run, None], meter: ProgressMeter
     ) -> None:
         """Not to be called from outside: see CodecPool."""
         self._pool = pool
@@ -246,7 +246,7 @@ class CodecStream:
 async def _feed(
     pool: CodecPool,
     number: int,
-    context: Context,
+    context: CodecContext,
     runs: AsyncGenerator[Run, None],
     queue: _Queue,
 ) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from . import frames
 from .errors import PoolClosed, WorkerError
-from .frames import Context
+from .frames import CodecContext
 
 _ROOT = str(Path(__file__).resolve().parents[2])  # where the package `service` lies
 _START = "import sys; sys.path.append(sys.argv[1]); from service.encoding.worker import main; main()"
@@ -25,7 +25,7 @@ class Job:
     """One run for a worker, and the future of its result."""
 
     number: int
-    context: Context
+    context: CodecContext
     first_sector: int
     data: bytes
     result: asyncio.Future[bytes]

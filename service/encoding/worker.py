@@ -39,7 +39,7 @@ class Machine:
             raise EncodingError(f"frame kind {kind} is unknown to a worker")
         return b""
 
-    def _open(self, number: int, context: frames.Context) -> None:
+    def _open(self, number: int, context: frames.CodecContext) -> None:
         try:
             if context.what == frames.ENCODE:
                 self._encoders[number] = SectorEncoder(context.salt, PrivateKey.from_bytes(context.key))

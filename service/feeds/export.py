@@ -40,7 +40,7 @@ async def export_feed(core: Core, target: Path, on_progress: OnBytes | None = No
     done = 0
     try:
         if unpacker is None:
-            writer.write(archive.Header(folder=False))
+            writer.write(archive.ArchiveHeader(folder=False))
             writer.write(archive.FileStart(target.name, core.byte_length, False))
         for block in blocks_of(core):
             done += len(block)

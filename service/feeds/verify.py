@@ -19,7 +19,7 @@ class VerifyError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class VerifiedFeed:
     """What :func:`verify_feed` looked at."""
 
     length: int
@@ -27,7 +27,7 @@ class Verified:
     byte_length: int
 
 
-async def verify_feed(core: Core, on_progress: OnBytes | None = None) -> Verified:
+async def verify_feed(core: Core, on_progress: OnBytes | None = None) -> VerifiedFeed:
     """Hash every block that is here again, and every tree node above; check the head's signature.
 
     Raises :class:`VerifyError`.
@@ -48,7 +48,7 @@ async def verify_feed(core: Core, on_progress: OnBytes | None = None) -> Verifie
                 on_progress(done, core.byte_length)
             if blocks % CHECK_BLOCKS == 0:
                 await asyncio.sleep(0)
-    return Verified(core.length, blocks, done)
+    return VerifiedFeed(core.length, blocks, done)
 
 
 def _check_path(core: Core, index: int) -> None:

@@ -4,7 +4,7 @@ from .codec import CodecError
 from .core import Core, CoreError
 from .corestore import Corestore
 from .crypto import CryptoError, KeyPair, Node, discovery_key, parse_key, to_z32
-from .heads import Appended, Available, BlockSource, Change, Dropped, SignedHead, Truncated
+from .heads import Appended, Available, BlockSource, Change, CoreHead, Dropped, Truncated
 from .manifest import Manifest, ManifestError, default_manifest
 from .store.storage import StorageError
 from .tree.proof import (
@@ -31,6 +31,7 @@ __all__ = [
     "CodecError",
     "Core",
     "CoreError",
+    "CoreHead",
     "Corestore",
     "CryptoError",
     "Dropped",
@@ -45,7 +46,6 @@ __all__ = [
     "Request",
     "SeekProof",
     "SeekRequest",
-    "SignedHead",
     "StorageError",
     "Truncated",
     "UpgradeProof",

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 
 from .codec import MAX_UINT, CodecError
 from .crypto import PADDING, BlockCipher, KeyPair, Node, leaf_node, parent_node, tree_hash
-from .heads import Appended, Available, BlockSource, Change, Dropped, SignedHead, Truncated
+from .heads import Appended, Available, BlockSource, Change, CoreHead, Dropped, Truncated
 from .manifest import Authority, Manifest, ManifestError
 from .store.bitfield import PAGE_BITS, Bitfield
 from .store.nodes import Nodes
-from .store.storage import CoreRecord, Storage, StorageError
+from .store.storage import CoreRecord, CoreStorage, StorageError
 from .tree import checking, flat, proving
 from .tree.proof import Batch, BlockProof, HashProof, Proof, ProofError, Request, SeekProof, UpgradeProof
 
@@ -31,7 +31,7 @@ class Core:
     """Made by a :class:`Corestore`. Not for more than one thread at a time."""
 
     def __init__(
-        self, storage: Storage, record: CoreRecord, commit: Callable[[], None], undo: Callable[[], None]
+        self, storage: CoreStorage, record: CoreRecord, commit: Callable[[], None], undo: Callable[[], None]
     ) -> None:
         self._storage, self._record, self._commit_all, self._undo_all = storage, record, commit, undo
         self._pair = KeyPair(record.seed) if record.seed is not None else None
@@ -142,7 +142,7 @@ class Core:
         """The tree hash, or that of an earlier ``length``."""
         return tree_hash(self.roots(length))
 
-    def head(self) -> SignedHead:
+    def head(self) -> CoreHead:
         """The signed head. Raises :class:`CoreError` for an empty core."""
         if self.length == 0 or self._authority is None:
             raise CoreError("an empty core has no signed head")
@@ -151,7 +151,7 @@ class Core:
             raw = self._authority.raw_signature(container)
         except ManifestError as error:
             raise CoreError(f"the head of {self.key.hex()} is not signed by one signer: {error}") from error
-        return SignedHead(self.key, self.manifest, self.fork, self.length, tuple(self._roots), container, raw)
+        return CoreHead(self.key, self.manifest, self.fork, self.length, tuple(self._roots), container, raw)
 
     def head_is_signed(self) -> bool:
         """Check the stored signature of the head anew."""

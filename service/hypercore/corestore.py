@@ -8,7 +8,7 @@ from pathlib import Path
 from .core import Core, CoreError
 from .crypto import KeyPair, blake2b, discovery_key, namespace
 from .manifest import default_manifest
-from .store.storage import CoreRecord, Storage, StorageError
+from .store.storage import CoreRecord, CoreStorage, StorageError
 
 PRIMARY_KEY = "primary_key"
 FILE = "corestore.sqlite"
@@ -18,7 +18,7 @@ class Corestore:
     """``directory`` None: in memory. Not for more than one thread at a time; other processes may use the same directory."""
 
     def __init__(self, directory: Path | None = None) -> None:
-        self._storage = Storage(None if directory is None else directory / FILE)
+        self._storage = CoreStorage(None if directory is None else directory / FILE)
         self._open: dict[bytes, Core] = {}
         self._seen = self._storage.data_version()
         primary = self._storage.setting(PRIMARY_KEY)

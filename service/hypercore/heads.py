@@ -17,7 +17,7 @@ class BlockSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class SignedHead:
+class CoreHead:
     """A head with its signature; ``manifest`` None for a compat key, ``signature`` in the form of the wire."""
 
     key: bytes

@@ -32,7 +32,7 @@ class ManifestError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Signer:
+class ManifestSigner:
     """One who may sign: ed25519."""
 
     namespace: bytes
@@ -45,7 +45,7 @@ class Manifest:
 
     version: int
     quorum: int
-    signers: tuple[Signer, ...]
+    signers: tuple[ManifestSigner, ...]
     allow_patch: bool = False
     prologue: tuple[bytes, int] | None = None
     linked: tuple[bytes, ...] = ()
@@ -126,19 +126,19 @@ def _hash_type(reader: Reader) -> None:
         raise ManifestError("the manifest's hash is not BLAKE2b")
 
 
-def _signer(reader: Reader) -> Signer:
+def _signer(reader: Reader) -> ManifestSigner:
     if reader.uint("signature type"):
         raise ManifestError("a signer's signature is not ed25519")
-    return Signer(reader.fixed(32), reader.fixed(32))
+    return ManifestSigner(reader.fixed(32), reader.fixed(32))
 
 
-def _signers(reader: Reader) -> tuple[Signer, ...]:
+def _signers(reader: Reader) -> tuple[ManifestSigner, ...]:
     return tuple(_signer(reader) for _ in range(reader.uint("signers", MAX_SIGNERS)))
 
 
 def default_manifest(public_key: bytes, version: int = 1) -> Manifest:
     """The manifest of a core with one signer."""
-    return Manifest(version, 1, (Signer(DEFAULT_NAMESPACE, public_key),))
+    return Manifest(version, 1, (ManifestSigner(DEFAULT_NAMESPACE, public_key),))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from service.durable import make_directories
 from service.encoding.pool import CodecPool
 from service.feeds.serving import FeedServer
 from service.hypercore import Corestore, KeyPair
-from service.hypercore.net import Connection, Peer, TcpTransport
+from service.hypercore.net import Connection, PeerAddress, TcpTransport
 from service.roles.attester.role import AttesterRole
 from service.roles.common.context import Context, OnProgress, no_progress
 from service.roles.common.database import Database
@@ -35,7 +35,7 @@ ROLES_FILE, SIGNER_FILE = "roles.sqlite", "signer.sqlite"
 CLOSE_SECONDS = 10.0
 
 
-class Role(Protocol):
+class NodeRole(Protocol):
     """What the node needs of a role."""
 
     async def run(self) -> None:
@@ -47,7 +47,7 @@ class Role(Protocol):
         ...
 
 
-ON_CHAIN: dict[str, Callable[[Context], Role]] = {
+ON_CHAIN: dict[str, Callable[[Context], NodeRole]] = {
     "hoster": HosterRole,
     "encoder": EncoderRole,
     "attester": AttesterRole,
@@ -55,13 +55,13 @@ ON_CHAIN: dict[str, Callable[[Context], Role]] = {
 
 
 @dataclass(slots=True)
-class Node:
+class RunningNode:
     """A running node."""
 
     context: Context
     transport: TcpTransport
     feeds: FeedServer
-    roles: list[Role] = field(default_factory=list)
+    roles: list[NodeRole] = field(default_factory=list)
 
     def accept(self, connection: Connection) -> None:
         """Serve a connection by all roles."""
@@ -94,7 +94,7 @@ async def run_node(
         follower = Follower(client)
         signer = Signer(client, keys.account_pair, directory / SIGNER_FILE, follower)
         stack.callback(signer.close)
-        held: list[Node] = []
+        held: list[RunningNode] = []
         transport = TcpTransport(KeyPair(keys.swarm_seed), peers, lambda connection: held[0].accept(connection))
         stack.push_async_callback(transport.close)
         context = Context(
@@ -110,7 +110,7 @@ async def run_node(
             config or RolesConfig(),
             on_progress,
         )
-        node = Node(context, transport, FeedServer(store))
+        node = RunningNode(context, transport, FeedServer(store))
         node.roles = [ON_CHAIN[name](context) for name in settings.roles if name in ON_CHAIN]
         held.append(node)
         address = await transport.listen(settings.host, settings.port)
@@ -123,7 +123,7 @@ async def run_node(
             "account": keys.address,
             "swarm_key": keys.swarm_key.hex(),
             "address": f"{address[0]}:{address[1]}",
-            "peer": str(Peer(keys.swarm_key, *address)),
+            "peer": str(PeerAddress(keys.swarm_key, *address)),
             "dir": str(directory),
             "key": key_path,
             "pid": os.getpid(),
@@ -131,14 +131,14 @@ async def run_node(
         await _work(node, lambda: on_ready(ready))
 
 
-def _parse_peers(texts: Sequence[str]) -> list[Peer]:
+def _parse_peers(texts: Sequence[str]) -> list[PeerAddress]:
     try:
-        return [Peer.parse(text) for text in texts]
+        return [PeerAddress.parse(text) for text in texts]
     except ValueError as error:
         raise NodeError(str(error)) from error
 
 
-async def _work(node: Node, ready: Callable[[], None]) -> None:
+async def _work(node: RunningNode, ready: Callable[[], None]) -> None:
     """The node's tasks: when one fails, all end."""
     context = node.context
     try:

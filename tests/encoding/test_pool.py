@@ -299,7 +299,7 @@ async def test_decoding_goes_first() -> None:
     loop = asyncio.get_running_loop()
     kinds = (frames.ENCODE, frames.DECODE, frames.ENCODE, frames.DECODE)
     jobs = [
-        process.Job(0, frames.Context(what, b"", b""), 0, b"", loop.create_future(), serial)
+        process.Job(0, frames.CodecContext(what, b"", b""), 0, b"", loop.create_future(), serial)
         for serial, what in enumerate(kinds)
     ]
     assert [job.serial for job in sorted(jobs)] == [1, 3, 0, 2]

@@ -18,7 +18,7 @@ from service.encoding import (
     SectorError,
     frames,
 )
-from service.encoding.frames import Context
+from service.encoding.frames import CodecContext
 from service.encoding.progress import ProgressMeter
 from service.encoding.worker import Machine, serve
 
@@ -35,8 +35,8 @@ def feed(machine: Machine, *sent: bytes) -> bytes:
 def test_encode_and_decode(key: PrivateKey, salt: bytes, segment: Any) -> None:
     plain, encoded = segment.plain, segment.encoded
     machine = Machine()
-    assert feed(machine, frames.open_frame(7, Context(frames.ENCODE, salt, key.to_bytes()))) == b""
-    assert feed(machine, frames.open_frame(8, Context(frames.DECODE, salt, b"\1" + key.modulus))) == b""
+    assert feed(machine, frames.open_frame(7, CodecContext(frames.ENCODE, salt, key.to_bytes()))) == b""
+    assert feed(machine, frames.open_frame(8, CodecContext(frames.DECODE, salt, b"\1" + key.modulus))) == b""
     assert split(feed(machine, frames.run_frame(7, 3, plain[768:1536]))) == (frames.DONE, encoded[768:1536])
     assert split(feed(machine, frames.run_frame(8, 3, encoded[768:1536]))) == (frames.DONE, plain[768:1536])
 
@@ -45,7 +45,7 @@ def test_encode_and_decode(key: PrivateKey, salt: bytes, segment: Any) -> None:
 def test_a_closed_context_is_gone(key: PrivateKey, salt: bytes, what: int) -> None:
     machine = Machine()
     secret = key.to_bytes() if what == frames.ENCODE else b"\1" + key.modulus
-    feed(machine, frames.open_frame(1, Context(what, salt, secret)), frames.close_frame(1), frames.close_frame(9))
+    feed(machine, frames.open_frame(1, CodecContext(what, salt, secret)), frames.close_frame(1), frames.close_frame(9))
     kind, body = split(feed(machine, frames.run_frame(1, 0, bytes(256))))
     assert kind == frames.FAILED
     assert "context 1 is not open" in str(frames.parse_failed(body))
@@ -54,12 +54,12 @@ def test_a_closed_context_is_gone(key: PrivateKey, salt: bytes, what: int) -> No
 @pytest.mark.parametrize(
     ("context", "error"),
     [
-        (Context(frames.ENCODE, bytes(32), b"\1\1short"), PrivateKeyError),
-        (Context(frames.DECODE, bytes(32), b"\1" + bytes(256)), ModulusError),
-        (Context(frames.DECODE, bytes(32), b"\2" + bytes(256)), ProfileError),
+        (CodecContext(frames.ENCODE, bytes(32), b"\1\1short"), PrivateKeyError),
+        (CodecContext(frames.DECODE, bytes(32), b"\1" + bytes(256)), ModulusError),
+        (CodecContext(frames.DECODE, bytes(32), b"\2" + bytes(256)), ProfileError),
     ],
 )
-def test_a_refused_context_is_told_with_the_run(context: Context, error: type[EncodingError]) -> None:
+def test_a_refused_context_is_told_with_the_run(context: CodecContext, error: type[EncodingError]) -> None:
     machine = Machine()
     kind, body = split(feed(machine, frames.open_frame(0, context), frames.run_frame(0, 0, bytes(256))))
     assert kind == frames.FAILED
@@ -81,7 +81,7 @@ def test_unknown_frames() -> None:
 
 def test_serving_ends_with_the_input(key: PrivateKey, salt: bytes, segment: Any) -> None:
     encoded = segment.encoded
-    opened = frames.open_frame(0, Context(frames.DECODE, salt, b"\1" + key.modulus))
+    opened = frames.open_frame(0, CodecContext(frames.DECODE, salt, b"\1" + key.modulus))
     run = frames.run_frame(0, 0, encoded[:256])
     for cut in (0, 3, len(opened) - 1, len(opened), len(opened + run) - 1):
         sink = io.BytesIO()
@@ -98,7 +98,7 @@ class Unread(io.BytesIO):
 
 
 def test_serving_ends_when_nobody_reads(key: PrivateKey, salt: bytes) -> None:
-    opened = frames.open_frame(0, Context(frames.DECODE, salt, b"\1" + key.modulus))
+    opened = frames.open_frame(0, CodecContext(frames.DECODE, salt, b"\1" + key.modulus))
     source = io.BytesIO(opened + 2 * frames.run_frame(0, 0, bytes(256)))
     serve(source, Unread())
     assert source.read() != b""

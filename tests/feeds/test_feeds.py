@@ -18,7 +18,7 @@ from service.feeds.verify import VerifyError, verify_feed
 from service.hypercore.core import Core
 from service.hypercore.corestore import Corestore
 from service.hypercore.crypto import KeyPair
-from service.hypercore.net import Peer, ReplicationError, TcpTransport
+from service.hypercore.net import PeerAddress, ReplicationError, TcpTransport
 
 
 def make_folder(root: Path, size: int = 700_000) -> Path:
@@ -36,7 +36,7 @@ async def serving(*stores: Corestore) -> AsyncIterator[tuple[TcpTransport, list[
     for store in stores:
         role, pair = FeedServer(store), KeyPair.generate()
         server = TcpTransport(pair, on_connection=role.attach)
-        peers.append(Peer(pair.public, *await server.listen("127.0.0.1", 0)))
+        peers.append(PeerAddress(pair.public, *await server.listen("127.0.0.1", 0)))
         servers.append(server)
     transport = TcpTransport(KeyPair.generate(), peers)
     try:

@@ -26,7 +26,7 @@ from service.hypercore import (
     UpgradeRequest,
 )
 from service.hypercore.codec import MAX_UINT, Reader, encode_buffer, encode_string, encode_uint
-from service.hypercore.manifest import Signer, _read_container
+from service.hypercore.manifest import ManifestSigner, _read_container
 from service.hypercore.tree import flat
 from service.hypercore.wire import messages as m
 from service.hypercore.wire.intervals import Intervals
@@ -34,7 +34,7 @@ from service.hypercore.wire.intervals import Intervals
 UINT = st.integers(0, MAX_UINT) | st.integers(0, 300) | st.sampled_from([252, 253, 65535, 65536, 2**32 - 1, 2**32])
 HASH = st.binary(min_size=32, max_size=32)
 NODES = st.lists(st.builds(Node, UINT, UINT, HASH), max_size=5).map(tuple)
-SIGNERS = st.lists(st.builds(Signer, HASH, HASH), min_size=1, max_size=3).map(tuple)
+SIGNERS = st.lists(st.builds(ManifestSigner, HASH, HASH), min_size=1, max_size=3).map(tuple)
 
 
 @given(UINT)

@@ -108,7 +108,7 @@ def connect(one: SecretStream, two: SecretStream, chunk: int = 1 << 20) -> None:
         for target, data in flows:
             answer = b""
             for start in range(0, len(data), chunk):
-                messages, out = target.receive(data[start : start + chunk])
+                messages, out = target.receive_bytes(data[start : start + chunk])
                 assert messages == []
                 answer += out
             following.append((one if target is two else two, answer))
@@ -126,7 +126,7 @@ def test_the_stream_opens_whatever_the_pieces(chunk: int) -> None:
     wire = b"".join(one.send(b"x" * size) for size in (1, 300, 70_000)) + one.keep_alive()
     found: list[bytes] = []
     for start in range(0, len(wire), max(chunk, 3)):
-        found += two.receive(wire[start : start + max(chunk, 3)])[0]
+        found += two.receive_bytes(wire[start : start + max(chunk, 3)])[0]
     assert [len(message) for message in found] == [1, 300, 70_000]
     assert two.held == 0
 
@@ -136,7 +136,9 @@ def test_messages_come_as_they_were_sent(sent: list[bytes], chunk: int) -> None:
     one, two = streams()
     connect(one, two)
     wire = b"".join(map(two.send, sent))
-    found = [message for start in range(0, len(wire), chunk) for message in one.receive(wire[start : start + chunk])[0]]
+    found = [
+        message for start in range(0, len(wire), chunk) for message in one.receive_bytes(wire[start : start + chunk])[0]
+    ]
     assert found == sent
 
 
@@ -167,25 +169,25 @@ def test_too_large_a_message_is_not_sent() -> None:
 )
 def test_rubbish_instead_of_a_handshake(data: bytes, message: str) -> None:
     with pytest.raises(ProtocolError, match=message):
-        SecretStream(False, TWO).receive(data)
+        SecretStream(False, TWO).receive_bytes(data)
 
 
 def test_another_version_is_named() -> None:
     """The stream's id is derived from the protocol's name: another version has another."""
     one, two = streams()
-    _, answer = two.receive(one.start())
-    _, third = one.receive(answer)
+    _, answer = two.receive_bytes(one.start())
+    _, third = one.receive_bytes(answer)
     shake, header = third[: 3 + 64], third[3 + 64 :]
-    two.receive(shake)
+    two.receive_bytes(shake)
     changed = header[:10] + bytes([header[10] ^ 1]) + header[11:]
     with pytest.raises(ProtocolError, match="the stream's id is wrong: another version of the protocol"):
-        two.receive(changed)
+        two.receive_bytes(changed)
     one, two = streams()
-    _, answer = two.receive(one.start())
-    _, third = one.receive(answer)
-    two.receive(third[: 3 + 64])
+    _, answer = two.receive_bytes(one.start())
+    _, third = one.receive_bytes(answer)
+    two.receive_bytes(third[: 3 + 64])
     with pytest.raises(ProtocolError, match="a stream header of 55 bytes, not 56"):
-        two.receive(frame(bytes(55)))
+        two.receive_bytes(frame(bytes(55)))
 
 
 def test_every_changed_bit_of_a_frame_is_noticed() -> None:
@@ -196,7 +198,7 @@ def test_every_changed_bit_of_a_frame_is_noticed() -> None:
         wire = bytearray(one.send(b"hello" * 20))
         wire[chance.randrange(3, len(wire))] ^= 1 << chance.randrange(8)
         with pytest.raises(ProtocolError, match="a frame does not decrypt"):
-            two.receive(bytes(wire))
+            two.receive_bytes(bytes(wire))
 
 
 def test_frames_cannot_be_replayed_dropped_or_swapped() -> None:
@@ -205,19 +207,19 @@ def test_frames_cannot_be_replayed_dropped_or_swapped() -> None:
         connect(one, two)
         frames = [one.send(b"first"), one.send(b"second")]
         with pytest.raises(ProtocolError, match="does not decrypt"):
-            two.receive(b"".join(frames[number] for number in order))
+            two.receive_bytes(b"".join(frames[number] for number in order))
 
 
 def test_a_frame_too_short_for_its_tag() -> None:
     one, two = streams()
     connect(one, two)
     with pytest.raises(ProtocolError, match="a frame of 16 bytes is too short"):
-        two.receive(frame(bytes(16)))
+        two.receive_bytes(frame(bytes(16)))
 
 
 def test_what_is_held_is_what_came() -> None:
     """An announced frame of 16 MiB takes no memory before it comes."""
     one, two = streams()
     connect(one, two)
-    assert two.receive(b"\xff\xff\xff" + bytes(100)) == ([], b"")
+    assert two.receive_bytes(b"\xff\xff\xff" + bytes(100)) == ([], b"")
     assert two.held == 103

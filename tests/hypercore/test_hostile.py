@@ -14,7 +14,7 @@ from service.hypercore.net import (
     ChannelClosed,
     Connection,
     ConnectionClosed,
-    Peer,
+    PeerAddress,
     Replication,
     Replicator,
     TcpTransport,
@@ -77,7 +77,7 @@ async def test_other_protocols(data: bytes, capsys: pytest.CaptureFixture[str]) 
 async def test_another_key_than_expected() -> None:
     async with side() as one, side() as two:
         wrong = KeyPair.generate().public
-        two.transport.add_peer(Peer(wrong, one.peer.host, one.peer.port))
+        two.transport.add_peer(PeerAddress(wrong, one.peer.host, one.peer.port))
         with pytest.raises(Exception, match=f"the peer's key is {one.peer.key.hex()}, not {wrong.hex()}"):
             await two.transport.connect(wrong)
 
@@ -321,7 +321,7 @@ async def test_frames_full_of_tiny_messages(monkeypatch: pytest.MonkeyPatch) -> 
         channel = conn.open("p", None)
         await channel.opened()
         for _ in range(5):  # as when they come in one piece, before reading can be paused
-            opened[0].mux.receive(b"\0\0\1" + b"\1\0" * MAX_BATCH)
+            opened[0].mux.receive_frame(b"\0\0\1" + b"\1\0" * MAX_BATCH)
         await closed(opened[0])
         assert "a flood of small messages" in opened[0].reason
         for task in opened[0]._tasks:
@@ -386,13 +386,13 @@ async def test_the_end_of_a_transport_ends_everything() -> None:
 )
 def test_no_peer(text: str) -> None:
     with pytest.raises(ValueError, match="is not KEY@host:port"):
-        Peer.parse(text)
+        PeerAddress.parse(text)
 
 
 def test_peers_as_text() -> None:
     for host in ("127.0.0.1", "::1", "example.org"):
-        peer = Peer(bytes(range(32)), host, 49737)
-        assert Peer.parse(str(peer)) == peer
+        peer = PeerAddress(bytes(range(32)), host, 49737)
+        assert PeerAddress.parse(str(peer)) == peer
 
 
 async def test_a_transport_without_a_listener_is_no_server() -> None:

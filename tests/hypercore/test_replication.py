@@ -29,7 +29,7 @@ from service.hypercore.net import (
     ConnectError,
     Connection,
     ConnectionClosed,
-    Peer,
+    PeerAddress,
     ReplicationError,
     Replicator,
     TcpTransport,
@@ -700,7 +700,7 @@ async def test_an_unreachable_peer() -> None:
         key = KeyPair.generate().public
         with pytest.raises(ConnectError, match=f"no address is known of peer {key.hex()}"):
             await transport.connect(key)
-        transport.add_peer(Peer(key, "127.0.0.1", 1))
+        transport.add_peer(PeerAddress(key, "127.0.0.1", 1))
         with pytest.raises(ConnectError, match=f"{key.hex()}@127.0.0.1:1: "):
             await transport.connect(key)
 

@@ -13,7 +13,15 @@ from service.protocols.copy import receiver as r
 from service.protocols.copy.feeder import Feeder, TreePoint
 from service.protocols.copy.job import SegmentJob, verify
 from service.protocols.copy.sender import Begin, CopySender, KeepReceipt
-from service.protocols.copy.stream import SECTOR, BlockRange, BlockVerifier, CopyStream, Head, Position, StreamError
+from service.protocols.copy.stream import (
+    SECTOR,
+    BlockVerifier,
+    CopyStream,
+    PlanHead,
+    Position,
+    StreamError,
+    StreamRange,
+)
 from tests.support.copy_world import (
     ENCODER_SIGNING,
     HOSTER_SIGNING,
@@ -36,7 +44,7 @@ class Disk:
 
     job: SegmentJob
     sectors: bytearray = field(default_factory=bytearray)
-    progress: r.Progress | None = None
+    progress: r.Stored | None = None
     checkpoint: m.Checkpoint | None = None
     blocks: list[tuple[int, int]] = field(default_factory=list)
     head: bytes | None = None
@@ -44,7 +52,7 @@ class Disk:
 
     def receiver(self) -> r.CopyReceiver:
         job = self.job
-        progress = self.progress or r.Progress(0, job.stream.start)
+        progress = self.progress or r.Stored(0, job.stream.start)
         kept = bytes(self.sectors[: progress.sectors * SECTOR])
         plain = self.earlier + decoder(job).decode(0, kept)
         plain = plain[: job.first_byte + min(progress.sectors * SECTOR, job.length)]
@@ -107,10 +115,10 @@ def connect(feed: Feed, job: SegmentJob, disk: Disk, budget: int = 10**9, run_se
         return m.decode(*m.encode(message))
 
     def to_encoder(message: m.Message) -> None:
-        replies.append(sender.receive(wire(message)))
+        replies.append(sender.receive_message(wire(message)))
 
     def to_hoster(message: m.Message) -> None:
-        disk.run(receiver, receiver.receive(wire(message)), to_encoder)
+        disk.run(receiver, receiver.receive_message(wire(message)), to_encoder)
 
     try:
         disk.run(receiver, receiver.open(), to_encoder)
@@ -214,7 +222,7 @@ def test_a_partial_segment_cuts_a_block(monkeypatch: pytest.MonkeyPatch) -> None
     disk = Disk(first)
     assert connect(feed, first, disk, run_sectors=2)
     assert len(disk.sectors) == 1024
-    assert disk.progress == r.Progress(4, Position(1, 700))
+    assert disk.progress == r.Stored(4, Position(1, 700))
     whole = stream_bytes(feed, first)
     assert decoder(first).decode(0, bytes(disk.sectors)) == whole[:1024]
     assert connect(feed, first, disk), "the receipt can be had again"
@@ -222,13 +230,13 @@ def test_a_partial_segment_cuts_a_block(monkeypatch: pytest.MonkeyPatch) -> None
     second = make_job(feed, first_byte=1024, segment=12)
     STARTS[12] = Position(1, 700)
     assert (second.length, second.sectors) == (1024, 4)
-    disk2 = Disk(second, progress=r.Progress(0, Position(1, 700)), earlier=whole[:1024])
+    disk2 = Disk(second, progress=r.Stored(0, Position(1, 700)), earlier=whole[:1024])
     assert connect(feed, second, disk2, run_sectors=1)
     third = make_job(feed, first_byte=2048, segment=13)
     assert third.ends_stream
     assert disk2.progress is not None
     STARTS[13] = disk2.progress.position
-    disk3 = Disk(third, progress=r.Progress(0, disk2.progress.position), earlier=whole[:2048])
+    disk3 = Disk(third, progress=r.Stored(0, disk2.progress.position), earlier=whole[:2048])
     assert connect(feed, third, disk3)
     plain = b"".join(decoder(d.job).decode(0, bytes(d.sectors))[: d.job.length] for d in (disk, disk2, disk3))
     assert plain == whole
@@ -243,16 +251,16 @@ def opened(feed: Feed, job: SegmentJob) -> tuple[Disk, r.CopyReceiver, Callable[
 
     def send(message: m.Message) -> list[m.Message]:
         answers: list[m.Message] = []
-        disk.run(receiver, receiver.receive(m.decode(*m.encode(message))), answers.append)
+        disk.run(receiver, receiver.receive_message(m.decode(*m.encode(message))), answers.append)
         return answers
 
     return disk, receiver, send
 
 
-def block_message(feed: Feed, job: SegmentJob, block: int = 0, **changes: object) -> m.Blocks:
+def block_message(feed: Feed, job: SegmentJob, block: int = 0, **changes: object) -> m.BlockPaths:
     nodes = tuple(feed.nodes[index] for index in BlockVerifier(job.head, job.roots).siblings(block))
     fields = {"index": block, "length": len(feed.blocks[block]), "siblings": nodes} | changes
-    return m.Blocks((m.Block(**fields),))  # type: ignore[arg-type]
+    return m.BlockPaths((m.BlockPath(**fields),))  # type: ignore[arg-type]
 
 
 def test_a_tampered_sector_is_never_stored() -> None:
@@ -316,13 +324,13 @@ def test_withheld_blocks_do_not_fill_the_memory() -> None:
     feed = make_feed([600])
     job = make_job(feed)
     _, receiver, _ = opened(feed, job)
-    receiver.receive(m.HeadProof(b""))
+    receiver.receive_message(m.HeadProof(b""))
     run = bytes(256 * SECTOR)
     for number in range(17):
-        receiver.receive(m.Sectors(256 * number, run))
+        receiver.receive_message(m.Sectors(256 * number, run))
         receiver.decoded(run)
     with pytest.raises(m.CopyRefused, match="over 1 MiB"):
-        receiver.receive(m.Sectors(256 * 17, run))
+        receiver.receive_message(m.Sectors(256 * 17, run))
 
 
 def finished(feed: Feed, job: SegmentJob) -> tuple[Disk, Callable[[m.Message], list[m.Message]], bytes]:
@@ -352,7 +360,7 @@ def test_checkpoints_must_be_right_and_signed_by_the_encoder() -> None:
             send(checkpoint)
         assert disk.checkpoint is None
     (receipt,) = send(m.Checkpoint(3, root, right))
-    assert isinstance(receipt, m.Receipt)
+    assert isinstance(receipt, m.SignedRoot)
     assert verify(job.hoster.statement_key, job.statement(3, root), receipt.signature)
     with pytest.raises(m.CopyRefused, match="past the segment's end"):
         send(m.Sectors(3, bytes(256)))
@@ -365,8 +373,8 @@ def test_split_sizes_are_refused_on_both_sides() -> None:
 
     left, right = honest.nodes[0], honest.nodes[2]
     parent = parent_node(left, Node(2, 100, right.hash))
-    head = Head(0, 2, tree_hash([parent]))
-    ranges = (BlockRange(0, 2, 0, 400),)
+    head = PlanHead(0, 2, tree_hash([parent]))
+    ranges = (StreamRange(0, 2, 0, 400),)
     job = replace(make_job(honest), head=head, roots=(parent,), ranges=ranges)
     feeder = Feeder(job, Begin(0, 0, 0, 0), TreePoint(0, Position(0, 0)))
     feeder.siblings(0)
@@ -386,7 +394,7 @@ def test_an_oversized_block_is_named() -> None:
     with pytest.raises(StreamError, match=r"block 0 has 1048577 bytes, over the limit of 1 MiB"):
         feeder.block(0, feed.blocks[0], [])
     with pytest.raises(m.CopyRefused, match="block 0 has 1048577 bytes"):
-        m.decode(*m.encode(m.Blocks((m.Block(0, 1048577, ()),))))
+        m.decode(*m.encode(m.BlockPaths((m.BlockPath(0, 1048577, ()),))))
 
 
 # ---- hostile hosters
@@ -398,7 +406,7 @@ def test_a_hosters_state_and_acks_are_checked() -> None:
     def fresh(state: m.State | None = None) -> CopySender:
         sender = CopySender(job, encoder_sign, verify)
         if state:
-            sender.receive(state)
+            sender.receive_message(state)
         return sender
 
     good = m.State(11, 0, 0, 0, 0)
@@ -410,30 +418,30 @@ def test_a_hosters_state_and_acks_are_checked() -> None:
         with pytest.raises(m.CopyRefused, match=reason):
             fresh(state)
     with pytest.raises(m.CopyRefused, match="before the hoster's state"):
-        fresh().receive(m.Ack(0))
+        fresh().receive_message(m.Ack(0))
     with pytest.raises(m.CopyRefused, match="second state"):
-        fresh(good).receive(good)
+        fresh(good).receive_message(good)
     with pytest.raises(m.CopyRefused, match="1 sectors acknowledged after 0, 0 were sent"):
-        fresh(good).receive(m.Ack(1))
+        fresh(good).receive_message(m.Ack(1))
     with pytest.raises(m.CopyRefused, match="answers no checkpoint"):
-        fresh(good).receive(m.Receipt(5, bytes(32), bytes(64)))
+        fresh(good).receive_message(m.SignedRoot(5, bytes(32), bytes(64)))
     with pytest.raises(m.PeerRefused, match="because"):
-        fresh(good).receive(m.Refusal("because"))
+        fresh(good).receive_message(m.CopyRefusal("because"))
     sender = fresh(good)
     sender.sent(0, 5)
-    sender.receive(m.Ack(5))
+    sender.receive_message(m.Ack(5))
     sender.checkpoint(5, digest("root"))
     with pytest.raises(m.CopyRefused, match="not signed by the hoster"):
-        sender.receive(m.Receipt(5, digest("root"), bytes(64)))
+        sender.receive_message(m.SignedRoot(5, digest("root"), bytes(64)))
 
 
 def test_the_window_bounds_what_is_unacknowledged() -> None:
     sender = CopySender(make_job(make_feed([100_000])), encoder_sign, verify, window=10 * SECTOR)
-    sender.receive(m.State(11, 0, 0, 0, 0))
+    sender.receive_message(m.State(11, 0, 0, 0, 0))
     assert sender.room() == 10
     sender.sent(0, 10)
     assert sender.room() == 0
-    sender.receive(m.Ack(4))
+    sender.receive_message(m.Ack(4))
     assert sender.room() == 4
 
 

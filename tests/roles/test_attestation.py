@@ -64,7 +64,7 @@ def test_commit() -> None:
         int.from_bytes(bytes.fromhex(case["report"])[1:5], "little"),
         int.from_bytes(bytes.fromhex(case["report"])[5:9], "little"),
     )
-    report = at.Report(served, latency, rate)
+    report = at.Measurement(served, latency, rate)
     assert report.encode().hex() == case["report"]
     link, salt = bytes.fromhex(case["p"]), bytes.fromhex(case["salt"])
     leaf = bytes.fromhex(case["leaf"])

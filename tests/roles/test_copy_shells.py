@@ -16,7 +16,7 @@ from service.chain_client.pallet.types import CopyState
 from service.hypercore.net import Channel, ChannelClosed, Connection, ReplicationError, TcpTransport
 from service.hypercore.tree.proof import Request, UpgradeRequest
 from service.protocols.copy import messages as m
-from service.protocols.copy.stream import Head
+from service.protocols.copy.stream import PlanHead
 from service.roles.common.feed_window import open_feed
 from service.roles.common.terms import RolesConfig
 from service.roles.encoder.decisions import KeyRecord
@@ -173,7 +173,7 @@ async def test_strangers_other_versions_and_other_chains_get_no_channel(net: Net
         assert isinstance(m.decode(*await channel.receive()), m.State)
         await channel.send(2, b"\0" + bytes(257))
         answer = m.decode(*await channel.receive())
-        assert isinstance(answer, m.Refusal)
+        assert isinstance(answer, m.CopyRefusal)
         assert "257 bytes is not 1 to 256 sectors" in answer.reason
         assert not hoster.stored()
 
@@ -317,7 +317,7 @@ async def test_what_a_copy_holds_stays_when_an_encoder_on_the_same_node_drops_it
     encoder = await net.start("Encoder", EncoderRole)
     replica = hoster.store.get(core.key)
     async with open_feed(hoster.store, hoster.transport, core.key) as feed:
-        await feed.reach(Head(core.fork, core.length, core.tree_hash()))
+        await feed.reach(PlanHead(core.fork, core.length, core.tree_hash()))
         await feed.block(0, core.length)
         copy = net.chain.assign(net.chain.publish(core), hoster.account, encoder.account)
         await net.chain.until(is_active(net, copy))
@@ -380,7 +380,7 @@ async def test_what_an_encoder_fetched_is_dropped_and_its_connections_closed_wha
 
     async def read() -> None:
         async with open_feed(reader.store, reader.transport, core.key) as feed:
-            await feed.reach(Head(core.fork, core.length, core.tree_hash()))
+            await feed.reach(PlanHead(core.fork, core.length, core.tree_hash()))
             await feed.block(0, 1)
             feed._next = asyncio.create_task(slow_to_end())
             await asyncio.Event().wait()

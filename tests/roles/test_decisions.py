@@ -23,7 +23,7 @@ from service.chain_client.pallet.types import (
     StorageChallenge,
     Times,
 )
-from service.protocols.copy.messages import Checkpoint, Receipt
+from service.protocols.copy.messages import Checkpoint, SignedRoot
 from service.roles.attester import decisions as at
 from service.roles.attester.rules import probes
 from service.roles.encoder import decisions as en
@@ -233,7 +233,7 @@ def test_an_encoder_encodes_with_the_key_that_the_chain_knows() -> None:
 
 
 def test_an_encoder_confirms_by_itself_after_the_grace() -> None:
-    receipt = Receipt(4, digest("root"), bytes(64))
+    receipt = SignedRoot(4, digest("root"), bytes(64))
     copy, key = assigned(CopyState.ENCODING, current=8), en.KeyRecord(1, 0, b"N", receipt, 91)
     assert encoding(copy, key, moduli={8: b"N"}) == []
     assert encoding(copy, key, moduli={8: b"N"}, now=101) == [en.ConfirmByEncoder(1, 8, receipt)]

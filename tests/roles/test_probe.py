@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from service.encoding import DamagedSectors, Opening
 from service.hypercore import KeyPair
-from service.hypercore.net import ChannelClosed, Connection, Peer, TcpTransport
+from service.hypercore.net import ChannelClosed, Connection, PeerAddress, TcpTransport
 from service.protocols.probe import messages as m
 from service.roles.attester.probe import ask_sector
 from service.roles.hoster.probes import ProbeService
@@ -28,8 +28,8 @@ OPENING = Opening(9, bytes(range(256)), (digest(1), digest(2), digest(3)))
         m.Ask(0, 0, 0),
         m.Ask(2**40, 2**50, 2**53 - 1),
         m.Answer(m.Ask(1, 2, 9), OPENING),
-        m.Refusal("gone"),
-        m.Refusal("ü"),
+        m.ProbeRefusal("gone"),
+        m.ProbeRefusal("ü"),
     ],
 )
 def test_messages_keep_what_they_carry(message: m.Message) -> None:
@@ -124,7 +124,7 @@ async def served(hosts: Hosts) -> AsyncIterator[tuple[TcpTransport, bytes]]:
     keys = KeyPair.generate()
     async with TcpTransport(keys, [], service.attach) as listening:
         host, port = await listening.listen("127.0.0.1", 0)
-        async with TcpTransport(KeyPair.generate(), [Peer(keys.public, host, port)]) as asking:
+        async with TcpTransport(KeyPair.generate(), [PeerAddress(keys.public, host, port)]) as asking:
             yield asking, keys.public
 
 
@@ -162,7 +162,7 @@ async def test_the_rate_limit_names_itself_and_passes() -> None:
         await ask_sector(connection, GENESIS, m.Ask(1, 5, 0))
 
 
-@pytest.mark.parametrize("message", [(0, b"rubbish"), (7, b""), m.encode(m.Refusal("I am the asker"))])
+@pytest.mark.parametrize("message", [(0, b"rubbish"), (7, b""), m.encode(m.ProbeRefusal("I am the asker"))])
 async def test_rubbish_ends_the_connection_and_nothing_else(message: tuple[int, bytes]) -> None:
     async with served(Hosts()) as (transport, key):
         bad, good = await transport.connect(key), await transport.connect(key)
@@ -212,7 +212,7 @@ async def test_a_hoster_that_answers_wrongly_is_refused(answer: tuple[int, bytes
     keys = KeyPair.generate()
     async with TcpTransport(keys, [], attach) as listening:
         host, port = await listening.listen("127.0.0.1", 0)
-        async with TcpTransport(KeyPair.generate(), [Peer(keys.public, host, port)]) as transport:
+        async with TcpTransport(KeyPair.generate(), [PeerAddress(keys.public, host, port)]) as transport:
             connection = await transport.connect(keys.public)
             with pytest.raises(m.ProbeRefused, match=reason):
                 await ask_sector(connection, GENESIS, m.Ask(1, 5, 0))

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.chain_client.pallet.types import Terms, Times
-from service.hypercore.core import Core, SignedHead
+from service.hypercore.core import Core, CoreHead
 from service.hypercore.corestore import Corestore
 from service.hypercore.crypto import KeyPair
-from service.hypercore.manifest import Manifest, Signer, default_manifest
+from service.hypercore.manifest import Manifest, ManifestSigner, default_manifest
 from service.roles.sponsor import checks as pub
 
 TIMES = Times(24, 4, 4, 40, 20, 240, 5, 30, 14, 3, 12, 48, 10, 1, 9, 2, 65_536, 1_000)
@@ -105,13 +105,13 @@ def test_wrong_nodes() -> None:
             pub.range_bytes(head, ranges, wrong)
 
 
-def altered(head: SignedHead, **changes: object) -> SignedHead:
+def altered(head: CoreHead, **changes: object) -> CoreHead:
     return replace(head, **changes)  # type: ignore[arg-type]
 
 
 def test_wrong_feed_key() -> None:
     head, other = make_core().head(), make_core()
-    two = Manifest(1, 1, (Signer(bytes(32), bytes(32)),) * 2)
+    two = Manifest(1, 1, (ManifestSigner(bytes(32), bytes(32)),) * 2)
     for wrong in (
         altered(head, key=other.key),
         altered(head, key=b"short"),

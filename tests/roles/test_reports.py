@@ -9,7 +9,7 @@ import pytest
 
 from service.encoding import Opening
 from service.roles.attester.probe import Measured, lower_median
-from service.roles.attester.rules import NO_LEAF, NOT_SERVED, Report
+from service.roles.attester.rules import NO_LEAF, NOT_SERVED, Measurement
 from service.roles.attester.store import ReportStore
 from service.roles.common.database import Database
 from tests.support.copy_world import digest
@@ -52,7 +52,7 @@ def test_served_with_lower_medians(database: Database, numbers: tuple[int, ...],
     assert store.answered() == {(ERA, COPY, number) for number in numbers}
     fixed = store.fix(ERA, COPY, LINK, LEAF)
     assert fixed is not None
-    assert fixed.report == Report(True, latency, rate)
+    assert fixed.report == Measurement(True, latency, rate)
     assert (fixed.leaf, fixed.link, fixed.opening) == (LEAF, LINK, answer(0).opening)
 
 
@@ -95,7 +95,7 @@ def test_figures_past_32_bits_count_as_the_largest(database: Database) -> None:
         store.keep_probe(ERA, COPY, number, 11, answer(number, 1 << 40, 1 << 40))
     fixed = store.fix(ERA, COPY, LINK, LEAF)
     assert fixed is not None
-    assert fixed.report == Report(True, 2**32 - 1, 2**32 - 1)
+    assert fixed.report == Measurement(True, 2**32 - 1, 2**32 - 1)
 
 
 def test_lower_median() -> None:

@@ -12,7 +12,7 @@ from service.encoding import PrivateKey, SectorDecoder, SectorEncoder, pad
 from service.hypercore.crypto import Node, leaf_node, parent_node, tree_hash
 from service.hypercore.tree import flat
 from service.protocols.copy.job import Party, SegmentJob
-from service.protocols.copy.stream import BlockRange, Head
+from service.protocols.copy.stream import PlanHead, StreamRange
 
 
 def digest(*parts: object) -> bytes:
@@ -44,14 +44,14 @@ class Feed:
         return tuple(self.nodes[index] for index in flat.full_roots(2 * len(self.blocks)))
 
     @property
-    def head(self) -> Head:
-        return Head(0, len(self.blocks), tree_hash(list(self.roots)))
+    def head(self) -> PlanHead:
+        return PlanHead(0, len(self.blocks), tree_hash(list(self.roots)))
 
     def offset(self, block: int) -> int:
         return sum(len(data) for data in self.blocks[:block])
 
-    def range(self, start: int, end: int) -> BlockRange:
-        return BlockRange(start, end, self.offset(start), self.offset(end) - self.offset(start))
+    def range(self, start: int, end: int) -> StreamRange:
+        return StreamRange(start, end, self.offset(start), self.offset(end) - self.offset(start))
 
 
 def make_feed(sizes: list[int]) -> Feed:

@@ -47,7 +47,7 @@ class Shaken:
         self.stream = SecretStream(True, KeyPair.generate())
         self.socket.sendall(self.stream.start())
         while not self.stream.opened:
-            _, answer = self.stream.receive(self.socket.recv(65536))
+            _, answer = self.stream.receive_bytes(self.socket.recv(65536))
             self.socket.sendall(answer)
 
     def end(self, raw: bytes) -> None:
@@ -65,7 +65,7 @@ class Shaken:
         with self.socket:
             self.socket.sendall(self.stream.send(body))
             while True:
-                messages, _ = self.stream.receive(self.socket.recv(65536))
+                messages, _ = self.stream.receive_bytes(self.socket.recv(65536))
                 if messages:
                     return messages[0]
 
@@ -83,7 +83,7 @@ def wrong_stream_id(peer: str) -> None:
         connection.sendall(stream.start())
         answer = b""
         while not answer:
-            _, answer = stream.receive(connection.recv(65536))
+            _, answer = stream.receive_bytes(connection.recv(65536))
         handshake, header = answer[: -3 - 56], answer[-56:]
         connection.sendall(handshake + frame(bytes(32) + header[32:]))
         read_to_the_end(connection)

@@ -14,7 +14,7 @@ from service.encoding.pool import CodecPool
 from service.feeds.fetch import fetch_feed
 from service.feeds.serving import FeedServer
 from service.hypercore import Core, Corestore, KeyPair
-from service.hypercore.net import Connection, Peer, TcpTransport
+from service.hypercore.net import Connection, PeerAddress, TcpTransport
 from service.roles.attester.role import AttesterRole
 from service.roles.common.context import Context
 from service.roles.common.database import Database
@@ -35,7 +35,7 @@ class Net:
     def __init__(self, chain: FakeChain, pool: CodecPool, directory: Path) -> None:
         self.chain, self.pool, self.directory = chain, pool, directory
         self.peers: dict[str, LivePeer] = {}
-        self.addresses: dict[bytes, Peer] = {}
+        self.addresses: dict[bytes, PeerAddress] = {}
 
     async def start(self, name: str, role: Any = None, config: RolesConfig | None = None) -> LivePeer:
         peer = LivePeer(self, name, role, config or RolesConfig(confirm_grace=1000, checkpoint_sectors=128))
@@ -43,7 +43,7 @@ class Net:
         self.peers[name] = peer
         return peer
 
-    def announce(self, peer: Peer) -> None:
+    def announce(self, peer: PeerAddress) -> None:
         self.addresses[peer.key] = peer
         for one in self.peers.values():
             one.transport.add_peer(peer)
@@ -70,7 +70,7 @@ class LivePeer:
         known = list(self.net.addresses.values())
         self.transport = TcpTransport(KeyPair(self.keys.swarm_seed), known, self._accept)
         host, port = await self.transport.listen("127.0.0.1", 0)
-        self.net.announce(Peer(self.keys.swarm_key, host, port))
+        self.net.announce(PeerAddress(self.keys.swarm_key, host, port))
         self.author = FeedServer(self.store)
         self.task: asyncio.Task[None] | None = None
         if self._role is not None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from service.hypercore import Core, Corestore, KeyPair
-from service.hypercore.net import Connection, Peer, Replication, TcpTransport
+from service.hypercore.net import Connection, PeerAddress, Replication, TcpTransport
 from tests.support.needs import missing
 
 HERE = Path(__file__).parents[1] / "interop"
@@ -149,7 +149,7 @@ class Here:
         listening = await node("listen")
         transport = await self.transport()
         key = bytes.fromhex(listening["key"])
-        transport.add_peer(Peer(key, "127.0.0.1", listening["port"]))
+        transport.add_peer(PeerAddress(key, "127.0.0.1", listening["port"]))
         connection = await transport.connect(key)
         Replication.of(connection).serve(self.store.find)
         return connection
@@ -175,7 +175,7 @@ class Here:
             await listening.listen("127.0.0.1", 0)
         assert listening.address is not None
         transport = await self.transport()
-        transport.add_peer(Peer(listening.public_key, *listening.address))
+        transport.add_peer(PeerAddress(listening.public_key, *listening.address))
         return await transport.connect(listening.public_key)
 
     async def connect(self, node: NodePeer, who_dials: str) -> Connection:

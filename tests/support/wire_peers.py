@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from service.hypercore import Core, Corestore, KeyPair
 from service.hypercore.codec import encode_uint
 from service.hypercore.crypto import capability
-from service.hypercore.net import Channel, Connection, Peer, Replication, TcpTransport
+from service.hypercore.net import Channel, Connection, PeerAddress, Replication, TcpTransport
 from service.hypercore.net.replication import PROTOCOL
 from service.hypercore.wire import messages as m
 
@@ -25,9 +25,9 @@ class Side:
         self.incoming: list[Connection] = []
 
     @property
-    def peer(self) -> Peer:
+    def peer(self) -> PeerAddress:
         assert self.transport.address is not None
-        return Peer(self.transport.public_key, *self.transport.address)
+        return PeerAddress(self.transport.public_key, *self.transport.address)
 
     async def connect(self, other: Side) -> Connection:
         self.transport.add_peer(other.peer)

@@ -59,13 +59,13 @@ class Directory:
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class ArchiveHeader:
     """The stream's first event: one file, or a folder."""
 
     folder: bool
 
 
-Event = Header | FileStart | FileData | Directory
+Event = ArchiveHeader | FileStart | FileData | Directory
 
 
 def pack(path: Path) -> Iterator[bytes]:
@@ -224,7 +224,7 @@ class Unpacker:
             raise self._error(f"unknown kind {head[-1]}")
         self._folder = head[-1] == 1
         self._state = "entry"
-        events.append(Header(self._folder))
+        events.append(ArchiveHeader(self._folder))
         return True
 
     def _data(self, events: list[Event]) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from service.durable import sync_directory, sync_file
 
-from .format import ArchiveError, Directory, Event, FileData, FileStart, Header
+from .format import ArchiveError, ArchiveHeader, Directory, Event, FileData, FileStart
 
 
 class TreeWriter:
@@ -31,7 +31,7 @@ class TreeWriter:
             raise ArchiveError(f"archive: {error.filename!r} comes twice, or as file and folder") from error
 
     def _write(self, event: Event) -> None:
-        if isinstance(event, Header):
+        if isinstance(event, ArchiveHeader):
             self._folder = event.folder
             if event.folder:
                 self._staging.mkdir(parents=True)

@@ -4,7 +4,7 @@ from ..wire.errors import ChannelClosed, ConnectError, ConnectionClosed, Protoco
 from .connection import Channel, Connection
 from .replication import Replication
 from .replicator import Replicator, fetch
-from .transport import Peer, TcpTransport, Transport
+from .transport import PeerAddress, TcpTransport, Transport
 
 __all__ = [
     "Channel",
@@ -12,7 +12,7 @@ __all__ = [
     "ConnectError",
     "Connection",
     "ConnectionClosed",
-    "Peer",
+    "PeerAddress",
     "ProtocolError",
     "Replication",
     "ReplicationError",

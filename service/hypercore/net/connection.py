@@ -243,7 +243,7 @@ class Connection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         try:
             was_open = self._stream.opened
-            messages, answer = self._stream.receive(self._view[:nbytes])
+            messages, answer = self._stream.receive_bytes(self._view[:nbytes])
             self._hold(self._stream.held)
             if answer and self._transport is not None:
                 self._transport.write(answer)
@@ -252,7 +252,7 @@ class Connection(asyncio.BufferedProtocol):
             for message in messages:
                 if self.is_closed or self.reason:
                     break
-                self.mux.receive(message)
+                self.mux.receive_frame(message)
         except ProtocolError as error:
             self.fail(str(error))
         self._flush()

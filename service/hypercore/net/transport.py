@@ -25,7 +25,7 @@ OnConnection = Callable[[Connection], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Peer:
+class PeerAddress:
     """Where a peer listens, and its public key."""
 
     key: bytes
@@ -33,7 +33,7 @@ class Peer:
     port: int
 
     @classmethod
-    def parse(cls, text: str) -> Peer:
+    def parse(cls, text: str) -> PeerAddress:
         """From `KEY@host:port`, the key in hex. Raises ValueError."""
         key, at, address = text.partition("@")
         host, _, port = address.rpartition(":")
@@ -54,7 +54,7 @@ class Transport(Protocol):
     """What roles need of a network; the swarm implements it as well."""
 
     @property
-    def known(self) -> list[Peer]:
+    def known(self) -> list[PeerAddress]:
         """Peers that may be asked for anything."""
         ...
 
@@ -71,7 +71,7 @@ class TcpTransport:
     """TCP with static peers."""
 
     def __init__(
-        self, key_pair: KeyPair, peers: Iterable[Peer] = (), on_connection: OnConnection | None = None
+        self, key_pair: KeyPair, peers: Iterable[PeerAddress] = (), on_connection: OnConnection | None = None
     ) -> None:
         """``on_connection`` hears of each incoming connection before anything that its peer asks for is looked at."""
         self._key_pair = key_pair
@@ -98,11 +98,11 @@ class TcpTransport:
         return self._key_pair.public
 
     @property
-    def known(self) -> list[Peer]:
+    def known(self) -> list[PeerAddress]:
         """The static peers, without ourselves."""
         return [peer for peer in self._peers.values() if peer.key != self._key_pair.public]
 
-    def add_peer(self, peer: Peer) -> None:
+    def add_peer(self, peer: PeerAddress) -> None:
         """Know one more, or another address of one."""
         self._peers[peer.key] = peer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..crypto import Node
-from .storage import Storage
+from .storage import CoreStorage
 
 MAX_KEPT = 4096
 
@@ -13,7 +13,7 @@ MAX_KEPT = 4096
 class Nodes:
     """What is :meth:`put` is there at once, and in the storage's transaction with :meth:`save`."""
 
-    def __init__(self, storage: Storage, core: int) -> None:
+    def __init__(self, storage: CoreStorage, core: int) -> None:
         self._storage, self._core = storage, core
         self._kept: dict[int, Node] = {}  # holds all fresh ones, too
         self._fresh: dict[int, Node] = {}

@@ -48,7 +48,7 @@ class CoreRecord:
 _COLUMNS = "id, key, discovery, name, manifest, seed, encryption, fork, length, signature"
 
 
-class Storage:
+class CoreStorage:
     """Writes gather in one transaction until :meth:`commit`; reads see them at once. One thread at a time."""
 
     def __init__(self, path: Path | None) -> None:

@@ -180,7 +180,7 @@ class Mux:
         self._waiting.clear()
         self._remote.clear()
 
-    def receive(self, message: bytes) -> None:
+    def receive_frame(self, message: bytes) -> None:
         """Take a message of the stream. Raises :class:`ProtocolError`."""
         try:
             reader = Reader(message)

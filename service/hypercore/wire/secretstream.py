@@ -55,7 +55,7 @@ class SecretStream:
         """What is to be sent at once."""
         return frame(self._noise.write()) if self.initiator else b""
 
-    def receive(self, data: bytes | memoryview) -> tuple[list[bytes], bytes]:
+    def receive_bytes(self, data: bytes | memoryview) -> tuple[list[bytes], bytes]:
         """Messages that are complete now, and what is to be sent in answer (handshake only).
 
         Raises :class:`ProtocolError`: the connection is of no more use.

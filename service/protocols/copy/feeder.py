@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from service.hypercore.crypto import Node
 
 from .job import SegmentJob
-from .messages import MAX_BLOCKS, RUN_SECTORS, Block, Blocks, CopyRefused, Message, Sectors
+from .messages import MAX_BLOCKS, RUN_SECTORS, BlockPath, BlockPaths, CopyRefused, Message, Sectors
 from .sender import Begin
 from .stream import SECTOR, BlockVerifier, BlockWalk, Position
 
@@ -52,7 +52,7 @@ class Feeder:
         if self._skip < 0:
             raise CopyRefused(f"block {begin.block} begins after the sectors that the hoster has")
         self._positions: deque[tuple[int, Position]] = deque()
-        self._announce: deque[tuple[int, Block]] = deque()
+        self._announce: deque[tuple[int, BlockPath]] = deque()
         self._encoded = start.sectors
 
     @property
@@ -85,7 +85,7 @@ class Feeder:
         end = before.offset + len(data)
         self._positions.append((end, before))
         if block >= self._begin.block:
-            self._announce.append((end, Block(block, len(data), tuple(siblings))))
+            self._announce.append((end, BlockPath(block, len(data), tuple(siblings))))
         skipped = min(self._skip, len(data))
         self._skip -= skipped
         return data[skipped:]
@@ -110,11 +110,11 @@ class Feeder:
     def complete(self, sectors: int) -> list[Message]:
         """Announcements of the blocks that lie wholly in the first `sectors` sectors."""
         reached = self._job.first_byte + sectors * SECTOR
-        ready: list[Block] = []
+        ready: list[BlockPath] = []
         while self._announce and self._announce[0][0] <= reached:
             ready.append(self._announce.popleft()[1])
         return [
-            Blocks(tuple(ready[start : start + _BLOCKS_PER_MESSAGE]))
+            BlockPaths(tuple(ready[start : start + _BLOCKS_PER_MESSAGE]))
             for start in range(0, len(ready), _BLOCKS_PER_MESSAGE)
         ]
 

@@ -12,7 +12,7 @@ from nacl.signing import VerifyKey
 from service.encoding import contract_id, derive_ctx, pk_hash, sector_count
 from service.hypercore.crypto import Node
 
-from .stream import SECTOR, BlockRange, CopyStream, Head, segment_bytes
+from .stream import SECTOR, CopyStream, PlanHead, StreamRange, segment_bytes
 
 STATEMENT = b"datdot/v1/segment\x00"
 
@@ -47,9 +47,9 @@ class SegmentJob:
     copy: int
     segment: int
     feed_key: bytes
-    head: Head
+    head: PlanHead
     roots: tuple[Node, ...]
-    ranges: tuple[BlockRange, ...]
+    ranges: tuple[StreamRange, ...]
     first_byte: int
     encoder: Party
     hoster: Party

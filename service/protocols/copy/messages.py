@@ -94,7 +94,7 @@ class Sectors:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class BlockPath:
     """A block that lies wholly in the sectors sent so far, with the siblings that the hoster lacks."""
 
     index: int
@@ -103,10 +103,10 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Blocks:
+class BlockPaths:
     """Blocks in ascending order."""
 
-    blocks: tuple[Block, ...]
+    blocks: tuple[BlockPath, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class SignedRoot:
     """The hoster's signature over the same."""
 
     sectors: int
@@ -135,13 +135,13 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class CopyRefusal:
     """Why the channel is being closed."""
 
     reason: str
 
 
-Message = State | HeadProof | Sectors | Blocks | Ack | Checkpoint | Receipt | Refusal
+Message = State | HeadProof | Sectors | BlockPaths | Ack | Checkpoint | SignedRoot | CopyRefusal
 
 
 def channel_id(copy: int) -> bytes:
@@ -180,7 +180,7 @@ def encode(message: Message) -> tuple[int, bytes]:
             return 1, message.proof
         case Sectors():
             return 2, uint(message.first) + message.data
-        case Blocks():
+        case BlockPaths():
             parts = [uint(len(message.blocks))]
             for block in message.blocks:
                 parts += (uint(block.index), uint(block.length), _encode_nodes(block.siblings))
@@ -189,9 +189,9 @@ def encode(message: Message) -> tuple[int, bytes]:
             return 4, uint(message.sectors)
         case Checkpoint():
             return 5, uint(message.sectors) + message.root + message.signature
-        case Receipt():
+        case SignedRoot():
             return 6, uint(message.sectors) + message.root + message.signature
-        case Refusal():
+        case CopyRefusal():
             return 7, codec.encode_buffer(message.reason.encode()[:MAX_REASON])
 
 
@@ -229,9 +229,9 @@ def _decode(kind: int, reader: codec.Reader) -> Message:
         case 5:
             return Checkpoint(reader.uint(), reader.fixed(32), reader.fixed(64))
         case 6:
-            return Receipt(reader.uint(), reader.fixed(32), reader.fixed(64))
+            return SignedRoot(reader.uint(), reader.fixed(32), reader.fixed(64))
         case _:
-            return Refusal(reader.buffer(MAX_REASON).decode("utf-8", "replace"))
+            return CopyRefusal(reader.buffer(MAX_REASON).decode("utf-8", "replace"))
 
 
 def _decode_nodes(reader: codec.Reader, limit: int) -> tuple[Node, ...]:
@@ -255,7 +255,7 @@ def _decode_sectors(reader: codec.Reader) -> Sectors:
     return Sectors(first, data)
 
 
-def _decode_blocks(reader: codec.Reader) -> Blocks:
+def _decode_blocks(reader: codec.Reader) -> BlockPaths:
     count = reader.uint()
     if not 1 <= count <= MAX_BLOCKS:
         raise CopyRefused(f"{count} blocks in one message, not 1 to {MAX_BLOCKS}")
@@ -264,5 +264,5 @@ def _decode_blocks(reader: codec.Reader) -> Blocks:
         index, length = reader.uint(), reader.uint()
         if length > MAX_BLOCK:
             raise CopyRefused(f"block {index} has {length} bytes, over the limit of 1 MiB")
-        blocks.append(Block(index, length, _decode_nodes(reader, MAX_PATH)))
-    return Blocks(tuple(blocks))
+        blocks.append(BlockPath(index, length, _decode_nodes(reader, MAX_PATH)))
+    return BlockPaths(tuple(blocks))

@@ -1,6 +1,6 @@
 """The hoster's end of a copy connection as a pure machine: messages in, actions out; nothing unverified is stored.
 
-    opened ── Head ──▶ receiving ── Sectors, Blocks, Checkpoint … ──▶ complete (the whole segment's receipt is sent)
+    opened ── Head ──▶ receiving ── Sectors, BlockPaths, Checkpoint … ──▶ complete (the whole segment's SignedRoot is sent)
        └───────── any breach: CopyRefused, the channel is closed, what was stored before stays ─────────┘
 
 Actions are carried out in their order, each finished before the next: an `Ack` thus follows the `Store` it speaks of.
@@ -18,15 +18,15 @@ from .job import SegmentJob, Sign, Verify
 from .messages import (
     RUN_SECTORS,
     Ack,
-    Block,
-    Blocks,
+    BlockPath,
+    BlockPaths,
     Checkpoint,
+    CopyRefusal,
     CopyRefused,
     HeadProof,
     Message,
-    Receipt,
-    Refusal,
     Sectors,
+    SignedRoot,
     State,
 )
 from .stream import MAX_BLOCK, SECTOR, BlockVerifier, BlockWalk, Position, StreamError
@@ -35,7 +35,7 @@ MAX_PENDING = MAX_BLOCK + RUN_SECTORS * SECTOR
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class Stored:
     """How far a segment is durable: sectors stored, and the block that holds the next byte (or begins there)."""
 
     sectors: int
@@ -72,7 +72,7 @@ class Store:
     data: bytes
     nodes: tuple[Node, ...]
     blocks: tuple[tuple[int, int], ...]
-    progress: Progress
+    progress: Stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class CopyReceiver:
     """
 
     def __init__(
-        self, job: SegmentJob, progress: Progress, prefix: bytes, sign: Sign, verify: Verify, core_length: int = 0
+        self, job: SegmentJob, progress: Stored, prefix: bytes, sign: Sign, verify: Verify, core_length: int = 0
     ) -> None:
         start = job.first_byte + min(progress.sectors * SECTOR, job.length)
         if progress.position.offset + len(prefix) != start:
@@ -143,7 +143,7 @@ class CopyReceiver:
         state = State(self._job.segment, self._stored, self._position.block, self._position.offset, self._core_length)
         return [Send(state)]
 
-    def receive(self, message: Message) -> list[Action]:
+    def receive_message(self, message: Message) -> list[Action]:
         """Take the encoder's next message. Raises CopyRefused, with what is wrong, for anything out of order or untrue."""
         if self._decoding is not None or self._checkpoint is not None:
             raise RuntimeError("the last actions are not finished")
@@ -154,7 +154,7 @@ class CopyReceiver:
                 raise CopyRefused(f"{type(message).__name__} came before the head")
             if isinstance(message, Sectors):
                 return self._sectors(message)
-            if isinstance(message, Blocks):
+            if isinstance(message, BlockPaths):
                 return self._blocks(message.blocks)
             if isinstance(message, Checkpoint):
                 return self._signed(message)
@@ -190,7 +190,7 @@ class CopyReceiver:
         self._received += len(decoding.data) // SECTOR
         return []
 
-    def _blocks(self, blocks: Sequence[Block]) -> list[Action]:
+    def _blocks(self, blocks: Sequence[BlockPath]) -> list[Action]:
         assert self._verifier is not None
         for block in blocks:
             if self._past_end:
@@ -230,7 +230,7 @@ class CopyReceiver:
             data,
             tuple(self._nodes),
             self._job.stream.spans(before.block, self._position.block),
-            Progress(storable, self._position),
+            Stored(storable, self._position),
         )
         self._nodes.clear()
         self._stored = storable
@@ -258,9 +258,9 @@ class CopyReceiver:
             )
         signature = self._sign(self._job.statement(checkpoint.sectors, root))
         keep = KeepCheckpoint(checkpoint, self.complete)
-        return [keep, Send(Receipt(checkpoint.sectors, root, signature))]
+        return [keep, Send(SignedRoot(checkpoint.sectors, root, signature))]
 
 
-def refusal(error: CopyRefused) -> Refusal:
+def refusal(error: CopyRefused) -> CopyRefusal:
     """The message that tells the other side why the channel is closed."""
-    return Refusal(str(error)[:500])
+    return CopyRefusal(str(error)[:500])

@@ -1,6 +1,6 @@
 """The encoder's end of a copy connection as a pure machine: what may be sent, what came back, what is still owed.
 
-waiting ── State ──▶ sending ── Ack … ── Receipt of the whole segment ──▶ done
+waiting ── State ──▶ sending ── Ack … ── SignedRoot of the whole segment ──▶ done
    └───── Refusal: PeerRefused;  any breach: CopyRefused ─────┘
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .job import SegmentJob, Sign, Verify
-from .messages import WINDOW, Ack, Checkpoint, CopyRefused, Message, PeerRefused, Receipt, Refusal, State
+from .messages import WINDOW, Ack, Checkpoint, CopyRefusal, CopyRefused, Message, PeerRefused, SignedRoot, State
 from .stream import SECTOR
 
 
@@ -27,7 +27,7 @@ class Begin:
 class KeepReceipt:
     """Make the hoster's signature durable; `whole` when it covers the segment and can be confirmed."""
 
-    receipt: Receipt
+    receipt: SignedRoot
     whole: bool
 
 
@@ -65,14 +65,9 @@ class CopySender:
         self._checkpoint = Checkpoint(sectors, root, self._sign(self._job.statement(sectors, root)))
         return self._checkpoint
 
-    @property
-    def waits_for_receipt(self) -> bool:
-        """Whether a checkpoint is out."""
-        return self._checkpoint is not None
-
-    def receive(self, message: Message) -> Begin | KeepReceipt | None:
+    def receive_message(self, message: Message) -> Begin | KeepReceipt | None:
         """Take the hoster's next message. Raises PeerRefused with its reason, CopyRefused for breaches."""
-        if isinstance(message, Refusal):
+        if isinstance(message, CopyRefusal):
             raise PeerRefused(message.reason)
         if isinstance(message, State):
             return self._state(message)
@@ -81,7 +76,7 @@ class CopySender:
         if isinstance(message, Ack):
             self._ack(message)
             return None
-        if isinstance(message, Receipt):
+        if isinstance(message, SignedRoot):
             return self._receipt(message)
         raise CopyRefused(f"{type(message).__name__} is not a message that a hoster sends")
 
@@ -104,7 +99,7 @@ class CopySender:
             raise CopyRefused(f"{ack.sectors} sectors acknowledged after {self._acked}, {self._sent} were sent")
         self._acked = ack.sectors
 
-    def _receipt(self, receipt: Receipt) -> KeepReceipt:
+    def _receipt(self, receipt: SignedRoot) -> KeepReceipt:
         expected, self._checkpoint = self._checkpoint, None
         if expected is None:
             raise CopyRefused("a receipt that answers no checkpoint")

@@ -24,7 +24,7 @@ class StreamError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class PlanHead:
     """A plan's head: fork, length in blocks, and the tree hash that the chain keeps."""
 
     fork: int
@@ -43,7 +43,7 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class BlockRange:
+class StreamRange:
     """Blocks [start, end) of the feed, and the bytes [first_byte, first_byte + bytes) that the chain has proven them to be."""
 
     start: int
@@ -63,7 +63,7 @@ class Position:
 class CopyStream:
     """The ranges of a plan joined into one stream of bytes."""
 
-    def __init__(self, ranges: Sequence[BlockRange]) -> None:
+    def __init__(self, ranges: Sequence[StreamRange]) -> None:
         if not ranges:
             raise StreamError("a plan without ranges")
         self.ranges = tuple(ranges)
@@ -139,7 +139,7 @@ class BlockWalk:
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class VerifiedBlock:
     """A block that fits the head: its byte offset by its own path, and the nodes now known to be true."""
 
     offset: int
@@ -153,7 +153,7 @@ class BlockVerifier:
     receiver still lacks: about one per block instead of a whole path.
     """
 
-    def __init__(self, head: Head, roots: Sequence[Node]) -> None:
+    def __init__(self, head: PlanHead, roots: Sequence[Node]) -> None:
         head.check_roots(roots)
         self._length = head.length
         self._next = 0
@@ -178,7 +178,7 @@ class BlockVerifier:
         if block < self._next:
             raise StreamError(f"block {block} comes after block {self._next - 1}: blocks come in ascending order")
 
-    def verify(self, block: int, data: bytes, siblings: Sequence[Node]) -> Verified:
+    def verify(self, block: int, data: bytes, siblings: Sequence[Node]) -> VerifiedBlock:
         """Raises StreamError unless the block with exactly these siblings leads to a node known to be true."""
         self._check(block)
         needed = self.siblings(block)
@@ -199,7 +199,7 @@ class BlockVerifier:
         fresh = self._descend(steps, offset)
         found = self._known[2 * block][1]
         self._prune(block)
-        return Verified(found, fresh)
+        return VerifiedBlock(found, fresh)
 
     def _descend(self, steps: list[tuple[Node, Node]], offset: int) -> tuple[Node, ...]:
         fresh: list[Node] = []

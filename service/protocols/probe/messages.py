@@ -51,13 +51,13 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class ProbeRefusal:
     """No answer, and why."""
 
     reason: str
 
 
-Message = Ask | Answer | Refusal
+Message = Ask | Answer | ProbeRefusal
 
 
 def encode_handshake(genesis: bytes) -> bytes:
@@ -90,7 +90,7 @@ def encode(message: Message) -> tuple[int, bytes]:
             siblings = message.opening.siblings
             head = encode(message.ask)[1]
             return 1, head + message.opening.data + uint(len(siblings)) + b"".join(siblings)
-        case Refusal():
+        case ProbeRefusal():
             return 2, codec.encode_buffer(message.reason.encode()[:MAX_REASON])
 
 
@@ -115,7 +115,7 @@ def _decode(kind: int, reader: codec.Reader) -> Message:
             raise ProbeRefused(f"{count} siblings where at most {MAX_SIBLINGS} make sense")
         return Answer(ask, Opening(ask.sector, data, tuple(reader.fixed(32) for _ in range(count))))
     if kind == 2:
-        return Refusal(reader.buffer(MAX_REASON).decode("utf-8", "replace"))
+        return ProbeRefusal(reader.buffer(MAX_REASON).decode("utf-8", "replace"))
     raise ProbeRefused(f"unknown message type {kind}")
 
 

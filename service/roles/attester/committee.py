@@ -5,7 +5,7 @@ from __future__ import annotations
 from service.chain_client import ChainClient
 from service.chain_client.pallet.types import Copy, CopyState, Plan
 from service.encoding import contract_id, derive_ctx
-from service.protocols.copy.stream import BlockRange, Head
+from service.protocols.copy.stream import PlanHead, StreamRange
 
 from .probe import Target
 from .rules import committee, seat_slots
@@ -72,8 +72,8 @@ async def read_target(client: ChainClient, number: int, sector: int, at: bytes) 
         genesis=client.genesis,
         hoster=hoster.swarm_key,
         feed_key=plan.feed,
-        head=Head(segment.head.fork, segment.head.length, segment.head.tree_hash),
-        ranges=tuple(BlockRange(r.start, r.end, r.first_byte, r.bytes) for r in plan.ranges),
+        head=PlanHead(segment.head.fork, segment.head.length, segment.head.tree_hash),
+        ranges=tuple(StreamRange(r.start, r.end, r.first_byte, r.bytes) for r in plan.ranges),
         copy=number,
         segment=part.segment,
         sector=index,

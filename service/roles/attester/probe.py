@@ -21,17 +21,17 @@ from service.hypercore.net import (
 from service.protocols.copy.stream import (
     MAX_BLOCK,
     SECTOR,
-    BlockRange,
     BlockWalk,
     CopyStream,
-    Head,
+    PlanHead,
     Position,
     StreamError,
+    StreamRange,
 )
 from service.protocols.probe import messages as m
 from service.protocols.probe.messages import Ask, ProbeRefused
 
-from ..common.feed_window import FeedUnreachable, check_head
+from ..common.feed_window import FeedUnreachable, require_head
 
 PROBE_SECONDS = 60.0
 MAX_BLOCKS = 512
@@ -50,8 +50,8 @@ class Target:
     genesis: bytes
     hoster: bytes
     feed_key: bytes
-    head: Head
-    ranges: tuple[BlockRange, ...]
+    head: PlanHead
+    ranges: tuple[StreamRange, ...]
     copy: int
     segment: int
     sector: int
@@ -115,7 +115,7 @@ async def _read(transport: Transport, target: Target, probe_bytes: int) -> _Read
         with Replicator(core) as replicator:
             replicator.attach(connection)
             await replicator.update(target.head.length)
-            check_head(core, target.head)
+            require_head(core, target.head)
             return await _Walk(core, replicator, target).read(probe_bytes)
     finally:
         connection.close("done")
@@ -240,7 +240,7 @@ async def ask_sector(connection: Connection, genesis: bytes, ask: m.Ask) -> Open
         raise m.ProbeRefused(f"{connection}: {error}") from error
     finally:
         channel.close()
-    if isinstance(answer, m.Refusal):
+    if isinstance(answer, m.ProbeRefusal):
         raise m.ProbeRefused(f"{connection}: {answer.reason!r}")
     if not isinstance(answer, m.Answer) or answer.ask != ask:
         raise m.ProbeRefused(f"{connection} answered something else than sector {ask.sector} of segment {ask.segment}")

@@ -100,7 +100,7 @@ def probes(link: bytes, copy: int, era: int, sectors: int, probe_blocks: int) ->
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class Measurement:
     """What an attester says: served or not, latency in milliseconds, throughput in KiB per second."""
 
     served: bool
@@ -115,12 +115,12 @@ class Report:
         return struct.pack("<BII", 1, min(self.latency_ms, top), min(self.kib_per_s, top))
 
 
-NOT_SERVED = Report(False, 0, 0)
+NOT_SERVED = Measurement(False, 0, 0)
 NO_LEAF = bytes(32)
 
 
 def commit_hash(
-    genesis: bytes, account: bytes, era: int, copy: int, report: Report, link: bytes, leaf: bytes, salt: bytes
+    genesis: bytes, account: bytes, era: int, copy: int, report: Measurement, link: bytes, leaf: bytes, salt: bytes
 ) -> bytes:
     """What is put on the chain before the reveal; `leaf` is `NO_LEAF` when not served."""
     fields = struct.pack("<IQ", era, copy) + report.encode() + link + leaf + salt

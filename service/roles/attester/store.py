@@ -10,7 +10,7 @@ from service.encoding import Opening
 from ..common.database import Database
 from .decisions import ENOUGH
 from .probe import Measured, lower_median
-from .rules import NO_LEAF, NOT_SERVED, Report
+from .rules import NO_LEAF, NOT_SERVED, Measurement
 
 TOP = 2**32 - 1
 
@@ -19,7 +19,7 @@ TOP = 2**32 - 1
 class FixedReport:
     """A report that can be changed no more: what is committed, and later revealed."""
 
-    report: Report
+    report: Measurement
     link: bytes
     salt: bytes
     leaf: bytes
@@ -70,7 +70,7 @@ class ReportStore:
             return None
         served, latency, rate, link, salt, leaf, sector, data, siblings = row
         opening = _opening(sector, data, siblings) if served else None
-        return FixedReport(Report(bool(served), latency, rate), link, salt, leaf, opening)
+        return FixedReport(Measurement(bool(served), latency, rate), link, salt, leaf, opening)
 
     def fix(self, era: int, copy: int, link: bytes, leaf: bytes) -> FixedReport | None:
         """Fix the report by what was answered so far; `leaf`: of the sector of probe 0. Durable; the first one stays.
@@ -102,7 +102,7 @@ class ReportStore:
             )
             return fixed
 
-    def _judge(self, era: int, copy: int) -> tuple[Report, Opening | None, int | None]:
+    def _judge(self, era: int, copy: int) -> tuple[Measurement, Opening | None, int | None]:
         """Served: probe 0 and two others were answered in full."""
         rows = self._db.rows(
             "SELECT number, latency_ms, kib_per_s FROM probes WHERE era = ? AND copy = ? ORDER BY number", (era, copy)
@@ -111,7 +111,7 @@ class ReportStore:
         if first is None or len(rows) < ENOUGH:
             return NOT_SERVED, None, None
         latency, rate = (min(TOP, lower_median([row[column] for row in rows])) for column in (1, 2))
-        return Report(True, latency, rate), first[1], first[0]
+        return Measurement(True, latency, rate), first[1], first[0]
 
     def forget(self, era: int, copy: int) -> None:
         """The challenge is over."""

@@ -11,7 +11,7 @@ import structlog
 from service.feeds.fetch import connect_all
 from service.hypercore import Core, CoreError, Corestore
 from service.hypercore.net import ConnectionClosed, Replicator, Transport
-from service.protocols.copy.stream import Head
+from service.protocols.copy.stream import PlanHead
 
 log = structlog.get_logger(__name__)
 
@@ -31,11 +31,11 @@ class FeedReader:
         self._next: asyncio.Task[None] | None = None
         self._ahead = 0
 
-    async def reach(self, head: Head) -> None:
+    async def reach(self, head: PlanHead) -> None:
         """Have a signed head that covers `head`. Raises FeedUnreachable, ReplicationError."""
         if self.core.length < head.length:
             await self._replicator.update(head.length)
-        check_head(self.core, head)
+        require_head(self.core, head)
 
     async def block(self, index: int, end: int) -> bytes:
         """A block as it is in the tree; the blocks up to before `end` are expected to be read next."""
@@ -86,7 +86,7 @@ class FeedReader:
             self._drop(sorted(self._fetched))
 
 
-def check_head(core: Core, head: Head) -> None:
+def require_head(core: Core, head: PlanHead) -> None:
     """Raises FeedUnreachable unless the core's tree contains this head."""
     try:
         found = core.tree_hash(head.length)

@@ -7,7 +7,7 @@ from service.chain_client.pallet.types import Copy, Plan, Root, Segment
 from service.hypercore.crypto import Node
 from service.hypercore.tree import flat
 from service.protocols.copy.job import Party, SegmentJob
-from service.protocols.copy.stream import BlockRange, Head
+from service.protocols.copy.stream import PlanHead, StreamRange
 
 
 class JobError(Exception):
@@ -59,9 +59,9 @@ def _job(
         copy=number,
         segment=copy.current,
         feed_key=plan.feed,
-        head=Head(plan.head.fork, plan.head.length, plan.head.tree_hash),
+        head=PlanHead(plan.head.fork, plan.head.length, plan.head.tree_hash),
         roots=head_nodes(plan.head.length, roots),
-        ranges=tuple(BlockRange(r.start, r.end, r.first_byte, r.bytes) for r in plan.ranges),
+        ranges=tuple(StreamRange(r.start, r.end, r.first_byte, r.bytes) for r in plan.ranges),
         first_byte=segment.first_byte,
         encoder=encoder,
         hoster=hoster,

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from service.chain_client.pallet.types import Copy, CopyState, Encoder, Plan
-from service.protocols.copy.messages import Receipt
+from service.protocols.copy.messages import SignedRoot
 
 from ..common.terms import EncoderTerms
 
@@ -26,7 +26,7 @@ class KeyRecord:
     copy: int
     ordinal: int
     modulus: bytes
-    receipt: Receipt | None = None
+    receipt: SignedRoot | None = None
     receipt_block: int | None = None
 
 
@@ -98,7 +98,7 @@ class ConfirmByEncoder:
 
     copy: int
     segment: int
-    receipt: Receipt
+    receipt: SignedRoot
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from service.hypercore.net import Connection
 from service.protocols.copy import messages as m
 from service.protocols.copy.feeder import TreePoint
 from service.protocols.copy.job import SegmentJob
-from service.protocols.copy.stream import Head, Position
+from service.protocols.copy.stream import PlanHead, Position
 
 from ..common.context import Context
 from ..common.feed_window import open_feed
@@ -84,7 +84,9 @@ class EncoderRole:
             "SELECT copy, ordinal, modulus, receipt_sectors, receipt_root, receipt_signature, receipt_block FROM encoding"
         )
         return tuple(
-            KeyRecord(copy, ordinal, modulus, None if sectors is None else m.Receipt(sectors, root, signature), block)
+            KeyRecord(
+                copy, ordinal, modulus, None if sectors is None else m.SignedRoot(sectors, root, signature), block
+            )
             for copy, ordinal, modulus, sectors, root, signature, block in rows
         )
 
@@ -182,7 +184,7 @@ class EncoderRole:
 
     async def _fetch_head(self, number: int, plan: Plan) -> int | None:
         async with open_feed(self._context.store, self._context.transport, plan.feed) as feed:
-            await feed.reach(Head(plan.head.fork, plan.head.length, plan.head.tree_hash))
+            await feed.reach(PlanHead(plan.head.fork, plan.head.length, plan.head.tree_hash))
         self._reachable.add(number)
         return None
 
@@ -261,7 +263,7 @@ class EncoderRole:
             (tree.sectors, tree.position.block, tree.position.offset, point.frontier, copy, ordinal),
         )
 
-    def _keep_receipt(self, copy: int, ordinal: int, receipt: m.Receipt) -> None:
+    def _keep_receipt(self, copy: int, ordinal: int, receipt: m.SignedRoot) -> None:
         latest = self._context.follower.latest
         self._context.database.execute(
             "UPDATE encoding SET receipt_sectors = ?, receipt_root = ?, receipt_signature = ?, receipt_block = ?"

@@ -47,19 +47,19 @@ class Work:
     sign: Sign
     point: Point | None
     keep_point: Callable[[Point], None]
-    keep_receipt: Callable[[m.Receipt], None]
+    keep_receipt: Callable[[m.SignedRoot], None]
     on_progress: Callable[[Progress], None]
     checkpoint_sectors: int = m.CHECKPOINT_SECTORS
 
 
-async def send_copy(channel: Channel, job: SegmentJob, work: Work) -> m.Receipt:
+async def send_copy(channel: Channel, job: SegmentJob, work: Work) -> m.SignedRoot:
     """Bring the hoster to hold and sign the whole segment; its receipt.
 
     Raises PeerRefused, CopyRefused, StreamError, ChannelClosed, and what the feed raises.
     """
     sender = CopySender(job, work.sign, verify)
     async with _patience("its state"):
-        begin = sender.receive(m.decode(*await channel.receive()))
+        begin = sender.receive_message(m.decode(*await channel.receive()))
     assert isinstance(begin, Begin)
     session = _Sending(channel, job, work, sender, begin)
     listening = asyncio.create_task(session.listen())
@@ -72,7 +72,7 @@ async def send_copy(channel: Channel, job: SegmentJob, work: Work) -> m.Receipt:
         raise ChannelClosed("the hoster left before its receipt")
     except (m.CopyRefused, StreamError) as error:
         with suppress(ChannelClosed):
-            await channel.send(*m.encode(m.Refusal(str(error)[:500])))
+            await channel.send(*m.encode(m.CopyRefusal(str(error)[:500])))
         raise
     finally:
         for task in (listening, sending):
@@ -101,7 +101,7 @@ class _Sending:
         self._announced = begin.offset
         self._kept = point.tree.sectors
         self._checkpointed = begin.sectors
-        self._receipt: m.Receipt | None = None
+        self._receipt: m.SignedRoot | None = None
         self._news = asyncio.Event()
 
     def _first_point(self) -> Point:
@@ -119,14 +119,14 @@ class _Sending:
 
     async def listen(self) -> None:
         while True:
-            event = self._sender.receive(m.decode(*await self._channel.receive()))
+            event = self._sender.receive_message(m.decode(*await self._channel.receive()))
             if isinstance(event, KeepReceipt):
                 self._receipt = event.receipt
                 if event.whole:
                     self._work.keep_receipt(event.receipt)
             self._news.set()
 
-    async def send(self) -> m.Receipt:
+    async def send(self) -> m.SignedRoot:
         job = self._job
         await self._send(m.HeadProof(self._head()))
         if self._feeder.next_block is not None:
@@ -181,7 +181,7 @@ class _Sending:
             count = len(message.data) // SECTOR
             await self._until(lambda: self._sender.room() >= count, "an acknowledgement")
             self._sender.sent(message.first, count)
-        elif isinstance(message, m.Blocks):
+        elif isinstance(message, m.BlockPaths):
             self._announced += sum(block.length for block in message.blocks)
         await self._channel.send(*m.encode(message))
 
@@ -223,7 +223,7 @@ class _Sending:
             await self._checkpoint(stored)
             self._checkpointed = stored
 
-    async def _checkpoint(self, sectors: int) -> m.Receipt:
+    async def _checkpoint(self, sectors: int) -> m.SignedRoot:
         self._receipt = None
         await self._channel.send(*m.encode(self._sender.checkpoint(sectors, self._frontier.root())))
         await self._until(lambda: self._receipt is not None, "its receipt")

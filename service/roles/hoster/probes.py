@@ -70,13 +70,13 @@ class ProbeService:
             opening = await self._open_within_rate(ask)
         except m.ProbeRefused as error:
             bound.info("probe refused", reason=str(error))
-            return m.Refusal(str(error))
+            return m.ProbeRefusal(str(error))
         except SectorsMissing as error:
             bound.info("probe of what is not here", reason=str(error))
-            return m.Refusal(f"sector {ask.sector} of segment {ask.segment} is not here")
+            return m.ProbeRefusal(f"sector {ask.sector} of segment {ask.segment} is not here")
         except (EncodingError, OSError) as error:
             bound.error("a stored sector is damaged or cannot be read", error=str(error))
-            return m.Refusal(f"sector {ask.sector} of segment {ask.segment} cannot be opened")
+            return m.ProbeRefusal(f"sector {ask.sector} of segment {ask.segment} cannot be opened")
         return m.Answer(ask, opening)
 
     async def _open_within_rate(self, ask: m.Ask) -> Opening:

@@ -81,10 +81,10 @@ class _Session:
         await self._perform(self._receiver.open())
         while True:
             message = m.decode(*await self._channel.receive())
-            if isinstance(message, m.Refusal):
+            if isinstance(message, m.CopyRefusal):
                 log.warning("the encoder gave up", peer=str(self._channel.connection), reason=message.reason)
                 return
-            await self._perform(self._receiver.receive(message))
+            await self._perform(self._receiver.receive_message(message))
 
     async def _perform(self, actions: list[Action]) -> None:
         for action in actions:

@@ -7,7 +7,7 @@ from typing import Any
 
 from service.hypercore.crypto import Node
 from service.protocols.copy.job import Party, SegmentJob
-from service.protocols.copy.stream import BlockRange, Head
+from service.protocols.copy.stream import PlanHead, StreamRange
 
 
 def job_to_json(job: SegmentJob) -> str:
@@ -46,9 +46,9 @@ def job_from_json(text: str) -> SegmentJob:
         copy=fields["copy"],
         segment=fields["segment"],
         feed_key=bytes.fromhex(fields["feed_key"]),
-        head=Head(fork, length, bytes.fromhex(tree_hash)),
+        head=PlanHead(fork, length, bytes.fromhex(tree_hash)),
         roots=tuple(Node(index, size, bytes.fromhex(digest)) for index, size, digest in fields["roots"]),
-        ranges=tuple(BlockRange(*numbers) for numbers in fields["ranges"]),
+        ranges=tuple(StreamRange(*numbers) for numbers in fields["ranges"]),
         first_byte=fields["first_byte"],
         encoder=Party(*(bytes.fromhex(key) for key in fields["encoder"])),
         hoster=Party(*(bytes.fromhex(key) for key in fields["hoster"])),

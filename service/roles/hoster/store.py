@@ -12,7 +12,7 @@ from service.encoding import Opening, SectorDecoder
 from service.encoding.treefile import TreeFile
 from service.protocols.copy.job import SegmentJob
 from service.protocols.copy.messages import Checkpoint
-from service.protocols.copy.receiver import Progress, Store
+from service.protocols.copy.receiver import Store, Stored
 from service.protocols.copy.stream import SECTOR, Position
 
 from ..common.database import Database
@@ -27,7 +27,7 @@ class HostedSegment:
     """A segment of a hosted copy: its job, how far it is durable, and the encoder's last checkpoint."""
 
     job: SegmentJob
-    progress: Progress
+    progress: Stored
     checkpoint: Checkpoint | None
 
     @property
@@ -113,7 +113,7 @@ class HostedCopies:
                 tree.append(store.data)
                 tree.sync()
 
-    def advance(self, job: SegmentJob, progress: Progress) -> None:
+    def advance(self, job: SegmentJob, progress: Stored) -> None:
         """Make the new count durable; all that it covers must be."""
         self._db.execute(
             "UPDATE hosted SET sectors = ?, block = ?, offset = ? WHERE segment = ?",
@@ -210,4 +210,4 @@ _COLUMNS = "job, sectors, block, offset, checkpoint_sectors, checkpoint_root, ch
 def _hosted(row: tuple[Any, ...]) -> HostedSegment:
     text, sectors, block, offset, signed, root, signature = row
     checkpoint = None if signed is None else Checkpoint(signed, root, signature)
-    return HostedSegment(job_from_json(text), Progress(sectors, Position(block, offset)), checkpoint)
+    return HostedSegment(job_from_json(text), Stored(sectors, Position(block, offset)), checkpoint)

@@ -68,7 +68,7 @@ def is_small_order(point: bytes) -> bool:
     return bytes((*point[:31], point[31] & 0x7F)) in _SMALL_ORDER
 
 
-def check_head(head: hypercore.SignedHead) -> SignedHead:
+def check_head(head: hypercore.CoreHead) -> SignedHead:
     """The head as the chain takes it.
 
     Raises WrongFeedKey, BadHead, SmallOrderKey or BadHeadSignature.
@@ -93,7 +93,7 @@ def check_head(head: hypercore.SignedHead) -> SignedHead:
     return SignedHead(head.key, manifest, head.fork, head.length, roots, head.raw_signature)
 
 
-def _authority(head: hypercore.SignedHead) -> Authority:
+def _authority(head: hypercore.CoreHead) -> Authority:
     if len(head.key) != HASH_BYTES:
         raise WrongFeedKey(f"a feed's key has {HASH_BYTES} bytes, not {len(head.key)}")
     try:
@@ -226,7 +226,7 @@ def _amounts(terms: Terms) -> Iterator[tuple[str, int]]:
 
 
 def prepare(
-    head: hypercore.SignedHead,
+    head: hypercore.CoreHead,
     ranges: Sequence[tuple[int, int]],
     nodes: Sequence[OpenedNode],
     terms: Terms,

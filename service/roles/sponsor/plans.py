@@ -100,7 +100,7 @@ async def publish_plan(
 async def publish_head(
     client: ChainClient,
     signer: Signer,
-    head: hypercore.SignedHead,
+    head: hypercore.CoreHead,
     ranges: Sequence[tuple[int, int]],
     nodes: Sequence[OpenedNode],
     terms: Terms,
