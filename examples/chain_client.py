@@ -1,0 +1,53 @@
+"""Use datdot's Substrate client: connect to a chain, transfer money, print the events that this caused.
+
+    python examples/chain_client.py            # with a mock chain that it starts
+    python examples/chain_client.py ws://…     # with a development chain that runs already
+
+A signer notes what it sends in a file first. Started again after a crash, it finds out what became of it, and sends nothing twice.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from service.chain_client import ChainClient, Follower, Signer, calls
+from service.devnet.processes import Child, module
+from service.vault.keyfile import KeyFile, ss58
+
+ALICE, BOB = KeyFile.load("//Alice"), KeyFile.load("//Bob")
+UNIT = 10**12
+
+
+async def transfer(url: str, directory: Path) -> None:
+    async with await ChainClient.connect(url) as client:
+        follower = Follower(client)  # tells each finalized block once, over lost connections
+        signer = Signer(client, ALICE.account_pair, directory / "signer.sqlite", follower)
+        tasks = [asyncio.create_task(follower.run()), asyncio.create_task(signer.run())]
+        before = await client.balance(BOB.account)
+        receipt = await signer.submit(calls.transfer(BOB.account, 5 * UNIT))
+        assert receipt is not None  # None only where submit() was told how to see that it is done already
+        for event in receipt.events:
+            print(f"{event.pallet}.{event.name}")
+        gained = await client.balance(BOB.account) - before
+        print(f"{ss58(BOB.account)} has {gained / UNIT:g} UNIT more, as of finalized block {receipt.block.number}")
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        signer.close()
+
+
+async def main() -> None:
+    with TemporaryDirectory() as name:
+        directory = Path(name)
+        if len(sys.argv) > 1:
+            await transfer(sys.argv[1], directory)
+            return
+        mock = Child("the mock chain", module("runtime_mock", "--port", "0"), directory / "chain.log")
+        try:
+            await transfer((await mock.start())["rpc"], directory)
+        finally:
+            await mock.stop()
+
+
+asyncio.run(main())
