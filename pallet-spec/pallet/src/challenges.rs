@@ -1,4 +1,4 @@
-//! Storage challenges: issue, proof, miss (exact-rules, sections 5 and 6).
+//! Storage challenges: issue, proof, miss (pallet-spec/README.md section 9).
 
 use crate::{
     crypto::draw, draw::copy_table, merkle::opened_root, segments::passed_reputation, types::*, Config, Copies,

@@ -1,4 +1,4 @@
-//! Hashes, statements, keys and moduli: the bytes of exact-rules sections 1, 2, 3 and 8, and of encoding.md sections 4 and 7.
+//! Hashes, statements, keys and moduli: the bytes of pallet-spec/README.md sections 2, 7 and 8.
 
 use crate::types::{CopyId, Era, Key, Report, Sector, SegmentId, Signature, PROFILE_P1};
 use alloc::vec::Vec;
@@ -152,7 +152,7 @@ pub struct SaltInputs<'a> {
     pub pk_hash: H256,
 }
 
-/// A segment's salt (encoding.md, section 4), profile P1.
+/// A segment's salt (docs/protocol/encoding.md section 5), profile P1.
 pub fn salt(inputs: &SaltInputs) -> H256 {
     hash(&[
         b"repenc/v1/salt",
@@ -168,7 +168,7 @@ pub fn salt(inputs: &SaltInputs) -> H256 {
     ])
 }
 
-/// ctx of a segment's Merkle tree (encoding.md, section 7).
+/// ctx of a segment's Merkle tree (docs/protocol/encoding.md section 5).
 pub fn context(
     contract_id: H256,
     encoder: &AccountId32,

@@ -514,7 +514,7 @@ pub mod pallet {
 
     #[pallet::hooks]
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
-        /// The order of a block: exact-rules, section 2.
+        /// The order of a block: pallet-spec/README.md section 5.
         fn on_initialize(_: BlockNumberFor<T>) -> Weight {
             Self::begin_block()
         }

@@ -1,4 +1,4 @@
-//! The two columns of parameters (exact-rules, section 13) and the rules that they must keep.
+//! The two columns of parameters (pallet-spec/README.md section 17) and the rules that they must keep.
 
 use crate::types::{Amounts, MaxMemory, MaxSeats, Times, ERAS, KEEP_ERAS, MAX_AMOUNT, SEEDS, UNIT};
 use frame_support::traits::Get;

@@ -1,4 +1,4 @@
-//! Retrieval challenges: committees, commits, reveals, verdicts (exact-rules, section 8).
+//! Retrieval challenges: committees, commits, reveals, verdicts (pallet-spec/README.md section 10).
 
 use crate::{
     crypto::{draw, low, next_link, probe, Commitment},
