@@ -23,17 +23,17 @@ def _fixed(**fields: bytes) -> bytes:
 
 
 def contract_id(genesis: bytes, copy: int) -> bytes:
-    """The id of a copy on the chain with this genesis hash (exact-rules section 2)."""
+    """The id of a copy on the chain with this genesis hash (pallet-spec/README.md section 2)."""
     return blake2_256(b"datdot/v1/copy\0" + _fixed(genesis=genesis) + struct.pack("<Q", copy))
 
 
 def chain_rand(seed: bytes, segment: int) -> bytes:
-    """The chain's part of a salt; `seed` is that of block `begin_segment` + SeedDelay (exact-rules section 2)."""
+    """The chain's part of a salt (pallet-spec/README.md section 2); `seed`: of block `begin_segment` + SeedDelay."""
     return blake2_256(b"datdot/v1/draw\0\x06" + _fixed(seed=seed) + struct.pack("<Q", segment))
 
 
 def public_key(modulus: bytes, profile: Profile = P1) -> bytes:
-    """The canonical public key: u16 bits | u32 e | modulus, big endian (encoding.md section 4)."""
+    """The canonical public key: u16 bits | u32 e | modulus, big endian (docs/protocol/encoding.md section 5)."""
     if len(modulus) != SECTOR:
         raise EncodingError(f"modulus must be {SECTOR} bytes long, not {len(modulus)}")
     return struct.pack("<HI", profile.bits, profile.e) + modulus
@@ -76,7 +76,7 @@ def derive_salt(
 def derive_ctx(
     *, contract_id: bytes, encoder: bytes, hoster: bytes, pk_hash: bytes, salt: bytes, profile: Profile = P1
 ) -> bytes:
-    """The context that every leaf and the root of a segment's tree carry (encoding.md section 7)."""
+    """The context that every leaf and the root of a segment's tree carry (docs/protocol/encoding.md section 5)."""
     return blake2_256(
         b"repenc/v1/ctx"
         + _fixed(contract_id=contract_id, encoder=encoder, hoster=hoster)

@@ -19,7 +19,7 @@ _PRIME_BYTES = _PRIME_BITS // 8
 
 
 def check_modulus(modulus: bytes, profile: Profile = P1) -> None:
-    """Refuse a modulus that the profile does not admit (exact-rules section 3, "Modulus").
+    """Refuse a modulus that the profile does not admit (pallet-spec/README.md section 8).
 
     `modulus` is 256 bytes, big endian. Raises ModulusError: wrong length, outside [2^2048 − 2^1988, 2^2048), even, or
     divisible by a prime below 4,096.
@@ -63,8 +63,8 @@ class CrtKey:
 class PrivateKey:
     """An encoder's trapdoor for one segment: made fresh, kept as bytes until the segment is confirmed, then erased.
 
-    Two primes of 1,024 bits from [2^1024 − 2^960, 2^1024), more than 2^924 apart (encoding.md section 1.3): their
-    product then always reaches the bound of the modulus. The bytes are secret.
+    Two primes of 1,024 bits from [2^1024 − 2^960, 2^1024), more than 2^924 apart: their product then always reaches the
+    bound of the modulus (docs/protocol/encoding.md section 4). The bytes are secret.
     """
 
     def __init__(self, p: mpz, q: mpz, profile: Profile = P1) -> None:

@@ -16,7 +16,7 @@ _FORMAT = 1
 
 
 def leaf_hash(ctx: bytes, sector: int, data: bytes) -> bytes:
-    """The hash of one encoded sector at its index (encoding.md section 7)."""
+    """The hash of one encoded sector at its index (docs/protocol/encoding.md section 8)."""
     return blake2b(b"\x00" + ctx + struct.pack("<Q", sector) + data, digest_size=HASH).digest()
 
 
@@ -62,7 +62,7 @@ def sibling_count(sector: int, sectors: int) -> int:
 
 
 def opening_root(ctx: bytes, sectors: int, opening: Opening) -> bytes:
-    """The root to which an opening leads in a tree of `sectors` leaves (exact-rules section 5).
+    """The root to which an opening leads in a tree of `sectors` leaves (docs/protocol/encoding.md section 8).
 
     Raises OpeningError, before anything is hashed, unless sector index, data and siblings have the exact number and
     sizes that the tree prescribes.

@@ -15,9 +15,10 @@ _CONTEXT = "repenc 2025-01 v1 chunk round keys"
 
 
 def round_keys(salt: bytes, round_number: int, first_sector: int, count: int) -> bytes:
-    """The Feistel keys of `count` sectors: 256 bytes each, cut out of one seekable stream (encoding.md section 4).
+    """The Feistel keys of `count` sectors: 256 bytes each, cut out of one seekable stream.
 
-    `round_number` counts from 1. In the stream layout the block number is 0 and sectors count over the segment.
+    See docs/protocol/encoding.md section 6. `round_number` counts from 1. The block number is 0 and sectors count over
+    the segment.
     """
     seed = blake3(salt + struct.pack("<QI", 0, round_number), derive_key_context=_CONTEXT)
     return seed.digest(length=SECTOR * count, seek=SECTOR * first_sector)

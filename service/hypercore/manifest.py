@@ -1,4 +1,4 @@
-"""Manifests: who may sign a core's heads, and whether a signature of a head holds (hypercore.md, section 1)."""
+"""Manifests: who may sign a core's heads, and whether a signature holds (docs/protocol/hypercore.md section 1)."""
 
 from __future__ import annotations
 

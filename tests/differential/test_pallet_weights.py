@@ -1,4 +1,4 @@
-"""What a block does by itself is declared with no less than its reads and writes cost (pallet-spec, section 18)."""
+"""What a block does by itself is declared with no less than it costs (pallet-spec/README.md section 18)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The attacks of encoding.md section 6, A1 to A7 and the list "still to write", as far as this room can show them.
+"""The attacks of docs/protocol/encoding.md section 11, A1 to A7 and those named after them.
 
 Not here, because another room decides them: refusing a modulus seen before, an encoder that is its own hoster, and the
 samples of a storage challenge are the chain's; erasure coding does not exist.

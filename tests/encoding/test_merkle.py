@@ -33,7 +33,7 @@ def sectors_of(count: int) -> list[bytes]:
 
 
 def plain_levels(sectors: list[bytes]) -> list[list[bytes]]:
-    """All levels of the tree, written straight from encoding.md section 7."""
+    """All levels of the tree, written straight from docs/protocol/encoding.md section 8."""
     levels = [[blake(b"\0" + CTX + i.to_bytes(8, "little") + sector) for i, sector in enumerate(sectors)]]
     while len(levels[-1]) > 1:
         below = levels[-1]

@@ -36,7 +36,7 @@ from service.encoding.rsa import Backend, GmpBackend, OpenSslBackend, invert_sec
 
 
 def plain_feistel(sector: bytes, keys: bytes) -> bytes:
-    """The permutation of one sector, written straight from encoding.md section 4."""
+    """The permutation of one sector, written straight from docs/protocol/encoding.md section 6."""
     left, right = sector[:128], sector[128:]
     for i in range(8):
         source = right if i % 2 == 0 else left

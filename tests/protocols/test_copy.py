@@ -367,7 +367,7 @@ def test_checkpoints_must_be_right_and_signed_by_the_encoder() -> None:
 
 
 def test_split_sizes_are_refused_on_both_sides() -> None:
-    """An author signs a parent of 400 bytes over blocks of 300 and 200 (exact-rules.md section 3)."""
+    """An author signs a parent of 400 bytes over blocks of 300 and 200 (docs/protocol/copy.md section 3)."""
     honest = make_feed([300, 200])
     from service.hypercore.crypto import Node, parent_node, tree_hash
 

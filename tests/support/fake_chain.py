@@ -313,7 +313,7 @@ class FakeChain:
         assert first + start <= self.number < first + end, f"block {self.number} is outside the window of era {era}"
 
     def _record(self, era: int, copy: int) -> Retrieval:
-        """The committee by the rules of section 8, drawn anew."""
+        """The committee by the rules of pallet-spec/README.md section 10, drawn anew."""
         entry = self.state.copies[copy]
         assert entry.state is CopyState.ACTIVE, "the copy is not active"
         assert entry.active_since < era * self.times.era, "the copy is not under test"  # type: ignore[operator]

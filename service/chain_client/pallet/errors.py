@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class PalletError(Enum):
-    """Why a call of DatDot failed (pallet-spec, "Errors"); `DispatchError.kind`."""
+    """Why a call of DatDot failed (pallet-spec/README.md section 16); `DispatchError.kind`."""
 
     #: The account has not registered.
     NOT_A_PEER = "NotAPeer"

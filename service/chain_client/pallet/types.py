@@ -1,6 +1,7 @@
-"""The pallet's types as Python values; field names and order are those of the metadata (pallet-spec, "Types").
+"""The pallet's types as Python values (pallet-spec/README.md section 3).
 
-Accounts, keys and hashes are `bytes`, amounts are `int` of the smallest unit, sequences are tuples.
+Field names and order are those of the metadata. Accounts, keys and hashes are `bytes`,
+amounts are `int` of the smallest unit, sequences are tuples.
 """
 
 from __future__ import annotations

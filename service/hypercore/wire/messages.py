@@ -1,4 +1,4 @@
-"""The messages of `hypercore/alpha`, in bytes (hypercore.md, section 3)."""
+"""The messages of `hypercore/alpha`, in bytes (docs/protocol/hypercore.md section 3)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The Noise handshakes XX and IK over ed25519 keys, as hyperswarm's secret streams use them. Sans-IO.
 
-`Noise_*_Ed25519_ChaChaPoly_BLAKE2b` (the Noise specification, revision 34; hypercore.md, section 5).
+`Noise_*_Ed25519_ChaChaPoly_BLAKE2b` (the Noise specification, revision 34; docs/protocol/hypercore.md section 5).
 """
 
 from __future__ import annotations

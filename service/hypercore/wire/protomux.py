@@ -1,4 +1,7 @@
-"""protomux: many channels on one stream, opened by (protocol, id) from either side. Sans-IO (hypercore.md, section 4)."""
+"""protomux: many channels on one stream, opened by (protocol, id) from either side. Sans-IO.
+
+The bytes are those of docs/protocol/hypercore.md section 4.
+"""
 
 from __future__ import annotations
 

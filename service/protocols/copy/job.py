@@ -104,7 +104,7 @@ class SegmentJob:
         )
 
     def statement(self, sectors: int, root: bytes) -> bytes:
-        """The statement `segment` over the first `sectors` sectors (exact-rules.md section 1)."""
+        """The statement `segment` over the first `sectors` sectors (pallet-spec/README.md section 2)."""
         covered = self.length if sectors == self.sectors else sectors * SECTOR
         return b"".join(
             (

@@ -32,10 +32,10 @@ with zeros. One that cuts a block is followed by that block's remaining sectors 
 zeros): they are verified, not stored and not counted.
 
 A checkpoint may be sent whenever exactly `sectors` are durable by the rule above, and is sent over the whole segment at
-its end. It signs the statement `segment` of exact-rules.md section 1 over the first `sectors` sectors. The hoster compares
-the root with its own tree's and answers with its own signature of the same statement. With the other's signature either
-side can confirm the segment on the chain; the hoster does, the encoder only where the hoster does not. After a lost
-connection everything begins again with `state`.
+its end. It signs the statement `segment` of pallet-spec/README.md section 2 over the first `sectors` sectors. The hoster
+compares the root with its own tree's and answers with its own signature of the same statement. With the other's signature
+either side can confirm the segment on the chain; the hoster does, the encoder only where the hoster does not. After a lost
+connection everything begins again with `state`. The whole protocol, for a reader from outside: docs/protocol/copy.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The copy stream: which blocks a plan's ranges join, and the check of each block against the plan's own head.
 
 A parent hash covers only the sum of its children's sizes, so an author can sign a tree whose sizes do not fit its
-blocks ("split sizes", exact-rules.md section 3). `BlockVerifier` therefore trusts nothing but the head's roots, and
+blocks ("split sizes", docs/protocol/copy.md section 3). `BlockVerifier` therefore trusts nothing but the head's roots, and
 `BlockWalk` holds every block's offset by its own path against the running sum of the lengths verified so far.
 """
 

@@ -10,8 +10,9 @@ protomux channel with protocol "datdot/probe/1" and no id; integers are `uint` o
     1     answer    hoster   copy | segment | sector | encoded sector[256] | uint count, count x hash[32]: siblings, bottom up
     2     refusal   hoster   buffer: the reason in UTF-8; the channel stays open
 
-One question at a time. The hoster answers each once, in order, from the segment's tree (encoding.md section 7), and limits
-how often: per copy, eight sectors for each block of the chain on average, at most 72 at once.
+One question at a time. The hoster answers each once, in order, from the segment's tree (docs/protocol/encoding.md section 8),
+and limits how often: per copy, eight sectors for each block of the chain on average, at most 72 at once. The whole protocol,
+for a reader from outside: docs/protocol/probe.md.
 """
 
 from __future__ import annotations

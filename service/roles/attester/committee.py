@@ -16,7 +16,10 @@ class TargetMissing(Exception):
 
 
 async def seated_copies(client: ChainClient, account: bytes, era: int, at: bytes) -> dict[int, Copy]:
-    """The copies under test in ``era`` on whose committee the account sits, as of a block of that era (section 8)."""
+    """The copies under test in ``era`` on whose committee the account sits (pallet-spec/README.md section 10).
+
+    ``at`` is a block of that era.
+    """
     storage, times = client.storage, client.times
     info, before = await storage.era(era, at), await storage.era(era - 1, at) if era else None
     if era < 2 or info is None or before is None or not before.slots:

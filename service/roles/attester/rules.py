@@ -1,4 +1,4 @@
-"""The arithmetic of retrieval challenges: links, probes, seats and commits (exact-rules.md sections 2 and 8)."""
+"""The arithmetic of retrieval challenges: links, probes, seats and commits (pallet-spec/README.md sections 2 and 10)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def draw(tag: int, seed: bytes, ids: bytes, ctr: int) -> int:
 
 
 def contract_id(genesis: bytes, copy: int) -> bytes:
-    """The 32 bytes that stand for a copy in its salts and trees (section 2)."""
+    """The 32 bytes that stand for a copy in its salts and trees (pallet-spec/README.md section 2)."""
     return _h(b"datdot/v1/copy\x00", genesis, struct.pack("<Q", copy))
 
 
@@ -136,10 +136,11 @@ def seat_slots(seed: bytes, copy: int, era: int, seats: int, slots: int) -> list
 
 
 def committee(drawn: Sequence[Slot | None], era: int, start: int, barred: frozenset[bytes], price: int) -> list[Slot]:
-    """The drawn slots that sit for a copy in `era`, which began in block `start`, in seat order (section 8).
+    """The drawn slots that sit for a copy in `era`, which began in block `start`, in seat order.
 
-    A seat stays empty that is a hole, was taken (or renewed) in era - 1 or later, was given back before the era,
-    repeats an account, belongs to a barred one (the copy's parties, the sponsor), or asks more than the plan's price.
+    The rule is that of pallet-spec/README.md section 10. A seat stays empty that is a hole, was taken (or renewed) in
+    era - 1 or later, was given back before the era, repeats an account, belongs to a barred one (the copy's parties, the
+    sponsor), or asks more than the plan's price.
     """
     seated: dict[bytes, Slot] = {}
     for slot in drawn:

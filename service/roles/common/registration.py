@@ -22,7 +22,7 @@ class RegistrationError(Exception):
 
 
 def bind_statement(genesis: bytes, account: bytes, swarm_key: bytes, statement_key: bytes) -> bytes:
-    """What both keys sign (exact-rules.md section 1)."""
+    """What both keys sign (pallet-spec/README.md section 2)."""
     return STATEMENT + genesis + account + swarm_key + statement_key
 
 

@@ -64,7 +64,7 @@ class BadTerms(PublicationError):
 
 
 def is_small_order(point: bytes) -> bool:
-    """Whether an encoded ed25519 point is one of those that the chain refuses (exact-rules.md section 1)."""
+    """Whether an encoded ed25519 point is one of those that the chain refuses (pallet-spec/README.md section 2)."""
     return bytes((*point[:31], point[31] & 0x7F)) in _SMALL_ORDER
 
 
@@ -198,7 +198,7 @@ class Publication:
 
 
 def least_pot(terms: Terms, sectors: int, times: Times) -> int:
-    """What publication must put into the pot: the reserves of all replicas, at the caps, for one era (section 6)."""
+    """What must be in the pot: all replicas' reserves, at the caps, for one era (pallet-spec/README.md section 11)."""
     caps = (terms.max_ask_disk, terms.max_ask_encoding, terms.max_ask_receiving)
     each = sum(-(-cap * sectors // GIB_SECTORS) for cap in caps) + REPORT_ERAS * times.seats * terms.report_price
     return each * terms.replicas

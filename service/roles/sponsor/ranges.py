@@ -1,4 +1,4 @@
-"""Which tree nodes `publish_plan` must open so that the chain knows the bytes of a plan's ranges (exact-rules.md section 3)."""
+"""Which tree nodes `publish_plan` opens to prove the bytes of a plan's ranges (pallet-spec/README.md section 7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Storage challenges: issue, proof, miss (exact-rules, sections 5 and 6)."""
+"""Storage challenges: issue, proof, miss (pallet-spec/README.md section 9)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Changes of the draw tables that wait for their block: state changes at once, the tables `SeedDelay` blocks later
-(exact-rules, section 2)."""
+(pallet-spec/README.md section 5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Copies: decline, their end, their records (exact-rules, sections 4, 6 and 10)."""
+"""Copies: decline, their end, their records (pallet-spec/README.md sections 12 and 13)."""
 
 from __future__ import annotations
 

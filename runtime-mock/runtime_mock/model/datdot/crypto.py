@@ -1,4 +1,4 @@
-"""Hashes, statements, keys and moduli: the bytes of exact-rules sections 1, 2, 3 and 8, and of encoding.md sections 4 and 7."""
+"""Hashes, statements, keys and moduli: the bytes of pallet-spec/README.md sections 2, 7 and 8."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def salt(
     chain_rand: bytes,
     pk_hash: bytes,
 ) -> bytes:
-    """A segment's salt (encoding.md, section 4), profile P1."""
+    """A segment's salt (docs/protocol/encoding.md section 5), profile P1."""
     return digest(
         b"repenc/v1/salt",
         bytes([PROFILE_P1]),
@@ -136,7 +136,7 @@ def salt(
 
 
 def context(contract: bytes, encoder: bytes, hoster: bytes, profile: int, pk_hash: bytes, salt: bytes) -> bytes:
-    """ctx of a segment's Merkle tree (encoding.md, section 7)."""
+    """ctx of a segment's Merkle tree (docs/protocol/encoding.md section 5)."""
     return digest(b"repenc/v1/ctx", contract, encoder, hoster, bytes([profile]), pk_hash, salt)
 
 

@@ -1,4 +1,4 @@
-"""The order of a block, and what every expired wait does (exact-rules, sections 2 and 10)."""
+"""The order of a block, and what every expired wait does (pallet-spec/README.md sections 5 and 13)."""
 
 from __future__ import annotations
 

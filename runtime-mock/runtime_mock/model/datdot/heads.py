@@ -1,4 +1,4 @@
-"""Hypercore heads: keys, manifests, roots and signatures (exact-rules, section 3; hypercore.md, section 1)."""
+"""Heads: keys, manifests, roots, signatures (pallet-spec/README.md section 7; docs/protocol/hypercore.md section 1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Merkle tree over a segment's sectors: openings and their check (encoding.md, section 7; exact-rules, section 5)."""
+"""A segment's Merkle tree: openings and their check (docs/protocol/encoding.md section 8; pallet-spec/README.md section 2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Money: burning, minting and holds with their counts, a copy's reserve, and what it pays (exact-rules, section 6)."""
+"""Money: burning, minting, holds and their counts, a copy's reserve and pay (pallet-spec/README.md section 11)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Peers and their offers: registration, hosting, encoding, attesting, withdrawal and release
-(exact-rules, sections 1, 4, 6, 8 and 11)."""
+(pallet-spec/README.md sections 2, 10, 11 and 14)."""
 
 from __future__ import annotations
 

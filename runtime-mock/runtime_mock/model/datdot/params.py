@@ -1,4 +1,4 @@
-"""The two columns of parameters (exact-rules, section 13), the rules that they must keep, and genesis."""
+"""The two columns of parameters (pallet-spec/README.md section 17), the rules that they must keep, and genesis."""
 
 from __future__ import annotations
 

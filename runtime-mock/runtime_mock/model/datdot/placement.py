@@ -1,4 +1,4 @@
-"""Placement: needs are met in order, by draws from the tables of hosters and encoders (exact-rules, section 4)."""
+"""Placement: needs are met in order, by draws from the tables of peers (pallet-spec/README.md section 6)."""
 
 from __future__ import annotations
 

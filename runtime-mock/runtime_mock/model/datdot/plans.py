@@ -1,4 +1,4 @@
-"""Plans: publication, donations, ticks, the end, refunds (exact-rules, sections 3 and 6)."""
+"""Plans: publication, donations, ticks, the end, refunds (pallet-spec/README.md sections 7 and 11)."""
 
 from __future__ import annotations
 

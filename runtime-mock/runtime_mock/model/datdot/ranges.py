@@ -1,4 +1,4 @@
-"""Proves the bytes of block ranges with opened tree nodes (exact-rules, section 3): sizes are inside the hashes."""
+"""Proves the bytes of block ranges with opened tree nodes, whose sizes are hashed (pallet-spec/README.md section 7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Retrieval challenges: committees, commits, reveals, verdicts (exact-rules, section 8)."""
+"""Retrieval challenges: committees, commits, reveals, verdicts (pallet-spec/README.md section 10)."""
 
 from __future__ import annotations
 

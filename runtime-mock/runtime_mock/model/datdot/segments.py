@@ -1,4 +1,4 @@
-"""Segments: begin, salt, confirmation (exact-rules, sections 2, 3, 6 and 10)."""
+"""Segments: begin, salt, confirmation (pallet-spec/README.md sections 8, 11 and 13)."""
 
 from __future__ import annotations
 

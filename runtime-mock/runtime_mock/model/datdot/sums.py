@@ -1,4 +1,4 @@
-"""Sum tables: trees of fan-out 64 over weighted slots (exact-rules, section 4).
+"""Sum tables: trees of fan-out 64 over weighted slots (pallet-spec/README.md section 6).
 
 Nodes are numbered: 0 is the root, the children of n are 64 n + 1 .. 64 n + 64. Slot numbers are paths: base-64 digits
 from the top.

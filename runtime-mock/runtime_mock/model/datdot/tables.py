@@ -1,5 +1,5 @@
 """The draw tables: weights, the entries' own copies, and where hosters, encoders and copies stand in them
-(exact-rules, sections 2 and 4)."""
+(pallet-spec/README.md sections 5 and 6)."""
 
 from __future__ import annotations
 
