@@ -166,7 +166,7 @@ class Demo:
 
 def repository_files(target: Path) -> Path:
     """The first 4 MiB of the repository's own tracked files, as a folder. Raises DemoFailed outside of a checkout."""
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     try:
         listed = subprocess.run(["git", "-C", str(root), "ls-files", "-z"], capture_output=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError) as error:
