@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.citations import Checker
+from tests.support.citations import Checker
 
 ROOT = Path(__file__).parents[2]
 
