@@ -6,7 +6,7 @@ python examples/replicate.py
 import asyncio
 
 from service.hypercore import Corestore, KeyPair
-from service.hypercore.net import Peer, Replication, TcpTransport, fetch
+from service.hypercore.net import PeerAddress, Replication, TcpTransport, fetch
 
 
 async def main() -> None:
@@ -20,7 +20,7 @@ async def main() -> None:
 
         theirs = Corestore()
         replica = theirs.get(feed.key)  # the key is all that a reader needs to know
-        async with TcpTransport(KeyPair.generate(), [Peer(keys.public, host, port)]) as client:
+        async with TcpTransport(KeyPair.generate(), [PeerAddress(keys.public, host, port)]) as client:
             await fetch(replica, await client.connect(keys.public))
 
     print(f"fetched {replica.length} blocks of {replica.key.hex()}")
