@@ -11,9 +11,10 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from service.address import ss58
 from service.chain_client import ChainClient, Follower, Signer, calls
 from service.devnet.processes import Child, module
-from service.vault.keyfile import KeyFile, ss58
+from service.vault.keyfile import KeyFile
 
 ALICE, BOB = KeyFile.load("//Alice"), KeyFile.load("//Bob")
 UNIT = 10**12
