@@ -8,6 +8,7 @@ Lines are left out where there is "…": of what comes again and again, the firs
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
@@ -23,12 +24,17 @@ PICTURE = Path(__file__).with_name("demo.svg")
 WIDTH = 100
 #: lines that come again and again, and how many of each are shown
 REPEATED = (
-    (r"copy \d+  encoding", 3),
-    (r"proved its storage", 3),
-    (r"retrieval passed", 2),
-    (r"storage challenge", 2),
+    (r"offered to", 1),
+    (r"encoder \w+ drawn", 1),
+    (r"segment \d+ begun", 1),
+    (r"encoding +\d\d? %", 2),
+    (r"encoding +100 %", 1),
+    (r"segment \d+ confirmed", 1),
+    (r"proved its storage", 2),
+    (r"^ hoster +\w{48}", 2),
+    (r"^ encoder +\w{48}", 1),
+    (r"^ attester +\w{48}", 1),
 )
-OTHER = 40
 FONTS = re.compile(r"@font-face \{\{.*?\}\}\s*", re.DOTALL)  # a picture in a page may load nothing
 
 
@@ -57,7 +63,8 @@ def shortened(output: str) -> list[str]:
 
 def coloured(line: str) -> Text:
     """One line: times are dim, what matters stands out."""
-    text = Text(line if len(line) <= WIDTH else line[: WIDTH - 1] + "…")
+    line = re.sub(r"([0-9a-f]{16})[0-9a-f]{48}", r"\1…", line)
+    text = Text(line.rstrip())
     text.highlight_regex(r"^ *\d+\.\d s", "dim")
     text.highlight_regex(r"\b(plan|copy|block|segment) \d+", "cyan")
     text.highlight_regex(r"\b(identical|done|active|proved|passed|confirmed)\b", "bold green")
@@ -67,7 +74,7 @@ def coloured(line: str) -> Text:
 
 def picture(lines: list[str]) -> str:
     """The SVG."""
-    console = Console(record=True, width=WIDTH, file=open(os.devnull, "w"))  # noqa: SIM115 - as long as the process
+    console = Console(record=True, width=WIDTH, file=io.StringIO())
     console.print(Text("$ make demo", "bold"))
     for line in lines:
         console.print(coloured(line), soft_wrap=True)
