@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from .block import Block, BlockRef, Header
 from .errors import ConnectionLost, StateDiscarded, UnknownRuntime
 from .pallet.types import Times
-from .rpc import REQUEST_SECONDS, Rpc
+from .rpc import REQUEST_SECONDS, NodeRpc, Rpc
 from .runtime.extrinsic import compact
 from .runtime.metadata import EventRecord, Runtime, blake2_256
 from .storage import Storage
@@ -42,9 +42,16 @@ class ReadingRpc(Rpc):
 class ChainClient:
     """A chain as this service sees it; made by :meth:`connect`, closed by ``async with`` or :meth:`close`."""
 
-    def __init__(self, url: str, genesis: bytes | None = None, request_seconds: float = REQUEST_SECONDS) -> None:
+    def __init__(
+        self,
+        url: str,
+        genesis: bytes | None = None,
+        request_seconds: float = REQUEST_SECONDS,
+        rpc: NodeRpc | None = None,
+    ) -> None:
+        """``rpc``: a connection of another kind than the WebSocket to ``url``."""
         self.url = url
-        self.rpc = ReadingRpc(url, request_seconds, genesis)
+        self.rpc: NodeRpc = ReadingRpc(url, request_seconds, genesis) if rpc is None else rpc
         self.storage = Storage(self.rpc, self.runtime_at)
         self._times: Times | None = None
         self._runtimes: dict[tuple[int, int], Runtime] = {}
@@ -55,10 +62,14 @@ class ChainClient:
 
     @classmethod
     async def connect(
-        cls, url: str, genesis: bytes | None = None, request_seconds: float = REQUEST_SECONDS
+        cls,
+        url: str,
+        genesis: bytes | None = None,
+        request_seconds: float = REQUEST_SECONDS,
+        rpc: NodeRpc | None = None,
     ) -> ChainClient:
         """Connect to a node. Raises :class:`ConnectionLost`, and :class:`WrongChain` when ``genesis`` is another's."""
-        client = cls(url, genesis, request_seconds)
+        client = cls(url, genesis, request_seconds, rpc)
         await client.rpc.start()
         try:
             client._times = await client.storage.times()

@@ -7,9 +7,9 @@ import itertools
 import json
 import os
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 import structlog
@@ -28,6 +28,35 @@ MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 MAX_UNREAD = 4096
 DISCARDED = "State already discarded"  # by which a node says it; the code is that of all unknown blocks
 UNSUBSCRIBED = 0  # the id of requests whose answers nobody waits for
+
+
+class NodeRpc(Protocol):
+    """What a client needs of its connection to a node: :class:`Rpc` over a WebSocket, or another way to the same answers."""
+
+    @property
+    def genesis(self) -> bytes | None:
+        """The hash of the genesis block; None before :meth:`start`."""
+        ...
+
+    async def start(self) -> None:
+        """Connect, and keep the connection up. Raises :class:`ConnectionLost` and :class:`WrongChain`."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connection and end what waits for it."""
+        ...
+
+    async def reset(self, reason: str) -> None:
+        """Give the connection up and build a new one."""
+        ...
+
+    async def request(self, method: str, *parameters: Any) -> Any:
+        """Return the result of a call. Raises :class:`RpcError`, :class:`ConnectionLost` and :class:`WrongChain`."""
+        ...
+
+    def subscribe(self, method: str, unsubscribe: str, *parameters: Any) -> AbstractAsyncContextManager[Subscription]:
+        """Return a subscription, open for the time of the ``async with``."""
+        ...
 
 
 class Subscription:

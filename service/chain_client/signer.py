@@ -51,7 +51,12 @@ CURABLE = ("outdated", "bad signature")
 
 
 class SigningPair(Protocol):
-    """An sr25519 key pair, such as substrate-interface's."""
+    """An sr25519 or ed25519 key pair, such as substrate-interface's."""
+
+    @property
+    def crypto_type(self) -> int:
+        """The kind of its signatures: 0 ed25519, 1 sr25519."""
+        ...
 
     @property
     def public_key(self) -> bytes:
@@ -207,7 +212,9 @@ class Signer:
         message = payload(
             encoded, mortality, nonce, runtime.spec_version, runtime.transaction_version, self._client.genesis
         )
-        extrinsic = signed(self.account, bytes(self._keypair.sign(message)), encoded, mortality, nonce)
+        extrinsic = signed(
+            self.account, bytes(self._keypair.sign(message)), encoded, mortality, nonce, self._keypair.crypto_type
+        )
         return Sent(
             extrinsic_hash(extrinsic),
             nonce,

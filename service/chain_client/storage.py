@@ -48,7 +48,7 @@ from .pallet.types import (
     StorageChallenge,
     Times,
 )
-from .rpc import Rpc
+from .rpc import NodeRpc
 from .runtime.metadata import Runtime
 
 T = TypeVar("T")
@@ -69,7 +69,7 @@ def u64(value: int) -> bytes:
 class Storage:
     """Reads at a block; ``at`` is its hash, None the best block. Absent entries are None, or the item's default."""
 
-    def __init__(self, rpc: Rpc, runtime_at: RuntimeAt) -> None:
+    def __init__(self, rpc: NodeRpc, runtime_at: RuntimeAt) -> None:
         self._rpc, self._runtime_at = rpc, runtime_at
 
     async def read(self, item: Item[T], keys: Sequence[bytes] = (), at: bytes | None = None) -> T | None:

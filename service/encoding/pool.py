@@ -86,7 +86,7 @@ class CodecPool:
         `pieces` may have any sizes up to 16 MiB. `sectors` is the length of the segment, for the progress only.
         """
         context = CodecContext(frames.ENCODE, salt, key.to_bytes())
-        runs = _runs(pieces, first_sector, ENCODE_RUN, padded=True)
+        runs = cut_runs(pieces, first_sector, ENCODE_RUN, padded=True)
         return CodecStream(self, context, runs, ProgressMeter(first_sector, sectors))
 
     def decode(
@@ -105,7 +105,7 @@ class CodecPool:
         """
         check_modulus(modulus, profile)
         context = CodecContext(frames.DECODE, salt, bytes([profile.id]) + modulus)
-        runs = _runs(pieces, first_sector, DECODE_RUN, padded=False)
+        runs = cut_runs(pieces, first_sector, DECODE_RUN, padded=False)
         return CodecStream(self, context, runs, ProgressMeter(first_sector, sectors))
 
     async def decode_run(
@@ -265,7 +265,7 @@ async def _feed(
         await queue.put(error)
 
 
-async def _runs(pieces: Pieces, first_sector: int, count: int, *, padded: bool) -> AsyncGenerator[Run, None]:
+async def cut_runs(pieces: Pieces, first_sector: int, count: int, *, padded: bool) -> AsyncGenerator[Run, None]:
     """Cut pieces of any size into runs of `count` sectors; the last is shorter, and padded if so wanted."""
     size = count * SECTOR
     buffer = bytearray()

@@ -14,10 +14,10 @@ import structlog
 
 from service.chain_client import ChainClient, Follower, Signer
 from service.durable import make_directories
-from service.encoding.pool import CodecPool
 from service.feeds.serving import FeedServer
 from service.hypercore import Corestore, KeyPair
 from service.hypercore.net import Connection, PeerAddress, TcpTransport
+from service.ports import Ports
 from service.roles.attester.role import AttesterRole
 from service.roles.common.context import Context, OnProgress, no_progress
 from service.roles.common.database import Database
@@ -76,23 +76,26 @@ async def run_node(
     on_ready: Callable[[dict[str, Any]], None],
     on_progress: OnProgress = no_progress,
     config: RolesConfig | None = None,
+    ports: Ports | None = None,
 ) -> None:
     """Run until cancelled. Raises NodeError, KeyFileError, ChainError, OSError."""
     settings.check()
+    ports = ports or Ports()
     make_directories(directory)
     keys, key_path = node_keys(directory, settings.key)
     check_account(directory, keys)
     peers = _parse_peers(settings.peers)
     async with AsyncExitStack() as stack:
         genesis = None if settings.genesis is None else bytes.fromhex(settings.genesis)
-        client = await stack.enter_async_context(await ChainClient.connect(settings.chain, genesis))
+        rpc = ports.rpc(settings.chain, genesis)
+        client = await stack.enter_async_context(await ChainClient.connect(settings.chain, rpc=rpc))
         store = Corestore(directory)
         stack.callback(store.close)
         database = Database(directory / ROLES_FILE)
         stack.callback(database.close)
-        pool = await stack.enter_async_context(CodecPool())
+        pool = await stack.enter_async_context(ports.codec())
         follower = Follower(client)
-        signer = Signer(client, keys.account_pair, directory / SIGNER_FILE, follower)
+        signer = Signer(client, ports.account(keys), directory / SIGNER_FILE, follower)
         stack.callback(signer.close)
         held: list[RunningNode] = []
         transport = TcpTransport(KeyPair(keys.swarm_seed), peers, lambda connection: held[0].accept(connection))

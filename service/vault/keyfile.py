@@ -31,6 +31,11 @@ class AccountPair:
     public_key: bytes
     _private_key: bytes = field(repr=False)
 
+    @property
+    def crypto_type(self) -> int:
+        """How MultiSignature numbers sr25519."""
+        return 1
+
     def sign(self, data: bytes) -> bytes:
         """64 bytes."""
         return bytes(sr25519.sign((self.public_key, self._private_key), data))

@@ -62,9 +62,11 @@ def payload(
     return data if len(data) <= 256 else blake2_256(data)
 
 
-def signed(account: bytes, signature: bytes, call: bytes, mortality: Mortality, nonce: int) -> bytes:
-    """The extrinsic as it is sent, with its length prefix."""
-    body = bytes([VERSION_SIGNED, 0]) + account + bytes([SR25519]) + signature + extra(mortality, nonce) + call
+def signed(
+    account: bytes, signature: bytes, call: bytes, mortality: Mortality, nonce: int, kind: int = SR25519
+) -> bytes:
+    """The extrinsic as it is sent, with its length prefix; ``kind`` of the signature as MultiSignature numbers them."""
+    body = bytes([VERSION_SIGNED, 0]) + account + bytes([kind]) + signature + extra(mortality, nonce) + call
     return compact(len(body)) + body
 
 

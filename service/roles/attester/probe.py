@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -141,7 +140,7 @@ class _Walk:
         self._stream = CopyStream(target.ranges)
         self._bytes = 0
         self._latency = 0.0
-        self._begun = time.monotonic()
+        self._begun = asyncio.get_running_loop().time()
 
     async def read(self, probe_bytes: int) -> _Reading:
         """The sector's plaintext (unpadded), and what reading up to ``probe_bytes`` from there took."""
@@ -164,16 +163,16 @@ class _Walk:
             taken += 1
             if len(plain) < needed:
                 plain += data
-        seconds = max(time.monotonic() - self._begun, 0.001)
+        seconds = max(asyncio.get_running_loop().time() - self._begun, 0.001)
         start = wanted - position.offset
         rate = round(self._bytes / 1024 / seconds)
         return _Reading(bytes(plain[start : start + SECTOR]), round(self._latency * 1000), rate)
 
     async def _get(self, start: int, end: int) -> None:
-        before = time.monotonic()
+        before = asyncio.get_running_loop().time()
         await self._replicator.download(start, end)
         if not self._bytes:
-            self._latency = time.monotonic() - before
+            self._latency = asyncio.get_running_loop().time() - before
         self._bytes += sum(len(self._block(block)) for block in range(start, end))
 
     def _block(self, block: int) -> bytes:

@@ -9,9 +9,9 @@ from pathlib import Path
 from service.chain_client.client import ChainClient
 from service.chain_client.follower import Follower
 from service.chain_client.signer import Signer
-from service.encoding.pool import CodecPool
 from service.hypercore.corestore import Corestore
 from service.hypercore.net.transport import Transport
+from service.ports import Codec
 from service.vault.keyfile import KeyFile
 
 from .database import Database
@@ -38,7 +38,7 @@ class Context:
     transport: Transport
     store: Corestore
     database: Database
-    pool: CodecPool
+    pool: Codec
     directory: Path
     config: RolesConfig = field(default_factory=RolesConfig)
     on_progress: OnProgress = no_progress

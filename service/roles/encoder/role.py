@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Hashable
 from functools import partial
 from pathlib import Path
@@ -232,7 +231,7 @@ class EncoderRole:
         return None
 
     def _progress(self, job: SegmentJob, progress: Progress) -> None:
-        now = time.monotonic()
+        now = asyncio.get_running_loop().time()
         if now >= self._told + TELL_SECONDS or progress.done == progress.total:
             self._told = now
             self._tell(

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import structlog
 
 from service.encoding import Frontier, PrivateKey
-from service.encoding.pool import CodecPool
 from service.encoding.progress import Progress
 from service.hypercore.net import Channel, ChannelClosed
 from service.hypercore.tree.proof import Request, UpgradeRequest
 from service.hypercore.wire.messages import encode_data
+from service.ports import Codec
 from service.protocols.copy import messages as m
 from service.protocols.copy.feeder import Feeder, TreePoint
 from service.protocols.copy.job import SegmentJob, Sign, verify
@@ -42,7 +42,7 @@ class Work:
     """What one segment's encoding needs besides its job; `keep_point` and `keep_receipt` are durable on return."""
 
     key: PrivateKey
-    pool: CodecPool
+    pool: Codec
     feed: FeedReader
     sign: Sign
     point: Point | None

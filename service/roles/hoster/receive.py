@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import structlog
 
-from service.encoding.pool import CodecPool
 from service.encoding.treefile import TreeFile
 from service.hypercore import CodecError, Core, CoreError, ProofError
 from service.hypercore.net import Channel
 from service.hypercore.wire.messages import decode_data
+from service.ports import Codec
 from service.protocols.copy import messages as m
 from service.protocols.copy.job import SegmentJob, Sign, verify
 from service.protocols.copy.receiver import (
@@ -42,7 +42,7 @@ class Shelf:
 
     hosted: HostedCopies
     core: Core
-    pool: CodecPool
+    pool: Codec
     sign: Sign
     on_stored: OnStored
 

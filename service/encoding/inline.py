@@ -1,0 +1,95 @@
+"""A codec in this process: what the worker pool does, without workers, for tests and for few and small segments."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from types import TracebackType
+
+from .errors import PoolClosed, SectorError
+from .keys import PrivateKey
+from .pool import ENCODE_RUN, MAX_PIECE, Pieces, Run, cut_runs
+from .profiles import P1, SECTOR, Profile
+from .progress import Progress, ProgressMeter
+from .sectors import SectorDecoder, SectorEncoder, check_run
+
+
+class InlineCodec:
+    """Encodes and decodes where it is called, one run at a time; between two runs the event loop goes on."""
+
+    def __init__(self) -> None:
+        self._closed = False
+
+    async def __aenter__(self) -> InlineCodec:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closed = True
+
+    def encode(
+        self, pieces: Pieces, *, salt: bytes, key: PrivateKey, first_sector: int = 0, sectors: int | None = None
+    ) -> InlineStream:
+        """Encode a stream of plaintext as :meth:`CodecPool.encode` does. Raises PoolClosed, SectorError."""
+        if self._closed:
+            raise PoolClosed("the codec was closed")
+        clock = asyncio.get_running_loop().time
+        runs = cut_runs(pieces, first_sector, ENCODE_RUN, padded=True)
+        return InlineStream(self, runs, SectorEncoder(salt, key), ProgressMeter(first_sector, sectors, clock))
+
+    async def decode_run(
+        self, first_sector: int, data: bytes, *, salt: bytes, modulus: bytes, profile: Profile = P1
+    ) -> bytes:
+        """Decode one run of at most 16 MiB. Raises PoolClosed, SectorError, ModulusError."""
+        if self._closed:
+            raise PoolClosed("the codec was closed")
+        check_run(first_sector, data)
+        if len(data) > MAX_PIECE:
+            raise SectorError(f"a run of {len(data)} bytes exceeds {MAX_PIECE}")
+        await self.work(len(data) // SECTOR)
+        return SectorDecoder(salt, modulus, profile).decode(first_sector, data)
+
+    async def work(self, sectors: int) -> None:
+        """Let the event loop go on before so many sectors are worked off; a clock that is modelled waits here."""
+        await asyncio.sleep(0)
+
+
+class InlineStream:
+    """The results of a stream, in order: an async iterator of Run with the progress beside it."""
+
+    def __init__(
+        self, codec: InlineCodec, runs: AsyncGenerator[Run, None], encoder: SectorEncoder, meter: ProgressMeter
+    ) -> None:
+        """Not to be called from outside: see InlineCodec."""
+        self._codec, self._runs, self._encoder, self._meter = codec, runs, encoder, meter
+        self._closed = False
+
+    @property
+    def progress(self) -> Progress:
+        """Sectors given out so far (those before `first_sector` included), rate, time left."""
+        return self._meter.progress
+
+    def __aiter__(self) -> InlineStream:
+        return self
+
+    async def __anext__(self) -> Run:
+        if self._closed:
+            raise StopAsyncIteration
+        try:
+            run = await anext(self._runs)
+            count = len(run.data) // SECTOR
+            await self._codec.work(count)
+            done = Run(run.first_sector, self._encoder.encode(run.first_sector, run.data))
+        except BaseException:
+            await self.aclose()
+            raise
+        self._meter.add(count)
+        return done
+
+    async def aclose(self) -> None:
+        """Stop, and forget the key; nothing is given out afterwards. Closing twice does nothing."""
+        if not self._closed:
+            self._closed = True
+            self._encoder.close()
+            await self._runs.aclose()

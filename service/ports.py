@@ -1,0 +1,79 @@
+"""What a node is given of the world outside, so that another world can be put in its place.
+
+Clock, threads and sockets have a port already, the event loop: nothing above reads a time but `loop.time()`, blocks but
+in `asyncio.to_thread`, or opens a socket but by `loop.create_server` and `loop.create_connection`. Keys and salts are
+drawn by the standard library's `secrets`, and by nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+from service.chain_client.client import ReadingRpc
+from service.chain_client.rpc import REQUEST_SECONDS, NodeRpc
+from service.chain_client.signer import SigningPair
+from service.encoding import P1, PrivateKey, Profile
+from service.encoding.pool import CodecPool, Pieces, Run
+from service.encoding.progress import Progress
+from service.vault.keyfile import KeyFile
+
+
+class SectorStream(Protocol):
+    """Runs of encoded sectors, in order; `aclose` stops it early."""
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[Run]: ...
+
+    async def __anext__(self) -> Run: ...
+
+    async def aclose(self) -> None:
+        """Stop, and forget the key."""
+        ...
+
+
+class Codec(Protocol):
+    """Encodes and decodes sectors; an async context manager for the life of a node."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def encode(
+        self, pieces: Pieces, *, salt: bytes, key: PrivateKey, first_sector: int = 0, sectors: int | None = None
+    ) -> SectorStream:
+        """Encode a stream of plaintext, from byte 256·first_sector of the segment on."""
+        ...
+
+    async def decode_run(
+        self, first_sector: int, data: bytes, *, salt: bytes, modulus: bytes, profile: Profile = P1
+    ) -> bytes:
+        """Decode one run of sectors. Raises SectorError, ModulusError."""
+        ...
+
+
+def _websocket(url: str, genesis: bytes | None) -> NodeRpc:
+    return ReadingRpc(url, REQUEST_SECONDS, genesis)
+
+
+def _sr25519(keys: KeyFile) -> SigningPair:
+    return keys.account_pair
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The world of a node; by default the real one."""
+
+    rpc: Callable[[str, bytes | None], NodeRpc] = _websocket
+    """A connection to the chain at an address; the genesis that it must have, None for any."""
+    codec: Callable[[], Codec] = CodecPool
+    account: Callable[[KeyFile], SigningPair] = _sr25519
+    """What signs for the account of a key file."""
