@@ -9,7 +9,7 @@ ARGS ?=
 # As many workers as the machine has cores; tests that run a whole network share one of them (tests/conftest.py).
 PARALLEL ?= --numprocesses=auto --dist=loadgroup
 
-.PHONY: setup setup-dev demo test coverage lint devnet runtime bench lock clean
+.PHONY: setup setup-dev demo test coverage lint devnet simulate runtime bench lock clean
 
 setup: $(VENV)/.setup
 setup-dev: $(VENV)/.setup-dev
@@ -50,6 +50,9 @@ lint: setup-dev
 
 devnet: setup
 	@$(BIN)/datdot devnet --dir $(or $(DIR),.devnet) $(ARGS)
+
+simulate: setup-dev
+	@$(BIN)/python -m tests.simulation $(ARGS)
 
 runtime: setup
 	pallet-spec/build.sh

@@ -5,16 +5,20 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import subprocess
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import structlog
 
 from .life import Outcome, Settings, live
 
+SEEDS = Path(__file__).with_name("seeds.txt")
 
-def _parse() -> argparse.Namespace:
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seeds", type=int, default=10, help="how many lives")
     parser.add_argument("--first", type=int, default=1, help="the first seed")
@@ -23,58 +27,73 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--block-seconds", type=float, default=6.0)
     parser.add_argument("--quiet", action="store_true", help="no faults")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="lives at the same time")
-    parser.add_argument("--log", action="store_true", help="show the peers' warnings, and the faults")
-    return parser.parse_args()
+    parser.add_argument("--log", action="store_true", help="show the faults, and the peers' warnings")
+    return parser.parse_args(arguments)
 
 
-def prepare(log: bool) -> None:
-    """Let peers be silent, or show their warnings."""
-    level = logging.WARNING if log else logging.CRITICAL
+def _settings(asked: argparse.Namespace) -> Settings:
+    return Settings(asked.first, asked.peers, asked.hours, asked.block_seconds, faults=not asked.quiet)
+
+
+def _command(settings: Settings) -> list[str]:
+    """The arguments that replay a life."""
+    return [
+        *("--seeds", "1", "--first", str(settings.seed), "--peers", str(settings.peers)),
+        *("--hours", f"{settings.hours:g}", "--block-seconds", f"{settings.block_seconds:g}"),
+        *([] if settings.faults else ["--quiet"]),
+    ]
+
+
+def _one(settings: Settings, log: bool) -> int:
+    """Live one life in this process."""
     structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING if log else logging.CRITICAL),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+    outcome = live(settings)
+    print("\n".join(_report(settings, outcome, log)))
+    return 1 if outcome.failures else 0
+
+
+def _report(settings: Settings, outcome: Outcome, log: bool) -> Iterator[str]:
+    yield outcome.line
+    if log:
+        yield from (f"  {one}" for one in outcome.told)
+        yield f"  {outcome.copies} copies, {outcome.crashes} crashes, {outcome.steps} steps, {outcome.seconds:.1f} s of processor"
+    if outcome.failures:
+        yield from (f"  {one}" for one in outcome.failures[:10])
+        yield f"  replay: make simulate ARGS='{' '.join(_command(settings))} --log'"
+
+
+def _many(asked: argparse.Namespace) -> int:
+    """A process for each life, so many at the same time."""
+
+    def run(seed: int) -> tuple[int, str]:
+        asked_for = _parse([*_command(_settings(asked)), "--first", str(seed)])
+        command = [sys.executable, "-m", "tests.simulation", *_command(_settings(asked_for))]
+        done = subprocess.run([*command, *(["--log"] if asked.log else [])], stdout=subprocess.PIPE, text=True, check=False)
+        return done.returncode, done.stdout.rsplit("\n", 2)[0]
+
+    good = 0
+    with ThreadPoolExecutor(asked.jobs) as pool:
+        for status, shown in pool.map(run, range(asked.first, asked.first + asked.seeds)):
+            good += status == 0
+            print(shown, flush=True)
+    print(f"{good} of {asked.seeds} lives ok")
+    return 0 if good == asked.seeds else 1
 
 
 def main() -> int:
     """Live all lives."""
-    asked = _parse()
-    first = Settings(
-        asked.first, asked.peers, asked.hours, block_seconds=asked.block_seconds, faults=not asked.quiet
-    )
-    lives = [replace(first, seed=asked.first + number) for number in range(asked.seeds)]
-    good = 0
-    for settings, outcome in zip(lives, _all(lives, asked), strict=True):
-        good += not outcome.failures
-        print(outcome.line, flush=True)
-        if asked.log:
-            print(f"  {outcome.copies} copies, {outcome.crashes} crashes, {outcome.steps} steps, {outcome.seconds:.1f} s")
-            print("\n".join(f"  {one}" for one in outcome.told))
-        if outcome.failures:
-            print("\n".join(f"  {one}" for one in outcome.failures[:10]))
-            print(f"  replay: {_replay(settings)}", flush=True)
-    print(f"{good} of {len(lives)} lives ok")
-    return 0 if good == len(lives) else 1
-
-
-def _all(lives: list[Settings], asked: argparse.Namespace) -> object:
-    if asked.jobs == 1 or len(lives) == 1:
-        prepare(asked.log)
-        return map(live, lives)
-    pool = ProcessPoolExecutor(asked.jobs, initializer=prepare, initargs=(asked.log,), max_tasks_per_child=1)
-    return pool.map(live, lives)
-
-
-def _replay(settings: Settings) -> str:
-    more = f" --peers {settings.peers} --hours {settings.hours:g} --block-seconds {settings.block_seconds:g}"
-    quiet = "" if settings.faults else " --quiet"
-    return f"make simulate ARGS='--seeds 1 --first {settings.seed}{more}{quiet} --log'"
+    asked = _parse(sys.argv[1:])
+    if asked.seeds != 1:
+        return _many(asked)
+    status = _one(_settings(asked), asked.log)
+    print(f"{1 - status} of 1 lives ok")
+    return status
 
 
 if __name__ == "__main__":
-    status = main()
+    ended = main()
     sys.stdout.flush()
-    os._exit(status)  # crashed peers' coroutines must not be tidied up
-
-
-__all__ = ["Outcome"]
+    os._exit(ended)  # the coroutines of peers that crashed must not be tidied up
