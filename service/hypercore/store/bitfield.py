@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 PAGE_BITS = 32768
 PAGE_BYTES = PAGE_BITS // 8
+CHUNK_BITS = 1024  # looked at in one integer
 
 
 class Bitfield:
@@ -94,26 +95,33 @@ class Bitfield:
 
     def ranges(self, start: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
         """Runs of blocks that are here, as [start, end)."""
-        first: int | None = None
-        last = 0
+        first = last = -1
         for number in sorted(self._pages):
-            base, page = number * PAGE_BITS, self._pages[number]
-            if first is not None and base > last:
-                yield first, last
-                first = None
-            for place, byte in enumerate(page):
-                at = base + 8 * place
-                if byte == 0xFF and start <= at and (end is None or at + 8 <= end):
-                    first = at if first is None else first
-                    last = at + 8
-                    continue
-                for bit in range(8):
-                    inside = start <= at + bit and (end is None or at + bit < end)
-                    if inside and byte >> bit & 1:
-                        first = at + bit if first is None else first
-                        last = at + bit + 1
-                    elif first is not None:
+            base = number * PAGE_BITS
+            low, high = max(start - base, 0), PAGE_BITS if end is None else min(end - base, PAGE_BITS)
+            for run, stop in _runs(self._pages[number], low, high):
+                if base + run != last:
+                    if first >= 0:
                         yield first, last
-                        first = None
-        if first is not None:
+                    first = base + run
+                last = base + stop
+        if first >= 0:
             yield first, last
+
+
+def _runs(page: bytearray, low: int, high: int) -> Iterator[tuple[int, int]]:
+    """Runs of set bits within [low, high); one that crosses a chunk comes in parts."""
+    for start in range(low // CHUNK_BITS * CHUNK_BITS, high, CHUNK_BITS):
+        bits = int.from_bytes(page[start // 8 : (start + CHUNK_BITS) // 8], "little")
+        if high < start + CHUNK_BITS:
+            bits &= (1 << (high - start)) - 1
+        if start < low:
+            bits = bits >> (low - start) << (low - start)
+        at = start
+        while bits:
+            skipped = (bits & -bits).bit_length() - 1
+            bits >>= skipped
+            run = (~bits & (bits + 1)).bit_length() - 1
+            bits >>= run
+            at += skipped + run
+            yield at - run, at
