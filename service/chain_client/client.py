@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -118,7 +119,7 @@ class ChainClient:
                     version = await self._code_version(origin)
                 if version not in self._runtimes:
                     raw = await self.rpc.request("state_getMetadata", *_at(origin))
-                    self._runtimes[version] = await asyncio.to_thread(Runtime, bytes.fromhex(raw[2:]), *version)
+                    self._runtimes[version] = await asyncio.to_thread(_runtime, bytes.fromhex(raw[2:]), *version)
         return self._runtimes[version]
 
     async def _version(self, at: bytes | None) -> tuple[tuple[int, int], bytes | None]:
@@ -241,6 +242,12 @@ class ChainClient:
         if data is None:
             raise UnknownRuntime(f"runtime {runtime.spec_version} has no default for System.Account")
         return runtime.decode_storage_value("System", "Account", data)
+
+
+@lru_cache(maxsize=8)
+def _runtime(metadata: bytes, spec_version: int, transaction_version: int) -> Runtime:
+    """All clients of a process share what they decoded: metadata takes a third of a second."""
+    return Runtime(metadata, spec_version, transaction_version)
 
 
 def _keep(kept: dict[bytes, T], key: bytes, value: T) -> None:

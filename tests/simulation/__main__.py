@@ -71,7 +71,9 @@ def _many(asked: argparse.Namespace) -> int:
     def run(seed: int) -> tuple[int, str]:
         asked_for = _parse([*_command(_settings(asked)), "--first", str(seed)])
         command = [sys.executable, "-m", "tests.simulation", *_command(_settings(asked_for))]
-        done = subprocess.run([*command, *(["--log"] if asked.log else [])], stdout=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(
+            [*command, *(["--log"] if asked.log else [])], stdout=subprocess.PIPE, text=True, check=False
+        )
         return done.returncode, done.stdout.rsplit("\n", 2)[0]
 
     good = 0

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from random import Random
 
-from service.chain_client.runtime.metadata import Call
+from service.chain_client.call import Call
 
 from .world import SimPeer, World
 
@@ -100,10 +100,12 @@ class Faults:
         peer.doomed = True
         life = peer.life
         self._tell(f"{peer.name} will lose its power at an fsync")
-        while peer.life is life and not self.stopped:
+        for _ in range(60):
             await asyncio.sleep(1.0)
-        if not self.stopped:
-            await self._dead_for_a_while(peer)
+            if peer.life is not life:
+                await self._dead_for_a_while(peer)
+                return
+        peer.doomed = False
 
     async def _slow(self) -> None:
         peer = self._peer()

@@ -16,6 +16,7 @@ class Ledger:
     """Reads the whole finalized chain, once, at the end of a life."""
 
     def __init__(self) -> None:
+        self._era = 1
         self.failures: list[str] = []
         self.counts: Counter[str] = Counter()
         self._settled: set[tuple[int, int]] = set()
@@ -24,6 +25,7 @@ class Ledger:
     async def read(self, client: ChainClient, chain: SimChain, quiet: int) -> None:
         """`quiet`: the block from which on nothing may go wrong."""
         paid = 0
+        self._era = client.times.era
         for number in range(1, chain.chain.finalized_number + 1):
             block = chain.chain.at(number)
             assert block is not None
@@ -66,12 +68,7 @@ class Ledger:
 
     def _quiet(self, number: int, quiet: int, record: EventRecord) -> None:
         event = record.event
-        wrong = (
-            isinstance(event, events.StorageMissed)
-            and event.issued > quiet
-            or isinstance(event, events.RetrievalSettled)
-            and event.verdict is Verdict.FAILED
-            and event.era * 24 > quiet
-        )
-        if wrong:
+        missed = isinstance(event, events.StorageMissed) and event.issued > quiet
+        failed = isinstance(event, events.RetrievalSettled) and event.verdict is Verdict.FAILED
+        if missed or (failed and event.era * self._era > quiet):
             self.failures.append(f"block {number}: {event} though nothing went wrong since block {quiet}")

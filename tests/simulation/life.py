@@ -16,7 +16,7 @@ from service.chain_client import calls
 from service.chain_client.pallet.types import CopyState, PlanState, Terms
 from service.hypercore import Corestore
 from service.hypercore.core import Core
-from service.roles.common.context import RolesConfig
+from service.roles.common.terms import RolesConfig
 from service.roles.sponsor import plans
 from service.vault.keyfile import KeyFile
 
@@ -261,7 +261,9 @@ class _Story:
                     break
                 if world.chain.number > quiet + QUIET_BLOCKS:
                     states = {number: copy.state.name for number, copy in copies.items()}
-                    world.fail(f"{active} of {wanted} copies are active {QUIET_BLOCKS} blocks after the faults: {states}")
+                    world.fail(
+                        f"{active} of {wanted} copies are active {QUIET_BLOCKS} blocks after the faults: {states}"
+                    )
                     return
                 await anext(blocks)
             active_at = world.chain.number

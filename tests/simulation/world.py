@@ -17,10 +17,11 @@ from typing import Any
 from service.chain_client import ChainClient, ConnectionLost, Follower, Signer
 from service.encoding.inline import InlineCodec
 from service.hypercore import KeyPair
-from service.hypercore.net import Peer
-from service.node.run import NodeSettings, run_node
+from service.hypercore.net import PeerAddress
+from service.node.run import run_node
+from service.node.settings import NodeSettings
 from service.ports import Ports
-from service.roles.common.context import RolesConfig
+from service.roles.common.terms import RolesConfig
 from service.session import Session
 from service.vault.keyfile import KeyFile
 
@@ -86,7 +87,7 @@ class SimPeer:
     @property
     def address(self) -> str:
         """`KEY@host:port`."""
-        return str(Peer(self.keys.swarm_key, self.name, PORT))
+        return str(PeerAddress(self.keys.swarm_key, self.name, PORT))
 
 
 @dataclass(slots=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import xxhash
@@ -28,6 +30,7 @@ UNDECODABLE = (
     LookupError,
     AttributeError,
 )
+KEPT_VALUES, KEPT_EVENTS = 4096, 64
 EXTENSIONS = (
     "CheckNonZeroSender",
     "CheckSpecVersion",
@@ -82,6 +85,9 @@ class Runtime:
         except UNDECODABLE as error:
             raise UnknownRuntime(f"the metadata of runtime {spec_version} cannot be read (V14 is): {error}") from error
         self._config.set_active_spec_version_id(spec_version)
+        # most of what is read block after block has not changed, and several readers want each block's events
+        self._stored: Callable[..., Any] = lru_cache(maxsize=KEPT_VALUES)(self._decode_stored)
+        self._events = lru_cache(maxsize=KEPT_EVENTS)(self._decode_events)
         self._pallets = {pallet.name: pallet for pallet in self._metadata.pallets}
         self._items = {
             (pallet.name, item.name): item
@@ -101,6 +107,10 @@ class Runtime:
 
     def decode_storage(self, pallet: str, item: str, data: bytes, kind: type[T]) -> T:
         """A storage value as ``kind``. Raises :class:`UnknownRuntime` when the runtime has it in another form."""
+        found: T = self._stored(pallet, item, data, kind)
+        return found
+
+    def _decode_stored(self, pallet: str, item: str, data: bytes, kind: Any) -> Any:
         value = self.decode_storage_value(pallet, item, data)
         try:
             return from_scale(kind, value)
@@ -132,6 +142,9 @@ class Runtime:
 
     def decode_events(self, data: bytes) -> tuple[EventRecord, ...]:
         """What stands in System.Events."""
+        return self._events(data)
+
+    def _decode_events(self, data: bytes) -> tuple[EventRecord, ...]:
         return tuple(
             self._record(one) for one in self.decode(self._item("System", "Events").get_value_type_string(), data)
         )
