@@ -10,7 +10,7 @@ from contextvars import copy_context
 from random import Random
 from typing import Any
 
-from runtime_mock.state.state import Overlay
+from runtime_mock.state.overlay import Overlay
 
 from runtime_mock import ss58
 from runtime_mock.chainspec import ChainSpec, artifacts
