@@ -10,8 +10,6 @@ from contextvars import copy_context
 from random import Random
 from typing import Any
 
-from runtime_mock.state.overlay import Overlay
-
 from runtime_mock import ss58
 from runtime_mock.chainspec import ChainSpec, artifacts
 from runtime_mock.codec import prefixed
@@ -27,6 +25,7 @@ from runtime_mock.rpc.methods import METHODS
 from runtime_mock.rpc.methods import Node as MockNode
 from runtime_mock.rpc.subscriptions import Subscriptions
 from runtime_mock.runtime import CODE
+from runtime_mock.state.overlay import Overlay
 from runtime_mock.state.trie import Trie
 from service.chain_client.client import READ_TRIES
 from service.chain_client.errors import ConnectionLost, RpcError, StateDiscarded
