@@ -19,12 +19,12 @@ from service.hypercore.net import (
     Replicator,
     TcpTransport,
     connection,
-    replication,
     transport,
 )
 from service.hypercore.net.replication import PROTOCOL
 from service.hypercore.net.serving import MAX_QUEUED_REQUESTS
 from service.hypercore.wire import messages as m
+from service.hypercore.wire import peer as peer_module
 from service.hypercore.wire.protomux import MAX_BATCH
 from tests.support.wire_peers import SECONDS, Side, closed, hear, side, speak, until
 
@@ -279,11 +279,11 @@ async def test_a_peer_that_must_wait_is_not_late(monkeypatch: pytest.MonkeyPatch
             await replicator.update()
             conn.unread(connection.MAX_UNREAD_BYTES + 1)
             wanted = asyncio.create_task(replicator.download())
-            await until(lambda: bool(peer.asked))
-            monkeypatch.setattr(replication, "ANSWER_SECONDS", 0.0)
+            await until(lambda: bool(peer.state.asked))
+            monkeypatch.setattr(peer_module, "ANSWER_SECONDS", 0.0)
             conn._frame_since = 0.0
             for _ in range(3):
-                peer._check()
+                peer._expire()
                 conn._keep_alive()
             assert not conn.reason
             conn._frame_since = None

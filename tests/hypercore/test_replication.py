@@ -38,6 +38,7 @@ from service.hypercore.net import (
 )
 from service.hypercore.net.connection import Shared
 from service.hypercore.wire import messages as m
+from service.hypercore.wire import peer as peer_module
 from tests.support.wire_peers import SECONDS, Impostor, Side, closed, hear, side, speak, until
 
 BLOCKS = [b"%d," % number * (number % 40 + 1) for number in range(300)]
@@ -174,7 +175,7 @@ async def test_parts_from_several_peers() -> None:
         await replicator.update(300)
         await replicator.download()
         assert content(copy) == BLOCKS
-        assert all(len(peer.has) == 1 for peer in peers)
+        assert all(len(peer.state.has) == 1 for peer in peers)
 
 
 @pytest.mark.parametrize(("start", "end"), [(120, 121), (100, 201)])
@@ -189,8 +190,8 @@ async def test_what_a_peer_told_in_part_is_asked_for(start: int, end: int) -> No
         peer = replicator.attach(await reader.connect(part))
         await replicator.update()
         middle.apply(core.prove(Request(block=BlockRequest(200, middle.missing_nodes(400)))))
-        await until(lambda: 200 in peer.has)
-        assert 100 not in peer.has
+        await until(lambda: 200 in peer.state.has)
+        assert 100 not in peer.state.has
         async with asyncio.timeout(SECONDS):
             await replicator.download(start, end)
         assert copy.ranges() == [(start, end)]
@@ -244,7 +245,7 @@ async def test_an_answer_that_another_replicator_was_faster_with() -> None:
         connection = await two.connect(one)
         with Replicator(copy) as replicator:
             peer = replicator.attach(connection)
-            await until(lambda: copy.fork == 1 and not peer.asked)
+            await until(lambda: copy.fork == 1 and not peer.state.asked)
             await asyncio.sleep(0)
             assert copy.length == 20
             assert not connection.reason, "the peer did nothing wrong"
@@ -305,7 +306,7 @@ async def test_another_process_and_a_commit_that_fails_do_not_end_a_download_ear
         with Replicator(copy) as replicator:
             replicator.attach(await two.connect(one))
             wanted = asyncio.create_task(replicator.download())
-            await until(lambda: bool(replicator._blocks))
+            await until(lambda: bool(replicator._scheduler.blocks))
             others.refresh()
             take(theirs, 299)
             theirs.flush()
@@ -390,7 +391,7 @@ async def test_one_fetcher_for_a_core_and_a_connection() -> None:
         connection = await two.connect(one)
         with Replicator(copy) as first, Replicator(copy) as second:
             first.attach(connection)
-            with pytest.raises(ReplicationError, match=r"is fetched from .* by somebody else already"):
+            with pytest.raises(ReplicationError, match=r"is fetched from .* by another replicator already"):
                 second.attach(connection)
         await fetch(copy, connection)
         assert content(copy) == BLOCKS
@@ -629,25 +630,8 @@ async def test_a_manifest_alone_is_no_offence() -> None:
         assert not connection.reason, "the peer did nothing wrong"
 
 
-async def test_a_head_is_waited_for_from_when_reading_went_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replication, "OPEN_SECONDS", 0.3)
-    async with side() as one, side() as two:
-        core = feed(one)
-        one.accept = one.incoming.append  # type: ignore[method-assign]
-        connection = await two.connect(one)
-        one.incoming[0].mux._offer = lambda *_: None  # type: ignore[method-assign] # it says nothing
-        with Replicator(two.store.get(core.key)) as replicator:
-            replicator.attach(connection)
-            await asyncio.sleep(0.2)
-            resumed = asyncio.get_running_loop().time()
-            connection.reading_since = resumed
-            with pytest.raises(ReplicationError, match="does not tell its length"):
-                await replicator.update()
-            assert asyncio.get_running_loop().time() >= resumed + 0.3
-
-
 async def test_a_mute_peer_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replication, "OPEN_SECONDS", 0.2)
+    monkeypatch.setattr(peer_module, "OPEN_SECONDS", 0.2)
     async with AsyncExitStack() as stack:
         one, mute, reader = await sides(stack, 3)
         core = feed(one)
@@ -671,11 +655,11 @@ async def test_a_peer_that_never_answers_is_dropped(monkeypatch: pytest.MonkeyPa
         with Replicator(two.store.get(core.key)) as replicator:
             peer = replicator.attach(await two.connect(one))
             updating = asyncio.create_task(replicator.update())
-            await until(lambda: bool(peer.asked))
-            assert peer._watch is not None
-            peer._watch.cancel()
-            monkeypatch.setattr(replication, "ANSWER_SECONDS", 0.05)
-            peer._check()  # as the timer does, however long that takes
+            await until(lambda: bool(peer.state.asked))
+            assert peer._timer is not None
+            peer._timer.cancel()
+            monkeypatch.setattr(peer_module, "ANSWER_SECONDS", 0.0)
+            peer._expire()  # as the timer does
             with pytest.raises(ReplicationError, match="no answer to 1 requests within 0 s"):
                 await updating
 

@@ -1,4 +1,4 @@
-"""Hypercore's replication protocol: one connection's channels, one per core; who asks is the replicator."""
+"""Replicate cores on one connection: a channel for each core; the replicator is the one who asks."""
 
 from __future__ import annotations
 
@@ -8,25 +8,22 @@ from typing import Protocol
 
 import structlog
 
-from ..codec import MAX_UINT, CodecError, Reader, encode_uint
+from ..codec import CodecError, Reader, encode_uint
 from ..core import Core, CoreError
 from ..crypto import capability, equal
-from ..heads import Appended, Available, Change, Dropped
-from ..tree.proof import Proof, ProofError, Request
+from ..heads import Change
+from ..tree.proof import ProofError
 from ..wire import messages as m
 from ..wire.errors import ConnectionClosed
-from ..wire.intervals import Intervals
+from ..wire.peer import Answered, PeerState
 from ..wire.protomux import Endpoint
 from .connection import Connection
-from .serving import WANT_BLOCKS, Server
+from .serving import Server
 
 log = structlog.get_logger(__name__)
 
 PROTOCOL = "hypercore/alpha"
 SEEKS = 1
-MAX_NEWS = 1024
-ANSWER_SECONDS = 60.0
-OPEN_SECONDS = 20.0
 
 Find = Callable[[bytes], "Core | None"]
 
@@ -35,15 +32,15 @@ class Asker(Protocol):
     """What hears of a peer's state and answers: the replicator."""
 
     def changed(self, peer: CorePeer, block: int | None) -> None:
-        """The peer has more, from ``block`` on; None: it has another head, or takes requests again."""
+        """Take note that the peer has more from `block` on; None: another head, or it takes requests again."""
         ...
 
-    def answered(self, peer: CorePeer, number: int, request: Request, answer: Proof | None) -> None:
-        """An answer came; None: the peer has not got it. Raises ProofError when it is wrong."""
+    def answered(self, peer: CorePeer, answer: Answered) -> None:
+        """Take an answer. Raises ProofError if it is wrong."""
         ...
 
     def left(self, peer: CorePeer, reason: str) -> None:
-        """The peer is gone, and with it what was asked of it."""
+        """Take note that the peer is gone, and with it what was asked of it."""
         ...
 
 
@@ -93,28 +90,19 @@ class Replication:
 
 
 class CorePeer:
-    """One core on one connection: what the peer has, what it asked for, what was asked of it."""
+    """One core on one connection: the channel and the clock of a `PeerState`, and what serves the peer."""
 
     def __init__(self, connection: Connection, core: Core) -> None:
         self.connection, self.core = connection, core
         self.asker: Asker | None = None
-        self.opened = self.synced = self.closed = False
-        self.remote = m.Sync(0, 0, 0, 0)
-        self.has = Intervals()
-        self.asked: dict[int, Request] = {}
         self._loop = asyncio.get_running_loop()
-        self._next_number = 1
-        self._told: m.Sync | None = None
-        self._wanted: set[int] = set()
+        self.state = PeerState(core, self._loop.time())
         self._server = Server(connection, core, self._send)
-        self._new = Intervals(MAX_NEWS)
-        self._new_lost = False
         self._telling = False
         self._early: list[tuple[int, bytes]] | None = []
         self._handshake: bytes | None = None
         self._endpoint: Endpoint | None = None
-        self._heard = self._loop.time()
-        self._watch: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._stop_listening = core.on_change(self._on_change)
         proof = capability(core.key, connection.handshake_hash, connection.initiator)
         self._endpoint = connection.mux.open(
@@ -128,6 +116,11 @@ class CorePeer:
 
     def __str__(self) -> str:
         return str(self.connection)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the channel has ended."""
+        return self.state.closed
 
     # ---- the channel
 
@@ -147,23 +140,17 @@ class CorePeer:
         if not right:
             self.connection.fail(f"the peer does not know the key of core {self.core.discovery_key.hex()}")
             return
-        self.opened = True
-        self._sync()
-        self._tell_all()
-
-    def _tell_all(self) -> None:
-        """Tell what is here from block 0 without a gap; of the rest the peer must ask."""
-        if self.core.contiguous_length:
-            self._send(m.RANGE, m.encode_range(0, self.core.contiguous_length))
+        self.state.open()
+        self.flush()
 
     def _on_close(self, reason: str) -> None:
         if self.closed:
             return
-        self.closed = True
+        self.state.close()
         self._server.stop()
         self._stop_listening()
-        if self._watch is not None:
-            self._watch.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         if self.asker is not None:
             self.asker.left(self, self.connection.reason or reason)
 
@@ -176,36 +163,33 @@ class CorePeer:
         if self._endpoint is not None and not self.closed:
             self.connection.mux.send(self._endpoint, kind, body)
 
-    def _sync(self) -> None:
-        """Tell our state when it is not what was told last: a sync must never be answered with the same again."""
-        core = self.core
-        flags = m.CAN_UPGRADE | m.UPLOADING
-        flags |= m.DOWNLOADING if self.asker is not None else 0
-        flags |= m.HAS_MANIFEST if core.manifest is not None else 0
-        known = self.remote.length if self.remote.fork == core.fork else 0
-        state = m.Sync(flags, core.fork, core.length, known)
-        if self.opened and state != self._told:
-            self._told = state
-            self._send(m.SYNC, m.encode_sync(state))
+    def flush(self) -> None:
+        """Send what the peer's state has for it, and wake up at its deadline."""
+        outbox = self.state.outbox
+        while outbox:
+            self._send(*outbox.popleft())
+        deadline = self.state.deadline
+        if deadline is not None and self._timer is None:
+            self._timer = self._loop.call_at(deadline, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        silence = self.state.expire(self._loop.time(), self.connection.reading_since)
+        if silence is None:
+            self.flush()
+        elif silence.fatal:
+            self.connection.fail(silence.reason)
+        else:
+            self.close(silence.reason)
+
+    # ---- what the peer must hear
 
     def _on_change(self, change: Change) -> None:
-        if not self.opened or self.closed:
+        if not self.state.opened or self.closed:
             return
-        if isinstance(change, Available):
-            self._new.add(change.start, change.end)
-            self._new_lost = self._new_lost or self._new.gap(change.start) < change.end
-        elif isinstance(change, Dropped):
-            self._new.remove(change.start, change.end)
-            self._send(m.RANGE, m.encode_range(change.start, change.end - change.start, drop=True))
-        elif not isinstance(change, Appended):  # truncated
-            told = self._told.length if self._told is not None else 0
-            self._new = Intervals(MAX_NEWS)
-            self.has = Intervals()
-            self._wanted.clear()
-            if change.length < told:
-                self._send(m.RANGE, m.encode_range(change.length, told - change.length, drop=True))
-            self._sync()
-        if not self._telling:
+        self.state.core_changed(change)
+        self.flush()
+        if not self._telling:  # one message for all that changes in this turn of the loop
             self._telling = True
             self._loop.call_soon(self._tell)
 
@@ -214,19 +198,16 @@ class CorePeer:
         self._telling = False
         if not self.connection.writable or self.closed:
             return
-        self._sync()
-        new, self._new = self._new, Intervals(MAX_NEWS)
-        if not len(new):
-            return
-        if self.core.contiguous_length == self.core.length:
-            self._tell_all()
-            return
-        if self._new_lost:  # more news than are kept: tell everything
-            self._new_lost = False
+        everything = self.state.tell()
+        self.flush()
+        if everything:
             self._server.tell_blocks(0, self.core.length)
-            return
-        for start, end in new.runs():
-            self._send(m.RANGE, m.encode_range(start, end - start))
+
+    def writable(self) -> None:
+        """Go on: the peer keeps up again."""
+        self._tell()
+        self._server.schedule()
+        self._inform(None)
 
     # ---- messages
 
@@ -234,7 +215,7 @@ class CorePeer:
         if self._early is not None:
             self._early.append((kind, body))
             return
-        if self.closed or not self.opened:
+        if self.closed or not self.state.opened:
             return
         try:
             self._take(kind, body)
@@ -244,115 +225,21 @@ class CorePeer:
             self.connection.fail(f"core {self.core.key.hex()}: {error}")
 
     def _take(self, kind: int, body: bytes) -> None:
-        if kind == m.DATA:
-            number, answer = m.decode_data(body)
-            self._take_answer(number, answer)
-        elif kind == m.REQUEST:
+        if kind == m.REQUEST:
             self._server.take_request(*m.decode_request(body))
-        elif kind == m.SYNC:
-            self._take_sync(m.decode_sync(body))
-        elif kind == m.RANGE:
-            self._take_range(*m.decode_range(body))
-        elif kind == m.BITFIELD:
-            start, bits = m.decode_bitfield(body)
-            self.has.replace(start, bits)
-            self._inform(start)
         elif kind == m.WANT:
             self._server.take_want(*m.decode_want(body))
-        elif kind == m.NO_DATA:
-            self._take_answer(Reader(body).uint("request id"), None)
         elif kind == m.CANCEL:
             self._server.cancel(Reader(body).uint("request id"))
+        else:
+            event = self.state.take(kind, body, self._loop.time())
+            self.flush()
+            if isinstance(event, Answered):
+                if self.asker is not None:
+                    self.asker.answered(self, event)
+            elif event is not None:
+                self._inform(event.block)
 
-    def _take_range(self, start: int, length: int, drop: bool) -> None:
-        end = min(start + length, MAX_UINT)
-        if drop:
-            self.has.remove(start, end)
-            return
-        fresh = self.has.gap(start)
-        if fresh < end:
-            self.has.add(fresh, end)
-            self._inform(fresh)
-
-    def _inform(self, block: int | None = None) -> None:
+    def _inform(self, block: int | None) -> None:
         if self.asker is not None:
             self.asker.changed(self, block)
-
-    def _take_sync(self, sync: m.Sync) -> None:
-        forked = self.synced and sync.fork != self.remote.fork
-        if forked:
-            self.has = Intervals()
-            self._wanted.clear()
-        self.remote, self.synced = sync, True
-        self._sync()
-        if forked and sync.fork == self.core.fork:
-            self._tell_all()  # what it heard while it had blocks of the other fork it may have overlooked
-        self._inform(0 if forked else None)
-
-    def writable(self) -> None:
-        """The peer keeps up again."""
-        self._tell()
-        self._server.schedule()
-        self._inform()
-
-    # ---- asking
-
-    def become_asker(self, asker: Asker | None) -> None:
-        """From here on ``asker`` hears of this peer; None: nobody does."""
-        self.asker = asker
-        if asker is not None and not self.synced and self._watch is None:
-            self._watch = self._loop.call_later(OPEN_SECONDS, self._check)
-        self._sync()
-        self._inform()
-
-    def want(self, block: int) -> None:
-        """Ask which blocks around ``block`` the peer has, once."""
-        window = block // WANT_BLOCKS
-        if window not in self._wanted:
-            self._wanted.add(window)
-            self._send(m.WANT, m.encode_want(window * WANT_BLOCKS, WANT_BLOCKS))
-
-    def ask(self, request: Request, fork: int) -> int:
-        """Send a request; its number."""
-        number, self._next_number = self._next_number, self._next_number + 1
-        if not self.asked:
-            self._heard = self._loop.time()
-        self.asked[number] = request
-        self._send(m.REQUEST, m.encode_request(number, fork, request))
-        if self._watch is None:
-            self._watch = self._loop.call_later(ANSWER_SECONDS, self._check)
-        return number
-
-    def cancel(self, number: int) -> None:
-        """Take a request back; an answer that is under way is dropped."""
-        if self.asked.pop(number, None) is not None:
-            self._send(m.CANCEL, encode_uint(number))
-
-    def _check(self) -> None:
-        self._watch = None
-        if self.closed or self.asker is None:
-            return
-        reading = self.connection.reading_since
-        if reading is None:  # what it says waits here, behind a channel whose reader takes its time
-            self._watch = self._loop.call_later(OPEN_SECONDS, self._check)
-            return
-        silent = self._loop.time() - max(self._heard, reading)
-        if not self.synced:
-            if silent < OPEN_SECONDS:  # reading went on just now
-                self._watch = self._loop.call_later(OPEN_SECONDS - silent, self._check)
-            else:  # others may have the core: they must not wait for this one
-                self.close(f"it does not tell its length within {OPEN_SECONDS:.0f} s")
-            return
-        if not self.asked:
-            return
-        if silent >= ANSWER_SECONDS:
-            self.connection.fail(f"no answer to {len(self.asked)} requests within {ANSWER_SECONDS:.0f} s")
-        else:
-            self._watch = self._loop.call_later(ANSWER_SECONDS - silent, self._check)
-
-    def _take_answer(self, number: int, answer: Proof | None) -> None:
-        request = self.asked.pop(number, None)
-        self._heard = self._loop.time()
-        if request is None or self.asker is None:
-            return  # it was taken back
-        self.asker.answered(self, number, request, answer)

@@ -12,13 +12,13 @@ from ..store.bitfield import PAGE_BITS
 from ..store.storage import StorageError
 from ..tree.proof import ProofError, Request
 from ..wire import messages as m
+from ..wire.peer import WANT_BLOCKS
 from .connection import Connection
 
 log = structlog.get_logger(__name__)
 
 MAX_QUEUED_REQUESTS = 1024
 MAX_QUEUED_WANTS = 64
-WANT_BLOCKS = 1 << 21
 SERVE_BYTES = 256 * 1024
 
 

@@ -1,0 +1,278 @@
+"""One core on one channel, without input or output: what the peer has, what it was asked for, what it must hear.
+
+Its shell gives it the messages that came and the time, sends what lies in `outbox`, and calls `expire` at `deadline`::
+
+    closed ── open ──▶ opened ── their Sync ──▶ synced ── ask ──▶ waiting ── answer ──▶ synced
+                         └ no Sync in OPEN_SECONDS ─▶ given up        └ none in ANSWER_SECONDS ─▶ failed
+
+Times are seconds of one clock that never goes back (docs/protocol/hypercore.md section 3 has the messages).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..codec import MAX_UINT, Reader, encode_uint
+from ..heads import Appended, Available, Change, Dropped
+from ..tree.proof import Proof, Request
+from . import messages as m
+from .intervals import Intervals
+
+WANT_BLOCKS = 1 << 21
+MAX_NEWS = 1024
+ANSWER_SECONDS = 60.0
+OPEN_SECONDS = 20.0
+
+
+class CoreState(Protocol):
+    """The part of a core that a peer hears of."""
+
+    @property
+    def fork(self) -> int:
+        """Its fork."""
+        ...
+
+    @property
+    def length(self) -> int:
+        """Its length in blocks."""
+        ...
+
+    @property
+    def contiguous_length(self) -> int:
+        """Blocks that are here from block 0 on without a gap."""
+        ...
+
+    @property
+    def manifest(self) -> bytes | None:
+        """Its encoded manifest, if it is here."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The peer has more, from `block` on; None: it has another head."""
+
+    block: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer to a request; `proof` None: the peer does not have it."""
+
+    number: int
+    request: Request
+    proof: Proof | None
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """The peer did not speak in time. `fatal`: the whole connection is given up, otherwise this core's channel."""
+
+    reason: str
+    fatal: bool
+
+
+class PeerState:
+    """What is known of one peer's copy of one core, and what was asked of it."""
+
+    def __init__(self, core: CoreState, now: float) -> None:
+        self.opened = self.synced = self.closed = self.asking = False
+        self.writable = True
+        """Whether the connection takes more; its shell keeps it up to date."""
+        self.remote = m.Sync(0, 0, 0, 0)
+        self.has = Intervals()
+        self.asked: dict[int, Request] = {}
+        self.outbox: deque[tuple[int, bytes]] = deque()
+        """(message type, body) of what is to be sent, in order."""
+        self.deadline: float | None = None
+        """When `expire` wants to be called."""
+        self._core = core
+        self._heard = now
+        self._next_number = 1
+        self._told: m.Sync | None = None
+        self._wanted: set[int] = set()
+        self._new = Intervals(MAX_NEWS)
+        self._new_lost = False
+
+    # ---- the channel
+
+    def open(self) -> None:
+        """Begin: the peer has shown that it knows the core's key."""
+        self.opened = True
+        self._sync()
+        self._tell_all()
+
+    def close(self) -> None:
+        """End: nothing is sent or expected any more."""
+        self.closed = True
+        self.deadline = None
+        self.outbox.clear()
+
+    def _send(self, kind: int, body: bytes) -> None:
+        if not self.closed:
+            self.outbox.append((kind, body))
+
+    def _tell_all(self) -> None:
+        """Tell what is here from block 0 without a gap; the peer must ask for the rest."""
+        if self._core.contiguous_length:
+            self._send(m.RANGE, m.encode_range(0, self._core.contiguous_length))
+
+    def _sync(self) -> None:
+        """Send our state unless it is what was sent last: a Sync must never be answered by the same again."""
+        core = self._core
+        flags = m.CAN_UPGRADE | m.UPLOADING
+        flags |= m.DOWNLOADING if self.asking else 0
+        flags |= m.HAS_MANIFEST if core.manifest is not None else 0
+        known = self.remote.length if self.remote.fork == core.fork else 0
+        state = m.Sync(flags, core.fork, core.length, known)
+        if self.opened and state != self._told:
+            self._told = state
+            self._send(m.SYNC, m.encode_sync(state))
+
+    # ---- what the peer must hear of us
+
+    def core_changed(self, change: Change) -> None:
+        """Note a change of our core; `tell` sends it."""
+        if isinstance(change, Available):
+            self._new.add(change.start, change.end)
+            self._new_lost = self._new_lost or self._new.gap(change.start) < change.end
+        elif isinstance(change, Dropped):
+            self._new.remove(change.start, change.end)
+            self._send(m.RANGE, m.encode_range(change.start, change.end - change.start, drop=True))
+        elif not isinstance(change, Appended):  # truncated
+            told = self._told.length if self._told is not None else 0
+            self._new = Intervals(MAX_NEWS)
+            self.has = Intervals()
+            self._wanted.clear()
+            if change.length < told:
+                self._send(m.RANGE, m.encode_range(change.length, told - change.length, drop=True))
+            self._sync()
+
+    def tell(self) -> bool:
+        """Send what changed. Return True if more changed than was kept: then the shell must tell of all blocks."""
+        self._sync()
+        new, self._new = self._new, Intervals(MAX_NEWS)
+        if not len(new):
+            return False
+        if self._core.contiguous_length == self._core.length:
+            self._tell_all()
+            return False
+        if self._new_lost:
+            self._new_lost = False
+            return True
+        for start, end in new.runs():
+            self._send(m.RANGE, m.encode_range(start, end - start))
+        return False
+
+    # ---- messages
+
+    def take(self, kind: int, body: bytes, now: float) -> Changed | Answered | None:
+        """Take a message about the peer's blocks, or an answer. Raises CodecError if it cannot be read."""
+        if kind == m.DATA:
+            return self._answer(*m.decode_data(body), now)
+        if kind == m.NO_DATA:
+            return self._answer(Reader(body).uint("request id"), None, now)
+        if kind == m.SYNC:
+            return self._take_sync(m.decode_sync(body))
+        if kind == m.RANGE:
+            return self._take_range(*m.decode_range(body))
+        if kind == m.BITFIELD:
+            start, bits = m.decode_bitfield(body)
+            self.has.replace(start, bits)
+            return Changed(start)
+        return None  # a message of another version
+
+    def _answer(self, number: int, proof: Proof | None, now: float) -> Answered | None:
+        request = self.asked.pop(number, None)
+        self._heard = now
+        if request is None or not self.asking:
+            return None  # the request was taken back
+        return Answered(number, request, proof)
+
+    def _take_range(self, start: int, length: int, drop: bool) -> Changed | None:
+        end = min(start + length, MAX_UINT)
+        if drop:
+            self.has.remove(start, end)
+            return None
+        fresh = self.has.gap(start)
+        if fresh >= end:
+            return None
+        self.has.add(fresh, end)
+        return Changed(fresh)
+
+    def _take_sync(self, sync: m.Sync) -> Changed:
+        forked = self.synced and sync.fork != self.remote.fork
+        if forked:
+            self.has = Intervals()
+            self._wanted.clear()
+        self.remote, self.synced = sync, True
+        self._sync()
+        if forked and sync.fork == self._core.fork:
+            # while it had blocks of the other fork it may have ignored what we said of ours
+            self._tell_all()
+        return Changed(0 if forked else None)
+
+    # ---- asking
+
+    def start_asking(self, now: float) -> None:
+        """Be asked from here on: a peer that does not tell its length in time is given up."""
+        self.asking = True
+        if not self.synced and self.deadline is None:
+            self.deadline = now + OPEN_SECONDS
+        self._sync()
+
+    def stop_asking(self) -> None:
+        """Take back what was asked, and ask no more."""
+        for number in list(self.asked):
+            self.cancel(number)
+        self.asking = False
+        self._sync()
+
+    def want(self, block: int) -> None:
+        """Ask which blocks around `block` the peer has, once for each window of WANT_BLOCKS."""
+        window = block // WANT_BLOCKS
+        if window not in self._wanted:
+            self._wanted.add(window)
+            self._send(m.WANT, m.encode_want(window * WANT_BLOCKS, WANT_BLOCKS))
+
+    def ask(self, request: Request, fork: int, now: float) -> int:
+        """Send a request and return its number."""
+        number, self._next_number = self._next_number, self._next_number + 1
+        if not self.asked:
+            self._heard = now
+        self.asked[number] = request
+        self._send(m.REQUEST, m.encode_request(number, fork, request))
+        if self.deadline is None:
+            self.deadline = now + ANSWER_SECONDS
+        return number
+
+    def cancel(self, number: int) -> None:
+        """Take a request back; an answer that is on its way is dropped."""
+        if self.asked.pop(number, None) is not None:
+            self._send(m.CANCEL, encode_uint(number))
+
+    def expire(self, now: float, reading_since: float | None) -> Silence | None:
+        """Look at `deadline` whether the peer is silent for too long; sets the next deadline.
+
+        `reading_since`: since when the connection is read without a pause. None while it is not: what the peer says then
+        waits behind another channel, whose reader takes its time, and the silence is not the peer's.
+        """
+        self.deadline = None
+        if self.closed or not self.asking:
+            return None
+        if reading_since is None:
+            self.deadline = now + OPEN_SECONDS
+            return None
+        silent = now - max(self._heard, reading_since)
+        if not self.synced:
+            if silent >= OPEN_SECONDS:
+                # other peers may have the core: they must not wait for this one
+                return Silence(f"the peer did not tell its length within {OPEN_SECONDS:.0f} s", fatal=False)
+            self.deadline = now + OPEN_SECONDS - silent  # reading went on a moment ago
+        elif self.asked:
+            if silent >= ANSWER_SECONDS:
+                return Silence(f"no answer to {len(self.asked)} requests within {ANSWER_SECONDS:.0f} s", fatal=True)
+            self.deadline = now + ANSWER_SECONDS - silent
+        return None

@@ -1,0 +1,316 @@
+"""Whom to ask for what: a core's head and blocks from any number of peers, without input or output.
+
+Its shell attaches peers, passes on what they say (`peer.py`), calls `pump` after each change, and stores what `answered`
+returns. Every block is asked of one peer at a time, at most WINDOW_BLOCKS of each peer, lowest first; a block that one
+peer refuses or leaves unanswered is given back to the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ..codec import MAX_UINT
+from ..heads import Appended, Available, Change, Truncated
+from ..tree.proof import BlockRequest, Proof, ProofError, Request, UpgradeRequest
+from . import messages as m
+from .peer import Answered, PeerState
+
+WINDOW_BLOCKS = 64
+MAX_DENIED = 32
+"""Lengths in a row that a peer may announce and then not show."""
+
+
+class CoreBlocks(Protocol):
+    """The part of a core that decides what is to be asked."""
+
+    @property
+    def fork(self) -> int:
+        """Its fork."""
+        ...
+
+    @property
+    def length(self) -> int:
+        """Its length in blocks."""
+        ...
+
+    @property
+    def writable(self) -> bool:
+        """Whether it is ours to append to: nobody else has a longer one."""
+        ...
+
+    @property
+    def knows_signers(self) -> bool:
+        """Whether the key or the manifest says who signs."""
+        ...
+
+    def has(self, index: int) -> bool:
+        """Return whether the block is here."""
+        ...
+
+    def missing_nodes(self, index: int) -> int:
+        """Return how many tree nodes above the node `index` are missing."""
+        ...
+
+    def ranges(self, start: int = 0, end: int | None = None) -> list[tuple[int, int]]:
+        """Return the runs of blocks that are here in [start, end)."""
+        ...
+
+
+@dataclass(eq=False, slots=True)
+class Download:
+    """Blocks [start, end) that somebody waits for."""
+
+    start: int
+    end: int
+    left: int
+    at: dict[PeerState, int] = field(default_factory=dict)
+    """Below that block nothing is left to ask of the peer."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpgradeAnswer:
+    """A longer head, to be stored: `request` was sent for fork `fork`."""
+
+    request: UpgradeRequest
+    fork: int
+    proof: Proof
+
+
+@dataclass(frozen=True, slots=True)
+class BlockAnswer:
+    """A block, to be stored."""
+
+    index: int
+    proof: Proof
+
+
+class Scheduler:
+    """One core's peers, downloads and requests under way."""
+
+    def __init__(self, core: CoreBlocks, live: bool = False) -> None:
+        """`live`: get every block as the core grows."""
+        self._core = core
+        self.peers: dict[PeerState, None] = {}
+        self.downloads = [Download(0, MAX_UINT, MAX_UINT)] if live else []
+        self.blocks: dict[int, tuple[PeerState, int]] = {}
+        """The peer and the number of the request of each block that is under way."""
+        self._upgrade: tuple[PeerState, int, m.Sync] | None = None
+        self._refused: dict[PeerState, set[int]] = {}
+        self._not_shown: dict[PeerState, m.Sync] = {}
+        self._denied: dict[PeerState, int] = {}
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way."""
+        return not self.blocks and self._upgrade is None
+
+    # ---- peers
+
+    def attach(self, peer: PeerState, now: float) -> None:
+        """Ask this peer, too."""
+        self.peers[peer] = None
+        self._refused[peer] = set()
+        peer.start_asking(now)
+
+    def changed(self, peer: PeerState, block: int | None) -> None:
+        """Look again at the peer's blocks from `block` on; None: at its head."""
+        if block is None:
+            return
+        self._refused[peer] = {one for one in self._refused[peer] if one < block}
+        for wanted in self.downloads:
+            if peer in wanted.at:
+                wanted.at[peer] = max(wanted.start, min(wanted.at[peer], block))
+
+    def left(self, peer: PeerState) -> None:
+        """Forget a peer that is gone; what was asked of it goes to the others."""
+        self.peers.pop(peer, None)
+        self._refused.pop(peer, None)
+        self._not_shown.pop(peer, None)
+        self._denied.pop(peer, None)
+        if self._upgrade is not None and self._upgrade[0] is peer:
+            self._upgrade = None
+        for block in [block for block, (owner, _) in self.blocks.items() if owner is peer]:
+            self.give_back(block)
+        for wanted in self.downloads:
+            wanted.at.pop(peer, None)
+
+    def close(self) -> None:
+        """Take back all requests."""
+        for peer in self.peers:
+            peer.stop_asking()
+        self.peers.clear()
+        self.blocks.clear()
+
+    # ---- what is wanted
+
+    def want(self, start: int, end: int) -> Download:
+        """Want blocks [start, end), until `unwant`."""
+        wanted = Download(start, end, self._missing(start, end))
+        self.downloads.append(wanted)
+        return wanted
+
+    def unwant(self, wanted: Download) -> None:
+        """Want them no more."""
+        self.downloads.remove(wanted)
+
+    def _missing(self, start: int, end: int) -> int:
+        return end - start - sum(b - a for a, b in self._core.ranges(start, end))
+
+    def hopeless(self, wanted: Download) -> list[int]:
+        """Return the blocks that every peer has refused: none of them will be asked again."""
+        refused = set.intersection(*self._refused.values()) if self._refused else set()
+        return sorted(block for block in refused if wanted.start <= block < wanted.end and not self._core.has(block))
+
+    def up_to_date(self) -> bool:
+        """Return whether some peer told its head, and the core is as long as every peer's."""
+        return any(peer.synced for peer in self.peers) and all(
+            peer.synced and not self._is_ahead(peer) for peer in self.peers
+        )
+
+    def core_changed(self, change: Change) -> bool:
+        """Take a change of the core. Return True if blocks went, so that `pump` has more to ask."""
+        for wanted in self.downloads:
+            if isinstance(change, Available):
+                wanted.left -= max(0, min(change.end, wanted.end) - max(change.start, wanted.start))
+            elif not isinstance(change, Appended):
+                wanted.at.clear()
+                wanted.left = self._missing(wanted.start, min(wanted.end, max(self._core.length, wanted.start)))
+        if isinstance(change, Truncated):
+            self.blocks.clear()  # what is under way belongs to another tree
+        return bool(self.downloads) and not isinstance(change, Available | Appended)
+
+    # ---- answers
+
+    def answered(self, peer: PeerState, answer: Answered) -> UpgradeAnswer | BlockAnswer | None:
+        """Take an answer. Return what is to be stored. Raises ProofError if it is not what was asked for."""
+        request = answer.request
+        if self._upgrade is not None and self._upgrade[:2] == (peer, answer.number):
+            _, _, state = self._upgrade
+            self._upgrade = None
+            if answer.proof is None or _is_bare(answer.proof):
+                self._deny(peer, state)
+                return None
+            assert request.upgrade is not None
+            return _check_upgrade(UpgradeAnswer(request.upgrade, state.fork, answer.proof))
+        if request.block is None or self.blocks.get(request.block.index) != (peer, answer.number):
+            return None
+        index = request.block.index
+        del self.blocks[index]
+        if answer.proof is None:
+            self._refused[peer].add(index)
+            self.give_back(index)
+            return None
+        found = answer.proof
+        if found.block is None or found.block.index != index or found.upgrade or _has_unasked(found):
+            raise ProofError(f"block {index} was asked for, the answer has another")
+        return BlockAnswer(index, found)
+
+    def _deny(self, peer: PeerState, state: m.Sync) -> None:
+        """Count a head that was announced and not shown: a peer could announce longer ones for ever."""
+        self._not_shown[peer] = state
+        self._denied[peer] = self._denied.get(peer, 0) + 1
+        if self._denied[peer] > MAX_DENIED:
+            raise ProofError(f"the peer announced {MAX_DENIED} lengths in a row that it does not show")
+
+    def shown(self, peer: PeerState) -> None:
+        """Note that the peer's head was stored."""
+        self._denied.pop(peer, None)
+
+    def give_back(self, block: int) -> None:
+        """Let a block be asked again, of any peer that did not refuse it."""
+        self.blocks.pop(block, None)
+        for wanted in self.downloads:
+            for peer, at in wanted.at.items():
+                wanted.at[peer] = max(wanted.start, min(at, block))
+
+    # ---- asking
+
+    def pump(self, now: float) -> None:
+        """Ask every peer for whatever it may be asked for now; the requests lie in the peers' outboxes."""
+        for peer in self.peers:
+            if peer.opened and peer.synced and not peer.closed:
+                self._ask_upgrade(peer, now)
+                self._ask_blocks(peer, now)
+
+    def _is_ahead(self, peer: PeerState) -> bool:
+        core, remote = self._core, peer.remote
+        if remote.length == 0 or self._not_shown.get(peer) == remote:
+            return False
+        if remote.fork > core.fork:
+            return True  # npm peers do not announce CAN_UPGRADE to a peer that is at another fork
+        if not remote.flags & m.CAN_UPGRADE:
+            return False
+        return core.length == 0 or (remote.fork == core.fork and remote.length > core.length)
+
+    def _ask_upgrade(self, peer: PeerState, now: float) -> None:
+        core, remote = self._core, peer.remote
+        if self._upgrade is not None or core.writable or not self._is_ahead(peer):
+            return
+        start = core.length if remote.fork == core.fork else 0
+        manifest = not core.knows_signers and bool(remote.flags & m.HAS_MANIFEST)
+        request = Request(upgrade=UpgradeRequest(start, remote.length - start), manifest=manifest)
+        self._upgrade = (peer, peer.ask(request, remote.fork, now), remote)
+
+    def _ask_blocks(self, peer: PeerState, now: float) -> None:
+        if peer.remote.fork != self._core.fork or not peer.writable:
+            return
+        for wanted in self.downloads:
+            while len(peer.asked) < WINDOW_BLOCKS:
+                block = self._next(peer, wanted)
+                if block is None:
+                    break
+                request = Request(block=BlockRequest(block, self._core.missing_nodes(2 * block)))
+                self.blocks[block] = (peer, peer.ask(request, self._core.fork, now))
+
+    def _next(self, peer: PeerState, wanted: Download) -> int | None:
+        core, refused = self._core, self._refused[peer]
+        block = wanted.at.get(peer, wanted.start)
+        end = min(wanted.end, core.length)
+        found = None
+        while block < end:
+            known = peer.has.next(block)
+            if known is None or known >= end:
+                self._want(peer, block, end)
+                break
+            if known > block:
+                self._want(peer, block, known)  # it may have more there than it told
+            block = known
+            if core.has(block) or block in self.blocks or block in refused:
+                block += 1
+                continue
+            found = block
+            break
+        wanted.at[peer] = block if found is None else found + 1
+        return found
+
+    def _want(self, peer: PeerState, block: int, end: int) -> None:
+        while block < end and (self._core.has(block) or block in self.blocks):
+            block += 1
+        if block < end:
+            peer.want(block)
+
+
+def _check_upgrade(answer: UpgradeAnswer) -> UpgradeAnswer:
+    """Return the answer if it is of the kind asked for; its signature is checked when it is stored."""
+    upgrade, wanted = answer.proof.upgrade, answer.request
+    # the length may be another: npm peers show the prologue first, and what is beyond it as additional nodes
+    if (
+        upgrade is None
+        or upgrade.start != wanted.start
+        or answer.proof.fork != answer.fork
+        or answer.proof.block is not None
+        or _has_unasked(answer.proof)
+    ):
+        raise ProofError(f"an upgrade from {wanted.start} of fork {answer.fork} was asked for, the answer has another")
+    return answer
+
+
+def _is_bare(proof: Proof) -> bool:
+    """Return whether it shows nothing: npm peers send the manifest alone when they cannot show the head (any more)."""
+    return proof.upgrade is None and proof.block is None and not _has_unasked(proof)
+
+
+def _has_unasked(proof: Proof) -> bool:
+    """Return whether it holds what is never asked for here."""
+    return proof.hash is not None or proof.seek is not None
