@@ -149,8 +149,8 @@ async def test_what_a_sparse_core_of_npm_has(here: Here, node: NodePeer) -> None
         await replicator.download(0, 3)
         await replicator.download(60, 100)
         await replicator.download(101)
-        assert 3 not in peer.has
-        assert 100 not in peer.has
+        assert 3 not in peer.state.has
+        assert 100 not in peer.state.has
     assert core.ranges() == [(0, 3), (60, 100), (101, 137)]
 
 
