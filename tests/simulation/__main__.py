@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import subprocess
 import sys
@@ -11,9 +10,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import structlog
-
 from .life import Outcome, Settings, live
+from .mutations import MUTATIONS
 
 SEEDS = Path(__file__).with_name("seeds.txt")
 
@@ -26,13 +24,14 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--hours", type=float, default=0.25, help="of faults, by the virtual clock")
     parser.add_argument("--block-seconds", type=float, default=6.0)
     parser.add_argument("--quiet", action="store_true", help="no faults")
+    parser.add_argument("--mutation", choices=MUTATIONS, help="put a fault into the product")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="lives at the same time")
     parser.add_argument("--log", action="store_true", help="show the faults, and the peers' warnings")
     return parser.parse_args(arguments)
 
 
 def _settings(asked: argparse.Namespace) -> Settings:
-    return Settings(asked.first, asked.peers, asked.hours, asked.block_seconds, faults=not asked.quiet)
+    return Settings(asked.first, asked.peers, asked.hours, asked.block_seconds, not asked.quiet, asked.mutation)
 
 
 def _command(settings: Settings) -> list[str]:
@@ -41,16 +40,13 @@ def _command(settings: Settings) -> list[str]:
         *("--seeds", "1", "--first", str(settings.seed), "--peers", str(settings.peers)),
         *("--hours", f"{settings.hours:g}", "--block-seconds", f"{settings.block_seconds:g}"),
         *([] if settings.faults else ["--quiet"]),
+        *(["--mutation", settings.mutation] if settings.mutation else []),
     ]
 
 
 def _one(settings: Settings, log: bool) -> int:
     """Live one life in this process."""
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING if log else logging.CRITICAL),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-    outcome = live(settings)
+    outcome = live(settings, log)
     print("\n".join(_report(settings, outcome, log)))
     return 1 if outcome.failures else 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import tempfile
 import time
@@ -26,7 +27,9 @@ from .ends import check_copies
 from .faults import Faults
 from .ledger import Ledger
 from .loop import LIFE, Deadlock, Life, VirtualLoop
+from .mutations import MUTATIONS
 from .network import Network
+from .witness import Witness
 from .world import World, account_of
 
 UNIT = 10**12
@@ -35,6 +38,8 @@ TERMS = (10**10, 10**11, 10**10, 10**9)
 QUIET_BLOCKS = 420
 """Within so many blocks after the last fault every copy is active: a lease, its waits, and the encoding."""
 WATCHED_ERAS = 2
+GRACE_BLOCKS = 40
+"""After so many blocks without a fault nothing may fail any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ class Settings:
     hours: float = 0.25
     block_seconds: float = 6.0
     faults: bool = True
+    mutation: str | None = None
 
 
 @dataclass(slots=True)
@@ -91,17 +97,21 @@ def drawn_randomness(seed: int) -> Iterator[None]:
         secrets.token_bytes, secrets.token_hex, secrets.randbits = kept
 
 
-def live(settings: Settings) -> Outcome:
-    """Live one life."""
+def live(settings: Settings, show: bool = False) -> Outcome:
+    """Live one life; `show`: what peers warn of goes to standard error. Not to be called twice in a process."""
+    if settings.mutation is not None:
+        MUTATIONS[settings.mutation]()
     began = time.process_time()
     loop = VirtualLoop(settings.seed)
     asyncio.set_event_loop(loop)
     disks = Disks()
+    witness = Witness(loop, show)
+    witness.install()
     outcome = Outcome(settings.seed)
-    with tempfile.TemporaryDirectory(prefix="datdot-life-") as folder, drawn_randomness(settings.seed):
+    with tempfile.TemporaryDirectory(prefix="datdot-life-", dir=_memory()) as folder, drawn_randomness(settings.seed):
         disks.install()
         try:
-            loop.run_until_complete(_Story(settings, loop, disks, Path(folder), outcome).run())
+            loop.run_until_complete(_Story(settings, loop, disks, Path(folder), outcome, witness).run())
         except Deadlock as error:
             outcome.failures.append(str(error))
         finally:
@@ -109,6 +119,11 @@ def live(settings: Settings) -> Outcome:
     outcome.seconds = time.process_time() - began
     outcome.steps = loop.steps
     return outcome
+
+
+def _memory() -> str | None:
+    """A folder in memory, where there is one: what a loss of power takes is decided here, not by a real disk."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 def _kinds(peers: int) -> list[tuple[str, int]]:
@@ -119,7 +134,10 @@ def _kinds(peers: int) -> list[tuple[str, int]]:
 
 
 class _Story:
-    def __init__(self, settings: Settings, loop: VirtualLoop, disks: Disks, top: Path, outcome: Outcome) -> None:
+    def __init__(
+        self, settings: Settings, loop: VirtualLoop, disks: Disks, top: Path, outcome: Outcome, witness: Witness
+    ) -> None:
+        self.witness = witness
         self.settings, self.loop, self.outcome = settings, loop, outcome
         self.random = Random(f"{settings.seed} story")
         keys = {name: self._keys() for name in ("root", "sponsor-1", "sponsor-2")}
@@ -131,7 +149,9 @@ class _Story:
         network = Network(loop, settings.seed)
         chain = SimChain(settings.seed, settings.block_seconds, account_of(keys["root"]).public_key, money)
         config = RolesConfig(checkpoint_sectors=self.random.choice((16, 64, 1 << 18)))
-        self.world = World(settings.seed, loop, network, chain, disks, top, config, speed=1_400.0)
+        self.world = World(
+            settings.seed, loop, network, chain, disks, top, config, speed=self.random.choice((4.0, 20.0, 1_400.0))
+        )
         for name, kind in roles:
             self.world.add_peer(name, ("author", "sponsor") if kind == "author" else (kind,), keys[name])
         self.feeds: list[bytes] = []
@@ -247,6 +267,7 @@ class _Story:
     async def _observe(self) -> None:
         world = self.world
         quiet = world.chain.number
+        self.witness.quiet_from = self.loop.time() + GRACE_BLOCKS * world.chain.block_seconds
         link = Link(0.0)
         (world.top / "observer").mkdir()
         async with world.session(LIFE.get(), link, self.keys["root"], world.top / "observer") as session:
@@ -269,8 +290,8 @@ class _Story:
             active_at = world.chain.number
             while world.chain.number < active_at + WATCHED_ERAS * client.times.era and not world.failures:
                 await anext(blocks)
-            await self.ledger.read(client, world.chain, quiet + 40)
-            world.failures += self.ledger.failures
+            await self.ledger.read(client, world.chain, quiet + GRACE_BLOCKS)
+            world.failures += self.ledger.failures + self.witness.failed
             self.outcome.copies = active
             await check_copies(world, client, {key: self.store.get(key) for key in self.feeds})
 

@@ -1,0 +1,60 @@
+"""Faults that are put into the product on purpose, one by one: a life must find each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+from runtime_mock.model.datdot import retrieval
+from service.hypercore.net.replicator import Replicator
+from service.roles.hoster import sectors
+
+
+def forgotten_sync() -> None:
+    """A hoster acknowledges runs of sectors that it has not synced: a loss of power takes them."""
+    kept: dict[str, Any] = {name: getattr(os, name) for name in dir(os)}
+    write = sectors.SectorFile.write
+
+    def forgetful(self: sectors.SectorFile, first: int, data: bytes) -> None:
+        patched = SimpleNamespace(**{**kept, "fsync": lambda descriptor: None})
+        honest, sectors.os = sectors.os, patched  # type: ignore[attr-defined]
+        try:
+            write(self, first, data)
+        finally:
+            sectors.os = honest  # type: ignore[attr-defined]
+
+    sectors.SectorFile.write = forgetful  # type: ignore[method-assign]
+
+
+def paid_twice() -> None:
+    """The runtime pays each report of an attester twice; the sums agree."""
+    pay = retrieval.pay
+
+    def twice(*arguments: Any) -> int:
+        pay(*arguments)
+        return pay(*arguments)
+
+    retrieval.pay = twice  # type: ignore[attr-defined]
+
+
+def lost_wakeup() -> None:
+    """Every third time that a peer tells something new, the replicator's scheduler is not woken."""
+    changed = Replicator.changed
+    count = 0
+
+    def deaf(self: Replicator, peer: Any, block: int | None) -> None:
+        nonlocal count
+        count += 1
+        if count % 3:
+            changed(self, peer, block)
+
+    Replicator.changed = deaf  # type: ignore[method-assign]
+
+
+MUTATIONS: dict[str, Callable[[], None]] = {
+    "forgotten-sync": forgotten_sync,
+    "paid-twice": paid_twice,
+    "lost-wakeup": lost_wakeup,
+}
