@@ -1,12 +1,13 @@
 """A hypercore for Python: signed append-only feeds with Merkle proofs, compatible with npm hypercore 10 and 11."""
 
 from .codec import CodecError
-from .core import Core, CoreError
+from .core import Core
 from .corestore import Corestore
 from .crypto import CryptoError, KeyPair, Node, discovery_key, parse_key, to_z32
 from .heads import Appended, Available, BlockSource, Change, CoreHead, Dropped, Truncated
 from .manifest import Manifest, ManifestError, default_manifest
 from .store.storage import StorageError
+from .stored import CoreError
 from .tree.proof import (
     BlockProof,
     BlockRequest,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
-from .core import Core, CoreError
+from .core import Core
 from .crypto import KeyPair, blake2b, discovery_key, namespace
 from .manifest import default_manifest
 from .store.storage import CoreRecord, CoreStorage, StorageError
+from .stored import CoreError
 
 PRIMARY_KEY = "primary_key"
 FILE = "corestore.sqlite"

@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,6 +25,7 @@ from service.roles.common.registration import register
 from service.roles.common.terms import RolesConfig
 from service.roles.encoder.role import EncoderRole
 from service.roles.hoster.role import HosterRole
+from service.vault.keyfile import KeyFile
 
 from .journal import Journal
 from .settings import NodeError, NodeSettings, check_account, node_keys
@@ -78,49 +79,18 @@ async def run_node(
     config: RolesConfig | None = None,
     ports: Ports | None = None,
 ) -> None:
-    """Run until cancelled. Raises NodeError, KeyFileError, ChainError, OSError."""
+    """Run a node until cancelled. Raises NodeError, KeyFileError, ChainError, OSError."""
     settings.check()
-    ports = ports or Ports()
     make_directories(directory)
     keys, key_path = node_keys(directory, settings.key)
     check_account(directory, keys)
     peers = _parse_peers(settings.peers)
     async with AsyncExitStack() as stack:
-        genesis = None if settings.genesis is None else bytes.fromhex(settings.genesis)
-        rpc = ports.rpc(settings.chain, genesis)
-        client = await stack.enter_async_context(await ChainClient.connect(settings.chain, rpc=rpc))
-        store = Corestore(directory)
-        stack.callback(store.close)
-        database = Database(directory / ROLES_FILE)
-        stack.callback(database.close)
-        pool = await stack.enter_async_context(ports.codec())
-        follower = Follower(client)
-        signer = Signer(client, ports.account(keys), directory / SIGNER_FILE, follower)
-        stack.callback(signer.close)
-        held: list[RunningNode] = []
-        transport = TcpTransport(KeyPair(keys.swarm_seed), peers, lambda connection: held[0].accept(connection))
-        stack.push_async_callback(transport.close)
-        context = Context(
-            client,
-            signer,
-            keys,
-            follower,
-            transport,
-            store,
-            database,
-            pool,
-            directory,
-            config or RolesConfig(),
-            on_progress,
-        )
-        node = RunningNode(context, transport, FeedServer(store))
-        node.roles = [ON_CHAIN[name](context) for name in settings.roles if name in ON_CHAIN]
-        held.append(node)
+        base = _Base(directory, keys, config or RolesConfig(), on_progress, ports or Ports())
+        node = await _build(stack, base, settings, peers)
+        client, transport = node.context.client, node.transport
         address = await transport.listen(settings.host, settings.port)
-        kept = NodeSettings(
-            settings.chain, settings.roles, *address, settings.peers, settings.key, client.genesis.hex()
-        )
-        kept.save(directory)
+        replace(settings, host=address[0], port=address[1], genesis=client.genesis.hex()).save(directory)
         ready = {
             "role": ",".join(settings.roles),
             "account": keys.address,
@@ -132,6 +102,55 @@ async def run_node(
             "pid": os.getpid(),
         }
         await _work(node, lambda: on_ready(ready))
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """What a node is built on."""
+
+    directory: Path
+    keys: KeyFile
+    config: RolesConfig
+    on_progress: OnProgress
+    ports: Ports
+
+
+async def _build(
+    stack: AsyncExitStack, base: _Base, settings: NodeSettings, peers: Sequence[PeerAddress]
+) -> RunningNode:
+    """Open the parts of a node, each closed by the stack in the opposite order, and put them together."""
+    directory, keys, ports = base.directory, base.keys, base.ports
+    genesis = None if settings.genesis is None else bytes.fromhex(settings.genesis)
+    rpc = ports.rpc(settings.chain, genesis)
+    client = await stack.enter_async_context(await ChainClient.connect(settings.chain, rpc=rpc))
+    store = Corestore(directory)
+    stack.callback(store.close)
+    database = Database(directory / ROLES_FILE)
+    stack.callback(database.close)
+    pool = await stack.enter_async_context(ports.codec())
+    follower = Follower(client)
+    signer = Signer(client, ports.account(keys), directory / SIGNER_FILE, follower)
+    stack.callback(signer.close)
+    held: list[RunningNode] = []
+    transport = TcpTransport(KeyPair(keys.swarm_seed), peers, lambda connection: held[0].accept(connection))
+    stack.push_async_callback(transport.close)
+    context = Context(
+        client,
+        signer,
+        keys,
+        follower,
+        transport,
+        store,
+        database,
+        pool,
+        directory,
+        base.config,
+        base.on_progress,
+    )
+    node = RunningNode(context, transport, FeedServer(store))
+    node.roles = [ON_CHAIN[name](context) for name in settings.roles if name in ON_CHAIN]
+    held.append(node)
+    return node
 
 
 def _parse_peers(texts: Sequence[str]) -> list[PeerAddress]:

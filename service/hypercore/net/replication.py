@@ -9,9 +9,10 @@ from typing import Protocol
 import structlog
 
 from ..codec import CodecError, Reader, encode_uint
-from ..core import Core, CoreError
+from ..core import Core
 from ..crypto import capability, equal
 from ..heads import Change
+from ..stored import CoreError
 from ..tree.proof import ProofError
 from ..wire import messages as m
 from ..wire.errors import ConnectionClosed

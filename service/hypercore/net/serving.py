@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import structlog
 
-from ..core import Core, CoreError
+from ..core import Core
 from ..store.bitfield import PAGE_BITS
 from ..store.storage import StorageError
+from ..stored import CoreError
 from ..tree.proof import ProofError, Request
 from ..wire import messages as m
 from ..wire.peer import WANT_BLOCKS

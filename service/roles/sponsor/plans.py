@@ -12,7 +12,8 @@ from service.chain_client.errors import DispatchError
 from service.chain_client.pallet import calls
 from service.chain_client.pallet.events import PlanPublished
 from service.chain_client.pallet.types import OpenedNode, Plan, PlanState, Terms
-from service.hypercore.core import Core, CoreError
+from service.hypercore.core import Core
+from service.hypercore.stored import CoreError
 from service.units import EXISTENTIAL_DEPOSIT
 
 from .checks import (

@@ -1,0 +1,225 @@
+"""What a core is and has: its head, nodes and blocks as they are stored, and the proofs made of them."""
+
+from __future__ import annotations
+
+from .codec import CodecError
+from .crypto import PADDING, BlockCipher, KeyPair, Node, tree_hash
+from .heads import BlockSource, CoreHead
+from .manifest import Authority, Manifest, ManifestError
+from .store.bitfield import Bitfield
+from .store.nodes import Nodes
+from .store.storage import CoreRecord, CoreStorage, StorageError
+from .tree import flat, proving
+from .tree.proof import BlockProof, HashProof, Proof, ProofError, Request, SeekProof, UpgradeProof
+
+
+class CoreError(Exception):
+    """Something that this core cannot do; says why."""
+
+
+class StoredCore:
+    """The readable half of a `Core`."""
+
+    def __init__(self, storage: CoreStorage, record: CoreRecord) -> None:
+        self._storage, self._record = storage, record
+        self._pair = KeyPair(record.seed) if record.seed is not None else None
+        self.blocks: BlockSource | None = None
+        self._load()
+
+    def _load(self) -> None:
+        record = self._record
+        self._authority = self._known_authority(record.manifest)
+        self._bits = Bitfield(self._storage.pages(record.id))
+        self._nodes = Nodes(self._storage, record.id)
+        self._roots = [self._stored(index) for index in flat.full_roots(2 * record.length)]
+        self._cipher: BlockCipher | None = None
+        if record.encryption_key is not None:
+            compat = self._authority.compat if self._authority is not None else False
+            self._cipher = BlockCipher(record.key, record.encryption_key, compat)
+
+    def _known_authority(self, manifest: bytes | None) -> Authority | None:
+        if manifest is None:
+            return None
+        try:
+            return Authority.of(self._record.key, Manifest.decode(manifest))
+        except (ManifestError, CodecError) as error:
+            raise StorageError(f"the stored manifest of core {self.key.hex()} is damaged: {error}") from error
+
+    # ---- what it is
+
+    @property
+    def key(self) -> bytes:
+        """The core's key, 32 bytes."""
+        return self._record.key
+
+    @property
+    def discovery_key(self) -> bytes:
+        """The name under which it is looked for."""
+        return self._record.discovery_key
+
+    @property
+    def name(self) -> str | None:
+        """Its name in the corestore."""
+        return self._record.name
+
+    @property
+    def length(self) -> int:
+        """Blocks."""
+        return self._record.length
+
+    @property
+    def byte_length(self) -> int:
+        """Bytes of all blocks, as they were appended."""
+        total = sum(root.size for root in self._roots)
+        return total - self.padding * self.length
+
+    @property
+    def padding(self) -> int:
+        """Bytes in front of each block (8 when it is encrypted)."""
+        return 0 if self._cipher is None else PADDING
+
+    @property
+    def fork(self) -> int:
+        """How often it was truncated."""
+        return self._record.fork
+
+    @property
+    def writable(self) -> bool:
+        """Whether the secret key is here."""
+        return self._pair is not None
+
+    @property
+    def contiguous_length(self) -> int:
+        """Blocks that are here without a gap from block 0."""
+        return min(self._bits.contiguous, self.length)
+
+    @property
+    def manifest(self) -> bytes | None:
+        """The manifest that peers need (None: compat, or not known yet)."""
+        return None if self._authority is None or self._authority.compat else self._authority.manifest.encode()
+
+    @property
+    def knows_signers(self) -> bool:
+        """Whether it is known who signs."""
+        return self._authority is not None
+
+    def roots(self, length: int | None = None) -> tuple[Node, ...]:
+        """The roots of the tree, or of an earlier ``length``. Raises :class:`CoreError` when they are not known here."""
+        if length is None or length == self.length:
+            return tuple(self._roots)
+        if not 0 <= length <= self.length:
+            raise CoreError(f"length {length} of a core of {self.length} blocks")
+        return tuple(self._stored(index) for index in flat.full_roots(2 * length))
+
+    def tree_hash(self, length: int | None = None) -> bytes:
+        """The tree hash, or that of an earlier ``length``."""
+        return tree_hash(self.roots(length))
+
+    def head(self) -> CoreHead:
+        """The signed head. Raises :class:`CoreError` for an empty core."""
+        if self.length == 0 or self._authority is None:
+            raise CoreError("an empty core has no signed head")
+        container = self._record.signature
+        try:
+            raw = self._authority.raw_signature(container)
+        except ManifestError as error:
+            raise CoreError(f"the head of {self.key.hex()} is not signed by one signer: {error}") from error
+        return CoreHead(self.key, self.manifest, self.fork, self.length, tuple(self._roots), container, raw)
+
+    def head_is_signed(self) -> bool:
+        """Check the stored signature of the head anew."""
+        authority, record = self._authority, self._record
+        return authority is not None and authority.verify(self._roots, self.length, self.fork, record.signature)
+
+    def has(self, index: int) -> bool:
+        """Whether a block is here."""
+        return index < self.length and self._bits.get(index)
+
+    def ranges(self, start: int = 0, end: int | None = None) -> list[tuple[int, int]]:
+        """Runs of blocks that are here, as [start, end)."""
+        return list(self._bits.ranges(start, self.length if end is None else min(end, self.length)))
+
+    def page(self, number: int) -> bytes | None:
+        """A page of the bitfield (32,768 blocks)."""
+        return self._bits.page(number)
+
+    def node(self, index: int) -> Node | None:
+        """A tree node, if it is known here."""
+        return self._nodes.get(index)
+
+    def block_over(self, limit: int, start: int, end: int) -> tuple[int, int] | None:
+        """(index, bytes) of a block of [start, end) with more than ``limit`` bytes, as far as sizes are known here."""
+        leaf = self._nodes.larger_leaf(start, end, limit)
+        return None if leaf is None else (leaf.index // 2, leaf.size)
+
+    def _stored(self, index: int) -> Node:
+        node = self.node(index)
+        if node is None:
+            raise CoreError(f"tree node {index} is not here")
+        return node
+
+    def _node_to_prove(self, index: int) -> Node:
+        node = self.node(index)
+        if node is None:
+            raise ProofError(f"tree node {index} is not here")
+        return node
+
+    def byte_range(self, block: int, length: int | None = None) -> tuple[int, int]:
+        """(offset, size) of a block by its own path in the tree. Raises :class:`CoreError` when the path is not here."""
+        length = self.length if length is None else length
+        if not 0 <= block < length:
+            raise CoreError(f"block {block} of a core of {length} blocks")
+        try:
+            start = proving.byte_offset(self._node_to_prove, 2 * block, 2 * length)
+        except ProofError as error:
+            raise CoreError(str(error)) from error
+        return start, self._stored(2 * block).size
+
+    # ---- reading
+
+    def raw(self, index: int) -> bytes | None:
+        """A block as it is in the tree; None when it is not here."""
+        if not self.has(index):
+            return None
+        data = self.blocks.get(index) if self.blocks is not None else None
+        return data if data is not None else self._storage.block(self._record.id, index)
+
+    def get(self, index: int) -> bytes | None:
+        """A block as it was appended; None when it is not here."""
+        data = self.raw(index)
+        return data if data is None or self._cipher is None else self._cipher.decrypt(index, data)
+
+    # ---- proving
+
+    def missing_nodes(self, index: int) -> int:
+        """How many levels above tree node ``index`` a proof must climb to reach a node that is known here."""
+        head = 2 * self.length
+        it = flat.Iterator(index)
+        if it.index + (it.factor >> 1) - 1 >= head:
+            return 0
+        count = 0
+        while not it.contains(head) and not self._nodes.has(it.index):
+            count += 1
+            it.parent()
+        return count
+
+    def prove(self, request: Request) -> Proof:
+        """Answer a peer's request. Raises :class:`ProofError` when it cannot be."""
+        wanted = request.block
+        value = self.raw(wanted.index) if wanted is not None else None
+        if wanted is not None and value is None:
+            raise ProofError(f"block {wanted.index} is not here")
+        if request.upgrade is not None and self.length == 0:
+            raise ProofError("an empty core has no upgrade")
+        paths = proving.prove(self._node_to_prove, self.length, request)
+        block = BlockProof(wanted.index, value or b"", paths.node or ()) if wanted is not None else None
+        node = HashProof(request.hash.index, paths.node or ()) if request.hash is not None and wanted is None else None
+        seek = None
+        if request.seek is not None and paths.seek is not None:
+            seek = SeekProof(request.seek.bytes, paths.seek)
+        upgrade = None
+        if request.upgrade is not None:
+            start, length = request.upgrade.start, request.upgrade.length
+            upgrade = UpgradeProof(start, length, paths.upgrade or (), paths.additional, self._record.signature)
+        manifest = self.manifest if request.manifest else None
+        return Proof(self.fork, block, node, seek, upgrade, manifest)
