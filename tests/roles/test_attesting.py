@@ -197,7 +197,7 @@ async def test_what_does_not_fit_the_chain_is_no_answer(net: Net) -> None:
                 (replace(target, head=replace(target.head, tree_hash=digest("head"))), "the plan's is"),
                 (replace(target, hoster=digest("nobody")), "no address is known"),
                 (replace(target, genesis=digest("chain")), "probe of copy"),
-                (replace(target, segment=77), "segment 77 is not here"),
+                (replace(target, segment=77), "segment 77 is not stored here"),
             ):
                 with pytest.raises(ProbeFailed, match=reason):
                     await probe(transport, wrong, 3_000)

@@ -69,7 +69,7 @@ def test_an_anchor_in_use_is_followed_by_a_new_one(tmp_path: Path, database: Dat
 def test_missing_and_damaged_secrets_are_named(tmp_path: Path, database: Database) -> None:
     links = store(tmp_path, database)
     anchor = links.unused(None)
-    with pytest.raises(LinksMissing, match="not on this disk"):
+    with pytest.raises(LinksMissing, match="no secret for anchor"):
         links.link(offer(digest("other")), 6)
     with pytest.raises(LinksMissing, match="does not belong"):
         links.link(offer(anchor, link=digest("another chain's")), 6)

@@ -135,7 +135,7 @@ async def test_any_stranger_is_shown_a_sector_and_told_why_not() -> None:
             for sector in (0, 9):
                 opening = await ask_sector(connection, GENESIS, m.Ask(1, 5, sector))
                 assert opening == Opening(sector, bytes([sector]) * 256, (digest(sector),))
-            with pytest.raises(m.ProbeRefused, match="sector 10 of segment 5 is not here") as gone:
+            with pytest.raises(m.ProbeRefused, match="sector 10 of segment 5 is not stored here") as gone:
                 await ask_sector(connection, GENESIS, m.Ask(1, 5, 10))
             with pytest.raises(m.ProbeRefused, match="sector 4 of segment 5 cannot be opened") as damaged:
                 await ask_sector(connection, GENESIS, m.Ask(1, 5, 4))
@@ -151,10 +151,10 @@ async def test_the_rate_limit_names_itself_and_passes() -> None:
         connection = await transport.connect(key)
         for _ in range(m.BURST):
             await ask_sector(connection, GENESIS, m.Ask(1, 5, 0))
-        with pytest.raises(m.ProbeRefused, match="copy 1 are asked for too often"):
+        with pytest.raises(m.ProbeRefused, match="too many probes of copy 1"):
             await ask_sector(connection, GENESIS, m.Ask(1, 5, 0))
         for copy in range(2, 20):  # a segment of copy 1 under other names: neither a rate nor a count of its own
-            with pytest.raises(m.ProbeRefused, match="sector 0 of segment 5 is not here"):
+            with pytest.raises(m.ProbeRefused, match="sector 0 of segment 5 is not stored here"):
                 await ask_sector(connection, GENESIS, m.Ask(copy, 5, 0))
         assert hosts.service is not None
         assert list(hosts.service._rate._level) == [1]
@@ -192,8 +192,8 @@ async def test_another_version_chain_or_id_gets_no_channel() -> None:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (m.encode(m.Answer(m.Ask(1, 5, 8), OPENING)), "something else"),
-        (m.encode(m.Ask(1, 5, 0)), "something else"),
+        (m.encode(m.Answer(m.Ask(1, 5, 8), OPENING)), "something other"),
+        (m.encode(m.Ask(1, 5, 0)), "something other"),
         ((9, b""), "unknown message type 9"),
         (None, "closed"),
     ],

@@ -58,7 +58,7 @@ def test_few_blocks_bring_all_nodes() -> None:
     from service.hypercore.tree.proof import BlockRequest, Request, UpgradeRequest
 
     replica.apply(core.prove(Request(upgrade=UpgradeRequest(0, core.length), manifest=True)))
-    with pytest.raises(pub.BadRanges, match="not known here"):
+    with pytest.raises(pub.BadRanges, match="or one of its children is missing"):
         pub.open_nodes(replica, ranges)
     blocks = pub.blocks_to_open(core.length, ranges)
     assert len(blocks) <= 2

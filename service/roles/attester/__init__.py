@@ -1,1 +1,1 @@
-"""The attester: fetches like a reader, commits to what it measured, and reveals it."""
+"""The attester: it fetches like a reader, commits to what it measured, and reveals it later."""

@@ -1,4 +1,4 @@
-"""Where an attester sits: the committees of an era as the chain draws them, and the sector that a probe means."""
+"""Chain reads for an attester: the committees of an era, as the chain draws them, and the sector behind each probe."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .rules import committee, seat_slots
 
 
 class TargetMissing(Exception):
-    """The chain does not have (any more) what a probe needs; names it."""
+    """The chain no longer holds what a probe needs. The message names the missing item."""
 
 
 async def seated_copies(client: ChainClient, account: bytes, era: int, at: bytes) -> dict[int, Copy]:
-    """The copies under test in ``era`` on whose committee the account sits (pallet-spec/README.md section 10).
+    """Return the copies under test in `era` on whose committee the account sits (pallet-spec/README.md section 10).
 
-    ``at`` is a block of that era.
+    `at` is the hash of a block of that era.
     """
     storage, times = client.storage, client.times
     info, before = await storage.era(era, at), await storage.era(era - 1, at) if era else None
@@ -47,12 +47,16 @@ async def seated_copies(client: ChainClient, account: bytes, era: int, at: bytes
 
 
 async def read_target(client: ChainClient, number: int, sector: int, at: bytes) -> Target:
-    """What a probe of a copy's sector needs, counted over its segments in order. Raises TargetMissing."""
+    """Read what a probe of a copy's sector needs.
+
+    `sector` counts over the copy's segments in order. Raises TargetMissing if the chain no longer holds the copy or the
+    sector.
+    """
     storage = client.storage
     copy = await storage.copy(number, at)
     plan: Plan | None = None if copy is None else await storage.plan(copy.plan, at)
     if copy is None or plan is None:
-        raise TargetMissing(f"copy {number} is not on the chain any more")
+        raise TargetMissing(f"copy {number} is no longer on the chain")
     index = sector
     for part in copy.segments:
         if index < part.sectors:
@@ -63,7 +67,7 @@ async def read_target(client: ChainClient, number: int, sector: int, at: bytes) 
     segment, modulus = await storage.segment(part.segment, at), await storage.modulus(part.segment, at)
     hoster = await storage.peer(copy.hoster, at)
     if segment is None or segment.salt is None or modulus is None or hoster is None:
-        raise TargetMissing(f"segment {part.segment} of copy {number} is not on the chain any more")
+        raise TargetMissing(f"segment {part.segment} of copy {number} is no longer on the chain")
     ctx = derive_ctx(
         contract_id=contract_id(client.genesis, number),
         encoder=segment.encoder,

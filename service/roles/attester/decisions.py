@@ -1,6 +1,6 @@
-"""The attester as a pure machine: which probes are due, and when to commit, reveal and settle what they showed.
+"""The attester as a pure machine: which probes are due, and when to commit, reveal and settle their results.
 
-seat of (era r, copy):  Probe j at its block of r, again until the commit ─ Commit in [ProbeBlocks, Era) of r
+seat of (era r, copy):  Probe j at its block of r, repeated until the commit ─ Commit in [ProbeBlocks, Era) of r
                         ─ Reveal in [RevealFrom, SettleFrom) after the start of r + 1 ─ Settle from SettleFrom on, by anyone
 """
 
@@ -15,12 +15,14 @@ from ..common.terms import AttesterTerms
 from .rules import MAX_LINK_GAP, PROBES, probes
 
 ENOUGH = 3
+"""Answered probes (probe 0 among them) from which on a report says "served"."""
 SETTLE_STEP = 2
+"""Blocks between the turns of two ranks to settle the same verdict."""
 
 
 @dataclass(frozen=True, slots=True)
 class OwnSeat:
-    """A seat of ours in the era that runs: the copy and its sectors, and our link of that era."""
+    """A seat of ours in the current era: the copy, its number of sectors, and our link of that era."""
 
     copy: int
     sectors: int
@@ -29,8 +31,11 @@ class OwnSeat:
 
 @dataclass(frozen=True, slots=True)
 class AttesterFacts:
-    """All that a decision rests on, at one finalized block. `answered` are probes answered in full, `reported` the
-    (era, copy) whose report is fixed and durable, `retrievals` the chain's records of recent eras."""
+    """Everything a decision rests on, at one finalized block.
+
+    `answered` are the (era, copy, probe) answered in full, `reported` the (era, copy) whose report is fixed and
+    durable, `retrievals` the chain's records of recent eras.
+    """
 
     now: int
     account: bytes
@@ -52,7 +57,7 @@ class AttesterFacts:
 
 @dataclass(frozen=True, slots=True)
 class OfferAttesting:
-    """Take slots; with `renew`, under a new anchor, as the links of the old one can be shown no more."""
+    """Take slots. With `renew`, offer a new anchor, because the links of the old one are used up or lost."""
 
     ask: int
     slots: int
@@ -61,7 +66,7 @@ class OfferAttesting:
 
 @dataclass(frozen=True, slots=True)
 class MakeProbe:
-    """Fetch as a reader from this sector of the copy, then ask for it as it is encoded."""
+    """Fetch blocks from this sector of the copy on, as a reader would, then ask for the encoded sector."""
 
     era: int
     copy: int
@@ -98,7 +103,7 @@ AttesterAction = OfferAttesting | MakeProbe | CommitReport | RevealReport | Sett
 
 
 def decide(facts: AttesterFacts) -> list[AttesterAction]:
-    """What an attester does now: what has a deadline first."""
+    """Return what an attester must do now, actions with a deadline first."""
     actions: list[AttesterAction] = []
     for (era, copy), record in sorted(facts.retrievals.items()):
         if record.settled:
@@ -140,7 +145,10 @@ def _rank(record: Retrieval, account: bytes) -> int:
 
 
 def settle_due(now: int, times: Times, era: int, copy: Copy | None, rank: int) -> bool:
-    """Whether to settle now; the later the rank, the later, so that not all pay for the same call."""
+    """Return whether to settle now.
+
+    Ranks take turns, SETTLE_STEP blocks apart, so that not every attester of the seat pays for the same call.
+    """
     start = (era + 1) * times.era
     first = start + times.settle_from + SETTLE_STEP * rank
     last = start + times.settle_to - 2
@@ -150,10 +158,10 @@ def settle_due(now: int, times: Times, era: int, copy: Copy | None, rank: int) -
 
 
 def commit_latest(times: Times, era: int, served: bool) -> int:
-    """The block from which an incomplete report is committed rather than tried further.
+    """Return the block from which an incomplete report is committed instead of being tried further.
 
-    One that says "served" already waits for its last probe until the middle of the window; one that would say "not served"
-    goes on trying for as long as the commit can still be in time.
+    A report that already says "served" waits for its last probe until the middle of the window. One that would say "not
+    served" keeps trying for as long as the commit can still be in time.
     """
     window = times.era - times.probe_blocks
     return (era + 1) * times.era - ((window + 1) // 2 if served else max(3, window // 3))

@@ -13,11 +13,11 @@ from .rules import CHAIN_LENGTH, LinkChain
 
 
 class LinksMissing(Exception):
-    """The secret of an anchor is not (rightly) on this disk; names the file."""
+    """The secret of an anchor is missing on this disk, or is the wrong one. The message names the file."""
 
 
 class LinkStore:
-    """Secrets lie in `DIR/keys/<anchor>.link`, mode 0600, durable before their anchor is offered."""
+    """The attester's secrets, in `DIR/keys/<anchor>.link` with mode 0600, durable before their anchor is offered."""
 
     def __init__(self, directory: Path, database: Database, genesis: bytes, account: bytes) -> None:
         self._keys, self._db = directory / "keys", database
@@ -30,7 +30,7 @@ class LinkStore:
         if found is None:
             row = self._db.row("SELECT secret_file FROM anchors WHERE anchor = ?", (anchor,))
             if row is None:
-                raise LinksMissing(f"the secret of anchor {anchor.hex()} is not on this disk")
+                raise LinksMissing(f"no secret for anchor {anchor.hex()} on this disk")
             path = self._keys / str(row[0])
             try:
                 secret = path.read_bytes()
@@ -44,12 +44,12 @@ class LinkStore:
         return found
 
     def newest(self) -> bytes | None:
-        """The anchor that was made last."""
+        """Return the anchor created last, or None if there is none."""
         row = self._db.row("SELECT anchor FROM anchors ORDER BY created DESC LIMIT 1")
         return None if row is None else bytes(row[0])
 
     def unused(self, offered: bytes | None) -> bytes:
-        """An anchor that is not the one on the chain: the newest, or a new one if that is in use (or there is none)."""
+        """Return an anchor other than the one on the chain: the newest if it is unused, otherwise a new one."""
         newest = self.newest()
         return newest if newest is not None and newest != offered else self._create()
 
@@ -64,9 +64,9 @@ class LinkStore:
         return chain.anchor
 
     def link(self, offer: Attester, era: int) -> bytes | None:
-        """The link of an era, as it follows from the last one shown; None past the chain's end.
+        """Return the link of an era, counted from the last one shown, or None past the end of the chain of links.
 
-        Raises LinksMissing when the secret is not here, or the chain's link is none of it.
+        Raises LinksMissing if the secret is not on this disk, or does not lead to the link shown on the chain.
         """
         chain = self._chain(offer.anchor)
         shown = self._ages[offer.anchor].get(offer.link)

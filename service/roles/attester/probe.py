@@ -1,4 +1,4 @@
-"""One probe of a hoster: reads of the feed as any reader does, then asks for the encoded sector, and checks both."""
+"""One probe of a hoster: read the feed as any reader does, ask for the encoded sector, and check both."""
 
 from __future__ import annotations
 
@@ -33,18 +33,23 @@ from service.protocols.probe.messages import Ask, ProbeRefused
 from ..common.feed_window import FeedUnreachable, require_head
 
 PROBE_SECONDS = 60.0
+"""Time limit of one probe: a hoster that stalls must not use up the attester's turn."""
 MAX_BLOCKS = 512
 """Blocks read in one probe, however small they are."""
 GUESSES = 6
+"""Interpolated guesses before the search for a byte falls back to halving, which bounds it for uneven blocks."""
 
 
 class ProbeFailed(Exception):
-    """A probe that was not answered in full, with the reason; the message names copy and sector."""
+    """A probe was not answered in full. The message names copy, segment, sector and reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A sector of an active copy, all values from the chain; `sector` counts in its segment, `first_byte` is the segment's."""
+    """A sector of an active copy, as the chain describes it.
+
+    `sector` counts from the start of its segment; `first_byte` is the segment's.
+    """
 
     genesis: bytes
     hoster: bytes
@@ -63,13 +68,13 @@ class Target:
 
     @property
     def offset(self) -> int:
-        """Where the sector's plaintext begins in the copy stream."""
+        """Offset of the sector's plaintext in the copy stream, in bytes."""
         return self.first_byte + self.sector * SECTOR
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A probe answered in full: the first block's latency, the throughput of all, and the sector as it is stored."""
+    """A probe answered in full: latency of the first block, throughput over all of them, and the stored sector."""
 
     latency_ms: int
     kib_per_s: int
@@ -77,7 +82,10 @@ class Measured:
 
 
 async def probe(transport: Transport, target: Target, probe_bytes: int) -> Measured:
-    """Probe a hoster over two connections under throw-away identities. Raises ProbeFailed."""
+    """Probe a hoster over two connections, each under a throw-away identity.
+
+    Raises ProbeFailed if any part of the answer is missing or wrong.
+    """
     try:
         async with asyncio.timeout(PROBE_SECONDS):
             reading = await _read(transport, target, probe_bytes)
@@ -91,7 +99,7 @@ async def probe(transport: Transport, target: Target, probe_bytes: int) -> Measu
         raise _failed(target, str(error)) from error
     plain = SectorDecoder(target.salt, target.modulus).decode(target.sector, opening.data)
     if plain != reading.plain.ljust(SECTOR, b"\0"):
-        raise _failed(target, "false encoding: the stored sector does not decode to the feed's bytes")
+        raise _failed(target, "false encoding: the stored sector does not decode to the bytes of the feed")
     return Measured(reading.latency_ms, reading.kib_per_s, opening)
 
 
@@ -133,7 +141,7 @@ async def _sector(transport: Transport, target: Target) -> Opening:
 
 
 class _Walk:
-    """Finds the block that holds the sector's first byte, and reads on from it."""
+    """A reader that finds the block holding the sector's first byte and reads on from there."""
 
     def __init__(self, core: Core, replicator: Replicator, target: Target) -> None:
         self._core, self._replicator, self._target = core, replicator, target
@@ -143,7 +151,7 @@ class _Walk:
         self._begun = asyncio.get_running_loop().time()
 
     async def read(self, probe_bytes: int) -> _Reading:
-        """The sector's plaintext (unpadded), and what reading up to ``probe_bytes`` from there took."""
+        """Return the sector's plaintext (unpadded) and the cost of reading up to `probe_bytes` from its start."""
         wanted = self._target.offset
         position = await self._find(wanted)
         end = min(wanted + probe_bytes, self._stream.total)
@@ -178,7 +186,7 @@ class _Walk:
     def _block(self, block: int) -> bytes:
         data = self._core.raw(block)
         if data is None:
-            raise FeedUnreachable(f"block {block} of feed {self._core.key.hex()} went as soon as it came")
+            raise FeedUnreachable(f"block {block} of feed {self._core.key.hex()} was dropped right after its download")
         if len(data) > MAX_BLOCK:
             raise StreamError(f"block {block} has {len(data)} bytes, over the limit of 1 MiB")
         return data
@@ -188,7 +196,7 @@ class _Walk:
         return block + 1 if number is None else self._stream.ranges[number].end
 
     async def _find(self, wanted: int) -> Position:
-        """The block that holds byte ``wanted`` of the stream: guessed by proportion, then by halves."""
+        """Find the block that holds byte `wanted` of the stream: first by interpolation, then by halving."""
         number = _range_at(self._stream, wanted)
         blocks = self._stream.ranges[number]
         low, high = blocks.start, blocks.end
@@ -210,25 +218,25 @@ class _Walk:
                 high, last = guess, start
             else:
                 low, first = guess + 1, start + size
-        raise StreamError(f"split sizes: no block of the feed holds byte {wanted} of the copy stream")
+        raise StreamError(f"inconsistent block sizes: no block of the feed holds byte {wanted} of the copy stream")
 
 
 def _range_at(stream: CopyStream, wanted: int) -> int:
     for number in range(len(stream.ranges)):
         if wanted < stream.end_of(number):
             return number
-    raise StreamError(f"byte {wanted} lies behind the copy stream of {stream.total} bytes")
+    raise StreamError(f"byte {wanted} is past the end of the copy stream of {stream.total} bytes")
 
 
 def lower_median(values: Sequence[int]) -> int:
-    """Element (m - 1) / 2 of the sorted values; 0 of none."""
+    """Return element (m - 1) / 2 of the m sorted values, or 0 if there are none."""
     return sorted(values)[(len(values) - 1) // 2] if values else 0
 
 
 async def ask_sector(connection: Connection, genesis: bytes, ask: m.Ask) -> Opening:
-    """Ask a hoster for one encoded sector and its path; whether they are right is the caller's to check.
+    """Ask a hoster for one encoded sector and its Merkle path. The caller must verify both.
 
-    Raises ProbeRefused when the peer does not speak the protocol, breaks it, or refuses; ConnectionClosed.
+    Raises ProbeRefused if the peer does not speak the protocol, breaks it or refuses, and ConnectionClosed.
     """
     channel = connection.open(m.PROTOCOL, None, m.encode_handshake(genesis))
     try:
@@ -242,5 +250,7 @@ async def ask_sector(connection: Connection, genesis: bytes, ask: m.Ask) -> Open
     if isinstance(answer, m.ProbeRefusal):
         raise m.ProbeRefused(f"{connection}: {answer.reason!r}")
     if not isinstance(answer, m.Answer) or answer.ask != ask:
-        raise m.ProbeRefused(f"{connection} answered something else than sector {ask.sector} of segment {ask.segment}")
+        raise m.ProbeRefused(
+            f"{connection} answered with something other than sector {ask.sector} of segment {ask.segment}"
+        )
     return answer.opening

@@ -1,7 +1,8 @@
-"""The attester: holds slots, probes the hosters of the copies that it is seated for, commits, reveals and settles.
+"""The attester's role: hold slots, probe the hosters of the copies it is seated for, commit, reveal and settle.
 
-Every step is durable before it is told: a link's secret before its anchor, an answered probe before it counts, a report with
-its salt before its hash. After kill -9 the same report is committed and revealed, never another one.
+Every step is durable before the chain hears of it: a link's secret before its anchor, an answered probe before it
+counts, a report with its salt before its hash. After kill -9 the same report is committed and revealed, never another
+one.
 """
 
 from __future__ import annotations
@@ -42,18 +43,21 @@ from .store import FixedReport, ReportStore
 log = structlog.get_logger(__name__)
 
 LEAST_LONGEST_WAIT = 4
+"""Lower bound, in blocks, of the longest wait between two tries."""
 TRIES = 64
-"""About so often is a probe that fails repeated, whatever an era's length."""
+"""Approximate number of times a failing probe is repeated, whatever the era's length."""
 PROBES_AT_ONCE = 32
+"""Limit on concurrent probes, which bounds sockets and memory."""
 ERAS_KEPT = 3
+"""Eras after which a report can no longer be settled and is forgotten."""
 
 
 class ReportLost(Exception):
-    """A commit of ours stands on the chain whose report is not on this disk."""
+    """A commit of ours is on the chain, but its report is not on this disk."""
 
 
 class AttesterRole:
-    """One attester; :meth:`run` until it is cancelled."""
+    """One attester. `run` it until it is cancelled."""
 
     def __init__(self, context: Context) -> None:
         client, account = context.client, context.signer.account
@@ -67,7 +71,7 @@ class AttesterRole:
         self._per_copy: dict[int, asyncio.Lock] = {}
 
     def attach(self, connection: Connection) -> None:
-        """An attester dials, under other names; nobody has anything to ask of it."""
+        """Do nothing: an attester only dials out, under throw-away identities."""
 
     # ---- the chain
 
@@ -107,14 +111,14 @@ class AttesterRole:
         )
 
     def _may_matter(self, now: int) -> bool:
-        """Nobody can have committed yet in the first blocks of an era."""
+        """Return whether commits can exist: there are none in the first blocks of an era, so reading them would be waste."""
         times = self._context.client.times
         return now % times.era >= times.probe_blocks - 1
 
     def _tidy(
         self, era: int, reported: frozenset[tuple[int, int]], retrievals: dict[tuple[int, int], Retrieval]
     ) -> None:
-        """Forget what is settled, what never reached the chain, and what nobody can settle any more."""
+        """Forget reports that are settled, never reached the chain, or can no longer be settled."""
         for number, copy in reported:
             record = retrievals.get((number, copy))
             if (record is None and number < era) or (record is not None and record.settled):
@@ -122,14 +126,14 @@ class AttesterRole:
         self._reports.forget_before(era - ERAS_KEPT)
 
     async def _own_seats(self, block: Block, era: int, offer: Attester | None) -> tuple[OwnSeat, ...]:
-        """Fixed for the whole era: looked up at its first block that we see."""
+        """Return our seats. They are fixed for the whole era, so only its first block that we see is read."""
         if self._seats[0] == era or offer is None:
             return self._seats[1] if self._seats[0] == era else ()
         found: tuple[OwnSeat, ...] = ()
         try:
             link = await asyncio.to_thread(self._links.link, offer, era)
         except LinksMissing as error:
-            log.error("no probes in this era", era=era, error=str(error))
+            log.error("cannot probe in this era", era=era, error=str(error))
             link = None
         if link is not None:
             copies = await seated_copies(self._context.client, self._context.signer.account, era, block.hash)
@@ -144,7 +148,7 @@ class AttesterRole:
         try:
             return offer is not None and self._links.link(offer, era + 1) is not None
         except LinksMissing as error:
-            log.error("the chain of links must be begun anew", error=str(error))
+            log.error("the chain of links cannot be continued; a new anchor will be offered", error=str(error))
             return False
 
     def _task(
@@ -180,7 +184,8 @@ class AttesterRole:
 
     async def _probe(self, action: MakeProbe, at: bytes) -> int | None:
         context = self._context
-        # one after another: a hoster that lets its probes hang costs the other copies nothing
+        # One probe per copy at a time, the copy's lock first: a hoster that lets its probes hang holds one place of the
+        # semaphore, not all of them.
         async with self._per_copy.setdefault(action.copy, asyncio.Lock()), self._probing:
             target = await read_target(context.client, action.copy, action.sector, at)
             try:
@@ -215,7 +220,7 @@ class AttesterRole:
             seat = await self._seat(era, copy)
             if seat is not None and seat.commit not in (None, commit):
                 raise ReportLost(
-                    f"era {era}, copy {copy}: the commit on the chain is not that of the report on this disk"
+                    f"era {era}, copy {copy}: the commit on the chain does not match the report on this disk"
                 )
             return seat is not None and seat.commit is not None
 
@@ -225,7 +230,7 @@ class AttesterRole:
         return block
 
     async def _leaf(self, era: int, copy: int, at: bytes) -> bytes:
-        """The leaf hash of the sector of probe 0; zeros when there is no answer to it."""
+        """Return the leaf hash of the sector of probe 0, or zeros if probe 0 was not answered."""
         first = await asyncio.to_thread(self._reports.probe, era, copy, 0)
         if first is None:
             return NO_LEAF
@@ -271,7 +276,7 @@ class AttesterRole:
         except DispatchError as error:
             if error.kind is not PalletError.ALREADY_SETTLED:
                 raise
-            log.info("settled by another", era=era, copy=copy)
+            log.info("already settled by another attester", era=era, copy=copy)
             return None
 
     def _tell(self, event: str, era: int, copy: int, **more: object) -> None:

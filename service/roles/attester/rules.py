@@ -10,9 +10,13 @@ from dataclasses import dataclass
 from service.chain_client.pallet.types import Slot
 
 CHAIN_LENGTH = 4096
+"""Links between a secret and its anchor, one for each era."""
 MAX_LINK_GAP = 64
+"""Eras after which the pallet no longer accepts a link computed from the last one shown."""
 PROBES = 4
+"""Probes of one seat in one era."""
 TAG_COMMITTEE = 5
+"""Domain tag of the draws for committees."""
 
 
 def _h(*parts: bytes) -> bytes:
@@ -20,27 +24,27 @@ def _h(*parts: bytes) -> bytes:
 
 
 def u128(digest: bytes) -> int:
-    """`U(h)`: bytes 0..16 of a hash as an unsigned little-endian integer."""
+    """Return `U(h)`: bytes 0..16 of a hash as an unsigned little-endian integer."""
     return int.from_bytes(digest[:16], "little")
 
 
 def draw(tag: int, seed: bytes, ids: bytes, ctr: int) -> int:
-    """`D(tag, ids, ctr)` with the given seed: a number below 2^128."""
+    """Return `D(tag, ids, ctr)` for the given seed: a number below 2^128."""
     return u128(_h(b"datdot/v1/draw\x00", bytes([tag]), seed, ids, struct.pack("<I", ctr)))
 
 
 def contract_id(genesis: bytes, copy: int) -> bytes:
-    """The 32 bytes that stand for a copy in its salts and trees (pallet-spec/README.md section 2)."""
+    """Return the 32 bytes that stand for a copy in its salts and trees (pallet-spec/README.md section 2)."""
     return _h(b"datdot/v1/copy\x00", genesis, struct.pack("<Q", copy))
 
 
 def next_link(genesis: bytes, account: bytes, link: bytes) -> bytes:
-    """The link that follows `link` on an attester's chain; the chain is revealed against this direction."""
+    """Return the link that follows `link` on an attester's chain. Links are revealed in the opposite direction."""
     return _h(b"datdot/v1/chain\x00", genesis, account, link)
 
 
 def links(genesis: bytes, account: bytes, secret: bytes) -> Iterator[bytes]:
-    """The chain from its secret on: `CHAIN_LENGTH` steps lead to the anchor, which is the last one yielded."""
+    """Yield the chain from its secret on. `CHAIN_LENGTH` steps lead to the anchor, which comes last."""
     link = secret
     yield link
     for _ in range(CHAIN_LENGTH):
@@ -49,7 +53,7 @@ def links(genesis: bytes, account: bytes, secret: bytes) -> Iterator[bytes]:
 
 
 class LinkChain:
-    """An attester's chain of 4,096 links, made from a secret of 32 bytes that never leaves its owner."""
+    """An attester's chain of 4,096 links, derived from a secret of 32 bytes that never leaves its owner."""
 
     def __init__(self, genesis: bytes, account: bytes, secret: bytes) -> None:
         if len(secret) != 32:
@@ -58,13 +62,13 @@ class LinkChain:
 
     @property
     def anchor(self) -> bytes:
-        """What stands on the chain from the era of joining on."""
+        """The last link, which is on the chain from the era of joining on."""
         return self._links[-1]
 
     def link(self, age: int) -> bytes:
-        """The link of the era `age` eras after joining (0 is the anchor itself).
+        """Return the link of the era `age` eras after joining; age 0 is the anchor itself.
 
-        Raises ValueError past the chain's end: a new anchor must be offered then.
+        Raises ValueError past the end of the chain, where a new anchor must be offered.
         """
         if not 0 <= age <= CHAIN_LENGTH:
             raise ValueError(f"link {age} is outside a chain of {CHAIN_LENGTH}")
@@ -81,14 +85,15 @@ class Probe:
 
 
 def probe_hash(link: bytes, copy: int, era: int, number: int) -> bytes:
-    """`q_j`, from which place and time of probe j follow."""
+    """Return `q_j`, the hash that fixes place and time of probe j."""
     return _h(b"datdot/v1/probe\x00", link, struct.pack("<QIB", copy, era, number))
 
 
 def probes(link: bytes, copy: int, era: int, sectors: int, probe_blocks: int) -> tuple[Probe, ...]:
-    """The four probes of (copy, era) for the holder of `link`; `sectors` are the copy's at the era's start.
+    """Return the four probes of (copy, era) for the holder of `link`.
 
-    Raises ValueError when the copy has no sectors or the era no probe blocks.
+    `sectors` is the copy's number of sectors at the era's start. Raises ValueError if there are no sectors or no probe
+    blocks.
     """
     if sectors < 1 or probe_blocks < 1:
         raise ValueError(f"a probe needs sectors and blocks, not {sectors} and {probe_blocks}")
@@ -101,14 +106,14 @@ def probes(link: bytes, copy: int, era: int, sectors: int, probe_blocks: int) ->
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What an attester says: served or not, latency in milliseconds, throughput in KiB per second."""
+    """What an attester reports: served or not, latency in milliseconds, throughput in KiB per second."""
 
     served: bool
     latency_ms: int
     kib_per_s: int
 
     def encode(self) -> bytes:
-        """`u8 served | u32 latency_ms | u32 kib_per_s`; figures past 32 bits count as the largest."""
+        """Encode as `u8 served | u32 latency_ms | u32 kib_per_s`. Figures past 32 bits count as the largest."""
         top = 2**32 - 1
         if not self.served:
             return bytes(9)
@@ -122,13 +127,13 @@ NO_LEAF = bytes(32)
 def commit_hash(
     genesis: bytes, account: bytes, era: int, copy: int, report: Measurement, link: bytes, leaf: bytes, salt: bytes
 ) -> bytes:
-    """What is put on the chain before the reveal; `leaf` is `NO_LEAF` when not served."""
+    """Return the hash that is put on the chain before the reveal. `leaf` is `NO_LEAF` if not served."""
     fields = struct.pack("<IQ", era, copy) + report.encode() + link + leaf + salt
     return _h(b"datdot/v1/commit\x00", genesis, account, fields)
 
 
 def seat_slots(seed: bytes, copy: int, era: int, seats: int, slots: int) -> list[int]:
-    """The slot numbers drawn for the seats of (copy, era): `seed` of Era(era), `slots` of Era(era - 1)."""
+    """Return the slot numbers drawn for the seats of (copy, era), given `seed` of Era(era) and `slots` of Era(era - 1)."""
     if slots < 1:
         return []
     ids = struct.pack("<QI", copy, era)
@@ -136,11 +141,11 @@ def seat_slots(seed: bytes, copy: int, era: int, seats: int, slots: int) -> list
 
 
 def committee(drawn: Sequence[Slot | None], era: int, start: int, barred: frozenset[bytes], price: int) -> list[Slot]:
-    """The drawn slots that sit for a copy in `era`, which began in block `start`, in seat order.
+    """Return, in seat order, the drawn slots that sit for a copy in `era`, which began in block `start`.
 
-    The rule is that of pallet-spec/README.md section 10. A seat stays empty that is a hole, was taken (or renewed) in
-    era - 1 or later, was given back before the era, repeats an account, belongs to a barred one (the copy's parties, the
-    sponsor), or asks more than the plan's price.
+    The rule is that of pallet-spec/README.md section 10. A seat stays empty if its slot is a hole, was taken (or
+    renewed) in era - 1 or later, was given back before the era, repeats an account, belongs to a barred account (the
+    copy's parties, the sponsor), or asks more than the plan's price.
     """
     seated: dict[bytes, Slot] = {}
     for slot in drawn:

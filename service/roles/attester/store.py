@@ -1,4 +1,4 @@
-"""An attester's durable memory: probes that were answered, and reports that are fixed before their hash is sent."""
+"""An attester's durable memory: answered probes, and reports that are fixed before their hash is sent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TOP = 2**32 - 1
 
 @dataclass(frozen=True, slots=True)
 class FixedReport:
-    """A report that can be changed no more: what is committed, and later revealed."""
+    """A report that can no longer change: it is committed first and revealed later."""
 
     report: Measurement
     link: bytes
@@ -33,15 +33,15 @@ class ReportStore:
         self._db = database
 
     def answered(self) -> frozenset[tuple[int, int, int]]:
-        """(era, copy, number) of the probes that were answered in full."""
+        """Return the (era, copy, number) of the probes answered in full."""
         return frozenset(self._db.rows("SELECT era, copy, number FROM probes"))
 
     def reported(self) -> frozenset[tuple[int, int]]:
-        """(era, copy) of the reports that are fixed."""
+        """Return the (era, copy) of the reports that are fixed."""
         return frozenset(self._db.rows("SELECT era, copy FROM reports"))
 
     def keep_probe(self, era: int, copy: int, number: int, segment: int, measured: Measured) -> None:
-        """Keep an answer; durable on return."""
+        """Keep an answered probe. It is durable on return."""
         opening = measured.opening
         self._db.execute(
             "INSERT OR REPLACE INTO probes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -52,7 +52,7 @@ class ReportStore:
         )
 
     def probe(self, era: int, copy: int, number: int) -> tuple[int, Opening] | None:
-        """Segment and opening of an answered probe."""
+        """Return segment and opening of an answered probe, or None."""
         row = self._db.row(
             "SELECT segment, sector, data, siblings FROM probes WHERE era = ? AND copy = ? AND number = ?",
             (era, copy, number),
@@ -60,7 +60,7 @@ class ReportStore:
         return None if row is None else (int(row[0]), _opening(row[1], row[2], row[3]))
 
     def report(self, era: int, copy: int) -> FixedReport | None:
-        """The report that was fixed, if one was."""
+        """Return the report that was fixed, or None."""
         row = self._db.row(
             "SELECT served, latency_ms, kib_per_s, link, salt, leaf, sector, data, siblings FROM reports"
             " WHERE era = ? AND copy = ?",
@@ -73,10 +73,11 @@ class ReportStore:
         return FixedReport(Measurement(bool(served), latency, rate), link, salt, leaf, opening)
 
     def fix(self, era: int, copy: int, link: bytes, leaf: bytes) -> FixedReport | None:
-        """Fix the report by what was answered so far; `leaf`: of the sector of probe 0. Durable; the first one stays.
+        """Fix the report from the probes answered so far, and return it.
 
-        None, and nothing is fixed, when probe 0 was answered since the caller found no leaf: the thread that keeps an answer
-        outlives its task. A report that says "served" without the leaf could not be revealed.
+        The report is durable; one that was fixed earlier is returned unchanged. `leaf` is the leaf hash of the sector
+        of probe 0. Returns None, and fixes nothing, if probe 0 was answered after the caller found no leaf: the thread
+        that keeps an answer outlives its task. A report that says "served" without the leaf could not be revealed.
         """
         with self._db.transaction() as db:
             known = self.report(era, copy)
@@ -103,7 +104,7 @@ class ReportStore:
             return fixed
 
     def _judge(self, era: int, copy: int) -> tuple[Measurement, Opening | None, int | None]:
-        """Served: probe 0 and two others were answered in full."""
+        """Judge by the answered probes. A copy counts as served if probe 0 and two others were answered in full."""
         rows = self._db.rows(
             "SELECT number, latency_ms, kib_per_s FROM probes WHERE era = ? AND copy = ? ORDER BY number", (era, copy)
         )
@@ -114,13 +115,13 @@ class ReportStore:
         return Measurement(True, latency, rate), first[1], first[0]
 
     def forget(self, era: int, copy: int) -> None:
-        """The challenge is over."""
+        """Delete the probes and the report of a challenge that is over."""
         with self._db.transaction() as db:
             db.execute("DELETE FROM probes WHERE era = ? AND copy = ?", (era, copy))
             db.execute("DELETE FROM reports WHERE era = ? AND copy = ?", (era, copy))
 
     def forget_before(self, era: int) -> None:
-        """So are all of earlier eras."""
+        """Delete the probes and reports of all eras before `era`."""
         with self._db.transaction() as db:
             db.execute("DELETE FROM probes WHERE era < ?", (era,))
             db.execute("DELETE FROM reports WHERE era < ?", (era,))

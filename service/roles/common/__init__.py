@@ -1,1 +1,1 @@
-"""What the long-lived roles share: context, database, runner, chain reads."""
+"""What the long-lived roles share: context, database, runner and chain reads."""

@@ -1,4 +1,4 @@
-"""What every long-lived role is given: the chain, the keys, the network, the disk and its terms; the node builds it."""
+"""The context of a role: chain, keys, network, disk and terms. The node builds it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ OnProgress = Callable[[dict[str, object]], None]
 
 
 def no_progress(event: dict[str, object]) -> None:
-    """Nobody listens."""
+    """Ignore a progress event."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Owned by the node, shared by the roles of one account; `directory` is the node's DIR.
+    """Everything a role works with. The node owns it, the roles of one account share it.
 
-    `on_progress` gets {"role", "event", "copy", "segment", …}; it is called on the event loop and must not raise.
+    `directory` is the node's DIR. `on_progress` gets {"role", "event", "copy", "segment", …}; it is called on the event
+    loop and must not raise.
     """
 
     client: ChainClient

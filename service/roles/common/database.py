@@ -1,4 +1,4 @@
-"""The roles' own durable state: one SQLite file per node, one table per kind of fact, each commit on the disk before it counts."""
+"""The roles' durable state: one SQLite file per node, one table per kind of fact, every commit synced to disk."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ CREATE TABLE reports (
 
 
 class DatabaseError(Exception):
-    """The file was written by another version of this program, or is damaged; names the file."""
+    """The database is damaged, or was written by another version of this program. The message names the file."""
 
 
 class Database:
@@ -72,11 +72,13 @@ class Database:
         if version == 0:
             self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
         elif version != VERSION:
-            raise DatabaseError(f"{self._path}: version {version} of the roles' state, this program knows {VERSION}")
+            raise DatabaseError(
+                f"{self._path}: written by version {version} of the roles' state; this program reads version {VERSION}"
+            )
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing; durable when the block has ended."""
+        """Run the block as one transaction. It is durable once the block ends, and rolled back if the block raises."""
         with self._lock:
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -87,17 +89,17 @@ class Database:
             self._db.execute("COMMIT")
 
     def rows(self, query: str, arguments: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """All rows of a query."""
+        """Return all rows of a query."""
         with self._lock:
             return self._db.execute(query, arguments).fetchall()
 
     def row(self, query: str, arguments: Sequence[Any] = ()) -> tuple[Any, ...] | None:
-        """The first row of a query, if any."""
+        """Return the first row of a query, or None."""
         found = self.rows(query, arguments)
         return found[0] if found else None
 
     def execute(self, statement: str, arguments: Sequence[Any] = ()) -> None:
-        """One statement in a transaction of its own."""
+        """Execute one statement in a transaction of its own."""
         with self.transaction() as db:
             db.execute(statement, arguments)
 

@@ -1,4 +1,4 @@
-"""A feed's blocks from whoever serves them, window by window; what has been used is dropped, so memory and disk stay small."""
+"""A sliding window over a feed's blocks, read from its peers. Used blocks are dropped, which bounds memory and disk."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from service.protocols.copy.stream import PlanHead
 log = structlog.get_logger(__name__)
 
 WINDOW_BLOCKS = 64
+"""Blocks per download. The next download starts when half of this one is read, so that reading does not wait."""
 
 
 class FeedUnreachable(Exception):
-    """Nobody who is known serves a feed's head, or a block of it; says which and why."""
+    """No known peer serves a feed's head, or one of its blocks. The message says which, and why."""
 
 
 class FeedReader:
-    """Reads a replica's blocks in ascending order."""
+    """A reader of a replica's blocks in ascending order."""
 
     def __init__(self, core: Core, replicator: Replicator) -> None:
         self.core, self._replicator = core, replicator
@@ -32,20 +33,20 @@ class FeedReader:
         self._ahead = 0
 
     async def reach(self, head: PlanHead) -> None:
-        """Have a signed head that covers `head`. Raises FeedUnreachable, ReplicationError."""
+        """Obtain a signed head that covers `head`. Raises FeedUnreachable and ReplicationError."""
         if self.core.length < head.length:
             await self._replicator.update(head.length)
         require_head(self.core, head)
 
     async def block(self, index: int, end: int) -> bytes:
-        """A block as it is in the tree; the blocks up to before `end` are expected to be read next."""
+        """Return a block as it is in the tree, and prefetch up to `end`, as those blocks are expected to be read next."""
         while not self.core.has(index):
             await self._window(index, end)
         if self._next is None and self._ahead < end and index + WINDOW_BLOCKS // 2 >= self._ahead:
             self._start(max(self._ahead, index + 1), end)
         data = self.core.raw(index)
         if data is None:
-            raise FeedUnreachable(f"block {index} of feed {self.core.key.hex()} is not here")
+            raise FeedUnreachable(f"block {index} of feed {self.core.key.hex()} is missing after its download")
         return data
 
     def _start(self, start: int, end: int) -> None:
@@ -62,7 +63,7 @@ class FeedReader:
         await task
 
     def used(self, index: int) -> None:
-        """Blocks up to this one are read; those that were fetched for it need not be kept."""
+        """Note that all blocks up to `index` are read, and drop those fetched for this reader."""
         done = sorted(block for block in self._fetched if block <= index)
         if len(done) >= WINDOW_BLOCKS:
             self._drop(done)
@@ -77,7 +78,7 @@ class FeedReader:
         self._fetched.difference_update(blocks)
 
     async def close(self) -> None:
-        """Drop what was fetched and not used."""
+        """Stop the download and drop what was fetched for this reader."""
         try:
             if self._next is not None:
                 self._next.cancel()
@@ -87,25 +88,28 @@ class FeedReader:
 
 
 def require_head(core: Core, head: PlanHead) -> None:
-    """Raises FeedUnreachable unless the core's tree contains this head."""
+    """Raise FeedUnreachable unless the core's tree contains this head."""
     try:
         found = core.tree_hash(head.length)
     except CoreError as error:
         raise FeedUnreachable(f"feed {core.key.hex()}: {error}") from error
     if core.fork != head.fork or found != head.tree_hash:
         raise FeedUnreachable(
-            f"feed {core.key.hex()}: its head of {head.length} blocks at fork {core.fork} is {found.hex()}, "
-            f"the plan's is {head.tree_hash.hex()} at fork {head.fork}"
+            f"feed {core.key.hex()}: the tree hash of {head.length} blocks is {found.hex()} at fork {core.fork}, "
+            f"but the plan's is {head.tree_hash.hex()} at fork {head.fork}"
         )
 
 
 @asynccontextmanager
 async def open_feed(store: Corestore, transport: Transport, key: bytes) -> AsyncIterator[FeedReader]:
-    """A reader of a feed, connected to every known peer that can be reached. Raises FeedUnreachable."""
+    """Open a reader of a feed, connected to every known peer that can be reached.
+
+    Raises FeedUnreachable if no peer can be reached and the feed is not our own.
+    """
     core = store.get(key)
     connections, reasons = await connect_all(transport, [peer.key for peer in transport.known])
     if not connections and not core.writable:
-        raise FeedUnreachable(f"feed {key.hex()}: no peer can be reached: {'; '.join(reasons)[:500]}")
+        raise FeedUnreachable(f"feed {key.hex()}: cannot reach any peer: {'; '.join(reasons)[:500]}")
     replicator = Replicator(core)
     reader = FeedReader(core, replicator)
     try:

@@ -1,4 +1,4 @@
-"""Offers of hosting, encoding and attesting, and the money that the chain holds for them."""
+"""Offers of hosting, encoding and attesting, with care for the money that the chain holds for them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from .runner import submitted
 
 
 class TooPoor(Exception):
-    """The account could not pay what an offer holds, and has no more since; names both."""
+    """The account could not pay what an offer holds, and its balance has not grown since. The message names both."""
 
 
 class Offers:
-    """Sends one role's offers; after one that the account could not pay, none before there is more money.
+    """Submits one role's offers. After one the account cannot afford, waits until its balance has grown.
 
-    A call that is refused is charged all the same: asked for again and again it would eat up the account.
+    A refused call is charged all the same: repeating it would use up the account.
     """
 
     def __init__(self, client: ChainClient, signer: Signer) -> None:
@@ -24,15 +24,19 @@ class Offers:
         self._too_little = -1
 
     async def send(self, call: Call, held: Callable[[], Awaitable[bool]]) -> int | None:
-        """The block in which the offer took effect; None when it stood already. Raises TooPoor, ChainError."""
+        """Send an offer and return the block in which it took effect, or None if it already stood.
+
+        Raises TooPoor and ChainError.
+        """
         free = await self._client.balance(self._signer.account)
         if free <= self._too_little:
-            raise TooPoor(f"{call} holds more than the account has to spare: {free}")
+            raise TooPoor(f"{call} holds more than the account's free balance of {free}; add money to the account")
         try:
             return await submitted(self._signer, call, held)
         except DispatchError as error:
             if error.kind is PalletError.INSUFFICIENT_BALANCE:
                 self._too_little = free
-                # another role's offer may have taken of it meanwhile, or somebody paid something in: the less counts
+                # The balance may have changed while the call was in flight: another role's offer lowers it, an incoming
+                # transfer raises it. Remember the lower one, so that any real growth counts.
                 self._too_little = min(free, await self._client.balance(self._signer.account))
             raise

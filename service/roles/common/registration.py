@@ -1,4 +1,4 @@
-"""Binds a peer's swarm key and statement key to its account on the chain, once."""
+"""Registration of a peer: bind its swarm key and statement key to its account on the chain, once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ log = structlog.get_logger(__name__)
 
 STATEMENT = b"datdot/v1/bind\x00"
 SPARE = 10 * EXISTENTIAL_DEPOSIT
-"""Beside the fee that is burned: what must stay on the account, and pays the transaction."""
+"""Needed beside the fee, which is burned: the deposit that must stay on the account, and the transaction's own fee."""
 
 
 class RegistrationError(Exception):
@@ -22,14 +22,15 @@ class RegistrationError(Exception):
 
 
 def bind_statement(genesis: bytes, account: bytes, swarm_key: bytes, statement_key: bytes) -> bytes:
-    """What both keys sign (pallet-spec/README.md section 2)."""
+    """Return the statement that both keys sign (pallet-spec/README.md section 2)."""
     return STATEMENT + genesis + account + swarm_key + statement_key
 
 
 async def register(client: ChainClient, signer: Signer, follower: Follower, keys: KeyFile) -> None:
-    """Register, unless it is done; waits until the account can pay the fee, and outlives a chain that is away.
+    """Register the peer unless it already is registered.
 
-    Raises RegistrationError, WrongChain, DispatchError.
+    Waits until the account can pay the fee, and for as long as the chain cannot be reached. Raises RegistrationError,
+    WrongChain and DispatchError.
     """
     while True:
         try:
@@ -38,6 +39,7 @@ async def register(client: ChainClient, signer: Signer, follower: Follower, keys
             raise
         except ChainError as error:
             log.warning("not registered yet", error=f"{type(error).__name__}: {error}")
+            # Retry once per block: the chain is likely to be back as soon as a new block arrives.
             block = await follower.wait_for(0)
             await follower.wait_for(block.number + 1)
 
@@ -49,14 +51,16 @@ async def _register(client: ChainClient, signer: Signer, follower: Follower, key
         peer = await client.storage.peer(signer.account, block.hash)
         if peer is not None:
             if (peer.swarm_key, peer.statement_key) != (keys.swarm_key, keys.statement_key):
-                raise RegistrationError(f"account {keys.address} is bound to the swarm key {peer.swarm_key.hex()}")
+                raise RegistrationError(
+                    f"account {keys.address} is bound to the swarm key {peer.swarm_key.hex()}, not to that of this key file"
+                )
             return
         needed = (await client.storage.amounts(block.hash)).peer_fee + SPARE
         if await client.balance(signer.account, block.hash) >= needed:
             break
         if not asked:
             asked = True
-            log.warning("waiting for money to register with", account=ss58(signer.account), needed=needed)
+            log.warning("waiting for money to pay the registration fee", account=ss58(signer.account), needed=needed)
         await follower.wait_for(block.number + 1)
 
     async def held() -> bool:

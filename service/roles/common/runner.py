@@ -1,4 +1,4 @@
-"""Carries out what a machine decides: one task per action, failures logged and tried again later, never twice at once."""
+"""The runner of a role's decisions: one task per action, never twice at once; failures are logged and retried later."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Perform = Callable[[], Awaitable[int | None]]
 
 
 async def submitted(signer: Signer, call: Call, held: Callable[[], Awaitable[bool]]) -> int | None:
-    """Submit unless it is done already; the block in which it took effect, as :class:`Runner` wants it."""
+    """Submit a call unless it already took effect. Return the block in which it did, as `Runner` expects it."""
     receipt = await signer.submit(call, held)
     return None if receipt is None else receipt.block.number
 
@@ -29,11 +29,11 @@ class _Entry:
 
 
 class Runner:
-    """Runs actions by their key, block after block.
+    """Runs actions by key, block after block.
 
-    An action that fails waits 1, 2, 4 … up to `longest` blocks before it is tried again. One that took effect in a block
-    is not repeated before a decision that has seen that block, nor one that ended at any time before a decision whose facts
-    were read afterwards.
+    An action that fails waits 1, 2, 4 … up to `longest` blocks before it is retried. One that took effect in a block is
+    not repeated before a decision that has seen that block. One that ended is not repeated before a decision whose
+    facts were read after its end.
     """
 
     def __init__(self, role: str, longest: int = 32) -> None:
@@ -44,11 +44,11 @@ class Runner:
         self._looked = 0
 
     def look(self, now: int) -> None:
-        """The facts of a block are read from here on: what ends before their decision may not be among them."""
+        """Note that the facts of block `now` are read from here on. They may miss what ends before their decision."""
         self._looked = max(self._looked, now)
 
     def apply(self, now: int, wanted: Iterable[tuple[Hashable, Perform]]) -> None:
-        """Start what is wanted and not running; end what runs and is wanted no more."""
+        """Start the wanted actions that are not running, and cancel running ones that are no longer wanted."""
         self._now = max(self._now, now)
         keys = set()
         for key, perform in wanted:
@@ -77,12 +77,13 @@ class Runner:
             self._log.error("failed", action=repr(key), error=f"{type(error).__name__}: {error}", retry_in_blocks=wait)
         else:
             entry.failures = 0
+            # `_looked`: facts that are being read right now may predate this action's effect, so their decision is skipped
             entry.not_before = max(block or 0, self._now + 1, self._looked + 1)
         finally:
             entry.task = None
 
     async def close(self) -> None:
-        """End everything that runs."""
+        """Cancel every running action and wait for its end."""
         tasks = [entry.task for entry in self._entries.values() if entry.task is not None]
         for task in tasks:
             task.cancel()

@@ -1,4 +1,4 @@
-"""Puts together from the chain what both ends of a copy connection must know about the segment in the making."""
+"""Segment jobs, read from the chain: what both ends of a copy connection must know about the current segment."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from service.protocols.copy.stream import PlanHead, StreamRange
 
 
 class JobError(Exception):
-    """The chain does not (yet, or any more) have all that a job needs; names what is missing."""
+    """The chain does not hold (yet, or any longer) all that a job needs. The message names what is missing."""
 
 
 def head_nodes(length: int, roots: tuple[Root, ...]) -> tuple[Node, ...]:
-    """The roots of a plan's head as tree nodes."""
+    """Return the roots of a plan's head as tree nodes."""
     return tuple(
         Node(index, root.size, root.hash) for index, root in zip(flat.full_roots(2 * length), roots, strict=True)
     )
 
 
 async def read_job(client: ChainClient, at: bytes, number: int, copy: Copy, plan: Plan) -> SegmentJob:
-    """The job of a copy's current segment at a block. Raises JobError."""
+    """Read the job of a copy's current segment at a block. Raises JobError."""
     if copy.current is None or copy.encoder is None:
-        raise JobError(f"copy {number} has no segment in the making")
+        raise JobError(f"copy {number} has no current segment")
     storage = client.storage
     segment, modulus = await storage.segment(copy.current, at), await storage.modulus(copy.current, at)
     roots = await storage.roots(copy.plan, at)
@@ -32,7 +32,7 @@ async def read_job(client: ChainClient, at: bytes, number: int, copy: Copy, plan
     if segment is None or modulus is None or segment.salt is None:
         raise JobError(f"segment {copy.current} of copy {number} has no salt yet")
     if roots is None or len(parties) < 2:
-        raise JobError(f"plan {copy.plan}, or a party of copy {number}, is not on the chain")
+        raise JobError(f"the chain holds no plan {copy.plan}, or no record of a party of copy {number}")
 
     def party(account: bytes) -> Party:
         return Party(account, parties[account].swarm_key, parties[account].statement_key)

@@ -1,4 +1,4 @@
-"""The terms on which each role offers its work, and limits that the chain knows nothing of."""
+"""The terms on which each role offers its work, and limits that the chain does not know."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from service.units import GIB, UNIT
 
 @dataclass(frozen=True, slots=True)
 class HosterTerms:
-    """What a hoster offers: bytes, and prices in the smallest unit per GiB·era and per GiB received."""
+    """A hoster's offer: capacity in bytes, and prices in the smallest unit per GiB·era and per GiB received."""
 
     capacity: int
     ask_disk: int
@@ -18,14 +18,14 @@ class HosterTerms:
 
 @dataclass(frozen=True, slots=True)
 class EncoderTerms:
-    """What an encoder asks, in the smallest unit per GiB."""
+    """An encoder's offer: its price in the smallest unit per GiB."""
 
     ask: int
 
 
 @dataclass(frozen=True, slots=True)
 class AttesterTerms:
-    """What an attester offers: a price per report in the smallest unit, and how many slots it takes."""
+    """An attester's offer: a price per report in the smallest unit, and the number of slots it takes."""
 
     ask: int
     slots: int
@@ -33,14 +33,15 @@ class AttesterTerms:
 
 @dataclass(frozen=True, slots=True)
 class RolesConfig:
-    """The terms of each role, and limits that the chain knows nothing of.
-
-    `confirm_grace`: blocks after which an encoder confirms a segment itself, if its hoster has not. `checkpoint_sectors`:
-    an encoder signs a checkpoint whenever so many more are durable.
-    """
+    """The terms of each role, and limits that the chain does not know."""
 
     hosting: HosterTerms = field(default_factory=lambda: HosterTerms(10 * GIB, UNIT // 1000, UNIT // 1000))
     encoding: EncoderTerms = field(default_factory=lambda: EncoderTerms(UNIT // 100))
     attesting: AttesterTerms = field(default_factory=lambda: AttesterTerms(UNIT // 1000, 3))
     confirm_grace: int = 10
+    """Blocks after which an encoder confirms a segment itself.
+
+    The hoster goes first, so that only one of them pays the fee.
+    """
     checkpoint_sectors: int = 1 << 18
+    """An encoder signs a checkpoint each time this many more sectors are durable."""

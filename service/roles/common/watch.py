@@ -1,4 +1,4 @@
-"""Which copies of the chain matter to a peer, block after block, without reading all of them each time."""
+"""The copies of the chain that matter to a peer, block after block, without reading all of them each time."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ log = structlog.get_logger(__name__)
 
 IsMine = Callable[[int, Copy], bool]
 MAX_BEHIND = 2
+"""Blocks a reader may lag behind the chain before it skips ahead."""
 
 
 class CopyWatch:
-    """Copies for which `mine` holds; others are looked at again as long as they are in the making."""
+    """The copies for which `mine` holds. Other copies are read again until they are active or ended."""
 
     def __init__(self, storage: Storage, mine: IsMine) -> None:
         self._storage, self._mine = storage, mine
@@ -25,11 +26,11 @@ class CopyWatch:
 
     @property
     def next(self) -> int:
-        """The first number that no copy has had yet at the block that was read last."""
+        """The first copy number that was not yet assigned at the block read last."""
         return self._next or 0
 
     async def copies(self, at: bytes) -> dict[int, Copy]:
-        """The copies that are ours at a block."""
+        """Return the copies that are ours at a block."""
         following = await self._storage.next_copy(at)
         if self._next is None:
             found = await self._storage.all_copies(at)
@@ -43,7 +44,10 @@ class CopyWatch:
 
 
 async def latest_blocks(follower: Follower) -> AsyncIterator[Block]:
-    """Finalized blocks from the present one on; a reader who falls behind goes on at the latest: the state says all."""
+    """Yield finalized blocks, starting with the current one.
+
+    A slow reader skips ahead to the latest: decisions rest on state, so nothing is lost.
+    """
     await follower.wait_for(0)
     assert follower.latest is not None
     yield follower.latest
@@ -51,7 +55,7 @@ async def latest_blocks(follower: Follower) -> AsyncIterator[Block]:
     async for block in blocks:
         latest = follower.latest
         if block.discarded:
-            continue  # its state, too, is gone
+            continue  # its state is gone as well
         if latest is not None and latest.number > block.number + MAX_BEHIND:
             blocks.skip_to(latest)
             yield latest
@@ -60,11 +64,15 @@ async def latest_blocks(follower: Follower) -> AsyncIterator[Block]:
 
 
 async def each_block(follower: Follower, step: Callable[[Block], Awaitable[None]]) -> None:
-    """Take a step with each finalized block; one whose state cannot be read is left to the next. Raises WrongChain."""
+    """Take a step with each finalized block, and skip a block whose state cannot be read. Raises WrongChain."""
     async for block in latest_blocks(follower):
         try:
             await step(block)
         except WrongChain:
             raise
         except ChainError as error:
-            log.warning("the chain cannot be read", block=block.number, error=f"{type(error).__name__}: {error}")
+            log.warning(
+                "cannot read the chain; trying again with the next block",
+                block=block.number,
+                error=f"{type(error).__name__}: {error}",
+            )

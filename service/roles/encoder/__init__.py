@@ -1,1 +1,1 @@
-"""The encoder: makes a copy's sectors with a fresh key and streams them to the hoster."""
+"""The encoder: it makes a copy's sectors with a fresh key and streams them to the hoster."""

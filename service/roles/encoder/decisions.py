@@ -1,11 +1,11 @@
-"""The encoder as a pure machine: which of its copies needs a key, a begin, sectors, a confirmation, or to be forgotten.
+"""The encoder as a pure machine: which of its copies needs a key, a begin, sectors, a confirmation, or erasure.
 
     Assigned ─ MakeKey ─ BeginSegment ─▶ Begun ─ (salt) ─▶ Encoding ─ EncodeSegment … receipt ─▶ (the hoster confirms)
                                         └─ ConfirmByEncoder after a grace ─▶ confirmed ─ EraseKey
 
-The order is security: the plan's head is on the chain before there is a modulus, the modulus before the salt is drawn, and
-only then is anything encoded. The key is on the disk before its modulus is on the chain, so that a crash between any two
-steps needs no second begin.
+The order is for security: the plan's head is on the chain before there is a modulus, the modulus before the salt is
+drawn, and only then is anything encoded. The key is on the disk before its modulus is on the chain, so that a crash
+between any two steps needs no second begin.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..common.terms import EncoderTerms
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """A private modulus on this disk: for which segment of which copy (counted from 0), and what it led to."""
+    """A private modulus on this disk: the copy and segment (counted from 0) it belongs to, and the receipt it led to."""
 
     copy: int
     ordinal: int
@@ -32,10 +32,10 @@ class KeyRecord:
 
 @dataclass(frozen=True, slots=True)
 class EncoderFacts:
-    """All that a decision rests on, at one finalized block.
+    """Everything a decision rests on, at one finalized block.
 
-    `reachable` are the copies whose plan's head somebody serves; copies from `next_copy` on are not made yet. Block `seen`
-    was final before this run began.
+    `reachable` are the copies whose plan's head some peer serves. Copies from `next_copy` on do not exist yet. Block
+    `seen` was final before this run began.
     """
 
     now: int
@@ -54,14 +54,14 @@ class EncoderFacts:
 
 @dataclass(frozen=True, slots=True)
 class OfferEncoding:
-    """Offer, or renew what the rules have ended."""
+    """Offer to encode, or renew an offer that the rules have ended."""
 
     terms: EncoderTerms
 
 
 @dataclass(frozen=True, slots=True)
 class FetchHead:
-    """Reach somebody who serves the feed, so that the head of the copy's plan is here."""
+    """Reach a peer that serves the feed, and fetch the head of the copy's plan."""
 
     copy: int
     plan: int
@@ -69,7 +69,7 @@ class FetchHead:
 
 @dataclass(frozen=True, slots=True)
 class MakeKey:
-    """Make a private modulus and put it on the disk."""
+    """Generate a private modulus and store it on the disk."""
 
     copy: int
     ordinal: int
@@ -94,7 +94,7 @@ class EncodeSegment:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmByEncoder:
-    """Confirm with the hoster's signature, as the hoster has not."""
+    """Confirm with the hoster's signature, because the hoster has not confirmed in time."""
 
     copy: int
     segment: int
@@ -103,7 +103,7 @@ class ConfirmByEncoder:
 
 @dataclass(frozen=True, slots=True)
 class EraseKey:
-    """Erase a private modulus that can be of no more use; its segment is confirmed and finalized, or lost."""
+    """Erase a private modulus that is of no further use: its segment is confirmed and finalized, or lost."""
 
     copy: int
     ordinal: int
@@ -114,7 +114,7 @@ EncoderAction = OfferEncoding | FetchHead | MakeKey | BeginSegment | EncodeSegme
 
 
 def decide(facts: EncoderFacts) -> list[EncoderAction]:
-    """What an encoder does now."""
+    """Return what an encoder must do now."""
     keys = {(key.copy, key.ordinal): key for key in facts.keys}
     actions: list[EncoderAction] = []
     for number, copy in sorted(facts.copies.items()):
@@ -122,7 +122,7 @@ def decide(facts: EncoderFacts) -> list[EncoderAction]:
             actions += _about(facts, number, copy, keys.get((number, len(copy.segments))))
     for key in facts.keys:
         if key.copy >= facts.next_copy or facts.now < facts.seen:
-            continue  # a node that synchronises shows states in which the copy, or our part in it, does not exist yet
+            continue  # a node that is still synchronising shows states before the copy, or our part in it, existed
         held = facts.copies.get(key.copy)
         mine = held is not None and held.encoder == facts.account
         if held is None or not mine or key.ordinal < len(held.segments):

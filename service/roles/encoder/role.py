@@ -1,4 +1,4 @@
-"""The encoder: follows the chain, makes keys, begins segments, encodes them for their hosters, and forgets the keys."""
+"""The encoder's role: follow the chain, make keys, begin segments, encode them for their hosters, and erase the keys."""
 
 from __future__ import annotations
 
@@ -46,11 +46,13 @@ from .send import Point, Work, send_copy
 log = structlog.get_logger(__name__)
 
 PROFILE = 1
+"""The encoding profile used for every segment (P1)."""
 TELL_SECONDS = 0.5
+"""Interval between two progress events, which keeps listeners and logs from flooding."""
 
 
 class EncoderRole:
-    """One encoder; :meth:`run` until it is cancelled."""
+    """One encoder. `run` it until it is cancelled."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -60,7 +62,9 @@ class EncoderRole:
         self._told = 0.0
         self._lost: set[int] = set()
         with context.database.transaction() as db:
-            seen = CursorStore(db).load(context.client.genesis)  # it moves with the block in which a copy becomes ours
+            seen = CursorStore(db).load(
+                context.client.genesis
+            )  # the journal's cursor moves in the same transaction that records our copies
         self._seen = 0 if seen is None else seen.number
         account = context.signer.account
         self._watch = CopyWatch(
@@ -68,7 +72,7 @@ class EncoderRole:
         )
 
     def attach(self, connection: Connection) -> None:
-        """An encoder dials; nobody has anything to ask of it."""
+        """Do nothing: an encoder only dials out."""
 
     # ---- keys
 
@@ -90,9 +94,10 @@ class EncoderRole:
         )
 
     def _make_key(self, copy: int, ordinal: int) -> None:
-        """Key first, then its record: a key without a record is overwritten, its modulus is on no chain.
+        """Write the key, then its record.
 
-        One with a record stays, whoever asks for another: its modulus may be on the chain.
+        A key without a record may be overwritten: its modulus is on no chain. A key with a record stays, even if
+        another one is asked for, because its modulus may be on the chain.
         """
         if any((record.copy, record.ordinal) == (copy, ordinal) for record in self._records()):
             return
@@ -124,11 +129,11 @@ class EncoderRole:
         self._runner.apply(block.number, [self._task(action, facts, block) for action in decide(facts)])
 
     def _tell_lost(self, facts: EncoderFacts) -> None:
-        """Nothing can be done for a segment whose key is lost, but its stall should not come as a surprise."""
+        """Log each current segment whose private key is lost: nothing can be done, but its stall should not be a surprise."""
         ours = {key.modulus for key in facts.keys}
         lost = {segment for segment, modulus in facts.moduli.items() if modulus not in ours}
         for segment in sorted(lost - self._lost):
-            log.error("a segment in the making cannot be encoded: its private key is not on this disk", segment=segment)
+            log.error("cannot encode the current segment: its private key is not on this disk", segment=segment)
         self._lost = lost
 
     async def _facts(self, block: Block) -> EncoderFacts:

@@ -1,4 +1,4 @@
-"""The encoder's end of a copy connection: reads the feed, encodes, sends within the window, and comes back with a receipt."""
+"""The encoder's end of a copy connection: read the feed, encode, send within the window, and return a receipt."""
 
 from __future__ import annotations
 
@@ -26,12 +26,14 @@ from ..common.feed_window import FeedReader
 log = structlog.get_logger(__name__)
 
 KEEP_POINT_SECTORS = 4096
+"""Sectors between two durable points of the encoder's own tree (1 MiB), which bounds the work repeated after a crash."""
 SILENCE_SECONDS = 120.0
+"""How long a hoster may say nothing. It covers a slow disk's sync; beyond it the connection is closed and retried."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """How far the encoder's own tree is durable."""
+    """The durable progress of the encoder's own tree."""
 
     tree: TreePoint
     frontier: bytes
@@ -39,7 +41,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What one segment's encoding needs besides its job; `keep_point` and `keep_receipt` are durable on return."""
+    """What one segment's encoding needs besides its job. `keep_point` and `keep_receipt` must be durable on return."""
 
     key: PrivateKey
     pool: Codec
@@ -53,7 +55,7 @@ class Work:
 
 
 async def send_copy(channel: Channel, job: SegmentJob, work: Work) -> m.SignedRoot:
-    """Bring the hoster to hold and sign the whole segment; its receipt.
+    """Send the whole segment to the hoster and return its signed receipt.
 
     Raises PeerRefused, CopyRefused, StreamError, ChannelClosed, and what the feed raises.
     """
@@ -82,7 +84,10 @@ async def send_copy(channel: Channel, job: SegmentJob, work: Work) -> m.SignedRo
 
 @asynccontextmanager
 async def _patience(what: str) -> AsyncIterator[None]:
-    """A hoster that is there and says nothing must not hold its encoder for ever. Raises ChannelClosed."""
+    """Raise ChannelClosed if the block takes longer than SILENCE_SECONDS.
+
+    A hoster that stays connected and says nothing must not hold its encoder for ever.
+    """
     try:
         async with asyncio.timeout(SILENCE_SECONDS):
             yield
@@ -105,14 +110,17 @@ class _Sending:
         self._news = asyncio.Event()
 
     def _first_point(self) -> Point:
-        """An empty tree at the segment's first byte: the stream's start, or where the hoster stands before all sectors."""
+        """Return an empty tree at the segment's first byte.
+
+        That is the stream's start, or the hoster's position if it has no sectors yet.
+        """
         begin = self._begin
         if self._job.first_byte == 0:
             position = self._job.stream.start
         elif begin.sectors == 0:
             position = Position(begin.block, begin.offset)
         else:
-            raise m.CopyRefused(f"the hoster has {begin.sectors} sectors of a segment that was never begun here")
+            raise m.CopyRefused(f"the hoster has {begin.sectors} sectors of a segment that this encoder never began")
         point = Point(TreePoint(0, position), Frontier(self._job.ctx).to_bytes())
         self._work.keep_point(point)
         return point
@@ -166,7 +174,7 @@ class _Sending:
             wanted = self._feeder.siblings(block)
             siblings = [feed.core.node(index) for index in wanted]
             if None in siblings:
-                raise StreamError(f"block {block}: a node of its path is not here")
+                raise StreamError(f"block {block}: a tree node of its proof is missing")
             plain = self._feeder.block(block, data, [node for node in siblings if node is not None])
             feed.used(block)
             if plain:
@@ -192,6 +200,7 @@ class _Sending:
                 await self._news.wait()
 
     async def _acknowledged(self, sectors: int) -> None:
+        # Wait before a checkpoint: the hoster must not be asked to sign sectors it has not stored yet.
         await self._until(lambda: self._sender.acked >= sectors, "an acknowledgement")
 
     # ---- the tree, and checkpoints over exactly what the hoster has stored
@@ -213,7 +222,7 @@ class _Sending:
     async def _maybe_checkpoint(self) -> None:
         job = self._job
         if self._announced >= job.first_byte + job.length:
-            return  # the hoster holds the whole segment, its padded sector included: only the last checkpoint fits
+            return  # the hoster holds the whole segment, with its padded sector: only the final checkpoint fits
         stored = (self._announced - job.first_byte) // SECTOR
         if stored <= self._frontier.sectors:
             return

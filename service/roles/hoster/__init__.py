@@ -1,1 +1,1 @@
-"""The hoster: keeps encoded sectors, proves them to the chain, serves decoded blocks."""
+"""The hoster: it keeps encoded sectors, proves them to the chain, and serves decoded blocks."""

@@ -1,4 +1,4 @@
-"""A hosted feed's blocks: where the hypercore that a hoster serves finds what its copies hold."""
+"""A hosted feed's blocks: the source from which a hoster's hypercore serves what its copies hold."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from .store import HostedCopies
 log = structlog.get_logger(__name__)
 
 UNMARKED_AT_ONCE = 256
+"""Blocks unmarked before the event loop gets a turn."""
 
 
 class FeedBlocks:
-    """A core's blocks, decoded from the sectors of the copies that hold them, and checked against the core's tree."""
+    """A core's blocks, decoded from the sectors of the copies that hold them and checked against the core's tree."""
 
     def __init__(self, core: Core, hosted: HostedCopies) -> None:
         self._core, self._hosted = core, hosted
@@ -30,17 +31,20 @@ class FeedBlocks:
         self.close = core.on_change(self._on_change)
 
     def _on_change(self, change: Change) -> None:
-        """An encoder on this node drops what it fetched, also what has come into a copy meanwhile."""
+        """Mark blocks again that an encoder on this node dropped but a copy now holds.
+
+        The mark is deferred to the next loop iteration, because the core is still in the middle of its change.
+        """
         if isinstance(change, Dropped) and any(
             job.stream.spans(change.start, change.end) for job in self._jobs.values()
         ):
             asyncio.get_running_loop().call_soon(self.mark, change.start, change.end)
 
     def mark(self, start: int, end: int) -> None:
-        """Let the core have those of these blocks that are stored in a copy."""
+        """Mark in the core those blocks of [start, end) that a copy stores."""
         for copy, job in self._jobs.items():
             if job.head.fork != self._core.fork:
-                continue  # what the new tree shares with the copy's is marked already, the rest is not in the core
+                continue  # blocks shared with the new tree are already marked; the core does not have the others
             segments = self._hosted.segments(copy)
             reached = segments[-1].progress.position.block if segments else 0
             for first, last in job.stream.spans(start, min(end, reached)):
@@ -48,11 +52,11 @@ class FeedBlocks:
         self._core.flush()
 
     def add(self, job: SegmentJob) -> None:
-        """Blocks of this copy's stream may be there."""
+        """Add the copy of a job as a source."""
         self._jobs[job.copy] = job
 
     def drop(self, copy: int) -> None:
-        """They are there no more."""
+        """Remove a copy as a source."""
         self._jobs.pop(copy, None)
 
     @property
@@ -61,11 +65,11 @@ class FeedBlocks:
         return not self._jobs
 
     def covers(self, block: int) -> bool:
-        """Whether some copy's plan holds the block."""
+        """Return whether some copy's plan holds the block."""
         return any(job.stream.range_of(block) is not None for job in self._jobs.values())
 
     def get(self, index: int) -> bytes | None:
-        """See :class:`BlockSource`; None when no copy gives the right bytes, with the reason in the log."""
+        """Return a block as `BlockSource` does, or None if no copy gives the right bytes. The reason is logged."""
         for copy, job in self._jobs.items():
             stream = CopyStream(job.ranges)
             number = stream.range_of(index)
@@ -76,7 +80,7 @@ class FeedBlocks:
                 offset = stream.offset(number, start)
                 data = self._hosted.plain(copy, offset, offset + size)
             except (SectorsMissing, EncodingError, CoreError) as error:
-                log.error("a block cannot be served", copy=copy, block=index, error=str(error))
+                log.error("cannot serve a block", copy=copy, block=index, error=str(error))
                 continue
             if leaf_node(index, data) == self._core.node(2 * index):
                 return data
@@ -84,7 +88,7 @@ class FeedBlocks:
         return None
 
     async def unmark(self, start: int, end: int) -> None:
-        """Blocks that no copy holds any more are here no more; the core's own ones stay: an author may host its feed."""
+        """Unmark blocks that no copy holds any longer. The core's own blocks stay: an author may host its own feed."""
         for block in range(start, end):
             if not self.covers(block) and self._core.raw(block) is None:
                 self._core.unmark(block, block + 1)

@@ -1,4 +1,4 @@
-"""The hoster as a pure machine: what the chain says and what is stored here, in; what to do now, out.
+"""The hoster as a pure machine: in go the chain's state and what is stored here, out comes what to do now.
 
     copy:  Offered ─ decline? ─▶ Accepted ─▶ Assigned ─▶ Begun ─▶ Encoding ─ Confirm ─▶ Active ─▶ Ended ─ Forget
     challenge:  issued ─ Answer (checked against the chain's roots first) ─▶ proved | missed
@@ -18,11 +18,12 @@ from service.protocols.copy.stream import MAX_BLOCK
 from ..common.terms import HosterTerms
 
 DECLINES_PER_ERA = 8
+"""Copies a hoster may decline in one era, by the pallet's rules."""
 
 
 @dataclass(frozen=True, slots=True)
 class HosterFacts:
-    """All that a decision rests on, at one finalized block; copies from `next_copy` on are not made yet."""
+    """Everything a decision rests on, at one finalized block. Copies from `next_copy` on do not exist yet."""
 
     now: int
     era: int
@@ -38,7 +39,7 @@ class HosterFacts:
 
 @dataclass(frozen=True, slots=True)
 class OfferHosting:
-    """Offer, or renew what the rules have ended."""
+    """Offer to host, or renew an offer that the rules have ended."""
 
     terms: HosterTerms
 
@@ -70,7 +71,7 @@ class AnswerChallenge:
 
 @dataclass(frozen=True, slots=True)
 class ForgetCopy:
-    """Delete what is kept of a copy that the chain knows no more."""
+    """Delete what is kept of a copy that the chain no longer knows."""
 
     copy: int
 
@@ -79,7 +80,10 @@ HosterAction = OfferHosting | DeclineCopy | ConfirmSegment | AnswerChallenge | F
 
 
 def decline_reason(plan: Plan) -> str | None:
-    """Why a plan must be declined, as far as the chain tells: a block of it is certainly over 1 MiB."""
+    """Return why a plan must be declined, or None.
+
+    The chain only shows the bytes of a range: the plan is declined if one of its blocks is certainly over 1 MiB.
+    """
     for blocks in plan.ranges:
         if blocks.bytes > (blocks.end - blocks.start) * MAX_BLOCK:
             return f"blocks {blocks.start} to {blocks.end} have {blocks.bytes} bytes: one is over the limit of 1 MiB"
@@ -87,7 +91,7 @@ def decline_reason(plan: Plan) -> str | None:
 
 
 def decide(facts: HosterFacts) -> list[HosterAction]:
-    """What a hoster does now, most urgent first."""
+    """Return what a hoster must do now, most urgent first."""
     actions: list[HosterAction] = []
     if facts.challenge is not None:
         actions.append(AnswerChallenge(facts.challenge.issued, tuple(facts.challenge.samples)))
@@ -97,7 +101,7 @@ def decide(facts: HosterFacts) -> list[HosterAction]:
             actions.append(action)
     if facts.offer is None or not facts.offer.open:
         actions.append(OfferHosting(facts.terms))
-    # a node that synchronises shows states in which what is kept here does not exist yet
+    # a node that is still synchronising shows states before the kept copies existed: do not delete those
     gone = (number for number in facts.kept - facts.copies.keys() if number < facts.next_copy)
     actions += [ForgetCopy(number) for number in sorted(gone)]
     return actions

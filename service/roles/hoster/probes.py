@@ -1,4 +1,4 @@
-"""Both ends of the probe protocol on a connection: asking for one encoded sector, and showing it at a limited rate."""
+"""The hoster's end of the probe protocol: show one encoded sector at a time, at a limited rate."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from .sectors import SectorsMissing
 log = structlog.get_logger(__name__)
 
 MAX_QUESTIONS = 1024
+"""Questions answered on one channel before it ends, which bounds what one peer can use."""
 
 Open = Callable[[m.Ask], Awaitable[Opening]]
 Now = Callable[[], int]
@@ -23,11 +24,11 @@ Holds = Callable[[m.Ask], bool]
 
 
 class ProbeService:
-    """The hoster's end: `attach` it to every connection.
+    """The hoster's answers to probes. `attach` it to every connection.
 
-    `open_sector` gives a sector of an active copy, or raises SectorsMissing, EncodingError or OSError; `holds` says whether
-    the segment is one of that copy, which is here; `now` is the number of the last finalized block, by which the rate per
-    copy is counted.
+    `open_sector` returns a sector of an active copy, or raises SectorsMissing, EncodingError or OSError. `holds`
+    returns whether the segment belongs to that copy and is stored here. `now` returns the number of the last finalized
+    block, by which the rate per copy is counted.
     """
 
     def __init__(self, genesis: bytes, open_sector: Open, holds: Holds, now: Now) -> None:
@@ -35,11 +36,11 @@ class ProbeService:
         self._rate = m.RateLimit()
 
     def attach(self, connection: Connection) -> None:
-        """Answer on this connection."""
+        """Answer probes on this connection."""
         connection.on_protocol(m.PROTOCOL, self._accept, self._serve)
 
     def forget(self, copy: int) -> None:
-        """The copy is gone: its rate need not be counted any more."""
+        """Stop counting the rate of a copy that is gone."""
         self._rate.forget(copy)
 
     def _accept(self, connection: Connection, identifier: bytes | None, handshake: bytes) -> bytes | None:
@@ -72,16 +73,16 @@ class ProbeService:
             bound.info("probe refused", reason=str(error))
             return m.ProbeRefusal(str(error))
         except SectorsMissing as error:
-            bound.info("probe of what is not here", reason=str(error))
-            return m.ProbeRefusal(f"sector {ask.sector} of segment {ask.segment} is not here")
+            bound.info("probe of a sector that is not stored here", reason=str(error))
+            return m.ProbeRefusal(f"sector {ask.sector} of segment {ask.segment} is not stored here")
         except (EncodingError, OSError) as error:
-            bound.error("a stored sector is damaged or cannot be read", error=str(error))
+            bound.error("cannot open a stored sector", error=str(error))
             return m.ProbeRefusal(f"sector {ask.sector} of segment {ask.segment} cannot be opened")
         return m.Answer(ask, opening)
 
     async def _open_within_rate(self, ask: m.Ask) -> Opening:
-        if not self._holds(ask):  # else any number for a copy would have a rate, and a count, of its own
-            raise SectorsMissing(f"segment {ask.segment} is not one of copy {ask.copy}, or not here")
+        if not self._holds(ask):  # checked first: otherwise every made-up copy number would get a rate counter
+            raise SectorsMissing(f"segment {ask.segment} does not belong to copy {ask.copy}, or is not stored here")
         if not self._rate.allow(ask.copy, self._now()):
-            raise m.ProbeRefused(f"sectors of copy {ask.copy} are asked for too often: try again in a few blocks")
+            raise m.ProbeRefused(f"too many probes of copy {ask.copy}: try again in a few blocks")
         return await self._open(ask)

@@ -1,4 +1,4 @@
-"""The hoster's end of a copy connection: carries out what the receiving machine decides, on a real channel and a real disk."""
+"""The hoster's end of a copy connection: perform the receiving machine's actions on a real channel and a real disk."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from .store import HostedCopies, HostedSegment
 log = structlog.get_logger(__name__)
 
 OnStored = Callable[[SegmentJob, int], None]
-"""Called with the job and the sectors that are durable."""
+"""A function called with the job and the number of durable sectors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """Where a received segment goes."""
+    """Where a received segment goes: store, core, codec and signing key."""
 
     hosted: HostedCopies
     core: Core
@@ -48,7 +48,7 @@ class Shelf:
 
 
 async def receive_copy(channel: Channel, job: SegmentJob, shelf: Shelf) -> None:
-    """Receive one segment until the channel ends. Breaches of the protocol are told to the peer and logged."""
+    """Receive one segment until the channel ends. A breach of the protocol is reported to the peer and logged."""
     segment = await asyncio.to_thread(shelf.hosted.begin, job)
     tree = await asyncio.to_thread(shelf.hosted.tree, segment)
     bound = log.bind(peer=str(channel.connection), copy=job.copy, segment=job.segment)
@@ -82,7 +82,7 @@ class _Session:
         while True:
             message = m.decode(*await self._channel.receive())
             if isinstance(message, m.CopyRefusal):
-                log.warning("the encoder gave up", peer=str(self._channel.connection), reason=message.reason)
+                log.warning("the encoder cancelled the copy", peer=str(self._channel.connection), reason=message.reason)
                 return
             await self._perform(self._receiver.receive_message(message))
 
@@ -108,17 +108,18 @@ class _Session:
     def _install(self, body: bytes) -> None:
         core, head = self._shelf.core, self._job.head
         try:
-            if body and core.length < head.length:  # another copy's encoder may have shown it meanwhile
+            if body and core.length < head.length:  # another copy's encoder may have shown it first
                 _, proof = decode_data(body)
                 core.apply(proof, keep=False)
             if core.length < head.length or core.fork != head.fork:
                 raise m.CopyRefused(
-                    f"the head shown has {core.length} blocks at fork {core.fork}, the plan's {head.length} at {head.fork}"
+                    f"the head shown has {core.length} blocks at fork {core.fork}; "
+                    f"the plan's head has {head.length} at fork {head.fork}"
                 )
             for root in self._job.roots:
                 known = core.node(root.index)
                 if known is not None and known != root:
-                    raise m.CopyRefused(f"the head shown has another tree node {root.index} than the plan's")
+                    raise m.CopyRefused(f"tree node {root.index} of the head shown differs from the plan's")
             core.keep_nodes(self._job.roots)
             core.flush()
         except (ProofError, CodecError, CoreError) as error:
@@ -126,6 +127,8 @@ class _Session:
 
     async def _store(self, store: Store) -> None:
         hosted, core = self._shelf.hosted, self._shelf.core
+        # Sectors first, then the core's nodes and marks, then the count: after a crash the count never covers what is not
+        # on the disk.
         await asyncio.to_thread(hosted.store, self._job, store, self._tree)
         core.keep_nodes(store.nodes)
         for start, end in store.blocks:
@@ -133,7 +136,9 @@ class _Session:
         core.flush()
         await asyncio.to_thread(hosted.advance, self._job, store.progress)
         for start, end in store.blocks:
-            core.mark(start, end)  # an encoder on this node may have dropped its own ones meanwhile
+            core.mark(
+                start, end
+            )  # again: an encoder on this node may have dropped its own blocks while the count was written
         if core.dirty:
             core.flush()
         self._shelf.on_stored(self._job, store.progress.sectors)

@@ -11,7 +11,7 @@ from service.protocols.copy.stream import PlanHead, StreamRange
 
 
 def job_to_json(job: SegmentJob) -> str:
-    """The job as it is kept in the database."""
+    """Return the job as JSON, the form kept in the database."""
     return json.dumps(
         {
             "genesis": job.genesis.hex(),
@@ -37,7 +37,7 @@ def _party(party: Party) -> list[str]:
 
 
 def job_from_json(text: str) -> SegmentJob:
-    """The inverse of `job_to_json`."""
+    """Read a job from the JSON that `job_to_json` wrote."""
     fields: dict[str, Any] = json.loads(text)
     fork, length, tree_hash = fields["head"]
     return SegmentJob(

@@ -1,4 +1,4 @@
-"""The hoster: follows the chain, takes copies in, confirms them, answers storage challenges, serves feeds and probes."""
+"""The hoster's role: follow the chain, receive copies, confirm them, prove storage, serve feeds and probes."""
 
 from __future__ import annotations
 
@@ -44,17 +44,19 @@ log = structlog.get_logger(__name__)
 
 
 class ChallengeFailed(Exception):
-    """A storage challenge that cannot be answered; names copy, segment and sector."""
+    """A storage challenge cannot be answered. The message names copy, segment and sector."""
 
 
 class HosterRole:
-    """One hoster; :meth:`run` until it is cancelled, :meth:`attach` to every connection."""
+    """One hoster. `run` it until it is cancelled, and `attach` it to every connection."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._offers = Offers(context.client, context.signer)
         self._hosted = HostedCopies(context.directory, context.database)
-        self._runner = Runner("hoster", longest=8)  # a disk repaired late in a proof window still answers
+        self._runner = Runner(
+            "hoster", longest=8
+        )  # retry at least every 8 blocks: a disk repaired late in a proof window still answers
         self._sources: dict[bytes, FeedBlocks] = {}
         self._jobs: dict[int, SegmentJob] = {}
         self._channels: dict[int, Channel] = {}
@@ -110,7 +112,7 @@ class HosterRole:
             del self._jobs[number]
             channel = self._channels.get(number)
             if channel is not None:
-                channel.close()  # the copy is confirmed, or somebody else's turn
+                channel.close()  # the copy is confirmed, or has another encoder now
         for number, copy in encoding.items():
             known = self._jobs.get(number)
             if (known is not None and known.segment == copy.current) or copy.plan not in plans:
@@ -119,7 +121,7 @@ class HosterRole:
                 job = await read_job(self._context.client, block.hash, number, copy, plans[copy.plan])
                 check_modulus(job.modulus)
             except (JobError, ModulusError) as error:
-                log.error("a segment cannot be received", copy=number, error=str(error))
+                log.error("cannot receive a segment", copy=number, error=str(error))
                 continue
             self._jobs[number] = job
 
@@ -246,7 +248,7 @@ class HosterRole:
     # ---- other peers
 
     def attach(self, connection: Connection) -> None:
-        """Take copies and answer probes on this connection; feeds are served out of the node's store."""
+        """Receive copies and answer probes on this connection. Feeds are served from the node's store."""
         connection.on_protocol(m.PROTOCOL, self._accept, self._receive)
         self._probes.attach(connection)
 
@@ -260,7 +262,7 @@ class HosterRole:
             return None
         job = self._job_of(identifier)
         if job is None or connection.remote_key != job.encoder.swarm_key:
-            bound.info("copy channel refused", reason="the peer is not the encoder of a copy that is wanted here now")
+            bound.info("copy channel refused", reason="the peer is not the encoder of a copy expected here now")
             return None
         return m.encode_handshake(genesis)
 
@@ -276,13 +278,13 @@ class HosterRole:
             return
         before = self._channels.get(job.copy)
         if before is not None:
-            before.close()  # the encoder came anew: what was under way on the old channel is sent again
+            before.close()  # the encoder reconnected: it sends again what was in flight on the old channel
         self._channels[job.copy] = channel
         core = self._serve(job)
         context = self._context
         shelf = Shelf(self._hosted, core, context.pool, context.keys.sign_statement, self._stored)
         try:
-            # the old channel may be writing in a thread: two must never write the same files
+            # a thread of the old channel may still be writing, and two must never write the same files
             async with self._receiving.setdefault(job.copy, asyncio.Lock()):
                 if not channel.is_closed:
                     await receive_copy(channel, job, shelf)

@@ -1,4 +1,4 @@
-"""A segment's encoded sectors on disk: sector i at byte 256·i of `DIR/copies/<copy>/<segment>.sectors`."""
+"""A segment's encoded sectors on disk: sector i is at byte 256·i of `DIR/copies/<copy>/<segment>.sectors`."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ SECTOR = 256
 
 
 class SectorsMissing(Exception):
-    """The file is gone or too short; names it and the sectors that were asked for."""
+    """The file is missing or too short. The message names it and the sectors asked for."""
 
 
 def segment_path(directory: Path, copy: int, segment: int) -> Path:
-    """Where a segment's sectors lie below a node's directory."""
+    """Return the path of a segment's sectors below a node's directory."""
     return directory / "copies" / str(copy) / f"{segment}.sectors"
 
 
 def tree_path(directory: Path, copy: int, segment: int) -> Path:
-    """Where the kept nodes of its Merkle tree lie (64 KiB level and up), beside the sectors."""
+    """Return the path of a segment's Merkle tree, of which the 64 KiB level and up is kept, beside its sectors."""
     return directory / "copies" / str(copy) / f"{segment}.tree"
 
 
 class SectorFile:
-    """Reads and writes whole sectors; nothing is durable before `sync`."""
+    """A file of whole sectors. `prepare` and `write` are durable on return."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -33,17 +33,17 @@ class SectorFile:
     def prepare(self, durable: int) -> None:
         """Create the file, or cut what lies beyond the `durable` sectors (written but never acknowledged).
 
-        Raises SectorsMissing when fewer than the durable sectors are there.
+        Raises SectorsMissing if the file holds fewer than the durable sectors.
         """
         created = not self.path.exists()
         if created and durable:
-            raise SectorsMissing(f"{self.path}: gone, {durable} sectors were stored")
+            raise SectorsMissing(f"{self.path} is missing: it held {durable} sectors")
         make_directories(self.path.parent)
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             size = os.fstat(fd).st_size
             if size < durable * SECTOR:
-                raise SectorsMissing(f"{self.path}: {size // SECTOR} sectors where {durable} were stored")
+                raise SectorsMissing(f"{self.path} has {size // SECTOR} sectors, but {durable} were stored")
             os.ftruncate(fd, durable * SECTOR)
             sync_file(fd)
         finally:
@@ -64,7 +64,7 @@ class SectorFile:
             os.close(fd)
 
     def read(self, first: int, count: int) -> bytes:
-        """Sectors [first, first + count). Raises SectorsMissing when the file does not hold them all."""
+        """Return sectors [first, first + count). Raises SectorsMissing if the file does not hold all of them."""
         try:
             fd = os.open(self.path, os.O_RDONLY)
         except OSError as error:
@@ -76,7 +76,7 @@ class SectorFile:
         finally:
             os.close(fd)
         if len(data) != count * SECTOR:
-            raise SectorsMissing(f"{self.path}: sectors {first} to {first + count - 1} are not all there")
+            raise SectorsMissing(f"{self.path}: some of the sectors {first} to {first + count - 1} are missing")
         return data
 
     def remove(self) -> None:

@@ -1,4 +1,7 @@
-"""What a hoster keeps: encoded sectors, their trees and how far each segment has got; plaintext exists only on the way out."""
+"""A hoster's store: encoded sectors, their trees and each segment's progress.
+
+Plaintext exists only while it is served.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ _DECODERS = 64
 
 @dataclass(frozen=True, slots=True)
 class HostedSegment:
-    """A segment of a hosted copy: its job, how far it is durable, and the encoder's last checkpoint."""
+    """A segment of a hosted copy: its job, its durable progress, and the encoder's last checkpoint."""
 
     job: SegmentJob
     progress: Stored
@@ -32,7 +35,7 @@ class HostedSegment:
 
     @property
     def end(self) -> int:
-        """Where its durable bytes end in the copy stream."""
+        """Where the segment's durable bytes end in the copy stream."""
         return self.job.first_byte + min(self.progress.sectors * SECTOR, self.job.length)
 
 
@@ -48,25 +51,26 @@ class HostedCopies:
     # ---- what is there
 
     def segments(self, copy: int) -> list[HostedSegment]:
-        """The segments of a copy in the order of the stream."""
+        """Return the segments of a copy in the order of the stream."""
         rows = self._db.rows(f"SELECT {_COLUMNS} FROM hosted WHERE copy = ?", (copy,))
         return sorted((_hosted(row) for row in rows), key=lambda hosted: hosted.job.first_byte)
 
     def segment(self, segment: int) -> HostedSegment | None:
-        """One segment, if we have begun it."""
+        """Return one segment, or None if it was not begun here."""
         row = self._db.row(f"SELECT {_COLUMNS} FROM hosted WHERE segment = ?", (segment,))
         return None if row is None else _hosted(row)
 
     def copies(self) -> list[int]:
-        """All copies of which anything is kept."""
+        """Return the numbers of all copies of which anything is kept."""
         return [row[0] for row in self._db.rows("SELECT DISTINCT copy FROM hosted ORDER BY copy")]
 
     # ---- receiving
 
     def begin(self, job: SegmentJob) -> HostedSegment:
-        """The segment as it stands, made ready to receive; created if it is new.
+        """Return the segment, ready to receive. It is created if it is new.
 
-        A segment in the making whose sectors are damaged or gone begins anew: its encoder still has the key.
+        A current segment whose sectors are damaged or missing restarts from its first sector: its encoder still has the
+        key.
         """
         with self._lock:
             hosted = self.segment(job.segment)
@@ -106,7 +110,7 @@ class HostedCopies:
         )
 
     def store(self, job: SegmentJob, store: Store, tree: TreeFile) -> None:
-        """Make a verified run durable: sectors and tree first, then the count that speaks of them."""
+        """Make a verified run durable: sectors and tree, before `advance` counts them."""
         with self._lock:
             if store.data:
                 SectorFile(self._path(job)).write(store.first, store.data)
@@ -114,7 +118,7 @@ class HostedCopies:
                 tree.sync()
 
     def advance(self, job: SegmentJob, progress: Stored) -> None:
-        """Make the new count durable; all that it covers must be."""
+        """Make the new count durable. Everything it covers must be durable already."""
         self._db.execute(
             "UPDATE hosted SET sectors = ?, block = ?, offset = ? WHERE segment = ?",
             (progress.sectors, progress.position.block, progress.position.offset, job.segment),
@@ -128,7 +132,7 @@ class HostedCopies:
         )
 
     def tree(self, hosted: HostedSegment) -> TreeFile:
-        """The tree over the durable sectors, for appending or opening; to be closed."""
+        """Return the tree over the durable sectors, for appending or opening. The caller closes it."""
         return self._tree(hosted)
 
     def _tree(self, hosted: HostedSegment) -> TreeFile:
@@ -139,9 +143,9 @@ class HostedCopies:
     # ---- reading
 
     def plain(self, copy: int, start: int, end: int) -> bytes:
-        """Bytes [start, end) of the copy stream, decoded; not checked against the feed.
+        """Return bytes [start, end) of the copy stream, decoded but not checked against the feed.
 
-        Raises SectorsMissing when they are not (all) stored.
+        Raises SectorsMissing if they are not all stored.
         """
         parts = []
         for hosted in self.segments(copy):
@@ -150,7 +154,7 @@ class HostedCopies:
                 parts.append(self._decode(hosted.job, first - hosted.job.first_byte, last - hosted.job.first_byte))
         data = b"".join(parts)
         if len(data) != end - start:
-            raise SectorsMissing(f"copy {copy}: bytes {start} to {end} of its stream are not all stored")
+            raise SectorsMissing(f"copy {copy}: some of the bytes {start} to {end} of its stream are not stored")
         return data
 
     def _decode(self, job: SegmentJob, start: int, end: int) -> bytes:
@@ -168,14 +172,14 @@ class HostedCopies:
             return decoder
 
     def decode(self, job: SegmentJob, first: int, data: bytes) -> bytes:
-        """Decode sectors that were received."""
+        """Decode sectors as they were received."""
         return self._decoder(job).decode(first, data)
 
     def open_sector(self, segment: int, sector: int, root: bytes) -> Opening:
-        """The opening of a stored sector, checked against the root that stands on the chain.
+        """Return the opening of a stored sector, checked against the root on the chain.
 
-        Raises SectorsMissing for a segment or file that is not there, EncodingError (DamagedSectors, DamagedTree, …)
-        when what is stored does not lead to the root.
+        Raises SectorsMissing if the segment or a file is missing, and EncodingError (DamagedSectors, DamagedTree, …) if
+        the stored data does not lead to the root.
         """
         with self._lock:
             hosted = self.segment(segment)
@@ -189,7 +193,7 @@ class HostedCopies:
     # ---- the end
 
     def forget(self, copy: int) -> None:
-        """Delete a copy's sectors, trees and records; done when nothing can be asked of it any more."""
+        """Delete a copy's sectors, trees and records, once nothing more can be asked of it."""
         with self._lock:
             for hosted in self.segments(copy):
                 SectorFile(self._path(hosted.job)).remove()

@@ -1,1 +1,1 @@
-"""The sponsor: checks, publishes, ends and pays for plans."""
+"""The sponsor: it checks, publishes, ends and pays for plans."""

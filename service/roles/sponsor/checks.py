@@ -1,4 +1,7 @@
-"""What a plan must be before it is worth a transaction: head, ranges, terms and pot, checked as the chain checks them."""
+"""Pre-flight checks for `publish_plan`: head, ranges, terms and pot by the chain's own rules.
+
+No fee is spent on a plan that the chain would refuse.
+"""
 
 from __future__ import annotations
 
@@ -32,11 +35,11 @@ _SMALL_ORDER = frozenset(number.to_bytes(32, "little") for number in (0, 1, _PRI
 
 
 class PublicationError(Exception):
-    """A plan, donation or claim that the chain would refuse; says which part of it and why."""
+    """A plan, donation or claim that the chain would refuse. The message says which part of it, and why."""
 
 
 class WrongFeedKey(PublicationError):
-    """The manifest does not belong to the feed's key, or is not one that the chain takes."""
+    """The manifest does not belong to the feed's key, or is of a kind that the chain does not accept."""
 
 
 class BadHeadSignature(PublicationError):
@@ -44,11 +47,11 @@ class BadHeadSignature(PublicationError):
 
 
 class SmallOrderKey(PublicationError):
-    """The author's key, or the point R of the signature, is of small order: anybody could have signed."""
+    """The author's key, or point R of the signature, is of small order: anybody could have signed."""
 
 
 class BadHead(PublicationError):
-    """Fork, length, roots or sizes that no head can have."""
+    """Fork, length, roots or sizes that no valid head can have."""
 
 
 class BadRanges(PublicationError):
@@ -56,20 +59,20 @@ class BadRanges(PublicationError):
 
 
 class OversizedBlock(PublicationError):
-    """A block that no proof of a false encoding could carry: hosters decline such a plan."""
+    """A block too large for a proof of false encoding: hosters decline such a plan."""
 
 
 class BadTerms(PublicationError):
-    """Replicas, prices or times outside of what the chain takes."""
+    """Replicas, prices or times outside the chain's limits."""
 
 
 def is_small_order(point: bytes) -> bool:
-    """Whether an encoded ed25519 point is one of those that the chain refuses (pallet-spec/README.md section 2)."""
+    """Return whether an encoded ed25519 point is one that the chain refuses (pallet-spec/README.md section 2)."""
     return bytes((*point[:31], point[31] & 0x7F)) in _SMALL_ORDER
 
 
 def check_head(head: hypercore.CoreHead) -> SignedHead:
-    """The head as the chain takes it.
+    """Return the head in the chain's form.
 
     Raises WrongFeedKey, BadHead, SmallOrderKey or BadHeadSignature.
     """
@@ -77,7 +80,7 @@ def check_head(head: hypercore.CoreHead) -> SignedHead:
     if not 0 <= head.fork <= MAX_SAFE or not 1 <= head.length <= MAX_SAFE or head.byte_length > MAX_SAFE:
         raise BadHead(f"head of {head.length} blocks and {head.byte_length} bytes at fork {head.fork}: out of range")
     if [root.index for root in head.roots] != flat.full_roots(2 * head.length):
-        raise BadHead(f"these are not the roots of a feed of {head.length} blocks")
+        raise BadHead(f"the head's roots are not those of a feed of {head.length} blocks")
     if len(head.raw_signature) != SIGNATURE_BYTES:
         raise BadHeadSignature(f"a signature has {SIGNATURE_BYTES} bytes, not {len(head.raw_signature)}")
     signer = head.key if authority.compat else authority.manifest.signers[0].public_key
@@ -104,14 +107,14 @@ def _authority(head: hypercore.CoreHead) -> Authority:
     manifest = authority.manifest
     plain = Manifest(manifest.version, 1, manifest.signers)
     if manifest.version > 1 or len(manifest.signers) != 1 or manifest != plain:
-        raise WrongFeedKey(f"feed {head.key.hex()}: the chain takes feeds of exactly one author only")
+        raise WrongFeedKey(f"feed {head.key.hex()}: the chain accepts only feeds with exactly one author")
     return authority
 
 
 def open_nodes(core: Core, ranges: Sequence[tuple[int, int]]) -> tuple[OpenedNode, ...]:
-    """The tree nodes that prove the ranges' bytes, out of a core that knows them.
+    """Return the tree nodes that prove the ranges' bytes, from a core that knows them.
 
-    Raises BadRanges; a replica that lacks nodes gets them with the blocks of `blocks_to_open`.
+    Raises BadRanges. A replica that lacks nodes gets them with the blocks of `blocks_to_open`.
     """
     _check_ranges(ranges, core.length)
     return tuple(_open(core, index) for index in opened(core.length, ranges))
@@ -121,12 +124,15 @@ def _open(core: Core, index: int) -> OpenedNode:
     known = core.node(index), core.node(flat.left_child(index)), core.node(flat.right_child(index))
     node, left, right = known
     if node is None or left is None or right is None:
-        raise BadRanges(f"tree node {index} or a child of it is not known here: fetch the feed, or its proofs, first")
+        raise BadRanges(f"tree node {index} or one of its children is missing: fetch the feed, or its proofs, first")
     return OpenedNode(index, node.size, left.hash, right.hash)
 
 
 def blocks_to_open(length: int, ranges: Sequence[tuple[int, int]]) -> list[int]:
-    """Blocks whose proofs together hold all nodes that `open_nodes` needs: few, whatever the feed's length."""
+    """Return the blocks whose proofs together hold all nodes that `open_nodes` needs.
+
+    There are few of them, whatever the feed's length.
+    """
     _check_ranges(ranges, length)
     roots = set(flat.full_roots(2 * length))
     found = {tile for start, end in ranges for tile in tiles(start, end)} - roots
@@ -134,13 +140,13 @@ def blocks_to_open(length: int, ranges: Sequence[tuple[int, int]]) -> list[int]:
 
 
 def check_blocks(core: Core, ranges: Sequence[tuple[int, int]]) -> None:
-    """Raises OversizedBlock when a block of the ranges is known to be over 1 MiB."""
+    """Raise OversizedBlock if a block of the ranges is known to be over 1 MiB."""
     for start, end in ranges:
         found = core.block_over(MAX_BLOCK, start, end)
         if found is not None:
             raise OversizedBlock(
                 f"block {found[0]} of feed {core.key.hex()} has {found[1]} bytes: "
-                f"hosters decline a plan with a block of more than {MAX_BLOCK}"
+                f"hosters decline a plan with a block of more than {MAX_BLOCK} bytes"
             )
 
 
@@ -152,17 +158,17 @@ def _check_ranges(ranges: Sequence[tuple[int, int]], length: int) -> None:
 
 
 def range_bytes(head: SignedHead, ranges: Sequence[tuple[int, int]], nodes: Sequence[OpenedNode]) -> list[int]:
-    """The bytes of each range, proven by exactly the nodes that the chain wants. Raises BadRanges."""
+    """Return the bytes of each range, proven by exactly the nodes that the chain expects. Raises BadRanges."""
     _check_ranges(ranges, head.length)
     wanted = opened(head.length, ranges)
     if [node.index for node in nodes] != wanted:
-        raise BadRanges(f"the ranges need the tree nodes {wanted!r:.200}, not {[n.index for n in nodes]!r:.200}")
+        raise BadRanges(f"the ranges need the tree nodes {wanted!r:.200}, but got {[n.index for n in nodes]!r:.200}")
     sizes = _sizes(head, nodes)
     return [sum(sizes[tile] for tile in tiles(start, end)) for start, end in ranges]
 
 
 def _sizes(head: SignedHead, nodes: Sequence[OpenedNode]) -> dict[int, int]:
-    """Sizes of roots and opened nodes, each proven by its own hash and by its parent's."""
+    """Return the sizes of roots and opened nodes, each proven by its own hash and by its parent's."""
     known = {
         index: Node(index, root.size, root.hash)
         for index, root in zip(flat.full_roots(2 * head.length), head.roots, strict=True)
@@ -179,15 +185,15 @@ def _sizes(head: SignedHead, nodes: Sequence[OpenedNode]) -> dict[int, int]:
     for node in nodes:
         left, right = sizes.get(flat.left_child(node.index)), sizes.get(flat.right_child(node.index))
         if left is not None and right is not None and left + right != node.size:
-            raise BadRanges(f"tree node {node.index} has {node.size} bytes, its children {left} and {right}")
+            raise BadRanges(f"tree node {node.index} has {node.size} bytes, but its children have {left} and {right}")
         if (left or right or 0) > node.size:
-            raise BadRanges(f"tree node {node.index} has {node.size} bytes, fewer than a child of it")
+            raise BadRanges(f"tree node {node.index} has {node.size} bytes, fewer than one of its children")
     return sizes
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """All arguments of `publish_plan`, checked; `bytes` are those of the copy stream."""
+    """All arguments of `publish_plan`, checked. `bytes` is the length of the copy stream."""
 
     head: SignedHead
     ranges: tuple[BlockRange, ...]
@@ -198,23 +204,23 @@ class Publication:
 
 
 def least_pot(terms: Terms, sectors: int, times: Times) -> int:
-    """What must be in the pot: all replicas' reserves, at the caps, for one era (pallet-spec/README.md section 11)."""
+    """Return the smallest pot: all replicas' reserves, at the caps, for one era (pallet-spec/README.md section 11)."""
     caps = (terms.max_ask_disk, terms.max_ask_encoding, terms.max_ask_receiving)
     each = sum(-(-cap * sectors // GIB_SECTORS) for cap in caps) + REPORT_ERAS * times.seats * terms.report_price
     return each * terms.replicas
 
 
 def check_terms(terms: Terms, times: Times, now: int) -> None:
-    """Raises BadTerms unless the chain takes these terms in the block after `now`."""
+    """Raise BadTerms unless the chain accepts these terms in the block after `now`."""
     if not 1 <= terms.replicas <= MAX_REPLICAS:
         raise BadTerms(f"{terms.replicas} replicas: a plan has 1 to {MAX_REPLICAS}")
     for name, amount in _amounts(terms):
         if not 0 <= amount <= MAX_AMOUNT:
-            raise BadTerms(f"{name}: {amount} is not an amount from 0 to {MAX_AMOUNT}")
+            raise BadTerms(f"{name}: {amount} is outside 0 to {MAX_AMOUNT}")
     last = now + times.plan_eras * times.era
     if not now + 1 < terms.until <= last:
         raise BadTerms(
-            f"a plan until block {terms.until}: it must end after block {now + 1}, by block {last} at the latest"
+            f"a plan until block {terms.until}: it must end after block {now + 1} and no later than block {last}"
         )
 
 
@@ -235,7 +241,10 @@ def prepare(
     times: Times,
     now: int,
 ) -> Publication:
-    """Check all that can be checked without the sponsor's account. Raises PublicationError, by its kinds."""
+    """Check everything that can be checked without the sponsor's account.
+
+    Raises a PublicationError of the fitting kind.
+    """
     check_terms(terms, times, now)
     signed = check_head(head)
     total = sum(range_bytes(signed, ranges, nodes))
@@ -243,7 +252,7 @@ def prepare(
         raise BadRanges(f"the ranges have {total} bytes: a plan has 1 byte to 256 GiB")
     least = least_pot(terms, -(-total // SECTOR), times)
     if pot > MAX_AMOUNT:
-        raise BadTerms(f"a pot of {pot}: at most {MAX_AMOUNT} can be put into one")
+        raise BadTerms(f"a pot of {pot}: the maximum is {MAX_AMOUNT}")
     if pot < least:
         raise BadTerms(f"a pot of {pot}: the first era of {terms.replicas} copies of {total} bytes needs {least}")
     return Publication(signed, tuple(BlockRange(start, end) for start, end in ranges), tuple(nodes), terms, pot, total)

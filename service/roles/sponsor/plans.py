@@ -1,4 +1,4 @@
-"""The sponsor's and the donors' part: publish a plan, add to its pot, end it, claim what is left."""
+"""Transactions of sponsors and donors: publish a plan, add to its pot, end it, claim the remainder."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ PPM = 10**6
 
 
 class NoFunds(PublicationError):
-    """The account cannot spend that and keep the existential deposit."""
+    """The account cannot spend that much and keep the existential deposit."""
 
 
 class PlanRefused(PublicationError):
-    """The plan does not exist, is not ours, or is not in a state that allows it."""
+    """The plan does not exist, belongs to another account, or is in a state that does not allow the call."""
 
 
 _KINDS: dict[str, type[PublicationError]] = {
@@ -67,7 +67,7 @@ _KINDS: dict[str, type[PublicationError]] = {
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A plan that stands on the finalized chain; `bytes` of its copy stream."""
+    """A plan on the finalized chain. `bytes` is the length of its copy stream."""
 
     plan: int
     block: BlockRef
@@ -82,17 +82,17 @@ async def publish_plan(
     pot: int,
     ranges: Sequence[tuple[int, int]] | None = None,
 ) -> Published:
-    """Publish a plan for block ranges [start, end) of a feed that is here (default: all of it).
+    """Publish a plan for block ranges [start, end) of a local feed (default: all of it).
 
-    Raises OversizedBlock, and what `publish_head` does.
+    Raises OversizedBlock, and what `publish_head` raises.
     """
     if core.length == 0:
-        raise BadHead(f"feed {core.key.hex()} is empty, or nothing of it is here: there is no head to publish")
+        raise BadHead(f"feed {core.key.hex()} is empty, or not stored here: there is no head to publish")
     wanted = [(0, core.length)] if ranges is None else ranges
     try:
         head = core.head()
     except CoreError as error:
-        raise WrongFeedKey(f"the chain takes feeds of exactly one author only: {error}") from error
+        raise WrongFeedKey(f"the chain accepts only feeds with exactly one author: {error}") from error
     nodes = open_nodes(core, wanted)
     check_blocks(core, wanted)
     return await publish_head(client, signer, head, wanted, nodes, terms, pot)
@@ -107,10 +107,10 @@ async def publish_head(
     terms: Terms,
     pot: int,
 ) -> Published:
-    """Publish a plan; returns when it is finalized. `pot` in the smallest unit, `nodes` as of `open_nodes`.
+    """Publish a plan and return once it is finalized.
 
-    Raises WrongFeedKey, BadHead, SmallOrderKey, BadHeadSignature, BadRanges, BadTerms and NoFunds before anything is
-    sent, ChainError.
+    `pot` is in the smallest unit, `nodes` come from `open_nodes`. Raises WrongFeedKey, BadHead, SmallOrderKey,
+    BadHeadSignature, BadRanges, BadTerms and NoFunds before anything is sent, and ChainError.
     """
     best = await client.best()
     wanted = prepare(head, ranges, nodes, terms, pot, times=client.times, now=best.number)
@@ -118,7 +118,8 @@ async def publish_head(
     _check_donation(pot, amounts.min_donation)
 
     async def held() -> bool:
-        # not before: a publication that was cut off, and is asked for again, has taken the money
+        # Funds are checked only here, after the signer looked for an earlier try: an interrupted publication that is
+        # repeated has already taken the money.
         await _check_funds(client, signer.account, pot + EXISTENTIAL_DEPOSIT + amounts.publish_fee, best)
         return False
 
@@ -129,13 +130,13 @@ async def publish_head(
 
 
 async def donate(client: ChainClient, signer: Signer, plan: int, amount: int) -> BlockRef:
-    """Add to a live plan's pot; the finalized block. Raises BadTerms, PlanRefused, NoFunds, ChainError."""
+    """Add to a live plan's pot and return the finalized block. Raises BadTerms, PlanRefused, NoFunds and ChainError."""
     best = await client.best()
     found = await _live(client, plan, best)
     _check_donation(amount, (await client.storage.amounts(best.hash)).min_donation)
     value = await client.balance(client.pot_account(plan), best.hash) - EXISTENTIAL_DEPOSIT
     if value <= 0 or value * PPM < found.shares:
-        raise PlanRefused(f"plan {plan}: its pot is as good as empty, a donation would buy next to everything")
+        raise PlanRefused(f"plan {plan}: its pot is nearly empty, so a donation would buy almost all shares")
 
     async def held() -> bool:
         await _check_funds(client, signer.account, amount, best)
@@ -145,7 +146,7 @@ async def donate(client: ChainClient, signer: Signer, plan: int, amount: int) ->
 
 
 async def end_plan(client: ChainClient, signer: Signer, plan: int) -> BlockRef:
-    """Give notice for a plan of ours; the finalized block. Raises PlanRefused, ChainError."""
+    """Give notice for a plan of ours and return the finalized block. Raises PlanRefused and ChainError."""
     best = await client.best()
     found = await _live(client, plan, best)
     if found.sponsor != signer.account:
@@ -156,20 +157,22 @@ async def end_plan(client: ChainClient, signer: Signer, plan: int) -> BlockRef:
 
 
 async def claim_refund(client: ChainClient, signer: Signer, plan: int) -> BlockRef:
-    """Take our part of what an ended plan has left; the finalized block. Raises PlanRefused, ChainError."""
+    """Claim our part of an ended plan's remainder and return the finalized block. Raises PlanRefused and ChainError."""
     best = await client.best()
     found = await _plan(client, plan, best)
     if found.remainder is None:
-        raise PlanRefused(f"plan {plan}: what is left is fixed when it has ended and its last copy's records are gone")
+        raise PlanRefused(
+            f"plan {plan}: nothing can be claimed before the plan has ended and the records of its last copy are gone"
+        )
     if await client.storage.share(plan, signer.account, best.hash) is None:
-        raise PlanRefused(f"plan {plan}: this account has no share in it, or has claimed it")
+        raise PlanRefused(f"plan {plan}: this account has no share in it, or has already claimed it")
     return (await _submit(signer, calls.claim_refund(plan))).block
 
 
 async def _plan(client: ChainClient, plan: int, at: BlockRef) -> Plan:
     found = await client.storage.plan(plan, at.hash) if 0 <= plan < 1 << 64 else None
     if found is None:
-        raise PlanRefused(f"there is no plan {plan}")
+        raise PlanRefused(f"plan {plan} does not exist")
     return found
 
 
@@ -182,13 +185,13 @@ async def _live(client: ChainClient, plan: int, at: BlockRef) -> Plan:
 
 def _check_donation(amount: int, least: int) -> None:
     if not least <= amount <= MAX_AMOUNT:
-        raise BadTerms(f"a donation of {amount}: the chain takes {least} to {MAX_AMOUNT}")
+        raise BadTerms(f"a donation of {amount}: the chain accepts {least} to {MAX_AMOUNT}")
 
 
 async def _check_funds(client: ChainClient, account: bytes, needed: int, at: BlockRef) -> None:
     free = await client.balance(account, at.hash)
     if free - EXISTENTIAL_DEPOSIT < needed:
-        raise NoFunds(f"{needed} are needed, the account can spend {max(0, free - EXISTENTIAL_DEPOSIT)}")
+        raise NoFunds(f"{needed} needed, but the account can spend only {max(0, free - EXISTENTIAL_DEPOSIT)}")
 
 
 async def _submit(signer: Signer, call: Call, held: Callable[[], Awaitable[bool]] | None = None) -> Receipt:

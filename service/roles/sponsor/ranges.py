@@ -10,12 +10,15 @@ MAX_RANGES = 16
 
 
 class RangeError(Exception):
-    """Ranges that no plan can have; says which and why."""
+    """Ranges that no plan can have. The message says which, and why."""
 
 
 def check_ranges(ranges: Sequence[tuple[int, int]], length: int) -> None:
-    """Raises RangeError unless these block ranges are ascending, disjoint, not touching, inside the feed, and bounded
-    by even block indices or the feed's length."""
+    """Raise RangeError unless the block ranges are ones that the chain accepts.
+
+    They must be ascending, disjoint, not touching, inside the feed, and bounded by even block indices or the feed's
+    length.
+    """
     if not 1 <= len(ranges) <= MAX_RANGES:
         raise RangeError(f"{len(ranges)} ranges: a plan has 1 to {MAX_RANGES}")
     reached = -1
@@ -23,7 +26,7 @@ def check_ranges(ranges: Sequence[tuple[int, int]], length: int) -> None:
         if not 0 <= start < end <= length:
             raise RangeError(f"range {start} to {end} is empty or outside the feed of {length} blocks")
         if start <= reached:
-            raise RangeError(f"range {start} to {end} does not lie behind the one before it, with a gap")
+            raise RangeError(f"range {start} to {end} must start after the end of the previous range, with a gap")
         for bound in (start, end):
             if bound % 2 and bound != length:
                 raise RangeError(f"range {start} to {end}: {bound} is neither even nor the feed's length {length}")
@@ -31,7 +34,7 @@ def check_ranges(ranges: Sequence[tuple[int, int]], length: int) -> None:
 
 
 def tiles(start: int, end: int) -> Iterator[int]:
-    """The maximal full subtrees inside blocks [start, end), left to right, by their flat-tree index."""
+    """Yield the maximal full subtrees inside blocks [start, end), left to right, by their flat-tree index."""
     while start < end:
         height = (start & -start).bit_length() - 1 if start else (end - start).bit_length() - 1
         while start + (1 << height) > end:
@@ -41,7 +44,7 @@ def tiles(start: int, end: int) -> Iterator[int]:
 
 
 def opened(length: int, ranges: Sequence[tuple[int, int]]) -> list[int]:
-    """The nodes to open, ascending: each tile that is no root, and its ancestors up to the root."""
+    """Return the nodes to open, ascending: each tile that is not a root, and its ancestors up to the root."""
     roots = set(flat.full_roots(2 * length))
     wanted: set[int] = set()
     for start, end in ranges:
