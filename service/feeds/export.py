@@ -1,4 +1,4 @@
-"""Write a feed's content out: the imported file or folder, or its blocks one after another."""
+"""Export of a feed: the imported file or folder, or the concatenated blocks of any other feed."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from .progress import OnBytes
 
 
 class ExportError(Exception):
-    """A feed that cannot be written out; says why."""
+    """A feed cannot be exported. The message says why."""
 
 
 def blocks_of(core: Core) -> Iterator[bytes]:
-    """Every block in order. Raises :class:`ExportError` at the first that is not here."""
+    """Yield every block in order. Raises ExportError at the first one that is missing."""
     for index in range(core.length):
         block = core.get(index)
         if block is None:
-            raise ExportError(f"block {index} of feed {core.key.hex()} is not here: fetch it first")
+            raise ExportError(f"block {index} of feed {core.key.hex()} is missing: fetch the feed first")
         yield block
 
 
 async def export_feed(core: Core, target: Path, on_progress: OnBytes | None = None) -> None:
-    """Write the imported file or folder, or the blocks one after another, to ``target``, which must not exist.
+    """Write the imported file or folder, or all blocks concatenated, to `target`, which must not exist.
 
-    It appears whole or not at all. Raises :class:`ExportError` and :class:`archive.ArchiveError`.
+    The target appears whole or not at all. Raises ExportError and ArchiveError.
     """
     if core.length == 0:
-        raise ExportError(f"feed {core.key.hex()} is empty, or nothing of it is here")
+        raise ExportError(f"feed {core.key.hex()} is empty, or nothing of it is stored here")
     first = core.get(0)
     if first is None:
-        raise ExportError(f"block 0 of feed {core.key.hex()} is not here: fetch it first")
+        raise ExportError(f"block 0 of feed {core.key.hex()} is missing: fetch the feed first")
     unpacker = archive.Unpacker() if archive.is_archive(first) else None
     writer = archive.TreeWriter(target)
     done = 0

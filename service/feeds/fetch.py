@@ -1,4 +1,4 @@
-"""The reader: gets a feed from whoever has it, checks it, and writes it out."""
+"""Fetch a feed from its peers and check it."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ log = structlog.get_logger(__name__)
 async def fetch_feed(
     core: Core, transport: Transport, peers: Sequence[bytes] | None = None, on_progress: OnBytes | None = None
 ) -> None:
-    """Bring ``core`` to the head that peers show, with all blocks, durable on return.
+    """Download `core` up to the head that its peers show, with all blocks, durable on return.
 
-    ``peers``: swarm keys to ask (default: all that the transport knows). Raises :class:`ReplicationError`.
+    `peers` are the swarm keys to ask (default: all that the transport knows). Raises ReplicationError.
     """
     wanted = list(peers) if peers is not None else [peer.key for peer in transport.known]
     if not wanted:
-        raise ReplicationError(f"core {core.key.hex()}: no peer is known to fetch it from")
+        raise ReplicationError(f"core {core.key.hex()}: no peer to fetch it from is known")
     connections, reasons = await connect_all(transport, wanted)
     if not connections:
-        raise ReplicationError(f"core {core.key.hex()}: no peer can be reached: {'; '.join(reasons)}")
+        raise ReplicationError(f"core {core.key.hex()}: cannot reach any peer: {'; '.join(reasons)}")
     try:
         with Replicator(core) as replicator:
             for connection in connections:
@@ -41,7 +41,7 @@ async def fetch_feed(
 
 
 async def connect_all(transport: Transport, peers: Sequence[bytes]) -> tuple[list[Connection], list[str]]:
-    """Connections to those that answer, and why the others did not."""
+    """Return connections to the peers that answer, and for the others the reasons why they do not."""
     results = await asyncio.gather(*(transport.connect(key) for key in peers), return_exceptions=True)
     connections = [one for one in results if isinstance(one, Connection)]
     reasons = []

@@ -1,4 +1,7 @@
-"""Imports of which a crash leaves no rest behind: the same one goes on, another one removes it first."""
+"""Crash-safe imports.
+
+Restarting the same import resumes it. Starting another one first removes what the interrupted one left.
+"""
 
 from __future__ import annotations
 
@@ -25,22 +28,23 @@ log = structlog.get_logger(__name__)
 
 NOTE = "import.json"
 POLL_SECONDS = 0.1
+"""Interval between two tries for the lock; `flock` cannot be awaited."""
 
 
 @dataclass(slots=True)
 class _Note:
-    """What is being imported, in a file that its importer holds locked."""
+    """A note on disk of what is being imported. Its importer holds the file locked."""
 
     fd: int
 
     def read(self) -> tuple[str, str] | None:
-        """The path and the feed's name of an import that was cut off; None after one that ended."""
+        """Return path and feed name of an interrupted import, or None if the last one ended."""
         text = os.pread(self.fd, 1 << 16, 0)
         try:
             fields = json.loads(text) if text else None
             return None if fields is None else (str(fields["path"]), str(fields["name"]))
         except (ValueError, KeyError, TypeError):
-            return None  # cut off while it was written: nothing had been imported yet
+            return None  # interrupted while the note was written: nothing was imported yet
 
     def write(self, path: str, name: str) -> None:
         self._replace(json.dumps({"version": 1, "path": path, "name": name}).encode())
@@ -78,9 +82,9 @@ def _absolute(path: Path) -> str:
 
 
 async def import_once(store: Corestore, directory: Path, path: Path, on_progress: OnBytes | None = None) -> Core:
-    """Pack a file or a folder into a new feed of ours in ``directory``; durable on return.
+    """Pack a file or a folder into a new feed of ours in `directory`. It is durable on return.
 
-    A crash or Ctrl-C loses nothing: the same import goes on from what was durable, unless the files have changed. Any
+    A crash or Ctrl-C loses nothing: the same import resumes from what was durable, unless the files have changed. Any
     other failure leaves no feed behind. Raises ArchiveError.
     """
     wanted = _absolute(path)
@@ -90,7 +94,7 @@ async def import_once(store: Corestore, directory: Path, path: Path, on_progress
             try:
                 core = await import_path(store, path, on_progress, name=before[1])
             except ImportInterrupted as reason:
-                log.info("import begins anew", reason=str(reason))
+                log.info("import starts over", reason=str(reason))
             else:
                 note.clear()
                 return core
@@ -109,16 +113,20 @@ async def import_once(store: Corestore, directory: Path, path: Path, on_progress
 
 
 BATCH_BYTES = 2 * 1024 * 1024
+"""Bytes per transaction: each costs a sync to disk, and the event loop waits for it."""
 
 
 class ImportInterrupted(Exception):
-    """A feed of that name holds something else than the beginning of what is imported; says from where on."""
+    """A feed of that name holds something other than the start of what is imported.
+
+    The message says from which block on.
+    """
 
 
 def check_apart(path: Path, directory: Path) -> None:
-    """Raises ArchiveError when ``directory``, in which secret keys lie, would be packed with ``path``."""
+    """Raise ArchiveError if `directory`, which holds secret keys, would be packed along with `path`."""
     if directory.resolve().is_relative_to(path.resolve()):
-        raise ArchiveError(f"{path} holds {directory}: the secret keys that lie there would be published with it")
+        raise ArchiveError(f"{path} contains {directory}: the secret keys stored there would be published with it")
 
 
 async def import_path(
@@ -129,11 +137,11 @@ async def import_path(
     name: str | None = None,
     block_size: int = BLOCK_SIZE,
 ) -> Core:
-    """Pack a file or a folder into a new feed of ours; durable on return. A failed import leaves no feed behind.
+    """Pack a file or a folder into a new feed of ours. It is durable on return; a failed import leaves no feed behind.
 
-    With a `name`, what was durable stays, and the same import goes on from there: blocks that are there are compared,
-    not written again. Raises ArchiveError for what cannot be packed, ImportInterrupted when the feed of that name holds
-    something else.
+    With a `name`, what was durable stays and the same import resumes there: stored blocks are compared, not written
+    again. Raises ArchiveError for what cannot be packed, and ImportInterrupted if the feed of that name holds something
+    else.
     """
     total = packed_size(path)
     core = store.create() if name is None else store.named(name)
@@ -152,20 +160,20 @@ async def _import(core: Core, path: Path, blocks: Iterator[bytes], total: int, o
         there = max(0, min(len(batch), core.length - index))
         for block, data in enumerate(batch[:there], index):
             if core.get(block) != data:
-                raise ImportInterrupted(
-                    f"feed {core.key.hex()} holds something else than {path}, from block {block} on"
-                )
+                raise ImportInterrupted(f"feed {core.key.hex()} differs from {path} from block {block} on")
         core.append(batch[there:])
         done += sum(map(len, batch))
         if on_progress is not None:
             on_progress(done, total)
         await asyncio.sleep(0)
     if core.byte_length != done:
-        raise ImportInterrupted(f"feed {core.key.hex()} holds {core.byte_length} bytes, {path} has {done} packed")
+        raise ImportInterrupted(
+            f"feed {core.key.hex()} holds {core.byte_length} bytes, but {path} has {done} when packed"
+        )
 
 
 def _batches(blocks: Iterator[bytes]) -> Iterator[tuple[int, list[bytes]]]:
-    """Blocks with the index of the first, as many as one transaction takes."""
+    """Yield batches of blocks for one transaction each, with the index of the first block."""
     index, batch, size = 0, list[bytes](), 0
     for block in blocks:
         batch.append(block)

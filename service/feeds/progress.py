@@ -1,8 +1,8 @@
-"""How far a long piece of work on a feed has come."""
+"""The progress callback of long work on a feed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 OnBytes = Callable[[int, int], None]
-"""Called with (bytes done, bytes in all)."""
+"""A function called with (bytes done, total bytes)."""

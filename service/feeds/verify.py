@@ -1,4 +1,4 @@
-"""Check a feed on disk: hash every block and tree node again, and check the head's signature."""
+"""Verify a feed on disk: hash every block and tree node again, and check the head's signature."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from service.hypercore.tree import flat
 from .progress import OnBytes
 
 CHECK_BLOCKS = 64
+"""Blocks checked before the event loop gets a turn."""
 
 
 class VerifyError(Exception):
-    """A feed on this disk that is not what was signed; names the block or the node."""
+    """A feed on this disk differs from what was signed. The message names the block or the node."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedFeed:
-    """What :func:`verify_feed` looked at."""
+    """What `verify_feed` checked: the feed's length, and the blocks and bytes found here."""
 
     length: int
     blocks: int
@@ -28,9 +29,9 @@ class VerifiedFeed:
 
 
 async def verify_feed(core: Core, on_progress: OnBytes | None = None) -> VerifiedFeed:
-    """Hash every block that is here again, and every tree node above; check the head's signature.
+    """Hash every stored block and every tree node above it again, and check the head's signature.
 
-    Raises :class:`VerifyError`.
+    Raises VerifyError at the first mismatch.
     """
     if core.length and not core.head_is_signed():
         raise VerifyError(f"the head of {core.length} blocks is not signed by the feed's key")
@@ -40,7 +41,7 @@ async def verify_feed(core: Core, on_progress: OnBytes | None = None) -> Verifie
             data = core.raw(index)
             node = core.node(2 * index)
             if data is None or node is None or leaf_node(index, data) != node:
-                raise VerifyError(f"block {index} of feed {core.key.hex()} is not the block that was signed")
+                raise VerifyError(f"block {index} of feed {core.key.hex()} differs from the block that was signed")
             _check_path(core, 2 * index)
             blocks += 1
             done += len(data)
@@ -52,7 +53,7 @@ async def verify_feed(core: Core, on_progress: OnBytes | None = None) -> Verifie
 
 
 def _check_path(core: Core, index: int) -> None:
-    """Where ``index`` is a right child (or the last under its root), its parent must be the hash of both children."""
+    """Check that each parent above `index`, up to its root, is the hash of its two children. Raises VerifyError."""
     roots = {root.index for root in core.roots()}
     while index not in roots:
         left, right = sorted((index, flat.sibling(index)))

@@ -126,7 +126,7 @@ def test_links_are_refused(tmp_path: Path) -> None:
 
 def test_an_existing_target_is_kept(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("mine")
-    with pytest.raises(ArchiveError, match="exists already"):
+    with pytest.raises(ArchiveError, match="already exists"):
         TreeWriter(tmp_path / "out")
 
 

@@ -1,4 +1,4 @@
-"""The format in which a file or a folder lies in a feed: pack, unpack, write to disk."""
+"""The archive format, in which a file or a folder is stored in a feed: pack, unpack, write to disk."""
 
 from .format import (
     BLOCK_SIZE,

@@ -1,14 +1,15 @@
-"""The format in which a file or a folder lies in a feed, as a byte stream packed and unpacked piece by piece.
+r"""The archive format: a file or a folder as one byte stream, packed and unpacked piece by piece.
 
-Version 1. The feed's blocks, one after another, are the stream::
+Version 1. The stream is cut into the feed's blocks:
 
-    "datdot/files\\0" | u8 version = 1 | u8 kind (0 one file, 1 a folder) | entries | u8 0
+    "datdot/files\0" | u8 version = 1 | u8 kind (0 one file, 1 a folder) | entries | u8 0
 
     file       1 | u8 flags (1 executable) | u16le path length | path | u64le size | bytes
     directory  2 | u8 0                    | u16le path length | path        (only empty ones need it)
 
 Paths are UTF-8, relative to the folder, with "/" between parts; a folder's files come first, by name, then its folders,
-by name, so that the same folder gives the same feed. Links and special files have no place in it. Nothing follows the final 0.
+by name, so that the same folder gives the same feed. Links and special files are not supported. Nothing follows the
+final 0.
 """
 
 from __future__ import annotations
@@ -31,12 +32,15 @@ _PIECE = 256 * 1024
 
 
 class ArchiveError(Exception):
-    """A path that cannot be packed, or a stream that is no archive of version 1; names the path or the place."""
+    """A path that cannot be packed, or a stream that is not an archive of version 1.
+
+    The message names the path or the byte.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class FileStart:
-    """A file of `size` bytes begins; its bytes follow as `FileData`."""
+    """The start of a file of `size` bytes, which follow as `FileData`."""
 
     path: str
     size: int
@@ -45,7 +49,7 @@ class FileStart:
 
 @dataclass(frozen=True, slots=True)
 class FileData:
-    """The next bytes of the file that began last; `last` with its end."""
+    """The next bytes of the file that started last. `last` marks its end."""
 
     data: bytes
     last: bool
@@ -69,9 +73,10 @@ Event = ArchiveHeader | FileStart | FileData | Directory
 
 
 def pack(path: Path) -> Iterator[bytes]:
-    """The stream of one file or one folder, in pieces of at most 256 KiB.
+    """Yield the stream of one file or one folder, in pieces of at most 256 KiB.
 
-    Raises ArchiveError for links, special files, names that are not UTF-8, and a file that changes its size meanwhile.
+    Raises ArchiveError for links, special files, names that are not UTF-8, and a file whose size changes while it is
+    read.
     """
     mode = _kind(path)
     folder = stat.S_ISDIR(mode)
@@ -85,7 +90,10 @@ def pack(path: Path) -> Iterator[bytes]:
 
 
 def packed_size(path: Path) -> int:
-    """How many bytes `pack` will give, if nothing changes meanwhile. Raises ArchiveError as `pack` does."""
+    """Return the number of bytes that `pack` will yield, provided no file changes.
+
+    Raises ArchiveError as `pack` does.
+    """
     folder = stat.S_ISDIR(_kind(path))
     entries = _walk(path) if folder else iter([(_encode_path(path.name, path), path)])
     size = HEADER + 1
@@ -144,15 +152,15 @@ def _pack_entry(relative: bytes, path: Path) -> Iterator[bytes]:
         while left:
             piece = file.read(min(left, _PIECE))
             if not piece:
-                raise ArchiveError(f"{path}: became shorter while it was packed")
+                raise ArchiveError(f"{path} became shorter while it was being packed")
             left -= len(piece)
             yield piece
         if file.read(1):
-            raise ArchiveError(f"{path}: became longer while it was packed")
+            raise ArchiveError(f"{path} became longer while it was being packed")
 
 
 def cut(pieces: Iterator[bytes], size: int = BLOCK_SIZE) -> Iterator[bytes]:
-    """The same bytes in blocks of `size`, the last one shorter."""
+    """Yield the same bytes in blocks of `size`; the last one may be shorter."""
     buffer = bytearray()
     for piece in pieces:
         buffer += piece
@@ -164,12 +172,12 @@ def cut(pieces: Iterator[bytes], size: int = BLOCK_SIZE) -> Iterator[bytes]:
 
 
 def is_archive(start: bytes) -> bool:
-    """Whether a feed whose stream begins with these bytes says that it is an archive (of any version)."""
+    """Return whether a stream that begins with these bytes claims to be an archive (of any version)."""
     return start.startswith(MAGIC)
 
 
 class Unpacker:
-    """Takes the stream in pieces and gives its events; keeps no more than one entry's head in memory."""
+    """A parser of the stream. It takes pieces, returns events, and keeps at most one entry's head in memory."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -180,7 +188,7 @@ class Unpacker:
         self._files = 0
 
     def feed(self, data: bytes) -> list[Event]:
-        """The events that these bytes complete. Raises ArchiveError at the first byte that breaks the format."""
+        """Return the events that these bytes complete. Raises ArchiveError at the first byte that breaks the format."""
         self._buffer += data
         events: list[Event] = []
         while self._step(events):
@@ -188,7 +196,7 @@ class Unpacker:
         return events
 
     def finish(self) -> None:
-        """To be called when the stream has ended; raises ArchiveError if the archive has not."""
+        """Raise ArchiveError unless the archive is complete. Call it at the end of the stream."""
         if self._state != "end":
             raise self._error("the stream ends inside the archive")
 
@@ -208,7 +216,7 @@ class Unpacker:
             return self._data(events)
         if self._state == "end":
             if self._buffer:
-                raise self._error("bytes follow the archive's end")
+                raise self._error("data follows the end of the archive")
             return False
         return self._entry(events)
 
@@ -217,9 +225,9 @@ class Unpacker:
             return False
         head = self._take(HEADER)
         if head[:-2] != MAGIC:
-            raise self._error("not an archive of files")
+            raise self._error("this is not an archive of files")
         if head[-2] != VERSION:
-            raise self._error(f"version {head[-2]} is not {VERSION}")
+            raise self._error(f"unsupported version {head[-2]}, expected {VERSION}")
         if head[-1] > 1:
             raise self._error(f"unknown kind {head[-1]}")
         self._folder = head[-1] == 1
@@ -243,7 +251,7 @@ class Unpacker:
         tag = self._buffer[0]
         if tag == _END:
             if not self._folder and self._files != 1:
-                raise self._error("the archive of one file has none")
+                raise self._error("a single-file archive contains no file")
             self._take(1)
             self._state = "end"
             return True
@@ -253,7 +261,7 @@ class Unpacker:
             return False
         flags, length = struct.unpack_from("<BH", self._buffer, 1)
         if length > MAX_PATH or flags > 1:
-            raise self._error(f"entry with flags {flags} and a path of {length} bytes")
+            raise self._error(f"invalid entry: flags {flags}, path of {length} bytes")
         need = 4 + length + (8 if tag == _FILE else 0)
         if len(self._buffer) < need:
             return False
@@ -269,7 +277,7 @@ class Unpacker:
     def _begin_file(self, events: list[Event], start: FileStart) -> None:
         self._files += 1
         if not self._folder and self._files > 1:
-            raise self._error("a second file in the archive of one file")
+            raise self._error("a single-file archive contains a second file")
         events.append(start)
         self._left = start.size
         if start.size:
@@ -281,10 +289,10 @@ class Unpacker:
         try:
             path = raw.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise self._error("a path that is not UTF-8") from error
+            raise self._error("a path is not UTF-8") from error
         parts = path.split("/")
         if any(part in ("", ".", "..") for part in parts) or any(c in path for c in "\x00\\"):
-            raise self._error(f"the path {path!r} leads out of the folder")
+            raise self._error(f"the path {path!r} is not allowed: it could lead out of the folder")
         if not self._folder and len(parts) > 1:
-            raise self._error(f"the single file's name {path!r} has folders in it")
+            raise self._error(f"the name {path!r} of the single file contains folders")
         return path

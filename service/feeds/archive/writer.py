@@ -1,4 +1,4 @@
-"""Write the unpacked files of an archive to disk, whole or not at all."""
+"""Write the unpacked files of an archive to disk: all of them, or none."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from .format import ArchiveError, ArchiveHeader, Directory, Event, FileData, Fil
 
 
 class TreeWriter:
-    """Writes unpacked events below `target`, which must not exist yet; `commit` puts it in place as a whole."""
+    """A writer of unpacked events below `target`, which must not exist yet. `commit` puts the whole in place."""
 
     def __init__(self, target: Path) -> None:
         if os.path.lexists(target):
-            raise ArchiveError(f"{target}: exists already")
+            raise ArchiveError(f"{target} already exists")
         self._target = target
         self._staging = target.with_name(target.name + ".partial")
         self._folder = False
         self._fd: int | None = None
         if os.path.lexists(self._staging):
-            raise ArchiveError(f"{self._staging}: left by an earlier export; remove it first")
+            raise ArchiveError(f"{self._staging} is left from an earlier export; remove it first")
 
     def write(self, event: Event) -> None:
-        """Carry out one event. Raises ArchiveError when the same path comes twice or as both file and folder."""
+        """Carry out one event. Raises ArchiveError if a path occurs twice, or as both file and folder."""
         try:
             self._write(event)
         except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-            raise ArchiveError(f"archive: {error.filename!r} comes twice, or as file and folder") from error
+            raise ArchiveError(f"archive: {error.filename!r} occurs twice, or as both file and folder") from error
 
     def _write(self, event: Event) -> None:
         if isinstance(event, ArchiveHeader):
@@ -49,7 +49,7 @@ class TreeWriter:
 
     def _append(self, event: FileData) -> None:
         if self._fd is None:
-            raise ArchiveError("archive: bytes outside of a file")
+            raise ArchiveError("archive: data outside a file")
         view = memoryview(event.data)
         while view:
             view = view[os.write(self._fd, view) :]
@@ -62,7 +62,7 @@ class TreeWriter:
         return self._staging.joinpath(*path.split("/"))
 
     def commit(self) -> None:
-        """Give the finished file or folder its name; durable on return."""
+        """Rename the finished file or folder to its final name. It is durable on return."""
         if self._folder:
             for here, _, _ in os.walk(self._staging):
                 sync_directory(Path(here))
@@ -70,7 +70,7 @@ class TreeWriter:
         sync_directory(self._target.parent)
 
     def abort(self) -> None:
-        """Remove what was written so far."""
+        """Remove everything written so far."""
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
