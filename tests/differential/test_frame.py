@@ -16,6 +16,7 @@ from tests.support.differential.driver import UNIT, Account, Outcome, Pair
 from tests.support.differential.life import ED, World
 from tests.support.differential.runtime_names import names
 from tests.support.differential.settings import EXAMPLES
+from tests.support.runtime_version import VERSIONS
 
 REMARK = b"\0\0\0"  # System.remark of nothing
 TRAP = b"RuntimeTrap"
@@ -97,7 +98,7 @@ def test_signatures_of_each_kind(pair: Pair) -> None:
     stranger = Account.of("stranger")
     assert one(pair, pair.accounts[1], "Balances", "transfer_keep_alive", dest=("Id", public), value=UNIT).ok
     extra = b"\0\0\0"
-    payload = REMARK + extra + b"\1\0\0\0" * 2 + pair.genesis * 2
+    payload = REMARK + extra + VERSIONS + pair.genesis * 2
     right = b"\1" + sr25519.sign((public, secret), payload)
     signatures = [
         right,

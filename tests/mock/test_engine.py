@@ -16,6 +16,7 @@ from runtime_mock.rpc.control import MAX_SEALED
 from runtime_mock.runtime import CODE
 from runtime_mock.state.overlay import Overlay
 from tests.support.differential.driver import Account
+from tests.support.runtime_version import VERSIONS
 
 REMARK = b"\0\0\0"
 RICH = Account.of("rich")
@@ -37,7 +38,7 @@ def remark(chain: Chain, nonce: int, *, tip: int = 0, era: bytes = b"\0", birth:
     extra = era + compact(nonce) + compact(tip)
     at = chain.at(birth)
     assert at is not None
-    payload = REMARK + extra + (1).to_bytes(4, "little") * 2 + chain.genesis.hash + at.hash
+    payload = REMARK + extra + VERSIONS + chain.genesis.hash + at.hash
     return prefixed(b"\x84\0" + RICH.id + b"\0" + RICH.sign(payload) + extra + REMARK)
 
 

@@ -15,6 +15,7 @@ from runtime_mock.state.overlay import Overlay
 from runtime_mock.wasm.runtime import WasmRuntime, decompress, default_cache
 from tests.support.differential.driver import Account
 from tests.support.differential.runtime_names import names
+from tests.support.runtime_version import SPEC_VERSION, VERSIONS
 
 ROOT = Account.of("root")
 
@@ -40,7 +41,7 @@ def as_root(chain: Chain, name: str, code: bytes) -> tuple[Block, list[Any]]:
     inner = ("System", (name, {"code": code}))
     call = names().call("Sudo", "sudo_unchecked_weight", {"call": inner, "weight": {"ref_time": 1, "proof_size": 0}})
     extra = b"\0" + compact(chain.best.number) + b"\0"
-    payload = call + extra + (1).to_bytes(4, "little") * 2 + chain.genesis.hash * 2
+    payload = call + extra + VERSIONS + chain.genesis.hash * 2
     signature = ROOT.sign(blake2_256(payload) if len(payload) > 256 else payload)
     block, refused = chain.build(chain.best, [prefixed(b"\x84\0" + ROOT.id + b"\0" + signature + extra + call)])
     assert refused == []
@@ -79,4 +80,4 @@ def test_root_may_exchange_it_unchecked(chain: Chain) -> None:
     for _ in range(2):
         after, _ = chain.build(chain.best, [])
         chain.add(after)
-    assert chain.version_at(chain.best).spec_version == 1
+    assert chain.version_at(chain.best).spec_version == SPEC_VERSION

@@ -17,6 +17,7 @@ from runtime_mock.secp256k1 import recover
 from tests.support.chains import RunningChain
 from tests.support.differential.driver import Account
 from tests.support.differential.runtime_names import names
+from tests.support.runtime_version import VERSIONS
 
 PATIENCE = 60.0
 
@@ -84,7 +85,7 @@ class Rpc:
     def sign(self, signer: Signer, call: bytes, nonce: int) -> bytes:
         """A signed immortal extrinsic."""
         extra = b"\0" + compact(nonce) + b"\0"
-        payload = call + extra + (1).to_bytes(4, "little") * 2 + self.genesis * 2
+        payload = call + extra + VERSIONS + self.genesis * 2
         if len(payload) > 256:
             payload = blake2_256(payload)
         scheme = 0 if isinstance(signer, Account) else 2 if isinstance(signer, Secp256k1) else int(signer.crypto_type)

@@ -10,14 +10,14 @@ use alloc::{
     vec::Vec,
 };
 use codec::Encode;
-use frame_support::{ensure, traits::Get};
+use frame_support::{ensure, traits::Defensive};
 use sp_core::H256;
 use sp_runtime::{AccountId32, DispatchResult};
 
 /// How many sectors a challenge names, repeats included.
 pub fn sample_count(stored_sectors: u64) -> u32 {
     let doubled = (1 + stored_sectors / GIB_SECTORS).ilog2();
-    (4 + 2 * doubled).clamp(8, MaxSamples::get())
+    (4 + 2 * doubled).clamp(8, MAX_SAMPLES)
 }
 
 impl<T: Config> Pallet<T> {
@@ -30,7 +30,7 @@ impl<T: Config> Pallet<T> {
         for i in 0..draws {
             let place = draw(3, Self::seed(), &[], i).checked_rem(span).unwrap_or(span);
             if place < u128::from(storing) {
-                if let Some(hoster) = Storing::<T>::get(place as u32) {
+                if let Some(hoster) = Storing::<T>::get(place as u32).defensive() {
                     Self::challenge(hoster);
                 }
             }
@@ -42,20 +42,21 @@ impl<T: Config> Pallet<T> {
         if StorageChallenges::<T>::contains_key(&account) {
             return;
         }
-        let Some(hoster) = Hosters::<T>::get(&account) else { return };
-        let Some(slot) = HosterDraws::<T>::get(&account).and_then(|draw| draw.slot) else { return };
+        let Some(hoster) = Hosters::<T>::get(&account).defensive() else { return };
+        let Some(slot) = HosterDraws::<T>::get(&account).and_then(|draw| draw.slot).defensive() else { return };
         let table = copy_table::<T>(&account);
         let ids = account.encode();
         let samples: BTreeSet<Sample> = (0..sample_count(hoster.stored))
             .filter_map(|j| {
-                let (place, offset) = table.pick(draw(4, Self::seed(), &ids, j))?;
-                let copy = CopySlots::<T>::get(&account, place)?;
-                let (segment, sector) = Copies::<T>::get(copy)?.locate(offset)?;
+                // Who is listed has sectors in its table, and each is one of a copy's segment.
+                let (place, offset) = table.pick(draw(4, Self::seed(), &ids, j)).defensive()?;
+                let copy = CopySlots::<T>::get(&account, place).defensive()?;
+                let (segment, sector) = Copies::<T>::get(copy).and_then(|copy| copy.locate(offset)).defensive()?;
                 Some(Sample { copy, segment, sector })
             })
             .collect();
         let count = samples.len() as u32;
-        let Ok(samples) = samples.into_iter().collect::<Vec<_>>().try_into() else { return };
+        let Ok(samples) = samples.into_iter().collect::<Vec<_>>().try_into().defensive() else { return };
         if count == 0 {
             return;
         }
@@ -94,14 +95,12 @@ impl<T: Config> Pallet<T> {
     fn proved(account: AccountId32, issued: Block) -> DispatchResult {
         StorageChallenges::<T>::remove(&account);
         let before = Self::reputation(&account);
-        Hosters::<T>::mutate(&account, |hoster| {
-            if let Some(hoster) = hoster {
-                let until = issued.max(hoster.last);
-                let earned = u64::from(before).saturating_mul(until.saturating_sub(hoster.last).into());
-                hoster.acc = hoster.acc.saturating_add(earned);
-                hoster.last = until;
-                hoster.passed = hoster.passed.saturating_add(1);
-            }
+        Self::with_hoster(&account, |hoster| {
+            let until = issued.max(hoster.last);
+            let earned = u64::from(before).saturating_mul(until.saturating_sub(hoster.last).into());
+            hoster.acc = hoster.acc.saturating_add(earned);
+            hoster.last = until;
+            hoster.passed = hoster.passed.saturating_add(1);
         });
         let reputation = passed_reputation(before);
         Self::set_reputation(&account, reputation)?;
@@ -115,11 +114,9 @@ impl<T: Config> Pallet<T> {
         let open = StorageChallenges::<T>::get(&account).filter(|challenge| challenge.issued == issued);
         let Some(challenge) = open else { return };
         StorageChallenges::<T>::remove(&account);
-        Hosters::<T>::mutate(&account, |hoster| {
-            if let Some(hoster) = hoster {
-                hoster.last = hoster.last.max(issued);
-                hoster.missed = hoster.missed.saturating_add(1);
-            }
+        Self::with_hoster(&account, |hoster| {
+            hoster.last = hoster.last.max(issued);
+            hoster.missed = hoster.missed.saturating_add(1);
         });
         let before = Self::reputation(&account);
         let reputation = before.saturating_sub(before / 8).max(MIN_REPUTATION);

@@ -2,6 +2,7 @@
 //! (pallet-spec/README.md section 5).
 
 use crate::{types::*, Changes, Config, Copies, Error, Pallet, Peers};
+use frame_support::traits::Defensive;
 use sp_runtime::{AccountId32, DispatchResult};
 
 impl<T: Config> Pallet<T> {
@@ -58,16 +59,13 @@ impl<T: Config> Pallet<T> {
         Self::draw_encoder(account, |draw| draw.reputation = reputation);
     }
 
+    /// R of a registered account.
     pub(crate) fn reputation(account: &AccountId32) -> u32 {
-        Peers::<T>::get(account).map_or(MIN_REPUTATION, |peer| peer.reputation)
+        Peers::<T>::get(account).defensive().map_or(MIN_REPUTATION, |peer| peer.reputation)
     }
 
     fn write_reputation(account: &AccountId32, reputation: u32) {
-        Peers::<T>::mutate(account, |peer| {
-            if let Some(peer) = peer {
-                peer.reputation = reputation;
-            }
-        });
+        Self::with_peer(account, |peer| peer.reputation = reputation);
     }
 
     /// By a call: the draw tables follow later.

@@ -1,8 +1,8 @@
 //! Copies: decline, their end, their records (pallet-spec/README.md sections 12 and 13).
 
-use crate::{types::*, Config, Copies, Encoders, Error, Event, Hosters, Moduli, Pallet, Plans, Segments};
+use crate::{types::*, Config, Copies, Error, Event, Hosters, Moduli, Pallet, Plans, Segments};
 use alloc::vec::Vec;
-use frame_support::ensure;
+use frame_support::{ensure, traits::Defensive};
 use sp_runtime::{AccountId32, DispatchResult};
 
 impl Copy {
@@ -62,7 +62,7 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn begin_missed(id: CopyId, generation: u64) {
         let waits = |copy: &Copy| copy.state == CopyState::Assigned && u64::from(copy.generation) == generation;
         let Some(mut copy) = Copies::<T>::get(id).filter(waits) else { return };
-        let Some(encoder) = copy.encoder.clone() else { return };
+        let Some(encoder) = copy.encoder.clone().defensive() else { return };
         let burned = Self::burn_held(&encoder, Role::Encoding, Self::amounts().begin_fine);
         Self::end_job(&mut copy);
         Self::put_encoder_out(&encoder);
@@ -77,11 +77,9 @@ impl<T: Config> Pallet<T> {
         let Some(encoder) = copy.encoder.take() else { return };
         let fee = core::mem::take(&mut copy.fee);
         copy.ask_encoding = 0;
-        Encoders::<T>::mutate(&encoder, |state| {
-            if let Some(state) = state {
-                state.jobs = state.jobs.saturating_sub(1);
-                state.unreleased = state.unreleased.saturating_sub(fee);
-            }
+        Self::with_encoder(&encoder, |state| {
+            state.jobs = state.jobs.saturating_sub(1);
+            state.unreleased = state.unreleased.saturating_sub(fee);
         });
         Self::draw_encoder(&encoder, |draw| draw.jobs = draw.jobs.saturating_sub(1));
     }
@@ -89,8 +87,8 @@ impl<T: Config> Pallet<T> {
     /// Out of the draw table until it renews its offer, in `on_initialize`.
     fn put_encoder_out(account: &AccountId32) {
         let now = Self::now();
-        Encoders::<T>::mutate(account, |encoder| {
-            if let Some(encoder) = encoder.as_mut().filter(|encoder| encoder.open) {
+        Self::with_encoder(account, |encoder| {
+            if encoder.open {
                 encoder.open = false;
                 encoder.out_since = now;
             }
@@ -102,10 +100,11 @@ impl<T: Config> Pallet<T> {
         });
     }
 
+    /// Out of the draw table until it renews its offer, in `on_initialize`.
     fn put_hoster_out(account: &AccountId32) {
         let now = Self::now();
-        Hosters::<T>::mutate(account, |hoster| {
-            if let Some(hoster) = hoster.as_mut().filter(|hoster| hoster.open) {
+        Self::with_hoster(account, |hoster| {
+            if hoster.open {
                 hoster.open = false;
                 hoster.out_since = now;
             }
@@ -122,7 +121,7 @@ impl<T: Config> Pallet<T> {
         let waits =
             |copy: &Copy| matches!(copy.state, CopyState::Begun | CopyState::Encoding) && copy.current == Some(segment);
         let Some((copy, mut plan)) = Self::copy_and_plan(id).filter(|(copy, _)| waits(copy)) else { return };
-        let Some(encoder) = copy.encoder else { return };
+        let Some(encoder) = copy.encoder.defensive() else { return };
         let hoster = copy.hoster;
         let fine = Self::amounts().stall_fine;
         let collateral = Self::burn_held(&hoster, Role::Hosting, fine);
@@ -138,7 +137,7 @@ impl<T: Config> Pallet<T> {
 
     /// Ends a copy in `on_initialize`: the draw tables and the queue follow at once.
     pub(crate) fn end_copy(id: CopyId, reason: CopyEnd) {
-        let Some(copy) = Copies::<T>::get(id).filter(|copy| copy.state != CopyState::Ended) else { return };
+        let Some(copy) = Copies::<T>::get(id).filter(|copy| copy.state != CopyState::Ended).defensive() else { return };
         let bytes = copy.sectors.saturating_mul(SECTOR);
         Self::draw_hoster(&copy.hoster, |draw| draw.used = draw.used.saturating_sub(bytes));
         Self::retire(id, reason);
@@ -147,19 +146,17 @@ impl<T: Config> Pallet<T> {
 
     /// What the end of a copy changes apart from the draw table of hosters and the queue.
     fn retire(id: CopyId, reason: CopyEnd) {
-        let Some((mut copy, mut plan)) = Self::copy_and_plan(id) else { return };
+        let Some((mut copy, mut plan)) = Self::copy_and_plan(id).defensive() else { return };
         if copy.stored > 0 {
             Self::collect_into(id, &mut copy, &mut plan);
             copy.frozen = Hosters::<T>::get(&copy.hoster).map(|hoster| hoster.acc);
             Self::untable_copy(&mut copy);
         }
         let bytes = copy.sectors.saturating_mul(SECTOR);
-        Hosters::<T>::mutate(&copy.hoster, |hoster| {
-            if let Some(hoster) = hoster {
-                hoster.stored = hoster.stored.saturating_sub(copy.stored);
-                hoster.used = hoster.used.saturating_sub(bytes);
-                hoster.copies = hoster.copies.saturating_sub(1);
-            }
+        Self::with_hoster(&copy.hoster, |hoster| {
+            hoster.stored = hoster.stored.saturating_sub(copy.stored);
+            hoster.used = hoster.used.saturating_sub(bytes);
+            hoster.copies = hoster.copies.saturating_sub(1);
         });
         let memory = Self::times().memory as usize;
         for party in copy.parties() {
@@ -168,7 +165,7 @@ impl<T: Config> Pallet<T> {
                     plan.former.remove(0);
                 }
                 // There is room: Memory is at most the bound.
-                let _ = plan.former.try_push(party);
+                let _ = plan.former.try_push(party).defensive();
             }
         }
         Self::end_job(&mut copy);
@@ -199,11 +196,7 @@ impl<T: Config> Pallet<T> {
         Self::set_reserve(&mut copy, &mut plan, 0);
         plan.records = plan.records.saturating_sub(1);
         Plans::<T>::insert(copy.plan, plan);
-        Hosters::<T>::mutate(&copy.hoster, |hoster| {
-            if let Some(hoster) = hoster {
-                hoster.records = hoster.records.saturating_sub(1);
-            }
-        });
+        Self::with_hoster(&copy.hoster, |hoster| hoster.records = hoster.records.saturating_sub(1));
         Copies::<T>::remove(id);
         Self::deposit_event(Event::CopyRemoved { copy: id });
         Self::fix_remainder(copy.plan);

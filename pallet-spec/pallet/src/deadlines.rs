@@ -3,7 +3,10 @@
 use crate::{
     crypto::hash, types::*, weights, Begins, Config, Eras, Pallet, Retrievals, SeedOverride, Seeds, SlotCount,
 };
-use frame_support::{traits::Randomness, weights::Weight};
+use frame_support::{
+    traits::{Defensive, Randomness},
+    weights::Weight,
+};
 
 impl<T: Config> Pallet<T> {
     /// All that a block does before its extrinsics.
@@ -33,9 +36,9 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    /// seed(now).
+    /// seed(now), once it is drawn.
     pub(crate) fn seed() -> sp_core::H256 {
-        Seeds::<T>::get(Self::now()).unwrap_or_default()
+        Seeds::<T>::get(Self::now()).defensive_unwrap_or_default()
     }
 
     fn begin_era() {

@@ -9,6 +9,7 @@ use crate::{
     Hosters, Pallet, Storing, StoringCount,
 };
 use core::marker::PhantomData;
+use frame_support::traits::Defensive;
 use sp_runtime::AccountId32;
 
 /// Nodes of the table of hosters.
@@ -101,7 +102,8 @@ impl<T: Config> Pallet<T> {
         match draw.slot {
             Some(slot) => table.set(slot, weight),
             None if draw.open => {
-                draw.slot = table.take(weight);
+                // A table has room for all that may ever offer.
+                draw.slot = table.take(weight).defensive();
                 if let Some(slot) = draw.slot {
                     HosterSlots::<T>::insert(slot, account);
                 }
@@ -120,7 +122,8 @@ impl<T: Config> Pallet<T> {
         match draw.slot {
             Some(slot) => table.set(slot, weight),
             None if draw.open => {
-                draw.slot = table.take(weight);
+                // A table has room for all that may ever offer.
+                draw.slot = table.take(weight).defensive();
                 if let Some(slot) = draw.slot {
                     EncoderSlots::<T>::insert(slot, account);
                 }
@@ -140,7 +143,8 @@ impl<T: Config> Pallet<T> {
         match copy.slot {
             Some(slot) => table.set(slot, copy.tabled),
             None => {
-                copy.slot = table.take(copy.tabled);
+                // The table has room for all copies of a hoster that may live.
+                copy.slot = table.take(copy.tabled).defensive();
                 if let Some(slot) = copy.slot {
                     CopySlots::<T>::insert(&copy.hoster, slot, id);
                 }
@@ -164,26 +168,18 @@ impl<T: Config> Pallet<T> {
         let place = StoringCount::<T>::get();
         Storing::<T>::insert(place, account);
         StoringCount::<T>::put(place.saturating_add(1));
-        Hosters::<T>::mutate(account, |hoster| {
-            if let Some(hoster) = hoster {
-                hoster.place = Some(place);
-            }
-        });
+        Self::with_hoster(account, |hoster| hoster.place = Some(place));
     }
 
     /// Where one leaves, the last takes its place.
     fn leave_list(account: &AccountId32) {
         let place = Hosters::<T>::mutate(account, |hoster| hoster.as_mut().and_then(|hoster| hoster.place.take()));
         let last = StoringCount::<T>::get().saturating_sub(1);
-        let (Some(place), Some(moved)) = (place, Storing::<T>::take(last)) else { return };
+        let (Some(place), Some(moved)) = (place.defensive(), Storing::<T>::take(last).defensive()) else { return };
         StoringCount::<T>::put(last);
         if place != last {
             Storing::<T>::insert(place, &moved);
-            Hosters::<T>::mutate(&moved, |hoster| {
-                if let Some(hoster) = hoster {
-                    hoster.place = Some(place);
-                }
-            });
+            Self::with_hoster(&moved, |hoster| hoster.place = Some(place));
         }
     }
 }

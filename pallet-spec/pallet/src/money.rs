@@ -1,16 +1,15 @@
 //! Money: burning, minting, holds and their counts, a copy's reserve and pay (pallet-spec/README.md section 11).
 
 use crate::{
-    types::*, Amount, Burned, Config, Copies, Encoders, Error, Event, HoldReason, Hosters, Minted, Pallet, Plans,
-    Segments, Time,
+    types::*, Amount, Burned, Config, Copies, Error, Event, HoldReason, Hosters, Minted, Pallet, Plans, Segments, Time,
 };
 use core::marker::PhantomData;
 use frame_support::{
-    ensure,
+    defensive, ensure,
     traits::{
         fungible::{Inspect, InspectHold, Mutate, MutateHold},
         tokens::{Fortitude, Precision, Preservation},
-        Get, Imbalance, OnUnbalanced, TryDrop,
+        Defensive, Get, Imbalance, OnUnbalanced, TryDrop,
     },
 };
 use sp_core::U256;
@@ -79,11 +78,12 @@ impl<T: Config> Pallet<T> {
 
     /// Genesis always writes them.
     pub(crate) fn times() -> Times {
-        Time::<T>::get().unwrap_or(Times::PRODUCTION)
+        Time::<T>::get().defensive_unwrap_or(Times::PRODUCTION)
     }
 
+    /// Genesis always writes them.
     pub(crate) fn amounts() -> Amounts {
-        Amount::<T>::get().unwrap_or(Amounts::DEFAULT)
+        Amount::<T>::get().defensive_unwrap_or(Amounts::DEFAULT)
     }
 
     pub(crate) fn era() -> Era {
@@ -191,7 +191,7 @@ impl<T: Config> Pallet<T> {
         copy.reserve = copy.reserve.saturating_sub(amount);
         plan.reserved = plan.reserved.saturating_sub(amount);
         // Cannot fail: as much was burned just now, and the account can take it.
-        if T::Currency::mint_into(to, amount).is_ok() {
+        if T::Currency::mint_into(to, amount).defensive().is_ok() {
             Minted::<T>::mutate(|minted| *minted = minted.saturating_add(amount));
         }
         Self::deposit_event(Event::Paid { copy: id, account: to.clone(), amount, what });
@@ -217,9 +217,14 @@ impl<T: Config> Pallet<T> {
         parts.iter().fold(0, |sum, part| sum.saturating_add(*part))
     }
 
-    /// 4 x Seats x Z.
+    /// What a copy must have reserved for reports.
     pub(crate) fn reports_reserve(plan: &Plan) -> Balance {
-        plan.terms.report_price.saturating_mul(4).saturating_mul(Self::times().seats.into())
+        Self::reports_cost(&plan.terms)
+    }
+
+    /// REPORT_ERAS x Seats x the price of a report.
+    pub(crate) fn reports_cost(terms: &Terms) -> Balance {
+        terms.report_price.saturating_mul(REPORT_ERAS.into()).saturating_mul(Self::times().seats.into())
     }
 
     /// Moves the difference between a copy's reserve and `want` to or from the pot.
@@ -233,7 +238,10 @@ impl<T: Config> Pallet<T> {
         let acc = match (copy.frozen, Hosters::<T>::get(&copy.hoster)) {
             (Some(acc), _) => acc,
             (None, Some(hoster)) => hoster.acc,
-            (None, None) => return,
+            (None, None) => {
+                defensive!("a copy's hoster has a state");
+                return;
+            },
         };
         let units = u128::from(copy.stored).saturating_mul(acc.into()).saturating_sub(copy.debt);
         let divisor = u128::from(GIB_SECTORS) * u128::from(Self::times().era) * u128::from(PPM);
@@ -266,15 +274,13 @@ impl<T: Config> Pallet<T> {
     /// The second half of a segment's fee falls due.
     pub(crate) fn pay_half(segment_id: SegmentId) {
         let Some(mut segment) = Segments::<T>::get(segment_id) else { return };
-        let Some((mut copy, mut plan)) = Self::copy_and_plan(segment.copy) else { return };
+        let Some((mut copy, mut plan)) = Self::copy_and_plan(segment.copy).defensive() else { return };
         let half = core::mem::take(&mut segment.half);
         copy.halves = copy.halves.saturating_sub(half);
         Self::pay((segment.copy, &mut copy), &mut plan, &segment.encoder, half, Payment::SecondHalf);
-        Encoders::<T>::mutate(&segment.encoder, |encoder| {
-            if let Some(encoder) = encoder {
-                encoder.unreleased = encoder.unreleased.saturating_sub(half);
-                encoder.halves = encoder.halves.saturating_sub(1);
-            }
+        Self::with_encoder(&segment.encoder, |encoder| {
+            encoder.unreleased = encoder.unreleased.saturating_sub(half);
+            encoder.halves = encoder.halves.saturating_sub(1);
         });
         Self::put_copy_and_plan(segment.copy, copy, plan);
         Segments::<T>::insert(segment_id, segment);

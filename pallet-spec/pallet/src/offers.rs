@@ -8,7 +8,7 @@ use crate::{
     Attesters, Config, EncoderCount, EncoderDraws, Encoders, Error, Event, HoleCount, Holes, HosterCount, HosterDraws,
     Hosters, Keys, Pallet, Peers, SlotCount, Slots,
 };
-use frame_support::ensure;
+use frame_support::{ensure, traits::Defensive};
 use sp_core::H256;
 use sp_runtime::{AccountId32, DispatchResult, SaturatedConversion};
 
@@ -62,6 +62,33 @@ impl<T: Config> Pallet<T> {
 
     fn ensure_peer(account: &AccountId32) -> Result<Peer, Error<T>> {
         Peers::<T>::get(account).ok_or(Error::<T>::NotAPeer)
+    }
+
+    /// Changes the state of an account that once offered hosting: it has one for ever.
+    pub(crate) fn with_hoster(account: &AccountId32, change: impl FnOnce(&mut Hoster)) {
+        Hosters::<T>::mutate(account, |hoster| {
+            if let Some(hoster) = hoster.as_mut().defensive() {
+                change(hoster)
+            }
+        });
+    }
+
+    /// Changes the state of an account that once offered encoding: it has one for ever.
+    pub(crate) fn with_encoder(account: &AccountId32, change: impl FnOnce(&mut Encoder)) {
+        Encoders::<T>::mutate(account, |encoder| {
+            if let Some(encoder) = encoder.as_mut().defensive() {
+                change(encoder)
+            }
+        });
+    }
+
+    /// Changes a registered account: it is one for ever.
+    pub(crate) fn with_peer(account: &AccountId32, change: impl FnOnce(&mut Peer)) {
+        Peers::<T>::mutate(account, |peer| {
+            if let Some(peer) = peer.as_mut().defensive() {
+                change(peer)
+            }
+        });
     }
 
     fn new_hoster(account: &AccountId32, reputation: u32) -> Result<Hoster, Error<T>> {
@@ -159,8 +186,7 @@ impl<T: Config> Pallet<T> {
         }
         let bond = Self::amounts().attester_bond;
         let total = bond.saturating_mul(slots.into());
-        let fits = (attester.slots.len() as u64).saturating_add(slots.into())
-            <= u64::from(<MaxSlots as frame_support::traits::Get<u32>>::get());
+        let fits = (attester.slots.len() as u64).saturating_add(slots.into()) <= u64::from(MAX_SLOTS);
         ensure!(fits, Error::<T>::BadSlotCount);
         Self::ensure_spendable(&account, total)?;
         Self::hold(&account, Role::Attesting, total)?;
@@ -206,7 +232,7 @@ impl<T: Config> Pallet<T> {
     /// Counts a slot as taken in this era, too.
     fn renew_slot(index: u32, era: Era) {
         Slots::<T>::mutate(index, |slot| {
-            let Some(slot) = slot else { return };
+            let Some(slot) = slot.as_mut().defensive() else { return };
             if slot.renewed.last() == Some(&era) {
                 return;
             }
@@ -214,7 +240,7 @@ impl<T: Config> Pallet<T> {
                 slot.renewed.remove(0);
             }
             // There is room: one was removed if it was full.
-            let _ = slot.renewed.try_push(era);
+            let _ = slot.renewed.try_push(era).defensive();
         });
     }
 
@@ -248,7 +274,7 @@ impl<T: Config> Pallet<T> {
     fn give_back_slot(index: u32) {
         let now = Self::now();
         Slots::<T>::mutate(index, |slot| {
-            if let Some(slot) = slot {
+            if let Some(slot) = slot.as_mut().defensive() {
                 slot.returned = Some(now);
             }
         });
@@ -258,7 +284,7 @@ impl<T: Config> Pallet<T> {
 
     /// A slot that was given back becomes a hole; its bond returns.
     pub(crate) fn free_slot(index: u32) {
-        let Some(slot) = Slots::<T>::take(index) else { return };
+        let Some(slot) = Slots::<T>::take(index).defensive() else { return };
         let amount = Self::unhold(&slot.account, Role::Attesting, slot.bond);
         let place = HoleCount::<T>::get();
         Holes::<T>::insert(place, index);

@@ -1,7 +1,6 @@
 //! The two columns of parameters (pallet-spec/README.md section 17) and the rules that they must keep.
 
-use crate::types::{Amounts, MaxMemory, MaxSeats, Times, ERAS, KEEP_ERAS, MAX_AMOUNT, SEEDS, UNIT};
-use frame_support::traits::Get;
+use crate::types::{Amounts, Times, ERAS, KEEP_ERAS, MAX_AMOUNT, MAX_MEMORY, MAX_SEATS, SEEDS, UNIT};
 
 impl Times {
     /// The default column: 6 s blocks.
@@ -78,11 +77,8 @@ impl Times {
                 "SettleFrom < SettleTo <= 2 Era",
             ),
             (self.proof_window as u64 <= KEEP_ERAS as u64 * self.era as u64, "ProofWindow <= 3 Era"),
-            (
-                1 <= self.quorum && self.quorum <= self.seats && self.seats <= MaxSeats::get(),
-                "1 <= Quorum <= Seats <= 16",
-            ),
-            (self.memory <= MaxMemory::get(), "Memory <= 64"),
+            (1 <= self.quorum && self.quorum <= self.seats && self.seats <= MAX_SEATS, "1 <= Quorum <= Seats <= 16"),
+            (self.memory <= MAX_MEMORY, "Memory <= 64"),
             (
                 self.plan_eras >= 1 && self.plan_eras as u64 * self.era as u64 <= LONGEST as u64,
                 "1 <= plan length, at most 14,400,000 blocks",

@@ -8,6 +8,7 @@ use crate::{
     Config, Copies, EncoderSlots, Encoders, Event, HosterSlots, Hosters, NextCopy, Pallet, Plans,
 };
 use alloc::vec::Vec;
+use frame_support::traits::Defensive;
 use sp_runtime::AccountId32;
 
 /// What a try came to.
@@ -19,6 +20,41 @@ enum Try {
     Fit(bool),
 }
 
+impl Copy {
+    /// A copy that is offered to a hoster: its asks are locked.
+    fn offered(id: PlanId, plan: &Plan, (account, hoster): (&AccountId32, &Hoster), now: Block) -> Self {
+        Self {
+            plan: id,
+            hoster: account.clone(),
+            encoder: None,
+            encoders: Default::default(),
+            state: CopyState::Offered,
+            bytes: plan.bytes,
+            sectors: plan.sectors,
+            stored_bytes: 0,
+            stored: 0,
+            ask_disk: hoster.ask_disk,
+            ask_receiving: hoster.ask_receiving,
+            ask_encoding: 0,
+            fee: 0,
+            halves: 0,
+            reserve: 0,
+            debt: 0,
+            frozen: None,
+            segments: Default::default(),
+            current: None,
+            generation: 0,
+            offered: now,
+            first_confirmed: None,
+            active_since: None,
+            ended: None,
+            slot: None,
+            tabled: 0,
+            strikes: 0,
+        }
+    }
+}
+
 impl<T: Config> Pallet<T> {
     /// 32 tries for the needs at the head; returns how many were made.
     pub(crate) fn place() -> u32 {
@@ -26,39 +62,39 @@ impl<T: Config> Pallet<T> {
         let mut picks: Vec<(NeedKind, u64, u32)> = Vec::new();
         let mut tries = 0;
         while tries < TRIES {
-            let Some(mut need) = Self::first_need().filter(|need| need.ready <= Self::now()) else { break };
+            let Some(need) = Self::first_need().filter(|need| need.ready <= Self::now()) else { break };
             tries += 1;
             let known = picks.iter().position(|(kind, id, _)| (*kind, *id) == (need.kind, need.id));
             let at = known.unwrap_or_else(|| {
                 picks.push((need.kind, need.id, 0));
                 picks.len() - 1
             });
-            let Some((_, _, ctr)) = picks.get_mut(at) else { break };
+            let Some((_, _, ctr)) = picks.get_mut(at).defensive() else { break };
             let outcome = match need.kind {
                 NeedKind::Hoster => Self::try_hoster(need.id, ctr),
                 NeedKind::Encoder => Self::try_encoder(need.id, ctr),
             };
             match outcome {
                 Try::Void | Try::Fit(true) => Self::met(need),
-                Try::Fit(false) => {
-                    need.misses = 0;
-                    Self::keep_need(need);
-                },
-                Try::Miss => {
-                    need.misses += 1;
-                    if need.misses < MISSES {
-                        Self::keep_need(need);
-                    } else {
-                        need.misses = 0;
-                        Self::pop_need();
-                        Self::push_need(need);
-                    }
-                },
+                Try::Fit(false) => Self::keep_need(Need { misses: 0, ..need }),
+                Try::Miss => Self::missed(need),
             }
         }
         tries
     }
 
+    /// Counts a miss of the need at the head; the eighth in a row moves it to the tail.
+    fn missed(need: Need) {
+        let misses = need.misses.saturating_add(1);
+        if misses < MISSES {
+            Self::keep_need(Need { misses, ..need });
+        } else {
+            Self::pop_need();
+            Self::push_need(Need { misses: 0, ..need });
+        }
+    }
+
+    /// Drops the need at the head.
     fn met(need: Need) {
         Self::pop_need();
         if need.kind == NeedKind::Hoster {
@@ -89,7 +125,7 @@ impl<T: Config> Pallet<T> {
         let x = draw(1, Self::seed(), &id.to_le_bytes(), Self::next(ctr));
         let drawn = hoster_table::<T>().pick(x).and_then(|(slot, _)| HosterSlots::<T>::get(slot));
         let Some(account) = drawn else { return Try::Miss };
-        let Some(hoster) = Hosters::<T>::get(&account) else { return Try::Miss };
+        let Some(hoster) = Hosters::<T>::get(&account).defensive() else { return Try::Miss };
         let bytes = plan.sectors.saturating_mul(SECTOR);
         let fits = !plan.former.contains(&account)
             && hoster.open
@@ -107,42 +143,14 @@ impl<T: Config> Pallet<T> {
     /// Offers a copy to a hoster that fits, if the pot can pay it.
     fn offer_copy(plan_id: PlanId, mut plan: Plan, account: AccountId32, mut hoster: Hoster) -> Try {
         let now = Self::now();
-        let mut copy = Copy {
-            plan: plan_id,
-            hoster: account.clone(),
-            encoder: None,
-            encoders: Default::default(),
-            state: CopyState::Offered,
-            bytes: plan.bytes,
-            sectors: plan.sectors,
-            stored_bytes: 0,
-            stored: 0,
-            ask_disk: hoster.ask_disk,
-            ask_receiving: hoster.ask_receiving,
-            ask_encoding: 0,
-            fee: 0,
-            halves: 0,
-            reserve: 0,
-            debt: 0,
-            frozen: None,
-            segments: Default::default(),
-            current: None,
-            generation: 0,
-            offered: now,
-            first_confirmed: None,
-            active_since: None,
-            ended: None,
-            slot: None,
-            tabled: 0,
-            strikes: 0,
-        };
+        let mut copy = Copy::offered(plan_id, &plan, (&account, &hoster), now);
         let want = Self::reserve_for(&copy, &plan, plan.next_tick.saturating_sub(now));
         if Self::pot_free(plan_id, &plan) < want {
             return Try::Miss;
         }
         let id = NextCopy::<T>::get();
         // There is room: live copies are fewer than the replicas.
-        if plan.live.try_push(id).is_err() {
+        if plan.live.try_push(id).defensive().is_err() {
             return Try::Void;
         }
         NextCopy::<T>::put(id.saturating_add(1));
@@ -167,7 +175,7 @@ impl<T: Config> Pallet<T> {
         let x = draw(2, Self::seed(), &id.to_le_bytes(), Self::next(ctr));
         let drawn = encoder_table::<T>().pick(x).and_then(|(slot, _)| EncoderSlots::<T>::get(slot));
         let Some(account) = drawn else { return Try::Miss };
-        let Some(encoder) = Encoders::<T>::get(&account) else { return Try::Miss };
+        let Some(encoder) = Encoders::<T>::get(&account).defensive() else { return Try::Miss };
         let job = fee(encoder.ask, copy.job_sectors());
         let fits = encoder.open
             && encoder.ask <= plan.terms.max_ask_encoding

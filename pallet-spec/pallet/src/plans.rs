@@ -14,9 +14,39 @@ use frame_support::{
     traits::{
         fungible::{Inspect, Mutate},
         tokens::Preservation,
+        Defensive,
     },
+    BoundedVec,
 };
 use sp_runtime::{AccountId32, DispatchResult};
+
+impl Plan {
+    /// A live plan of one donor, without bytes, blocks and shares; its need of a hoster is in the queue.
+    fn of(sponsor: AccountId32, feed: Key, head: Head, ranges: BoundedVec<Range, MaxRanges>, terms: Terms) -> Self {
+        Self {
+            sponsor,
+            feed,
+            head,
+            ranges,
+            bytes: 0,
+            sectors: 0,
+            terms,
+            state: PlanState::Live,
+            published: 0,
+            next_tick: 0,
+            shares: 0,
+            donors: 1,
+            reserved: 0,
+            burned: 0,
+            live: Default::default(),
+            records: 0,
+            former: Default::default(),
+            queued: true,
+            ending: false,
+            remainder: None,
+        }
+    }
+}
 
 impl<T: Config> Pallet<T> {
     fn check_head(signed: &SignedHead) -> Result<Head, Error<T>> {
@@ -36,15 +66,14 @@ impl<T: Config> Pallet<T> {
         let now = Self::now();
         let last = now.saturating_add(times.plan_eras.saturating_mul(times.era));
         let until = terms.until > now && terms.until <= last;
-        ensure!((1..=16).contains(&terms.replicas) && until, Error::<T>::BadTerms);
+        ensure!((1..=MAX_REPLICAS).contains(&terms.replicas.into()) && until, Error::<T>::BadTerms);
         Ok(())
     }
 
     /// What publication must put into the pot: the reserves of all replicas at the caps for one era.
     fn least_pot(terms: &Terms, sectors: u64) -> Balance {
         let caps = [terms.max_ask_disk, terms.max_ask_encoding, terms.max_ask_receiving];
-        let reports = terms.report_price.saturating_mul(4).saturating_mul(Self::times().seats.into());
-        let each = caps.iter().fold(reports, |sum, cap| sum.saturating_add(fee_ceil(*cap, sectors)));
+        let each = caps.iter().fold(Self::reports_cost(terms), |sum, cap| sum.saturating_add(fee_ceil(*cap, sectors)));
         each.saturating_mul(terms.replicas.into())
     }
 
@@ -76,29 +105,16 @@ impl<T: Config> Pallet<T> {
         NextPlan::<T>::put(id.saturating_add(1));
         Self::burn(&sponsor, amounts.publish_fee)?;
         T::Currency::transfer(&sponsor, &Self::pot_account(id), deposit, Preservation::Preserve)?;
+        let ranges = ranges.try_into().map_err(|_| Error::<T>::BadRanges)?;
         let times = Self::times();
         let now = Self::now();
         let plan = Plan {
-            sponsor: sponsor.clone(),
-            feed: signed.key,
-            head,
-            ranges: ranges.try_into().map_err(|_| Error::<T>::BadRanges)?,
             bytes,
             sectors,
-            terms,
-            state: PlanState::Live,
             published: now,
             next_tick: now.saturating_add(times.era),
             shares: pot,
-            donors: 1,
-            reserved: 0,
-            burned: 0,
-            live: Default::default(),
-            records: 0,
-            former: Default::default(),
-            queued: true,
-            ending: false,
-            remainder: None,
+            ..Plan::of(sponsor.clone(), signed.key, head, ranges, terms)
         };
         let ready = now.saturating_add(times.seed_delay);
         Self::push_need(Need { kind: NeedKind::Hoster, id, ready, misses: 0 });
@@ -164,8 +180,8 @@ impl<T: Config> Pallet<T> {
         let live = plan.live.clone();
         let count = (live.len() as u32).max(1);
         for copy in &live {
-            // A live plan's live copies exist.
-            let _ = Self::do_collect(*copy);
+            // Cannot fail: a live plan's live copies exist.
+            let _ = Self::do_collect(*copy).defensive();
         }
         if due >= plan.terms.until {
             Self::finish_plan(id, PlanEnd::Until);
@@ -177,10 +193,10 @@ impl<T: Config> Pallet<T> {
 
     /// Sets the reserves of a plan's live copies until its next tick; false if the pot cannot pay them.
     fn prepay(id: PlanId, live: &[CopyId], due: Block) -> bool {
-        let Some(mut plan) = Plans::<T>::get(id) else { return false };
+        let Some(mut plan) = Plans::<T>::get(id).defensive() else { return false };
         let next = due.saturating_add(Self::times().era);
         let mut copies: Vec<(CopyId, Copy)> =
-            live.iter().filter_map(|copy| Some((*copy, Copies::<T>::get(copy)?))).collect();
+            live.iter().filter_map(|copy| Some((*copy, Copies::<T>::get(copy).defensive()?))).collect();
         let wants: Vec<Balance> = copies
             .iter()
             .map(|(_, copy)| Self::reserve_for(copy, &plan, next.saturating_sub(Self::paid_until(copy, due))))
@@ -221,7 +237,7 @@ impl<T: Config> Pallet<T> {
     }
 
     fn finish_plan(id: PlanId, reason: PlanEnd) {
-        let Some(mut plan) = Plans::<T>::get(id) else { return };
+        let Some(mut plan) = Plans::<T>::get(id).defensive() else { return };
         plan.state = PlanState::Ended;
         let live = plan.live.clone();
         Plans::<T>::insert(id, plan);
@@ -234,7 +250,7 @@ impl<T: Config> Pallet<T> {
 
     /// Fixes what is left for the donors, once the plan has ended and its last copy's records are gone.
     pub(crate) fn fix_remainder(id: PlanId) {
-        let Some(mut plan) = Plans::<T>::get(id) else { return };
+        let Some(mut plan) = Plans::<T>::get(id).defensive() else { return };
         if plan.state != PlanState::Ended || plan.records > 0 || plan.remainder.is_some() {
             return;
         }

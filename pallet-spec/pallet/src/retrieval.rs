@@ -4,10 +4,10 @@ use crate::{
     crypto::{draw, low, next_link, probe, Commitment},
     merkle::{leaf, opened_root},
     types::*,
-    Attesters, Config, Copies, Eras, Error, Event, Hosters, Pallet, Peers, Plans, Retrievals, Segments, Slots,
+    Attesters, Config, Copies, Eras, Error, Event, Hosters, Pallet, Plans, Retrievals, Segments, Slots,
 };
 use alloc::vec::Vec;
-use frame_support::ensure;
+use frame_support::{ensure, traits::Defensive};
 use sp_core::H256;
 use sp_runtime::{AccountId32, DispatchResult};
 
@@ -84,7 +84,7 @@ impl<T: Config> Pallet<T> {
         let (Some(info), Some(before)) = (Eras::<T>::get(era), Eras::<T>::get(era.saturating_sub(1))) else {
             return Vec::new();
         };
-        let Some(plan) = Plans::<T>::get(copy.plan) else { return Vec::new() };
+        let Some(plan) = Plans::<T>::get(copy.plan).defensive() else { return Vec::new() };
         let ids = [&id.to_le_bytes()[..], &era.to_le_bytes()[..]].concat();
         let mut seats: Vec<Seat> = Vec::new();
         for i in 0..Self::times().seats {
@@ -110,7 +110,7 @@ impl<T: Config> Pallet<T> {
         let end = Self::era_start(era.saturating_add(1)).saturating_add(Self::times().settle_to);
         Self::arm_at(Wait::Settle, end, id, era.into());
         // Seats are at most as many as the bound.
-        Retrieval { seats: Self::committee(era, id, copy).try_into().unwrap_or_default(), settled: false }
+        Retrieval { seats: Self::committee(era, id, copy).try_into().defensive_unwrap_or_default(), settled: false }
     }
 
     /// Whether a seat's account did not offer anew with another anchor in `era` or later. Slots that were given back know
@@ -232,7 +232,7 @@ impl<T: Config> Pallet<T> {
                     Self::pay((id, &mut copy), &mut plan, &seat.account, price, Payment::Report);
                 },
                 Some(_) => (),
-                None => Self::empty_handed(era, id, seat),
+                None => Self::burn_empty_handed(era, id, seat),
             }
         }
         Self::put_copy_and_plan(id, copy, plan);
@@ -240,7 +240,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Burns 1 % of the bond due, at most 5 % for each slot and era.
-    fn empty_handed(era: Era, id: CopyId, seat: &Seat) {
+    fn burn_empty_handed(era: Era, id: CopyId, seat: &Seat) {
         let due = Self::amounts().attester_bond / 100;
         let burned = Slots::<T>::mutate(seat.slot, |slot| {
             let Some(slot) = slot.as_mut().filter(|slot| slot.account == seat.account) else { return 0 };
@@ -252,7 +252,7 @@ impl<T: Config> Pallet<T> {
                         slot.empty.remove(0);
                     }
                     // There is room: one was removed if it was full.
-                    let _ = slot.empty.try_push(EraCount { era, count: 1 });
+                    let _ = slot.empty.try_push(EraCount { era, count: 1 }).defensive();
                 },
             }
             let burned = Self::burn_held(&slot.account, Role::Attesting, due.min(slot.bond));
@@ -267,18 +267,14 @@ impl<T: Config> Pallet<T> {
     fn score((era, id): (Era, CopyId), copy: &Copy, outcome: Outcome) -> DispatchResult {
         let Outcome { verdict, reports, fails, latency_ms, kib_per_s } = outcome;
         let before = Self::reputation(&copy.hoster);
-        Peers::<T>::mutate(&copy.hoster, |peer| {
-            if let Some(peer) = peer {
-                match verdict {
-                    Verdict::Passed => {
-                        peer.latency_ms = latency_ms;
-                        peer.kib_per_s = kib_per_s;
-                        peer.served = peer.served.saturating_add(1);
-                    },
-                    Verdict::Failed => peer.failed = peer.failed.saturating_add(1),
-                    Verdict::Void => (),
-                }
-            }
+        Self::with_peer(&copy.hoster, |peer| match verdict {
+            Verdict::Passed => {
+                peer.latency_ms = latency_ms;
+                peer.kib_per_s = kib_per_s;
+                peer.served = peer.served.saturating_add(1);
+            },
+            Verdict::Failed => peer.failed = peer.failed.saturating_add(1),
+            Verdict::Void => (),
         });
         Self::deposit_event(Event::RetrievalSettled { era, copy: id, verdict, reports, fails, latency_ms, kib_per_s });
         if verdict == Verdict::Failed {

@@ -4,10 +4,10 @@ use crate::{
     crypto::{self, hash, valid_modulus, SaltInputs, SegmentStatement},
     money::fee,
     types::*,
-    Begins, Config, Copies, Encoders, Error, Event, Hosters, Moduli, NextSegment, Pallet, Peers, Plans, Seeds,
-    Segments, UsedModuli,
+    Begins, Config, Copies, Error, Event, Hosters, Moduli, NextSegment, Pallet, Peers, Plans, Seeds, Segments,
+    UsedModuli,
 };
-use frame_support::ensure;
+use frame_support::{ensure, traits::Defensive};
 use sp_core::H256;
 use sp_runtime::{AccountId32, DispatchResult};
 
@@ -82,7 +82,9 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn draw_salt(id: CopyId, segment_id: SegmentId, due: Block) {
         let waits = |copy: &Copy| copy.state == CopyState::Begun && copy.current == Some(segment_id);
         let Some((mut copy, plan)) = Self::copy_and_plan(id).filter(|(copy, _)| waits(copy)) else { return };
-        let (Some(mut segment), Some(seed)) = (Segments::<T>::get(segment_id), Seeds::<T>::get(due)) else { return };
+        let Some(mut segment) = Segments::<T>::get(segment_id).defensive() else { return };
+        // Gone if a backlog kept the wait for more than 256 blocks: then the lease passes.
+        let Some(seed) = Seeds::<T>::get(due) else { return };
         let chain_rand = crypto::chain_rand(seed, segment_id);
         let salt = crypto::salt(&SaltInputs {
             genesis: Self::genesis(),
@@ -128,7 +130,7 @@ impl<T: Config> Pallet<T> {
         let rest = copy.bytes.saturating_sub(copy.stored_bytes);
         let partial = bytes.is_multiple_of(SECTOR) && rest.min(SEGMENT_BYTES) <= bytes && bytes < rest;
         ensure!(bytes == rest || partial, Error::<T>::BadSegmentBytes);
-        let last = copy.segments.len().saturating_add(1) >= 256;
+        let last = copy.segments.len().saturating_add(1) >= MAX_SEGMENTS as usize;
         ensure!(!(partial && last), Error::<T>::TooManySegments);
         let mut segment = Segments::<T>::get(segment_id).ok_or(Error::<T>::WrongSegment)?;
         segment.bytes = bytes;
@@ -159,8 +161,6 @@ impl<T: Config> Pallet<T> {
         encoder: AccountId32,
     ) -> DispatchResult {
         let Segment { bytes, sectors, first_byte, root, .. } = segment;
-        let now = Self::now();
-        let times = Self::times();
         let done = copy.bytes == copy.stored_bytes.saturating_add(bytes);
         let leaves = done.then(|| encoder.clone());
         Self::schedule(Change::Confirmed { copy: id, sectors, encoder: leaves })?;
@@ -168,32 +168,9 @@ impl<T: Config> Pallet<T> {
         let total = fee(copy.ask_encoding, sectors);
         let first_half = total / 2;
         segment.half = total.saturating_sub(first_half);
-
-        let old_fee = core::mem::take(&mut copy.fee);
-        copy.stored_bytes = copy.stored_bytes.saturating_add(bytes);
-        copy.stored = copy.stored.saturating_add(sectors);
-        copy.halves = copy.halves.saturating_add(segment.half);
-        copy.segments
-            .try_push(CopySegment { segment: segment_id, sectors })
-            .map_err(|_| Error::<T>::TooManySegments)?;
-        if !copy.encoders.contains(&encoder) {
-            copy.encoders.try_push(encoder.clone()).map_err(|_| Error::<T>::TooManySegments)?;
-        }
-        copy.current = None;
-        copy.first_confirmed = copy.first_confirmed.or(Some(now));
-        if !done {
-            copy.fee = fee(copy.ask_encoding, copy.job_sectors());
-        }
-        Encoders::<T>::mutate(&encoder, |state| {
-            if let Some(state) = state {
-                let kept = state.unreleased.saturating_sub(old_fee);
-                state.unreleased = kept.saturating_add(segment.half).saturating_add(copy.fee);
-                state.halves = state.halves.saturating_add(u32::from(segment.half > 0));
-                state.jobs = state.jobs.saturating_sub(u32::from(done));
-            }
-        });
+        Self::book_segment(&mut copy, (segment_id, &segment), &encoder, done)?;
         if segment.half > 0 {
-            Self::arm(Wait::Half, times.era.saturating_mul(HALF_ERAS), segment_id, 0);
+            Self::arm(Wait::Half, Self::times().era.saturating_mul(HALF_ERAS), segment_id, 0);
         }
         Self::deposit_event(Event::SegmentConfirmed {
             copy: id,
@@ -207,20 +184,55 @@ impl<T: Config> Pallet<T> {
         let receiving = fee(copy.ask_receiving, sectors);
         let hoster = copy.hoster.clone();
         Self::pay((id, &mut copy), &mut plan, &hoster, receiving, Payment::Receiving);
+        Self::after_segment(id, &mut copy, done);
+        Segments::<T>::insert(segment_id, segment);
+        Self::put_copy_and_plan(id, copy, plan);
+        Ok(())
+    }
+
+    /// Adds a confirmed segment to its copy, and moves its fee in the encoder's books; `done`: it was the last.
+    fn book_segment(
+        copy: &mut Copy,
+        (id, segment): (SegmentId, &Segment),
+        encoder: &AccountId32,
+        done: bool,
+    ) -> DispatchResult {
+        let old_fee = core::mem::take(&mut copy.fee);
+        copy.stored_bytes = copy.stored_bytes.saturating_add(segment.bytes);
+        copy.stored = copy.stored.saturating_add(segment.sectors);
+        copy.halves = copy.halves.saturating_add(segment.half);
+        let part = CopySegment { segment: id, sectors: segment.sectors };
+        copy.segments.try_push(part).map_err(|_| Error::<T>::TooManySegments)?;
+        if !copy.encoders.contains(encoder) {
+            copy.encoders.try_push(encoder.clone()).map_err(|_| Error::<T>::TooManySegments)?;
+        }
+        copy.current = None;
+        copy.first_confirmed = copy.first_confirmed.or(Some(Self::now()));
+        if !done {
+            copy.fee = fee(copy.ask_encoding, copy.job_sectors());
+        }
+        Self::with_encoder(encoder, |state| {
+            let kept = state.unreleased.saturating_sub(old_fee);
+            state.unreleased = kept.saturating_add(segment.half).saturating_add(copy.fee);
+            state.halves = state.halves.saturating_add(u32::from(segment.half > 0));
+            state.jobs = state.jobs.saturating_sub(u32::from(done));
+        });
+        Ok(())
+    }
+
+    /// A copy's state after a confirmation: whole, or the same encoder begins the next segment.
+    fn after_segment(id: CopyId, copy: &mut Copy, done: bool) {
         if done {
             copy.state = CopyState::Active;
-            copy.active_since = Some(now);
+            copy.active_since = Some(Self::now());
             copy.encoder = None;
             copy.ask_encoding = 0;
             Self::deposit_event(Event::CopyActive { copy: id });
         } else {
             copy.state = CopyState::Assigned;
             copy.generation = copy.generation.saturating_add(1);
-            Self::arm(Wait::Begin, times.begin_window, id, copy.generation.into());
+            Self::arm(Wait::Begin, Self::times().begin_window, id, copy.generation.into());
         }
-        Segments::<T>::insert(segment_id, segment);
-        Self::put_copy_and_plan(id, copy, plan);
-        Ok(())
     }
 
     /// The hoster stores that many sectors more; they are not paid for the time before.

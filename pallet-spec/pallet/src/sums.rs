@@ -5,6 +5,7 @@
 
 use crate::types::Node;
 use alloc::vec::Vec;
+use frame_support::traits::Defensive;
 
 /// Where a table's nodes are kept.
 pub trait Nodes {
@@ -62,7 +63,7 @@ impl<N: Nodes> Table<N> {
         let (mut sum, mut full) = (weight, taken);
         for (id, place) in path(N::DEPTH, slot).into_iter().rev() {
             let mut node = self.node(id);
-            if let Some(entry) = node.sums.get_mut(place) {
+            if let Some(entry) = node.sums.get_mut(place).defensive() {
                 *entry = sum;
             }
             node.mask = if full { node.mask | 1 << place } else { node.mask & !(1 << place) };

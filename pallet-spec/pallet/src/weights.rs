@@ -1,6 +1,6 @@
 //! Hand-set upper bounds of the calls' weights: reference time in picoseconds, no proof size (no relay chain checks it).
 //!
-//! Counted are hashes (1 us each), signatures (200 us each), reads and writes (25 and 100 us each) at their bounds. 
+//! Counted are hashes (1 us each), signatures (200 us each), reads and writes (25 and 100 us each) at their bounds.
 //! pallet-spec/README.md section 18 has the sums, and that of the worst block.
 
 use crate::types::Wait;

@@ -6,6 +6,7 @@ from runtime_mock.codec import blake2_256, prefixed
 from runtime_mock.secp256k1 import recover
 from tests.support.differential.driver import UNIT
 from tests.support.differential.parties import ED, Base, digest
+from tests.support.runtime_version import VERSIONS
 
 REMARK = b"\0\0\0"  # System.remark of nothing
 # x of secp256k1's generator: a valid r of a signature
@@ -86,7 +87,7 @@ class Frame(Base):
         """A remark by an account of secp256k1: whatever key a signature leads to is the signer."""
         extra = b"\0\0\0"
         signature = GENERATOR + (s + 1).to_bytes(32, "big") + b"\0"
-        message = REMARK + extra + b"\1\0\0\0" * 2 + self.pair.genesis * 2
+        message = REMARK + extra + VERSIONS + self.pair.genesis * 2
         key = recover(blake2_256(message), signature)
         account = blake2_256(key or b"")
         self.pair.submit(

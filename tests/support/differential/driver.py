@@ -31,11 +31,11 @@ from runtime_mock.state.overlay import Overlay
 from runtime_mock.state.trie import Trie, ordered_root
 from runtime_mock.wasm.runtime import WasmRuntime, default_cache
 from tests.support.differential.runtime_names import names, show
+from tests.support.runtime_version import VERSIONS
 
 UNIT = 10**12
 SHOWN = 12
 SLOT_MS = 6_000
-SPEC_VERSION = TRANSACTION_VERSION = 1
 
 
 class Difference(AssertionError):
@@ -190,7 +190,7 @@ class Pair:
         extra = era + compact(self.nonce(account) if nonce is None else nonce) + compact(tip)
         block = self.wasm.at(birth)
         at = block.hash if block is not None else bytes(32)
-        payload = call + extra + SPEC_VERSION.to_bytes(4, "little") + TRANSACTION_VERSION.to_bytes(4, "little")
+        payload = call + extra + VERSIONS
         payload += self.genesis + at
         if len(payload) > 256:
             payload = blake2_256(payload)

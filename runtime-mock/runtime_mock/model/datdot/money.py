@@ -13,7 +13,7 @@ from .block import deposit, less
 from .errors import Error, ensure, error
 from .events import Paid, PlanClaimable
 from .items import Burned, Copies, Encoders, Hosters, Minted, Plans, Segments
-from .limits import GIB_SECTORS, PALLET, PALLET_ID, PPM
+from .limits import GIB_SECTORS, PALLET, PALLET_ID, PPM, REPORT_ERAS
 from .params import times
 from .records import Copy, Plan, PlanState
 from .types import Payment, Role
@@ -166,8 +166,8 @@ def pay(s: State, copy_id: int, copy: Copy, plan: Plan, to: bytes, amount: int, 
 
 
 def reports_reserve(s: State, plan: Plan) -> int:
-    """4 x Seats x Z."""
-    return plan.terms.report_price * 4 * times(s).seats
+    """REPORT_ERAS x Seats x the price of a report."""
+    return plan.terms.report_price * REPORT_ERAS * times(s).seats
 
 
 def reserve_for(s: State, copy: Copy, plan: Plan, blocks: int) -> int:

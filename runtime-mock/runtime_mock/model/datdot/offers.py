@@ -32,7 +32,7 @@ from .items import (
     SlotCount,
     Slots,
 )
-from .limits import FIRST_REPUTATION, KEEP_ERAS, MAX_AMOUNT, MAX_ENTRIES, MAX_SLOTS
+from .limits import FIRST_REPUTATION, KEEP_ERAS, MAX_AMOUNT, MAX_ENTRIES, MAX_RECENT, MAX_SLOTS
 from .money import MAX_BALANCE, burn, ensure_spendable, held, hold, unhold
 from .params import amounts, times
 from .queue import arm
@@ -183,7 +183,7 @@ def _renew_slot(s: State, index: int, this_era: int) -> None:
     slot = Slots.get(s, index)
     if slot is None or slot.renewed[-1:] == [this_era]:
         return
-    slot.renewed = [*slot.renewed, this_era][-4:]
+    slot.renewed = [*slot.renewed, this_era][-MAX_RECENT:]
     Slots.put(s, index, slot)
 
 

@@ -12,7 +12,7 @@ from .copies import end_copy
 from .errors import Error, ensure, error
 from .events import Donated, PlanClosed, PlanEnded, PlanEnding, PlanPublished, PotLow, Refunded
 from .items import Copies, NextPlan, PlanRoots, Plans, Shares
-from .limits import MAX_AMOUNT, MAX_PLAN_BYTES, MAX_REPLICAS, PPM, SECTOR
+from .limits import MAX_AMOUNT, MAX_PLAN_BYTES, MAX_REPLICAS, PPM, REPORT_ERAS, SECTOR
 from .money import (
     burn,
     collect,
@@ -44,7 +44,7 @@ def _check_terms(s: State, terms: Terms) -> None:
 def _least_pot(s: State, terms: Terms, sectors: int) -> int:
     """What publication must put into the pot: the reserves of all replicas at the caps for one era."""
     caps = (terms.max_ask_disk, terms.max_ask_encoding, terms.max_ask_receiving)
-    each = terms.report_price * 4 * times(s).seats + sum(fee_ceil(cap, sectors) for cap in caps)
+    each = terms.report_price * REPORT_ERAS * times(s).seats + sum(fee_ceil(cap, sectors) for cap in caps)
     return each * terms.replicas
 
 

@@ -14,7 +14,7 @@ from .crypto import commitment, draw, low, next_link, probe
 from .errors import Error, ensure, error
 from .events import RetrievalCommitted, RetrievalRevealed, RetrievalSettled, SeatEmptyHanded
 from .items import Attesters, Copies, Eras, Hosters, Peers, Plans, Retrievals, Segments, Slots
-from .limits import EMPTY_HANDED, MAX_LINKS, MIN_REPUTATION, PPM
+from .limits import EMPTY_HANDED, MAX_LINKS, MAX_RECENT, MIN_REPUTATION, PPM
 from .merkle import leaf, opened_root
 from .money import burn_held, copy_and_plan, mul_div, pay, put_copy_and_plan
 from .params import amounts, times
@@ -263,7 +263,7 @@ def _count_empty(slot: Slot, era: int) -> bool:
     """Count an empty-handed seat of `era`; False if enough are counted already."""
     counted = next((count for count in slot.empty if count.era == era), None)
     if counted is None:
-        slot.empty = [*slot.empty, EraCount(era, 1)][-4:]
+        slot.empty = [*slot.empty, EraCount(era, 1)][-MAX_RECENT:]
         return True
     if counted.count >= EMPTY_HANDED:
         return False

@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import Annotated, ClassVar
 
 from ..scale import H256, AccountId, Bound, FixedBytes, Words, u8, u32, u64, u128
-from .limits import MAX_CHANGES, MAX_SLOTS
+from .limits import MAX_CHANGES, MAX_RECENT, MAX_SLOTS
 
 Balance = u128
 Block = u32
@@ -136,10 +136,10 @@ class Slot:
     bond: Balance
     taken: Era
     # Eras in which its account offered anew with another anchor: the last four different ones, ascending.
-    renewed: Annotated[list[Era], Bound(4)] = field(default_factory=list)
+    renewed: Annotated[list[Era], Bound(MAX_RECENT)] = field(default_factory=list)
     returned: Block | None = None
     # Empty-handed seats burned: the last four eras in order of their first burn.
-    empty: Annotated[list[EraCount], Bound(4)] = field(default_factory=list)
+    empty: Annotated[list[EraCount], Bound(MAX_RECENT)] = field(default_factory=list)
 
 
 @dataclass(slots=True)

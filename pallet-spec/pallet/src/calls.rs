@@ -1,0 +1,232 @@
+//! The calls of the pallet: thin, what they do stands in the module of their subject. Their indices are part of the
+//! specification, and so are the order and the types of their arguments.
+
+use frame_support::pallet_macros::pallet_section;
+
+#[pallet_section]
+mod calls {
+    #[pallet::call]
+    impl<T: Config> Pallet<T> {
+        /// Bind a swarm key and a statement key to the account; both signed `bind`. The peer fee is burned.
+        #[pallet::call_index(0)]
+        #[pallet::weight(weights::register_peer())]
+        pub fn register_peer(
+            origin: OriginFor<T>,
+            swarm_key: Key,
+            statement_key: Key,
+            swarm_signature: Signature,
+            statement_signature: Signature,
+        ) -> DispatchResult {
+            let who = ensure_signed(origin)?;
+            Self::do_register_peer(who, swarm_key, statement_key, swarm_signature, statement_signature)
+        }
+
+        /// Offer `capacity` bytes, or renew the offer; the collateral is filled up to its due.
+        #[pallet::call_index(1)]
+        #[pallet::weight(weights::offer())]
+        pub fn offer_hosting(
+            origin: OriginFor<T>,
+            capacity: u64,
+            ask_disk: Balance,
+            ask_receiving: Balance,
+        ) -> DispatchResult {
+            let who = ensure_signed(origin)?;
+            Self::do_offer_hosting(who, capacity, ask_disk, ask_receiving)
+        }
+
+        /// Offer encoding, or renew the offer; the bond is filled up to its due.
+        #[pallet::call_index(2)]
+        #[pallet::weight(weights::offer())]
+        pub fn offer_encoding(origin: OriginFor<T>, ask: Balance) -> DispatchResult {
+            let who = ensure_signed(origin)?;
+            Self::do_offer_encoding(who, ask)
+        }
+
+        /// Take `slots` more slots at `ask` per report. Another anchor than the last counts all the account's slots as
+        /// taken in this era.
+        #[pallet::call_index(3)]
+        #[pallet::weight(weights::offer_attesting())]
+        pub fn offer_attesting(origin: OriginFor<T>, ask: Balance, anchor: H256, slots: u32) -> DispatchResult {
+            let who = ensure_signed(origin)?;
+            Self::do_offer_attesting(who, ask, anchor, slots)
+        }
+
+        /// Leave the draws of a role; of attesting: give all slots back.
+        #[pallet::call_index(4)]
+        #[pallet::weight(weights::offer_attesting())]
+        pub fn withdraw_offer(origin: OriginFor<T>, role: Role) -> DispatchResult {
+            let who = ensure_signed(origin)?;
+            Self::do_withdraw_offer(who, role)
+        }
+
+        /// Free the hold of hosting or encoding, three eras after the role was left.
+        #[pallet::call_index(5)]
+        #[pallet::weight(weights::offer())]
+        pub fn release(origin: OriginFor<T>, role: Role) -> DispatchResult {
+            let who = ensure_signed(origin)?;
+            Self::do_release(who, role)
+        }
+
+        /// Publish a plan for block ranges of a feed and fill its pot.
+        #[pallet::call_index(6)]
+        #[pallet::weight(weights::publish_plan())]
+        pub fn publish_plan(
+            origin: OriginFor<T>,
+            head: SignedHead,
+            ranges: BoundedVec<BlockRange, MaxRanges>,
+            nodes: BoundedVec<OpenedNode, MaxNodes>,
+            terms: Terms,
+            pot: Balance,
+        ) -> DispatchResult {
+            let who = ensure_signed(origin)?;
+            Self::do_publish_plan(who, head, ranges.into_inner(), nodes.into_inner(), terms, pot)
+        }
+
+        /// Add to a plan's pot, for shares of what will be left.
+        #[pallet::call_index(7)]
+        #[pallet::weight(weights::money())]
+        pub fn donate(origin: OriginFor<T>, plan: PlanId, amount: Balance) -> DispatchResult {
+            let who = ensure_signed(origin)?;
+            Self::do_donate(who, plan, amount)
+        }
+
+        /// End a plan, `EndNotice` blocks later. By its sponsor.
+        #[pallet::call_index(8)]
+        #[pallet::weight(weights::money())]
+        pub fn end_plan(origin: OriginFor<T>, plan: PlanId) -> DispatchResult {
+            let who = ensure_signed(origin)?;
+            Self::do_end_plan(who, plan)
+        }
+
+        /// Decline a copy that was just offered. By its hoster.
+        #[pallet::call_index(9)]
+        #[pallet::weight(weights::decline_copy())]
+        pub fn decline_copy(origin: OriginFor<T>, copy: CopyId) -> DispatchResult {
+            let who = ensure_signed(origin)?;
+            Self::do_decline_copy(who, copy)
+        }
+
+        /// Commit a fresh modulus (big endian); the salt is drawn `SeedDelay` blocks later. By the drawn encoder.
+        #[pallet::call_index(10)]
+        #[pallet::weight(weights::begin_segment())]
+        pub fn begin_segment(origin: OriginFor<T>, copy: CopyId, modulus: Sector, profile: u8) -> DispatchResult {
+            let who = ensure_signed(origin)?;
+            Self::do_begin_segment(who, copy, modulus, profile)
+        }
+
+        /// Confirm a segment of `bytes`, with the statement `segment` signed by the other. By hoster or encoder.
+        #[pallet::call_index(11)]
+        #[pallet::weight((weights::confirm_segment(), DispatchClass::Operational))]
+        pub fn confirm_segment(
+            origin: OriginFor<T>,
+            copy: CopyId,
+            segment: SegmentId,
+            bytes: u64,
+            root: H256,
+            signature: Signature,
+        ) -> DispatchResultWithPostInfo {
+            let who = ensure_signed(origin)?;
+            Self::do_confirm_segment(who, copy, segment, bytes, root, signature)?;
+            Ok(Pays::No.into())
+        }
+
+        /// Answer the storage challenge of block `issued`: one opening per sample, in its order. By the hoster.
+        #[pallet::call_index(12)]
+        #[pallet::weight((weights::submit_storage_proof(), DispatchClass::Operational))]
+        pub fn submit_storage_proof(
+            origin: OriginFor<T>,
+            issued: Block,
+            openings: BoundedVec<Opening, MaxSamples>,
+        ) -> DispatchResultWithPostInfo {
+            let who = ensure_signed(origin)?;
+            Self::do_submit_storage_proof(who, issued, openings.into_inner())?;
+            Ok(Pays::No.into())
+        }
+
+        /// Commit to a report on a copy in an era; final. By an attester with a seat.
+        #[pallet::call_index(13)]
+        #[pallet::weight((weights::retrieval(), DispatchClass::Operational))]
+        pub fn commit_retrieval(
+            origin: OriginFor<T>,
+            era: Era,
+            copy: CopyId,
+            commit: H256,
+        ) -> DispatchResultWithPostInfo {
+            let who = ensure_signed(origin)?;
+            Self::do_commit_retrieval(who, era, copy, commit)?;
+            Ok(Pays::No.into())
+        }
+
+        /// Open a commit: the report, the era's link, and, if served, the encoded sector with its siblings.
+        #[pallet::call_index(14)]
+        #[pallet::weight((weights::retrieval(), DispatchClass::Operational))]
+        pub fn reveal_retrieval(
+            origin: OriginFor<T>,
+            era: Era,
+            copy: CopyId,
+            report: Report,
+            link: H256,
+            salt: H256,
+            opening: Option<Opening>,
+        ) -> DispatchResultWithPostInfo {
+            let who = ensure_signed(origin)?;
+            Self::do_reveal_retrieval(who, era, copy, report, link, salt, opening)?;
+            Ok(Pays::No.into())
+        }
+
+        /// Settle the retrieval challenge of a copy in an era: verdict and payments. By anyone.
+        #[pallet::call_index(15)]
+        #[pallet::weight(weights::settle_retrieval())]
+        pub fn settle_retrieval(origin: OriginFor<T>, era: Era, copy: CopyId) -> DispatchResult {
+            ensure_signed(origin)?;
+            Self::do_settle_retrieval(era, copy)
+        }
+
+        /// Pay the hoster what the copy earned. By anyone.
+        #[pallet::call_index(16)]
+        #[pallet::weight(weights::money())]
+        pub fn collect(origin: OriginFor<T>, copy: CopyId) -> DispatchResult {
+            ensure_signed(origin)?;
+            Self::do_collect(copy)
+        }
+
+        /// Claim a donor's part of an ended plan's remainder. By that donor.
+        #[pallet::call_index(17)]
+        #[pallet::weight(weights::money())]
+        pub fn claim_refund(origin: OriginFor<T>, plan: PlanId) -> DispatchResult {
+            let who = ensure_signed(origin)?;
+            Self::do_claim_refund(who, plan)
+        }
+
+        /// Set the amounts. By root.
+        #[pallet::call_index(18)]
+        #[pallet::weight(weights::root())]
+        pub fn set_parameters(origin: OriginFor<T>, amounts: Amounts) -> DispatchResult {
+            ensure_root(origin)?;
+            ensure!(amounts.valid(), Error::<T>::AmountTooLarge);
+            Amount::<T>::put(amounts);
+            Self::deposit_event(Event::ParametersSet { amounts });
+            Ok(())
+        }
+
+        /// Set what seeds are made of: from the next block on seed(b) = H(value | u64 b). By root, for development.
+        #[pallet::call_index(19)]
+        #[pallet::weight(weights::root())]
+        pub fn set_seed(origin: OriginFor<T>, value: H256) -> DispatchResult {
+            ensure_root(origin)?;
+            SeedOverride::<T>::put(value);
+            Self::deposit_event(Event::SeedSet { value });
+            Ok(())
+        }
+
+        /// Take seeds from the source of randomness again. By root.
+        #[pallet::call_index(20)]
+        #[pallet::weight(weights::root())]
+        pub fn unset_seed(origin: OriginFor<T>) -> DispatchResult {
+            ensure_root(origin)?;
+            SeedOverride::<T>::kill();
+            Self::deposit_event(Event::SeedUnset);
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! The constants that the metadata shows: the bounds of `types::bounds`, apart from units.
+
+use frame_support::pallet_macros::pallet_section;
+
+#[pallet_section]
+mod constants {
+    #[pallet::extra_constants]
+    impl<T: Config> Pallet<T> {
+        /// Parts per million: the scale of reputation.
+        #[pallet::constant_name(Ppm)]
+        fn ppm() -> u32 {
+            PPM
+        }
+
+        /// Longest copy stream of a plan, in bytes (256 GiB).
+        #[pallet::constant_name(MaxPlanBytes)]
+        fn max_plan_bytes() -> u64 {
+            MAX_PLAN_BYTES
+        }
+
+        /// Minimum size of a partial segment, in bytes (4 GiB).
+        #[pallet::constant_name(SegmentBytes)]
+        fn segment_bytes() -> u64 {
+            SEGMENT_BYTES
+        }
+
+        /// Largest size, length and fork of a hypercore (2^53 - 1).
+        #[pallet::constant_name(MaxSafe)]
+        fn max_safe() -> u64 {
+            MAX_SAFE
+        }
+
+        /// Largest ask, cap, price per report and amount parameter.
+        #[pallet::constant_name(MaxAmount)]
+        fn max_amount() -> Balance {
+            MAX_AMOUNT
+        }
+
+        /// The only profile: P1 of the encoding.
+        #[pallet::constant_name(ProfileP1)]
+        fn profile_p1() -> u8 {
+            PROFILE_P1
+        }
+
+        /// Lowest reputation, in ppm.
+        #[pallet::constant_name(MinReputation)]
+        fn min_reputation() -> u32 {
+            MIN_REPUTATION
+        }
+
+        /// Reputation at registration, in ppm.
+        #[pallet::constant_name(FirstReputation)]
+        fn first_reputation() -> u32 {
+            FIRST_REPUTATION
+        }
+
+        /// Expiries handled per kind and block.
+        #[pallet::constant_name(Expiries)]
+        fn expiries() -> u32 {
+            EXPIRIES
+        }
+
+        /// Placement tries per block.
+        #[pallet::constant_name(Tries)]
+        fn tries() -> u32 {
+            TRIES
+        }
+
+        /// Changes of the draw tables that may wait for one block.
+        #[pallet::constant_name(MaxChanges)]
+        fn max_changes() -> u32 {
+            MAX_CHANGES
+        }
+
+        /// Storage challenges issued per block.
+        #[pallet::constant_name(Challenges)]
+        fn challenges() -> u32 {
+            CHALLENGES
+        }
+
+        /// `begin_segment` calls per block.
+        #[pallet::constant_name(Begins)]
+        fn begins() -> u32 {
+            BEGINS
+        }
+
+        /// Jobs of an encoder at a time.
+        #[pallet::constant_name(Jobs)]
+        fn jobs() -> u32 {
+            JOBS
+        }
+
+        /// Live copies of a hoster.
+        #[pallet::constant_name(Copies)]
+        fn copies() -> u32 {
+            COPIES
+        }
+
+        /// Declines of a hoster per era.
+        #[pallet::constant_name(Declines)]
+        fn declines() -> u32 {
+            DECLINES
+        }
+
+        /// Misses in a row after which a need goes to the tail.
+        #[pallet::constant_name(Misses)]
+        fn misses() -> u8 {
+            MISSES
+        }
+
+        /// Links that one reveal may skip.
+        #[pallet::constant_name(MaxLinks)]
+        fn max_links() -> u32 {
+            MAX_LINKS
+        }
+
+        /// Probes that an attester makes of a copy in an era; the chain checks the sector of the first.
+        #[pallet::constant_name(Probes)]
+        fn probes() -> u8 {
+            PROBES
+        }
+
+        /// Empty-handed seats that are burned per slot and era, 1 % each.
+        #[pallet::constant_name(EmptyHanded)]
+        fn empty_handed() -> u32 {
+            EMPTY_HANDED
+        }
+
+        /// Entries of the draw table of hosters and of that of encoders (64^3).
+        #[pallet::constant_name(MaxEntries)]
+        fn max_entries() -> u32 {
+            MAX_ENTRIES
+        }
+
+        /// Blocks for which seeds are kept.
+        #[pallet::constant_name(Seeds)]
+        fn seeds() -> Block {
+            SEEDS
+        }
+
+        /// Eras for which Era(r) is kept.
+        #[pallet::constant_name(Eras)]
+        fn eras() -> Era {
+            ERAS
+        }
+
+        /// Eras for which an ended copy's records and a given-back slot are kept, and for which a role must be left
+        /// before its release.
+        #[pallet::constant_name(KeepEras)]
+        fn keep_eras() -> u32 {
+            KEEP_ERAS
+        }
+
+        /// Eras between a confirmation and the second half of its fee.
+        #[pallet::constant_name(HalfEras)]
+        fn half_eras() -> u32 {
+            HALF_ERAS
+        }
+
+        /// Eras of reports that a copy's reserve must pay.
+        #[pallet::constant_name(ReportEras)]
+        fn report_eras() -> u32 {
+            REPORT_ERAS
+        }
+
+        /// Replicas of a plan.
+        #[pallet::constant_name(MaxReplicas)]
+        fn max_replicas() -> u32 {
+            MAX_REPLICAS
+        }
+
+        /// Ranges of blocks of a plan.
+        #[pallet::constant_name(MaxRanges)]
+        fn max_ranges() -> u32 {
+            MAX_RANGES
+        }
+
+        /// Segments of a copy.
+        #[pallet::constant_name(MaxSegments)]
+        fn max_segments() -> u32 {
+            MAX_SEGMENTS
+        }
+
+        /// Samples of a storage challenge.
+        #[pallet::constant_name(MaxSamples)]
+        fn max_samples() -> u32 {
+            MAX_SAMPLES
+        }
+
+        /// Seats of a committee.
+        #[pallet::constant_name(MaxSeats)]
+        fn max_seats() -> u32 {
+            MAX_SEATS
+        }
+
+        /// Former parties that a plan remembers.
+        #[pallet::constant_name(MaxMemory)]
+        fn max_memory() -> u32 {
+            MAX_MEMORY
+        }
+
+        /// Slots of one attester.
+        #[pallet::constant_name(MaxSlots)]
+        fn max_slots() -> u32 {
+            MAX_SLOTS
+        }
+
+        /// Eras that a slot remembers, of renewals and of empty-handed seats alike.
+        #[pallet::constant_name(MaxRecent)]
+        fn max_recent() -> u32 {
+            MAX_RECENT
+        }
+
+        /// Roots of a hypercore's tree of at most 2^53 - 1 blocks.
+        #[pallet::constant_name(MaxRoots)]
+        fn max_roots() -> u32 {
+            MAX_ROOTS
+        }
+
+        /// Tree nodes opened by `publish_plan`: the paths to both ends of 16 ranges.
+        #[pallet::constant_name(MaxNodes)]
+        fn max_nodes() -> u32 {
+            MAX_NODES
+        }
+
+        /// Siblings of one sector: 2^30 sectors of a copy are 30 levels.
+        #[pallet::constant_name(MaxSiblings)]
+        fn max_siblings() -> u32 {
+            MAX_SIBLINGS
+        }
+
+        /// Bytes of a single signer's manifest.
+        #[pallet::constant_name(MaxManifest)]
+        fn max_manifest() -> u32 {
+            MAX_MANIFEST
+        }
+    }
+}

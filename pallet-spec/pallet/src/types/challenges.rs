@@ -1,0 +1,92 @@
+//! Storage and retrieval challenges.
+
+use super::{
+    bounds::{MaxSamples, MaxSeats, MaxSiblings},
+    Block, CopyId, Sector, SegmentId,
+};
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use frame_support::BoundedVec;
+use scale_info::TypeInfo;
+use sp_core::H256;
+use sp_runtime::AccountId32;
+
+/// A sector that a storage challenge names; index within the segment.
+#[derive(
+    Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo, Copy, PartialOrd, Ord,
+)]
+#[scale_info(capture_docs = "always")]
+pub struct Sample {
+    pub copy: CopyId,
+    pub segment: SegmentId,
+    pub sector: u64,
+}
+
+/// A storage challenge, due in issued + 1 ..= issued + ProofWindow.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[scale_info(capture_docs = "always")]
+pub struct StorageChallenge {
+    pub issued: Block,
+    /// Different ones, ascending.
+    pub samples: BoundedVec<Sample, MaxSamples>,
+}
+
+/// A sector and its siblings, bottom-up.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[scale_info(capture_docs = "always")]
+pub struct Opening {
+    pub data: Sector,
+    pub siblings: BoundedVec<H256, MaxSiblings>,
+}
+
+/// What an attester measured.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo, Copy)]
+#[scale_info(capture_docs = "always")]
+pub struct Report {
+    /// 1 or 0.
+    pub served: u8,
+    pub latency_ms: u32,
+    pub kib_per_s: u32,
+}
+
+/// A seat of the committee of (era, copy) that is not empty.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[scale_info(capture_docs = "always")]
+pub struct Seat {
+    pub slot: u32,
+    pub account: AccountId32,
+    pub commit: Option<H256>,
+    pub report: Option<Report>,
+}
+
+/// The committee of (era, copy).
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[scale_info(capture_docs = "always")]
+pub struct Retrieval {
+    /// In seat order.
+    pub seats: BoundedVec<Seat, MaxSeats>,
+    pub settled: bool,
+}
+
+/// What the reports of a committee come to.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo, Copy)]
+#[scale_info(capture_docs = "always")]
+pub enum Verdict {
+    /// Fewer reports than the quorum.
+    #[codec(index = 0)]
+    Void,
+    /// More than a third of the reports say that the copy was served.
+    #[codec(index = 1)]
+    Passed,
+    /// At least two thirds of the reports say that it was not served.
+    #[codec(index = 2)]
+    Failed,
+}
+
+/// Era(r): stored at its first block.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo, Copy)]
+#[scale_info(capture_docs = "always")]
+pub struct EraInfo {
+    pub seed: H256,
+    /// Length of the list of slots, holes included.
+    pub slots: u32,
+}
