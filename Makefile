@@ -54,7 +54,7 @@ devnet: setup
 simulate: setup-dev
 	@$(BIN)/python -m tests.simulation $(ARGS)
 
-runtime: setup
+runtime: setup-dev
 	pallet-spec/build.sh
 
 bench: setup-dev tests/interop/node_modules/.setup

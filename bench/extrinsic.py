@@ -17,8 +17,7 @@ from typing import Any
 import aiohttp
 
 from runtime_mock.chainspec import artifacts
-from service.chain_client import Call, Runtime
-from service.chain_client.pallet import calls
+from service.chain_client import Call, Runtime, frame
 from service.chain_client.runtime.extrinsic import Mortality, payload, signed
 from service.vault.keyfile import KeyFile
 
@@ -104,7 +103,7 @@ async def _times(ready: dict[str, Any]) -> tuple[list[float], str]:
     async with aiohttp.ClientSession() as session, session.ws_connect(ready["rpc"]) as socket:
         version = await _request(socket, "state_getRuntimeVersion")
         sender = Sender(bytes.fromhex(ready["genesis"]), version["specVersion"], version["transactionVersion"])
-        many = [sender.sign(calls.transfer(TO, 10**12), nonce) for nonce in range(WARM + COUNT)]
+        many = [sender.sign(frame.transfer(TO, 10**12), nonce) for nonce in range(WARM + COUNT)]
         for one in many[:WARM]:
             await _inclusion(socket, one)
         before = processor_ms(ready["pid"])

@@ -104,7 +104,7 @@ def proof_verify(report: Report) -> Figures:
     sender = Sender(genesis, chain.version.spec_version, chain.version.transaction_version)
     overlay = opened_block(chain)
     openings, ctx, root = challenged(overlay, genesis, sender.account)
-    call = calls.submit_storage_proof(0, tuple(types.Opening(one.data, one.siblings) for one in openings))
+    call = calls.submit_storage_proof(0, tuple(types.ChainOpening(one.data, one.siblings) for one in openings))
     extrinsic = sender.sign(call, 0)
     ours, peer = [], []
     for turn in range(TURNS):

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from service.address import ss58
-from service.chain_client import ChainClient, Follower, Signer, calls
+from service.chain_client import ChainClient, Follower, Signer, frame
 from service.devnet.processes import Child, module
 from service.vault.keyfile import KeyFile
 
@@ -26,7 +26,7 @@ async def transfer(url: str, directory: Path) -> None:
         signer = Signer(client, ALICE.account_pair, directory / "signer.sqlite", follower)
         tasks = [asyncio.create_task(follower.run()), asyncio.create_task(signer.run())]
         before = await client.balance(BOB.account)
-        receipt = await signer.submit(calls.transfer(BOB.account, 5 * UNIT))
+        receipt = await signer.submit(frame.transfer(BOB.account, 5 * UNIT))
         assert receipt is not None  # None only where submit() was told how to see that it is done already
         for event in receipt.events:
             print(f"{event.pallet}.{event.name}")

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# make runtime: compiles the runtime to wasm and writes the artefacts (wasm, metadata, chain spec, digest of the sources).
+# make runtime: compiles the runtime to wasm and writes the artefacts (wasm, metadata, chain spec, digest of the sources),
+# and the chain's types in Python that follow from the metadata.
 # Needs a Rust toolchain (1.88 or newer) with the target wasm32v1-none, and a wasm-ld at least as new as its LLVM.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -19,3 +20,4 @@ RUSTFLAGS="-C target-cpu=mvp -C target-feature=-sign-ext -C link-arg=--export-ta
     cargo build --locked --release --target wasm32v1-none --no-default-features -p datdot-runtime
 cd ..
 .venv/bin/python -m runtime_mock.artifacts build "$(cd pallet-spec && realpath "$target")/wasm32v1-none/release/datdot_runtime.wasm"
+.venv/bin/python -m service.codegen

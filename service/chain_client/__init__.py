@@ -17,7 +17,7 @@ from .errors import (
     WrongChain,
 )
 from .follower import BlockStream, CursorStore, Follower, following
-from .pallet import calls, events, types
+from .pallet import calls, constants, events, types
 from .pallet.errors import PalletError
 from .runtime.metadata import EventRecord, Runtime
 from .sent import Receipt
@@ -51,6 +51,7 @@ __all__ = [
     "UnknownRuntime",
     "WrongChain",
     "calls",
+    "constants",
     "events",
     "following",
     "types",

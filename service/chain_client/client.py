@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from .block import Block, BlockRef, Header
 from .errors import ConnectionLost, StateDiscarded, UnknownRuntime
+from .pallet.constants import PALLET_ID
 from .pallet.types import Times
 from .rpc import REQUEST_SECONDS, NodeRpc, Rpc
 from .runtime.extrinsic import compact
@@ -18,8 +19,7 @@ from .storage import Storage
 T = TypeVar("T")
 READ_TRIES = 3
 KEPT_HEADERS = 512
-#: the pallet's id, of which the accounts of pots are made
-PALLET_ID = b"datdot/1"
+#: accounts of pots are made of the pallet's id
 POT_PREFIX = b"modl" + PALLET_ID
 #: the item of a header's digest that tells of new code (`DigestItem::RuntimeEnvironmentUpdated`)
 NEW_RUNTIME = b"\x08"

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from .call import PALLET
 from .errors import UnknownRuntime
+from .pallet.item import Item
 from .pallet.items import (
     AMOUNT,
     ATTESTERS,
@@ -30,7 +31,6 @@ from .pallet.items import (
     SLOTS,
     STORAGE_CHALLENGES,
     TIME,
-    Item,
 )
 from .pallet.types import (
     Amounts,
@@ -39,8 +39,8 @@ from .pallet.types import (
     Encoder,
     EraInfo,
     Hoster,
-    Peer,
     Plan,
+    RegisteredPeer,
     Retrieval,
     Root,
     Segment,
@@ -147,7 +147,7 @@ class Storage:
         """Era(r)."""
         return await self.read(ERAS, (u32(era),), at)
 
-    async def peer(self, account: bytes, at: bytes | None = None) -> Peer | None:
+    async def peer(self, account: bytes, at: bytes | None = None) -> RegisteredPeer | None:
         """A registered account."""
         return await self.read(PEERS, (account,), at)
 
@@ -235,7 +235,7 @@ class Storage:
         """Several slots, those that are no holes."""
         return await self._by_id(SLOTS, slots, u32, at)
 
-    async def peers_of(self, accounts: Iterable[bytes], at: bytes | None = None) -> dict[bytes, Peer]:
+    async def peers_of(self, accounts: Iterable[bytes], at: bytes | None = None) -> dict[bytes, RegisteredPeer]:
         """Several registered accounts."""
         wanted = list(dict.fromkeys(accounts))
         found = await self.read_many(PEERS, [(account,) for account in wanted], at)

@@ -16,8 +16,7 @@ from typing import Any
 import structlog
 
 from service import durable
-from service.chain_client import ChainClient
-from service.chain_client.pallet import calls
+from service.chain_client import ChainClient, frame
 from service.hypercore.net import PeerAddress
 from service.session import chain_session
 from service.vault.keyfile import KeyFile
@@ -160,7 +159,7 @@ class Devnet:
             balances = [await session.client.balance(peer.keys.account) for peer in self.peers]
             poor = [peer for peer, has in zip(self.peers, balances, strict=True) if has < peer.money // 2]
             await asyncio.gather(
-                *(session.signer.submit(calls.transfer(peer.keys.account, peer.money)) for peer in poor)
+                *(session.signer.submit(frame.transfer(peer.keys.account, peer.money)) for peer in poor)
             )
 
     async def start_peers(self) -> None:

@@ -8,27 +8,27 @@ import inspect
 import random
 import types
 import typing
+from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from service.chain_client import Call, PalletError, UnknownRuntime
+from service.chain_client import Call, PalletError, UnknownRuntime, frame
 from service.chain_client.call import PALLET
-from service.chain_client.client import PALLET_ID, ChainClient
-from service.chain_client.pallet import calls
+from service.chain_client.client import ChainClient
+from service.chain_client.pallet import calls, constants
 from service.chain_client.pallet import types as face
 from service.chain_client.pallet.events import EVENTS
-from service.chain_client.pallet.items import ITEMS, Item
+from service.chain_client.pallet.item import Item
+from service.chain_client.pallet.items import ITEMS
 from service.chain_client.runtime.extrinsic import compact
 from service.chain_client.runtime.metadata import EXTENSIONS, Runtime
 from service.chain_client.storage import Storage
 
 METADATA = Path(__file__).parents[2] / "pallet-spec" / "artifacts" / "metadata.scale"
 SAMPLES = 5
-#: calls of other pallets
-OTHERS = {"transfer": ("Balances", "transfer_keep_alive"), "sudo": ("Sudo", "sudo")}
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +163,7 @@ def own_calls() -> dict[str, Any]:
     return {
         name: function
         for name, function in inspect.getmembers(calls, inspect.isfunction)
-        if not name.startswith("_") and function.__module__ == calls.__name__ and name not in OTHERS
+        if not name.startswith("_") and function.__module__ == calls.__name__
     }
 
 
@@ -227,10 +227,10 @@ def test_a_call_is_encoded_as_it_reads(runtime: Runtime, registry: Registry, nam
 
 
 def test_calls_of_other_pallets(runtime: Runtime) -> None:
-    moved = calls.transfer(b"\7" * 32, 10**18)
-    assert (moved.pallet, moved.name) == OTHERS["transfer"]
-    by_root = calls.sudo(calls.set_seed(b"\5" * 32))
-    assert (by_root.pallet, by_root.name) == OTHERS["sudo"]
+    moved = frame.transfer(b"\7" * 32, 10**18)
+    assert (moved.pallet, moved.name) == ("Balances", "transfer_keep_alive")
+    by_root = frame.sudo(calls.set_seed(b"\5" * 32))
+    assert (by_root.pallet, by_root.name) == ("Sudo", "sudo")
     assert runtime.encode_call(by_root)[2:] == runtime.encode_call(calls.set_seed(b"\5" * 32))
     assert runtime.encode_call(moved)[2:] == b"\0" + b"\7" * 32 + compact(10**18)
 
@@ -410,9 +410,18 @@ def test_dispatch_errors_by_pallet_and_name_with_their_documentation(runtime: Ru
     assert runtime.dispatch_error("BadOrigin") == ("Runtime", "BadOrigin", "")
 
 
+def raw_constants(runtime: Runtime) -> Iterator[Any]:
+    for one in runtime._pallets[PALLET].value_object["constants"]:
+        yield {**one.value_object, "name": one.value["name"]}
+
+
 def test_constants(runtime: Runtime) -> None:
-    constants = {one.value["name"]: one.value["value"] for one in runtime._pallets[PALLET].constants}
-    assert constants == {"PalletId": PALLET_ID.decode()}
+    shown = {one["name"]: bytes(one["value"].value_object) for one in raw_constants(runtime)}
+    here = {name.replace("_", "").lower(): value for name, value in vars(constants).items() if name.isupper()}
+    assert set(here) == {name.lower() for name in shown}
+    for name, raw in shown.items():
+        value = here[name.lower()]
+        assert value == (raw if isinstance(value, bytes) else int.from_bytes(raw, "little")), name
     assert ChainClient.pot_account(3) == b"modldatdot/1" + (3).to_bytes(8, "little") + bytes(12)
 
 

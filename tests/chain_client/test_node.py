@@ -21,6 +21,7 @@ from service.chain_client import (
     OutcomeLost,
     PalletError,
     WrongChain,
+    frame,
 )
 from service.chain_client.pallet import calls, events
 from tests.support.chain_world import ALICE, BOB, CHARLIE, LONGEST, UNIT, bounded, following_peer, take
@@ -92,13 +93,13 @@ async def test_the_whole_way_on_the_real_node(binary: str, tmp_path: Path) -> No
             assert first is not None
 
             # receipts, in order, of calls made at once
-            together = (peer.signer.submit(calls.transfer(CHARLIE.public_key, UNIT + one)) for one in range(10))
+            together = (peer.signer.submit(frame.transfer(CHARLIE.public_key, UNIT + one)) for one in range(10))
             receipts = await bounded(asyncio.gather(*together))
             assert all(one is not None and one.events[-1].name == "ExtrinsicSuccess" for one in receipts)
             assert await peer.client.nonce(ALICE.public_key) == 10
 
             # a typed event, an error of the pallet by name, a refusal of the pool
-            by_root = await bounded(peer.signer.submit(calls.sudo(calls.set_seed(b"\7" * 32))))
+            by_root = await bounded(peer.signer.submit(frame.sudo(calls.set_seed(b"\7" * 32))))
             assert by_root is not None
             assert events.SeedSet(b"\7" * 32) in [one.event for one in by_root.events]
             with pytest.raises(DispatchError, match="NoSuchPlan") as caught:
@@ -134,10 +135,10 @@ async def test_a_real_node_that_is_killed_and_comes_back(binary: str, tmp_path: 
     async with real_node(tmp_path) as node, following_peer(node.url, tmp_path / "sent", BOB) as peer:
         blocks = peer.follower.blocks(BlockRef(0, peer.client.genesis))
         paid = await peer.client.balance(CHARLIE.public_key)
-        assert await bounded(peer.signer.submit(calls.transfer(CHARLIE.public_key, UNIT))) is not None
+        assert await bounded(peer.signer.submit(frame.transfer(CHARLIE.public_key, UNIT))) is not None
         seen = await take(blocks, 3)
         await node.kill()
-        pending = asyncio.create_task(peer.signer.submit(calls.transfer(CHARLIE.public_key, 2 * UNIT)))
+        pending = asyncio.create_task(peer.signer.submit(frame.transfer(CHARLIE.public_key, 2 * UNIT)))
         await node.start()
         receipt = await bounded(pending)
         assert receipt is not None
@@ -153,7 +154,7 @@ async def test_a_node_that_has_dropped_the_states_of_the_blocks_that_were_missed
         async with following_peer(node.url, tmp_path / "sent", BOB) as peer:
             genesis = BlockRef(0, peer.client.genesis)
             paid = await peer.client.balance(CHARLIE.public_key)
-            call = calls.transfer(CHARLIE.public_key, UNIT)
+            call = frame.transfer(CHARLIE.public_key, UNIT)
             # it sends, is gone before it looks into a block, and stays away for a while
             monkeypatch.setattr(peer.signer, "_look_into", lambda block: asyncio.sleep(0))
             sending = asyncio.create_task(peer.signer.submit(call))

@@ -14,8 +14,7 @@ from typing import Any
 
 import pytest
 
-from service.chain_client import Block, BlockRef, ChainClient, ConnectionLost
-from service.chain_client.pallet import calls
+from service.chain_client import Block, BlockRef, ChainClient, ConnectionLost, frame
 from tests.support.chain_world import ALICE, BOB, LONGEST, UNIT, World, bounded, eventually, following_peer, take
 from tests.support.needs import free_port
 
@@ -148,9 +147,9 @@ async def test_a_node_that_is_killed_and_comes_back_with_its_state(tmp_path: Pat
             start = BlockRef(0, peer.client.genesis)
             blocks = peer.follower.blocks(start)
             before = await peer.client.balance(BOB.public_key)
-            assert await bounded(peer.signer.submit(calls.transfer(BOB.public_key, UNIT))) is not None
+            assert await bounded(peer.signer.submit(frame.transfer(BOB.public_key, UNIT))) is not None
             seen += await take(blocks, 5)
-            pending = asyncio.create_task(peer.signer.submit(calls.transfer(BOB.public_key, 2 * UNIT)))
+            pending = asyncio.create_task(peer.signer.submit(frame.transfer(BOB.public_key, 2 * UNIT)))
             await eventually(lambda: peer.signer._sent or pending.done())
             await first.kill()
             with pytest.raises(ConnectionLost, match="cannot connect"):

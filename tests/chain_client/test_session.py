@@ -14,8 +14,7 @@ from structlog.testing import capture_logs
 from runtime_mock.chainspec import ChainSpec
 from runtime_mock.runtime import Runtime
 from service.address import ss58
-from service.chain_client import BlockRef, Call, SignerBusy, WrongChain
-from service.chain_client.pallet import calls
+from service.chain_client import BlockRef, Call, SignerBusy, WrongChain, frame
 from service.chain_client.pallet.types import Terms
 from service.chain_client.runtime.extrinsic import PERIOD
 from service.cli import plan
@@ -24,7 +23,7 @@ from service.roles.sponsor import plans as sponsor
 from service.session import chain_session, sent_table
 from tests.support.chain_world import ALICE, CHARLIE, UNIT, World, bounded, eventually
 
-CALL = calls.transfer(CHARLIE.public_key, UNIT)
+CALL = frame.transfer(CHARLIE.public_key, UNIT)
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +59,7 @@ async def test_a_command_that_was_cut_off_and_is_typed_again_pays_once(
     if included:
         world.seal(2)
     if between:
-        other = asyncio.create_task(command(world, calls.transfer(CHARLIE.public_key, 2 * UNIT)))
+        other = asyncio.create_task(command(world, frame.transfer(CHARLIE.public_key, 2 * UNIT)))
         await sealing(world, other)
     again = asyncio.create_task(command(world))
     await sealing(world, again)

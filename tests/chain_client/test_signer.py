@@ -25,6 +25,7 @@ from service.chain_client import (
     Signer,
     UnknownRuntime,
     WrongChain,
+    frame,
 )
 from service.chain_client import signer as signer_module
 from service.chain_client.pallet import calls
@@ -38,7 +39,7 @@ AMOUNT = 3 * UNIT
 
 
 def pay(amount: int = AMOUNT) -> Call:
-    return calls.transfer(BOB.public_key, amount)
+    return frame.transfer(BOB.public_key, amount)
 
 
 async def check_once(world: World, peer: Peer, receipt: Receipt | None) -> None:
@@ -247,7 +248,7 @@ async def sign_elsewhere(world: World, call: Call, nonce: int, tip: int = 0) -> 
 
 async def test_another_user_of_the_account_who_took_the_nonce_first(world: World, tmp_path: Path) -> None:
     async with following_peer(world.url, tmp_path / "sent") as peer:
-        foreign = await sign_elsewhere(world, calls.transfer(CHARLIE.public_key, UNIT), 0)
+        foreign = await sign_elsewhere(world, frame.transfer(CHARLIE.public_key, UNIT), 0)
         # between the question for the nonce and the submission
         world.server.after["system_accountNextIndex"] = lambda: world.engine.submit(foreign)
         receipt = await peer.until(peer.signer.submit(pay()), world)
@@ -257,7 +258,7 @@ async def test_another_user_of_the_account_who_took_the_nonce_first(world: World
 
 async def test_another_user_of_the_account_whose_block_is_there_already(world: World, tmp_path: Path) -> None:
     async with following_peer(world.url, tmp_path / "sent") as peer:
-        foreign = await sign_elsewhere(world, calls.transfer(CHARLIE.public_key, UNIT), 0)
+        foreign = await sign_elsewhere(world, frame.transfer(CHARLIE.public_key, UNIT), 0)
 
         def take_nonce() -> None:
             world.engine.submit(foreign)
@@ -273,7 +274,7 @@ async def test_a_usurped_extrinsic_is_told_when_the_other_is_final(world: World,
     async with following_peer(world.url, tmp_path / "sent") as peer:
         task = asyncio.create_task(peer.signer.submit(pay()))
         await eventually(world.pooled)
-        world.engine.submit(await sign_elsewhere(world, calls.transfer(CHARLIE.public_key, UNIT), 0, tip=UNIT))
+        world.engine.submit(await sign_elsewhere(world, frame.transfer(CHARLIE.public_key, UNIT), 0, tip=UNIT))
         assert world.pooled() == 1
         with pytest.raises(NotIncluded, match=r"Balances.transfer_keep_alive: another extrinsic took nonce 0"):
             await peer.until(task, world)
@@ -299,8 +300,8 @@ async def test_one_that_never_enters_a_block_ends_with_its_mortality(world: Worl
 async def test_an_invalidated_extrinsic_is_told_by_the_pools_reason(world: World, tmp_path: Path) -> None:
     async with following_peer(world.url, tmp_path / "sent", STRANGER) as peer:
         async with following_peer(world.url, tmp_path / "alice") as alice:
-            await alice.until(alice.signer.submit(calls.transfer(STRANGER.public_key, 2 * UNIT)), world)
-        task = asyncio.create_task(peer.signer.submit(calls.transfer(BOB.public_key, 1)))
+            await alice.until(alice.signer.submit(frame.transfer(STRANGER.public_key, 2 * UNIT)), world)
+        task = asyncio.create_task(peer.signer.submit(frame.transfer(BOB.public_key, 1)))
         await eventually(world.pooled)
         for one in list(world.engine.pool.all()):
             world.engine.pool.remove(one.hash, "invalid")
@@ -397,8 +398,8 @@ async def test_one_that_was_signed_long_before_finality_stalled(world: World, tm
 @pytest.mark.parametrize(
     ("call", "told", "kind"),
     [
-        (calls.transfer(b"\5" * 32, 1), r"^Runtime.Token: BelowMinimum$", None),
-        (calls.transfer(b"\5" * 32, 1 << 127), r"^Runtime.Arithmetic: Underflow$", None),
+        (frame.transfer(b"\5" * 32, 1), r"^Runtime.Token: BelowMinimum$", None),
+        (frame.transfer(b"\5" * 32, 1 << 127), r"^Runtime.Arithmetic: Underflow$", None),
         (calls.donate(77, UNIT), r"^DatDot.NoSuchPlan", PalletError.NO_SUCH_PLAN),
         (calls.offer_encoding(1), r"^DatDot.NotAPeer: The account has not registered", PalletError.NOT_A_PEER),
         (calls.set_seed(bytes(32)), r"^Runtime.BadOrigin$", None),
@@ -419,13 +420,13 @@ async def test_dispatch_errors_by_pallet_and_name(
 async def test_the_failure_of_a_call_that_sudo_made(world: World, tmp_path: Path) -> None:
     async with following_peer(world.url, tmp_path / "sent") as peer:
         amounts = await peer.client.storage.amounts()
-        assert await peer.until(peer.signer.submit(calls.sudo(calls.set_parameters(amounts))), world) is not None
-        assert await peer.until(peer.signer.submit(calls.sudo(calls.set_seed(b"\7" * 32))), world) is not None
+        assert await peer.until(peer.signer.submit(frame.sudo(calls.set_parameters(amounts))), world) is not None
+        assert await peer.until(peer.signer.submit(frame.sudo(calls.set_seed(b"\7" * 32))), world) is not None
         with pytest.raises(DispatchError, match=r"^Runtime.BadOrigin$"):
-            await peer.until(peer.signer.submit(calls.sudo(calls.donate(1, UNIT))), world)
+            await peer.until(peer.signer.submit(frame.sudo(calls.donate(1, UNIT))), world)
     async with following_peer(world.url, tmp_path / "bob", BOB) as peer:
         with pytest.raises(DispatchError, match=r"^Sudo.RequireSudo: "):
-            await peer.until(peer.signer.submit(calls.sudo(calls.unset_seed())), world)
+            await peer.until(peer.signer.submit(frame.sudo(calls.unset_seed())), world)
 
 
 async def test_a_call_that_the_runtime_lacks_is_refused_before_anything_is_signed(world: World, tmp_path: Path) -> None:
@@ -453,7 +454,7 @@ async def test_a_call_is_encoded_anew_for_a_runtime_that_came_meanwhile(
         before = copy.copy(now)
         before.spec_version -= 1
         monkeypatch.setattr(
-            before, "encode_call", lambda call: now.encode_call(calls.transfer(CHARLIE.public_key, AMOUNT))
+            before, "encode_call", lambda call: now.encode_call(frame.transfer(CHARLIE.public_key, AMOUNT))
         )
         runtime_at = peer.client.runtime_at
 

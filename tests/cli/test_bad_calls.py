@@ -13,7 +13,7 @@ import pytest
 
 from service.chain_client import Call, ChainClient, DispatchError, InvalidTransaction, PalletError
 from service.chain_client.pallet import calls
-from service.chain_client.pallet.types import BlockRange, Copy, CopyState, OpenedNode, Opening, SignedHead, Terms
+from service.chain_client.pallet.types import BlockRange, ChainOpening, Copy, CopyState, OpenedNode, SignedHead, Terms
 from service.encoding import Frontier, PrivateKey, SectorEncoder, contract_id, derive_ctx, leaf_hash, node_hash, pad
 from service.hypercore import Corestore, default_manifest
 from service.roles.common.registration import register
@@ -154,7 +154,7 @@ class Made:
     ctx: bytes
     root: bytes
 
-    def opening(self, sector: int) -> Opening:
+    def opening(self, sector: int) -> ChainOpening:
         level = [leaf_hash(self.ctx, i, data) for i, data in enumerate(self.sectors)]
         place, siblings = sector, []
         while len(level) > 1:
@@ -162,7 +162,7 @@ class Made:
                 siblings.append(level[place ^ 1])
             level = [node_hash(*level[i : i + 2]) if i + 1 < len(level) else level[i] for i in range(0, len(level), 2)]
             place //= 2
-        return Opening(self.sectors[sector], tuple(siblings))
+        return ChainOpening(self.sectors[sector], tuple(siblings))
 
 
 async def encoded(encoder: Session, hoster: Session, copy: int, key: PrivateKey) -> Made:

@@ -12,6 +12,7 @@ from substrateinterface.exceptions import SubstrateRequestException
 
 from runtime_mock.chainspec import ChainSpec, artifacts
 from tests.support.chains import RunningChain
+from tests.support.runtime_version import SPEC_VERSION
 
 UNIT = 10**12
 ALICE = Keypair.create_from_uri("//Alice")
@@ -54,7 +55,7 @@ def test_it_connects_to_the_one_genesis(client: SubstrateInterface) -> None:
     assert client.chain == spec.name
     assert client.properties == spec.properties
     client.init_runtime()
-    assert client.runtime_version == 1
+    assert client.runtime_version == SPEC_VERSION
 
 
 def test_constants(client: SubstrateInterface) -> None:

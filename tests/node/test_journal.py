@@ -31,6 +31,7 @@ from service.chain_client import (
     Signer,
     UnknownRuntime,
     following,
+    frame,
 )
 from service.chain_client.pallet import calls, events
 from service.chain_client.pallet.types import Verdict
@@ -127,7 +128,7 @@ async def live(tmp_path: Path) -> AsyncIterator[Live]:
 async def test_what_happens_while_it_is_down_is_told_at_the_next_start(live: Live) -> None:
     told: list[Any] = []
     async with live.signer() as alice:
-        await alice.submit(calls.transfer(live.keys.account, 300 * UNIT))
+        await alice.submit(frame.transfer(live.keys.account, 300 * UNIT))
     async with live.journal(told, 1), live.signer(live.keys) as signer:
         await register(live.client, signer, live.follower, live.keys)
     assert told == ["PeerRegistered"]
@@ -170,7 +171,7 @@ async def test_blocks_of_an_older_runtime_that_this_service_cannot_read_do_not_e
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with live.signer() as alice:
-        await alice.submit(calls.transfer(live.keys.account, 300 * UNIT))
+        await alice.submit(frame.transfer(live.keys.account, 300 * UNIT))
         database = Database(live.directory / "roles.sqlite")
         Journal(live.client, live.follower, live.keys.account, database)._keep(BlockRef(0, live.client.genesis))
         database.close()

@@ -22,10 +22,10 @@ from service.chain_client.pallet.types import (
     EraInfo,
     Head,
     Hoster,
-    Peer,
     Plan,
     PlanState,
     Range,
+    RegisteredPeer,
     Report,
     Retrieval,
     Root,
@@ -72,7 +72,7 @@ class State:
     made: dict[int, int] = field(default_factory=dict)
     segments: dict[int, Segment] = field(default_factory=dict)
     moduli: dict[int, bytes] = field(default_factory=dict)
-    peers: dict[bytes, Peer] = field(default_factory=dict)
+    peers: dict[bytes, RegisteredPeer] = field(default_factory=dict)
     hosters: dict[bytes, Hoster] = field(default_factory=dict)
     encoders: dict[bytes, Encoder] = field(default_factory=dict)
     challenges: dict[bytes, StorageChallenge] = field(default_factory=dict)
@@ -231,7 +231,7 @@ class FakeChain:
         message = b"datdot/v1/bind\0" + self.genesis + origin + swarm_key + statement_key
         assert verify(swarm_key, message, swarm_signature), "not signed by the swarm key"
         assert verify(statement_key, message, statement_signature), "not signed by the statement key"
-        self.state.peers[origin] = blank(Peer, swarm_key=swarm_key, statement_key=statement_key)
+        self.state.peers[origin] = blank(RegisteredPeer, swarm_key=swarm_key, statement_key=statement_key)
 
     async def _offer_hosting(self, origin: bytes, capacity: int, ask_disk: int, ask_receiving: int) -> None:
         self.state.hosters[origin] = blank(Hoster, open=True, capacity=capacity, ask_disk=ask_disk)
@@ -381,7 +381,9 @@ class FakeChain:
     # ---- what the pallet or other accounts do
 
     def register(self, keys: KeyFile) -> None:
-        self.state.peers[keys.account] = blank(Peer, swarm_key=keys.swarm_key, statement_key=keys.statement_key)
+        self.state.peers[keys.account] = blank(
+            RegisteredPeer, swarm_key=keys.swarm_key, statement_key=keys.statement_key
+        )
 
     def publish(self, core: Core, ranges: list[tuple[int, int]] | None = None) -> int:
         number, parts = len(self.state.plans), []

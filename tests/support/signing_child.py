@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from service.chain_client.pallet import calls
+from service.chain_client import frame
 from tests.support.chain_world import BOB, eventually, following_peer
 
 
@@ -24,7 +24,7 @@ def say(**fields: object) -> None:
 async def main(url: str, table: Path, amounts: list[int]) -> None:
     async with following_peer(url, table) as peer:
         say(event="ready")
-        tasks = [asyncio.create_task(peer.signer.submit(calls.transfer(BOB.public_key, one))) for one in amounts]
+        tasks = [asyncio.create_task(peer.signer.submit(frame.transfer(BOB.public_key, one))) for one in amounts]
         await eventually(lambda: len(peer.signer._sent) == len(amounts) or any(task.done() for task in tasks))
         say(event="sent")
         for receipt in await asyncio.gather(*tasks):

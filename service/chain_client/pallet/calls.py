@@ -1,17 +1,18 @@
-"""The calls that this service makes, one function each, arguments in the order of the metadata."""
+# Generated from pallet-spec/artifacts/metadata.scale by `python -m service.codegen`: do not edit.
+"""The pallet's calls, one function each, arguments in the order of the metadata."""
 
 from __future__ import annotations
 
 from ..call import PALLET, Call
-from .types import Amounts, BlockRange, OpenedNode, Opening, Report, Role, SignedHead, Terms
+from .types import Amounts, BlockRange, Bytes, ChainOpening, Hash, OpenedNode, Report, Role, SignedHead, Terms
 
 
 def _datdot(name: str, **arguments: object) -> Call:
     return Call(PALLET, name, arguments)
 
 
-def register_peer(swarm_key: bytes, statement_key: bytes, swarm_signature: bytes, statement_signature: bytes) -> Call:
-    """Bind a swarm key and a statement key to the account; both sign `bind`."""
+def register_peer(swarm_key: Bytes, statement_key: Bytes, swarm_signature: Bytes, statement_signature: Bytes) -> Call:
+    """Bind a swarm key and a statement key to the account; both signed `bind`. The peer fee is burned."""
     return _datdot(
         "register_peer",
         swarm_key=swarm_key,
@@ -22,112 +23,105 @@ def register_peer(swarm_key: bytes, statement_key: bytes, swarm_signature: bytes
 
 
 def offer_hosting(capacity: int, ask_disk: int, ask_receiving: int) -> Call:
-    """Offer `capacity` bytes, or renew the offer."""
+    """Offer `capacity` bytes, or renew the offer; the collateral is filled up to its due."""
     return _datdot("offer_hosting", capacity=capacity, ask_disk=ask_disk, ask_receiving=ask_receiving)
 
 
 def offer_encoding(ask: int) -> Call:
-    """Offer encoding, or renew the offer."""
+    """Offer encoding, or renew the offer; the bond is filled up to its due."""
     return _datdot("offer_encoding", ask=ask)
 
 
-def offer_attesting(ask: int, anchor: bytes, slots: int) -> Call:
-    """Take `slots` more slots; another anchor begins another chain of links."""
+def offer_attesting(ask: int, anchor: Hash, slots: int) -> Call:
+    """Take `slots` more slots at `ask` per report.
+
+    Another anchor than the last counts all the account's slots as taken in this era.
+    """
     return _datdot("offer_attesting", ask=ask, anchor=anchor, slots=slots)
 
 
 def withdraw_offer(role: Role) -> Call:
-    """No new draws for a role."""
+    """Leave the draws of a role; of attesting: give all slots back."""
     return _datdot("withdraw_offer", role=role)
 
 
 def release(role: Role) -> Call:
-    """Free a role's hold, three eras after it was left."""
+    """Free the hold of hosting or encoding, three eras after the role was left."""
     return _datdot("release", role=role)
 
 
 def publish_plan(
     head: SignedHead, ranges: tuple[BlockRange, ...], nodes: tuple[OpenedNode, ...], terms: Terms, pot: int
 ) -> Call:
-    """Publish a plan and fill its pot."""
+    """Publish a plan for block ranges of a feed and fill its pot."""
     return _datdot("publish_plan", head=head, ranges=ranges, nodes=nodes, terms=terms, pot=pot)
 
 
 def donate(plan: int, amount: int) -> Call:
-    """Add to a plan's pot."""
+    """Add to a plan's pot, for shares of what will be left."""
     return _datdot("donate", plan=plan, amount=amount)
 
 
 def end_plan(plan: int) -> Call:
-    """By the sponsor: end the plan after the notice."""
+    """End a plan, `EndNotice` blocks later. By its sponsor."""
     return _datdot("end_plan", plan=plan)
 
 
 def decline_copy(copy: int) -> Call:
-    """By the hoster of a copy that was just offered."""
+    """Decline a copy that was just offered. By its hoster."""
     return _datdot("decline_copy", copy=copy)
 
 
-def begin_segment(copy: int, modulus: bytes, profile: int) -> Call:
-    """By the drawn encoder: commit a fresh modulus (256 bytes, big endian)."""
+def begin_segment(copy: int, modulus: Bytes, profile: int) -> Call:
+    """Commit a fresh modulus (big endian); the salt is drawn `SeedDelay` blocks later. By the drawn encoder."""
     return _datdot("begin_segment", copy=copy, modulus=modulus, profile=profile)
 
 
-def confirm_segment(copy: int, segment: int, length: int, root: bytes, signature: bytes) -> Call:
-    """By hoster or encoder, with the other's signature; `length` in bytes."""
+def confirm_segment(copy: int, segment: int, length: int, root: Hash, signature: Bytes) -> Call:
+    """Confirm a segment of `length` bytes, with the statement `segment` signed by the other. By hoster or encoder."""
     return _datdot("confirm_segment", copy=copy, segment=segment, bytes=length, root=root, signature=signature)
 
 
-def submit_storage_proof(issued: int, openings: tuple[Opening, ...]) -> Call:
-    """Answer the storage challenge issued in block `issued`."""
+def submit_storage_proof(issued: int, openings: tuple[ChainOpening, ...]) -> Call:
+    """Answer the storage challenge of block `issued`: one opening per sample, in its order. By the hoster."""
     return _datdot("submit_storage_proof", issued=issued, openings=openings)
 
 
-def commit_retrieval(era: int, copy: int, commit: bytes) -> Call:
-    """By a seated attester."""
+def commit_retrieval(era: int, copy: int, commit: Hash) -> Call:
+    """Commit to a report on a copy in an era; final. By an attester with a seat."""
     return _datdot("commit_retrieval", era=era, copy=copy, commit=commit)
 
 
-def reveal_retrieval(era: int, copy: int, report: Report, link: bytes, salt: bytes, opening: Opening | None) -> Call:
-    """Open a commit."""
+def reveal_retrieval(era: int, copy: int, report: Report, link: Hash, salt: Hash, opening: ChainOpening | None) -> Call:
+    """Open a commit: the report, the era's link, and, if served, the encoded sector with its siblings."""
     return _datdot("reveal_retrieval", era=era, copy=copy, report=report, link=link, salt=salt, opening=opening)
 
 
 def settle_retrieval(era: int, copy: int) -> Call:
-    """By anyone, in the window."""
+    """Settle the retrieval challenge of a copy in an era: verdict and payments. By anyone."""
     return _datdot("settle_retrieval", era=era, copy=copy)
 
 
 def collect(copy: int) -> Call:
-    """Pay the hoster what the copy earned."""
+    """Pay the hoster what the copy earned. By anyone."""
     return _datdot("collect", copy=copy)
 
 
 def claim_refund(plan: int) -> Call:
-    """By a donor of an ended plan."""
+    """Claim a donor's part of an ended plan's remainder. By that donor."""
     return _datdot("claim_refund", plan=plan)
 
 
 def set_parameters(amounts: Amounts) -> Call:
-    """By root: amounts only."""
+    """Set the amounts. By root."""
     return _datdot("set_parameters", amounts=amounts)
 
 
-def set_seed(value: bytes) -> Call:
-    """By root, for development: seeds from `value`."""
+def set_seed(value: Hash) -> Call:
+    """Set what seeds are made of: from the next block on seed(b) = H(value | u64 b). By root, for development."""
     return _datdot("set_seed", value=value)
 
 
 def unset_seed() -> Call:
-    """By root: the randomness source again."""
+    """Take seeds from the source of randomness again. By root."""
     return _datdot("unset_seed")
-
-
-def transfer(to: bytes, amount: int) -> Call:
-    """Transfer money, keeping the sender alive."""
-    return Call("Balances", "transfer_keep_alive", {"dest": {"Id": to}, "value": amount})
-
-
-def sudo(call: Call) -> Call:
-    """By the key of pallet-sudo: make a call as root. Its failure is a DispatchError like any other."""
-    return Call("Sudo", "sudo", {"call": call})

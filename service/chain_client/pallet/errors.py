@@ -1,3 +1,4 @@
+# Generated from pallet-spec/artifacts/metadata.scale by `python -m service.codegen`: do not edit.
 """The pallet's errors, by their names on the chain."""
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ class PalletError(Enum):
 
     #: The account has not registered.
     NOT_A_PEER = "NotAPeer"
+    #: The account has registered before.
     ALREADY_A_PEER = "AlreadyAPeer"
     #: A key that is or was bound, or both keys are the same.
     KEY_BOUND = "KeyBound"
     #: A key or a signature's R is of small order.
     SMALL_ORDER_KEY = "SmallOrderKey"
+    #: The signature is not one of that key over what must be signed.
     BAD_SIGNATURE = "BadSignature"
     #: The account cannot spend that and keep the existential deposit.
     INSUFFICIENT_BALANCE = "InsufficientBalance"
@@ -26,7 +29,7 @@ class PalletError(Enum):
     TABLE_FULL = "TableFull"
     #: There is no such offer, or it is withdrawn already.
     NO_OFFER = "NoOffer"
-    #: Withdraw first.
+    #: The offer stands: withdraw it first.
     OFFER_OPEN = "OfferOpen"
     #: The role was left less than three eras ago.
     TOO_EARLY = "TooEarly"
@@ -40,7 +43,7 @@ class PalletError(Enum):
     WRONG_FEED_KEY = "WrongFeedKey"
     #: Fork, length or sizes out of range, or not the roots of that length.
     BAD_HEAD = "BadHead"
-    #: None, too long, not ascending, touching or outside the feed.
+    #: No range, too many, or one that is empty, touching the one before it, not after it, or outside the feed.
     BAD_RANGES = "BadRanges"
     #: The opened nodes are not exactly those that prove the ranges' bytes.
     BAD_NODES = "BadNodes"
@@ -50,34 +53,43 @@ class PalletError(Enum):
     BAD_TERMS = "BadTerms"
     #: Less than the reserves of all replicas at the caps for one era.
     POT_TOO_SMALL = "PotTooSmall"
+    #: There is no such plan, or it is closed.
     NO_SUCH_PLAN = "NoSuchPlan"
+    #: Only the plan's sponsor may do that.
     NOT_SPONSOR = "NotSponsor"
+    #: The plan has ended.
     PLAN_NOT_LIVE = "PlanNotLive"
     #: `end_plan` was called before.
     ALREADY_ENDING = "AlreadyEnding"
+    #: Less than the smallest donation.
     DONATION_TOO_SMALL = "DonationTooSmall"
-    #: V x 10^6 < S.
+    #: The pot is worth less than a millionth of its shares.
     POT_EXHAUSTED = "PotExhausted"
     #: The remainder is not fixed yet.
     NOT_CLAIMABLE = "NotClaimable"
+    #: The account has no shares of the plan, or claimed before.
     NO_SHARES = "NoShares"
+    #: There is no such copy, or its records are gone.
     NO_SUCH_COPY = "NoSuchCopy"
     #: Not the copy's hoster or its drawn encoder, whichever must call.
     NOT_PARTY = "NotParty"
     #: The copy's state does not allow that.
     WRONG_STATE = "WrongState"
-    #: Eight in this era already.
+    #: The hoster declined eight copies in this era.
     TOO_MANY_DECLINES = "TooManyDeclines"
+    #: There is no such profile of the encoding.
     BAD_PROFILE = "BadProfile"
-    #: Out of bound, even, or with a prime factor below 4096.
+    #: The modulus is out of bound, even, or has a prime factor below 4096.
     BAD_MODULUS = "BadModulus"
+    #: A segment was begun with that modulus before.
     MODULUS_USED = "ModulusUsed"
-    #: 32 in this block already.
+    #: 32 segments were begun in this block: try in the next one.
     TOO_MANY_BEGINS = "TooManyBegins"
     #: Not the copy's current segment.
     WRONG_SEGMENT = "WrongSegment"
     #: Neither the rest nor a partial segment's length.
     BAD_SEGMENT_BYTES = "BadSegmentBytes"
+    #: The copy has 256 segments: the last must be the rest.
     TOO_MANY_SEGMENTS = "TooManySegments"
     #: No storage challenge is open.
     NO_CHALLENGE = "NoChallenge"
@@ -87,12 +99,17 @@ class PalletError(Enum):
     WRONG_OPENING_COUNT = "WrongOpeningCount"
     #: A sector with its siblings does not lead to its segment's root.
     BAD_OPENING = "BadOpening"
+    #: The window of blocks is not open.
     OUTSIDE_WINDOW = "OutsideWindow"
     #: The copy was not active before that era, or not until its end.
     NOT_UNDER_TEST = "NotUnderTest"
+    #: The account has no seat in that committee, or lost it.
     NO_SEAT = "NoSeat"
+    #: The seat has its commit.
     ALREADY_COMMITTED = "AlreadyCommitted"
+    #: The seat has no commit.
     NOT_COMMITTED = "NotCommitted"
+    #: The seat has its report.
     ALREADY_REVEALED = "AlreadyRevealed"
     #: `served` is neither 0 nor 1, or an opening is missing or not wanted.
     BAD_REPORT = "BadReport"
@@ -100,4 +117,5 @@ class PalletError(Enum):
     BAD_LINK = "BadLink"
     #: The reveal is not what was committed.
     COMMIT_MISMATCH = "CommitMismatch"
+    #: The challenge has its verdict.
     ALREADY_SETTLED = "AlreadySettled"

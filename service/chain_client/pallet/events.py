@@ -1,3 +1,4 @@
+# Generated from pallet-spec/artifacts/metadata.scale by `python -m service.codegen`: do not edit.
 """The pallet's events as frozen dataclasses, by their names on the chain."""
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from .types import AccountId, Amounts, Bytes, CopyEnd, Hash, Payment, PlanEnd, R
 
 @dataclass(frozen=True, slots=True)
 class PeerRegistered:
-    """Event 0 of the pallet."""
+    """An account bound its keys."""
 
     account: AccountId
     swarm_key: Bytes
@@ -19,7 +20,7 @@ class PeerRegistered:
 
 @dataclass(frozen=True, slots=True)
 class HostingOffered:
-    """`capacity`: as applied; `collateral`: all that is held."""
+    """Hosting was offered, or the offer renewed; `capacity`: as applied; `collateral`: all that is held."""
 
     account: AccountId
     capacity: int
@@ -30,7 +31,7 @@ class HostingOffered:
 
 @dataclass(frozen=True, slots=True)
 class EncodingOffered:
-    """Event 2 of the pallet."""
+    """Encoding was offered, or the offer renewed; `bond`: all that is held."""
 
     account: AccountId
     ask: int
@@ -39,7 +40,7 @@ class EncodingOffered:
 
 @dataclass(frozen=True, slots=True)
 class AttestingOffered:
-    """`slots`: all that it has now."""
+    """Slots were taken, or the anchor changed; `slots`: all that the account has now."""
 
     account: AccountId
     ask: int
@@ -49,7 +50,7 @@ class AttestingOffered:
 
 @dataclass(frozen=True, slots=True)
 class OfferWithdrawn:
-    """Event 4 of the pallet."""
+    """A role gets no new draws; attesting: all slots were given back."""
 
     account: AccountId
     role: Role
@@ -57,7 +58,7 @@ class OfferWithdrawn:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """Event 5 of the pallet."""
+    """The hold of a role that was left is free."""
 
     account: AccountId
     role: Role
@@ -66,7 +67,7 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class SlotFreed:
-    """Event 6 of the pallet."""
+    """A slot that was given back is a hole; its bond returned."""
 
     account: AccountId
     slot: int
@@ -75,7 +76,7 @@ class SlotFreed:
 
 @dataclass(frozen=True, slots=True)
 class PlanPublished:
-    """Event 7 of the pallet."""
+    """A plan was published; `bytes`: of its copy stream."""
 
     plan: int
     sponsor: AccountId
@@ -86,7 +87,7 @@ class PlanPublished:
 
 @dataclass(frozen=True, slots=True)
 class Donated:
-    """Event 8 of the pallet."""
+    """A plan's pot was added to, for shares."""
 
     plan: int
     account: AccountId
@@ -96,7 +97,7 @@ class Donated:
 
 @dataclass(frozen=True, slots=True)
 class PlanEnding:
-    """`end_plan`: it ends in `block`."""
+    """The sponsor called `end_plan`: the plan ends in `block`."""
 
     plan: int
     block: int
@@ -112,7 +113,7 @@ class PotLow:
 
 @dataclass(frozen=True, slots=True)
 class PlanEnded:
-    """Event 11 of the pallet."""
+    """A plan ended, and with it its copies."""
 
     plan: int
     reason: PlanEnd
@@ -120,7 +121,7 @@ class PlanEnded:
 
 @dataclass(frozen=True, slots=True)
 class PlanClaimable:
-    """Event 12 of the pallet."""
+    """What is left for the donors is fixed."""
 
     plan: int
     remainder: int
@@ -128,7 +129,7 @@ class PlanClaimable:
 
 @dataclass(frozen=True, slots=True)
 class Refunded:
-    """Event 13 of the pallet."""
+    """A donor claimed its part of an ended plan's remainder."""
 
     plan: int
     account: AccountId
@@ -137,14 +138,14 @@ class Refunded:
 
 @dataclass(frozen=True, slots=True)
 class PlanClosed:
-    """The last share was claimed."""
+    """The last share was claimed: the plan is gone."""
 
     plan: int
 
 
 @dataclass(frozen=True, slots=True)
 class CopyOffered:
-    """Event 15 of the pallet."""
+    """A hoster was drawn: it may decline."""
 
     copy: int
     plan: int
@@ -153,14 +154,14 @@ class CopyOffered:
 
 @dataclass(frozen=True, slots=True)
 class CopyAccepted:
-    """Event 16 of the pallet."""
+    """The hoster did not decline: an encoder is wanted."""
 
     copy: int
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderDrawn:
-    """Event 17 of the pallet."""
+    """An encoder was drawn: it must begin a segment."""
 
     copy: int
     encoder: AccountId
@@ -168,7 +169,7 @@ class EncoderDrawn:
 
 @dataclass(frozen=True, slots=True)
 class BeginMissed:
-    """Event 18 of the pallet."""
+    """The encoder did not begin: it is fined and out, another is drawn."""
 
     copy: int
     encoder: AccountId
@@ -177,7 +178,7 @@ class BeginMissed:
 
 @dataclass(frozen=True, slots=True)
 class SegmentBegun:
-    """The salt is drawn in `salt_block`."""
+    """An encoder began a segment; the salt is drawn in `salt_block`."""
 
     copy: int
     segment: int
@@ -188,7 +189,7 @@ class SegmentBegun:
 
 @dataclass(frozen=True, slots=True)
 class SaltDrawn:
-    """Event 20 of the pallet."""
+    """A segment can be encoded."""
 
     copy: int
     segment: int
@@ -198,7 +199,7 @@ class SaltDrawn:
 
 @dataclass(frozen=True, slots=True)
 class SegmentConfirmed:
-    """Event 21 of the pallet."""
+    """Hoster and encoder agree on a segment."""
 
     copy: int
     segment: int
@@ -210,14 +211,14 @@ class SegmentConfirmed:
 
 @dataclass(frozen=True, slots=True)
 class CopyActive:
-    """Event 22 of the pallet."""
+    """The last segment was confirmed: the copy is whole."""
 
     copy: int
 
 
 @dataclass(frozen=True, slots=True)
 class Stalled:
-    """Burned from the hoster's collateral, the encoder's bond and the pot."""
+    """The lease passed; `collateral`, `bond` and `pot` are what was burned of each."""
 
     copy: int
     hoster: AccountId
@@ -229,7 +230,7 @@ class Stalled:
 
 @dataclass(frozen=True, slots=True)
 class CopyEnded:
-    """Event 24 of the pallet."""
+    """A copy ended; its records stay for three eras."""
 
     copy: int
     reason: CopyEnd
@@ -237,7 +238,7 @@ class CopyEnded:
 
 @dataclass(frozen=True, slots=True)
 class CopyStruck:
-    """Event 25 of the pallet."""
+    """A copy failed a challenge; `strikes`: all that it has."""
 
     copy: int
     strikes: int
@@ -245,14 +246,14 @@ class CopyStruck:
 
 @dataclass(frozen=True, slots=True)
 class CopyRemoved:
-    """Its records are gone."""
+    """The records of an ended copy are gone."""
 
     copy: int
 
 
 @dataclass(frozen=True, slots=True)
 class StorageChallenged:
-    """Event 27 of the pallet."""
+    """A hoster must prove some of its sectors."""
 
     hoster: AccountId
     issued: int
@@ -261,7 +262,7 @@ class StorageChallenged:
 
 @dataclass(frozen=True, slots=True)
 class StorageProved:
-    """Event 28 of the pallet."""
+    """The hoster proved them."""
 
     hoster: AccountId
     issued: int
@@ -270,7 +271,7 @@ class StorageProved:
 
 @dataclass(frozen=True, slots=True)
 class StorageMissed:
-    """Event 29 of the pallet."""
+    """The hoster did not prove them in time."""
 
     hoster: AccountId
     issued: int
@@ -279,7 +280,7 @@ class StorageMissed:
 
 @dataclass(frozen=True, slots=True)
 class RetrievalCommitted:
-    """Event 30 of the pallet."""
+    """An attester fixed its report."""
 
     era: int
     copy: int
@@ -288,7 +289,7 @@ class RetrievalCommitted:
 
 @dataclass(frozen=True, slots=True)
 class RetrievalRevealed:
-    """Event 31 of the pallet."""
+    """An attester showed its report."""
 
     era: int
     copy: int
@@ -298,7 +299,7 @@ class RetrievalRevealed:
 
 @dataclass(frozen=True, slots=True)
 class SeatEmptyHanded:
-    """Event 32 of the pallet."""
+    """A seat had no valid report; `burned`: of the bond of its slot."""
 
     era: int
     copy: int
@@ -309,7 +310,7 @@ class SeatEmptyHanded:
 
 @dataclass(frozen=True, slots=True)
 class RetrievalSettled:
-    """Medians are 0 unless passed."""
+    """A retrieval challenge has its verdict; the medians are 0 unless it passed."""
 
     era: int
     copy: int
@@ -322,7 +323,7 @@ class RetrievalSettled:
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """Minted to the account, and burned from the copy's reserve alike."""
+    """Money was minted to the account, and burned from the copy's reserve alike."""
 
     copy: int
     account: AccountId
@@ -332,21 +333,21 @@ class Paid:
 
 @dataclass(frozen=True, slots=True)
 class ParametersSet:
-    """Event 35 of the pallet."""
+    """Root changed the amounts."""
 
     amounts: Amounts
 
 
 @dataclass(frozen=True, slots=True)
 class SeedSet:
-    """Event 36 of the pallet."""
+    """Root set the seed: it is no longer random."""
 
     value: Hash
 
 
 @dataclass(frozen=True, slots=True)
 class SeedUnset:
-    """Event 37 of the pallet."""
+    """The seed is random again."""
 
 
 Event = (
@@ -389,5 +390,6 @@ Event = (
     | SeedSet
     | SeedUnset
 )
+
 
 EVENTS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from service.chain_client.pallet.constants import MAX_LINKS, PROBES
 from service.chain_client.pallet.types import Attester, Copy, Retrieval, Times
 
 from ..common.terms import AttesterTerms
-from .rules import MAX_LINK_GAP, PROBES, probes
+from .rules import probes
 
 ENOUGH = 3
 """Answered probes (probe 0 among them) from which on a report says "served"."""
@@ -122,7 +123,7 @@ def _offer(facts: AttesterFacts) -> OfferAttesting | None:
     if facts.offer is None:
         return OfferAttesting(facts.terms.ask, facts.terms.slots, True)
     missing = max(0, facts.terms.slots - len(facts.offer.slots))
-    stale = not facts.chain_fits or facts.era + 1 - facts.offer.link_era > MAX_LINK_GAP
+    stale = not facts.chain_fits or facts.era + 1 - facts.offer.link_era > MAX_LINKS
     if missing or stale:
         return OfferAttesting(facts.terms.ask, missing, stale)
     return None

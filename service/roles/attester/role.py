@@ -15,7 +15,7 @@ import structlog
 
 from service.chain_client import Block, Call, DispatchError, PalletError
 from service.chain_client.pallet import calls
-from service.chain_client.pallet.types import Attester, Opening, Report, Retrieval, Seat
+from service.chain_client.pallet.types import Attester, ChainOpening, Report, Retrieval, Seat
 from service.encoding import leaf_hash
 from service.hypercore.net import Connection
 
@@ -285,5 +285,5 @@ class AttesterRole:
 
 def _reveal_call(era: int, copy: int, fixed: FixedReport) -> Call:
     report = Report(int(fixed.report.served), fixed.report.latency_ms, fixed.report.kib_per_s)
-    opening = None if fixed.opening is None else Opening(fixed.opening.data, fixed.opening.siblings)
+    opening = None if fixed.opening is None else ChainOpening(fixed.opening.data, fixed.opening.siblings)
     return calls.reveal_retrieval(era, copy, report, fixed.link, fixed.salt, opening)

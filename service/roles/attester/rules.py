@@ -7,14 +7,11 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from service.chain_client.pallet.constants import PROBES
 from service.chain_client.pallet.types import Slot
 
 CHAIN_LENGTH = 4096
 """Links between a secret and its anchor, one for each era."""
-MAX_LINK_GAP = 64
-"""Eras after which the pallet no longer accepts a link computed from the last one shown."""
-PROBES = 4
-"""Probes of one seat in one era."""
 TAG_COMMITTEE = 5
 """Domain tag of the draws for committees."""
 

@@ -12,6 +12,7 @@ import structlog
 from service import durable
 from service.chain_client import Block, CursorStore
 from service.chain_client.pallet import calls
+from service.chain_client.pallet.constants import PROFILE_P1
 from service.chain_client.pallet.types import Copy, CopyState, Plan
 from service.durable import make_directories
 from service.encoding import PrivateKey
@@ -45,8 +46,6 @@ from .send import Point, Work, send_copy
 
 log = structlog.get_logger(__name__)
 
-PROFILE = 1
-"""The encoding profile used for every segment (P1)."""
 TELL_SECONDS = 0.5
 """Interval between two progress events, which keeps listeners and logs from flooding."""
 
@@ -201,7 +200,7 @@ class EncoderRole:
             copy = await self._context.client.storage.copy(action.copy)
             return copy is None or copy.state is not CopyState.ASSIGNED or copy.encoder != self._context.signer.account
 
-        call = calls.begin_segment(action.copy, action.modulus, PROFILE)
+        call = calls.begin_segment(action.copy, action.modulus, PROFILE_P1)
         block = await submitted(self._context.signer, call, held)
         self._tell("begun", action.copy)
         return block

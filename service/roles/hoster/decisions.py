@@ -11,14 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from service.chain_client.pallet.constants import DECLINES
 from service.chain_client.pallet.types import Copy, CopyState, Hoster, Plan, Sample, StorageChallenge
 from service.protocols.copy.messages import Checkpoint
 from service.protocols.copy.stream import MAX_BLOCK
 
 from ..common.terms import HosterTerms
-
-DECLINES_PER_ERA = 8
-"""Copies a hoster may decline in one era, by the pallet's rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,4 +119,4 @@ def _about(facts: HosterFacts, number: int, copy: Copy) -> HosterAction | None:
 
 def _may_decline(facts: HosterFacts) -> bool:
     offer = facts.offer
-    return offer is not None and (offer.decline_era != facts.era or offer.declines < DECLINES_PER_ERA)
+    return offer is not None and (offer.decline_era != facts.era or offer.declines < DECLINES)

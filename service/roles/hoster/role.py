@@ -10,8 +10,7 @@ import structlog
 
 from service.chain_client import Block
 from service.chain_client.pallet import calls
-from service.chain_client.pallet.types import Copy, CopyState, Plan, Sample
-from service.chain_client.pallet.types import Opening as ChainOpening
+from service.chain_client.pallet.types import ChainOpening, Copy, CopyState, Plan, Sample
 from service.encoding import EncodingError, ModulusError, Opening, check_modulus
 from service.hypercore import Core
 from service.hypercore.net import Channel, Connection

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from service import hypercore
+from service.chain_client.pallet.constants import MAX_AMOUNT, MAX_PLAN_BYTES, MAX_REPLICAS, MAX_SAFE, REPORT_ERAS
 from service.chain_client.pallet.types import BlockRange, OpenedNode, Root, SignedHead, Terms, Times
 from service.hypercore.codec import CodecError
 from service.hypercore.core import Core
@@ -21,11 +22,6 @@ from .ranges import RangeError, check_ranges, opened, tiles
 SECTOR = 256
 MAX_BLOCK = 1 << 20
 GIB_SECTORS = 1 << 22
-MAX_PLAN_BYTES = 256 << 30
-MAX_SAFE = (1 << 53) - 1
-MAX_AMOUNT = 10**24
-MAX_REPLICAS = 16
-REPORT_ERAS = 4
 
 _PRIME = (1 << 255) - 19
 _SMALL_ORDER = frozenset(number.to_bytes(32, "little") for number in (0, 1, _PRIME - 1, _PRIME, _PRIME + 1)) | {

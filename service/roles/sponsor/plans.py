@@ -10,6 +10,7 @@ from service.chain_client import BlockRef, ChainClient, Receipt, Signer
 from service.chain_client.call import PALLET, Call
 from service.chain_client.errors import DispatchError
 from service.chain_client.pallet import calls
+from service.chain_client.pallet.constants import MAX_AMOUNT, PPM
 from service.chain_client.pallet.events import PlanPublished
 from service.chain_client.pallet.types import OpenedNode, Plan, PlanState, Terms
 from service.hypercore.core import Core
@@ -17,7 +18,6 @@ from service.hypercore.stored import CoreError
 from service.units import EXISTENTIAL_DEPOSIT
 
 from .checks import (
-    MAX_AMOUNT,
     BadHead,
     BadHeadSignature,
     BadRanges,
@@ -29,8 +29,6 @@ from .checks import (
     open_nodes,
     prepare,
 )
-
-PPM = 10**6
 
 
 class NoFunds(PublicationError):

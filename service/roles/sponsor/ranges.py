@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from service.chain_client.pallet.constants import MAX_RANGES
 from service.hypercore.tree import flat
-
-MAX_RANGES = 16
 
 
 class RangeError(Exception):

@@ -1,0 +1,126 @@
+# Generated from pallet-spec/artifacts/metadata.scale by `python -m service.codegen`: do not edit.
+"""The pallet's types: tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .aliases import AccountId
+
+
+@dataclass(frozen=True, slots=True)
+class HosterDraw:
+    """The draw table's own copies of what a hoster's weight follows from."""
+
+    #: Slot in the tree, from the first time it was in.
+    slot: int | None
+    open: bool
+    capacity: int
+    used: int
+    collateral: int
+    reputation: int
+
+
+@dataclass(frozen=True, slots=True)
+class SumNode:
+    """A node of a sum table: fan-out 64."""
+
+    #: Bit i: slot i is taken, or child i is full.
+    mask: int
+    sums: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderDraw:
+    """The draw table's own copies of what an encoder's weight follows from."""
+
+    slot: int | None
+    open: bool
+    jobs: int
+    bond: int
+    reputation: int
+
+
+@dataclass(frozen=True, slots=True)
+class HosterOffered:
+    """`offer_hosting`."""
+
+    account: AccountId
+    capacity: int
+    collateral: int
+
+
+@dataclass(frozen=True, slots=True)
+class HosterWithdrawn:
+    """`withdraw_offer(Hosting)`."""
+
+    account: AccountId
+
+
+@dataclass(frozen=True, slots=True)
+class HosterReleased:
+    """`release(Hosting)`."""
+
+    account: AccountId
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderOffered:
+    """`offer_encoding`."""
+
+    account: AccountId
+    bond: int
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderWithdrawn:
+    """`withdraw_offer(Encoding)`."""
+
+    account: AccountId
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderReleased:
+    """`release(Encoding)`."""
+
+    account: AccountId
+
+
+@dataclass(frozen=True, slots=True)
+class Reputation:
+    """A proof or a verdict."""
+
+    account: AccountId
+    reputation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """`decline_copy`: the hoster's used bytes fall, and the plan needs a hoster."""
+
+    account: AccountId
+    bytes: int
+    plan: int
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """`confirm_segment`: sectors enter the copies table; `encoder` is set when its job ended with it."""
+
+    copy: int
+    sectors: int
+    encoder: AccountId | None
+
+
+#: A change of the draw tables that waits; variants by what a call changed.
+Change = (
+    HosterOffered
+    | HosterWithdrawn
+    | HosterReleased
+    | EncoderOffered
+    | EncoderWithdrawn
+    | EncoderReleased
+    | Reputation
+    | Declined
+    | Confirmed
+)
