@@ -1,13 +1,22 @@
-"""Every corestore that a test opens is closed behind it."""
+"""Every corestore that a test opens is closed behind it; tests of timing run under a virtual clock."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from service.hypercore import Corestore
+from tests.support.virtual_time import virtual_loop
+
+VIRTUAL = ("test_replication.py", "test_hostile.py")
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Choose the loop of a test's file."""
+    return {"loop": virtual_loop if item.path.name in VIRTUAL else asyncio.new_event_loop}
 
 
 @pytest.fixture(autouse=True)

@@ -152,11 +152,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     async def create_server(self, protocol_factory: Any, host: Any = None, port: Any = None, **_: Any) -> Any:  # type: ignore[override]
         """Listen in the simulated network."""
-        return self.network.listen(LIFE.get(), protocol_factory, host, port)
+        return self.network.listen(LIFE.get(self.outside), protocol_factory, host, port)
 
     async def create_connection(self, protocol_factory: Any, host: Any = None, port: Any = None, **_: Any) -> Any:  # type: ignore[override]
         """Connect through the simulated network."""
-        return await self.network.connect(LIFE.get(), protocol_factory, host, port)
+        return await self.network.connect(LIFE.get(self.outside), protocol_factory, host, port)
 
 
 def _life_of(handle: Any, loop: VirtualLoop) -> Life:

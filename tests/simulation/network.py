@@ -279,6 +279,10 @@ class End(asyncio.Transport):
                 self._eof = True
                 self._lose(None)
                 return
+            if not isinstance(self.protocol, asyncio.BufferedProtocol):
+                self._unread -= len(data)
+                self.protocol.data_received(data)
+                continue
             space = self.protocol.get_buffer(-1)
             count = min(len(space), len(data))
             space[:count] = data[:count]
