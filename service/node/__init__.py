@@ -1,1 +1,1 @@
-"""The process `datdot node`: settings, composition, journal."""
+"""The process `datdot node`: settings, composition and journal."""

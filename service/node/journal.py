@@ -1,4 +1,4 @@
-"""What the chain did to this account, in the log: each finalized event that concerns it, also while the node was down."""
+"""A log of every finalized event that concerns this account, including those from while the node was down."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ from service.roles.common.database import Database
 log = structlog.get_logger(__name__)
 
 KEEP_EVERY = 64
-"""Blocks after which the cursor moves though nothing was told."""
+"""Blocks after which the cursor is saved even though nothing was logged."""
 
 RETRY_SECONDS = 1.0
+"""Pause between two tries to read the chain at the start."""
 
 PENALTIES = (
     events.BeginMissed,
@@ -45,7 +46,7 @@ ACCOUNTS = frozenset({"account", "encoder", "hoster", "sponsor"})
 
 
 def shown(event: Event) -> dict[str, Any]:
-    """An event's fields for a log: accounts in SS58, other bytes in hex."""
+    """Return an event's fields for a log: accounts in SS58, other bytes in hex."""
     return {one.name: _shown(one.name, getattr(event, one.name)) for one in fields(event)}
 
 
@@ -58,9 +59,10 @@ def _shown(name: str, value: object) -> object:
 
 
 class Journal:
-    """Tells each event once, in the order of the chain; again only what a crash left without its cursor.
+    """A log of each event, once, in the order of the chain.
 
-    The cursor and the copies that the account hosts lie in the roles' database, and move in one transaction.
+    After a crash only the events since the last saved cursor are logged again. The cursor and the copies that the
+    account hosts are in the roles' database, and change in one transaction.
     """
 
     def __init__(self, client: ChainClient, follower: Follower, account: bytes, database: Database) -> None:
@@ -70,14 +72,14 @@ class Journal:
         self._hosted = {row[0] for row in database.rows("SELECT copy FROM journal_copies")}
 
     async def run(self) -> None:
-        """Tell until cancelled. Raises :class:`WrongChain` when the database belongs to another genesis."""
+        """Log until cancelled. Raises WrongChain if the database belongs to another genesis."""
         blocks = self._follower.blocks(await self._start())
         while True:
             try:
                 block = await anext(blocks)
             except UnknownRuntime as error:
-                # of before an upgrade: those from now on are the follower's care
-                log.warning("old blocks cannot be read: events are told from now on", error=str(error))
+                # These blocks predate an upgrade and are lost to us. Newer ones are the follower's business.
+                log.warning("cannot read old blocks; logging events from now on", error=str(error))
                 blocks.skip_to(await self._follower.wait_for(0))
                 continue
             told = self._tell(block)
@@ -85,7 +87,7 @@ class Journal:
                 self._keep(block.ref)
 
     async def _start(self) -> BlockRef | None:
-        """The cursor, if the chain still has and shows what comes after it; None: from now on."""
+        """Return the cursor if the chain still has it and shows what comes after it, or None to start from now."""
         cursor = self._cursor.load(self._client.genesis)
         if cursor is None:
             return None
@@ -94,26 +96,26 @@ class Journal:
             try:
                 return await self._resume(cursor)
             except (ConnectionLost, RpcError) as error:
-                log.warning("the chain cannot be read yet", cursor=cursor.number, error=str(error))
+                log.warning("cannot read the chain yet; retrying", cursor=cursor.number, error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _resume(self, cursor: BlockRef) -> BlockRef | None:
         if await self._client.block_hash(cursor.number) != cursor.hash:
-            log.warning("the chain was begun anew: events are told from now on", cursor=cursor.number)
+            log.warning("the chain was restarted from its genesis; logging events from now on", cursor=cursor.number)
             return None
         following = await self._client.block_hash(cursor.number + 1)
         try:
             if following is not None:
                 await self._client.events(following)
         except StateDiscarded as error:
-            log.warning("the node has dropped old states: events are told from now on", error=str(error))
+            log.warning("the chain node has pruned old states; logging events from now on", error=str(error))
             return None
         except UnknownRuntime:
-            pass  # this is told when the block's turn comes
+            pass  # `run` handles this when the block's turn comes
         return cursor
 
     def _tell(self, block: Block) -> bool:
-        """Whether anything was told."""
+        """Log the block's events that concern us. Return whether there were any."""
         told = False
         for record in block.events:
             event = record.event

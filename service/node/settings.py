@@ -1,4 +1,4 @@
-"""How a node runs, kept in its directory: settings, keys, and whose directory it is."""
+"""A node's settings and keys, kept in its directory, which belongs to one account."""
 
 from __future__ import annotations
 
@@ -14,16 +14,19 @@ KEY_FILE = "key.json"
 
 
 ROLES = ("author", "sponsor", "hoster", "encoder", "attester")
-"""An author's node serves its feeds; a sponsor's does nothing by itself: plans are published by command."""
+"""The roles of a node.
+
+An author's node serves its feeds. A sponsor's does nothing by itself: plans are published by command.
+"""
 
 
 class NodeError(Exception):
-    """Settings that no node can run with; names what is wrong."""
+    """Settings with which no node can run. The message says what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeSettings:
-    """How a node runs; kept in its directory, so that it can be started again without them."""
+    """The settings of a node, kept in its directory so that it can be restarted without options."""
 
     chain: str
     roles: tuple[str, ...]
@@ -34,14 +37,14 @@ class NodeSettings:
     genesis: str | None = None
 
     def check(self) -> None:
-        """Raises NodeError."""
+        """Raise NodeError if the roles are unknown, repeated or missing."""
         wrong = [role for role in self.roles if role not in ROLES or self.roles.count(role) > 1]
         if wrong or not self.roles:
             raise NodeError(f"roles {','.join(wrong) or '(none)'}: a node's roles are some of {', '.join(ROLES)}")
 
     @classmethod
     def load(cls, directory: Path) -> NodeSettings | None:
-        """The settings of the last run; None before the first. Raises NodeError."""
+        """Return the settings of the last run, or None before the first. Raises NodeError if the file is damaged."""
         path = directory / NODE_FILE
         if not path.exists():
             return None
@@ -49,16 +52,16 @@ class NodeSettings:
             fields = json.loads(path.read_text())
             return cls(**{**fields, "roles": tuple(fields["roles"]), "peers": tuple(fields["peers"])})
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise NodeError(f"{path} is not what a node left there: {error!r}") from error
+            raise NodeError(f"{path} is damaged or was not written by a node: {error!r}") from error
 
     def save(self, directory: Path) -> None:
-        """Durable on return."""
+        """Write the settings. They are durable on return."""
         fields = {name: getattr(self, name) for name in self.__slots__}
         durable.replace(directory / NODE_FILE, json.dumps(fields, indent=1).encode(), mode=0o644)
 
 
 def node_keys(directory: Path, key: str | None) -> tuple[KeyFile, str]:
-    """The keys of a node, made at its first start, and where they are. Raises :class:`KeyFileError`."""
+    """Return a node's keys, created at its first start, and their path. Raises KeyFileError."""
     path = key or str(directory / KEY_FILE)
     if key is None and not Path(path).exists():
         return KeyFile.create(Path(path)), path
@@ -66,13 +69,15 @@ def node_keys(directory: Path, key: str | None) -> tuple[KeyFile, str]:
 
 
 def check_account(directory: Path, keys: KeyFile) -> None:
-    """What lies in the directory belongs to one account. Raises :class:`NodeError` when the last run was another's."""
+    """Check that the directory belongs to the account of these keys. Raises NodeError if the last run was another's."""
     before = NodeSettings.load(directory)
     if before is None:
         return
     try:
         owner = KeyFile.load(before.key or directory / KEY_FILE)
     except KeyFileError:
-        return  # moved meanwhile
+        return  # the old key file was moved away: its owner is unknown
     if owner.account != keys.account:
-        raise NodeError(f"{directory} is account {owner.address}'s: it cannot be run with the key of {keys.address}")
+        raise NodeError(
+            f"{directory} belongs to account {owner.address}: it cannot be run with the key of {keys.address}"
+        )

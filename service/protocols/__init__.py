@@ -1,1 +1,1 @@
-"""The protocols that datdot's peers speak among each other, without input or output."""
+"""The protocols between datdot's peers, as machines without input or output."""

@@ -149,7 +149,7 @@ async def test_a_chain_begun_anew_is_told_from_now_on(live: Live) -> None:
     journal._keep(BlockRef(0, bytes(32)))
     with capture_logs() as lines:
         assert await journal._start() is None
-    assert "begun anew" in lines[0]["event"]
+    assert "restarted from its genesis" in lines[0]["event"]
     database.close()
 
 

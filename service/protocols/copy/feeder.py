@@ -1,4 +1,4 @@
-"""Turns blocks into the encoder's messages: checks each block, hands out plaintext to encode, cuts what comes back into runs."""
+"""The encoder's source of messages: it checks blocks, hands out plaintext to encode, and cuts the result into runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BLOCKS_PER_MESSAGE = min(MAX_BLOCKS, 256)
 
 @dataclass(frozen=True, slots=True)
 class TreePoint:
-    """How far the encoder's own tree has got, and the block that holds the byte after it (or begins there)."""
+    """The progress of the encoder's own tree, and the block that holds the byte after it (or begins there)."""
 
     sectors: int
     position: Position
@@ -26,7 +26,7 @@ class TreePoint:
 
 @dataclass(frozen=True, slots=True)
 class Fed:
-    """What an encoded run leads to: messages to send, and the bytes that the tree does not have yet."""
+    """The result of an encoded run: messages to send, and the bytes that the tree does not have yet."""
 
     messages: tuple[Message, ...]
     leaves: bytes
@@ -34,9 +34,9 @@ class Fed:
 
 
 class Feeder:
-    """Feeds one connection, from where both the hoster and our own tree stand.
+    """The feeder of one connection. It starts where both the hoster and our own tree stand.
 
-    Blocks go in through `next_block`, `siblings` and `block`; their plaintext, put together from `first_sector` on, is
+    Blocks go in through `next_block`, `siblings` and `block`. Their plaintext, joined from `first_sector` on, is
     encoded outside and comes back in runs through `run`, in order.
     """
 
@@ -57,7 +57,7 @@ class Feeder:
 
     @property
     def next_block(self) -> int | None:
-        """The block to read next; None when the segment has all that it needs."""
+        """The block to read next, or None if the segment needs no more."""
         job, position = self._job, self._walk.position
         if not job.ends_stream and position.offset >= job.first_byte + job.length:
             return None
@@ -66,20 +66,22 @@ class Feeder:
         return self._walk.next_block
 
     def siblings(self, block: int) -> list[int]:
-        """The tree indices of the nodes that `block` wants with this block."""
+        """Return the tree indices of the nodes that `block` expects with this block."""
         if block == self._begin.block:
             self._verifier = BlockVerifier(self._job.head, self._job.roots)
         return self._verifier.siblings(block)
 
     def block(self, block: int, data: bytes, siblings: Sequence[Node]) -> bytes:
-        """Check a block and give the plaintext that is to be encoded next (possibly none).
+        """Check a block and return the plaintext to encode next (possibly none).
 
-        Raises StreamError for a block that does not fit the head, over 1 MiB, or split sizes; CopyRefused when the
-        hoster's place in the stream is not the stream's.
+        Raises StreamError for a block that does not fit the head, is over 1 MiB or has split sizes, and CopyRefused if
+        the hoster's position in the stream is wrong.
         """
         before = self._walk.position
         if block == self._begin.block and before.offset != self._begin.offset:
-            raise CopyRefused(f"the hoster has block {block} at {self._begin.offset}, it lies at {before.offset}")
+            raise CopyRefused(
+                f"the hoster expects block {block} at byte {self._begin.offset}, but it starts at {before.offset}"
+            )
         verified = self._verifier.verify(block, data, siblings)
         self._walk.accept(block, len(data), verified.offset)
         end = before.offset + len(data)
@@ -91,9 +93,9 @@ class Feeder:
         return data[skipped:]
 
     def run(self, first: int, data: bytes) -> Fed:
-        """Take the next encoded run."""
+        """Take the next encoded run and return what to send for it."""
         if first != self._encoded:
-            raise ValueError(f"a run from sector {first} where {self._encoded} is next")
+            raise ValueError(f"a run starts at sector {first}, expected {self._encoded}")
         self._encoded += len(data) // SECTOR
         counted = min(self._encoded, self._job.sectors)
         fresh = data[max(0, self._tree - first) * SECTOR : max(0, counted - first) * SECTOR]
@@ -108,7 +110,7 @@ class Feeder:
         return Fed(tuple(messages), fresh, self._point(self._tree))
 
     def complete(self, sectors: int) -> list[Message]:
-        """Announcements of the blocks that lie wholly in the first `sectors` sectors."""
+        """Return announcements of the blocks that lie wholly in the first `sectors` sectors."""
         reached = self._job.first_byte + sectors * SECTOR
         ready: list[BlockPath] = []
         while self._announce and self._announce[0][0] <= reached:
@@ -119,7 +121,7 @@ class Feeder:
         ]
 
     def finish(self) -> list[Message]:
-        """What is left to announce when all blocks are read and all runs have come back: empty blocks at the end."""
+        """Return the announcements still due once all runs are back: those of empty blocks at the end."""
         return self.complete(max(self._encoded, self._begin.sectors, self._job.sectors))
 
     def _point(self, sectors: int) -> TreePoint:

@@ -1,4 +1,4 @@
-"""What both ends of a copy connection know from the chain about the segment in the making, and the statement they sign."""
+"""A segment job: what both ends of a copy connection know from the chain, and the statement they sign."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ Verify = Callable[[bytes, bytes, bytes], bool]
 
 
 def verify(key: bytes, message: bytes, signature: bytes) -> bool:
-    """Whether libsodium accepts the signature: it refuses all that the chain refuses, small orders included."""
+    """Return whether libsodium accepts the signature.
+
+    It refuses all that the chain refuses, including small-order points.
+    """
     try:
         VerifyKey(key).verify(message, signature)
     except (CryptoError, ValueError):
@@ -40,7 +43,7 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class SegmentJob:
-    """One segment of one copy, all values from the chain; `first_byte` counts in the copy stream."""
+    """One segment of one copy, as the chain describes it. `first_byte` counts in the copy stream."""
 
     genesis: bytes
     plan: int
@@ -64,7 +67,7 @@ class SegmentJob:
 
     @property
     def total(self) -> int:
-        """Bytes of the whole copy stream."""
+        """Length of the whole copy stream in bytes."""
         return sum(blocks.bytes for blocks in self.ranges)
 
     @property
@@ -74,12 +77,12 @@ class SegmentJob:
 
     @property
     def length(self) -> int:
-        """The segment's bytes: the rest of the stream, or 4 GiB of a longer one."""
+        """Length of the segment in bytes: the rest of the stream, but at most 4 GiB."""
         return segment_bytes(self.total, self.first_byte)
 
     @property
     def sectors(self) -> int:
-        """The segment's sectors, the last of which may be padded where the stream ends."""
+        """Number of sectors in the segment. The last one may be padded where the stream ends."""
         return sector_count(self.length)
 
     @property
@@ -104,7 +107,7 @@ class SegmentJob:
         )
 
     def statement(self, sectors: int, root: bytes) -> bytes:
-        """The statement `segment` over the first `sectors` sectors (pallet-spec/README.md section 2)."""
+        """Return the statement `segment` over the first `sectors` sectors (pallet-spec/README.md section 2)."""
         covered = self.length if sectors == self.sectors else sectors * SECTOR
         return b"".join(
             (

@@ -1,4 +1,4 @@
-"""The copy protocol `datdot/copy/1`: its channel, its messages, their bytes. Final: another layout gets another name.
+"""The copy protocol `datdot/copy/1`: its channel, its messages and their bytes. A changed layout gets a new name.
 
 An encoder dials its hoster; the connection is authenticated by the swarm keys that both have bound on the chain. The
 encoder opens a protomux channel with protocol "datdot/copy/1" and the copy's id as eight little-endian bytes; the hoster
@@ -19,13 +19,13 @@ otherwise; `buffer` is a uint length and bytes; `nodes` is a uint count, then ui
 
 Order. The hoster sends `state` when the channel has opened. The encoder answers with `head`: `upgrade` is the body of a
 hypercore `data` message whose upgrade starts at the hoster's core length, empty if that reaches the plan's head already; its
-signature may cover a longer head. Blocks are verified against the roots of the plan's head that the chain keeps. Sectors
-follow from the durable one on, in order. A block is announced
-after the sectors that hold its last byte and before more than 1 MiB + 64 KiB lie unannounced; the first announcement is of
-`next block`, with the siblings up to a root, each later one with the siblings up to the first node that follows from what
-came before on this channel. The hoster decodes each run, checks each block by its path and its offset against the running
-sum, and stores a sector only when every block that it touches is verified; `ack` says what is durable (fsync). The encoder
-keeps at most 4 MiB of sectors without acknowledgement.
+signature may cover a longer head. Blocks are verified against the roots of the plan's head that the chain keeps.
+Sectors follow from the first one that is not durable, in order. A block is announced after the sectors that hold its
+last byte and before more than 1 MiB + 64 KiB lie unannounced; the first announcement is of `next block`, with the
+siblings up to a root, each later one with the siblings up to the first node that follows from what came before on this
+channel. The hoster decodes each run, checks each block by its path and its offset against the running sum, and stores a
+sector only when every block that it touches is verified; `ack` says what is durable (fsync). The encoder keeps at most
+4 MiB of sectors without acknowledgement.
 
 A segment is the rest of the copy stream, or 4 GiB of a longer one. Only one that ends where the stream ends is padded,
 with zeros. One that cuts a block is followed by that block's remaining sectors (index going on, the last one padded with
@@ -35,7 +35,7 @@ A checkpoint may be sent whenever exactly `sectors` are durable by the rule abov
 its end. It signs the statement `segment` of pallet-spec/README.md section 2 over the first `sectors` sectors. The hoster
 compares the root with its own tree's and answers with its own signature of the same statement. With the other's signature
 either side can confirm the segment on the chain; the hoster does, the encoder only where the hoster does not. After a lost
-connection everything begins again with `state`. The whole protocol, for a reader from outside: docs/protocol/copy.md.
+connection everything starts over with `state`. The whole protocol is described in docs/protocol/copy.md.
 """
 
 from __future__ import annotations
@@ -52,24 +52,30 @@ from .stream import MAX_BLOCK, MAX_PATH, SECTOR
 PROTOCOL = "datdot/copy/1"
 VERSION = 1
 RUN_SECTORS = 256
+"""Sectors in one message."""
 WINDOW = 4 << 20
+"""Bytes that may be in flight without acknowledgement: enough to cover a disk sync, little enough to hold in memory."""
 MAX_BLOCKS = 1024
+"""Blocks announced in one message."""
 MAX_UPGRADE = 1 << 16
+"""Bytes of a head's proof."""
 MAX_REASON = 2000
+"""Bytes of a refusal's reason."""
 CHECKPOINT_SECTORS = 1 << 18
+"""Sectors between two checkpoints (64 MiB)."""
 
 
 class CopyRefused(Exception):
-    """What the other side sent breaks the protocol, or does not fit the chain, the feed or our own state."""
+    """A message from the other side breaks the protocol, or does not fit the chain, the feed or our own state."""
 
 
 class PeerRefused(Exception):
-    """The other side refused to go on; the message is its reason."""
+    """The other side refused to go on. The message is its reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How far the hoster has durably got."""
+    """The hoster's durable progress."""
 
     segment: int
     sectors: int
@@ -80,7 +86,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class HeadProof:
-    """A signed head that reaches the plan's: the body of a hypercore `data` message with an upgrade, or nothing."""
+    """A signed head that covers the plan's: the body of a hypercore `data` message with an upgrade, or nothing."""
 
     proof: bytes
 
@@ -127,7 +133,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class SignedRoot:
-    """The hoster's signature over the same."""
+    """The hoster's signature over the same sectors."""
 
     sectors: int
     root: bytes
@@ -136,7 +142,7 @@ class SignedRoot:
 
 @dataclass(frozen=True, slots=True)
 class CopyRefusal:
-    """Why the channel is being closed."""
+    """The reason why the channel is being closed."""
 
     reason: str
 
@@ -145,32 +151,32 @@ Message = State | HeadProof | Sectors | BlockPaths | Ack | Checkpoint | SignedRo
 
 
 def channel_id(copy: int) -> bytes:
-    """The protomux id of a copy's channel."""
+    """Return the protomux id of a copy's channel."""
     return struct.pack("<Q", copy)
 
 
 def encode_handshake(genesis: bytes) -> bytes:
-    """The handshake of this version on this chain."""
+    """Return the handshake of this version on this chain."""
     return codec.encode_uint(VERSION) + genesis
 
 
 def check_handshake(data: bytes, genesis: bytes) -> None:
-    """Raises CopyRefused unless the other side speaks this version on this chain."""
+    """Raise CopyRefused unless the other side speaks this version on this chain."""
     reader = codec.Reader(data)
     try:
         version = reader.uint()
         if version != VERSION:
-            raise CopyRefused(f"the peer speaks version {version} of the copy protocol, we speak {VERSION}")
+            raise CopyRefused(f"the peer speaks version {version} of the copy protocol, but we speak version {VERSION}")
         theirs = reader.fixed(32)
         reader.end()
     except codec.CodecError as error:
         raise CopyRefused(f"handshake: {error}") from error
     if theirs != genesis:
-        raise CopyRefused(f"the peer is on the chain {theirs.hex()}, we are on {genesis.hex()}")
+        raise CopyRefused(f"the peer is on chain {theirs.hex()}, but we are on chain {genesis.hex()}")
 
 
 def encode(message: Message) -> tuple[int, bytes]:
-    """The message's type and body."""
+    """Return the message's type and body."""
     uint = codec.encode_uint
     match message:
         case State():
@@ -201,7 +207,7 @@ def _encode_nodes(nodes: Sequence[Node]) -> bytes:
 
 
 def decode(kind: int, body: bytes) -> Message:
-    """The message in these bytes. Raises CopyRefused, naming the field, for anything malformed or over its bound."""
+    """Decode a message. Raises CopyRefused, naming the field, if it is malformed or exceeds a bound."""
     names = ("state", "head", "sectors", "blocks", "ack", "checkpoint", "receipt", "refusal")
     if not 0 <= kind < len(names):
         raise CopyRefused(f"unknown message type {kind}")
@@ -237,7 +243,7 @@ def _decode(kind: int, reader: codec.Reader) -> Message:
 def _decode_nodes(reader: codec.Reader, limit: int) -> tuple[Node, ...]:
     count = reader.uint()
     if count > limit:
-        raise CopyRefused(f"{count} nodes where at most {limit} make sense")
+        raise CopyRefused(f"{count} nodes, over the limit of {limit}")
     return tuple(Node(reader.uint(), reader.uint(), reader.fixed(32)) for _ in range(count))
 
 

@@ -32,11 +32,12 @@ from .messages import (
 from .stream import MAX_BLOCK, SECTOR, BlockVerifier, BlockWalk, Position, StreamError
 
 MAX_PENDING = MAX_BLOCK + RUN_SECTORS * SECTOR
+"""Decoded bytes held without a block that covers them: one block of the maximum size and one run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """How far a segment is durable: sectors stored, and the block that holds the next byte (or begins there)."""
+    """The durable progress of a segment: sectors stored, and the block that holds the next byte (or begins there)."""
 
     sectors: int
     position: Position
@@ -51,7 +52,10 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class InstallHead:
-    """Make the feed's core hold a signed head not shorter than the plan's: `proof` upgrades it from its present length."""
+    """Give the feed's core a signed head at least as long as the plan's.
+
+    `proof` upgrades it from its current length.
+    """
 
     proof: bytes
 
@@ -82,7 +86,7 @@ class CompareRoot:
 
 @dataclass(frozen=True, slots=True)
 class KeepCheckpoint:
-    """Make the encoder's signed checkpoint durable; `whole` when it covers the segment and can be confirmed."""
+    """Make the encoder's signed checkpoint durable. `whole` says that it covers the segment and can be confirmed."""
 
     checkpoint: Checkpoint
     whole: bool
@@ -92,9 +96,9 @@ Action = Send | InstallHead | Decode | Store | CompareRoot | KeepCheckpoint
 
 
 class CopyReceiver:
-    """Receives one segment, from the sector on that is durable.
+    """The receiver of one segment, starting after the last durable sector.
 
-    `prefix` is the plaintext from the beginning of `progress.position`'s block up to the first sector to come.
+    `prefix` is the plaintext from the start of `progress.position`'s block to the first sector to come.
     """
 
     def __init__(
@@ -139,14 +143,14 @@ class CopyReceiver:
         return self._walk.position.offset >= self._job.first_byte + self._job.length
 
     def open(self) -> list[Action]:
-        """What to send when the channel has opened."""
+        """Return what to send when the channel has opened."""
         state = State(self._job.segment, self._stored, self._position.block, self._position.offset, self._core_length)
         return [Send(state)]
 
     def receive_message(self, message: Message) -> list[Action]:
-        """Take the encoder's next message. Raises CopyRefused, with what is wrong, for anything out of order or untrue."""
+        """Take the encoder's next message. Raises CopyRefused, naming the fault, if it is out of order or wrong."""
         if self._decoding is not None or self._checkpoint is not None:
-            raise RuntimeError("the last actions are not finished")
+            raise RuntimeError("the previous actions are not finished")
         try:
             if isinstance(message, HeadProof):
                 return self._head(message)
@@ -170,20 +174,20 @@ class CopyReceiver:
 
     def _sectors(self, message: Sectors) -> list[Action]:
         if message.first != self._received:
-            raise CopyRefused(f"sector {message.first} came where sector {self._received} is due")
+            raise CopyRefused(f"sector {message.first} came, expected sector {self._received}")
         pending = len(self._plain) + len(message.data)
         if pending > MAX_PENDING:
-            raise CopyRefused(f"{pending} bytes without a block: a block over 1 MiB, or blocks are withheld")
+            raise CopyRefused(f"{pending} bytes without a block: a block is over 1 MiB, or blocks are withheld")
         if self._past_end:
             raise CopyRefused("sectors past the segment's end")
         self._decoding = Decode(message.first, message.data)
         return [self._decoding]
 
     def decoded(self, plain: bytes) -> list[Action]:
-        """The plaintext of the last `Decode`."""
+        """Take the plaintext of the last `Decode`."""
         decoding, self._decoding = self._decoding, None
         if decoding is None or len(plain) != len(decoding.data):
-            raise RuntimeError("no decoding of this length was asked for")
+            raise RuntimeError("this does not answer the last `Decode`")
         self._plain += plain
         counted = max(0, self._job.sectors - decoding.first) * SECTOR
         self._encoded += decoding.data[:counted]
@@ -197,7 +201,7 @@ class CopyReceiver:
                 raise CopyRefused(f"block {block.index} is past the segment's end")
             if block.length > len(self._plain):
                 raise CopyRefused(
-                    f"block {block.index} of {block.length} bytes came before its sectors ({len(self._plain)} bytes are here)"
+                    f"block {block.index} of {block.length} bytes came before its sectors ({len(self._plain)} bytes arrived)"
                 )
             before = self._walk.position
             verified = self._verifier.verify(block.index, bytes(self._plain[: block.length]), block.siblings)
@@ -212,7 +216,7 @@ class CopyReceiver:
         finished = self._walk.next_block is None
         if finished or end >= job.first_byte + job.length:
             if any(self._plain) or len(self._plain) >= SECTOR:
-                raise CopyRefused("the bytes after the last block are not the zeros of one sector's padding")
+                raise CopyRefused("the bytes after the last block are not zero padding up to the end of one sector")
             storable = job.sectors
         else:
             storable = (end - job.first_byte) // SECTOR
@@ -238,7 +242,7 @@ class CopyReceiver:
 
     def _signed(self, message: Checkpoint) -> list[Action]:
         if message.sectors != self._stored or message.sectors == 0:
-            raise CopyRefused(f"a checkpoint over {message.sectors} sectors where {self._stored} are stored")
+            raise CopyRefused(f"a checkpoint over {message.sectors} sectors, but {self._stored} are stored")
         if message.sectors == self._job.sectors and not self.complete:
             raise CopyRefused(f"a checkpoint over the segment while block {self._walk.next_block} is missing")
         statement = self._job.statement(message.sectors, message.root)
@@ -248,13 +252,13 @@ class CopyReceiver:
         return [CompareRoot()]
 
     def own_root(self, root: bytes) -> list[Action]:
-        """The root of the stored tree, asked for by the last `CompareRoot`."""
+        """Take the root of the stored tree, requested by the last `CompareRoot`."""
         checkpoint, self._checkpoint = self._checkpoint, None
         if checkpoint is None:
-            raise RuntimeError("no root was asked for")
+            raise RuntimeError("this does not answer a `CompareRoot`")
         if checkpoint.root != root:
             raise CopyRefused(
-                f"the encoder's root over {checkpoint.sectors} sectors is {checkpoint.root.hex()}, ours {root.hex()}"
+                f"the encoder's root over {checkpoint.sectors} sectors is {checkpoint.root.hex()}, but ours is {root.hex()}"
             )
         signature = self._sign(self._job.statement(checkpoint.sectors, root))
         keep = KeepCheckpoint(checkpoint, self.complete)
@@ -262,5 +266,5 @@ class CopyReceiver:
 
 
 def refusal(error: CopyRefused) -> CopyRefusal:
-    """The message that tells the other side why the channel is closed."""
+    """Return the message that tells the other side why the channel is closed."""
     return CopyRefusal(str(error)[:500])

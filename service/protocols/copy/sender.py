@@ -1,4 +1,4 @@
-"""The encoder's end of a copy connection as a pure machine: what may be sent, what came back, what is still owed.
+"""The encoder's end of a copy connection as a pure machine: what may be sent, what came back, what is still due.
 
 waiting ── State ──▶ sending ── Ack … ── SignedRoot of the whole segment ──▶ done
    └───── Refusal: PeerRefused;  any breach: CopyRefused ─────┘
@@ -25,14 +25,14 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class KeepReceipt:
-    """Make the hoster's signature durable; `whole` when it covers the segment and can be confirmed."""
+    """Make the hoster's signature durable. `whole` says that it covers the segment and can be confirmed."""
 
     receipt: SignedRoot
     whole: bool
 
 
 class CopySender:
-    """Accounts for one connection to a hoster."""
+    """The sender's accounts for one connection to a hoster."""
 
     def __init__(self, job: SegmentJob, sign: Sign, verify: Verify, window: int = WINDOW) -> None:
         self._job, self._sign, self._verify = job, sign, verify
@@ -45,28 +45,28 @@ class CopySender:
 
     @property
     def acked(self) -> int:
-        """Sectors that the hoster says are durable."""
+        """Sectors that the hoster has acknowledged as durable."""
         return self._acked
 
     def room(self) -> int:
-        """Sectors that may be sent now within the window."""
+        """Return the number of sectors that may be sent now within the window."""
         return max(0, self._window // SECTOR - (self._sent - self._acked))
 
     def sent(self, first: int, sectors: int) -> None:
-        """Sectors [first, first + sectors) were sent."""
+        """Note that sectors [first, first + sectors) were sent."""
         if not self._begun or first != self._sent:
-            raise RuntimeError(f"sector {first} sent where {self._sent} is next")
+            raise RuntimeError(f"sector {first} was sent, expected {self._sent}")
         self._sent += sectors
 
     def checkpoint(self, sectors: int, root: bytes) -> Checkpoint:
-        """The signed checkpoint to send; one at a time waits for its receipt."""
+        """Return the signed checkpoint to send. Only one at a time may wait for its receipt."""
         if self._checkpoint is not None:
             raise RuntimeError("the last checkpoint has no receipt yet")
         self._checkpoint = Checkpoint(sectors, root, self._sign(self._job.statement(sectors, root)))
         return self._checkpoint
 
     def receive_message(self, message: Message) -> Begin | KeepReceipt | None:
-        """Take the hoster's next message. Raises PeerRefused with its reason, CopyRefused for breaches."""
+        """Take the hoster's next message. Raises PeerRefused with its reason, and CopyRefused for a breach."""
         if isinstance(message, CopyRefusal):
             raise PeerRefused(message.reason)
         if isinstance(message, State):
@@ -84,7 +84,7 @@ class CopySender:
         if self._begun:
             raise CopyRefused("a second state on one connection")
         if state.segment != self._job.segment:
-            raise CopyRefused(f"the hoster is at segment {state.segment}, we at {self._job.segment}")
+            raise CopyRefused(f"the hoster is at segment {state.segment}, but we are at {self._job.segment}")
         if state.sectors > self._job.sectors:
             raise CopyRefused(f"the hoster claims {state.sectors} of {self._job.sectors} sectors")
         reached = self._job.first_byte + min(state.sectors * SECTOR, self._job.length)
@@ -96,7 +96,9 @@ class CopySender:
 
     def _ack(self, ack: Ack) -> None:
         if not self._acked <= ack.sectors <= min(self._sent, self._job.sectors):
-            raise CopyRefused(f"{ack.sectors} sectors acknowledged after {self._acked}, {self._sent} were sent")
+            raise CopyRefused(
+                f"{ack.sectors} sectors acknowledged, which is not between the {self._acked} before and the {self._sent} sent"
+            )
         self._acked = ack.sectors
 
     def _receipt(self, receipt: SignedRoot) -> KeepReceipt:

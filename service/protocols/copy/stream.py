@@ -1,8 +1,8 @@
 """The copy stream: which blocks a plan's ranges join, and the check of each block against the plan's own head.
 
 A parent hash covers only the sum of its children's sizes, so an author can sign a tree whose sizes do not fit its
-blocks ("split sizes", docs/protocol/copy.md section 3). `BlockVerifier` therefore trusts nothing but the head's roots, and
-`BlockWalk` holds every block's offset by its own path against the running sum of the lengths verified so far.
+blocks ("split sizes", docs/protocol/copy.md section 3). `BlockVerifier` therefore trusts nothing but the head's roots,
+and `BlockWalk` compares every block's offset by its own path with the running sum of the lengths verified so far.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAX_PATH = 64
 
 
 class StreamError(Exception):
-    """A block, path or position that does not fit the plan's head and ranges; says which and how."""
+    """A block, path or position that does not fit the plan's head and ranges. The message says which, and how."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +32,19 @@ class PlanHead:
     tree_hash: bytes
 
     def check_roots(self, roots: Sequence[Node]) -> None:
-        """Raises StreamError unless these nodes are the roots of this head."""
+        """Raise StreamError unless these nodes are the roots of this head."""
         expected = flat.full_roots(2 * self.length)
         if [root.index for root in roots] != expected:
             raise StreamError(
-                f"head of length {self.length}: its roots are not {[root.index for root in roots]!r:.200}"
+                f"head of length {self.length}: the nodes {[root.index for root in roots]!r:.200} are not its roots"
             )
         if tree_hash(list(roots)) != self.tree_hash:
-            raise StreamError(f"head of length {self.length}: the roots shown do not make the plan's tree hash")
+            raise StreamError(f"head of length {self.length}: the roots shown do not hash to the plan's tree hash")
 
 
 @dataclass(frozen=True, slots=True)
 class StreamRange:
-    """Blocks [start, end) of the feed, and the bytes [first_byte, first_byte + bytes) that the chain has proven them to be."""
+    """Blocks [start, end) of the feed, and the bytes [first_byte, first_byte + bytes) they hold, as proven on the chain."""
 
     start: int
     end: int
@@ -65,7 +65,7 @@ class CopyStream:
 
     def __init__(self, ranges: Sequence[StreamRange]) -> None:
         if not ranges:
-            raise StreamError("a plan without ranges")
+            raise StreamError("the plan has no ranges")
         self.ranges = tuple(ranges)
         self._starts = []
         self.total = 0
@@ -79,28 +79,28 @@ class CopyStream:
         return Position(self.ranges[0].start, 0)
 
     def range_of(self, block: int) -> int | None:
-        """Which range holds a block, if any."""
+        """Return the number of the range that holds a block, or None."""
         for number, blocks in enumerate(self.ranges):
             if blocks.start <= block < blocks.end:
                 return number
         return None
 
     def offset(self, number: int, feed_offset: int) -> int:
-        """Where a byte of the feed inside range `number` lies in the stream."""
+        """Return the offset in the stream of a byte of the feed inside range `number`."""
         return self._starts[number] + feed_offset - self.ranges[number].first_byte
 
     def end_of(self, number: int) -> int:
-        """Where range `number` ends in the stream."""
+        """Return the offset in the stream where range `number` ends."""
         return self._starts[number] + self.ranges[number].bytes
 
     def spans(self, start: int, end: int) -> tuple[tuple[int, int], ...]:
-        """The blocks of the stream from `start` up to before `end`, as spans of the feed."""
+        """Return the stream's blocks from `start` up to, but not including, `end`, as spans of the feed."""
         cut = ((max(start, blocks.start), min(end, blocks.end)) for blocks in self.ranges)
         return tuple((first, last) for first, last in cut if first < last)
 
 
 class BlockWalk:
-    """Walks the blocks of the stream in order, from any position, and refuses sizes that do not add up."""
+    """A walk over the stream's blocks in order, from any position. It refuses sizes that do not add up."""
 
     def __init__(self, stream: CopyStream, position: Position) -> None:
         self._stream = stream
@@ -110,28 +110,30 @@ class BlockWalk:
 
     @property
     def next_block(self) -> int | None:
-        """The block that must come next, None at the stream's end."""
+        """The block that must come next, or None at the stream's end."""
         return None if self._stream.range_of(self.position.block) is None else self.position.block
 
     def accept(self, block: int, length: int, path_offset: int) -> None:
-        """Step over a verified block: `length` bytes, beginning at `path_offset` of the feed by its own path.
+        """Step over a verified block of `length` bytes that begins at `path_offset` of the feed by its own path.
 
-        Raises StreamError for a block out of turn, one over 1 MiB, split sizes, and a range of another length.
+        Raises StreamError for a block out of turn, one over 1 MiB, split sizes, and a range of a different length.
         """
         number = self._stream.range_of(self.position.block)
         if number is None or block != self.position.block:
-            raise StreamError(f"block {block} came where block {self.next_block} is due")
+            raise StreamError(f"block {block} came, expected block {self.next_block}")
         if length > MAX_BLOCK:
             raise StreamError(f"block {block} has {length} bytes, over the limit of 1 MiB")
         offset = self._stream.offset(number, path_offset)
         if offset != self.position.offset:
             raise StreamError(
-                f"split sizes: block {block} lies at {offset} by its own path, but {self.position.offset} bytes precede it"
+                f"split sizes: block {block} starts at {offset} by its own path, but {self.position.offset} bytes precede it"
             )
         end, range_end = offset + length, self._stream.end_of(number)
         last = block + 1 == self._stream.ranges[number].end
         if end > range_end or (last and end != range_end):
-            raise StreamError(f"split sizes: block {block} ends at {end}, its range at {range_end} by the chain")
+            raise StreamError(
+                f"split sizes: block {block} ends at {end}, but its range ends at {range_end} by the chain"
+            )
         following = block + 1
         if last and number + 1 < len(self._stream.ranges):
             following = self._stream.ranges[number + 1].start
@@ -147,10 +149,10 @@ class VerifiedBlock:
 
 
 class BlockVerifier:
-    """Checks blocks that come in ascending order against a head's roots, with as few proof nodes as possible.
+    """A check of blocks, in ascending order, against a head's roots, with as few proof nodes as possible.
 
-    The two ends of a copy connection hold one each, in the same state, so that the sender knows which siblings the
-    receiver still lacks: about one per block instead of a whole path.
+    Each end of a copy connection holds one, in the same state, so that the sender knows which siblings the receiver
+    still lacks: about one per block instead of a whole path.
     """
 
     def __init__(self, head: PlanHead, roots: Sequence[Node]) -> None:
@@ -164,7 +166,7 @@ class BlockVerifier:
             offset += root.size
 
     def siblings(self, block: int) -> list[int]:
-        """The tree indices, bottom up, of the nodes that must come with this block."""
+        """Return the tree indices, bottom up, of the nodes that must come with this block."""
         self._check(block)
         index, needed = 2 * block, []
         while index not in self._known:
@@ -176,10 +178,10 @@ class BlockVerifier:
         if not 0 <= block < self._length:
             raise StreamError(f"block {block} is outside the head of length {self._length}")
         if block < self._next:
-            raise StreamError(f"block {block} comes after block {self._next - 1}: blocks come in ascending order")
+            raise StreamError(f"block {block} comes after block {self._next - 1}: blocks must come in ascending order")
 
     def verify(self, block: int, data: bytes, siblings: Sequence[Node]) -> VerifiedBlock:
-        """Raises StreamError unless the block with exactly these siblings leads to a node known to be true."""
+        """Verify a block with exactly these siblings. Raises StreamError unless it leads to a node known to be true."""
         self._check(block)
         needed = self.siblings(block)
         if [node.index for node in siblings] != needed:
@@ -219,5 +221,5 @@ class BlockVerifier:
 
 
 def segment_bytes(total: int, first_byte: int) -> int:
-    """How many bytes the segment that begins at `first_byte` has: the rest of the stream, or 4 GiB of a longer one."""
+    """Return the length of the segment that begins at `first_byte`: the rest of the stream, but at most 4 GiB."""
     return min(total - first_byte, MAX_SEGMENT)

@@ -1,6 +1,6 @@
-"""The probe protocol `datdot/probe/1`: its channel, its messages, their bytes. Final: another layout gets another name.
+"""The probe protocol `datdot/probe/1`: its channel, its messages and their bytes. A changed layout gets a new name.
 
-Anybody may ask, under any identity; an attester uses a throw-away one, on a connection of its own. The asker opens a
+Anybody may ask, under any identity. An attester uses a throw-away one, on a separate connection. The asker opens a
 protomux channel with protocol "datdot/probe/1" and no id; integers are `uint` of compact encoding.
 
     handshake (both ways)    uint version = 1 | genesis[32]
@@ -11,8 +11,8 @@ protomux channel with protocol "datdot/probe/1" and no id; integers are `uint` o
     2     refusal   hoster   buffer: the reason in UTF-8; the channel stays open
 
 One question at a time. The hoster answers each once, in order, from the segment's tree (docs/protocol/encoding.md section 8),
-and limits how often: per copy, eight sectors for each block of the chain on average, at most 72 at once. The whole protocol,
-for a reader from outside: docs/protocol/probe.md.
+and limits the rate: per copy, eight sectors for each block of the chain on average, at most 72 at once. The whole protocol
+is described in docs/protocol/probe.md.
 """
 
 from __future__ import annotations
@@ -27,16 +27,18 @@ VERSION = 1
 MAX_SIBLINGS = 32
 MAX_REASON = 500
 BURST = 72
+"""Sectors of one copy that may be asked for at once."""
 PER_BLOCK = 8
+"""Sectors of one copy that may be asked for per block of the chain, on average."""
 
 
 class ProbeRefused(Exception):
-    """The other side breaks the protocol, or refuses and says why."""
+    """The other side broke the protocol, or refused and said why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Which sector of which segment."""
+    """The question: which sector of which segment."""
 
     copy: int
     segment: int
@@ -45,7 +47,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The sector as it is stored, with its path."""
+    """The sector as it is stored, with its Merkle path."""
 
     ask: Ask
     opening: Opening
@@ -53,7 +55,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class ProbeRefusal:
-    """No answer, and why."""
+    """A refusal to answer, with its reason."""
 
     reason: str
 
@@ -62,27 +64,29 @@ Message = Ask | Answer | ProbeRefusal
 
 
 def encode_handshake(genesis: bytes) -> bytes:
-    """The handshake of this version on this chain."""
+    """Return the handshake of this version on this chain."""
     return codec.encode_uint(VERSION) + genesis
 
 
 def check_handshake(data: bytes, genesis: bytes) -> None:
-    """Raises ProbeRefused unless the other side speaks this version on this chain."""
+    """Raise ProbeRefused unless the other side speaks this version on this chain."""
     try:
         reader = codec.Reader(data)
         version = reader.uint()
         if version != VERSION:
-            raise ProbeRefused(f"the peer speaks version {version} of the probe protocol, we speak {VERSION}")
+            raise ProbeRefused(
+                f"the peer speaks version {version} of the probe protocol, but we speak version {VERSION}"
+            )
         theirs = reader.fixed(32)
         reader.end()
     except codec.CodecError as error:
         raise ProbeRefused(f"handshake: {error}") from error
     if theirs != genesis:
-        raise ProbeRefused(f"the peer is on the chain {theirs.hex()}, we are on {genesis.hex()}")
+        raise ProbeRefused(f"the peer is on chain {theirs.hex()}, but we are on chain {genesis.hex()}")
 
 
 def encode(message: Message) -> tuple[int, bytes]:
-    """The message's type and body."""
+    """Return the message's type and body."""
     uint = codec.encode_uint
     match message:
         case Ask():
@@ -96,7 +100,7 @@ def encode(message: Message) -> tuple[int, bytes]:
 
 
 def decode(kind: int, body: bytes) -> Message:
-    """The message in these bytes. Raises ProbeRefused for anything malformed or over its bound."""
+    """Decode a message. Raises ProbeRefused if it is malformed or exceeds a bound."""
     reader = codec.Reader(body)
     try:
         message = _decode(kind, reader)
@@ -113,7 +117,7 @@ def _decode(kind: int, reader: codec.Reader) -> Message:
         ask = Ask(reader.uint(), reader.uint(), reader.uint())
         data, count = reader.fixed(SECTOR), reader.uint()
         if count > MAX_SIBLINGS:
-            raise ProbeRefused(f"{count} siblings where at most {MAX_SIBLINGS} make sense")
+            raise ProbeRefused(f"{count} siblings, over the limit of {MAX_SIBLINGS}")
         return Answer(ask, Opening(ask.sector, data, tuple(reader.fixed(32) for _ in range(count))))
     if kind == 2:
         return ProbeRefusal(reader.buffer(MAX_REASON).decode("utf-8", "replace"))
@@ -121,13 +125,13 @@ def _decode(kind: int, reader: codec.Reader) -> Message:
 
 
 class RateLimit:
-    """How many sectors of a copy may be shown: a bucket that fills with the chain's blocks."""
+    """A limit on how many sectors of a copy are shown: a bucket that fills with the chain's blocks."""
 
     def __init__(self) -> None:
         self._level: dict[int, tuple[int, int]] = {}
 
     def allow(self, copy: int, now: int) -> bool:
-        """Take one from the copy's bucket at block `now`; False if it is empty."""
+        """Take one sector from the copy's bucket at block `now`. Returns False if it is empty."""
         level, then = self._level.get(copy, (BURST, now))
         level = min(BURST, level + PER_BLOCK * max(0, now - then))
         allowed = level > 0
@@ -135,5 +139,5 @@ class RateLimit:
         return allowed
 
     def forget(self, copy: int) -> None:
-        """The copy is gone."""
+        """Delete the bucket of a copy that is gone."""
         self._level.pop(copy, None)
