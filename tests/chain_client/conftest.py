@@ -8,6 +8,7 @@ import pytest
 
 from runtime_mock.chainspec import ChainSpec
 from runtime_mock.runtime import Runtime
+from service.chain_client import ChainClient
 from tests.support.chain_world import World, load_runtime, load_spec
 
 
@@ -31,3 +32,9 @@ async def world(mock_runtime: Runtime, spec: ChainSpec) -> AsyncIterator[World]:
     finally:
         world.go_on()
         await world.stop()
+
+
+@pytest.fixture
+async def client(world: World) -> AsyncIterator[ChainClient]:
+    async with await ChainClient.connect(world.url, request_seconds=2.0) as client:
+        yield client

@@ -125,39 +125,50 @@ def connect(feed: Feed, job: SegmentJob, disk: Disk, budget: int = 10**9, run_se
         begin = replies[0]
         assert isinstance(begin, Begin)
         to_hoster(m.HeadProof(b"upgrade"))
-        feeder = Feeder(job, begin, TreePoint(0, start_position(job, disk)))
-        tree, plain, source, encoded = Frontier(job.ctx), bytearray(), stream_bytes(feed, job), encoded_once(feed, job)
-        sector = feeder.first_sector
-        while True:
-            block = feeder.next_block
-            if block is not None:
-                siblings = [feed.nodes[index] for index in feeder.siblings(block)]
-                plain += feeder.block(block, feed.blocks[block], siblings)
-            while len(plain) >= run_sectors * SECTOR or (block is None and plain):
-                piece = pad(bytes(plain[: run_sectors * SECTOR]))
-                del plain[: run_sectors * SECTOR]
-                first, last = sector * SECTOR, sector * SECTOR + len(piece)
-                same = piece == source[job.first_byte + first :][: len(piece)].ljust(len(piece), b"\0")
-                # what follows a segment that cuts a block is padded where the block ends
-                assert same or last > job.length
-                fed = feeder.run(sector, encoded[first:last] if same else encode_piece(job, sector, piece))
-                sector += len(piece) // SECTOR
-                if fed.leaves:
-                    tree.append(fed.leaves)
-                for message in fed.messages:
-                    if isinstance(message, m.Sectors):
-                        sender.sent(message.first, len(message.data) // SECTOR)
-                    to_hoster(message)
-            if block is None:
-                break
-        for message in feeder.finish():
-            to_hoster(message)
-        to_hoster(sender.checkpoint(job.sectors, tree.root()))
+        stream(feed, job, Feeder(job, begin, TreePoint(0, start_position(job, disk))), sender, to_hoster, run_sectors)
     except Dropped:
         return False
     assert isinstance(replies[-1], KeepReceipt)
     assert replies[-1].whole
     return sender.done
+
+
+def stream(
+    feed: Feed,
+    job: SegmentJob,
+    feeder: Feeder,
+    sender: CopySender,
+    to_hoster: Callable[[m.Message], None],
+    run_sectors: int,
+) -> None:
+    """Encode and send all sectors that the hoster lacks, then the checkpoint."""
+    tree, plain, source, encoded = Frontier(job.ctx), bytearray(), stream_bytes(feed, job), encoded_once(feed, job)
+    sector = feeder.first_sector
+    while True:
+        block = feeder.next_block
+        if block is not None:
+            siblings = [feed.nodes[index] for index in feeder.siblings(block)]
+            plain += feeder.block(block, feed.blocks[block], siblings)
+        while len(plain) >= run_sectors * SECTOR or (block is None and plain):
+            piece = pad(bytes(plain[: run_sectors * SECTOR]))
+            del plain[: run_sectors * SECTOR]
+            first, last = sector * SECTOR, sector * SECTOR + len(piece)
+            same = piece == source[job.first_byte + first :][: len(piece)].ljust(len(piece), b"\0")
+            # what follows a segment that cuts a block is padded where the block ends
+            assert same or last > job.length
+            fed = feeder.run(sector, encoded[first:last] if same else encode_piece(job, sector, piece))
+            sector += len(piece) // SECTOR
+            if fed.leaves:
+                tree.append(fed.leaves)
+            for message in fed.messages:
+                if isinstance(message, m.Sectors):
+                    sender.sent(message.first, len(message.data) // SECTOR)
+                to_hoster(message)
+        if block is None:
+            break
+    for message in feeder.finish():
+        to_hoster(message)
+    to_hoster(sender.checkpoint(job.sectors, tree.root()))
 
 
 def start_position(job: SegmentJob, disk: Disk) -> Position:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.support.differential.driver import UNIT
 from tests.support.differential.parties import GIB, Base
 from tests.support.differential.small_feeds import KINDS, Feed
@@ -82,38 +84,44 @@ class Plans(Base):
         pot = (20 * UNIT, UNIT // 5, 1_000 * UNIT)[variant // 11 % 3]
         if max(sizes) > GIB:
             pot = 1_000 * UNIT
+        plan = {"head": head, "ranges": ranges, "nodes": nodes, "terms": terms, "pot": pot}
+        spoil = self._spoil(plan, feed.length, wrong)
+        plan["ranges"] = [{"start": start, "end": end} for start, end in plan["ranges"]]
+        sponsor = self.party(wrong // 16 if spoil == 15 else 0)
+        self.call(sponsor, "publish_plan", **plan)
+
+    def _spoil(self, plan: dict[str, Any], length: int, wrong: int) -> int:
+        """Make a plan's publication wrong in one of 14 ways, or leave it right."""
         spoil = wrong % 16
         if spoil == 1:
-            head["signature"] = bytes(64)
+            plan["head"]["signature"] = bytes(64)
         elif spoil == 2:
-            head["length"] += 1
+            plan["head"]["length"] += 1
         elif spoil == 3:
-            head["key"] = self.party(wrong).id
+            plan["head"]["key"] = self.party(wrong).id
         elif spoil == 4:
-            ranges = [(1, feed.length)]
+            plan["ranges"] = [(1, length)]
         elif spoil == 5:
-            ranges = [*ranges, (feed.length, feed.length + 2)]
+            plan["ranges"] = [*plan["ranges"], (length, length + 2)]
         elif spoil == 6:
-            nodes = nodes[1:] or [{"index": 1, "size": 3, "left": bytes(32), "right": bytes(32)}]
+            plan["nodes"] = plan["nodes"][1:] or [{"index": 1, "size": 3, "left": bytes(32), "right": bytes(32)}]
         elif spoil == 7:
-            pot = 0
+            plan["pot"] = 0
         elif spoil == 8:
-            pot = 10**25
+            plan["pot"] = 10**25
         elif spoil == 9:
-            terms["replicas"] = (0, 17)[wrong // 16 % 2]
+            plan["terms"]["replicas"] = (0, 17)[wrong // 16 % 2]
         elif spoil == 10:
-            terms["until"] = (0, self.next_block, 2**32 - 1)[wrong // 16 % 3]
+            plan["terms"]["until"] = (0, self.next_block, 2**32 - 1)[wrong // 16 % 3]
         elif spoil == 11:
-            terms["max_ask_disk"] = 10**24 + 1
+            plan["terms"]["max_ask_disk"] = 10**24 + 1
         elif spoil == 12:
-            head["manifest"] = head["manifest"][:-1] or bytes(70)
+            plan["head"]["manifest"] = plan["head"]["manifest"][:-1] or bytes(70)
         elif spoil == 13:
-            head["roots"] = head["roots"][::-1]
+            plan["head"]["roots"] = plan["head"]["roots"][::-1]
         elif spoil == 14:
-            head["fork"] = 2**53
-        starts = [{"start": start, "end": end} for start, end in ranges]
-        sponsor = self.party(wrong // 16 if spoil == 15 else 0)
-        self.call(sponsor, "publish_plan", head=head, ranges=starts, nodes=nodes, terms=terms, pot=pot)
+            plan["head"]["fork"] = 2**53
+        return spoil
 
     def do_donate(self, who: int, plan: int, amount: int) -> None:
         key, _ = self.pick("Plans", plan)
