@@ -1,0 +1,84 @@
+"""The rules of the house that no linter knows: sizes, one name for one thing, one place that writes durably."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MAX_LINES, MAX_FUNCTION = 500, 50
+
+
+def tracked(*patterns: str) -> list[Path]:
+    """Files of the checkout that git knows, or would."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", *patterns]
+    names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    return [ROOT / name for name in names if (ROOT / name).exists()]
+
+
+SOURCES = tracked("*.py", "*.rs", "*.mjs")
+PYTHON = [path for path in SOURCES if path.suffix == ".py"]
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def calls(tree: ast.AST, owner: str, name: str) -> bool:
+    return any(
+        isinstance(node, ast.Attribute)
+        and node.attr == name
+        and isinstance(node.value, ast.Name)
+        and node.value.id == owner
+        for node in ast.walk(tree)
+    )
+
+
+def test_no_file_is_over_500_lines() -> None:
+    long = {named(path): len(path.read_text().splitlines()) for path in SOURCES}
+    assert {name: lines for name, lines in long.items() if lines > MAX_LINES} == {}
+
+
+def test_no_function_is_over_50_lines() -> None:
+    found = []
+    for path in PYTHON:
+        for function in functions(ast.parse(path.read_text())):
+            lines = (function.end_lineno or 0) - function.lineno + 1
+            if lines > MAX_FUNCTION:
+                found.append(f"{named(path)}:{function.lineno} {function.name}: {lines} lines")
+    assert found == []
+
+
+def test_no_two_classes_of_the_service_share_a_name() -> None:
+    homes = defaultdict(list)
+    for path in PYTHON:
+        if path.is_relative_to(ROOT / "service"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ClassDef):
+                    homes[node.name].append(f"{named(path)}:{node.lineno}")
+    assert {name: places for name, places in homes.items() if len(places) > 1} == {}
+
+
+@pytest.mark.parametrize("name", ["fsync", "replace", "link"])
+def test_only_one_module_writes_durably(name: str) -> None:
+    """`os.fsync`, `os.replace` and `os.link` of the service are in service/durable.py."""
+    service = [path for path in PYTHON if path.is_relative_to(ROOT / "service")]
+    found = [named(path) for path in service if calls(ast.parse(path.read_text()), "os", name)]
+    assert found == ["service/durable.py"]
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    assert [
+        named(path) for path in PYTHON if path.stat().st_size and not ast.get_docstring(ast.parse(path.read_text()))
+    ] == []
