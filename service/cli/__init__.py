@@ -41,11 +41,11 @@ def _version(wanted: bool) -> None:
 def datdot(
     _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
 ) -> None:
-    """Keeps hypercores online: funded, encoded, proven and paid on a Substrate chain."""
+    """Keep hypercores online: funded, encoded, proven and paid on a Substrate chain."""
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command; exit codes: 0 done, 1 failed, 2 usage."""
+    """Run a command and exit: with 0 on success, 1 on failure, 2 on wrong usage."""
     given = sys.argv[1:] if arguments is None else arguments
     try:
         code = app(given, prog_name="datdot", standalone_mode=False)

@@ -1,4 +1,4 @@
-"""`python -m service.cli` is `datdot`."""
+"""Run `datdot` as `python -m service.cli`."""
 
 from . import main
 

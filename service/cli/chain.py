@@ -1,4 +1,4 @@
-"""`datdot chain`: what the chain says."""
+"""The commands `datdot chain`: show the chain's state and events."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .failures import failure_of
 from .options import DEFAULT_CHAIN, Chain, Json
 from .output import Failure, Output, configure_logging, run
 
-chain_app = typer.Typer(help="What the chain says.", no_args_is_help=True)
+chain_app = typer.Typer(help="Show the chain's state and events.", no_args_is_help=True)
 
 
 @chain_app.command()
 def status(chain: Chain = DEFAULT_CHAIN, json: Json = False) -> None:
-    """Genesis, runtime, best and finalized block."""
+    """Show genesis, runtime, best and finalized block."""
     out = Output(json)
     configure_logging(json)
 
@@ -43,21 +43,23 @@ def events(
     chain: Chain = DEFAULT_CHAIN,
     json: Json = False,
 ) -> None:
-    """The events of blocks A to B, one a line."""
+    """Print the events of blocks A to B, one per line."""
     out = Output(json)
     configure_logging(json)
     if first > last:
-        raise typer.BadParameter(f"--from {first} is behind --to {last}")
+        raise typer.BadParameter(f"--from {first} is after --to {last}")
 
     async def main() -> None:
         async with await ChainClient.connect(chain) as client:
             best = await client.best()
             if last > best.number:
-                raise Failure("no_such_block", f"block {last} does not exist yet, the best is {best.number}", chain)
+                raise Failure(
+                    "no_such_block", f"block {last} does not exist yet; the best block is {best.number}", chain
+                )
             for number in range(first, last + 1):
                 block = await client.block_hash(number)
                 if block is None:
-                    raise Failure("no_such_block", f"block {number} is not known", chain)
+                    raise Failure("no_such_block", f"the node does not know block {number}", chain)
                 runtime = await client.runtime_at(block)
                 for record in await client.events(block):
                     fields = runtime.show_event(record)

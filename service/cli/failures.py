@@ -1,4 +1,4 @@
-"""Which failure an error of the rooms below is, for people and machines."""
+"""The failure codes of the service's errors, for people and machines."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ CODES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
 
 
 def failure_of(error: Exception, where: str = "") -> Failure:
-    """The failure to show; an error that is nobody's keeps its type in the message."""
-    while isinstance(error, ExceptionGroup):  # of the tasks that ended together, the first one's tells why
+    """Return the failure to show. An error without a code keeps its type in the message."""
+    while isinstance(error, ExceptionGroup):  # of tasks that ended together, the first error tells why
         error = error.exceptions[0]
     if isinstance(error, Failure):
         return error

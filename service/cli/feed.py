@@ -1,4 +1,4 @@
-"""`datdot feed`: make, fetch, serve, check and write out feeds."""
+"""The commands `datdot feed`: create, import, fetch, serve, verify and export feeds."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from .options import Directory, Json, Key, Listen, Peers
 from .output import Failure, Output, configure_logging, run
 from .progress import bytes_progress
 
-feed_app = typer.Typer(help="Feeds: hypercores.", no_args_is_help=True)
+feed_app = typer.Typer(help="Create, import, serve, fetch, verify and export feeds (hypercores).", no_args_is_help=True)
 Feed = Annotated[str, typer.Argument(metavar="KEY", help="The feed's key, in hex or z-base-32.")]
 
 
 def describe(core: Core) -> dict[str, Any]:
-    """The object of `feed create|import|info`."""
+    """Return the JSON object of `feed create|import|info`."""
     return {
         "key": core.key.hex(),
         "discovery_key": core.discovery_key.hex(),
@@ -41,15 +41,15 @@ def describe(core: Core) -> dict[str, Any]:
 
 
 def parse_listen(text: str) -> tuple[str, int]:
-    """`HOST:PORT`. Raises :class:`typer.BadParameter`."""
+    """Parse `HOST:PORT`. Raises BadParameter."""
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65535:
-        raise typer.BadParameter(f"{text!r} is not HOST:PORT")
+        raise typer.BadParameter(f"{text!r} is not of the form HOST:PORT")
     return host.strip("[]"), int(port)
 
 
 def parse_peers(texts: list[str] | None) -> list[PeerAddress]:
-    """Each `KEY@HOST:PORT`. Raises :class:`typer.BadParameter`."""
+    """Parse each `KEY@HOST:PORT`. Raises BadParameter."""
     try:
         return [PeerAddress.parse(text) for text in texts or ()]
     except ValueError as error:
@@ -57,7 +57,7 @@ def parse_peers(texts: list[str] | None) -> list[PeerAddress]:
 
 
 def feed_key(text: str) -> bytes:
-    """A feed's key as it was typed. Raises :class:`typer.BadParameter`."""
+    """Parse a feed's key as typed by the user. Raises BadParameter."""
     try:
         return parse_key(text)
     except CryptoError as error:
@@ -65,7 +65,7 @@ def feed_key(text: str) -> bytes:
 
 
 def known(store: Corestore, key: bytes, directory: Path) -> Core:
-    """A feed that is in the directory. Raises :class:`Failure`."""
+    """Return a feed that is in the directory. Raises Failure if it is not."""
     core = store.known(key)
     if core is None:
         raise Failure("no_such_feed", f"feed {key.hex()} is not in {directory}", str(directory))
@@ -73,13 +73,13 @@ def known(store: Corestore, key: bytes, directory: Path) -> Core:
 
 
 def swarm_pair(key: Path | None) -> KeyPair:
-    """The swarm identity of a key file, or a throw-away one."""
+    """Return the swarm identity of a key file, or a throw-away one if there is no file."""
     return KeyPair.generate() if key is None else KeyPair(KeyFile.load(str(key)).swarm_seed)
 
 
 @feed_app.command()
 def create(directory: Directory, json: Json = False) -> None:
-    """Make an empty feed of one's own."""
+    """Create an empty feed."""
     out = Output(json)
     configure_logging(json)
 
@@ -96,7 +96,7 @@ def import_(
     directory: Directory,
     json: Json = False,
 ) -> None:
-    """Put a file or a folder into a new feed; what a crash or Ctrl-C cut off goes on from where it was."""
+    """Import a file or a folder into a new feed. An interrupted import resumes when it is repeated."""
     out = Output(json)
     configure_logging(json)
 
@@ -112,7 +112,7 @@ def import_(
 
 @feed_app.command()
 def info(feed: Feed, directory: Directory, json: Json = False) -> None:
-    """What of a feed is here."""
+    """Show what is stored of a feed."""
     out = Output(json)
     configure_logging(json)
     wanted = feed_key(feed)
@@ -126,7 +126,7 @@ def info(feed: Feed, directory: Directory, json: Json = False) -> None:
 
 @feed_app.command()
 def verify(feed: Feed, directory: Directory, json: Json = False) -> None:
-    """Hash everything that is here of a feed again, and check its signature."""
+    """Hash everything stored of a feed again, and check its signature."""
     out = Output(json)
     configure_logging(json)
     wanted = feed_key(feed)
@@ -169,7 +169,7 @@ def serve(
                 out.result({"peer": str(PeerAddress(pair.public, *address)), "key": core.key.hex()})
                 while True:
                     await asyncio.sleep(1.0)
-                    store.refresh()  # blocks that another process appends are announced
+                    store.refresh()  # a poll: announces the blocks that another process appended
 
     run(out, main, lambda error: failure_of(error, listen), quiet_interrupt=True)
 
@@ -189,7 +189,7 @@ def fetch(feed: Feed, directory: Directory, peer: Peers = None, key: Key = None,
     configure_logging(json)
     wanted, peers = feed_key(feed), parse_peers(peer)
     if not peers:
-        raise typer.BadParameter("there is no peer to fetch from: --peer KEY@HOST:PORT")
+        raise typer.BadParameter("no peer to fetch from: add --peer KEY@HOST:PORT")
 
     async def main() -> None:
         with closing(made(directory)) as store:
@@ -209,13 +209,13 @@ async def _fetch(out: Output, core: Core, peers: list[PeerAddress], key: Path | 
 @feed_app.command()
 def export(
     feed: Feed,
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="Where to write it; it must not exist.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="Path to write to; it must not exist.")],
     directory: Directory,
     peer: Peers = None,
     key: Key = None,
     json: Json = False,
 ) -> None:
-    """Write the imported file or folder out; of any other feed, its blocks one after another."""
+    """Write the imported file or folder to OUT, or all blocks concatenated if the feed was not imported."""
     out = Output(json)
     configure_logging(json)
     wanted, peers = feed_key(feed), parse_peers(peer)
@@ -233,13 +233,13 @@ def export(
 
 
 def made(directory: Path) -> Corestore:
-    """The corestore of a directory; both are made if they are not there."""
+    """Open the corestore of a directory, creating both if necessary."""
     directory.mkdir(parents=True, exist_ok=True)
     return Corestore(directory)
 
 
 def opened(directory: Path) -> Corestore:
-    """The corestore of a directory that has one. Raises :class:`Failure`."""
+    """Open the existing corestore of a directory. Raises Failure if there is none."""
     if not (directory / FILE).exists():
         raise Failure("no_such_feed", f"there are no feeds in {directory}", str(directory))
     return Corestore(directory)

@@ -1,4 +1,4 @@
-"""`datdot key`: key files."""
+"""The commands `datdot key`: create and show key files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .failures import failure_of
 from .options import Json
 from .output import Output
 
-key_app = typer.Typer(help="Key files.", no_args_is_help=True)
+key_app = typer.Typer(help="Create and show key files.", no_args_is_help=True)
 
 
 def _show(out: Output, keys: KeyFile) -> None:
@@ -22,9 +22,9 @@ def _show(out: Output, keys: KeyFile) -> None:
 
 @key_app.command()
 def create(
-    file: Annotated[Path, typer.Argument(help="Where to write it; it must not exist.")], json: Json = False
+    file: Annotated[Path, typer.Argument(help="Path to write to; it must not exist.")], json: Json = False
 ) -> None:
-    """Make fresh keys and write them to FILE (mode 0600)."""
+    """Generate keys and write them to FILE (mode 0600)."""
     out = Output(json)
     try:
         keys = KeyFile.create(file)

@@ -1,4 +1,4 @@
-"""`datdot node`, `datdot devnet` and `datdot demo`."""
+"""The commands `datdot node`, `datdot devnet` and `datdot demo`."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from .output import EXIT_FAILED, EXIT_USAGE, Failure, Output, configure_logging,
 
 
 def _checked_chain(chain: str) -> str:
-    """A backend, or an RPC address. Raises :class:`typer.BadParameter` when it is none."""
+    """Return a backend's name or an RPC address as given. Raises BadParameter for anything else."""
     if chain in BACKENDS:
         return chain
     try:
         checked_url(chain)
     except typer.BadParameter:
         raise typer.BadParameter(
-            f"{chain!r} is not {', '.join(BACKENDS)} or an address such as {DEFAULT_CHAIN}"
+            f"{chain!r} is neither {' nor '.join(BACKENDS)} nor an address such as {DEFAULT_CHAIN}"
         ) from None
     return chain
 
@@ -36,7 +36,10 @@ def _checked_chain(chain: str) -> str:
 Which = Annotated[
     str,
     typer.Option(
-        "--chain", metavar="model|wasm|ws://…", callback=_checked_chain, help="The mock chain's backend, or a chain."
+        "--chain",
+        metavar="model|wasm|ws://…",
+        callback=_checked_chain,
+        help="Backend of a mock chain, or a chain's RPC address.",
     ),
 ]
 
@@ -57,7 +60,7 @@ def node(
     key: Key = None,
     json: Json = False,
 ) -> None:
-    """Run a peer. What is not given is as at its last run in DIR; keys are made at the first."""
+    """Run a peer. Options that are not given are those of its last run in DIR; the first run creates its keys."""
     out = Output(json)
     configure_logging(json)
     parse_peers(peer)
@@ -68,7 +71,7 @@ def node(
     async def main() -> None:
         before = NodeSettings.load(directory)
         if before is None and given is None:
-            raise Failure("usage", "a node's first start needs --roles", "--roles", EXIT_USAGE)
+            raise Failure("usage", "the first start of a node needs --roles", "--roles", EXIT_USAGE)
         host, port = parse_listen(listen) if listen else (before.host, before.port) if before else ("127.0.0.1", 0)
         settings = NodeSettings(
             chain=chain or (before.chain if before else DEFAULT_CHAIN),
@@ -94,7 +97,7 @@ def _progress_lines(out: Output) -> Any:
 
 
 def devnet(directory: Directory, chain: Which = "model", peer: Peers = None, json: Json = False) -> None:
-    """Run a network of peers on this machine; prints one JSON line when it is ready."""
+    """Run a network of peers on this machine. Prints one JSON line when it is ready."""
     out = Output(json=True)
     configure_logging(json)
     parse_peers(peer)
@@ -109,12 +112,15 @@ def demo(
     path: Annotated[Path | None, typer.Argument(exists=True, help="What to import (default: this repository).")] = None,
     chain: Which = "model",
     directory: Annotated[
-        Path | None, typer.Option("--dir", metavar="DIR", help="Keep all that the peers stored (else it is removed).")
+        Path | None,
+        typer.Option(
+            "--dir", metavar="DIR", help="Keep everything the peers store here (default: a temporary folder)."
+        ),
     ] = None,
-    replicas: Annotated[int, typer.Option(min=1, max=4, help="Copies to be made.")] = 3,
+    replicas: Annotated[int, typer.Option(min=1, max=4, help="Number of copies.")] = 3,
     json: Json = False,
 ) -> None:
-    """The whole job once: publish, place, encode, challenge, attest, pay, lose the author, read back."""
+    """Run the whole job once: publish, place, encode, challenge, attest, pay, lose the author, read back."""
     out = Output(json)
     configure_logging(json, None if json else "warning")
 

@@ -1,4 +1,4 @@
-"""The options that many commands share, declared once."""
+"""The options that many commands share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DEFAULT_CHAIN = "ws://127.0.0.1:9944"
 
 
 def checked_url(url: str | None) -> str | None:
-    """An RPC address as it was given. Raises :class:`typer.BadParameter` when it is none."""
+    """Return an RPC address as given. Raises BadParameter if it is invalid."""
     if url is not None:
         try:
             parts = urlsplit(url)
@@ -20,11 +20,11 @@ def checked_url(url: str | None) -> str | None:
         except ValueError:
             right = False
         if not right:
-            raise typer.BadParameter(f"{url!r} is not an address such as {DEFAULT_CHAIN}")
+            raise typer.BadParameter(f"{url!r} is not an RPC address such as {DEFAULT_CHAIN}")
     return url
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON: one object, or one a line for streams.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON: one object, or one per line for streams.")]
 Chain = Annotated[
     str,
     typer.Option(
@@ -34,13 +34,15 @@ Chain = Annotated[
 Key = Annotated[
     Path | None,
     typer.Option(
-        "--key", envvar="DATDOT_KEY", metavar="FILE", help="The key file that signs (or //Alice on a test chain)."
+        "--key", envvar="DATDOT_KEY", metavar="FILE", help="Key file to sign with (or //Alice on a test chain)."
     ),
 ]
-Directory = Annotated[Path, typer.Option("--dir", metavar="DIR", help="Where this peer keeps what it stores.")]
+Directory = Annotated[
+    Path, typer.Option("--dir", metavar="DIR", help="Directory in which this peer stores everything.")
+]
 Listen = Annotated[
     str, typer.Option("--listen", metavar="HOST:PORT", help="Address to listen on; port 0 picks a free one.")
 ]
 Peers = Annotated[
-    list[str] | None, typer.Option("--peer", metavar="KEY@HOST:PORT", help="A static peer; may be given many times.")
+    list[str] | None, typer.Option("--peer", metavar="KEY@HOST:PORT", help="Peer to connect to; may be repeated.")
 ]

@@ -1,4 +1,4 @@
-"""What every command shares: results and errors as text or JSON, exit codes, logging, and Ctrl-C."""
+"""What every command shares: results and errors as text or JSON, exit codes, logging and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from typer._click.exceptions import ClickException
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
 INTERNAL = "internal"
-"""The code of an error that nobody expected."""
+"""The code of an unexpected error."""
 
 
 @dataclass(slots=True)
 class Failure(Exception):
-    """A command's failure: a short machine-readable ``code``, what was wrong, and where."""
+    """A command's failure: a short machine-readable `code`, what was wrong, and where."""
 
     code: str
     message: str
@@ -36,13 +36,13 @@ class Failure(Exception):
 
 @dataclass(slots=True)
 class Output:
-    """Where a command's results go: lines for people, or JSON objects on stdout."""
+    """The destination of a command's results: lines for people, or JSON objects on stdout."""
 
     json: bool = False
     console: Console = field(default_factory=lambda: Console(highlight=False))
 
     def result(self, value: dict[str, Any], text: str | None = None) -> None:
-        """Print one result: the object in JSON mode, else ``text`` or the object's fields line by line."""
+        """Print one result: the object in JSON mode, otherwise `text`, or the object's fields line by line."""
         if self.json:
             sys.stdout.write(json.dumps(value) + "\n")
             sys.stdout.flush()
@@ -55,7 +55,7 @@ class Output:
                 self.console.print(f"{key.replace('_', ' '):<{width}}  {shown}", markup=False, soft_wrap=True)
 
     def fail(self, failure: Failure) -> NoReturn:
-        """Print ``failure`` (JSON: the error object on stdout) and leave with its exit code."""
+        """Print `failure` (JSON: the error object on stdout) and exit with its code."""
         if self.json:
             error = {"code": failure.code, "message": failure.message, "where": failure.where}
             sys.stdout.write(json.dumps({"error": error}) + "\n")
@@ -66,7 +66,7 @@ class Output:
 
 
 def configure_logging(as_json: bool, level: str | None = None) -> None:
-    """Send structured logs to stderr: JSON lines for machines, else key=value lines."""
+    """Send structured logs to stderr: JSON lines for machines, otherwise key=value lines."""
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if as_json
@@ -94,9 +94,10 @@ def run(
     failures: Callable[[Exception], Failure],
     quiet_interrupt: bool = False,
 ) -> None:
-    """Run ``main``; SIGINT and SIGTERM cancel it, so that everything is closed; a failure is printed as ``failures`` says.
+    """Run `main`. SIGINT and SIGTERM cancel it, so that everything is closed.
 
-    ``quiet_interrupt``: to be interrupted is how the command ends.
+    A failure is printed as `failures` maps it. `quiet_interrupt` says that an interruption is the normal end of the
+    command.
     """
 
     async def interruptible() -> None:
@@ -115,9 +116,9 @@ def run(
     except Failure as failure:
         out.fail(failure)
     except ClickException:
-        raise  # usage: told where the command line is known
-    except Exception as error:  # the outermost frame: every error is shown, none is lost
+        raise  # wrong usage: `datdot.main` shows it, because it knows the command line
+    except Exception as error:  # the outermost frame: show every error, lose none
         shown = failures(error)
         if shown.code == INTERNAL:
-            logging.getLogger("datdot").error("this should not have happened", exc_info=error)
+            logging.getLogger("datdot").error("unexpected error; please report it", exc_info=error)
         out.fail(shown)

@@ -1,4 +1,4 @@
-"""`datdot plan`: publish, show and fund plans."""
+"""The commands `datdot plan`: publish, show and fund plans."""
 
 from __future__ import annotations
 
@@ -17,39 +17,41 @@ from .feed import feed_key, known, opened
 from .options import DEFAULT_CHAIN, Chain, Directory, Json, Key
 from .output import Failure, Output, configure_logging, run
 
-plan_app = typer.Typer(help="Plans: orders to keep feeds online.", no_args_is_help=True)
+plan_app = typer.Typer(help="Publish, show, fund and end plans (orders to keep feeds online).", no_args_is_help=True)
 UNIT = 10**12
-Amount = Annotated[int, typer.Option(min=1, metavar="X", help="In the smallest unit (10^12 are one UNIT).")]
-PlanId = Annotated[int, typer.Argument(min=0, max=2**64 - 1, metavar="ID", help="The plan.")]
+Amount = Annotated[int, typer.Option(min=1, metavar="X", help="Amount in the smallest unit (10^12 make one UNIT).")]
+PlanId = Annotated[int, typer.Argument(min=0, max=2**64 - 1, metavar="ID", help="Number of the plan.")]
 
 
 def needed_key(key: Path | None) -> str:
-    """The key file of a command that signs. Raises :class:`typer.BadParameter`."""
+    """Return the path of the key file to sign with. Raises BadParameter if none was given."""
     if key is None:
-        raise typer.BadParameter("a key is needed to sign: --key FILE, or DATDOT_KEY")
+        raise typer.BadParameter("signing needs a key: add --key FILE or set DATDOT_KEY")
     return str(key)
 
 
 def parse_ranges(texts: list[str] | None) -> list[tuple[int, int]] | None:
-    """`START:END` block ranges. Raises :class:`typer.BadParameter`."""
+    """Parse block ranges of the form `START:END`. Raises BadParameter."""
     if not texts:
         return None
     found = []
     for text in texts:
         start, colon, end = text.partition(":")
         if not colon or not start.isdecimal() or not end.isdecimal():
-            raise typer.BadParameter(f"{text!r} is not START:END in blocks")
+            raise typer.BadParameter(f"{text!r} is not of the form START:END (block numbers)")
         found.append((int(start), int(end)))
     return found
 
 
 @plan_app.command()
 def publish(
-    feed: Annotated[str, typer.Argument(help="The feed's key.")],
+    feed: Annotated[str, typer.Argument(help="The feed's key, in hex or z-base-32.")],
     directory: Directory,
-    replicas: Annotated[int, typer.Option(min=1, max=16, metavar="N", help="Copies to be made.")],
+    replicas: Annotated[int, typer.Option(min=1, max=16, metavar="N", help="Number of copies.")],
     pot: Amount,
-    until: Annotated[int, typer.Option(min=1, metavar="BLOCK", help="The plan ends at its first tick from there on.")],
+    until: Annotated[
+        int, typer.Option(min=1, metavar="BLOCK", help="The plan ends at its first tick from this block on.")
+    ],
     blocks: Annotated[
         list[str] | None, typer.Option("--range", metavar="START:END", help="Blocks to keep (default: all).")
     ] = None,
@@ -73,7 +75,7 @@ def publish(
             terms = Terms(replicas, max_ask_disk, max_ask_encoding, max_ask_receiving, report_price, until)
             async with chain_session(chain, signing, keep_sent=True) as session:
                 done = await sponsor.publish_plan(session.client, session.signer, core, terms, pot, ranges)
-                # at once: whoever is cut off before he learns it publishes another one
+                # Print the number at once: a user who is interrupted before seeing it would publish a second plan.
                 out.result({"plan": done.plan, "block": done.block.number})
         finally:
             store.close()
@@ -83,7 +85,7 @@ def publish(
 
 @plan_app.command()
 def show(plan: PlanId, chain: Chain = DEFAULT_CHAIN, json: Json = False) -> None:
-    """A plan with its copies and their segments."""
+    """Show a plan with its copies and their segments."""
     out = Output(json)
     configure_logging(json)
 
@@ -91,7 +93,7 @@ def show(plan: PlanId, chain: Chain = DEFAULT_CHAIN, json: Json = False) -> None
         async with client_session(chain) as client:
             found = await show_plan(client, plan)
             if found is None:
-                raise Failure("no_such_plan", f"there is no plan {plan} on this chain", chain)
+                raise Failure("no_such_plan", f"plan {plan} does not exist on this chain", chain)
             out.result(found, None if json else _text(found))
 
     run(out, main, lambda error: failure_of(error, chain))
@@ -100,7 +102,7 @@ def show(plan: PlanId, chain: Chain = DEFAULT_CHAIN, json: Json = False) -> None
 @plan_app.command()
 def donate(
     plan: PlanId,
-    amount: Annotated[int, typer.Argument(min=1, metavar="X", help="In the smallest unit.")],
+    amount: Annotated[int, typer.Argument(min=1, metavar="X", help="Amount in the smallest unit.")],
     key: Key = None,
     chain: Chain = DEFAULT_CHAIN,
     json: Json = False,
@@ -111,13 +113,13 @@ def donate(
 
 @plan_app.command()
 def end(plan: PlanId, key: Key = None, chain: Chain = DEFAULT_CHAIN, json: Json = False) -> None:
-    """End one's own plan, after the notice that the chain gives."""
+    """End your own plan, after the notice period that the chain sets."""
     _signed(key, chain, json, plan, lambda session: sponsor.end_plan(session.client, session.signer, plan))
 
 
 @plan_app.command()
 def claim(plan: PlanId, key: Key = None, chain: Chain = DEFAULT_CHAIN, json: Json = False) -> None:
-    """Claim one's part of what an ended plan left."""
+    """Claim your share of what an ended plan left."""
     _signed(key, chain, json, plan, lambda session: sponsor.claim_refund(session.client, session.signer, plan))
 
 

@@ -1,4 +1,4 @@
-"""A progress line with rate and time left: on a terminal it moves, in a log it is a line now and then, with --json it is silent."""
+"""A progress bar with rate and time left, on a terminal only. With --json or in a log nothing is printed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .output import Output
 
 @contextmanager
 def bytes_progress(out: Output, what: str) -> Iterator[Callable[[int, int], None] | None]:
-    """Gives what to call with (bytes done, bytes in all)."""
+    """Yield a callback that takes (bytes done, total bytes), or None if no bar is shown."""
     if out.json or not sys.stderr.isatty():
         yield None
         return
