@@ -1,4 +1,4 @@
-"""The main job, once, on real parts: what `datdot demo` does and checks."""
+"""The demo: the main job, once, on real parts, with checks of its result."""
 
 from __future__ import annotations
 
@@ -38,20 +38,23 @@ INPUT_BYTES = 4 << 20
 PROOFS = 3
 """Storage challenges that each hoster of the plan must have answered."""
 PATIENCE_BLOCKS = 900
+"""Blocks after the publication within which everything must be proved."""
 WATCH_SECONDS = 1.0
+"""Interval at which the network's processes and the chain are checked."""
 STALL_SECONDS = 120.0
-"""Without a finalized block: the chain stands still, and so would the demo."""
+"""Time without a finalized block after which the chain, and with it the demo, counts as stalled."""
 SPARE_ERAS = 60
+"""Length of the plan in eras, more than the demo needs."""
 POT = 100 * UNIT
 
 
 class DemoFailed(Exception):
-    """The job was not done; the message is the reason."""
+    """The job was not done. The message is the reason."""
 
 
 @dataclass(slots=True)
 class Demo:
-    """One run: what its peers and the chain told so far."""
+    """One run: what its peers and the chain have reported so far."""
 
     net: Devnet
     replicas: int
@@ -64,16 +67,16 @@ class Demo:
     result: dict[str, Any] = field(default_factory=dict)
 
     def life(self, copy: int) -> CopyLife:
-        """What is known of a copy."""
+        """Return what is known of a copy."""
         return self.copies.setdefault(copy, CopyLife())
 
     def on_line(self, peer: NetPeer, line: dict[str, Any]) -> None:
-        """A line of a peer's output: of interest is an encoder's progress."""
+        """Handle a line of a peer's output. Only an encoder's progress matters."""
         if line.get("event") == "encoding" and line.get("of"):
             self.view.progress(self.life(int(line["copy"])), line)
 
     def on_block(self, block: Block) -> None:
-        """Take a finalized block's events. Raises DemoFailed for what must not happen."""
+        """Handle a finalized block's events. Raises DemoFailed for an event that must not happen."""
         for record in block.events:
             event = record.event
             if isinstance(event, events.CopyOffered) and event.plan == self.plan:
@@ -107,7 +110,7 @@ class Demo:
 
     def _on_storage(self, block: Block, event: events.StorageProved | events.StorageMissed) -> None:
         if event.issued <= self.published or event.hoster not in {peer.keys.account for peer in self.net.peers}:
-            return  # of an earlier run, or of somebody else on this chain
+            return  # of an earlier run, or of another user of this chain
         name = ss58(event.hoster)
         if isinstance(event, events.StorageMissed):
             raise DemoFailed(f"hoster {name} left the storage challenge of block {event.issued} unanswered")
@@ -134,7 +137,7 @@ class Demo:
         self.view.say(f"block {block.number}  copy {event.copy}  retrieval {verdict}: {event.reports} reports{figures}")
 
     def figures(self) -> dict[str, Any]:
-        """What was counted from the chain's events, for the result."""
+        """Return the figures counted from the chain's events, for the result."""
         return {
             "storage_proofs_accepted": sum(self.proofs.values()),
             "retrievals_revealed": sum(life.reveals for life in self.copies.values()),
@@ -151,7 +154,7 @@ class Demo:
         }
 
     async def done(self, client: ChainClient, block: Block) -> bool:
-        """Whether every replica is active and has answered all that the demo wants to see."""
+        """Return whether every replica is active and has answered the challenges that the demo wants to see."""
         found = await client.storage.plan(self.plan, block.hash) if self.plan is not None else None
         if found is None or len(found.live) < self.replicas:
             return False
@@ -165,7 +168,7 @@ class Demo:
 
 
 def repository_files(target: Path) -> Path:
-    """The first 4 MiB of the repository's own tracked files, as a folder. Raises DemoFailed outside of a checkout."""
+    """Copy the first 4 MiB of the repository's tracked files into a folder. Raises DemoFailed outside a checkout."""
     root = Path(__file__).resolve().parents[2]
     try:
         listed = subprocess.run(["git", "-C", str(root), "ls-files", "-z"], capture_output=True, check=True).stdout
@@ -185,7 +188,7 @@ def repository_files(target: Path) -> Path:
 
 
 def digest(path: Path) -> str:
-    """SHA-256 over a file, or over a folder's names and bytes."""
+    """Return the SHA-256 of a file, or of a folder's names and bytes."""
     hasher = hashlib.sha256()
     files = [path] if path.is_file() else sorted(one for one in path.rglob("*") if one.is_file())
     for one in files:
@@ -198,7 +201,10 @@ def digest(path: Path) -> str:
 async def run_demo(
     path: Path | None, chain: str, directory: Path | None, replicas: int, console: Console | None
 ) -> dict[str, Any]:
-    """Do the job and check it; the object of `datdot demo --json`. ``directory``: kept; None: a temporary one."""
+    """Do the job, check it, and return the object of `datdot demo --json`.
+
+    `directory` is kept; with None a temporary one is used and removed.
+    """
     where = Path(tempfile.mkdtemp(prefix="datdot-demo-")) if directory is None else directory
     net = Devnet(where, chain)
     demo = Demo(net, replicas, View(console))
@@ -223,7 +229,7 @@ async def run_demo(
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong, out of the groups that tasks are waited for in."""
+    """Return what went wrong, unwrapping the groups in which task errors come."""
     if isinstance(error, ExceptionGroup):
         return "; ".join(_reason(one) for one in error.exceptions)
     return str(error) or type(error).__name__
@@ -265,7 +271,7 @@ async def _ended(tasks: list[asyncio.Task[None]]) -> None:
 
 
 async def _watch(net: Devnet, client: ChainClient) -> None:
-    """Raises DevnetError when a process of the network ends by itself, DemoFailed when the chain stands still."""
+    """Watch the network. Raises DevnetError if a process ends by itself, and DemoFailed if the chain stalls."""
     last, since = -1, time.monotonic()
     while True:
         await asyncio.sleep(WATCH_SECONDS)
@@ -299,7 +305,7 @@ async def _work(demo: Demo, client: ChainClient, path: Path | None, where: Path)
 
 
 async def _start(demo: Demo, client: ChainClient) -> None:
-    """Peers wait for their money by themselves: both at once."""
+    """Fund and start the peers at the same time: peers wait for their money by themselves."""
     async with asyncio.TaskGroup() as group:
         group.create_task(demo.net.fund())
         group.create_task(demo.net.start_peers())
@@ -315,7 +321,7 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 
 async def _follow_plan(demo: Demo, session: Session, core: Core, blocks: BlockStream) -> None:
-    """Publish, and follow the chain until all is proved."""
+    """Publish the plan, and follow the chain until everything is proved."""
     client = session.client
     best = await client.best()
     until = best.number + SPARE_ERAS * client.times.era
@@ -342,7 +348,7 @@ async def _stop_author(demo: Demo) -> None:
 
 
 async def _read_back(demo: Demo, key: bytes, source: Path, where: Path) -> None:
-    """Fetch everything with a fresh reader, from hosters only, and compare it with what was imported."""
+    """Fetch everything with a fresh reader, from hosters only, and compare it with the import."""
     hosters = [peer.address for peer in demo.net.peers if peer.role == "hoster"]
     target = where / "read-back"
     store = Corestore(None)
@@ -363,11 +369,11 @@ async def _read_back(demo: Demo, key: bytes, source: Path, where: Path) -> None:
     verdict = "identical" if same else "WRONG"
     demo.view.say(f"a fresh reader got {core.byte_length} bytes from the hosters in {seconds:.1f} s: {verdict}")
     if not same:
-        raise DemoFailed("what was read back from the hosters is not what was imported")
+        raise DemoFailed("the data read back from the hosters differs from what was imported")
 
 
 async def _sum_up(demo: Demo, session: Session, blocks: BlockStream) -> None:
-    """The result as of one block, up to which all events are counted. Raises DemoFailed."""
+    """Complete the result as of one block, counting all events up to it. Raises DemoFailed."""
     result, last = demo.result, await session.client.finalized()
     async for block in blocks:
         demo.on_block(block)

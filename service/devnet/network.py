@@ -27,22 +27,24 @@ log = structlog.get_logger(__name__)
 
 UNIT = 10**12
 BLOCK_MS = 500
+"""Time between blocks of the mock chain: short, because everybody waits for blocks."""
 PEERS = (
     ("author,sponsor", 1, 2_000 * UNIT),
     ("hoster", 4, 20 * UNIT),
     ("encoder", 4, 250 * UNIT),
     ("attester", 3, 100 * UNIT),
 )
-"""Roles, how many peers of them, and the money that each is given."""
+"""Roles, how many peers have them, and the money each of these peers receives."""
 BACKENDS = ("model", "wasm")
-"""Of the mock chain."""
+"""Backends of the mock chain."""
 FILE = "devnet.json"
 PORTS = range(20_000, 32_000)
+"""Ports for peers, below the range from which systems pick ports for outgoing connections."""
 OnLine = Callable[["NetPeer", dict[str, Any]], None]
 
 
 class DevnetError(Exception):
-    """A development network that cannot be; says why."""
+    """A development network cannot run. The message says why."""
 
 
 @dataclass(slots=True)
@@ -58,16 +60,16 @@ class NetPeer:
 
     @property
     def address(self) -> PeerAddress:
-        """Where it listens."""
+        """The peer's swarm key and listening address."""
         return PeerAddress(self.keys.swarm_key, "127.0.0.1", self.port)
 
     @property
     def key_path(self) -> Path:
-        """Its key file."""
+        """Path of the peer's key file."""
         return self.directory / "key.json"
 
     def describe(self) -> dict[str, Any]:
-        """The peer as the ready line names it."""
+        """Return the peer as the ready line shows it."""
         return {
             "role": self.role,
             "account": self.keys.address,
@@ -80,9 +82,9 @@ class NetPeer:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now.
+    """Return ports on which nobody listens at the moment.
 
-    They lie below those that systems give to outgoing connections: a peer that is started again finds its own still free.
+    They are below the range for outgoing connections, so that a restarted peer finds its port still free.
     """
     found: list[int] = []
     for port in random.sample(PORTS, len(PORTS)):
@@ -91,11 +93,11 @@ def free_ports(count: int) -> list[int]:
         with socket.socket() as one, suppress(OSError):
             one.bind(("127.0.0.1", port))
             found.append(port)
-    raise DevnetError(f"there are no {count} free ports from {PORTS.start} to {PORTS.stop - 1}")
+    raise DevnetError(f"fewer than {count} ports are free from {PORTS.start} to {PORTS.stop - 1}: stop what uses them")
 
 
 def kept_ports(path: Path, count: int) -> list[int]:
-    """The ports of the last run, kept in a file; free ones at the first. Raises :class:`DevnetError`."""
+    """Return the ports of the last run, kept in a file, or free ones at the first. Raises DevnetError."""
     if path.exists():
         try:
             ports = json.loads(path.read_text())["ports"]
@@ -111,7 +113,7 @@ def kept_ports(path: Path, count: int) -> list[int]:
 
 @dataclass(slots=True)
 class Devnet:
-    """Use as a context: what it started ends with it."""
+    """A network, used as a context: whatever it started stops at the end of the context."""
 
     directory: Path
     chain: str = "model"
@@ -129,7 +131,7 @@ class Devnet:
         await self.stop()
 
     async def start_chain(self) -> None:
-        """Start the mock, or take the chain that was named. Raises :class:`ProcessFailed`, :class:`DevnetError`."""
+        """Start the mock chain, or use the chain at the given address. Raises ProcessFailed and DevnetError."""
         self.directory.mkdir(parents=True, exist_ok=True)
         if self.chain.startswith(("ws://", "wss://")):
             self.rpc = self.chain
@@ -139,11 +141,13 @@ class Devnet:
             self._chain_child = Child("the mock chain", command, self.directory / "chain.log")
             self.rpc = (await self._chain_child.start())["rpc"]
         else:
-            raise DevnetError(f"chain {self.chain!r} is not model, wasm or an address such as ws://127.0.0.1:9944")
+            raise DevnetError(
+                f"chain {self.chain!r} is neither model nor wasm nor an address such as ws://127.0.0.1:9944"
+            )
         self._prepare_peers()
 
     def _prepare_peers(self) -> None:
-        """Directories, keys and ports, those of the last run if there was one."""
+        """Prepare directories, keys and ports, reusing those of the last run."""
         names = [(role, f"{role.split(',')[0]}-{i}", money) for role, n, money in self.kinds for i in range(1, n + 1)]
         ports = kept_ports(self.directory / FILE, len(names))
         for (role, name, money), port in zip(names, ports, strict=True):
@@ -154,7 +158,7 @@ class Devnet:
             self.peers.append(NetPeer(role, directory, keys, port, money=money))
 
     async def fund(self) -> None:
-        """Give every peer that has less than half of its money some from //Alice. Raises ChainError."""
+        """Give every peer with less than half of its money a transfer from //Alice. Raises ChainError."""
         async with chain_session(self.rpc, "//Alice") as session:
             balances = [await session.client.balance(peer.keys.account) for peer in self.peers]
             poor = [peer for peer, has in zip(self.peers, balances, strict=True) if has < peer.money // 2]
@@ -163,15 +167,15 @@ class Devnet:
             )
 
     async def start_peers(self) -> None:
-        """Start every peer's process. Raises :class:`ProcessFailed`."""
-        # whoever has begun to start has done so, or is gone, before anybody is stopped
+        """Start every peer's process. Raises ProcessFailed."""
+        # gather with return_exceptions: every start has ended, well or badly, before anything is stopped
         results = await asyncio.gather(*(self.start_peer(peer) for peer in self.peers), return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
                 raise result
 
     async def start_peer(self, peer: NetPeer) -> None:
-        """Start one peer's process, at first or again with what it has stored. Raises :class:`ProcessFailed`."""
+        """Start one peer's process, for the first time or again with what it has stored. Raises ProcessFailed."""
         everyone = [str(other.address) for other in self.peers] + list(self.extra_peers)
         command = module("service.cli", "node", "--json", "--dir", str(peer.directory), "--chain", self.rpc)
         command += ["--roles", peer.role, "--listen", f"127.0.0.1:{peer.port}"]
@@ -184,23 +188,23 @@ class Devnet:
         await peer.child.start()
 
     async def wait_for_offers(self, client: ChainClient) -> None:
-        """Until every hoster, encoder and attester has its offer on the chain."""
+        """Wait until every hoster, encoder and attester has its offer on the chain."""
         waiting = list(self.peers)
         while waiting:
             self.check_running()
             waiting = [peer for peer in waiting if not await _offers(client, peer)]
             if waiting:
-                await asyncio.sleep(0.25)
+                await asyncio.sleep(0.25)  # half a block
 
     def check_running(self) -> None:
-        """Raises DevnetError when the chain or a peer has ended by itself."""
+        """Raise DevnetError if the chain or a peer has ended by itself."""
         children = [self._chain_child, *(peer.child for peer in self.peers)]
         for child in children:
             if child is not None and child.ended:
                 raise DevnetError(f"{child.name} ended: {child.log_tail()}")
 
     async def chain_ended(self) -> None:
-        """Wait for the end of the chain that was started here. Raises :class:`DevnetError`."""
+        """Wait until the chain that was started here ends, then raise DevnetError. Wait for ever for another chain."""
         if self._chain_child is None:
             await asyncio.Event().wait()
             return
@@ -208,18 +212,21 @@ class Devnet:
         raise DevnetError(f"{self._chain_child.name} ended: {self._chain_child.log_tail()}")
 
     async def stop(self, kill: bool = False) -> None:
-        """Stop peers, then the chain; ``kill``: at once, where nothing that they stored is kept."""
+        """Stop the peers, then the chain.
+
+        With `kill`, end them at once, for when nothing they stored is kept.
+        """
         await stop_all([peer.child for peer in self.peers if peer.child is not None], kill)
         if self._chain_child is not None:
             await stop_all([self._chain_child], kill)
 
     def describe(self) -> dict[str, Any]:
-        """The ready line."""
+        """Return the ready line."""
         return {"rpc": self.rpc, "peers": [peer.describe() for peer in self.peers]}
 
 
 async def _offers(client: ChainClient, peer: NetPeer) -> bool:
-    """Whether the peer's offers stand, one for each of its roles that has any."""
+    """Return whether the peer's offers stand, one for each of its roles that makes offers."""
     storage, account, roles = client.storage, peer.keys.account, peer.role.split(",")
     hoster = await storage.hoster(account) if "hoster" in roles else None
     encoder = await storage.encoder(account) if "encoder" in roles else None
@@ -232,7 +239,7 @@ async def _offers(client: ChainClient, peer: NetPeer) -> bool:
 
 
 async def run_devnet(net: Devnet, on_ready: Callable[[dict[str, Any]], None]) -> None:
-    """Run a network until cancelled; a peer that is killed from outside is left as it is. Raises :class:`DevnetError`."""
+    """Run a network until cancelled. A peer killed from outside is not restarted. Raises DevnetError."""
     async with net:
         await net.start_chain()
         async with await ChainClient.connect(net.rpc) as client:

@@ -15,16 +15,19 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 PR_SET_PDEATHSIG = 1
 READY_SECONDS = 120.0
+"""Time until the ready line: a dozen peers start at once on a small machine."""
 STOP_SECONDS = 15.0
+"""Time to stop after SIGTERM before SIGKILL: a peer closes its stores first."""
 LAST_LINES = 15
+"""Lines of a log shown with an error."""
 NOT_INHERITED = ("DATDOT_KEY", "DATDOT_CHAIN")
-"""What the user's environment chooses for the user's own commands: a child is told by its command line."""
+"""Variables that choose defaults for the user's own commands. A child gets its settings by its command line."""
 
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 class ProcessFailed(Exception):
-    """A child ended, or said nothing, before it was ready; the message carries the end of its log."""
+    """A child ended, or stayed silent, before it was ready. The message carries the end of its log."""
 
 
 def _die_with_parent() -> None:
@@ -34,17 +37,20 @@ def _die_with_parent() -> None:
 
 
 def module(name: str, *arguments: str) -> list[str]:
-    """The command that runs a Python module of this installation."""
+    """Return the command that runs a Python module of this installation."""
     return [sys.executable, "-m", name, *arguments]
 
 
 class Child:
-    """One process: stdout carries JSON lines, the first of which says that it is ready; stderr goes to a log file."""
+    """One process.
+
+    Its stdout carries JSON lines, the first of which says that it is ready. Its stderr goes to a log file.
+    """
 
     def __init__(
         self, name: str, command: list[str], log: Path, on_line: Callable[[dict[str, Any]], None] | None = None
     ) -> None:
-        """``on_line`` gets every JSON object that comes after the ready line."""
+        """Prepare the process. `on_line` gets every JSON object that comes after the ready line."""
         self.name, self.command, self.log, self._on_line = name, command, log, on_line
         self._stopping = False
         self._error = ""
@@ -54,21 +60,21 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """The process id; 0 before the start."""
+        """The process id, or 0 before the start."""
         return self._process.pid if self._process else 0
 
     @property
     def running(self) -> bool:
-        """Whether it was started and has not ended."""
+        """Whether the process was started and has not ended."""
         return self._process is not None and self._process.returncode is None
 
     @property
     def ended(self) -> bool:
-        """Whether it ended though nobody stopped it."""
+        """Whether the process ended without being stopped."""
         return self._process is not None and self._process.returncode is not None and not self._stopping
 
     async def start(self) -> dict[str, Any]:
-        """Start it and return the object of its ready line. Raises :class:`ProcessFailed`."""
+        """Start the process and return the object of its ready line. Raises ProcessFailed."""
         self._error = ""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
@@ -106,18 +112,18 @@ class Child:
                 self._on_line(told)
 
     def log_tail(self) -> str:
-        """The error that it ended with, if it told one, else the last lines of its log."""
+        """Return the error that the process reported at its end, or else the last lines of its log."""
         if self._error or not self.log.exists():
             return self._error or "(no log)"
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-LAST_LINES:]) or "(empty log)"
 
     async def wait(self) -> int:
-        """Wait for its end; its exit code."""
+        """Wait for the end of the process and return its exit code."""
         assert self._process is not None
         return await self._process.wait()
 
     async def stop(self) -> None:
-        """Ask it to stop, and kill it when it does not within :data:`STOP_SECONDS`."""
+        """Ask the process to stop, and kill it if it has not done so within `STOP_SECONDS`."""
         self._stopping = True
         if not self.running or self._process is None:
             return
@@ -130,7 +136,7 @@ class Child:
         await self._finish()
 
     async def kill(self) -> None:
-        """End it at once (SIGKILL)."""
+        """Kill the process at once (SIGKILL)."""
         self._stopping = True
         if self.running and self._process is not None:
             self._process.kill()
@@ -145,7 +151,7 @@ class Child:
 
 
 async def stop_all(children: list[Child], kill: bool = False) -> None:
-    """Stop (or kill) all children at once; one that cannot be stopped does not keep the others."""
+    """Stop (or kill) all children concurrently. One that cannot be stopped does not keep the others running."""
     ending = (child.kill() if kill else child.stop() for child in children)
     results = await asyncio.gather(*ending, return_exceptions=True)
     for result in results:
@@ -154,7 +160,7 @@ async def stop_all(children: list[Child], kill: bool = False) -> None:
 
 
 async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
-    """Wait for ``work`` to its end whatever is cancelled meanwhile; raises CancelledError afterwards."""
+    """Run `work` to completion even if the caller is cancelled, then re-raise the cancellation."""
     task = asyncio.ensure_future(work)
     cancelled = False
     while not task.done():

@@ -1,4 +1,4 @@
-"""How the demo shows itself to people: a line for whatever happens, and two tables at the end."""
+"""The demo's output for people: a line per event, and two tables at the end."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from rich.table import Table
 UNIT = 10**12
 SECTOR = 256
 TELL_SECONDS = 3.0
+"""Interval between two progress lines of one copy."""
 
 
 @dataclass(slots=True)
 class CopyLife:
-    """What the demo saw of one copy."""
+    """What the demo has seen of one copy."""
 
     hoster: bytes = b""
     state: str = ""
@@ -30,23 +31,23 @@ class CopyLife:
 
 @dataclass(slots=True)
 class View:
-    """Prints to the console; silent without one."""
+    """The demo's printer. It is silent without a console."""
 
     console: Console | None
     started: float = field(default_factory=time.monotonic)
 
     @property
     def seconds(self) -> float:
-        """Since the demo began."""
+        """Seconds since the demo began."""
         return time.monotonic() - self.started
 
     def say(self, text: str) -> None:
-        """One line."""
+        """Print one line."""
         if self.console is not None:
             self.console.print(f"{self.seconds:6.1f} s  {text}", markup=False, soft_wrap=True)
 
     def progress(self, life: CopyLife, line: dict[str, Any]) -> None:
-        """An encoder's progress with rate and time left; not each time, but the end always."""
+        """Print an encoder's progress with rate and time left, at intervals, and always at its end."""
         now = time.monotonic()
         if now < life.told + TELL_SECONDS and line["sectors"] != line["of"]:
             return
@@ -57,7 +58,7 @@ class View:
         self.say(f"copy {line['copy']}  encoding {100 * line['sectors'] // line['of']:3d} %, {rate:.0f} KiB/s{rest}")
 
     def tables(self, result: dict[str, Any], copies: dict[int, CopyLife], proofs: dict[str, int]) -> None:
-        """Copies with their segments, challenges and figures; then what everybody earned."""
+        """Print the copies with segments, challenges and figures, then what each peer earned."""
         if self.console is None:
             return
         self.console.print()
