@@ -55,7 +55,7 @@ def _report(settings: Settings, outcome: Outcome, log: bool) -> Iterator[str]:
     yield outcome.line
     if log:
         yield from (f"  {one}" for one in outcome.told)
-        yield f"  {outcome.copies} copies, {outcome.crashes} crashes, {outcome.steps} steps, {outcome.seconds:.1f} s of processor"
+        yield "  " + ", ".join(f"{count} {name}" for name, count in outcome.sums.items())
     if outcome.failures:
         yield from (f"  {one}" for one in outcome.failures[:10])
         yield f"  replay: make simulate ARGS='{' '.join(_command(settings))} --log'"

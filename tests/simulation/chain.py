@@ -15,7 +15,7 @@ from runtime_mock.chainspec import ChainSpec, artifacts
 from runtime_mock.codec import prefixed
 from runtime_mock.model import ModelRuntime
 from runtime_mock.model.datdot.check_state import BrokenState, check_money, check_state
-from runtime_mock.model.frame import balances, extrinsic, limits
+from runtime_mock.model.frame import balances, extrinsic, limits, system
 from runtime_mock.model.genesis import default, preset
 from runtime_mock.node.chain import Chain
 from runtime_mock.node.engine import Added, Engine, Event
@@ -27,7 +27,7 @@ from runtime_mock.rpc.subscriptions import Subscriptions
 from runtime_mock.runtime import CODE
 from runtime_mock.state.overlay import Overlay
 from runtime_mock.state.trie import Trie
-from service.chain_client.client import READ_TRIES
+from service.chain_client.client import NEW_RUNTIME, READ_TRIES
 from service.chain_client.errors import ConnectionLost, RpcError, StateDiscarded
 from service.chain_client.rpc import DISCARDED, REQUEST_SECONDS, Subscription
 
@@ -47,7 +47,10 @@ class UpgradableRuntime:
         limits.SPEC_VERSION = extrinsic.SPEC_VERSION = int.from_bytes(code[-4:], "little") or 1
         if method == "Core_version":
             return limits.version()
-        return self._model.call(state, method, data)
+        answer = self._model.call(state, method, data)
+        if method == "BlockBuilder_apply_extrinsic" and (state.get(CODE) or b"") != code:
+            system.deposit_log(state, NEW_RUNTIME)
+        return answer
 
 
 def code(version: int) -> bytes:

@@ -5,28 +5,29 @@ from __future__ import annotations
 from service.chain_client import ChainClient
 from service.chain_client.pallet.types import Copy, CopyState, Plan
 from service.encoding import Frontier, SectorDecoder, SectorError, contract_id, derive_ctx
-from service.hypercore.core import Core
 from service.protocols.copy.stream import SECTOR
 
+from .people import Feeds
 from .world import World
 
 
-async def check_copies(world: World, client: ChainClient, feeds: dict[bytes, Core]) -> None:
-    """Fail for each active copy that is not on disk as the chain has it."""
+async def check_copies(world: World, client: ChainClient, feeds: Feeds) -> int:
+    """Fail for each active copy that is not on disk as the chain has it; how many there are."""
+    count = 0
     plans = await client.storage.all_plans()
     for number, copy in sorted((await client.storage.all_copies()).items()):
         if copy.state is CopyState.ACTIVE:
+            count += 1
             try:
                 await _check_copy(world, client, feeds, number, copy, plans[copy.plan])
             except (OSError, SectorError, ValueError) as error:
                 world.fail(f"copy {number}: {error}")
+    return count
 
 
-async def _check_copy(
-    world: World, client: ChainClient, feeds: dict[bytes, Core], number: int, copy: Copy, plan: Plan
-) -> None:
+async def _check_copy(world: World, client: ChainClient, feeds: Feeds, number: int, copy: Copy, plan: Plan) -> None:
     peer = next(one for one in world.peers if one.account == copy.hoster)
-    core, plain = feeds[plan.feed], b""
+    core, plain = feeds.get(plan.feed), b""
     wanted = b"".join(core.get(block) or b"" for span in plan.ranges for block in range(span.start, span.end))
     for part in copy.segments:
         segment = await client.storage.segment(part.segment)

@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from random import Random
 
-from service.chain_client.call import Call
-
+from .chain import Link
 from .world import SimPeer, World
 
 Befall = Callable[[], Awaitable[None]]
@@ -16,8 +15,9 @@ Befall = Callable[[], Awaitable[None]]
 class Faults:
     """Draws faults; each ends by itself after a while."""
 
-    def __init__(self, world: World, random: Random) -> None:
-        self.world, self.random = world, random
+    def __init__(self, world: World, random: Random, links: list[Link]) -> None:
+        """`links`: ways to the chain of others than the peers."""
+        self.world, self.random, self._links = world, random, links
         self.told: list[str] = []
         self.stopped = False
         self._kinds: list[tuple[int, Befall]] = [
@@ -44,7 +44,8 @@ class Faults:
             self.world.spawn(self.world.loop.outside, befall())  # type: ignore[arg-type]
             await asyncio.sleep(self.random.expovariate(1 / 45))
 
-    def _tell(self, what: str) -> None:
+    def tell(self, what: str) -> None:
+        """Note what happens."""
         self.told.append(f"{self.world.loop.time():8.1f} block {self.world.chain.number:4} {what}")
 
     async def _some_time(self, mean: float) -> None:
@@ -58,7 +59,7 @@ class Faults:
         """Mend everything."""
         self.stopped = True
         world = self.world
-        self._tell("faults end")
+        self.tell("faults end")
         world.chain.stalled = False
         for peer in world.peers:
             peer.doomed = False
@@ -69,6 +70,8 @@ class Faults:
                 peer.life.slow = 1.0
             host = world.network.hosts[peer.name]
             host.island, host.loss, host.powered = 0, 0.0, True
+        for link in self._links:
+            link.set(up=True)
         world.network.heal()
 
     # ---- one host
@@ -76,20 +79,20 @@ class Faults:
     async def _dead_for_a_while(self, peer: SimPeer) -> None:
         await self._some_time(40)
         if peer.life is None and not self.stopped:
-            self._tell(f"{peer.name} starts again")
+            self.tell(f"{peer.name} starts again")
             self.world.start(peer)
 
     async def _crash(self) -> None:
         peer = self._peer()
         if peer is not None:
-            self._tell(f"{peer.name} is killed")
+            self.tell(f"{peer.name} is killed")
             self.world.crash(peer, power=False)
             await self._dead_for_a_while(peer)
 
     async def _power_loss(self) -> None:
         peer = self._peer()
         if peer is not None:
-            self._tell(f"{peer.name} loses its power")
+            self.tell(f"{peer.name} loses its power")
             self.world.crash(peer, power=True)
             await self._dead_for_a_while(peer)
 
@@ -99,7 +102,7 @@ class Faults:
             return
         peer.doomed = True
         life = peer.life
-        self._tell(f"{peer.name} will lose its power at an fsync")
+        self.tell(f"{peer.name} will lose its power at an fsync")
         for _ in range(60):
             await asyncio.sleep(1.0)
             if peer.life is not life:
@@ -112,7 +115,7 @@ class Faults:
         if peer is not None and peer.life is not None:
             life = peer.life
             life.slow = self.random.uniform(2, 30)
-            self._tell(f"{peer.name} is slow")
+            self.tell(f"{peer.name} is slow")
             await self._some_time(120)
             life.slow = 1.0
 
@@ -122,7 +125,7 @@ class Faults:
         hosts = [peer.name for peer in self.world.peers]
         island = self.random.sample(hosts, self.random.randint(1, len(hosts) // 2))
         number = self.random.randint(1, 1 << 30)
-        self._tell(f"{', '.join(island)} are cut off from the rest")
+        self.tell(f"{', '.join(island)} are cut off from the rest")
         for name in island:
             self.world.network.hosts[name].island = number
         await self._some_time(60)
@@ -136,7 +139,7 @@ class Faults:
         if peer is not None:
             host = self.world.network.hosts[peer.name]
             host.loss = self.random.uniform(0.02, 0.3)
-            self._tell(f"{peer.name} loses packets")
+            self.tell(f"{peer.name} loses packets")
             await self._some_time(120)
             host.loss = 0.0
 
@@ -144,29 +147,31 @@ class Faults:
         streams = list(self.world.network.streams)
         if streams:
             stream = self.random.choice(streams)
-            self._tell(f"a connection of {' and '.join(stream.hosts)} is reset")
+            self.tell(f"a connection of {' and '.join(stream.hosts)} is reset")
             stream.cut(self.world.network.delay(*stream.hosts))
 
     # ---- the chain
 
+    def _link(self) -> tuple[str, Link]:
+        links = [(peer.name, peer.link) for peer in self.world.peers] + [("a command", one) for one in self._links]
+        return self.random.choice(links)
+
     async def _cut_rpc(self) -> None:
-        peer = self._peer()
-        if peer is not None:
-            self._tell(f"{peer.name} is cut off from the chain")
-            peer.link.set(up=False)
-            await self._some_time(50)
-            peer.link.set(up=True)
+        name, link = self._link()
+        self.tell(f"{name} is cut off from the chain")
+        link.set(up=False)
+        await self._some_time(50)
+        link.set(up=True)
 
     async def _hang_rpc(self) -> None:
-        peer = self._peer()
-        if peer is not None:
-            self._tell(f"{peer.name}'s node hangs")
-            peer.link.set(up=True, answering=False)
-            await self._some_time(40)
-            peer.link.set(up=True)
+        name, link = self._link()
+        self.tell(f"{name}'s way to the chain hangs")
+        link.set(up=True, answering=False)
+        await self._some_time(40)
+        link.set(up=True)
 
     async def _stall(self) -> None:
-        self._tell("the chain stands still")
+        self.tell("the chain stands still")
         self.world.chain.stalled = True
         await self._some_time(60)
         self.world.chain.stalled = False
@@ -175,14 +180,9 @@ class Faults:
         engine = self.world.chain.engine
         depth = self.random.randint(1, 4)
         engine.set_finality(depth)
-        self._tell(f"the chain will be reorganised {depth} deep")
+        self.tell(f"the chain will be reorganised {depth} deep")
         await asyncio.sleep(self.world.chain.block_seconds * (depth + 1))
         free = self.world.chain.number - engine.chain.finalized_number
         if free >= 1 and engine.finality_lag is not None:
             engine.reorganise(min(depth, free))
         engine.set_finality(0)
-
-
-def upgrade(code: bytes) -> Call:
-    """Root's call that exchanges the runtime."""
-    return Call("System", "set_code_without_checks", {"code": code})

@@ -13,33 +13,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from service.chain_client import calls
-from service.chain_client.pallet.types import CopyState, PlanState, Terms
-from service.hypercore import Corestore
-from service.hypercore.core import Core
 from service.roles.common.terms import RolesConfig
-from service.roles.sponsor import plans
+from service.session import Session
 from service.vault.keyfile import KeyFile
 
-from .chain import Link, SimChain
+from .chain import SimChain
 from .disk import Disks
-from .ends import check_copies
 from .faults import Faults
-from .ledger import Ledger
 from .loop import LIFE, Deadlock, Life, VirtualLoop
 from .mutations import MUTATIONS
 from .network import Network
+from .people import Feeds, Person, Sponsor, upgrade
+from .quiet import Quiet
 from .witness import Witness
 from .world import World, account_of
 
 UNIT = 10**12
 MONEY = {"author": 20, "hoster": 50, "encoder": 250, "attester": 100}
-TERMS = (10**10, 10**11, 10**10, 10**9)
-QUIET_BLOCKS = 420
-"""Within so many blocks after the last fault every copy is active: a lease, its waits, and the encoding."""
-WATCHED_ERAS = 2
-GRACE_BLOCKS = 40
-"""After so many blocks without a fault nothing may fail any more."""
+ROOT, SPONSORS = "root", ("sponsor-1", "sponsor-2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +53,8 @@ class Outcome:
     blocks: int = 0
     hash: str = ""
     failures: list[str] = field(default_factory=list)
-    copies: int = 0
-    crashes: int = 0
-    seconds: float = 0.0
-    steps: int = 0
     told: list[str] = field(default_factory=list)
+    sums: dict[str, float] = field(default_factory=dict)
 
     @property
     def line(self) -> str:
@@ -110,15 +98,30 @@ def live(settings: Settings, show: bool = False) -> Outcome:
     outcome = Outcome(settings.seed)
     with tempfile.TemporaryDirectory(prefix="datdot-life-", dir=_memory()) as folder, drawn_randomness(settings.seed):
         disks.install()
+        story = _Story(settings, loop, disks, Path(folder), witness)
         try:
-            loop.run_until_complete(_Story(settings, loop, disks, Path(folder), outcome, witness).run())
+            outcome.failures = loop.run_until_complete(story.run())
         except Deadlock as error:
-            outcome.failures.append(str(error))
+            outcome.failures = [str(error)]
         finally:
             disks.remove()
-    outcome.seconds = time.process_time() - began
-    outcome.steps = loop.steps
+    _fill(outcome, story, time.process_time() - began)
     return outcome
+
+
+def _fill(outcome: Outcome, story: _Story, seconds: float) -> None:
+    world = story.world
+    outcome.blocks, outcome.hash = world.chain.number, world.chain.chain.best.hash.hex()[:16]
+    outcome.told = story.faults.told
+    outcome.sums = {
+        "plans": sum(len(one.published) for one in story.sponsors),
+        "copies": story.quiet.copies,
+        "crashes": world.crashes,
+        "commands killed": sum(one.killed for one in story.people.values()),
+        "blocks for the last plan": story.quiet.fresh_took,
+        "steps": world.loop.steps,
+        "seconds of processor": round(seconds, 1),
+    }
 
 
 def _memory() -> str | None:
@@ -134,166 +137,91 @@ def _kinds(peers: int) -> list[tuple[str, int]]:
 
 
 class _Story:
-    def __init__(
-        self, settings: Settings, loop: VirtualLoop, disks: Disks, top: Path, outcome: Outcome, witness: Witness
-    ) -> None:
-        self.witness = witness
-        self.settings, self.loop, self.outcome = settings, loop, outcome
+    def __init__(self, settings: Settings, loop: VirtualLoop, disks: Disks, top: Path, witness: Witness) -> None:
+        self.settings, self.loop, self.witness = settings, loop, witness
         self.random = Random(f"{settings.seed} story")
-        keys = {name: self._keys() for name in ("root", "sponsor-1", "sponsor-2")}
+        keys = {name: self._keys() for name in (ROOT, *SPONSORS)}
         roles = [(f"{kind}-{i}", kind) for kind, count in _kinds(settings.peers) for i in range(1, count + 1)]
         keys |= {name: self._keys() for name, _ in roles}
         money = {account_of(one).public_key: 2_000 * UNIT for one in keys.values()}
         money |= {account_of(keys[name]).public_key: MONEY[kind] * UNIT for name, kind in roles}
-        self.keys = keys
-        network = Network(loop, settings.seed)
-        chain = SimChain(settings.seed, settings.block_seconds, account_of(keys["root"]).public_key, money)
+        chain = SimChain(settings.seed, settings.block_seconds, account_of(keys[ROOT]).public_key, money)
         config = RolesConfig(checkpoint_sectors=self.random.choice((16, 64, 1 << 18)))
-        self.world = World(
-            settings.seed, loop, network, chain, disks, top, config, speed=self.random.choice((4.0, 20.0, 1_400.0))
-        )
+        speed = self.random.choice((4.0, 20.0, 1_400.0))
+        network = Network(loop, settings.seed)
+        self.world = World(settings.seed, loop, network, chain, disks, top, config, speed)
         for name, kind in roles:
             self.world.add_peer(name, ("author", "sponsor") if kind == "author" else (kind,), keys[name])
-        self.feeds: list[bytes] = []
-        self.ledger = Ledger()
-        self.faults = Faults(self.world, Random(f"{settings.seed} faults"))
+        self.people = {name: self._person(name, keys[name]) for name in (ROOT, *SPONSORS)}
+        self.feeds = Feeds(Random(f"{settings.seed} feeds"))
+        self.sponsors = [Sponsor(self.people[name], self.feeds, most_plans=3) for name in SPONSORS]
+        self.faults = Faults(self.world, Random(f"{settings.seed} faults"), [one.link for one in self.people.values()])
+        self.quiet = Quiet(self.world, witness, self.feeds, self.sponsors[0])
 
     def _keys(self) -> KeyFile:
         return KeyFile(*(self.random.randbytes(32) for _ in range(3)))
 
-    async def run(self) -> None:
-        world, outcome = self.world, self.outcome
-        chain = Life("chain")
-        sealing = world.spawn(chain, world.chain.run())
-        helpers = [sealing]
+    def _person(self, name: str, keys: KeyFile) -> Person:
+        return Person(self.world, name, keys, Random(f"{self.settings.seed} {name}"))
+
+    async def run(self) -> list[str]:
+        """Live; what went wrong."""
+        world = self.world
+        sealing = world.spawn(Life("chain"), world.chain.run())
         try:
             await self._live()
         except Exception as error:  # noqa: BLE001 - whatever goes wrong in the story is its failure
             world.fail(f"{type(error).__name__}: {error}")
-        for task in helpers:
-            task.cancel()
+        sealing.cancel()
         await world.stop()
         if world.chain.broken is not None:
             world.failures.insert(0, world.chain.broken)
         for fault in self.loop.faults:
-            world.fail(f"unheard of: {fault}")
+            world.fail(f"nobody was told: {fault}")
         for left in world.leftovers():
             world.fail(f"left over: {left}")
-        outcome.failures += world.failures
-        outcome.blocks = world.chain.number
-        outcome.hash = world.chain.chain.best.hash.hex()[:16]
-        outcome.crashes = world.crashes
-        outcome.told = self.faults.told
+        return world.failures
 
     async def _live(self) -> None:
-        world = self.world
-        self._write_feeds(world.peers[0].directory)
+        world, author = self.world, self.world.peers[0]
+        for _ in range(self.random.randint(1, 3)):
+            self.feeds.create(author.directory)
         for peer in world.peers:
             self.loop.call_later(self.random.random() * 20, world.start, peer)
-        for name in ("sponsor-1", "sponsor-2"):
-            (world.top / name).mkdir()
-        life = Life("sponsor-1")
-        work = world.spawn(life, self._sponsor())
-        end = self.loop.time() + self.settings.hours * 3600
+        await self.people[ROOT].types(self._offers, clumsy=False)
+        seconds = self.settings.hours * 3600
+        works = [world.spawn(Life(one.person.name), one.run(seconds)) for one in self.sponsors]
+        works.append(world.spawn(Life("writer"), self._write(seconds)))
         if self.settings.faults:
-            world.spawn(Life("fate"), self.faults.run(end))
-        await asyncio.sleep(end - self.loop.time())
-        await work
+            world.spawn(Life("fate"), self.faults.run(self.loop.time() + seconds))
+            if self.random.random() < 0.4:
+                works.append(world.spawn(Life("government"), self._upgrade(seconds)))
+        await asyncio.sleep(seconds)
         self.faults.stop()
-        await self._settle()
+        await asyncio.gather(*works)
+        await self.people[ROOT].types(lambda session: self.quiet.observe(session, self.sponsors), clumsy=False)
 
-    def _write_feeds(self, directory: Path) -> None:
-        """The author's feeds, and a copy of them for the sponsor."""
-        store = Corestore(directory)
-        for number in range(self.random.randint(1, 2)):
-            core = store.create(f"feed-{number}")
-            blocks = [self.random.randbytes(self.random.randint(1, 3000)) for _ in range(self.random.randint(2, 24))]
-            core.append(blocks)
-            core.flush()
-            self.feeds.append(core.key)
-        store.close()
-        self.store = Corestore(None)
-        source = Corestore(directory)
-        for key in self.feeds:
-            self._copy(source.get(key), self.store.get(key))
-        source.close()
+    async def _write(self, seconds: float) -> None:
+        """The author appends now and then, if its machine runs."""
+        end = self.loop.time() + seconds
+        while self.loop.time() < end:
+            await asyncio.sleep(self.random.expovariate(1 / 200))
+            author = self.world.peers[0]
+            if author.life is not None:
+                self.feeds.append(author.directory, self.random.choice(self.feeds.keys))
 
-    def _copy(self, source: Core, target: Core) -> None:
-        from service.hypercore.tree.proof import BlockRequest, Request, UpgradeRequest
+    async def _upgrade(self, seconds: float) -> None:
+        await asyncio.sleep(seconds * self.random.random())
+        await upgrade(self.people[ROOT], 2)
+        self.faults.tell("the runtime was exchanged")
 
-        upgrade = UpgradeRequest(0, source.length)
-        target.apply(source.prove(Request(upgrade=upgrade, manifest=True)))
-        for block in range(source.length):
-            target.apply(source.prove(Request(block=BlockRequest(block, target.missing_nodes(2 * block)))))
-        target.flush()
-
-    async def _sponsor(self) -> None:
-        world = self.world
-        link, life = Link(0.01), LIFE.get()
-        async with world.session(life, link, self.keys["sponsor-1"], world.top / "sponsor-1") as session:
-            await self._offers(session.client)
-            for key in self.feeds:
-                await asyncio.sleep(self.random.random() * 200)
-                core = self.store.get(key)
-                hosters = sum(peer.roles == ("hoster",) for peer in world.peers)
-                best = await session.client.best()
-                until = best.number + 100 * session.client.times.era
-                terms = Terms(self.random.randint(1, min(3, hosters)), *TERMS, until)
-                await plans.publish_plan(session.client, session.signer, core, terms, 100 * UNIT)
-                if self.random.random() < 0.5:
-                    number = len(await session.client.storage.all_plans()) - 1
-                    await plans.donate(session.client, session.signer, number, UNIT)
-
-    async def _offers(self, client: object) -> None:
+    async def _offers(self, session: Session) -> None:
         """Wait until there is whom a plan can draw."""
-        from service.chain_client import ChainClient
-
-        assert isinstance(client, ChainClient)
-        storage = client.storage
-        for _ in range(200):
-            hosters = [await storage.hoster(p.account) for p in self.world.peers if p.roles == ("hoster",)]
-            encoders = [await storage.encoder(p.account) for p in self.world.peers if p.roles == ("encoder",)]
+        storage, peers = session.client.storage, self.world.peers
+        async for _ in session.follower.blocks():
+            hosters = [await storage.hoster(one.account) for one in peers if "hoster" in one.roles]
+            encoders = [await storage.encoder(one.account) for one in peers if "encoder" in one.roles]
             if sum(map(bool, hosters)) >= 3 and sum(map(bool, encoders)) >= 3:
                 return
-            await asyncio.sleep(self.settings.block_seconds)
-        raise TimeoutError("no offers within 200 blocks")
-
-    async def _settle(self) -> None:
-        """Faults have stopped: all becomes well, within a bound, and stays well."""
-        world = self.world
-        life = Life("observer")
-        await world.spawn(life, self._observe())
-
-    async def _observe(self) -> None:
-        world = self.world
-        quiet = world.chain.number
-        self.witness.quiet_from = self.loop.time() + GRACE_BLOCKS * world.chain.block_seconds
-        link = Link(0.0)
-        (world.top / "observer").mkdir()
-        async with world.session(LIFE.get(), link, self.keys["root"], world.top / "observer") as session:
-            client = session.client
-            blocks = session.follower.blocks()
-            while world.chain.broken is None and not world.failures:
-                copies = await client.storage.all_copies()
-                found = await client.storage.all_plans()
-                wanted = sum(plan.terms.replicas for plan in found.values() if plan.state is PlanState.LIVE)
-                active = sum(copy.state is CopyState.ACTIVE for copy in copies.values())
-                if active >= wanted:
-                    break
-                if world.chain.number > quiet + QUIET_BLOCKS:
-                    states = {number: copy.state.name for number, copy in copies.items()}
-                    world.fail(
-                        f"{active} of {wanted} copies are active {QUIET_BLOCKS} blocks after the faults: {states}"
-                    )
-                    return
-                await anext(blocks)
-            active_at = world.chain.number
-            while world.chain.number < active_at + WATCHED_ERAS * client.times.era and not world.failures:
-                await anext(blocks)
-            await self.ledger.read(client, world.chain, quiet + GRACE_BLOCKS)
-            world.failures += self.ledger.failures + self.witness.failed
-            self.outcome.copies = active
-            await check_copies(world, client, {key: self.store.get(key) for key in self.feeds})
-
-
-__all__ = ["Outcome", "Settings", "calls", "live"]
+            if self.world.chain.number > 200:
+                raise TimeoutError("there are not enough offers after 200 blocks")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 from runtime_mock.model.datdot import retrieval
@@ -14,16 +12,14 @@ from service.roles.hoster import sectors
 
 def forgotten_sync() -> None:
     """A hoster acknowledges runs of sectors that it has not synced: a loss of power takes them."""
-    kept: dict[str, Any] = {name: getattr(os, name) for name in dir(os)}
     write = sectors.SectorFile.write
 
     def forgetful(self: sectors.SectorFile, first: int, data: bytes) -> None:
-        patched = SimpleNamespace(**{**kept, "fsync": lambda descriptor: None})
-        honest, sectors.os = sectors.os, patched  # type: ignore[attr-defined]
+        honest, sectors.sync_file = sectors.sync_file, lambda descriptor: None
         try:
             write(self, first, data)
         finally:
-            sectors.os = honest  # type: ignore[attr-defined]
+            sectors.sync_file = honest
 
     sectors.SectorFile.write = forgetful  # type: ignore[method-assign]
 

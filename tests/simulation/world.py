@@ -112,6 +112,16 @@ class World:
         self.random = Random(f"{self.seed} world")
         self.disks.on_sync = self._on_sync
 
+    @property
+    def well(self) -> bool:
+        """Whether nothing is wrong yet."""
+        return not self.failures and self.chain.broken is None
+
+    def bury(self, life: Life) -> None:
+        """A life ends as it stands."""
+        life.alive = False
+        GRAVES.append(life)
+
     def fail(self, why: str) -> None:
         """Something that must hold does not."""
         self.failures.append(why)
@@ -176,8 +186,7 @@ class World:
         else:
             shutil.copytree(peer.directory, target, ignore=shutil.ignore_patterns("*-shm"))
         disk.close()
-        life.alive = False
-        GRAVES.append(life)
+        self.bury(life)
         peer.life = peer.task = None
         peer.directory = target
         peer.link.die()
@@ -219,7 +228,7 @@ class World:
     # ---- commands
 
     @asynccontextmanager
-    async def session(self, life: Life, link: Link, keys: KeyFile, directory: Path) -> AsyncIterator[Session]:
+    async def session(self, link: Link, keys: KeyFile, directory: Path) -> AsyncIterator[Session]:
         """A session of a command that signs, as `service.session` makes it."""
         client = await ChainClient.connect("simulation", rpc=SimRpc(self.chain, link))
         follower = Follower(client)
