@@ -13,11 +13,12 @@ from pathlib import Path
 
 from service.chain_client import ChainClient
 from service.chain_client.pallet.types import CopyState, Terms
-from service.devnet.network import UNIT, Devnet, NetPeer
+from service.devnet.network import Devnet, NetPeer
 from service.feeds.imports import import_path
 from service.hypercore import Corestore
 from service.roles.sponsor import plans as sponsor
 from service.session import chain_session
+from service.units import UNIT
 
 from .extrinsic import mock_chain
 from .registry import Figures, Report, Unavailable, measures

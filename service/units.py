@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 GIB = 1 << 30
-
-
+"""Bytes of one GiB."""
 UNIT = 10**12
-
-
+"""Smallest units of money in one UNIT."""
 EXISTENTIAL_DEPOSIT = 10**9
+"""The least that an account must hold to exist, in the smallest unit; a pot keeps it while its plan lives."""

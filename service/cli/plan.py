@@ -10,6 +10,7 @@ import typer
 from service.chain_client.pallet.types import Terms
 from service.roles.sponsor import plans as sponsor
 from service.session import chain_session, client_session
+from service.units import UNIT
 from service.views.plan import show_plan
 
 from .failures import failure_of
@@ -18,7 +19,6 @@ from .options import DEFAULT_CHAIN, Chain, Directory, Json, Key
 from .output import Failure, Output, configure_logging, run
 
 plan_app = typer.Typer(help="Publish, show, fund and end plans (orders to keep feeds online).", no_args_is_help=True)
-UNIT = 10**12
 Amount = Annotated[int, typer.Option(min=1, metavar="X", help="Amount in the smallest unit (10^12 make one UNIT).")]
 PlanId = Annotated[int, typer.Argument(min=0, max=2**64 - 1, metavar="ID", help="Number of the plan.")]
 

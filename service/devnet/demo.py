@@ -27,13 +27,13 @@ from service.hypercore import Core, Corestore, KeyPair
 from service.hypercore.net import TcpTransport
 from service.roles.sponsor import plans as sponsor
 from service.session import Session, chain_session
+from service.units import UNIT
 from service.views.plan import show_plan
 
 from .network import Devnet, NetPeer
 from .processes import uninterrupted
 from .view import CopyLife, View
 
-UNIT = 10**12
 INPUT_BYTES = 4 << 20
 PROOFS = 3
 """Storage challenges that each hoster of the plan must have answered."""

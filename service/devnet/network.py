@@ -19,13 +19,13 @@ from service import durable
 from service.chain_client import ChainClient, frame
 from service.hypercore.net import PeerAddress
 from service.session import chain_session
+from service.units import UNIT
 from service.vault.keyfile import KeyFile
 
 from .processes import Child, module, stop_all
 
 log = structlog.get_logger(__name__)
 
-UNIT = 10**12
 BLOCK_MS = 500
 """Time between blocks of the mock chain: short, because everybody waits for blocks."""
 PEERS = (

@@ -10,8 +10,9 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-UNIT = 10**12
-SECTOR = 256
+from service.encoding.profiles import SECTOR
+from service.units import UNIT
+
 TELL_SECONDS = 3.0
 """Interval between two progress lines of one copy."""
 

@@ -10,14 +10,7 @@ from pathlib import Path
 import pytest
 from substrateinterface import Keypair
 
-from service.chain_client import (
-    ChainClient,
-    ChainError,
-    DispatchError,
-    Follower,
-    Signer,
-    WrongChain,
-)
+from service.chain_client import ChainClient, ChainError, DispatchError, Follower, Signer, WrongChain
 from service.chain_client import signer as signer_module
 from service.chain_client.pallet import calls
 from service.chain_client.runtime.extrinsic import PERIOD

@@ -8,20 +8,13 @@ from dataclasses import replace
 import pytest
 
 from service.encoding import SectorEncoder
+from service.encoding.profiles import SECTOR
 from service.protocols.copy import messages as m
 from service.protocols.copy import receiver as r
 from service.protocols.copy.feeder import Feeder, TreePoint
 from service.protocols.copy.job import SegmentJob, verify
 from service.protocols.copy.sender import Begin, CopySender
-from service.protocols.copy.stream import (
-    SECTOR,
-    BlockVerifier,
-    CopyStream,
-    PlanHead,
-    Position,
-    StreamError,
-    StreamRange,
-)
+from service.protocols.copy.stream import BlockVerifier, CopyStream, PlanHead, Position, StreamError, StreamRange
 from tests.support.copy_machines import STARTS, Disk, connect
 from tests.support.copy_world import (
     ENCODER_SIGNING,

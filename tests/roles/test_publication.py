@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.chain_client.pallet.types import Terms, Times
-from service.hypercore.core import Core, CoreHead
+from service.hypercore.core import Core
 from service.hypercore.corestore import Corestore
 from service.hypercore.crypto import KeyPair
+from service.hypercore.heads import CoreHead
 from service.hypercore.manifest import Manifest, ManifestSigner, default_manifest
 from service.roles.sponsor import checks as pub
 

@@ -17,7 +17,8 @@ import pytest_asyncio
 
 from service.chain_client.pallet import events
 from service.chain_client.pallet.types import Copy
-from service.devnet.network import UNIT, NetPeer
+from service.devnet.network import NetPeer
+from service.units import UNIT
 from tests.support.whole_network import Network, Published, network, plan_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]

@@ -12,8 +12,8 @@ import pytest_asyncio
 
 from service.chain_client.pallet import events
 from service.chain_client.pallet.types import Verdict
-from service.devnet.network import UNIT
 from service.hypercore import Corestore
+from service.units import UNIT
 from tests.support.cli_process import done
 from tests.support.npm_peer import node_peer
 from tests.support.whole_network import BLOCK, POT, SMALL, Network, Published, network

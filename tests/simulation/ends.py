@@ -5,7 +5,7 @@ from __future__ import annotations
 from service.chain_client import ChainClient
 from service.chain_client.pallet.types import Copy, CopyState, Plan
 from service.encoding import Frontier, SectorDecoder, SectorError, contract_id, derive_ctx
-from service.protocols.copy.stream import SECTOR
+from service.encoding.profiles import SECTOR
 
 from .people import Feeds
 from .world import World

@@ -6,15 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from service.encoding import Frontier, SectorEncoder, pad
+from service.encoding.profiles import SECTOR
 from service.protocols.copy import messages as m
 from service.protocols.copy import receiver as r
 from service.protocols.copy.feeder import Feeder, TreePoint
 from service.protocols.copy.job import SegmentJob, verify
 from service.protocols.copy.sender import Begin, CopySender, KeepReceipt
-from service.protocols.copy.stream import (
-    SECTOR,
-    Position,
-)
+from service.protocols.copy.stream import Position
 from tests.support.copy_world import (
     Feed,
     decoder,

@@ -11,6 +11,7 @@ from typing import Any
 from service.chain_client.pallet.types import CopyState
 from service.encoding import SectorDecoder
 from service.encoding.pool import CodecPool
+from service.encoding.profiles import SECTOR
 from service.feeds.fetch import fetch_feed
 from service.feeds.serving import FeedServer
 from service.hypercore import Core, Corestore, KeyPair
@@ -21,7 +22,7 @@ from service.roles.common.database import Database
 from service.roles.common.terms import RolesConfig
 from service.roles.encoder.role import EncoderRole
 from service.roles.hoster.role import HosterRole
-from service.roles.hoster.sectors import SECTOR, segment_path
+from service.roles.hoster.sectors import segment_path
 from service.vault.keyfile import KeyFile
 from tests.support.copy_world import digest
 from tests.support.fake_chain import FakeChain

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from service.chain_client import (
-    Call,
-    Receipt,
-    frame,
-)
+from service.chain_client import Call, Receipt, frame
 from service.chain_client.runtime.extrinsic import extrinsic_hash
 from tests.support.chain_world import BOB, UNIT, Peer, World
 

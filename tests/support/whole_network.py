@@ -16,7 +16,7 @@ from service.address import ss58
 from service.chain_client import Block, ChainClient, Follower
 from service.chain_client.pallet import events
 from service.chain_client.pallet.types import Copy, CopyState, Payment, Plan, Terms
-from service.devnet.network import UNIT, Devnet, NetPeer
+from service.devnet.network import Devnet, NetPeer
 from service.feeds.export import blocks_of
 from service.feeds.fetch import fetch_feed
 from service.hypercore import Core, Corestore, KeyPair
@@ -24,6 +24,7 @@ from service.hypercore.net import ReplicationError, TcpTransport
 from service.roles.common.terms import RolesConfig
 from service.roles.sponsor import plans as sponsor
 from service.session import chain_session
+from service.units import UNIT
 from service.views.plan import show_plan
 from tests.support.segment_roots import root_of
 

@@ -8,13 +8,13 @@ from typing import Any
 
 from .. import ss58
 from . import pallet
+from .datdot.limits import UNIT
 from .datdot.params import DEFAULT_AMOUNTS, DEVELOPMENT, PRODUCTION
 from .frame import balances, payment, sudo, system
 from .frame.limits import EXISTENTIAL_DEPOSIT, SPEC_NAME, SPEC_VERSION
 from .scale import COMPACT
 from .storage import State, twox
 
-UNIT = 10**12
 ENDOWMENT = 1_000_000 * UNIT
 # The public sr25519 keys of //Alice, //Bob, //Charlie, //Dave, //Eve and //Ferdie of the well-known development phrase.
 DEVELOPERS = [

@@ -6,12 +6,13 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from service.encoding.profiles import SECTOR
 from service.hypercore.crypto import Node
 
 from .job import SegmentJob
 from .messages import MAX_BLOCKS, RUN_SECTORS, BlockPath, BlockPaths, CopyRefused, Message, Sectors
 from .sender import Begin
-from .stream import SECTOR, BlockVerifier, BlockWalk, Position
+from .stream import BlockVerifier, BlockWalk, Position
 
 _BLOCKS_PER_MESSAGE = min(MAX_BLOCKS, 256)
 

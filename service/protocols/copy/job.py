@@ -10,9 +10,10 @@ from nacl.exceptions import CryptoError
 from nacl.signing import VerifyKey
 
 from service.encoding import contract_id, derive_ctx, pk_hash, sector_count
+from service.encoding.profiles import SECTOR
 from service.hypercore.crypto import Node
 
-from .stream import SECTOR, CopyStream, PlanHead, StreamRange, segment_bytes
+from .stream import CopyStream, PlanHead, StreamRange, segment_bytes
 
 STATEMENT = b"datdot/v1/segment\x00"
 

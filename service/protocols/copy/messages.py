@@ -44,10 +44,11 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from service.encoding.profiles import SECTOR
 from service.hypercore import codec
 from service.hypercore.crypto import Node
 
-from .stream import MAX_BLOCK, MAX_PATH, SECTOR
+from .stream import MAX_BLOCK, MAX_PATH
 
 PROTOCOL = "datdot/copy/1"
 VERSION = 1

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from service.encoding.profiles import SECTOR
 from service.hypercore.crypto import Node
 
 from .job import SegmentJob, Sign, Verify
@@ -29,7 +30,7 @@ from .messages import (
     SignedRoot,
     State,
 )
-from .stream import MAX_BLOCK, SECTOR, BlockVerifier, BlockWalk, Position, StreamError
+from .stream import MAX_BLOCK, BlockVerifier, BlockWalk, Position, StreamError
 
 MAX_PENDING = MAX_BLOCK + RUN_SECTORS * SECTOR
 """Decoded bytes held without a block that covers them: one block of the maximum size and one run."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from service.encoding.profiles import SECTOR
+
 from .job import SegmentJob, Sign, Verify
 from .messages import WINDOW, Ack, Checkpoint, CopyRefusal, CopyRefused, Message, PeerRefused, SignedRoot, State
-from .stream import SECTOR
 
 
 @dataclass(frozen=True, slots=True)

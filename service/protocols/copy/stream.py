@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from service.hypercore.crypto import Node, leaf_node, parent_node, tree_hash
 from service.hypercore.tree import flat
 
-SECTOR = 256
 MAX_BLOCK = 1 << 20
 MAX_SEGMENT = 4 << 30
 MAX_PATH = 64

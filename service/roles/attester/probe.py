@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service.encoding import EncodingError, Opening, SectorDecoder, verify_opening
+from service.encoding.profiles import SECTOR
 from service.hypercore import Core, CoreError, Corestore, KeyPair
 from service.hypercore.net import (
     ChannelClosed,
@@ -19,7 +20,6 @@ from service.hypercore.net import (
 )
 from service.protocols.copy.stream import (
     MAX_BLOCK,
-    SECTOR,
     BlockWalk,
     CopyStream,
     PlanHead,

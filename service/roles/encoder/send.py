@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import structlog
 
 from service.encoding import Frontier, PrivateKey
+from service.encoding.profiles import SECTOR
 from service.encoding.progress import Progress
 from service.hypercore.net import Channel, ChannelClosed
 from service.hypercore.tree.proof import Request, UpgradeRequest
@@ -19,7 +20,7 @@ from service.protocols.copy import messages as m
 from service.protocols.copy.feeder import Feeder, TreePoint
 from service.protocols.copy.job import SegmentJob, Sign, verify
 from service.protocols.copy.sender import Begin, CopySender, KeepReceipt
-from service.protocols.copy.stream import SECTOR, Position, StreamError
+from service.protocols.copy.stream import Position, StreamError
 
 from ..common.feed_window import FeedReader
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from service.encoding.profiles import SECTOR
 from service.encoding.treefile import TreeFile
 from service.hypercore import CodecError, Core, CoreError, ProofError
 from service.hypercore.net import Channel
@@ -26,7 +27,6 @@ from service.protocols.copy.receiver import (
     Store,
     refusal,
 )
-from service.protocols.copy.stream import SECTOR
 
 from .store import HostedCopies, HostedSegment
 

@@ -6,8 +6,7 @@ import os
 from pathlib import Path
 
 from service.durable import make_directories, sync_directory, sync_file
-
-SECTOR = 256
+from service.encoding.profiles import SECTOR
 
 
 class SectorsMissing(Exception):

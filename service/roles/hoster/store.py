@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from service.encoding import Opening, SectorDecoder
+from service.encoding.profiles import SECTOR
 from service.encoding.treefile import TreeFile
 from service.protocols.copy.job import SegmentJob
 from service.protocols.copy.messages import Checkpoint
 from service.protocols.copy.receiver import Store, Stored
-from service.protocols.copy.stream import SECTOR, Position
+from service.protocols.copy.stream import Position
 
 from ..common.database import Database
 from .records import job_from_json, job_to_json

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from service import hypercore
 from service.chain_client.pallet.constants import MAX_AMOUNT, MAX_PLAN_BYTES, MAX_REPLICAS, MAX_SAFE, REPORT_ERAS
 from service.chain_client.pallet.types import BlockRange, OpenedNode, Root, SignedHead, Terms, Times
+from service.encoding.profiles import SECTOR
 from service.hypercore.codec import CodecError
 from service.hypercore.core import Core
 from service.hypercore.crypto import HASH_BYTES, SIGNATURE_BYTES, Node, blake2b
 from service.hypercore.manifest import Authority, Manifest, ManifestError
 from service.hypercore.tree import flat
+from service.protocols.copy.stream import MAX_BLOCK
 
 from .ranges import RangeError, check_ranges, opened, tiles
 
-SECTOR = 256
-MAX_BLOCK = 1 << 20
 GIB_SECTORS = 1 << 22
 
 _PRIME = (1 << 255) - 19
