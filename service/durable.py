@@ -1,4 +1,4 @@
-"""The only place that writes files durably: what a function here wrote survives a loss of power once it has returned."""
+"""Durable writes. This is the only module that makes them: what its functions wrote survives a power loss."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def sync_directory(path: Path) -> None:
 
 
 def make_directories(path: Path) -> None:
-    """Create a directory and its parents so that their names are durable, too."""
+    """Create a directory and its missing parents, and make their names durable."""
     missing = []
     here = path
     while not here.is_dir():
@@ -34,7 +34,7 @@ def make_directories(path: Path) -> None:
 
 
 def write_new(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Write a file that must not exist yet; it appears whole or not at all. Raises FileExistsError, OSError."""
+    """Write a file that must not exist yet. It appears whole or not at all. Raises FileExistsError and OSError."""
     temporary = _temporary(path, data, mode)
     try:
         os.link(temporary, path)
@@ -44,12 +44,12 @@ def write_new(path: Path, data: bytes, mode: int = 0o600) -> None:
 
 
 def replace(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Write a file in place of what is at `path`: a reader finds the old content or the new, never a part."""
+    """Replace the file at `path`. A reader sees the old content or the new, never a part."""
     put_in_place(_temporary(path, data, mode), path)
 
 
 def put_in_place(written: Path, path: Path) -> None:
-    """Give a file whose content is durable its final name in the same directory, in place of what is there."""
+    """Rename a file whose content is durable to its final name in the same directory, replacing what is there."""
     try:
         os.replace(written, path)
     except BaseException:
@@ -59,7 +59,7 @@ def put_in_place(written: Path, path: Path) -> None:
 
 
 def _temporary(path: Path, data: bytes, mode: int) -> Path:
-    """Write the data to a fresh file beside `path`; nothing stays if that fails."""
+    """Write the data to a new file beside `path` and return its path. Nothing is left behind if that fails."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:

@@ -1,8 +1,8 @@
-"""What a node is given of the world outside, so that another world can be put in its place.
+"""The ports of a node: protocols for what it is given from outside, so that a test can put another world in its place.
 
-Clock, threads and sockets have a port already, the event loop: nothing above reads a time but `loop.time()`, blocks but
-in `asyncio.to_thread`, or opens a socket but by `loop.create_server` and `loop.create_connection`. Keys and salts are
-drawn by the standard library's `secrets`, and by nothing else.
+Clock, threads and sockets already have a port, the event loop. The code above reads time only by `loop.time()`, blocks
+only in `asyncio.to_thread`, and opens sockets only by `loop.create_server` and `loop.create_connection`. Keys and salts
+come from the standard library's `secrets` and nowhere else.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from service.vault.keyfile import KeyFile
 
 
 class SectorStream(Protocol):
-    """Runs of encoded sectors, in order; `aclose` stops it early."""
+    """Runs of encoded sectors, in order. `aclose` stops the stream early."""
 
     @property
     def progress(self) -> Progress:
-        """How far it is."""
+        """Sectors done and their rate."""
         ...
 
     def __aiter__(self) -> AsyncIterator[Run]: ...
@@ -34,12 +34,12 @@ class SectorStream(Protocol):
     async def __anext__(self) -> Run: ...
 
     async def aclose(self) -> None:
-        """Stop, and forget the key."""
+        """Stop, and drop the key."""
         ...
 
 
 class Codec(Protocol):
-    """Encodes and decodes sectors; an async context manager for the life of a node."""
+    """An encoder and decoder of sectors, used as an async context manager for the life of a node."""
 
     async def __aenter__(self) -> Self: ...
 
@@ -50,13 +50,13 @@ class Codec(Protocol):
     def encode(
         self, pieces: Pieces, *, salt: bytes, key: PrivateKey, first_sector: int = 0, sectors: int | None = None
     ) -> SectorStream:
-        """Encode a stream of plaintext, from byte 256·first_sector of the segment on."""
+        """Encode a stream of plaintext, starting at byte 256·first_sector of the segment."""
         ...
 
     async def decode_run(
         self, first_sector: int, data: bytes, *, salt: bytes, modulus: bytes, profile: Profile = P1
     ) -> bytes:
-        """Decode one run of sectors. Raises SectorError, ModulusError."""
+        """Decode one run of sectors. Raises SectorError and ModulusError."""
         ...
 
 
@@ -70,10 +70,10 @@ def _sr25519(keys: KeyFile) -> SigningPair:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The world of a node; by default the real one."""
+    """The world of a node, by default the real one."""
 
     rpc: Callable[[str, bytes | None], NodeRpc] = _websocket
-    """A connection to the chain at an address; the genesis that it must have, None for any."""
+    """Returns a connection to the chain at an address, which must have the given genesis (None: any)."""
     codec: Callable[[], Codec] = CodecPool
     account: Callable[[KeyFile], SigningPair] = _sr25519
-    """What signs for the account of a key file."""
+    """Returns the key pair that signs for the account of a key file."""

@@ -1,4 +1,4 @@
-"""A short visit to the chain: a client, and for those who sign a follower and a signer that run while it lasts."""
+"""A short session with a chain: a client and, for commands that sign, a follower and a signer that run during it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from service.vault.keyfile import KeyFile
 log = structlog.get_logger(__name__)
 
 BUSY_SECONDS = 300.0
+"""How long a command waits for another one of the same account: long enough for a finalized transaction."""
 BUSY_LOOK_SECONDS = 0.5
+"""Interval between two tries to open the table, whose lock cannot be awaited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +36,19 @@ class Session:
 
 @asynccontextmanager
 async def client_session(url: str) -> AsyncIterator[ChainClient]:
-    """A client for the time of the context."""
+    """Open a client for the duration of the context."""
     async with await ChainClient.connect(url) as client:
         yield client
 
 
 def sent_table(genesis: bytes, account: bytes) -> Path:
-    """Where the commands of this user note what they send for an account on a chain, so that none is sent twice."""
+    """Return the path where this user's commands record what they send for an account, so that nothing is sent twice."""
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(state) / "datdot" / f"{genesis.hex()[:16]}-{ss58(account)}.sqlite"
 
 
 async def _when_free(make: Callable[[], Signer]) -> Signer:
-    """The signer, once no other session of its account runs. Raises :class:`SignerBusy` when that takes too long."""
+    """Return the signer once no other session of its account runs. Raises SignerBusy after `BUSY_SECONDS`."""
     loop = asyncio.get_running_loop()
     end, told = loop.time() + BUSY_SECONDS, False
     while True:
@@ -56,18 +58,18 @@ async def _when_free(make: Callable[[], Signer]) -> Signer:
             if loop.time() >= end:
                 raise
             if not told:
-                log.info("another command signs for this account: waiting for its end", where=str(error))
+                log.info("waiting for another command that signs for this account", where=str(error))
             told = True
         await asyncio.sleep(BUSY_LOOK_SECONDS)
 
 
 @asynccontextmanager
 async def chain_session(url: str, key: str | Path, keep_sent: bool = False) -> AsyncIterator[Session]:
-    """A session for the time of the context.
+    """Open a session for the duration of the context.
 
-    ``keep_sent``: what is sent is noted in :func:`sent_table`, and the same call of a later session gets the receipt of
-    one that was cut off on its way; only one such session of an account runs at a time, the next waits for its end.
-    Else the note lasts as long as the session. Raises :class:`KeyFileError`, :class:`ChainError`.
+    With `keep_sent`, everything sent is recorded in `sent_table`, and repeating a call that an earlier session was
+    interrupted in returns its receipt. Only one such session of an account runs at a time; the next one waits. Without
+    it the record lasts as long as the session. Raises KeyFileError and ChainError.
     """
     keys = KeyFile.load(key)
     async with AsyncExitStack() as stack:

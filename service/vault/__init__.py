@@ -1,1 +1,1 @@
-"""A peer's keys and where they lie."""
+"""A peer's keys and their storage."""

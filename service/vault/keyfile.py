@@ -1,4 +1,4 @@
-"""A peer's keys: its account, its swarm key (Noise) and its statement key, in one file of mode 0600."""
+"""A peer's key file: its account, its swarm key (Noise) and its statement key, in one file of mode 0600."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SEED_BYTES = 32
 
 
 class KeyFileError(Exception):
-    """A key file that is missing, damaged, open to others, or would be overwritten; names the file."""
+    """A key file is missing, damaged, readable by others, or would be overwritten. The message names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +33,21 @@ class AccountPair:
 
     @property
     def crypto_type(self) -> int:
-        """How MultiSignature numbers sr25519."""
+        """The number of sr25519 in MultiSignature."""
         return 1
 
     def sign(self, data: bytes) -> bytes:
-        """64 bytes."""
+        """Return a signature of 64 bytes."""
         return bytes(sr25519.sign((self.public_key, self._private_key), data))
 
     def verify(self, data: bytes, signature: bytes) -> bool:
-        """Whether the signature is this account's."""
+        """Return whether the signature is this account's."""
         return bool(sr25519.verify(signature, data, self.public_key))
 
 
 @dataclass(frozen=True, slots=True)
 class KeyFile:
-    """The three secrets of a peer, 32 bytes each; account: sr25519, the others: ed25519."""
+    """The three secrets of a peer, 32 bytes each: sr25519 for the account, ed25519 for the others."""
 
     account_seed: bytes = field(repr=False)
     swarm_seed: bytes = field(repr=False)
@@ -56,13 +56,13 @@ class KeyFile:
 
     @classmethod
     def generate(cls) -> KeyFile:
-        """Fresh random keys."""
+        """Return new random keys."""
         account, swarm, statement = (secrets.token_bytes(SEED_BYTES) for _ in range(3))
         return cls(account, swarm, statement)
 
     @classmethod
     def create(cls, path: Path) -> KeyFile:
-        """Write fresh keys to ``path``, which must not exist; durable on return. Raises :class:`KeyFileError`."""
+        """Write new keys to `path`, which must not exist, durably, and return them. Raises KeyFileError."""
         keys = cls.generate()
         text = json.dumps(
             {
@@ -76,14 +76,14 @@ class KeyFile:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_new(path, (text + "\n").encode())
         except FileExistsError:
-            raise KeyFileError(f"{path} exists: it is never overwritten") from None
+            raise KeyFileError(f"{path} already exists: key files are never overwritten; choose another path") from None
         except OSError as error:
             raise KeyFileError(f"{path}: {error.strerror}") from error
         return keys
 
     @classmethod
     def load(cls, source: Path | str) -> KeyFile:
-        """Read a key file, or derive a development account's keys (``//Alice``). Raises :class:`KeyFileError`."""
+        """Read a key file, or derive a development account's keys (`//Alice`). Raises KeyFileError."""
         name = str(source)
         if name.startswith("//"):
             return cls._development(name)
@@ -96,7 +96,7 @@ class KeyFile:
         except UnicodeDecodeError:
             raise KeyFileError(f"{path} is not a key file") from None
         if stat.S_IMODE(mode) & 0o077:
-            raise KeyFileError(f"{path} is open to others (mode {stat.S_IMODE(mode):04o}): chmod 600 it")
+            raise KeyFileError(f"{path} is open to others (mode {stat.S_IMODE(mode):04o}): run chmod 600 on it")
         return cls._parse(path, text)
 
     @classmethod
@@ -104,7 +104,7 @@ class KeyFile:
         try:
             fields: Any = json.loads(text)
         except ValueError:
-            raise KeyFileError(f"{path} is not a key file: no JSON") from None
+            raise KeyFileError(f"{path} is not a key file: it is not JSON") from None
         if not isinstance(fields, dict) or fields.get("version") != VERSION:
             raise KeyFileError(f"{path} is not a key file of version {VERSION}")
         account, swarm, statement = (_seed(path, fields, name) for name in ("account", "swarm", "statement"))
@@ -113,7 +113,7 @@ class KeyFile:
     @classmethod
     def _development(cls, uri: str) -> KeyFile:
         if not uri[2:].isalnum():
-            raise KeyFileError(f"{uri}: only development accounts such as //Alice can be named so")
+            raise KeyFileError(f"{uri}: only development accounts such as //Alice may start with //")
         swarm, statement = (
             hashlib.blake2b(f"{uri}/{purpose}".encode(), digest_size=SEED_BYTES).digest()
             for purpose in ("swarm", "statement")
@@ -125,7 +125,7 @@ class KeyFile:
         """The account's key pair."""
         if self.uri is None:
             return AccountPair(*sr25519.pair_from_seed(self.account_seed))
-        from substrateinterface import Keypair  # the third of a second that this takes is for test chains only
+        from substrateinterface import Keypair  # takes a third of a second, so only test chains pay for it
 
         pair = Keypair.create_from_uri(self.uri)
         return AccountPair(bytes(pair.public_key), bytes(pair.private_key))
@@ -151,11 +151,11 @@ class KeyFile:
         return bytes(SigningKey(self.statement_seed).verify_key)
 
     def sign_swarm(self, statement: bytes) -> bytes:
-        """64 bytes: a typed statement signed by the swarm key."""
+        """Return the swarm key's signature, 64 bytes, of a typed statement."""
         return bytes(SigningKey(self.swarm_seed).sign(statement).signature)
 
     def sign_statement(self, statement: bytes) -> bytes:
-        """64 bytes: a typed statement signed by the statement key."""
+        """Return the statement key's signature, 64 bytes, of a typed statement."""
         return bytes(SigningKey(self.statement_seed).sign(statement).signature)
 
 

@@ -1,1 +1,1 @@
-"""What commands and pages show of the chain's state, as plain JSON values."""
+"""Views: the chain's state as commands and pages show it, as plain JSON values."""

@@ -1,4 +1,4 @@
-"""A plan as it stands on the chain, for people and other programs."""
+"""The view of a plan, for people and other programs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from service.units import EXISTENTIAL_DEPOSIT
 
 
 async def show_plan(client: ChainClient, plan: int, at: bytes | None = None) -> dict[str, Any] | None:
-    """The object of `datdot plan show`; None when there is no such plan. ``at``: a block, None the best one."""
+    """Return the object of `datdot plan show`, or None if the plan does not exist.
+
+    `at` is a block hash, or None for the best block.
+    """
     if at is None:
         at = (await client.best()).hash
     found = await client.storage.plan(plan, at)

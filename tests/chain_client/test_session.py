@@ -90,7 +90,7 @@ async def test_a_command_waits_for_the_end_of_one_that_signs_for_the_same_accoun
     await eventually(world.pooled)
     with capture_logs() as logs:
         second = asyncio.create_task(command(world))
-        await eventually(lambda: any("waiting for its end" in line["event"] for line in logs))
+        await eventually(lambda: any("waiting for another command" in line["event"] for line in logs))
         assert world.pooled() == 1
         await sealing(world, first)
         await sealing(world, second)

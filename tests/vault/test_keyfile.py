@@ -52,7 +52,7 @@ def test_the_format_of_the_file_is_frozen(tmp_path: Path) -> None:
 
 def test_an_existing_file_is_never_overwritten(tmp_path: Path) -> None:
     path = write(tmp_path / "key", "precious")
-    with pytest.raises(KeyFileError, match=f"{path} exists: it is never overwritten"):
+    with pytest.raises(KeyFileError, match=f"{path} already exists: key files are never overwritten"):
         KeyFile.create(path)
     assert path.read_text() == "precious"
     assert [one.name for one in tmp_path.iterdir()] == ["key"]
@@ -71,15 +71,15 @@ def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o601, 0o660])
 def test_a_file_that_others_may_open_is_refused(tmp_path: Path, mode: int) -> None:
     path = write(tmp_path / "key", FROZEN, mode)
-    with pytest.raises(KeyFileError, match=f"{path} is open to others .mode {mode:04o}.: chmod 600 it"):
+    with pytest.raises(KeyFileError, match=f"{path} is open to others .mode {mode:04o}.: run chmod 600 on it"):
         KeyFile.load(path)
 
 
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        ("", "no JSON"),
-        ("{", "no JSON"),
+        ("", "it is not JSON"),
+        ("{", "it is not JSON"),
         ("[]", "is not a key file of version 1"),
         ({}, "is not a key file of version 1"),
         ({**FROZEN, "version": 2}, "is not a key file of version 1"),
