@@ -1,4 +1,4 @@
-"""The chain as the service sees it: connection, follower, signer, and a typed face of the pallet."""
+"""The chain client: a connection, a follower, a signer, and the pallet's types."""
 
 from .block import Block, BlockRef, Header
 from .call import Call

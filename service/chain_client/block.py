@@ -1,4 +1,4 @@
-"""Blocks as this service names them."""
+"""Blocks, as this service uses them."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ class BlockRef:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What of a block's header is used here."""
+    """The parts of a block's header that are used here."""
 
     number: int
     hash: bytes
     parent: bytes
-    #: The block replaced the runtime's code: the next one is the first of another runtime.
     new_runtime: bool = False
+    """Whether the block replaced the runtime's code: the next block is the first of the new runtime."""
 
     @property
     def ref(self) -> BlockRef:
-        """Its number and hash."""
+        """The block's number and hash."""
         return BlockRef(self.number, self.hash)
 
 
@@ -39,10 +39,10 @@ class Block:
     hash: bytes
     parent: bytes
     events: tuple[EventRecord, ...]
-    #: The node had dropped the block's state before it was read: what its events were is not known.
     discarded: bool = False
+    """Whether the node pruned the block's state before it was read: its events are unknown."""
 
     @property
     def ref(self) -> BlockRef:
-        """Its number and hash."""
+        """The block's number and hash."""
         return BlockRef(self.number, self.hash)

@@ -10,7 +10,7 @@ PALLET = "DatDot"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call of the runtime, by names; ``arguments`` are typed values."""
+    """A call of the runtime, by names. `arguments` are typed values."""
 
     pallet: str
     name: str

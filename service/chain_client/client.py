@@ -1,4 +1,4 @@
-"""One connection to a chain: its identity, its runtimes by spec version, blocks, balances and typed storage."""
+"""A client of one chain: its identity, its runtimes by spec version, blocks, balances and typed storage."""
 
 from __future__ import annotations
 
@@ -18,17 +18,20 @@ from .storage import Storage
 
 T = TypeVar("T")
 READ_TRIES = 3
+"""Tries of a read whose connection breaks. The last failure is reported."""
 KEPT_HEADERS = 512
-#: accounts of pots are made of the pallet's id
+"""Headers kept in memory."""
 POT_PREFIX = b"modl" + PALLET_ID
-#: the item of a header's digest that tells of new code (`DigestItem::RuntimeEnvironmentUpdated`)
+"""Start of a pot's account, made from the pallet's id."""
 NEW_RUNTIME = b"\x08"
+"""The item of a header's digest that announces new code (`DigestItem::RuntimeEnvironmentUpdated`)."""
 
 
 class ReadingRpc(Rpc):
-    """Reads may be repeated: a request that a lost connection took along is asked again."""
+    """A connection on which reads are repeated if they are lost with the connection. Submissions are not."""
 
     async def request(self, method: str, *parameters: Any) -> Any:
+        """Return the result of a call, retrying reads. Raises as `Rpc.request` does."""
         if method.startswith("author_"):
             return await super().request(method, *parameters)
         for attempt in range(READ_TRIES):
@@ -41,7 +44,7 @@ class ReadingRpc(Rpc):
 
 
 class ChainClient:
-    """A chain as this service sees it; made by :meth:`connect`, closed by ``async with`` or :meth:`close`."""
+    """A client of one chain. Create it with `connect`, and close it with `async with` or `close`."""
 
     def __init__(
         self,
@@ -50,15 +53,15 @@ class ChainClient:
         request_seconds: float = REQUEST_SECONDS,
         rpc: NodeRpc | None = None,
     ) -> None:
-        """``rpc``: a connection of another kind than the WebSocket to ``url``."""
+        """Prepare a client. `rpc` replaces the WebSocket connection to `url` by another kind."""
         self.url = url
         self.rpc: NodeRpc = ReadingRpc(url, request_seconds, genesis) if rpc is None else rpc
         self.storage = Storage(self.rpc, self.runtime_at)
         self._times: Times | None = None
         self._runtimes: dict[tuple[int, int], Runtime] = {}
         self._headers: dict[bytes, Header] = {}
-        #: by block: spec and transaction version of the runtime that executed it
         self._versions: dict[bytes, tuple[int, int]] = {}
+        """By block: spec and transaction version of the runtime that executed it."""
         self._loading = asyncio.Lock()
 
     @classmethod
@@ -69,7 +72,7 @@ class ChainClient:
         request_seconds: float = REQUEST_SECONDS,
         rpc: NodeRpc | None = None,
     ) -> ChainClient:
-        """Connect to a node. Raises :class:`ConnectionLost`, and :class:`WrongChain` when ``genesis`` is another's."""
+        """Connect to a node. Raises ConnectionLost, and WrongChain if the node's genesis is not `genesis`."""
         client = cls(url, genesis, request_seconds, rpc)
         await client.rpc.start()
         try:
@@ -93,28 +96,31 @@ class ChainClient:
 
     @property
     def genesis(self) -> bytes:
-        """The hash of the genesis block: which chain this is, over all reconnections."""
+        """The hash of the genesis block, which identifies the chain across reconnections."""
         assert self.rpc.genesis is not None, "not connected"
         return self.rpc.genesis
 
     @property
     def times(self) -> Times:
-        """The chain's time spans; they never change."""
+        """The chain's time spans, which never change."""
         assert self._times is not None, "not connected"
         return self._times
 
     @staticmethod
     def pot_account(plan: int) -> bytes:
-        """The account of a plan's pot."""
+        """Return the account of a plan's pot."""
         return (POT_PREFIX + plan.to_bytes(8, "little")).ljust(32, b"\0")
 
     async def runtime_at(self, at: bytes | None = None) -> Runtime:
-        """The runtime that wrote the state of a block; None: the best block's, in which new calls are made."""
+        """Return the runtime that wrote the state of a block.
+
+        None stands for the best block, whose runtime takes new calls.
+        """
         version, origin = await self._version(at)
         if version not in self._runtimes:
             async with self._loading:
                 if origin is None:
-                    # version and metadata of one block: the best one may change the code between two questions
+                    # Pin one block for version and metadata: the best block may change the code between two requests.
                     origin = (await self.best()).hash
                     version = await self._code_version(origin)
                 if version not in self._runtimes:
@@ -123,10 +129,10 @@ class ChainClient:
         return self._runtimes[version]
 
     async def _version(self, at: bytes | None) -> tuple[tuple[int, int], bytes | None]:
-        """Spec and transaction version of the runtime that wrote a block's state, and a block whose state holds its code.
+        """Return spec and transaction version of the runtime that wrote a block's state, and a block that holds its code.
 
-        A block that changes the code was still executed by its parent's; a header tells of such a change, so one block's
-        version follows from its parent's.
+        A block that changes the code is still executed by its parent's code, and its header announces the change. So a
+        block's version follows from its parent's.
         """
         if at is None:
             return await self._code_version(None), None
@@ -148,16 +154,16 @@ class ChainClient:
         return int(answer["specVersion"]), int(answer["transactionVersion"])
 
     async def spec_version(self) -> int:
-        """The spec version of the best block's runtime."""
+        """Return the spec version of the best block's runtime."""
         return (await self._code_version(None))[0]
 
     async def block_hash(self, number: int) -> bytes | None:
-        """The hash of the best chain's block of that number."""
+        """Return the hash of the best chain's block of that number, or None."""
         answer = await self.rpc.request("chain_getBlockHash", number)
         return None if answer is None else bytes.fromhex(answer[2:])
 
     async def header(self, block: bytes | None = None) -> Header | None:
-        """A block's header (None: of the best block); None when the node does not know it."""
+        """Return a block's header (None: the best block's), or None if the node does not know the block."""
         if block is not None and block in self._headers:
             return self._headers[block]
         answer = await self.rpc.request("chain_getHeader", *_at(block))
@@ -165,20 +171,20 @@ class ChainClient:
             return None
         header = self.read_header(answer)
         if block is not None and header.hash != block:
-            raise ConnectionLost(f"{self.url} answers with header {header.hash.hex()} for block {block.hex()}")
+            raise ConnectionLost(f"{self.url} returned header {header.hash.hex()} for block {block.hex()}")
         return header
 
     def read_header(self, answer: Any) -> Header:
-        """A header as the node shows it; it is kept. Raises :class:`ConnectionLost` for what is none."""
+        """Parse a header as the node shows it, and keep it. Raises ConnectionLost if it is invalid."""
         try:
             header = parse_header(answer)
         except (ValueError, TypeError, LookupError, AttributeError) as error:
-            raise ConnectionLost(f"{self.url} shows a header that is none: {error!r}") from error
+            raise ConnectionLost(f"{self.url} returned an invalid header: {error!r}") from error
         _keep(self._headers, header.hash, header)
         return header
 
     async def finalized(self) -> BlockRef:
-        """The last finalized block."""
+        """Return the last finalized block."""
         answer = await self.rpc.request("chain_getFinalizedHead")
         header = await self.header(bytes.fromhex(answer[2:]))
         if header is None:
@@ -186,21 +192,21 @@ class ChainClient:
         return header.ref
 
     async def best(self) -> BlockRef:
-        """The best block."""
+        """Return the best block."""
         header = await self.header()
         if header is None:
             raise ConnectionLost(f"{self.url} does not know its best block")
         return header.ref
 
     async def extrinsics(self, block: bytes) -> list[bytes]:
-        """The extrinsics of a block, as they are in it, length prefix included."""
+        """Return the extrinsics of a block, with their length prefixes."""
         answer = await self.rpc.request("chain_getBlock", "0x" + block.hex())
         if answer is None:
             raise ConnectionLost(f"{self.url} does not know block {block.hex()}")
         return [bytes.fromhex(one[2:]) for one in answer["block"]["extrinsics"]]
 
     async def events(self, block: bytes) -> tuple[EventRecord, ...]:
-        """The events of a block."""
+        """Return the events of a block."""
         runtime = await self.runtime_at(block)
         raw = await self.rpc.request(
             "state_getStorage", "0x" + runtime.storage_key("System", "Events").hex(), "0x" + block.hex()
@@ -208,7 +214,7 @@ class ChainClient:
         return () if raw is None else runtime.decode_events(bytes.fromhex(raw[2:]))
 
     async def block(self, block: bytes) -> Block:
-        """A block with its events; marked where the node has dropped its state. Raises :class:`ConnectionLost`."""
+        """Return a block with its events, marked if the node has pruned its state. Raises ConnectionLost."""
         header = await self.header(block)
         if header is None:
             raise ConnectionLost(f"{self.url} does not know block {block.hex()}")
@@ -219,15 +225,15 @@ class ChainClient:
         return Block(header.number, block, header.parent, events)
 
     async def balance(self, account: bytes, at: bytes | None = None) -> int:
-        """An account's free balance, in the smallest unit."""
+        """Return an account's free balance, in the smallest unit."""
         return int((await self._account(account, at))["data"]["free"])
 
     async def nonce(self, account: bytes, at: bytes | None = None) -> int:
-        """The nonce of an account's next extrinsic, by a block's state."""
+        """Return the nonce of an account's next extrinsic, by a block's state."""
         return int((await self._account(account, at))["nonce"])
 
     async def issuance(self, at: bytes | None = None) -> int:
-        """The sum of all balances."""
+        """Return the sum of all balances, in the smallest unit."""
         runtime = await self.runtime_at(at)
         raw = await self.rpc.request(
             "state_getStorage", "0x" + runtime.storage_key("Balances", "TotalIssuance").hex(), *_at(at)
@@ -246,7 +252,7 @@ class ChainClient:
 
 @lru_cache(maxsize=8)
 def _runtime(metadata: bytes, spec_version: int, transaction_version: int) -> Runtime:
-    """All clients of a process share what they decoded: metadata takes a third of a second."""
+    """Decode a runtime's metadata. All clients of a process share the result, as decoding takes a third of a second."""
     return Runtime(metadata, spec_version, transaction_version)
 
 
@@ -258,7 +264,7 @@ def _keep(kept: dict[bytes, T], key: bytes, value: T) -> None:
 
 
 def parse_header(answer: dict[str, Any]) -> Header:
-    """A header out of its JSON; its hash is BLAKE2b-256 of its SCALE bytes."""
+    """Parse a header's JSON. Its hash is BLAKE2b-256 of its SCALE bytes."""
     parent, state, extrinsics = (
         bytes.fromhex(answer[key][2:]) for key in ("parentHash", "stateRoot", "extrinsicsRoot")
     )

@@ -1,4 +1,4 @@
-"""What can go wrong between this service and a chain."""
+"""The errors of the chain client."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from .pallet.errors import PalletError
 
 
 class ChainError(Exception):
-    """Base of all errors of this room."""
+    """Base of all errors of the chain client."""
 
 
 class ConnectionLost(ChainError):
-    """The connection to the node broke, or the node stopped answering; it is being rebuilt."""
+    """The connection to the node broke, or the node stopped answering. It is being rebuilt."""
 
 
 class RpcError(ChainError):
@@ -24,35 +24,35 @@ class RpcError(ChainError):
 
 
 class SignerBusy(ChainError):
-    """Another process signs for this account with the same table."""
+    """Another process is signing for this account with the same table."""
 
 
 class StateDiscarded(RpcError):
-    """The node keeps the states of its last blocks only, and that of the block asked for is gone (`--state-pruning`)."""
+    """The state asked for is gone: the node keeps those of its last blocks only (`--state-pruning`)."""
 
 
 class WrongChain(ChainError):
-    """The node is on another chain than the one that this state belongs to."""
+    """The node is on a different chain from the one this state belongs to."""
 
 
 class UnknownRuntime(ChainError):
-    """The runtime lacks something that this service needs, or has it in another form; names it."""
+    """The runtime lacks something this service needs, or has it in another form. The message names it."""
 
 
 class InvalidTransaction(ChainError):
-    """The pool refused the extrinsic for good; says why."""
+    """The pool refused the extrinsic for good. The message says why."""
 
 
 class NotIncluded(ChainError):
-    """The extrinsic did not enter a finalized block: usurped, dropped, invalidated, or its mortality passed."""
+    """The extrinsic did not enter a finalized block: it was usurped, dropped or invalidated, or its mortality passed."""
 
 
 class OutcomeLost(ChainError):
-    """The extrinsic is in a finalized block whose state the node dropped before it was read: it may have failed there."""
+    """The extrinsic is in a finalized block whose state was pruned before it was read: it may have failed there."""
 
 
 class DispatchError(ChainError):
-    """The extrinsic is in a finalized block and failed, by pallet and name."""
+    """The extrinsic is in a finalized block and failed, with this error of this pallet."""
 
     def __init__(self, pallet: str, name: str, message: str = "") -> None:
         super().__init__(f"{pallet}.{name}" + (f": {message}" if message else ""))
@@ -60,6 +60,6 @@ class DispatchError(ChainError):
 
     @property
     def kind(self) -> PalletError | None:
-        """The error as DatDot's; None for another pallet's, and for one that a newer runtime added."""
+        """The error as DatDot's, or None for another pallet's and for one that a newer runtime added."""
         known = self.pallet == "DatDot" and any(self.name == one.value for one in PalletError)
         return PalletError(self.name) if known else None

@@ -1,4 +1,4 @@
-"""Follows the finalized chain: every block once, in order, by parent hash, from a cursor that is kept with the effects."""
+"""A follower of the finalized chain: every block once, in order, by parent hash, from a cursor kept with the effects."""
 
 from __future__ import annotations
 
@@ -16,13 +16,17 @@ from .errors import ChainError, ConnectionLost, RpcError, WrongChain
 log = structlog.get_logger(__name__)
 
 WATCHDOG_SECONDS = 60.0
+"""Time without a finalized block after which the connection is rebuilt: a subscription can die silently."""
 RETRY_SECONDS = 1.0
+"""Pause before following or reading is tried again."""
 KEPT_BLOCKS = 256
+"""Finalized blocks kept in memory for readers."""
 LOADED_AT_ONCE = 16
+"""Blocks read concurrently while catching up."""
 
 
 class CursorStore:
-    """The last block whose effects are done, in a SQLite file of its own or in the caller's connection and transaction."""
+    """The last block whose effects are done, in its own SQLite file or in the caller's connection and transaction."""
 
     def __init__(self, database: sqlite3.Connection | Path) -> None:
         self._owned = isinstance(database, Path)
@@ -38,17 +42,17 @@ class CursorStore:
         )
 
     def close(self) -> None:
-        """Close the file, if it is one of its own."""
+        """Close the file if this store opened it."""
         if self._owned:
             self._db.close()
 
     def load(self, genesis: bytes) -> BlockRef | None:
-        """The cursor; None at the first start. Raises :class:`WrongChain` when it belongs to another genesis."""
+        """Return the cursor, or None at the first start. Raises WrongChain if it belongs to another genesis."""
         row = self._db.execute("SELECT genesis, number, hash FROM chain_cursor").fetchone()
         if row is None:
             return None
         if row[0] != genesis:
-            raise WrongChain(f"this state belongs to the chain {row[0].hex()}, the node is on {genesis.hex()}")
+            raise WrongChain(f"this state belongs to chain {row[0].hex()}, but the node is on {genesis.hex()}")
         return BlockRef(row[1], row[2])
 
     def save(self, genesis: bytes, block: BlockRef) -> None:
@@ -60,11 +64,11 @@ class CursorStore:
 
 
 class Follower:
-    """Walks the finalized chain from ``start`` (None: from the finalized head of the first look on), by parent hash.
+    """A walk over the finalized chain after `start` (None: from the finalized head seen first), by parent hash.
 
-    Whoever reads :meth:`blocks` has a position of its own, so a slow reader holds nobody up and costs no memory: what is
-    no more among the last :data:`KEPT_BLOCKS` is asked of the node again. Blocks whose states the node has dropped come
-    all the same, marked as such: who was away too long goes on with what the later states say.
+    Each reader of `blocks` has a position of its own, so a slow reader delays nobody and costs no memory: blocks older
+    than the last `KEPT_BLOCKS` are read from the node again. Blocks whose state was pruned are delivered as well,
+    marked as such: a reader that was away too long continues with the later states.
     """
 
     def __init__(
@@ -74,16 +78,19 @@ class Follower:
         self._cursor = self._base = start
         self._kept: dict[int, Block] = {}
         self.latest: Block | None = None
-        #: why :meth:`run` ended
         self._ended: Exception | None = None
+        """Why `run` ended, if it did."""
         self._new = asyncio.Condition()
 
     def blocks(self, after: BlockRef | None = None) -> BlockStream:
-        """Finalized blocks in order: those after ``after``, or those that come from this call on."""
+        """Return a stream of finalized blocks in order: those after `after`, or those from this call on."""
         return BlockStream(self, self._cursor if after is None else after)
 
     async def wait_for(self, number: int) -> Block:
-        """Wait until a finalized block of at least ``number`` has been seen; the newest. Raises what ended :meth:`run`."""
+        """Wait until a finalized block of at least `number` was seen, and return the newest.
+
+        Raises the error that ended `run`, if it ended.
+        """
 
         def seen() -> bool:
             return self.latest is not None and self.latest.number >= number
@@ -96,9 +103,9 @@ class Follower:
         return self.latest
 
     async def run(self) -> None:
-        """Follow for ever; connection faults are outlived. Raises :class:`WrongChain` when the cursor is not on this chain.
+        """Follow for ever, surviving connection faults. Raises WrongChain if the cursor is not on this chain.
 
-        An error that ends it is also told to all who wait for blocks: they would wait for ever.
+        An error that ends it is also raised to everyone who waits for blocks, because they would wait for ever.
         """
         self._ended = None
         try:
@@ -116,7 +123,7 @@ class Follower:
             except WrongChain:
                 raise
             except ChainError as error:
-                log.warning("following the chain was interrupted", error=str(error))
+                log.warning("following the chain was interrupted; retrying", error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _follow(self) -> None:
@@ -128,26 +135,28 @@ class Follower:
             await self._advance(head)
             while True:
                 try:
+                    # a dead subscription looks like a quiet chain, so silence is limited
                     async with asyncio.timeout(self._watchdog):
                         shown = await heads.next()
                 except TimeoutError:
                     reason = f"no finalized block for {self._watchdog:.0f} s"
                     await self._client.rpc.reset(reason)
                     raise ConnectionLost(f"{self._client.url}: {reason}") from None
-                # a notification shows one new block: those before it, which nobody may have told of, are asked for
+                # a notification shows one new block; blocks before it may have come without one, so they are read
                 await self._advance(self._client.read_header(shown).ref)
 
     async def _check_cursor(self, head: BlockRef) -> None:
-        """A node may be behind while it synchronises, but not elsewhere."""
+        """Check that the cursor is on this chain. A node that synchronises may be behind, but not on another chain."""
         if self._cursor is None:
             return
         if head.number < self._cursor.number:
-            log.warning("the node is behind this state", finalized=head.number, cursor=self._cursor.number)
+            log.warning("the chain node is still behind this state", finalized=head.number, cursor=self._cursor.number)
             return
         found = await self._client.block_hash(self._cursor.number)
         if found is not None and found != self._cursor.hash:
             raise WrongChain(
-                f"block {self._cursor.number} is {found.hex()} at {self._client.url}, in this state {self._cursor.hash.hex()}"
+                f"block {self._cursor.number} is {found.hex()} at {self._client.url}, "
+                f"but {self._cursor.hash.hex()} in this state"
             )
 
     async def _advance(self, head: BlockRef) -> None:
@@ -171,7 +180,7 @@ class Follower:
 
     async def _publish(self, block: Block) -> None:
         if block.discarded and (self.latest is None or not self.latest.discarded):
-            log.warning("the node has dropped old states: what happened in them is not known", first=block.number)
+            log.warning("the chain node has pruned old states; the events in them are unknown", first=block.number)
         self._cursor = block.ref
         self._kept[block.number] = block
         self._kept.pop(block.number - KEPT_BLOCKS, None)
@@ -180,7 +189,7 @@ class Follower:
             self._new.notify_all()
 
     async def _finalized_block(self, number: int) -> Block:
-        """A block up to the latest."""
+        """Return a block up to the latest one, from memory or from the node."""
         kept = self._kept.get(number)
         if kept is not None:
             return kept
@@ -189,7 +198,7 @@ class Follower:
 
 
 class BlockStream:
-    """An endless iterator over finalized blocks; connection faults are outlived."""
+    """An endless iterator over finalized blocks. It survives connection faults."""
 
     def __init__(self, follower: Follower, position: BlockRef | None) -> None:
         self._follower, self._position = follower, position
@@ -216,7 +225,7 @@ class BlockStream:
                 return block
 
     def skip_to(self, block: Block) -> None:
-        """Go on after ``block``: for readers to whom the state says all, and who fell behind."""
+        """Continue after `block`. This is for readers that fell behind and rest their decisions on state."""
         self._position = block.ref
 
 
@@ -228,7 +237,7 @@ def _check_parent(block: Block, before: BlockRef) -> None:
 
 
 async def following(follower: Follower) -> asyncio.Task[None]:
-    """Start a follower and wait for its first block; the task that runs it."""
+    """Start a follower, wait for its first block, and return the task that runs it."""
     task = asyncio.create_task(follower.run())
     first = asyncio.create_task(follower.wait_for(0))
     await asyncio.wait({task, first}, return_when=asyncio.FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""JSON-RPC to a Substrate node over one WebSocket that is rebuilt when it breaks or hangs."""
+"""JSON-RPC to a Substrate node over one WebSocket, which is rebuilt when it breaks or hangs."""
 
 from __future__ import annotations
 
@@ -19,27 +19,33 @@ from .errors import ConnectionLost, RpcError, StateDiscarded, WrongChain
 log = structlog.get_logger(__name__)
 
 REQUEST_SECONDS = 30.0
+"""Time limit of one request. When it passes, the connection counts as hung."""
 CONNECT_SECONDS = 10.0
+"""Time limit of one try to connect."""
 HEARTBEAT_SECONDS = 15.0
+"""Interval of WebSocket pings, which find a dead connection while no request is open."""
 ABORT_SECONDS = 1.0
+"""Time for a courteous close or unsubscribe: the peer may hang."""
 FIRST_RETRY_SECONDS = 0.25
+"""First pause before reconnecting. It doubles up to `LONGEST_RETRY_SECONDS`, so a restarted node is found soon."""
 LONGEST_RETRY_SECONDS = 4.0
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 MAX_UNREAD = 4096
-DISCARDED = "State already discarded"  # by which a node says it; the code is that of all unknown blocks
-UNSUBSCRIBED = 0  # the id of requests whose answers nobody waits for
+"""Notifications a subscription holds for its reader."""
+DISCARDED = "State already discarded"  # the node's message; its error code is shared by all unknown blocks
+UNSUBSCRIBED = 0  # the id of requests whose answers are ignored
 
 
 class NodeRpc(Protocol):
-    """What a client needs of its connection to a node: :class:`Rpc` over a WebSocket, or another way to the same answers."""
+    """The interface of a connection to a node: `Rpc` over a WebSocket, or another way to the same answers."""
 
     @property
     def genesis(self) -> bytes | None:
-        """The hash of the genesis block; None before :meth:`start`."""
+        """The hash of the genesis block, or None before `start`."""
         ...
 
     async def start(self) -> None:
-        """Connect, and keep the connection up. Raises :class:`ConnectionLost` and :class:`WrongChain`."""
+        """Connect, and keep the connection up. Raises ConnectionLost and WrongChain."""
         ...
 
     async def close(self) -> None:
@@ -47,22 +53,22 @@ class NodeRpc(Protocol):
         ...
 
     async def reset(self, reason: str) -> None:
-        """Give the connection up and build a new one."""
+        """Give up the connection and build a new one."""
         ...
 
     async def request(self, method: str, *parameters: Any) -> Any:
-        """Return the result of a call. Raises :class:`RpcError`, :class:`ConnectionLost` and :class:`WrongChain`."""
+        """Return the result of a call. Raises RpcError, ConnectionLost and WrongChain."""
         ...
 
     def subscribe(self, method: str, unsubscribe: str, *parameters: Any) -> AbstractAsyncContextManager[Subscription]:
-        """Return a subscription, open for the time of the ``async with``."""
+        """Return a subscription that is open for the duration of the `async with`."""
         ...
 
 
 class Subscription:
-    """Notifications of one subscription, in order; it ends with :class:`ConnectionLost` when its connection does.
+    """The notifications of one subscription, in order. It ends with ConnectionLost when its connection does.
 
-    One whose reader falls :data:`MAX_UNREAD` behind ends too: nothing is left out silently.
+    It also ends if its reader falls `MAX_UNREAD` behind: nothing is left out silently.
     """
 
     def __init__(self) -> None:
@@ -71,7 +77,7 @@ class Subscription:
         self.identifier: str | None = None
 
     def put(self, value: Any) -> None:
-        """A notification came."""
+        """Queue a notification."""
         if self._lost:
             return
         try:
@@ -80,13 +86,13 @@ class Subscription:
             self._lost = True
 
     def lose(self) -> None:
-        """The connection is gone."""
+        """End the subscription because its connection is gone."""
         self._lost = True
         with suppress(asyncio.QueueFull):
             self._queue.put_nowait(None)
 
     async def next(self) -> Any:
-        """The next notification. Raises :class:`ConnectionLost`."""
+        """Wait for the next notification and return it. Raises ConnectionLost."""
         if self._lost and self._queue.empty():
             raise ConnectionLost("the subscription's connection is gone")
         item = await self._queue.get()
@@ -99,14 +105,15 @@ class Subscription:
 class _Pending:
     answer: asyncio.Future[Any]
     subscription: Subscription | None
-    #: how to end what the answer brings, when nobody waits for it any more
     unsubscribe: str | None
+    """The method that ends a subscription whose requester has gone before the answer came."""
 
 
 class Rpc:
-    """One node. Requests wait for a connection; each has a time limit, whose passing rebuilds the connection.
+    """A connection to one node.
 
-    ``genesis``: the chain that every connection must be on; None: the one of the first connection.
+    Requests wait for a connection. Each has a time limit; when it passes, the connection is rebuilt. `genesis` is the
+    chain that every connection must be on; None takes that of the first connection.
     """
 
     def __init__(self, url: str, request_seconds: float = REQUEST_SECONDS, genesis: bytes | None = None) -> None:
@@ -124,9 +131,9 @@ class Rpc:
         self._fault = "not connected yet"
 
     async def start(self) -> None:
-        """Connect, and keep the connection up. The first try decides, so that a wrong address is told at once.
+        """Connect, and keep the connection up.
 
-        Raises :class:`ConnectionLost` and :class:`WrongChain`.
+        The first try decides, so that a wrong address is reported at once. Raises ConnectionLost and WrongChain.
         """
         self._task = asyncio.create_task(self._keep_up())
         try:
@@ -143,27 +150,27 @@ class Rpc:
             await asyncio.gather(self._task, *self._parting, return_exceptions=True)
             self._task = None
             self._fault = "closed"
-            # whoever still waits for a connection is told
+            # wake those who still wait for a connection, so that they fail
             self._connected.set()
 
     async def request(self, method: str, *parameters: Any) -> Any:
-        """The result of a call. Raises :class:`RpcError`, :class:`ConnectionLost` and :class:`WrongChain`."""
+        """Return the result of a call. Raises RpcError, ConnectionLost and WrongChain."""
         return await self._send(method, parameters)
 
     @asynccontextmanager
     async def subscribe(self, method: str, unsubscribe: str, *parameters: Any) -> AsyncIterator[Subscription]:
-        """A subscription, for the time of the ``async with``."""
+        """Open a subscription for the duration of the `async with`."""
         subscription = Subscription()
         try:
             await self._send(method, parameters, subscription, unsubscribe)
             yield subscription
         finally:
-            # still among them only when the connection is the one that it was made on
+            # only if the connection on which it was made still stands
             if self._subscriptions.pop(subscription.identifier or "", None) is not None:
                 await self._tell(unsubscribe, subscription.identifier)
 
     async def reset(self, reason: str) -> None:
-        """Give the connection up and build a new one."""
+        """Give up the connection and build a new one."""
         if self._socket is not None:
             log.warning("connection given up", url=self.url, reason=reason)
             socket = self._socket
@@ -171,13 +178,13 @@ class Rpc:
             self._part(_abort(socket))
 
     def _part(self, farewell: Coroutine[Any, Any, None]) -> None:
-        """Do something of no consequence in the background."""
+        """Run something of no consequence in the background."""
         task = asyncio.create_task(farewell)
         self._parting.add(task)
         task.add_done_callback(self._parting.discard)
 
     async def _tell(self, method: str, *parameters: Any) -> None:
-        """A request whose answer is of no interest."""
+        """Send a request and ignore its answer."""
         if self._socket is not None:
             with suppress(ConnectionError, aiohttp.ClientError, TimeoutError):
                 async with asyncio.timeout(ABORT_SECONDS):
@@ -192,7 +199,7 @@ class Rpc:
         return self._present()
 
     def _present(self) -> aiohttp.ClientWebSocketResponse:
-        """The connection that there is now."""
+        """Return the current connection. Raises WrongChain or ConnectionLost if there is none."""
         if self._wrong is not None:
             raise self._wrong
         if self._socket is None:
@@ -223,7 +230,7 @@ class Rpc:
             raise ConnectionLost(f"{self.url}: {error}") from error
         finally:
             abandoned = answer.cancel() or answer.cancelled()
-            # a subscription that is asked for and wanted no more is ended when its answer comes
+            # keep the entry of an abandoned subscription: it is ended when its answer comes
             if unsubscribe is None or not abandoned:
                 self._pending.pop(number, None)
 
@@ -241,11 +248,11 @@ class Rpc:
             self._drop("closed")
 
     async def _connect_once(self, session: aiohttp.ClientSession) -> bool:
-        """Connect, and serve the connection until it ends; whether there was one."""
+        """Connect, and serve the connection until it ends. Return whether there was one."""
         try:
             socket = await self._open(session)
         except WrongChain as error:
-            # told to everybody who asks, until the node is on the right chain
+            # raised to every caller until the node is on the right chain
             self._wrong, self._fault = error, str(error)
             self._connected.set()
             return False
@@ -261,7 +268,7 @@ class Rpc:
         return True
 
     async def _open(self, session: aiohttp.ClientSession) -> aiohttp.ClientWebSocketResponse:
-        """A connection to the right chain."""
+        """Open a connection to the right chain."""
         async with asyncio.timeout(CONNECT_SECONDS):
             socket = await session.ws_connect(
                 self.url, heartbeat=HEARTBEAT_SECONDS, max_msg_size=MAX_MESSAGE_BYTES, compress=0
@@ -274,7 +281,7 @@ class Rpc:
         return socket
 
     async def _greet(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        """Ask for the genesis before anything else: behind an address may stand another chain after a reconnect."""
+        """Check the genesis before anything else: after a reconnect the address may belong to another chain."""
         await socket.send_json(_request(UNSUBSCRIBED, "chain_getBlockHash", (0,)))
         answer = await socket.receive_json()
         result = answer.get("result") if isinstance(answer, dict) else None
@@ -284,7 +291,7 @@ class Rpc:
         if self.genesis is None:
             self.genesis = found
         if found != self.genesis:
-            raise WrongChain(f"{self.url} is the chain {found.hex()}, not {self.genesis.hex()}")
+            raise WrongChain(f"{self.url} is on chain {found.hex()}, not {self.genesis.hex()}")
 
     async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         fault = "closed"
@@ -301,9 +308,9 @@ class Rpc:
             await _abort(socket)
 
     def _dispatch(self, message: Any) -> None:
-        """Raises ValueError for what is not JSON-RPC."""
+        """Deliver a message. Raises ValueError if it is not JSON-RPC."""
         if not isinstance(message, dict):
-            raise ValueError("a message that is no JSON-RPC object")
+            raise ValueError("the message is not a JSON-RPC object")
         number = message.get("id")
         if number is not None:
             pending = self._pending.pop(number, None) if isinstance(number, int) else None
@@ -332,13 +339,13 @@ class Rpc:
             return
         result = message.get("result")
         if pending.subscription is not None:
-            # registered here and now: the first notification may be in the same packet
+            # register before returning to the loop: the first notification may be in the same packet
             pending.subscription.identifier = str(result)
             self._subscriptions[str(result)] = pending.subscription
         pending.answer.set_result(result)
 
     def _drop(self, reason: str) -> None:
-        """There is no connection any more: end all that hangs on it."""
+        """Mark the connection as gone and end all requests and subscriptions on it."""
         self._socket, self._fault = None, reason
         self._connected.clear()
         pending, self._pending = self._pending, {}
@@ -351,7 +358,7 @@ class Rpc:
 
 
 def _why(error: Exception) -> str:
-    """Why there is no connection, in few words."""
+    """Return in a few words why there is no connection."""
     if isinstance(error, aiohttp.ClientConnectorError):
         cause = error.os_error
         number = cause.errno or 0
@@ -362,7 +369,7 @@ def _why(error: Exception) -> str:
 
 
 def _retrieve(answer: asyncio.Future[Any]) -> None:
-    """A fault that nobody waits for any more is not one of the loop."""
+    """Retrieve the exception of an abandoned answer, so that the loop does not report it."""
     if not answer.cancelled():
         answer.exception()
 
@@ -372,7 +379,7 @@ def _request(number: int, method: str, parameters: tuple[Any, ...]) -> dict[str,
 
 
 async def _abort(socket: aiohttp.ClientWebSocketResponse) -> None:
-    """Close without waiting for a peer that may hang."""
+    """Close without waiting long for a peer that may hang."""
     with suppress(OSError, aiohttp.ClientError, TimeoutError):
         async with asyncio.timeout(ABORT_SECONDS):
             await socket.close()

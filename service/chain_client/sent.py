@@ -1,4 +1,4 @@
-"""The table of extrinsics that were sent and whose fate is not known yet; it survives kill -9 and power loss."""
+"""The table of extrinsics that were sent and whose fate is unknown. It survives kill -9 and power loss."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CREATE TABLE sent (
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Where an extrinsic is in the finalized chain, and its events."""
+    """The place of an extrinsic in the finalized chain, and its events."""
 
     block: BlockRef
     index: int
@@ -32,25 +32,25 @@ class Receipt:
 
 @dataclass(slots=True, eq=False)
 class Sent:
-    """An extrinsic whose fate is not known yet. It lives in the blocks [birth, death)."""
+    """An extrinsic whose fate is unknown. It is valid in the blocks [birth, death)."""
 
     hash: bytes
     nonce: int
     birth: int
     death: int
-    #: the encoded call
     call: bytes
+    """The encoded call."""
     extrinsic: bytes
-    #: the call for people
     name: str
-    #: nobody waits for it: one who submits the same call is given this one
+    """The call, for people."""
     orphaned: bool = False
-    #: an earlier run sent it: whoever wanted it has not learnt what became of it
+    """Nobody waits for it. A caller that submits the same call gets this one."""
     earlier: bool = False
-    #: block at which it was handed to the pool last
+    """An earlier run sent it, and its caller did not learn the outcome."""
     pushed: int = 0
-    #: it is being handed to the pool just now
+    """Block at which it was last handed to the pool."""
     pushing: bool = False
+    """Whether it is being handed to the pool right now."""
     done: asyncio.Future[Receipt] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def __post_init__(self) -> None:
@@ -61,7 +61,10 @@ class SentTable:
     """One account's table, in a SQLite file that only one process may have open."""
 
     def __init__(self, path: Path) -> None:
-        """Raises :class:`SignerBusy` when another process has it, :class:`ChainError` when it is none of this version."""
+        """Open or create the table.
+
+        Raises SignerBusy if another process has it, and ChainError if it is not readable.
+        """
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -72,7 +75,8 @@ class SentTable:
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
-            # two signers of one account would take each other's nonces: the first write takes the lock for good
+            # Two signers of one account would use each other's nonces. In exclusive mode the first write keeps the lock
+            # until the file is closed.
             self._db.execute("BEGIN IMMEDIATE")
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
@@ -82,41 +86,41 @@ class SentTable:
         except sqlite3.DatabaseError as error:
             self._db.close()
             if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
-                raise SignerBusy(f"{path}: another process is signing for this account with it") from error
-            raise ChainError(f"{path}: no table of this service: {error}") from error
+                raise SignerBusy(f"{path}: another process is signing for this account with this file") from error
+            raise ChainError(f"{path} is not a table of this service: {error}") from error
         if version not in (0, VERSION):
             self._db.close()
-            raise ChainError(f"{path} is a table of version {version}, not {VERSION}")
+            raise ChainError(f"{path} has version {version}, but this program reads version {VERSION}")
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
 
     def load(self, genesis: bytes) -> list[Sent]:
-        """What an earlier run left, by nonce. Raises :class:`WrongChain` when it was sent to another chain."""
+        """Return what an earlier run left, by nonce. Raises WrongChain if it was sent to another chain."""
         rows = self._db.execute(
             "SELECT genesis, hash, nonce, birth, death, call, extrinsic, name FROM sent ORDER BY nonce, birth"
         ).fetchall()
         if any(row[0] != genesis for row in rows):
-            raise WrongChain(f"{self._path}: what was sent from here went to another chain than {genesis.hex()}")
+            raise WrongChain(f"{self._path}: its extrinsics were sent to another chain than {genesis.hex()}")
         left = [Sent(*row[1:]) for row in rows]
         for sent in left:
             sent.orphaned = sent.earlier = True
         return left
 
     def add(self, genesis: bytes, sent: Sent) -> None:
-        """Keep one; durable on return."""
+        """Record an extrinsic. It is durable on return."""
         self._db.execute(
             "INSERT INTO sent VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (sent.hash, genesis, sent.nonce, sent.birth, sent.death, sent.call, sent.extrinsic, sent.name),
         )
 
     def forget(self, sent: Sent) -> None:
-        """Its fate is known."""
+        """Delete an extrinsic whose fate is known."""
         self._db.execute("DELETE FROM sent WHERE hash = ?", (sent.hash,))
 
 
 def _retrieve(done: asyncio.Future[Receipt]) -> None:
-    """A receipt that nobody waits for any more is not an error of the loop."""
+    """Retrieve the exception of an abandoned receipt, so that the loop does not report it."""
     if not done.cancelled():
         done.exception()

@@ -1,10 +1,10 @@
 """The one signer of an account: nonces in order, a table of what was sent that survives a restart, receipts on finality.
 
-The finalized chain alone says what became of an extrinsic, so the statuses of a node's pool are not subscribed to: an
+Only the finalized chain decides what became of an extrinsic, so the statuses of a node's pool are not subscribed to: an
 `inBlock` may be `retracted`, and one that was `usurped`, `invalid` or `dropped` in one pool may be alive in another.
-What they mean is found out otherwise: usurped when a finalized block's state is past the nonce; invalid or dropped when
-the pool, to which it is handed again, refuses it; and instead of a `finalityTimeout` its mortality ends the wait, so that
-no second one is made while the first may still be executed.
+Their meaning is found out otherwise. An extrinsic is usurped once a finalized block's state is past its nonce. It is
+invalid or dropped once the pool, to which it is handed again, refuses it. Instead of a `finalityTimeout` its mortality
+ends the wait, so that no second one is made while the first may still be executed.
 """
 
 from __future__ import annotations
@@ -39,15 +39,17 @@ from .sent import Receipt, Sent, SentTable
 log = structlog.get_logger(__name__)
 
 SUBMIT_TRIES = 5
+"""Tries to hand an extrinsic to the pool, `RETRY_SECONDS` apart."""
 RETRY_SECONDS = 0.5
-#: Blocks after which one that is in none is handed to the pool again: pools forget, and nodes are restarted.
+"""Pause between two tries, about the time in which a pool catches up with a new block."""
 PUSH_AGAIN_BLOCKS = 8
-#: Blocks after the end of its mortality for which the fate of one that a killed run sent is kept for who asks again.
+"""Blocks after which an extrinsic that is in none is handed to the pool again: pools forget, nodes restart."""
 FATE_BLOCKS = 600
-# codes of the pool
+"""Blocks for which the fate of an interrupted run's extrinsic is kept after its mortality, for a repeated command."""
+# error codes of the transaction pool
 INVALID, BANNED, ALREADY_IMPORTED, TOO_LOW, POOL_FULL = 1010, 1012, 1013, 1014, 1016
-#: What a later nonce or a fresh look at the runtime cures: another took the nonce, or the runtime was just replaced.
 CURABLE = ("outdated", "bad signature")
+"""Refusals that a later nonce or a fresh look at the runtime cures: the nonce was taken, or the code was just replaced."""
 
 
 class SigningPair(Protocol):
@@ -60,35 +62,35 @@ class SigningPair(Protocol):
 
     @property
     def public_key(self) -> bytes:
-        """32 bytes."""
+        """The public key, 32 bytes."""
         ...
 
     def sign(self, data: bytes) -> bytes:
-        """64 bytes."""
+        """Return a signature of 64 bytes."""
         ...
 
 
 class Signer:
-    """Signs and submits the calls of one account; what is sent is in ``path`` before.
+    """The signer of one account's calls. Everything sent is recorded in `path` first.
 
-    :meth:`run` must run, as must the follower: it takes up what an earlier run sent, then gives receipts.
+    `run` must be running, as must the follower: it takes up what an earlier run sent, then gives receipts.
     """
 
     def __init__(self, client: ChainClient, keypair: SigningPair, path: Path, follower: Follower) -> None:
-        """Raises :class:`SignerBusy` when another process signs with ``path``."""
+        """Open the table at `path`. Raises SignerBusy if another process signs with it."""
         self._client, self._keypair, self._follower = client, keypair, follower
         self.account = bytes(keypair.public_key)
         self._address = ss58_encode(self.account)
         self._table = SentTable(path)
         self._lock = asyncio.Lock()
         self._sent: dict[bytes, Sent] = {}
-        #: by call: what became of those that an earlier run sent and that are in the chain
         self._earlier: dict[bytes, list[tuple[Sent, Receipt | OutcomeLost]]] = {}
+        """By call: the outcome of extrinsics that an earlier run sent and that are in the chain."""
         self._ready = asyncio.Event()
         self._stopped: ChainError | None = None
 
     async def run(self) -> None:
-        """Watch the finalized chain for what was sent; a task of the node. Connection faults are outlived."""
+        """Watch the finalized chain for what was sent. This is a task of the node; it survives connection faults."""
         try:
             await self._follower.wait_for(0)
             blocks = self._follower.blocks()
@@ -108,15 +110,15 @@ class Signer:
         self._table.close()
 
     async def submit(self, call: Call, held: Callable[[], Awaitable[bool]] | None = None) -> Receipt | None:
-        """Sign, send and wait until the call is in a finalized block. Concurrent calls are sent one after another at once.
+        """Sign, send, and wait until the call is in a finalized block. Concurrent calls are sent in turn, without waiting.
 
-        When the same call was sent by an earlier run that did not learn its fate, then it is not sent again: its receipt
-        comes back, once, unless more than :data:`FATE_BLOCKS` have passed. So it is for a caller that was cancelled, as
-        long as the call may still be included. Else ``held`` is asked before anything is sent: when the fact holds
-        already, nothing is, and None comes back; what it raises is raised.
+        If an earlier run sent the same call and did not learn its fate, it is not sent again: its receipt is returned,
+        once, unless more than `FATE_BLOCKS` have passed. The same holds for a caller that was cancelled, as long as the
+        call may still be included. Otherwise `held` is asked before anything is sent: if the fact already holds,
+        nothing is sent and None is returned; what it raises is raised.
 
-        Raises :class:`DispatchError`, :class:`InvalidTransaction`, :class:`NotIncluded`, :class:`OutcomeLost`,
-        :class:`UnknownRuntime`, and :class:`ConnectionLost` when nothing was sent.
+        Raises DispatchError, InvalidTransaction, NotIncluded, OutcomeLost, UnknownRuntime, and ConnectionLost if
+        nothing was sent.
         """
         await self._ready.wait()
         async with self._lock:
@@ -127,7 +129,7 @@ class Signer:
             if isinstance(earlier, OutcomeLost):
                 raise earlier
             if earlier is not None:
-                log.info("an earlier run has sent this", call=str(call), block=earlier.block.number)
+                log.info("an earlier run already sent this call", call=str(call), block=earlier.block.number)
                 return earlier
             sent = self._orphan(encoded)
             if sent is None:
@@ -144,7 +146,10 @@ class Signer:
             raise
 
     async def _encode(self, call: Call) -> tuple[Runtime, bytes]:
-        """The runtime of the best block, and the call as it has it: the same bytes may be another call in the next one."""
+        """Return the runtime of the best block and the call encoded for it.
+
+        The same bytes may be another call in the next runtime.
+        """
         runtime = await self._client.runtime_at()
         if runtime.cannot_sign is not None:
             raise UnknownRuntime(f"cannot sign for runtime {runtime.spec_version}: {runtime.cannot_sign}")
@@ -156,7 +161,7 @@ class Signer:
         while fates:
             sent, fate = fates.pop(0)
             self._table.forget(sent)
-            # this run may be a long one, too
+            # checked again here, because this run may be long as well
             if latest is None or latest.number < sent.death + FATE_BLOCKS:
                 if fates:
                     self._earlier[encoded] = fates
@@ -181,7 +186,7 @@ class Signer:
                     raise
                 await asyncio.sleep(RETRY_SECONDS)
             except BaseException:
-                # not known to be refused: it may be in the pool, and stays in the table until it is found or too old
+                # It may be in the pool all the same, so it stays in the table until it is found or too old.
                 sent.orphaned = True
                 raise
             else:
@@ -189,17 +194,17 @@ class Signer:
         raise AssertionError("unreachable")
 
     async def _prepare(self, call: Call) -> Sent:
-        # anew at each try: the runtime may have been replaced since
+        # encoded again for each try: the runtime may have been replaced since
         runtime, encoded = await self._encode(call)
         name = str(call)
         anchor, best = await self._client.finalized(), await self._client.best()
         if best.number + 1 - anchor.number >= PERIOD:
             raise NotIncluded(
-                f"{name}: not sent: block {anchor.number} is the last finalized one, too far behind {best.number} to sign upon"
+                f"{name}: not sent: block {anchor.number} is the last finalized one, too far behind {best.number} to sign on"
             )
         mortality = Mortality(anchor.number, anchor.hash)
         nonce = int(await self._client.rpc.request("system_accountNextIndex", self._address))
-        # the pool may have lost some of them: they are handed to it again, and what is between them is free
+        # The pool may have lost some of ours. They are handed to it again, so their nonces are taken; gaps are free.
         taken = {sent.nonce for sent in self._sent.values()}
         while nonce in taken:
             nonce += 1
@@ -227,10 +232,10 @@ class Signer:
         )
 
     async def _push(self, sent: Sent, again: bool = False) -> None:
-        """Hand an extrinsic to the pool. On return it has it, or nobody knows: then the chain decides.
+        """Hand an extrinsic to the pool. On return the pool has it, or nobody knows and the chain decides.
 
-        ``again``: the pool may have had it, and a block may hold it, for which it would be refused. Raises
-        :class:`InvalidTransaction` and :class:`NotIncluded` when it was refused for good.
+        `again` says that the pool may have had it already: a block may hold it, for which the pool would refuse it.
+        Raises InvalidTransaction and NotIncluded if it was refused for good.
         """
         sent.pushing = True
         try:
@@ -249,7 +254,7 @@ class Signer:
                 await self._client.rpc.request("author_submitExtrinsic", "0x" + sent.extrinsic.hex())
                 return
             except ConnectionLost as error:
-                log.warning("not known whether the pool has it", call=sent.name, error=str(error))
+                log.warning("the pool may or may not have this extrinsic", call=sent.name, error=str(error))
                 again, refused = True, None
             except RpcError as error:
                 if error.code == ALREADY_IMPORTED:
@@ -263,30 +268,32 @@ class Signer:
         raise kind(f"{sent.name}: {refused}") from refused
 
     async def _may_still_be(self, sent: Sent, refused: RpcError) -> bool:
-        """Whether one that a pool had once, and refuses now, may be in the chain yet."""
+        """Return whether an extrinsic that a pool had before, and refuses now, may still be in the chain."""
         if refused.code == BANNED:
-            # a pool bans what was in a block for a while, also when that block was retracted and the pool has it again
+            # a pool bans for a while what was in a block, even if that block was retracted and the pool has it again
             return True
         try:
             best = await self._client.best()
             return await self._find({sent.hash}, sent.birth, min(best.number, sent.death - 1), None)
         except ConnectionLost:
-            return True  # not known: the finalized chain will tell
+            return True  # unknown: the finalized chain decides
 
     async def _recover(self) -> None:
-        """Take up what an earlier run had sent: found in the chain, still possible (then it is sent again), or too old."""
+        """Take up what an earlier run sent: it is in the chain, still possible (then it is sent again), or too old."""
         found = self._table.load(self._client.genesis)
         if any(signer_of(sent.extrinsic) != self.account for sent in found):
-            raise ChainError(f"the table of sent extrinsics is another account's than {self._address}")
+            raise ChainError(f"the table of sent extrinsics belongs to another account than {self._address}")
         finalized = await self._client.finalized()
-        self._sent.clear()  # of a try that was cut off
+        self._sent.clear()  # of an interrupted try
         self._earlier.clear()
         for sent in found:
             if finalized.number < sent.death + FATE_BLOCKS:
                 self._sent[sent.hash] = sent
             else:
                 self._table.forget(sent)
-                log.info("an earlier run sent this, and nobody has asked since", call=sent.name, until=sent.death)
+                log.info(
+                    "an earlier run sent this, and no command asked for its outcome", call=sent.name, until=sent.death
+                )
         if not self._sent:
             return
         found = list(self._sent.values())
@@ -301,7 +308,7 @@ class Signer:
     async def _find(
         self, hashes: set[bytes], first: int, last: int, settle: Callable[..., Awaitable[None]] | None
     ) -> bool:
-        """Look for extrinsics in the blocks [first, last], ``settle`` each; whether all were found."""
+        """Look for extrinsics in the blocks [first, last] and `settle` each. Return whether all were found."""
         for number in range(first, last + 1):
             block_hash = await self._client.block_hash(number)
             if block_hash is None or not hashes:
@@ -322,7 +329,7 @@ class Signer:
         try:
             next_nonce = await self._client.nonce(self.account, block.hash)
         except StateDiscarded:
-            return  # a later block says it, too
+            return  # a later block shows the nonce as well
         for sent in sorted(self._sent.values(), key=lambda sent: sent.nonce):
             if sent.nonce < next_nonce and sent.birth < block.number:
                 self._fail(sent, NotIncluded(f"{sent.name}: another extrinsic took nonce {sent.nonce} (usurped)"))
@@ -347,10 +354,10 @@ class Signer:
             return
         fate: Receipt | OutcomeLost = Receipt(block.ref, index, sent.hash, own)
         if block.discarded:
-            fate = OutcomeLost(f"{sent.name}: sent before, and in block {block.number}; what it did there is not known")
-            log.warning("the node dropped the state of a block", call=sent.name, block=block.number)
+            fate = OutcomeLost(f"{sent.name}: sent before, and in block {block.number}; its outcome there is unknown")
+            log.warning("the chain node has pruned the state of a block", call=sent.name, block=block.number)
         if sent.earlier and sent.orphaned:
-            self._sent.pop(sent.hash, None)  # it stays in the table until somebody asks
+            self._sent.pop(sent.hash, None)  # it stays in the table until the call is repeated
             self._earlier.setdefault(sent.call, []).append((sent, fate))
         elif isinstance(fate, OutcomeLost):
             self._fail(sent, fate)
@@ -369,7 +376,7 @@ class Signer:
         self._table.forget(sent)
 
     def _stop(self, error: ChainError) -> None:
-        """End those who wait; what they sent stays in the table."""
+        """End all waiting submissions. What they sent stays in the table."""
         if self._stopped is None:
             self._stopped = error
             self._ready.set()
@@ -379,7 +386,7 @@ class Signer:
 
 
 async def _outlive(step: Callable[[], Awaitable[None]]) -> None:
-    """Repeat a step until the node answers all that it asks."""
+    """Repeat a step until the node answers all of its requests."""
     while True:
         try:
             return await step()
@@ -389,7 +396,7 @@ async def _outlive(step: Callable[[], Awaitable[None]]) -> None:
 
 
 def _failure(events: tuple[EventRecord, ...]) -> Any:
-    """The DispatchError among an extrinsic's events, also of a call that sudo made; None: none."""
+    """Return the DispatchError among an extrinsic's events, also of a call made by sudo, or None."""
     for one in events:
         if one.pallet == "System" and one.name == "ExtrinsicFailed":
             return one.fields["dispatch_error"]

@@ -53,33 +53,37 @@ from .runtime.metadata import Runtime
 
 T = TypeVar("T")
 PAGE = 500
+"""Keys or entries in one request."""
 RuntimeAt = Callable[[bytes | None], Awaitable[Runtime]]
 
 
 def u32(value: int) -> bytes:
-    """A SCALE u32."""
+    """Encode a SCALE u32."""
     return value.to_bytes(4, "little")
 
 
 def u64(value: int) -> bytes:
-    """A SCALE u64."""
+    """Encode a SCALE u64."""
     return value.to_bytes(8, "little")
 
 
 class Storage:
-    """Reads at a block; ``at`` is its hash, None the best block. Absent entries are None, or the item's default."""
+    """Reads of the chain's storage at a block.
+
+    `at` is the block's hash, or None for the best block. Absent entries are None, or the item's default.
+    """
 
     def __init__(self, rpc: NodeRpc, runtime_at: RuntimeAt) -> None:
         self._rpc, self._runtime_at = rpc, runtime_at
 
     async def read(self, item: Item[T], keys: Sequence[bytes] = (), at: bytes | None = None) -> T | None:
-        """One entry."""
+        """Read one entry."""
         return (await self.read_many(item, [tuple(keys)], at))[0]
 
     async def read_many(
         self, item: Item[T], keys: Sequence[tuple[bytes, ...]], at: bytes | None = None
     ) -> list[T | None]:
-        """Many entries of one item, in the order of ``keys``."""
+        """Read many entries of one item, in the order of `keys`."""
         if not keys:
             return []
         runtime = await self._runtime_at(at)
@@ -88,7 +92,7 @@ class Storage:
         return [self._decode(runtime, item, found.get(key)) for key in raw]
 
     async def all_of(self, item: Item[T], key_bytes: int, at: bytes | None = None) -> dict[bytes, T]:
-        """A whole map with one key of ``key_bytes``, paged; by the key's bytes."""
+        """Read a whole map with one key of `key_bytes`, in pages. Return it by the key's bytes."""
         runtime = await self._runtime_at(at)
         prefix = "0x" + runtime.storage_key(PALLET, item.name).hex()
         found: dict[bytes, T] = {}
@@ -122,131 +126,131 @@ class Storage:
         return await self.read(item, keys, at) or 0
 
     async def times(self, at: bytes | None = None) -> Times:
-        """The time spans of the chain."""
+        """Return the time spans of the chain."""
         times = await self.read(TIME, (), at)
         return _present(times, "Time")
 
     async def amounts(self, at: bytes | None = None) -> Amounts:
-        """The amounts in force."""
+        """Return the amounts in force."""
         amounts = await self.read(AMOUNT, (), at)
         return _present(amounts, "Amount")
 
     async def minted(self, at: bytes | None = None) -> int:
-        """All that was ever minted."""
+        """Return the total ever minted, in the smallest unit."""
         return await self._count(MINTED, (), at)
 
     async def burned(self, at: bytes | None = None) -> int:
-        """All that was ever burned."""
+        """Return the total ever burned, in the smallest unit."""
         return await self._count(BURNED, (), at)
 
     async def seed(self, block: int, at: bytes | None = None) -> bytes | None:
-        """seed(b), kept for 256 blocks."""
+        """Return `seed(b)`, which the chain keeps for 256 blocks."""
         return await self.read(SEEDS, (u32(block),), at)
 
     async def era(self, era: int, at: bytes | None = None) -> EraInfo | None:
-        """Era(r)."""
+        """Return the record `Era(r)`."""
         return await self.read(ERAS, (u32(era),), at)
 
     async def peer(self, account: bytes, at: bytes | None = None) -> RegisteredPeer | None:
-        """A registered account."""
+        """Return a registered account."""
         return await self.read(PEERS, (account,), at)
 
     async def hoster(self, account: bytes, at: bytes | None = None) -> Hoster | None:
-        """A hoster's state."""
+        """Return a hoster's state."""
         return await self.read(HOSTERS, (account,), at)
 
     async def encoder(self, account: bytes, at: bytes | None = None) -> Encoder | None:
-        """An encoder's state."""
+        """Return an encoder's state."""
         return await self.read(ENCODERS, (account,), at)
 
     async def attester(self, account: bytes, at: bytes | None = None) -> Attester | None:
-        """An attester's state."""
+        """Return an attester's state."""
         return await self.read(ATTESTERS, (account,), at)
 
     async def slot(self, index: int, at: bytes | None = None) -> Slot | None:
-        """An attester's slot; None at a hole."""
+        """Return an attester's slot, or None at a hole."""
         return await self.read(SLOTS, (u32(index),), at)
 
     async def plan(self, plan: int, at: bytes | None = None) -> Plan | None:
-        """A plan."""
+        """Return a plan."""
         return await self.read(PLANS, (u64(plan),), at)
 
     async def roots(self, plan: int, at: bytes | None = None) -> tuple[Root, ...] | None:
-        """The roots of a plan's head."""
+        """Return the roots of a plan's head."""
         return await self.read(ROOTS, (u64(plan),), at)
 
     async def share(self, plan: int, account: bytes, at: bytes | None = None) -> int | None:
-        """A donor's shares."""
+        """Return a donor's shares."""
         return await self.read(SHARES, (u64(plan), account), at)
 
     async def copy(self, copy: int, at: bytes | None = None) -> Copy | None:
-        """A copy."""
+        """Return a copy."""
         return await self.read(COPIES, (u64(copy),), at)
 
     async def segment(self, segment: int, at: bytes | None = None) -> Segment | None:
-        """A segment."""
+        """Return a segment."""
         return await self.read(SEGMENTS, (u64(segment),), at)
 
     async def modulus(self, segment: int, at: bytes | None = None) -> bytes | None:
-        """N of a segment, big endian."""
+        """Return the modulus N of a segment, big endian."""
         return await self.read(MODULI, (u64(segment),), at)
 
     async def storage_challenge(self, hoster: bytes, at: bytes | None = None) -> StorageChallenge | None:
-        """A hoster's open challenge."""
+        """Return a hoster's open challenge."""
         return await self.read(STORAGE_CHALLENGES, (hoster,), at)
 
     async def retrieval(self, era: int, copy: int, at: bytes | None = None) -> Retrieval | None:
-        """The committee of (era, copy), once somebody committed."""
+        """Return the committee of (era, copy), once an attester has committed."""
         return await self.read(RETRIEVALS, (u32(era), u64(copy)), at)
 
     async def retrievals_of(
         self, challenges: Iterable[tuple[int, int]], at: bytes | None = None
     ) -> dict[tuple[int, int], Retrieval]:
-        """The committees of several (era, copy), those that have a record."""
+        """Return the committees of several (era, copy), as far as they have a record."""
         wanted = list(dict.fromkeys(challenges))
         found = await self.read_many(RETRIEVALS, [(u32(era), u64(copy)) for era, copy in wanted], at)
         return {one: value for one, value in zip(wanted, found, strict=True) if value is not None}
 
     async def next_plan(self, at: bytes | None = None) -> int:
-        """The id of the next plan."""
+        """Return the id of the next plan."""
         return await self._count(NEXT_PLAN, (), at)
 
     async def next_copy(self, at: bytes | None = None) -> int:
-        """The id of the next copy."""
+        """Return the id of the next copy."""
         return await self._count(NEXT_COPY, (), at)
 
     async def plans_of(self, plans: Iterable[int], at: bytes | None = None) -> dict[int, Plan]:
-        """Several plans, those that exist."""
+        """Return several plans, as far as they exist."""
         return await self._by_id(PLANS, plans, u64, at)
 
     async def copies_of(self, copies: Iterable[int], at: bytes | None = None) -> dict[int, Copy]:
-        """Several copies, those that exist."""
+        """Return several copies, as far as they exist."""
         return await self._by_id(COPIES, copies, u64, at)
 
     async def segments_of(self, segments: Iterable[int], at: bytes | None = None) -> dict[int, Segment]:
-        """Several segments, those that exist."""
+        """Return several segments, as far as they exist."""
         return await self._by_id(SEGMENTS, segments, u64, at)
 
     async def moduli_of(self, segments: Iterable[int], at: bytes | None = None) -> dict[int, bytes]:
-        """Moduli of several segments."""
+        """Return the moduli of several segments."""
         return await self._by_id(MODULI, segments, u64, at)
 
     async def slots_of(self, slots: Iterable[int], at: bytes | None = None) -> dict[int, Slot]:
-        """Several slots, those that are no holes."""
+        """Return several slots, leaving out holes."""
         return await self._by_id(SLOTS, slots, u32, at)
 
     async def peers_of(self, accounts: Iterable[bytes], at: bytes | None = None) -> dict[bytes, RegisteredPeer]:
-        """Several registered accounts."""
+        """Return several registered accounts."""
         wanted = list(dict.fromkeys(accounts))
         found = await self.read_many(PEERS, [(account,) for account in wanted], at)
         return {account: peer for account, peer in zip(wanted, found, strict=True) if peer is not None}
 
     async def all_plans(self, at: bytes | None = None) -> dict[int, Plan]:
-        """Every plan whose records are kept."""
+        """Return every plan whose records are kept."""
         return _by_number(await self.all_of(PLANS, 8, at))
 
     async def all_copies(self, at: bytes | None = None) -> dict[int, Copy]:
-        """Every copy whose records are kept."""
+        """Return every copy whose records are kept."""
         return _by_number(await self.all_of(COPIES, 8, at))
 
     async def _by_id(
@@ -267,5 +271,5 @@ def _by_number(entries: dict[bytes, T]) -> dict[int, T]:
 
 def _present(value: T | None, name: str) -> T:
     if value is None:
-        raise UnknownRuntime(f"DatDot.{name} is not in the chain's genesis")
+        raise UnknownRuntime(f"the chain's genesis has no DatDot.{name}: this is not a datdot chain")
     return value

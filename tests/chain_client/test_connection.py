@@ -192,7 +192,7 @@ async def test_rubbish_in_place_of_an_answer_breaks_the_request_not_the_client(j
 
 
 async def test_a_wrong_genesis_is_refused(world: World) -> None:
-    with pytest.raises(WrongChain, match=f"is the chain {world.genesis.hex()}, not {bytes(32).hex()}"):
+    with pytest.raises(WrongChain, match=f"is on chain {world.genesis.hex()}, not {bytes(32).hex()}"):
         await ChainClient.connect(world.url, bytes(32))
     async with await ChainClient.connect(world.url, world.genesis) as client:
         assert client.genesis == world.genesis

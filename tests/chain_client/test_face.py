@@ -310,9 +310,9 @@ def test_a_storage_items_type(runtime: Runtime, registry: Registry, item: Item[A
 
 
 def test_a_storage_item_in_another_form_is_named(runtime: Runtime) -> None:
-    with pytest.raises(UnknownRuntime, match="runtime 1: 3 bytes"):
+    with pytest.raises(UnknownRuntime, match="runtime 1: cannot decode 3 bytes"):
         runtime.decode_storage(PALLET, "Plans", b"abc", face.Plan)
-    with pytest.raises(UnknownRuntime, match=r"DatDot.Peers of runtime 1 has another form"):
+    with pytest.raises(UnknownRuntime, match=r"DatDot.Peers of runtime 1 has a form that this service does not know"):
         runtime.decode_storage(PALLET, "Peers", bytes(32 + 32 + 4 * 6), face.Plan)
     with pytest.raises(UnknownRuntime, match=r"no storage item DatDot.Tunnels"):
         runtime.storage_key(PALLET, "Tunnels")

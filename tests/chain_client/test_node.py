@@ -180,4 +180,4 @@ async def test_a_node_that_has_dropped_the_states_of_the_blocks_that_were_missed
                 assert not peer.follower.latest.discarded
                 assert await bounded(peer.signer.submit(call)) is not None, "the signer goes on"
         # on a slow machine it falls behind, and misses some, once more
-    assert next(line["first"] for line in logs if "has dropped old states" in line["event"]) == 1
+    assert next(line["first"] for line in logs if "has pruned old states" in line["event"]) == 1

@@ -82,7 +82,7 @@ async def test_a_note_that_is_too_old_is_of_no_more_use(world: World, monkeypatc
         await sealing(world, again)
     assert again.result() > PERIOD
     assert len(world.executions(ALICE.public_key)) == 2
-    assert [line["until"] for line in logs if "nobody has asked since" in line["event"]] == [PERIOD]
+    assert [line["until"] for line in logs if "no command asked for its outcome" in line["event"]] == [PERIOD]
 
 
 async def test_a_command_waits_for_the_end_of_one_that_signs_for_the_same_account(world: World) -> None:

@@ -118,7 +118,7 @@ async def test_a_table_of_another_chain_or_account_is_refused(world: World, tmp_
         lost = asyncio.create_task(peer.signer.submit(pay()))
         await eventually(world.pooled)
     await asyncio.gather(lost, return_exceptions=True)
-    await _refused(world, tmp_path / "sent", BOB, ChainError, "another account's")
+    await _refused(world, tmp_path / "sent", BOB, ChainError, "another account than")
     with sqlite3.connect(tmp_path / "sent") as database:
         database.execute("UPDATE sent SET genesis = ?", (b"\1" * 32,))
     database.close()
@@ -143,9 +143,9 @@ async def _refused(world: World, path: Path, pair: Keypair, kind: type[ChainErro
 @pytest.mark.parametrize(
     ("make", "why"),
     [
-        (lambda path: path.write_bytes(b"no database" * 100), "no table of this service"),
+        (lambda path: path.write_bytes(b"no database" * 100), "is not a table of this service"),
         (lambda path: path.mkdir(), "unable to open"),
-        (lambda path: _set_version(path, 9), "is a table of version 9, not 1"),
+        (lambda path: _set_version(path, 9), "has version 9, but this program reads version 1"),
     ],
     ids=["damaged", "directory", "newer"],
 )

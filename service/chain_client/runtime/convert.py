@@ -1,4 +1,4 @@
-"""Between scalecodec's values (dicts, lists, 0x strings) and the typed face (frozen dataclasses, tuples, bytes)."""
+"""Conversions between scalecodec's values (dicts, lists, 0x strings) and typed ones (dataclasses, tuples, bytes)."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Convert = Callable[[Any], Any]
 def _bytes(value: Any) -> bytes:
     if isinstance(value, str) and value.startswith("0x"):
         return bytes.fromhex(value[2:])
-    raise TypeError(f"not bytes in hex: {value!r:.80}")
+    raise TypeError(f"expected bytes in hex, got {value!r:.80}")
 
 
 @cache
 def _converter(hint: Any) -> Convert:
-    """The function that makes a value of type ``hint`` out of what scalecodec decoded."""
+    """Return the function that turns scalecodec's values into values of type `hint`."""
     if hint is bytes:
         return _bytes
     if hint in (int, bool, str):
@@ -54,7 +54,7 @@ def _dataclass_converter(kind: type[Any]) -> Convert:
 
 
 def _variant_converter(kinds: tuple[Any, ...]) -> Convert:
-    """An enum whose variants have fields comes as a dict of one entry."""
+    """Return a converter for enums whose variants have fields, which come as a dict of one entry."""
     converters = {kind.__name__: _converter(kind) for kind in kinds}
 
     def convert(value: Any) -> Any:
@@ -65,13 +65,13 @@ def _variant_converter(kinds: tuple[Any, ...]) -> Convert:
 
 
 def from_scale(hint: type[T], value: Any) -> T:
-    """A decoded value as the type ``hint``."""
+    """Convert a decoded value to the type `hint`."""
     convert: Convert = _converter(hint)  # type: ignore[arg-type]  # a type is hashable
     return typing.cast("T", convert(value))
 
 
 def to_scale(value: Any) -> Any:
-    """A typed value as scalecodec wants it for encoding."""
+    """Convert a typed value to the form that scalecodec encodes."""
     if isinstance(value, bytes):
         return "0x" + value.hex()
     if isinstance(value, Enum):
@@ -81,6 +81,6 @@ def to_scale(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: to_scale(item) for name, item in value.items()}
     if isinstance(value, tuple | list):
-        # a BoundedVec is a composite of one unnamed field, which scalecodec takes as a list of one
+        # a BoundedVec is a composite of one unnamed field, which scalecodec expects as a list of one
         return [[to_scale(item) for item in value]]
     return value

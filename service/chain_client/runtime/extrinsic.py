@@ -1,4 +1,4 @@
-"""Signed extrinsics of version 4: what is signed, and the bytes that are sent. Pure."""
+"""Signed extrinsics of version 4: the bytes that are signed, and those that are sent. Pure."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from .metadata import blake2_256
 
 SR25519 = 1
 PERIOD = 64
+"""Blocks for which an extrinsic stays valid."""
 VERSION_SIGNED = 0x84
 
 
 @dataclass(frozen=True, slots=True)
 class Mortality:
-    """From which block on an extrinsic lives, for :data:`PERIOD` blocks."""
+    """The block from which on an extrinsic is valid, for `PERIOD` blocks."""
 
     birth: int
     birth_hash: bytes
 
     @property
     def death(self) -> int:
-        """The first block that may not contain it."""
+        """The first block that may not contain the extrinsic."""
         return self.birth + PERIOD
 
     @property
@@ -31,7 +32,7 @@ class Mortality:
 
 
 def compact(value: int) -> bytes:
-    """SCALE's compact encoding. Raises ValueError for a negative number or one of more than 67 bytes."""
+    """Return SCALE's compact encoding. Raises ValueError for a negative number or one of more than 67 bytes."""
     if value < 0:
         raise ValueError(f"{value} has no compact encoding")
     if value < 1 << 6:
@@ -47,14 +48,14 @@ def compact(value: int) -> bytes:
 
 
 def extra(mortality: Mortality, nonce: int) -> bytes:
-    """What the transaction extensions put into the extrinsic: era, nonce, no tip."""
+    """Return what the transaction extensions add to the extrinsic: era, nonce and no tip."""
     return mortality.era + compact(nonce) + compact(0)
 
 
 def payload(
     call: bytes, mortality: Mortality, nonce: int, spec_version: int, transaction_version: int, genesis: bytes
 ) -> bytes:
-    """The bytes that the account signs; hashed when they are more than 256."""
+    """Return the bytes that the account signs: the payload, or its hash if it exceeds 256 bytes."""
     implicit = (
         spec_version.to_bytes(4, "little") + transaction_version.to_bytes(4, "little") + genesis + mortality.birth_hash
     )
@@ -65,17 +66,20 @@ def payload(
 def signed(
     account: bytes, signature: bytes, call: bytes, mortality: Mortality, nonce: int, kind: int = SR25519
 ) -> bytes:
-    """The extrinsic as it is sent, with its length prefix; ``kind`` of the signature as MultiSignature numbers them."""
+    """Return the extrinsic as it is sent, with its length prefix.
+
+    `kind` is the signature's number in MultiSignature.
+    """
     body = bytes([VERSION_SIGNED, 0]) + account + bytes([kind]) + signature + extra(mortality, nonce) + call
     return compact(len(body)) + body
 
 
 def signer_of(extrinsic: bytes) -> bytes:
-    """The account that signed an extrinsic made by :func:`signed`."""
+    """Return the account that signed an extrinsic made by `signed`."""
     prefix = (1, 2, 4)[extrinsic[0] & 3]
     return extrinsic[prefix + 2 : prefix + 34]
 
 
 def extrinsic_hash(extrinsic: bytes) -> bytes:
-    """The hash that names an extrinsic."""
+    """Return the hash that names an extrinsic."""
     return blake2_256(extrinsic)

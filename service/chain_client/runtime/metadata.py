@@ -1,4 +1,4 @@
-"""One runtime version's metadata: it encodes calls, storage keys and extrinsics, and decodes storage and events."""
+"""The metadata of one runtime version: encode calls and storage keys, decode storage and events."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from .registry import Registry
 from .show import Shower
 
 T = TypeVar("T")
-#: what scalecodec raises for bytes that are not of the type
 UNDECODABLE = (
     InvalidScaleTypeValueException,
     RemainingScaleBytesNotEmptyException,
@@ -30,6 +29,7 @@ UNDECODABLE = (
     LookupError,
     AttributeError,
 )
+"""The errors that scalecodec raises for bytes that are not of the type."""
 KEPT_VALUES, KEPT_EVENTS = 4096, 64
 EXTENSIONS = (
     "CheckNonZeroSender",
@@ -45,7 +45,7 @@ EXTENSIONS = (
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """An event of a block; ``event`` is typed when the pallet is DatDot, ``extrinsic`` the index it belongs to."""
+    """An event of a block. `event` is typed if the pallet is DatDot; `extrinsic` is the index it belongs to."""
 
     pallet: str
     name: str
@@ -55,12 +55,12 @@ class EventRecord:
 
 
 def blake2_256(data: bytes) -> bytes:
-    """BLAKE2b of 32 bytes."""
+    """Return the BLAKE2b hash of 32 bytes."""
     return hashlib.blake2b(data, digest_size=32).digest()
 
 
 def twox_128(text: str) -> bytes:
-    """The hash under which pallets and storage items stand."""
+    """Return the hash under which pallets and storage items are stored."""
     data = text.encode()
     return b"".join(xxhash.xxh64_intdigest(data, seed=seed).to_bytes(8, "little") for seed in (0, 1))
 
@@ -83,9 +83,11 @@ class Runtime:
             self._metadata.decode()
             self._config.add_portable_registry(self._metadata)
         except UNDECODABLE as error:
-            raise UnknownRuntime(f"the metadata of runtime {spec_version} cannot be read (V14 is): {error}") from error
+            raise UnknownRuntime(
+                f"the metadata of runtime {spec_version} cannot be read; only V14 is supported: {error}"
+            ) from error
         self._config.set_active_spec_version_id(spec_version)
-        # most of what is read block after block has not changed, and several readers want each block's events
+        # Most values read block after block have not changed, and several readers decode each block's events.
         self._stored: Callable[..., Any] = lru_cache(maxsize=KEPT_VALUES)(self._decode_stored)
         self._events = lru_cache(maxsize=KEPT_EVENTS)(self._decode_events)
         self._pallets = {pallet.name: pallet for pallet in self._metadata.pallets}
@@ -96,17 +98,17 @@ class Runtime:
             if item is not None
         }
         found = tuple(self._metadata.get_signed_extensions())
-        #: why nothing can be signed for this runtime, if so
         self.cannot_sign = None if found == EXTENSIONS else f"its transaction extensions are {', '.join(found)}"
+        """The reason why this service cannot sign for the runtime, or None."""
 
     def storage_key(self, pallet: str, item: str, *keys: bytes) -> bytes:
-        """The raw key of an entry (all ``keys``), or the prefix that the given ones make."""
+        """Return the raw key of an entry, or the prefix made by fewer keys."""
         hashers = self._item(pallet, item).get_param_hashers()
         hashed = b"".join(_HASHERS[hasher](key) for hasher, key in zip(hashers, keys, strict=False))
         return twox_128(pallet) + twox_128(item) + hashed
 
     def decode_storage(self, pallet: str, item: str, data: bytes, kind: type[T]) -> T:
-        """A storage value as ``kind``. Raises :class:`UnknownRuntime` when the runtime has it in another form."""
+        """Decode a storage value as `kind`. Raises UnknownRuntime if the runtime has it in another form."""
         found: T = self._stored(pallet, item, data, kind)
         return found
 
@@ -118,30 +120,32 @@ class Runtime:
             raise self._other_form(f"{pallet}.{item}", error) from error
 
     def decode_storage_value(self, pallet: str, item: str, data: bytes) -> Any:
-        """A storage value as scalecodec gives it."""
+        """Decode a storage value to scalecodec's form."""
         return self.decode(self._item(pallet, item).get_value_type_string(), data)
 
     def storage_default(self, pallet: str, item: str) -> bytes | None:
-        """The value of an absent entry, in SCALE; None where absence is None."""
+        """Return the SCALE value of an absent entry, or None if absence means None."""
         found = self._item(pallet, item)
-        # `value` shows bytes that happen to be UTF-8 as text: only the object below it has them as they are
+        # `value` shows bytes that happen to be UTF-8 as text; only the object below it has them unchanged
         return None if found.value["modifier"] == "Optional" else bytes(found.value_object["default"].value_object)
 
     def decode(self, type_name: str, data: bytes) -> Any:
-        """scalecodec's value of ``data``. Raises :class:`UnknownRuntime` when it is none of that type."""
+        """Decode `data` to scalecodec's form. Raises UnknownRuntime if it is not of that type."""
         try:
             return self._config.create_scale_object(type_name, data=ScaleBytes(data), metadata=self._metadata).decode()
         except UNDECODABLE as error:
             shown = f"{len(data)} bytes ({data[:32].hex()}…)"
-            raise UnknownRuntime(f"runtime {self.spec_version}: {shown} are no {type_name}: {error!r}") from error
+            raise UnknownRuntime(
+                f"runtime {self.spec_version}: cannot decode {shown} as {type_name}: {error!r}"
+            ) from error
 
     def _other_form(self, what: str, error: Exception) -> UnknownRuntime:
         return UnknownRuntime(
-            f"{what} of runtime {self.spec_version} has another form than this service knows: {error!r}"
+            f"{what} of runtime {self.spec_version} has a form that this service does not know: {error!r}"
         )
 
     def decode_events(self, data: bytes) -> tuple[EventRecord, ...]:
-        """What stands in System.Events."""
+        """Decode System.Events."""
         return self._events(data)
 
     def _decode_events(self, data: bytes) -> tuple[EventRecord, ...]:
@@ -160,12 +164,12 @@ class Runtime:
         return EventRecord(pallet, name, fields, typed, value["extrinsic_idx"])
 
     def show_event(self, record: EventRecord) -> Any:
-        """An event's fields as JSON: accounts in SS58, bytes in hex, amounts as decimal strings."""
+        """Return an event's fields as JSON: accounts in SS58, bytes in hex, amounts as decimal strings."""
         event = next(one for one in self._pallets[record.pallet].events if one.name == record.name)
         return Shower(self._metadata.portable_registry).fields(event.value["fields"], record.fields)
 
     def encode_call(self, call: Call) -> bytes:
-        """A call's bytes. Raises :class:`UnknownRuntime` when the runtime has no such call or other arguments."""
+        """Encode a call. Raises UnknownRuntime if the runtime has no such call, or one with other arguments."""
         encoder = self._config.create_scale_object("Call", metadata=self._metadata)
         try:
             encoded = encoder.encode(self._call_value(call))
@@ -188,7 +192,7 @@ class Runtime:
         return {"call_module": call.pallet, "call_function": call.name, "call_args": arguments}
 
     def dispatch_error(self, error: Any) -> tuple[str, str, str]:
-        """Pallet, name and documentation of a decoded DispatchError."""
+        """Return pallet, name and documentation of a decoded DispatchError."""
         if isinstance(error, dict) and "Module" in error:
             index, code = error["Module"]["index"], bytes.fromhex(error["Module"]["error"][2:])[0]
             for pallet in self._metadata.pallets:
@@ -202,15 +206,15 @@ class Runtime:
         return "Runtime", str(error), ""
 
     def call_names(self, pallet: str = PALLET) -> dict[str, list[str]]:
-        """A pallet's calls with the names of their arguments."""
+        """Return a pallet's calls with the names of their arguments."""
         return {call.name: [argument.name for argument in call.args] for call in self._pallets[pallet].calls}
 
     def storage_names(self, pallet: str = PALLET) -> list[str]:
-        """A pallet's storage items."""
+        """Return the names of a pallet's storage items."""
         return [item for (owner, item) in self._items if owner == pallet and not item.startswith(":")]
 
     def error_names(self, pallet: str = PALLET) -> list[str]:
-        """A pallet's errors."""
+        """Return the names of a pallet's errors."""
         return [error.name for error in self._pallets[pallet].errors]
 
     def _item(self, pallet: str, item: str) -> Any:

@@ -1,4 +1,4 @@
-"""scalecodec's registry of types, with what it makes out of type names kept: one metadata names the same few types often."""
+"""scalecodec's registry of types, with its results kept: one metadata uses the same few type names very often."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scalecodec.type_registry import load_type_registry_preset
 
 
 class Registry(RuntimeConfigurationObject):  # type: ignore[misc]  # scalecodec has no types
-    """Makes one class for each type name, where scalecodec makes one at each use (11,000 to decode our metadata)."""
+    """A registry that makes one class per type name. scalecodec makes one at each use (11,000 to decode our metadata)."""
 
     def __init__(self) -> None:
         self._made: dict[Any, Any] = {}
@@ -18,7 +18,7 @@ class Registry(RuntimeConfigurationObject):  # type: ignore[misc]  # scalecodec 
         self.update_type_registry(load_type_registry_preset("core"))
 
     def get_decoder_class(self, type_string: Any) -> Any:
-        """The class that decodes a type."""
+        """Return the class that decodes a type."""
         # the fields of an enum's variant come as a dict
         name = tuple(type_string.items()) if isinstance(type_string, dict) else type_string
         made = self._made.get(name)
@@ -28,19 +28,19 @@ class Registry(RuntimeConfigurationObject):  # type: ignore[misc]  # scalecodec 
                 self._made[name] = made
         return made
 
-    # what was made may rest on what these replace
+    # classes made before may depend on what these methods replace, so they are dropped
 
     def clear_type_registry(self) -> None:
-        """Only scalecodec's own types."""
+        """Keep only scalecodec's own types."""
         super().clear_type_registry()
         self._made.clear()
 
     def update_type_registry_types(self, types_dict: Any) -> None:
-        """Types by their definitions."""
+        """Add types by their definitions."""
         super().update_type_registry_types(types_dict)
         self._made.clear()
 
     def update_from_scale_info_types(self, scale_info_types: Any, prefix: str | None = None) -> None:
-        """The types of a metadata."""
+        """Add the types of a metadata."""
         super().update_from_scale_info_types(scale_info_types, prefix)
         self._made.clear()

@@ -1,4 +1,4 @@
-"""Values of the chain for people and other programs: accounts in SS58, bytes in hex without 0x, amounts as decimal strings."""
+"""Values of the chain as JSON: accounts in SS58, bytes in hex without 0x, amounts as decimal strings."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ ACCOUNT = ["sp_core", "crypto", "AccountId32"]
 
 
 class Shower:
-    """Walks values by their types in the portable registry of one metadata."""
+    """A converter of values to JSON, by their types in the portable registry of one metadata."""
 
     def __init__(self, registry: Any) -> None:
         self._types = registry["types"]
 
     def show(self, type_id: int, value: Any) -> Any:
-        """A decoded value as JSON; u128 are amounts."""
+        """Return a decoded value as JSON. A u128 is an amount and becomes a decimal string."""
         found = self._types[type_id].value["type"]
         definition = found["def"]
         if found["path"] == ACCOUNT and isinstance(value, str):
@@ -38,7 +38,7 @@ class Shower:
         return _plain(value)
 
     def fields(self, fields: Any, value: Any) -> Any:
-        """The fields of an event."""
+        """Return the fields of an event as JSON."""
         return self._fields(fields, value)
 
     def _fields(self, fields: Any, value: Any) -> Any:
