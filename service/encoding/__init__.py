@@ -1,4 +1,4 @@
-"""Replica encoding: what makes a copy unique, and the Merkle tree over its sectors; pure functions of bytes.
+"""Replica encoding: what makes a copy unique, and the Merkle tree over its sectors, as pure functions of bytes.
 
 The pool of worker processes is in `service.encoding.pool`, the tree on disk in `service.encoding.treefile`.
 """

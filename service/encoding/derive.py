@@ -10,12 +10,12 @@ from .profiles import P1, SECTOR, Profile
 
 
 def blake2_256(data: bytes) -> bytes:
-    """BLAKE2b with 32 bytes of output, as `sp_io::hashing::blake2_256`."""
+    """Return BLAKE2b with 32 bytes of output, as `sp_io::hashing::blake2_256` does."""
     return blake2b(data, digest_size=32).digest()
 
 
 def _fixed(**fields: bytes) -> bytes:
-    """The fields one after another; raises EncodingError for one that is not 32 bytes long."""
+    """Join the fields. Raises EncodingError if one is not 32 bytes long."""
     for name, value in fields.items():
         if len(value) != 32:
             raise EncodingError(f"{name} must be 32 bytes long, not {len(value)}")
@@ -23,24 +23,27 @@ def _fixed(**fields: bytes) -> bytes:
 
 
 def contract_id(genesis: bytes, copy: int) -> bytes:
-    """The id of a copy on the chain with this genesis hash (pallet-spec/README.md section 2)."""
+    """Return the id of a copy on the chain with this genesis hash (pallet-spec/README.md section 2)."""
     return blake2_256(b"datdot/v1/copy\0" + _fixed(genesis=genesis) + struct.pack("<Q", copy))
 
 
 def chain_rand(seed: bytes, segment: int) -> bytes:
-    """The chain's part of a salt (pallet-spec/README.md section 2); `seed`: of block `begin_segment` + SeedDelay."""
+    """Return the chain's part of a salt (pallet-spec/README.md section 2).
+
+    `seed` is that of block `begin_segment` + SeedDelay.
+    """
     return blake2_256(b"datdot/v1/draw\0\x06" + _fixed(seed=seed) + struct.pack("<Q", segment))
 
 
 def public_key(modulus: bytes, profile: Profile = P1) -> bytes:
-    """The canonical public key: u16 bits | u32 e | modulus, big endian (docs/protocol/encoding.md section 5)."""
+    """Return the canonical public key: u16 bits | u32 e | modulus, big endian (docs/protocol/encoding.md section 5)."""
     if len(modulus) != SECTOR:
         raise EncodingError(f"modulus must be {SECTOR} bytes long, not {len(modulus)}")
     return struct.pack("<HI", profile.bits, profile.e) + modulus
 
 
 def pk_hash(modulus: bytes, profile: Profile = P1) -> bytes:
-    """The hash under which the public key enters salt, context and statement."""
+    """Return the hash under which the public key enters salt, context and statement."""
     return blake2_256(public_key(modulus, profile))
 
 
@@ -56,7 +59,7 @@ def derive_salt(
     pk_hash: bytes,
     profile: Profile = P1,
 ) -> bytes:
-    """The salt of a segment. Encoder and hoster are accounts, `feed_root` is the segment's own tree hash."""
+    """Return the salt of a segment. Encoder and hoster are accounts; `feed_root` is the segment's own tree hash."""
     return blake2_256(
         b"repenc/v1/salt"
         + bytes([profile.id])
@@ -76,7 +79,7 @@ def derive_salt(
 def derive_ctx(
     *, contract_id: bytes, encoder: bytes, hoster: bytes, pk_hash: bytes, salt: bytes, profile: Profile = P1
 ) -> bytes:
-    """The context that every leaf and the root of a segment's tree carry (docs/protocol/encoding.md section 5)."""
+    """Return the context in every leaf and the root of a segment's tree (docs/protocol/encoding.md section 5)."""
     return blake2_256(
         b"repenc/v1/ctx"
         + _fixed(contract_id=contract_id, encoder=encoder, hoster=hoster)

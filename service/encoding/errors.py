@@ -1,20 +1,20 @@
-"""What can go wrong with an encoding, as typed exceptions; each message names what was wrong and where."""
+"""The errors of an encoding. Each message names what was wrong and where."""
 
 
 class EncodingError(Exception):
-    """Base of every error of this room."""
+    """Base of all errors of the encoding."""
 
 
 class ProfileError(EncodingError):
-    """A profile that is unknown or unsafe."""
+    """A profile is unknown or unsafe."""
 
 
 class ModulusError(EncodingError):
-    """A modulus that the profile does not admit."""
+    """A modulus is not allowed by the profile."""
 
 
 class PrivateKeyError(EncodingError):
-    """Bytes that are no private key, or one that contradicts itself."""
+    """The bytes are not a private key, or the key contradicts itself."""
 
 
 class KeyErased(EncodingError):
@@ -30,27 +30,27 @@ class ComputationFault(EncodingError):
 
 
 class SectorError(EncodingError):
-    """A run of sectors with a wrong length or index."""
+    """A run of sectors has a wrong length or index."""
 
 
 class PaddingError(EncodingError):
-    """Bytes behind the end of the stream that are not zero."""
+    """Bytes past the end of the stream are not zero."""
 
 
 class OpeningError(EncodingError):
-    """An opening of a sector that does not lead to the root."""
+    """An opening of a sector does not lead to the root."""
 
 
 class TreeFileError(EncodingError):
-    """A tree file that was given a wrong context or ends too early."""
+    """A tree file was given a wrong context, or ends too early."""
 
 
 class DamagedSectors(EncodingError):
-    """Sectors on disk that do not hash to what the tree recorded: `count` sectors from `first` on."""
+    """Sectors on disk do not hash to what the tree recorded: `count` sectors from `first` on."""
 
     def __init__(self, first: int, count: int) -> None:
         super().__init__(
-            f"sectors {first} to {first + count - 1} on disk do not match the tree that was recorded of them"
+            f"sectors {first} to {first + count - 1} on disk do not match the tree recorded when they were written"
         )
         self.first = first
         self.count = count

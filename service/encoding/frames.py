@@ -1,8 +1,8 @@
-"""The language between the pool and its workers: length-prefixed frames over a worker's standard input and output.
+"""The frames between the pool and its workers: length-prefixed, over a worker's standard input and output.
 
-A frame is u32 length | u8 kind | body, the length counting kind and body. To the worker: OPEN u32 context | u8 what |
-salt[32] | key, CLOSE u32 context, RUN u32 context | u64 first sector | bytes. From it, one for each RUN and in the same
-order: DONE bytes, or FAILED "ErrorName: message".
+A frame is u32 length | u8 kind | body; the length counts kind and body. To the worker: OPEN u32 context | u8 what |
+salt[32] | key, CLOSE u32 context, RUN u32 context | u64 first sector | bytes. From the worker, one for each RUN and in
+the same order: DONE bytes, or FAILED "ErrorName: message".
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _REPORTED: dict[str, type[EncodingError]] = {
 
 @dataclass(frozen=True, repr=False)
 class CodecContext:
-    """What a run is worked off with: ENCODE with a private key's bytes, or DECODE with profile byte and modulus."""
+    """The context of a run: ENCODE with a private key's bytes, or DECODE with profile byte and modulus."""
 
     what: int
     salt: bytes
@@ -50,53 +50,53 @@ class CodecContext:
 
 
 def frame(kind: int, *body: bytes) -> bytes:
-    """One frame."""
+    """Return one frame."""
     return _LENGTH.pack(1 + sum(map(len, body))) + bytes([kind]) + b"".join(body)
 
 
 def frame_length(prefix: bytes) -> int:
-    """The length that the first LENGTH_SIZE bytes announce."""
+    """Return the length announced by the first LENGTH_SIZE bytes."""
     return int(_LENGTH.unpack(prefix)[0])
 
 
 def open_frame(number: int, context: CodecContext) -> bytes:
-    """Tell a worker the context that later frames call `number`."""
+    """Return the frame that defines the context `number` of later frames."""
     return frame(OPEN, _CONTEXT.pack(number), bytes([context.what]), context.salt, context.key)
 
 
 def close_frame(number: int) -> bytes:
-    """Let a worker forget a context."""
+    """Return the frame that makes a worker forget a context."""
     return frame(CLOSE, _CONTEXT.pack(number))
 
 
 def run_frame(number: int, first_sector: int, data: bytes) -> bytes:
-    """Give a worker a run of sectors to work off."""
+    """Return the frame that gives a worker a run of sectors."""
     return frame(RUN, _RUN.pack(number, first_sector), data)
 
 
 def parse_open(body: bytes) -> tuple[int, CodecContext]:
-    """The inverse of `open_frame`, without length and kind."""
+    """Parse the body of `open_frame`."""
     return _CONTEXT.unpack_from(body)[0], CodecContext(body[4], body[5:37], body[37:])
 
 
 def parse_close(body: bytes) -> int:
-    """The inverse of `close_frame`, without length and kind."""
+    """Parse the body of `close_frame`."""
     return int(_CONTEXT.unpack(body)[0])
 
 
 def parse_run(body: bytes) -> tuple[int, int, bytes]:
-    """The inverse of `run_frame`, without length and kind: context, first sector, bytes."""
+    """Parse the body of `run_frame` into context, first sector and bytes."""
     number, first = _RUN.unpack_from(body)
     return number, first, body[_RUN.size :]
 
 
 def failed_frame(error: EncodingError) -> bytes:
-    """Report an error in place of a result."""
+    """Return the frame that reports an error in place of a result."""
     return frame(FAILED, f"{type(error).__name__}: {error}".encode())
 
 
 def parse_failed(body: bytes) -> EncodingError:
-    """The error that a worker reported, as an exception of its own type."""
+    """Return the error that a worker reported, as an exception of its own type."""
     name, _, message = body.decode().partition(": ")
     kind = _REPORTED.get(name)
     return kind(message) if kind is not None else EncodingError(f"{name}: {message}")

@@ -1,4 +1,4 @@
-"""A codec in this process: what the worker pool does, without workers, for tests and for few and small segments."""
+"""A codec in this process: what the worker pool does, without workers, for tests and for small segments."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .sectors import SectorDecoder, SectorEncoder, check_run
 
 
 class InlineCodec:
-    """Encodes and decodes where it is called, one run at a time; between two runs the event loop goes on."""
+    """A codec that works where it is called, one run at a time. The event loop gets a turn between two runs."""
 
     def __init__(self) -> None:
         self._closed = False
@@ -31,7 +31,7 @@ class InlineCodec:
     def encode(
         self, pieces: Pieces, *, salt: bytes, key: PrivateKey, first_sector: int = 0, sectors: int | None = None
     ) -> InlineStream:
-        """Encode a stream of plaintext as :meth:`CodecPool.encode` does. Raises PoolClosed, SectorError."""
+        """Encode a stream of plaintext as `CodecPool.encode` does. Raises PoolClosed and SectorError."""
         if self._closed:
             raise PoolClosed("the codec was closed")
         clock = asyncio.get_running_loop().time
@@ -41,7 +41,7 @@ class InlineCodec:
     async def decode_run(
         self, first_sector: int, data: bytes, *, salt: bytes, modulus: bytes, profile: Profile = P1
     ) -> bytes:
-        """Decode one run of at most 16 MiB. Raises PoolClosed, SectorError, ModulusError."""
+        """Decode one run of at most 16 MiB. Raises PoolClosed, SectorError and ModulusError."""
         if self._closed:
             raise PoolClosed("the codec was closed")
         check_run(first_sector, data)
@@ -51,23 +51,23 @@ class InlineCodec:
         return SectorDecoder(salt, modulus, profile).decode(first_sector, data)
 
     async def work(self, sectors: int) -> None:
-        """Let the event loop go on before so many sectors are worked off; a clock that is modelled waits here."""
+        """Give the event loop a turn before this many sectors are processed. A modelled clock waits here."""
         await asyncio.sleep(0)
 
 
 class InlineStream:
-    """The results of a stream, in order: an async iterator of Run with the progress beside it."""
+    """The results of a stream, in order: an async iterator of Run, with its progress."""
 
     def __init__(
         self, codec: InlineCodec, runs: AsyncGenerator[Run, None], encoder: SectorEncoder, meter: ProgressMeter
     ) -> None:
-        """Not to be called from outside: see InlineCodec."""
+        """Prepare the stream. Only InlineCodec calls this."""
         self._codec, self._runs, self._encoder, self._meter = codec, runs, encoder, meter
         self._closed = False
 
     @property
     def progress(self) -> Progress:
-        """Sectors given out so far (those before `first_sector` included), rate, time left."""
+        """Sectors returned so far (those before `first_sector` included), rate and time left."""
         return self._meter.progress
 
     def __aiter__(self) -> InlineStream:
@@ -88,7 +88,7 @@ class InlineStream:
         return done
 
     async def aclose(self) -> None:
-        """Stop, and forget the key; nothing is given out afterwards. Closing twice does nothing."""
+        """Stop, and drop the key. Nothing is returned afterwards. Closing twice does nothing."""
         if not self._closed:
             self._closed = True
             self._encoder.close()

@@ -1,4 +1,4 @@
-"""The system's OpenSSL through ctypes: finding libcrypto, and the few functions that a raw RSA decryption needs."""
+"""The system's OpenSSL through ctypes: how libcrypto is found, and the functions that a raw RSA decryption needs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _FUNCTIONS = {
 
 
 def _candidates() -> Iterator[str]:
-    """Names to try, best first: the linker's answer, versioned names, at last what Python's hashing is linked to."""
+    """Yield names to try, best first: the linker's answer, versioned names, then what Python's hashing is linked to."""
     if sys.platform == "darwin":  # the unversioned system library aborts the process that loads it
         yield from ("/opt/homebrew/lib/libcrypto.3.dylib", "/usr/local/lib/libcrypto.3.dylib")
     else:
@@ -49,7 +49,7 @@ def _candidates() -> Iterator[str]:
 
 @functools.cache
 def load() -> ctypes.CDLL:
-    """The library with its functions declared; raises BackendError that says what was tried."""
+    """Return the library with its functions declared. Raises BackendError, saying what was tried."""
     tried = []
     for name in _candidates():
         try:
@@ -65,9 +65,9 @@ def load() -> ctypes.CDLL:
 
 
 def last_error(library: ctypes.CDLL) -> str:
-    """OpenSSL's reason for the failure just seen; empties its queue of errors."""
+    """Return OpenSSL's reason for the latest failure, and empty its queue of errors."""
     code = library.ERR_get_error()
     text = ctypes.create_string_buffer(256)
     library.ERR_error_string_n(code, text, len(text))
     library.ERR_clear_error()
-    return text.value.decode("ascii", "replace") if code else "no reason given"
+    return text.value.decode("ascii", "replace") if code else "no reason was given"

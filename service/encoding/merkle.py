@@ -16,36 +16,36 @@ _FORMAT = 1
 
 
 def leaf_hash(ctx: bytes, sector: int, data: bytes) -> bytes:
-    """The hash of one encoded sector at its index (docs/protocol/encoding.md section 8)."""
+    """Return the hash of one encoded sector at its index (docs/protocol/encoding.md section 8)."""
     return blake2b(b"\x00" + ctx + struct.pack("<Q", sector) + data, digest_size=HASH).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
-    """The parent of two nodes; a node without a sibling is promoted unchanged instead."""
+    """Return the parent of two nodes. A node without a sibling is promoted unchanged instead."""
     return blake2b(b"\x01" + left + right, digest_size=HASH).digest()
 
 
 def root_hash(ctx: bytes, sectors: int, top: bytes) -> bytes:
-    """The root of a segment of `sectors` sectors, whose topmost node is `top`."""
+    """Return the root of a segment of `sectors` sectors whose topmost node is `top`."""
     return blake2b(b"\x02" + ctx + struct.pack("<QI", sectors, SECTOR) + top, digest_size=HASH).digest()
 
 
 def leaf_hashes(ctx: bytes, first_sector: int, data: bytes) -> list[bytes]:
-    """The leaf hashes of a run of sectors; raises SectorError for a ragged run or an index out of range."""
+    """Return the leaf hashes of a run of sectors. Raises SectorError for a partial sector or an index out of range."""
     check_run(first_sector, data)
     leaves = struct.unpack(f"{SECTOR}s" * (len(data) // SECTOR), data)
     return [leaf_hash(ctx, first_sector + i, leaf) for i, leaf in enumerate(leaves)]
 
 
 def parents(level: Sequence[bytes]) -> list[bytes]:
-    """The level above: pairs hashed, the odd last node promoted."""
+    """Return the level above: pairs are hashed, an odd last node is promoted."""
     paired = [node_hash(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
     return paired + list(level[len(level) & ~1 :])
 
 
 @dataclass(frozen=True)
 class Opening:
-    """One encoded sector with the siblings of its path, bottom-up: the proof that it is in a segment's tree."""
+    """One encoded sector with the siblings of its path, bottom up: the proof that it is in a segment's tree."""
 
     sector: int
     data: bytes
@@ -53,7 +53,7 @@ class Opening:
 
 
 def sibling_count(sector: int, sectors: int) -> int:
-    """How many siblings the path of `sector` has in a tree of `sectors` leaves."""
+    """Return how many siblings the path of `sector` has in a tree of `sectors` leaves."""
     count = 0
     while sectors > 1:
         count += (sector ^ 1) < sectors
@@ -62,7 +62,7 @@ def sibling_count(sector: int, sectors: int) -> int:
 
 
 def opening_root(ctx: bytes, sectors: int, opening: Opening) -> bytes:
-    """The root to which an opening leads in a tree of `sectors` leaves (docs/protocol/encoding.md section 8).
+    """Return the root to which an opening leads in a tree of `sectors` leaves (docs/protocol/encoding.md section 8).
 
     Raises OpeningError, before anything is hashed, unless sector index, data and siblings have the exact number and
     sizes that the tree prescribes.
@@ -72,7 +72,9 @@ def opening_root(ctx: bytes, sectors: int, opening: Opening) -> bytes:
     if not 0 <= opening.sector < sectors:
         raise OpeningError(f"sector {opening.sector} is not among the {sectors} of the tree")
     if len(opening.data) != SECTOR:
-        raise OpeningError(f"sector {opening.sector} is opened with {len(opening.data)} bytes instead of {SECTOR}")
+        raise OpeningError(
+            f"the opening of sector {opening.sector} has {len(opening.data)} bytes of data instead of {SECTOR}"
+        )
     expected = sibling_count(opening.sector, sectors)
     if len(opening.siblings) != expected:
         raise OpeningError(f"sector {opening.sector} needs {expected} siblings, not {len(opening.siblings)}")
@@ -90,19 +92,19 @@ def opening_root(ctx: bytes, sectors: int, opening: Opening) -> bytes:
 
 
 def verify_opening(ctx: bytes, sectors: int, root: bytes, opening: Opening) -> None:
-    """Check an opening against a root; `ctx`, `sectors` and `root` come from the chain, never from the prover.
+    """Check an opening against a root. `ctx`, `sectors` and `root` must come from the chain, never from the prover.
 
-    Raises OpeningError that says what is wrong.
+    Raises OpeningError, saying what is wrong.
     """
     if opening_root(ctx, sectors, opening) != root:
         raise OpeningError(f"the opening of sector {opening.sector} does not lead to the root {root.hex()}")
 
 
 class Frontier:
-    """The right edge of a growing tree: sectors go in as they come, the root can be had at any moment.
+    """The right edge of a growing tree. Sectors are appended in order, and the root can be computed at any time.
 
-    Holds one node per perfect subtree, at most 30. `on_node(height, hash)` is told of each perfect subtree as it is
-    completed, children before parents; height 0 is a leaf.
+    It holds one node per perfect subtree, at most 30. `on_node(height, hash)` is called for each perfect subtree once
+    it is complete, children before parents; height 0 is a leaf.
     """
 
     def __init__(self, ctx: bytes, on_node: Callable[[int, bytes], None] | None = None) -> None:
@@ -112,7 +114,7 @@ class Frontier:
         self._peaks: list[tuple[int, bytes]] = []
 
     def append(self, data: bytes) -> None:
-        """Add whole sectors at the end; raises SectorError for a ragged run or a segment that gets too long."""
+        """Add whole sectors at the end. Raises SectorError for a partial sector or a segment that becomes too long."""
         for leaf in leaf_hashes(self.ctx, self.sectors, data):
             self.push(0, leaf)
 
@@ -131,14 +133,14 @@ class Frontier:
         self._peaks.append((height, node))
 
     def to_bytes(self) -> bytes:
-        """u8 format (1) | u64 sectors | one hash per perfect subtree, the largest first; at most 969 bytes."""
+        """Return u8 format (1) | u64 sectors | one hash per perfect subtree, the largest first; at most 969 bytes."""
         return struct.pack("<BQ", _FORMAT, self.sectors) + b"".join(node for _, node in self._peaks)
 
     @classmethod
     def from_bytes(cls, ctx: bytes, data: bytes) -> Frontier:
-        """Go on where `to_bytes` was called; raises SectorError for bytes that it cannot have written."""
+        """Restore the frontier from `to_bytes`. Raises SectorError for bytes that it cannot have written."""
         if len(data) < 9 or data[0] != _FORMAT:
-            raise SectorError("these bytes are no frontier of a tree, or of a later format")
+            raise SectorError("these bytes are not a tree's frontier, or one of a later format")
         sectors = struct.unpack_from("<Q", data, 1)[0]
         if sectors > MAX_SECTORS or len(data) != 9 + HASH * sectors.bit_count():
             raise SectorError(f"a frontier of {sectors} sectors cannot have {len(data)} bytes")
@@ -149,7 +151,7 @@ class Frontier:
         return tree
 
     def root(self) -> bytes:
-        """The root over all sectors so far; raises SectorError if there are none."""
+        """Return the root over all sectors so far. Raises SectorError if there are none."""
         if not self._peaks:
             raise SectorError("a tree without sectors has no root")
         top = self._peaks[-1][1]

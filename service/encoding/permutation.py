@@ -1,4 +1,4 @@
-"""PI-C, the public permutation: an 8-round Feistel network over each sector, its round function keyed BLAKE3."""
+"""PI-C, the public permutation: an 8-round Feistel network over each sector, with keyed BLAKE3 as round function."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _CONTEXT = "repenc 2025-01 v1 chunk round keys"
 
 
 def round_keys(salt: bytes, round_number: int, first_sector: int, count: int) -> bytes:
-    """The Feistel keys of `count` sectors: 256 bytes each, cut out of one seekable stream.
+    """Return the Feistel keys of `count` sectors: 256 bytes each, cut from one seekable stream.
 
-    See docs/protocol/encoding.md section 6. `round_number` counts from 1. The block number is 0 and sectors count over
+    See docs/protocol/encoding.md section 6. `round_number` counts from 1. The block number is 0, and sectors count over
     the segment.
     """
     seed = blake3(salt + struct.pack("<QI", 0, round_number), derive_key_context=_CONTEXT)
@@ -25,17 +25,17 @@ def round_keys(salt: bytes, round_number: int, first_sector: int, count: int) ->
 
 
 def permute(sectors: bytes, keys: bytes) -> bytes:
-    """PI-C of a run of whole sectors; `keys` as `round_keys` gave them for the same run."""
+    """Apply PI-C to a run of whole sectors, with the `round_keys` of the same run."""
     return _feistel(sectors, keys, range(FEISTEL_ROUNDS))
 
 
 def unpermute(sectors: bytes, keys: bytes) -> bytes:
-    """The inverse of `permute`."""
+    """Apply the inverse of `permute`."""
     return _feistel(sectors, keys, range(FEISTEL_ROUNDS - 1, -1, -1))
 
 
 def _feistel(sectors: bytes, keys: bytes, order: range) -> bytes:
-    """All sectors of a run at a time: their halves are XORed as one big number, far faster than one by one."""
+    """Run the rounds on all sectors at once: their halves are XORed as one big number, far faster than one by one."""
     count = len(sectors) // SECTOR
     size = count * _HALF
     halves = struct.Struct(f"{_HALF}s" * count)

@@ -1,7 +1,7 @@
-"""The worker pool: encodes and decodes streams of sectors on all cores, from asyncio, in order and in bounded memory.
+"""The worker pool: encode and decode streams of sectors on all cores, from asyncio, in order and in bounded memory.
 
-Processes, not threads: the permutation holds the GIL for two percent of an encoding and nearly all of a decoding, and a
-node's event loop must not wait for either.
+The workers are processes, not threads: the permutation holds the GIL for two percent of an encoding and nearly all of a
+decoding, and a node's event loop must not wait for either.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ from .profiles import P1, SECTOR, Profile
 from .progress import Progress, ProgressMeter
 from .sectors import SectorDecoder, check_run, pad
 
-ENCODE_RUN = 32  # sectors a job: some 50 ms of work, small enough to be dropped quickly
+ENCODE_RUN = 32  # sectors per job: about 50 ms of work, small enough to be abandoned quickly
 DECODE_RUN = 256
-INLINE = 16  # sectors that are decoded faster here than a worker could be asked
+INLINE = 16  # sectors: a run this short is decoded here faster than a worker could be asked
 MAX_PIECE = 16 * 1024 * 1024
 _DECODE_CONTEXTS = 64
 
 Pieces = AsyncIterable[bytes] | Iterable[bytes]
-_Queue = asyncio.Queue[Job | Exception | None]  # results in order, then None or what went wrong with the source
+_Queue = asyncio.Queue[Job | Exception | None]  # results in order, then None or the error of the source
 
 
 @dataclass(frozen=True)
 class Run:
-    """Consecutive sectors of a segment, worked off: their bytes, and the index of the first."""
+    """Consecutive processed sectors of a segment: their bytes, and the index of the first."""
 
     first_sector: int
     data: bytes
 
 
 class CodecPool:
-    """Worker processes, one per core, started at first use; shared by all that a node encodes and decodes.
+    """Worker processes, one per core, started at first use and shared by everything a node encodes and decodes.
 
-    An async context manager. The workers end with this process, however it ends, and ignore Ctrl-C.
+    The pool is an async context manager. The workers end with this process, however it ends, and ignore Ctrl-C.
     """
 
     def __init__(self, workers: int | None = None) -> None:
-        """`workers`: how many processes; by default one for each core that this process may use."""
+        """Prepare a pool of `workers` processes, by default one for each core that this process may use."""
         self.workers = workers if workers is not None else available_cores()
         if self.workers < 1:
             raise ValueError(f"a pool needs at least one worker, not {workers}")
@@ -68,7 +68,7 @@ class CodecPool:
         await self.close()
 
     async def close(self) -> None:
-        """Stop all workers at once; what they had not finished raises PoolClosed."""
+        """Stop all workers at once. Unfinished jobs raise PoolClosed."""
         self._closed = True
         processes, self._processes = self._processes, []
         await asyncio.gather(*(process.stop() for process in processes))
@@ -81,7 +81,7 @@ class CodecPool:
     def encode(
         self, pieces: Pieces, *, salt: bytes, key: PrivateKey, first_sector: int = 0, sectors: int | None = None
     ) -> CodecStream:
-        """Encode a stream of plaintext, from byte 256·first_sector of the segment on; zeros fill up its last sector.
+        """Encode a stream of plaintext, starting at byte 256·first_sector of the segment. Zeros fill up its last sector.
 
         `pieces` may have any sizes up to 16 MiB. `sectors` is the length of the segment, for the progress only.
         """
@@ -99,7 +99,7 @@ class CodecPool:
         first_sector: int = 0,
         sectors: int | None = None,
     ) -> CodecStream:
-        """Decode a stream of encoded bytes that begins with sector `first_sector`; padding is left in.
+        """Decode a stream of encoded bytes that begins with sector `first_sector`. Padding is left in.
 
         Raises ModulusError at once, and SectorError at the end of a stream that stops within a sector.
         """
@@ -111,9 +111,9 @@ class CodecPool:
     async def decode_run(
         self, first_sector: int, data: bytes, *, salt: bytes, modulus: bytes, profile: Profile = P1
     ) -> bytes:
-        """Decode one run of at most 16 MiB, spread over the workers; a short one is decoded right here.
+        """Decode one run of at most 16 MiB, spread over the workers. A short one is decoded in place.
 
-        Raises SectorError, ModulusError.
+        Raises SectorError and ModulusError.
         """
         check_run(first_sector, data)
         if len(data) > MAX_PIECE:
@@ -135,7 +135,7 @@ class CodecPool:
                 job.result.cancel()
 
     def _decoder(self, context: CodecContext, profile: Profile) -> tuple[int, SectorDecoder]:
-        """Number and decoder of a segment, kept while it is among the last 64 used, in the workers too."""
+        """Return number and decoder of a segment. The last 64 used are kept, in the workers too."""
         entry = self._decoding.pop(context, None)
         if entry is None:
             entry = self.new_context(), SectorDecoder(context.salt, context.key[1:], profile)
@@ -148,11 +148,11 @@ class CodecPool:
     # ------------------------------------------------------------------ jobs (for the streams below)
 
     def new_context(self) -> int:
-        """A number by which the workers will know a context."""
+        """Return a new number by which the workers will know a context."""
         return next(self._numbers)
 
     def submit(self, number: int, context: CodecContext, first_sector: int, data: bytes) -> Job:
-        """Queue a run for whichever worker is free first, decoding before encoding; raises PoolClosed."""
+        """Queue a run for the first free worker, decoding before encoding. Raises PoolClosed."""
         if self._closed:
             raise PoolClosed("the pool was closed")
         if not self._processes:
@@ -163,22 +163,23 @@ class CodecPool:
         return job
 
     def forget(self, number: int) -> None:
-        """Let all workers erase what they hold of a context."""
+        """Make all workers erase what they hold of a context."""
         for process in self._processes:
             process.forget(number)
 
 
 class CodecStream:
-    """The results of a stream, in order; an async iterator of Run with the progress beside it.
+    """The results of a stream, in order: an async iterator of Run, with its progress.
 
-    Input is pulled only as results are taken: at most two runs per worker, and three more, are under way. To stop early
-    close it (`aclose`) or cancel the task that iterates; the workers then forget the key. An error ends it, too.
+    Input is pulled only as results are taken: at most two runs per worker, and three more, are in progress. To stop
+    early, close the stream (`aclose`) or cancel the task that iterates; the workers then forget the key. An error ends
+    it as well.
     """
 
     def __init__(
         self, pool: CodecPool, context: CodecContext, runs: AsyncGenerator[Run, None], meter: ProgressMeter
     ) -> None:
-        """Not to be called from outside: see CodecPool."""
+        """Prepare the stream. Only CodecPool calls this."""
         self._pool = pool
         self._context = context
         self._runs = runs
@@ -190,7 +191,7 @@ class CodecStream:
 
     @property
     def progress(self) -> Progress:
-        """Sectors given out so far (those before `first_sector` included), rate, time left."""
+        """Sectors returned so far (those before `first_sector` included), rate and time left."""
         return self._meter.progress
 
     def __aiter__(self) -> AsyncIterator[Run]:
@@ -216,7 +217,7 @@ class CodecStream:
         return run
 
     async def aclose(self) -> None:
-        """Stop; nothing is given out afterwards. Closing twice does nothing."""
+        """Stop. Nothing is returned afterwards. Closing twice does nothing."""
         self._abandon()
         if self._feeder is not None:
             await asyncio.gather(self._feeder, return_exceptions=True)
@@ -238,7 +239,7 @@ class CodecStream:
                 job.result.cancel()
 
     def __del__(self) -> None:
-        """Left by `break` without being closed: do what can be done without waiting."""
+        """Stop a stream that was left by `break` without being closed, as far as is possible without waiting."""
         if not getattr(self, "_closed", True) and self._feeder is not None and not self._feeder.get_loop().is_closed():
             self._abandon()
 
@@ -250,7 +251,7 @@ async def _feed(
     runs: AsyncGenerator[Run, None],
     queue: _Queue,
 ) -> None:
-    """Submit runs as long as the queue of results has room; at last None, or what went wrong with the source."""
+    """Submit runs while the queue of results has room, and end with None or the error of the source."""
     try:
         async with aclosing(runs):
             async for run in runs:
@@ -261,12 +262,12 @@ async def _feed(
                     job.result.cancel()
                     raise
         await queue.put(None)
-    except Exception as error:  # noqa: BLE001 - whatever the source raises is raised to who reads the results
+    except Exception as error:  # noqa: BLE001 - whatever the source raises is raised to the reader of the results
         await queue.put(error)
 
 
 async def cut_runs(pieces: Pieces, first_sector: int, count: int, *, padded: bool) -> AsyncGenerator[Run, None]:
-    """Cut pieces of any size into runs of `count` sectors; the last is shorter, and padded if so wanted."""
+    """Cut pieces of any size into runs of `count` sectors. The last one is shorter, and padded if `padded`."""
     size = count * SECTOR
     buffer = bytearray()
     async for piece in _aiter(pieces):
@@ -296,7 +297,7 @@ async def _aiter(pieces: Pieces) -> AsyncIterator[bytes]:
 
 
 def available_cores() -> int:
-    """How many cores this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""The parent's side of one worker process: keeps it supplied, takes its results, starts it again if it dies."""
+"""The parent's side of one worker process: keep it supplied, take its results, restart it if it dies."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from . import frames
 from .errors import PoolClosed, WorkerError
 from .frames import CodecContext
 
-_ROOT = str(Path(__file__).resolve().parents[2])  # where the package `service` lies
+_ROOT = str(Path(__file__).resolve().parents[2])  # the directory of the package `service`
 _START = "import sys; sys.path.append(sys.argv[1]); from service.encoding.worker import main; main()"
 _ATTEMPTS = 2
-_AHEAD = 2  # runs that a worker has before it, so that it never waits for the parent
+_AHEAD = 2  # runs queued at a worker, so that it never waits for the parent
 
 
 @dataclass(eq=False, repr=False)
@@ -33,20 +33,21 @@ class Job:
     attempts: int = 0
 
     def __lt__(self, other: Job) -> bool:
-        """Decoding first, as a reader may be waiting for it; otherwise in the order of submission."""
+        """Order decoding first, as a reader may be waiting for it, then by submission."""
         return (-self.context.what, self.serial) < (-other.context.what, other.serial)
 
     def fail(self, error: Exception) -> None:
-        """Give up; whoever waits for the result gets `error`."""
+        """Fail the job: its waiter gets `error`."""
         if not self.result.done():
             self.result.set_exception(error)
-            self.result.exception()  # whoever waits still gets it; if nobody does any more, nothing is to be logged
+            self.result.exception()  # marks it as retrieved: a waiter still gets it, and without one nothing is logged
 
 
 class WorkerProcess:
-    """Takes jobs from the pool's queue for as long as it is not stopped.
+    """A worker process that takes jobs from the pool's queue until it is stopped.
 
-    A job whose process dies is tried once more, as its result depends on nothing else; then it fails with WorkerError.
+    A job whose process dies is tried once more, because its result depends on nothing else. Then it fails with
+    WorkerError.
     """
 
     def __init__(self, jobs: asyncio.PriorityQueue[Job]) -> None:
@@ -73,10 +74,10 @@ class WorkerProcess:
             except OSError as error:
                 if job not in self._sent:  # the process could not be started
                     self._ahead.release()
-                    job.fail(WorkerError(f"a worker process cannot be started: {error}"))
+                    job.fail(WorkerError(f"cannot start a worker process: {error}"))
 
     async def _send(self, job: Job) -> None:
-        """Write a job to the process; if it dies meanwhile, the reader sees that and takes care of the job."""
+        """Write a job to the process. If the process dies, the reader notices and takes care of the job."""
         if self._process is None:
             self._process = await self._start()
         stream = self._process.stdin
@@ -90,7 +91,7 @@ class WorkerProcess:
         await stream.drain()
 
     async def _start(self) -> Process:
-        """A session of its own keeps Ctrl-C away from it; the end of its input ends it."""
+        """Start a process, in its own session, out of reach of Ctrl-C. It ends when its input does."""
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-c", _START, _ROOT, stdin=PIPE, stdout=PIPE, start_new_session=True
         )
@@ -114,7 +115,10 @@ class WorkerProcess:
         await self._bury(process)
 
     async def _bury(self, process: Process) -> None:
-        """The process is dead or dying: its jobs go back to the queue, or fail if it was not their first try."""
+        """Clean up after a dead or dying process.
+
+        Its jobs return to the queue, or fail if this was their second try.
+        """
         with suppress(ProcessLookupError):
             process.kill()
         code = await _gone(process)
@@ -128,14 +132,14 @@ class WorkerProcess:
                 self._jobs.put_nowait(job)
 
     def forget(self, number: int) -> None:
-        """Let the process erase a context."""
+        """Make the process erase a context."""
         if number in self._opened and self._process is not None and self._process.stdin is not None:
             self._opened.discard(number)
             with suppress(OSError):
                 self._process.stdin.write(frames.close_frame(number))
 
     async def stop(self) -> None:
-        """Kill the process and wait until it is gone; its jobs raise PoolClosed."""
+        """Kill the process and wait until it is gone. Its jobs raise PoolClosed."""
         tasks = [task for task in (self._task, self._reader) if task is not None]
         for task in tasks:
             task.cancel()
@@ -149,7 +153,7 @@ class WorkerProcess:
 
 
 async def _gone(process: Process) -> int:
-    """Wait until a killed process has ended and its pipes are closed; the status it ended with."""
+    """Wait until a killed process has ended and its pipes are closed. Return its exit status."""
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.close()

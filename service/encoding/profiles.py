@@ -1,4 +1,4 @@
-"""The encoding profiles: which trapdoor permutation a profile byte stands for, and how many rounds of it."""
+"""The encoding profiles: the trapdoor permutation that a profile byte stands for, and its number of rounds."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ SAFE_EXPONENT = 65537
 class Profile:
     """One row of the profile table: RSA of `bits` bits with public exponent `e`, applied in `rounds` rounds.
 
-    Raises ProfileError where rounds·(1 − 1/e) <= 1 with e < 65537: a known root of a small exponent is stored in a
-    share 1 − 1/e of its size, so a hoster could keep less than it is paid for.
+    Raises ProfileError if rounds·(1 − 1/e) <= 1 with e < 65537: a known root of a small exponent can be stored in a
+    fraction 1 − 1/e of its size, so a hoster could keep less than it is paid for.
     """
 
     id: int
@@ -30,7 +30,9 @@ class Profile:
         if self.bits != SECTOR * 8:
             raise ProfileError(f"profile {self.id}: {self.bits}-bit elements do not fill sectors of {SECTOR} bytes")
         if self.e < 3 or self.e % 2 == 0 or self.rounds < 1:
-            raise ProfileError(f"profile {self.id}: e = {self.e} with {self.rounds} rounds is no trapdoor permutation")
+            raise ProfileError(
+                f"profile {self.id}: e = {self.e} with {self.rounds} rounds is not a trapdoor permutation"
+            )
         if self.rounds * (self.e - 1) <= self.e and self.e < SAFE_EXPONENT:
             raise ProfileError(
                 f"profile {self.id}: {self.rounds} rounds with e = {self.e} can be compressed"
@@ -43,7 +45,7 @@ PROFILES = {profile.id: profile for profile in (P1,)}
 
 
 def get_profile(number: int) -> Profile:
-    """The profile that the byte `number` stands for; raises ProfileError if there is none."""
+    """Return the profile that the byte `number` stands for. Raises ProfileError if there is none."""
     try:
         return PROFILES[number]
     except KeyError:
@@ -51,5 +53,5 @@ def get_profile(number: int) -> Profile:
 
 
 def sector_count(length: int) -> int:
-    """How many sectors `length` bytes fill, the last one padded."""
+    """Return how many sectors `length` bytes fill, with the last one padded."""
     return -(-length // SECTOR)

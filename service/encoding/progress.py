@@ -1,4 +1,4 @@
-"""How far a long run of work is, how fast it goes, and how long it will still take."""
+"""The progress of long work: how far it is, how fast it goes, and how long it will take."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SPAN = 10.0  # seconds that the rate looks back
 
 @dataclass(frozen=True)
 class Progress:
-    """Sectors done, sectors in all (None if not known), sectors per second, seconds left (None if not known)."""
+    """Sectors done, total sectors (None if unknown), sectors per second, seconds left (None if unknown)."""
 
     done: int
     total: int | None
@@ -21,7 +21,7 @@ class Progress:
 
 
 class ProgressMeter:
-    """Counts sectors and gives the rate over the last ten seconds; `clock` is monotonic seconds."""
+    """A counter of sectors that gives the rate over the last ten seconds. `clock` returns monotonic seconds."""
 
     def __init__(self, done: int, total: int | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -29,7 +29,7 @@ class ProgressMeter:
         self._samples: deque[tuple[float, int]] = deque([(clock(), done)])
 
     def add(self, sectors: int) -> None:
-        """Note that so many more sectors are done."""
+        """Count this many more sectors as done."""
         now = self._clock()
         self._samples.append((now, self._samples[-1][1] + sectors))
         while len(self._samples) > 2 and (self._samples[1][0] < now - _SPAN or len(self._samples) > 4096):
@@ -37,7 +37,7 @@ class ProgressMeter:
 
     @property
     def progress(self) -> Progress:
-        """The state now; the rate is 0 until there are two moments to compare."""
+        """The current state. The rate is 0 until there are two points in time to compare."""
         (start, first), (_, done) = self._samples[0], self._samples[-1]
         elapsed = self._clock() - start
         rate = (done - first) / elapsed if elapsed > 0 else 0.0

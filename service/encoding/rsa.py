@@ -1,4 +1,4 @@
-"""The private RSA operation y → y^d mod N on sectors, by OpenSSL or by GMP; each result is checked before use."""
+"""The private RSA operation y → y^d mod N on sectors, by OpenSSL or by GMP. Each result is checked before use."""
 
 from __future__ import annotations
 
@@ -17,19 +17,22 @@ from .profiles import SECTOR
 
 
 class Backend(Protocol):
-    """One way to do the private operation with one key; for use from any thread."""
+    """One way to do the private operation with one key, usable from any thread."""
 
     name: str
 
     def invert(self, y: bytes) -> bytes:
-        """The root of one element below N, 256 bytes in and out, big endian; unchecked."""
+        """Return the root of one element below N, 256 bytes in and out, big endian, unchecked."""
 
     def close(self) -> None:
-        """Forget the key; `invert` raises KeyErased from then on."""
+        """Drop the key. `invert` raises KeyErased from then on."""
 
 
 class GmpBackend:
-    """The operation by GMP. Not constant-time; nobody but the encoder itself chooses or times single operations."""
+    """The operation by GMP.
+
+    It is not constant-time, but only the encoder itself chooses and times single operations.
+    """
 
     name = "gmpy2"
 
@@ -37,7 +40,7 @@ class GmpBackend:
         self._key: CrtKey | None = key
 
     def invert(self, y: bytes) -> bytes:
-        """See Backend."""
+        """Do as `Backend.invert`."""
         key = self._key
         if key is None:
             raise KeyErased("the private key of this backend has been erased")
@@ -47,17 +50,17 @@ class GmpBackend:
         return bytes((low + (high - low) * key.qinv % key.p * key.q).to_bytes(SECTOR, "big"))
 
     def close(self) -> None:
-        """See Backend."""
+        """Do as `Backend.close`."""
         self._key = None
 
 
 class OpenSslBackend:
-    """The operation by EVP_PKEY_decrypt without padding; the GIL is free meanwhile, each thread has its own context."""
+    """The operation by EVP_PKEY_decrypt without padding. It releases the GIL; each thread has its own context."""
 
     name = "openssl"
 
     def __init__(self, key: CrtKey) -> None:
-        """Raises BackendError if libcrypto is missing or refuses the key."""
+        """Load the key. Raises BackendError if libcrypto is missing or refuses the key."""
         self._library = libcrypto.load()
         self._threads = threading.local()
         self._lock = threading.Lock()
@@ -71,7 +74,7 @@ class OpenSslBackend:
             raise BackendError(f"OpenSSL refuses the private key: {libcrypto.last_error(self._library)}")
 
     def invert(self, y: bytes) -> bytes:
-        """See Backend; raises BackendError if OpenSSL fails."""
+        """Do as `Backend.invert`. Raises BackendError if OpenSSL fails."""
         if self._key is None:
             raise KeyErased("the private key of this backend has been erased")
         state = self._threads
@@ -82,7 +85,7 @@ class OpenSslBackend:
         state.length.value = SECTOR
         result = self._library.EVP_PKEY_decrypt(state.context, state.out, state.length, y, SECTOR)
         if result != 1 or state.length.value != SECTOR:
-            raise BackendError(f"OpenSSL failed at an RSA operation: {libcrypto.last_error(self._library)}")
+            raise BackendError(f"OpenSSL failed in an RSA operation: {libcrypto.last_error(self._library)}")
         return state.out.raw  # type: ignore[no-any-return]
 
     def _new_context(self) -> int:
@@ -99,11 +102,11 @@ class OpenSslBackend:
             )
             != 1
         ):
-            raise BackendError(f"OpenSSL gives no RSA context: {libcrypto.last_error(library)}")
+            raise BackendError(f"OpenSSL cannot create an RSA context: {libcrypto.last_error(library)}")
         return context
 
     def close(self) -> None:
-        """See Backend; OpenSSL overwrites its copy of the key. No other thread may be inside `invert`."""
+        """Do as `Backend.close`; OpenSSL overwrites its copy of the key. No other thread may be inside `invert`."""
         with self._lock:
             for context in self._contexts:
                 self._library.EVP_PKEY_CTX_free(context)
@@ -118,7 +121,7 @@ class OpenSslBackend:
 
 
 def make_backend(key: CrtKey) -> Backend:
-    """OpenSSL where the system has a usable libcrypto, GMP otherwise."""
+    """Return a backend by OpenSSL if the system has a usable libcrypto, by GMP otherwise."""
     try:
         return OpenSslBackend(key)
     except BackendError:
@@ -126,9 +129,9 @@ def make_backend(key: CrtKey) -> Backend:
 
 
 def invert_sectors(sectors: Iterable[bytes], key: CrtKey, backend: Backend) -> Iterator[bytes]:
-    """The permutation of all 256-byte strings that the private key gives: y^d mod N below N, identity from N on.
+    """Apply the private permutation to 256-byte strings: y^d mod N below N, identity from N on.
 
-    Raises ComputationFault instead of giving out a result x with x^e ≠ y.
+    Raises ComputationFault instead of returning a result x with x^e ≠ y.
     """
     n, forward, invert = key.n, public_operation(key.n, key.e), backend.invert
     for sector in sectors:
@@ -144,21 +147,21 @@ def invert_sectors(sectors: Iterable[bytes], key: CrtKey, backend: Backend) -> I
 
 
 def public_operation(n: mpz, e: int) -> Callable[[mpz], mpz]:
-    """x → x^e mod N; the cube by two products, twice as fast as the general power."""
+    """Return x → x^e mod N. The cube takes two products, twice as fast as the general power."""
     if e == 3:
         return lambda x: x * x % n * x % n
     return lambda x: gmpy2.powmod(x, e, n)
 
 
 def apply_sectors(sectors: Iterable[bytes], n: mpz, e: int) -> list[bytes]:
-    """The inverse of `invert_sectors`, from the public key alone."""
+    """Apply the inverse of `invert_sectors`, with the public key alone."""
     forward = public_operation(n, e)
     values = ((sector, mpz.from_bytes(sector, "big")) for sector in sectors)
     return [forward(x).to_bytes(SECTOR, "big") if x < n else sector for sector, x in values]
 
 
 def _private_key_der(key: CrtKey) -> bytes:
-    """PKCS #1 RSAPrivateKey (RFC 8017, A.1.2)."""
+    """Encode the key as PKCS #1 RSAPrivateKey (RFC 8017, A.1.2)."""
     numbers = (0, key.n, key.e, key.d, key.p, key.q, key.dp, key.dq, key.qinv)
     return _der(0x30, b"".join(_der_integer(int(number)) for number in numbers))
 

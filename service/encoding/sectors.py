@@ -1,4 +1,4 @@
-"""Encoding and decoding runs of sectors: pure functions of bytes, sector index, salt and key."""
+"""Encoding and decoding of runs of sectors: pure functions of bytes, sector index, salt and key."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .permutation import permute, round_keys, unpermute
 from .profiles import MAX_SECTORS, P1, SECTOR, Profile
 from .rsa import Backend, apply_sectors, invert_sectors, make_backend
 
-_BATCH = 256 * SECTOR  # long runs are worked off in pieces of this size
+_BATCH = 256 * SECTOR  # long runs are processed in pieces of this size, which bounds memory
 
 
 class SectorEncoder:
-    """Makes encoded sectors of one segment, with its salt and the encoder's private key.
+    """An encoder of one segment's sectors, with the segment's salt and the encoder's private key.
 
-    Raises KeyErased if the key has been erased. Not to be closed while another thread encodes.
+    Raises KeyErased if the key has been erased. Do not close it while another thread encodes.
     """
 
     def __init__(self, salt: bytes, key: PrivateKey, backend: Backend | None = None) -> None:
@@ -29,13 +29,14 @@ class SectorEncoder:
 
     @property
     def backend(self) -> str:
-        """Which library does the RSA operation: `openssl` or `gmpy2`."""
+        """The library that does the RSA operation: `openssl` or `gmpy2`."""
         return self._backend.name
 
     def encode(self, first_sector: int, plain: bytes) -> bytes:
-        """Encode whole sectors, the first of which has index `first_sector` in its segment; the length stays.
+        """Encode whole sectors, the first of which has index `first_sector` in its segment. The length stays the same.
 
-        Raises SectorError for a ragged run or an index out of range, ComputationFault if a result fails its check.
+        Raises SectorError for a partial sector or an index out of range, and ComputationFault if a result fails its
+        check.
         """
         check_run(first_sector, plain)
         if len(plain) > _BATCH:
@@ -47,14 +48,14 @@ class SectorEncoder:
         return plain
 
     def close(self) -> None:
-        """Forget the key as far as this object holds it."""
+        """Drop the key, as far as this object holds it."""
         self._backend.close()
 
 
 class SectorDecoder:
-    """Turns encoded sectors of one segment back into plaintext; needs public values only.
+    """A decoder of one segment's sectors. It needs public values only.
 
-    Raises ModulusError for a modulus that the profile does not admit.
+    Raises ModulusError for a modulus that the profile does not allow.
     """
 
     def __init__(self, salt: bytes, modulus: bytes, profile: Profile = P1) -> None:
@@ -64,9 +65,9 @@ class SectorDecoder:
         self._n = mpz.from_bytes(modulus, "big")
 
     def decode(self, first_sector: int, encoded: bytes) -> bytes:
-        """Decode whole sectors, padding included; any bytes decode to something, so the caller checks the plaintext.
+        """Decode whole sectors, padding included. Any bytes decode to something, so the caller must check the plaintext.
 
-        Raises SectorError for a ragged run or an index out of range.
+        Raises SectorError for a partial sector or an index out of range.
         """
         check_run(first_sector, encoded)
         if len(encoded) > _BATCH:
@@ -79,12 +80,12 @@ class SectorDecoder:
 
 
 def pad(plain: bytes) -> bytes:
-    """`plain` with zeros up to whole sectors."""
+    """Return `plain` with zeros added up to whole sectors."""
     return plain + bytes(-len(plain) % SECTOR)
 
 
 def check_padding(decoded: bytes, used: int) -> None:
-    """Check that all behind the first `used` bytes of a decoded run is zero; raises PaddingError with the place."""
+    """Raise PaddingError, with the position, unless all bytes of a decoded run after the first `used` are zero."""
     rest = decoded[used:]
     if rest.strip(b"\0"):
         place = next(i for i, byte in enumerate(rest) if byte)
@@ -92,12 +93,12 @@ def check_padding(decoded: bytes, used: int) -> None:
 
 
 def check_run(first_sector: int, data: bytes) -> None:
-    """Raises SectorError unless `data` is whole sectors, all with an index that a segment can have."""
+    """Raise SectorError unless `data` is whole sectors, all with an index that a segment can have."""
     if len(data) % SECTOR:
         raise SectorError(f"a run of {len(data)} bytes is not whole sectors of {SECTOR}")
     last = first_sector + len(data) // SECTOR
     if first_sector < 0 or last > MAX_SECTORS:
-        raise SectorError(f"sectors {first_sector} to {last} leave the range 0 to {MAX_SECTORS} of a segment")
+        raise SectorError(f"sectors {first_sector} to {last} are outside the range 0 to {MAX_SECTORS} of a segment")
 
 
 def _checked_salt(salt: bytes) -> bytes:

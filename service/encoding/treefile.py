@@ -2,7 +2,7 @@
 
 Layout: a header of 64 bytes, "datdot tree" | 0x00 | u8 version (1) | 19 zeros | ctx[32], then the hashes, 32 bytes
 each, of all perfect subtrees of 256 sectors or more in post-order. Appending never changes what is there, so a file
-that a crash cut short is still right as far as it goes; all of it can be made again from the sectors.
+that a crash cut short is still right as far as it goes. All of it can be rebuilt from the sectors.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ _HEADER = 64
 
 
 def stored_nodes(groups: int) -> int:
-    """How many nodes the file holds of a tree with so many complete groups."""
+    """Return how many nodes the file holds of a tree with this many complete groups."""
     return 2 * groups - groups.bit_count()
 
 
 class TreeFile:
-    """A segment's tree on disk, growing with its sectors; not to be used from two threads at once.
+    """A segment's tree on disk, growing with its sectors. It must not be used from two threads at once.
 
     Acknowledge sectors only after `sync`, and pass only acknowledged counts to `open`.
     """
 
     def __init__(self, path: Path, descriptor: int, ctx: bytes) -> None:
-        """Not to be called from outside: see `create` and `open`."""
+        """Wrap an open file. Only `create` and `open` call this."""
         self.path = path
         self.ctx = ctx
         self._descriptor = descriptor
@@ -49,7 +49,7 @@ class TreeFile:
 
     @classmethod
     def create(cls, path: Path, ctx: bytes) -> TreeFile:
-        """A new, empty tree; replaces what was at `path`. Durable with the first `sync`."""
+        """Create an empty tree, replacing what was at `path`. It is durable after the first `sync`."""
         if len(ctx) != HASH:
             raise TreeFileError(f"a context has {HASH} bytes, not {len(ctx)}")
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
@@ -59,11 +59,12 @@ class TreeFile:
 
     @classmethod
     def open(cls, path: Path, ctx: bytes, sectors: int, read: ReadSectors, root: bytes | None = None) -> TreeFile:
-        """The tree over the first `sectors` sectors, as it was when that count was acknowledged.
+        """Open the tree over the first `sectors` sectors, as it was when that count was acknowledged.
 
-        Nodes beyond are cut off, missing ones made again from the sectors; so is the whole file if it is absent, of
-        another version or context. With `root`, a file that does not lead to it is made again too, but only if the
-        sectors do lead to it: with damaged sectors the old nodes stay, as they tell which ones are damaged.
+        Nodes beyond that are cut off, and missing ones rebuilt from the sectors. The whole file is rebuilt if it is
+        absent or of another version or context. With `root`, a file that does not lead to it is rebuilt too, but only
+        if the sectors do lead to it: with damaged sectors the old nodes stay, because they show which sectors are
+        damaged.
         """
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -89,7 +90,7 @@ class TreeFile:
 
     @classmethod
     def rebuild(cls, path: Path, ctx: bytes, sectors: int, read: ReadSectors, root: bytes | None = None) -> TreeFile:
-        """Make the file again from the sectors, in one step on disk; DamagedTree if they do not lead to `root`."""
+        """Rebuild the file from the sectors, in one step on disk. Raises DamagedTree if they do not lead to `root`."""
         fresh = path.with_name(path.name + ".new")
         tree = cls.create(fresh, ctx)
         try:
@@ -125,11 +126,11 @@ class TreeFile:
 
     @property
     def sectors(self) -> int:
-        """How many sectors the tree covers."""
+        """Number of sectors that the tree covers."""
         return self._frontier.sectors
 
     def append(self, data: bytes) -> None:
-        """Add whole encoded sectors at the end; raises SectorError for a ragged run."""
+        """Add whole encoded sectors at the end. Raises SectorError for a partial sector."""
         self._frontier.append(data)
         if self._pending:
             os.pwrite(self._descriptor, self._pending, _HEADER + HASH * self._nodes)
@@ -141,15 +142,15 @@ class TreeFile:
             self._pending += node
 
     def root(self) -> bytes:
-        """The root over all sectors so far."""
+        """Return the root over all sectors so far."""
         return self._frontier.root()
 
     def sync(self) -> None:
-        """Returns once all that was appended survives a loss of power."""
+        """Make everything appended so far durable."""
         sync_file(self._descriptor)
 
     def close(self) -> None:
-        """Give back the file; the object is of no use afterwards."""
+        """Close the file. The object cannot be used afterwards."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -167,10 +168,11 @@ class TreeFile:
     def open_sector(
         self, sector: int, read: ReadSectors, *, sectors: int | None = None, root: bytes | None = None
     ) -> Opening:
-        """The opening of one sector in the tree over the first `sectors` (default: all); reads 64 KiB, at most twice.
+        """Return the opening of one sector in the tree over the first `sectors` (default: all).
 
-        With `root` the opening is checked against it. Raises SectorError for an index out of range, DamagedSectors if
-        the sector's group on disk is not what the tree recorded, DamagedTree if other damage keeps it from the root.
+        This reads 64 KiB, at most twice. With `root` the opening is checked against it. Raises SectorError for an index
+        out of range, DamagedSectors if the sector's group on disk is not what the tree recorded, and DamagedTree if
+        other damage keeps it from the root.
         """
         total = self._bounded(sectors)
         if not 0 <= sector < total:
@@ -196,7 +198,10 @@ class TreeFile:
         return Opening(sector, data[at : at + SECTOR], tuple(siblings))
 
     def _diagnose(self, group: int, count: int, node: bytes, total: int, root: bytes | None) -> None:
-        """Say why the group's hash does not lead to the root; silent if no root is known and the group is right."""
+        """Raise the reason why the group's hash does not lead to the root.
+
+        Return if no root is known and the group is right.
+        """
         if count == GROUP and self._stored(0, group) != node:
             raise DamagedSectors(group * GROUP, GROUP)
         if root is not None:
@@ -205,13 +210,16 @@ class TreeFile:
             raise DamagedTree(f"{where}the tree file {self.path.name} do not lead to the root {root.hex()}")
 
     def root_at(self, sectors: int, read: ReadSectors) -> bytes:
-        """The root that the tree had over its first `sectors` sectors."""
+        """Return the root that the tree had over its first `sectors` sectors."""
         total = self._bounded(sectors)
         height = max(0, (total - 1).bit_length() - _GROUP_HEIGHT)
         return root_hash(self.ctx, total, self._subtree(height, 0, total, read))
 
     def damaged(self, read: ReadSectors) -> Iterator[tuple[int, int]]:
-        """All complete groups on disk that differ from what was recorded, as (first sector, count); reads it all."""
+        """Yield all complete groups on disk that differ from what was recorded, as (first sector, count).
+
+        Reads everything.
+        """
         for group in range(self.sectors // GROUP):
             if self._group(group, self.sectors, read) != self._stored(0, group):
                 yield group * GROUP, GROUP
@@ -223,7 +231,7 @@ class TreeFile:
         return total
 
     def _subtree(self, height: int, index: int, total: int, read: ReadSectors) -> bytes:
-        """The node over groups [index·2^height, (index + 1)·2^height) in the tree over the first `total` sectors."""
+        """Return the node over groups [index·2^height, (index + 1)·2^height) in the tree over the first `total` sectors."""
         if (index + 1) << height <= total // GROUP:
             return self._stored(height, index)
         if height == 0:
@@ -249,7 +257,7 @@ class TreeFile:
 
 
 def _groups_of(nodes: int) -> int:
-    """The most complete groups whose nodes all lie within the first `nodes`."""
+    """Return the largest number of complete groups whose nodes all lie within the first `nodes`."""
     low, high = nodes // 2, nodes
     while low < high:
         middle = (low + high + 1) // 2

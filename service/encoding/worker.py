@@ -1,4 +1,4 @@
-"""One worker process of the pool: runs of sectors come in by standard input, results go out by standard output.
+"""One worker process of the pool: runs of sectors arrive on standard input, results leave on standard output.
 
 It ends when its input does, so it cannot outlive the process that started it, however that ended.
 """
@@ -17,7 +17,7 @@ from .sectors import SectorDecoder, SectorEncoder
 
 
 class Machine:
-    """Frames in, frames out; keeps the contexts that the parent has opened."""
+    """The worker as a machine: frames in, frames out. It keeps the contexts that the parent has opened."""
 
     def __init__(self) -> None:
         self._encoders: dict[int, SectorEncoder] = {}
@@ -25,7 +25,7 @@ class Machine:
         self._refused: dict[int, EncodingError] = {}
 
     def receive(self, kind: int, body: bytes) -> bytes:
-        """The answer to a frame, empty where none is due; raises EncodingError for a kind that it does not know."""
+        """Return the answer to a frame, empty if none is due. Raises EncodingError for an unknown kind."""
         if kind == frames.RUN:
             try:
                 return frames.frame(frames.DONE, self._run(*frames.parse_run(body)))
@@ -45,7 +45,7 @@ class Machine:
                 self._encoders[number] = SectorEncoder(context.salt, PrivateKey.from_bytes(context.key))
             else:
                 self._decoders[number] = SectorDecoder(context.salt, context.key[1:], get_profile(context.key[0]))
-        except EncodingError as error:  # told with the first run, as an OPEN has no answer
+        except EncodingError as error:  # reported with the first run, because an OPEN has no answer
             self._refused[number] = error
 
     def _close(self, number: int) -> None:
@@ -66,7 +66,7 @@ class Machine:
 
 
 def serve(source: BinaryIO, sink: BinaryIO) -> None:
-    """Answer frames until the input ends or nobody reads any more."""
+    """Answer frames until the input ends or the reader is gone."""
     machine = Machine()
     while len(prefix := source.read(frames.LENGTH_SIZE)) == frames.LENGTH_SIZE:
         length = frames.frame_length(prefix)
@@ -83,9 +83,9 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
 
 
 def main() -> None:
-    """The process: Ctrl-C is the parent's business; prints of libraries must not get between the frames."""
+    """Run the worker. Ctrl-C is the parent's business, and what libraries print must not get between the frames."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     serve(source, sink)
-    os._exit(0)  # nothing is left to be tidied up, and a broken pipe must not print a traceback
+    os._exit(0)  # nothing is left to clean up, and a broken pipe must not print a traceback

@@ -162,7 +162,7 @@ def test_one_bit_of_data_or_siblings(bit: int) -> None:
         (MAX_SECTORS + 1, Opening(0, bytes(256), ()), "cannot have"),
         (1, Opening(1, bytes(256), ()), "not among the 1"),
         (1, Opening(-1, bytes(256), ()), "not among the 1"),
-        (1, Opening(0, bytes(255), ()), "255 bytes instead of 256"),
+        (1, Opening(0, bytes(255), ()), "255 bytes of data instead of 256"),
         (2, Opening(0, bytes(256), (bytes(32),) * 10**5), "needs 1 siblings, not 100000"),
         (2, Opening(0, bytes(256), (bytes(31),)), "not 32 bytes long"),
     ],

@@ -202,7 +202,7 @@ async def test_results_before_the_source_fails_then_its_error(pool: CodecPool, k
 async def test_bad_input(pool: CodecPool, key: PrivateKey, salt: bytes) -> None:
     with pytest.raises(SectorError, match="not whole sectors"):
         _ = [run async for run in pool.decode([bytes(300)], salt=salt, modulus=key.modulus)]
-    with pytest.raises(SectorError, match="leave the range"):
+    with pytest.raises(SectorError, match="are outside the range"):
         _ = [run async for run in pool.encode([bytes(512)], salt=salt, key=key, first_sector=2**30 - 1)]
     with pytest.raises(SectorError, match="exceeds"):
         _ = [run async for run in pool.encode([bytes(2**24 + 1)], salt=salt, key=key)]
@@ -267,7 +267,7 @@ async def test_workers_that_cannot_be_started(
     pool: CodecPool, key: PrivateKey, salt: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/no/such/python")
-    with pytest.raises(WorkerError, match="cannot be started"):
+    with pytest.raises(WorkerError, match="cannot start a worker process"):
         await pool.decode_run(0, bytes(256 * 100), salt=salt, modulus=key.modulus)
 
 

@@ -110,7 +110,7 @@ def test_ragged_runs_are_refused(key: PrivateKey, salt: bytes, length: int) -> N
 @pytest.mark.parametrize("first", [-1, MAX_SECTORS, MAX_SECTORS + 7])
 def test_indices_out_of_range_are_refused(key: PrivateKey, salt: bytes, first: int) -> None:
     for work in (SectorEncoder(salt, key).encode, SectorDecoder(salt, key.modulus).decode):
-        with pytest.raises(SectorError, match="leave the range"):
+        with pytest.raises(SectorError, match="are outside the range"):
             work(first, bytes(256))
 
 
