@@ -17,10 +17,12 @@ from service.hypercore.net import Channel, ChannelClosed, Connection, Replicatio
 from service.hypercore.tree.proof import Request, UpgradeRequest
 from service.protocols.copy import messages as m
 from service.protocols.copy.stream import PlanHead
+from service.roles.common.context import Context
 from service.roles.common.feed_window import open_feed
 from service.roles.common.terms import RolesConfig
 from service.roles.encoder.decisions import KeyRecord
 from service.roles.encoder.role import EncoderRole
+from service.roles.encoder.store import EncoderStore
 from service.roles.hoster.role import HosterRole
 from service.roles.hoster.sectors import segment_path
 from tests.support.copy_world import digest
@@ -271,29 +273,36 @@ async def test_a_copy_that_the_chain_knows_no_more_is_deleted(net: Net, monkeypa
 async def test_a_decision_on_old_facts_makes_no_second_key(net: Net) -> None:
     """The key is made between the reading of a block's facts and the decision: its modulus must stay the one begun with."""
 
-    class Slow(EncoderRole):
+    class SlowStore(EncoderStore):
         made = 0
         stale = False
+        role: EncoderRole
 
-        def _records(self) -> tuple[KeyRecord, ...]:
-            found = super()._records()
+        def records(self) -> tuple[KeyRecord, ...]:
+            found = super().records()
             if not found and self.made and not self.stale:
                 self.stale = True
-                entry = self._runner._entries["key", 0, 0]
+                entry = self.role._runner._entries["key", 0, 0]
                 wait_until(lambda: entry.task is None)
             return found
 
-        def _make_key(self, copy: int, ordinal: int) -> None:
+        def make_key(self, copy: int, ordinal: int) -> None:
             self.made += 1
             wait_until(lambda: self.stale if self.made == 1 else bool(net.chain.begun))
-            super()._make_key(copy, ordinal)
+            super().make_key(copy, ordinal)
+
+    class Slow(EncoderRole):
+        def __init__(self, context: Context) -> None:
+            super().__init__(context)
+            self._store = SlowStore(context.database, context.directory)
+            self._store.role = self
 
     _, core = await author(net)
     hoster = await net.start("Hoster", HosterRole)
     encoder = await net.start("Encoder", Slow)
     copy = net.chain.assign(net.chain.publish(core), hoster.account, encoder.account)
     await net.chain.until(is_active(net, copy))
-    assert encoder.role.stale
+    assert encoder.role._store.stale
     check_copy(net, hoster, core, copy)
 
 
@@ -423,17 +432,17 @@ async def test_a_key_stays_until_the_chain_is_where_an_earlier_run_left_it(net: 
         with encoder.database.transaction() as db:
             CursorStore(db).save(net.chain.genesis, BlockRef(seen, bytes(32)))
         await encoder.restart()
-        encoder.role._make_key(copy, 0)
+        encoder.role._store.make_key(copy, 0)
         await net.chain.wait_for(net.chain.number + 5)
-        assert bool(encoder.role._records()) == (seen > net.chain.number)
+        assert bool(encoder.role._store.records()) == (seen > net.chain.number)
 
 
 async def test_a_key_that_has_a_record_is_never_overwritten(net: Net) -> None:
     role = (await net.start("Encoder", EncoderRole)).role
-    role._make_key(0, 0)
-    first, path = role._records(), role._key_path(0, 0).read_bytes()
-    role._make_key(0, 0)
-    assert (role._records(), role._key_path(0, 0).read_bytes()) == (first, path)
+    role._store.make_key(0, 0)
+    first, path = role._store.records(), role._store.key_path(0, 0).read_bytes()
+    role._store.make_key(0, 0)
+    assert (role._store.records(), role._store.key_path(0, 0).read_bytes()) == (first, path)
 
 
 async def test_a_plan_with_an_oversized_block_is_declined(net: Net) -> None:

@@ -48,6 +48,7 @@ from service.encoding.profiles import SECTOR
 from service.hypercore import codec
 from service.hypercore.crypto import Node
 
+from .. import handshake
 from .stream import MAX_BLOCK, MAX_PATH
 
 PROTOCOL = "datdot/copy/1"
@@ -158,22 +159,15 @@ def channel_id(copy: int) -> bytes:
 
 def encode_handshake(genesis: bytes) -> bytes:
     """Return the handshake of this version on this chain."""
-    return codec.encode_uint(VERSION) + genesis
+    return handshake.encode_handshake(VERSION, genesis)
 
 
 def check_handshake(data: bytes, genesis: bytes) -> None:
     """Raise CopyRefused unless the other side speaks this version on this chain."""
-    reader = codec.Reader(data)
     try:
-        version = reader.uint()
-        if version != VERSION:
-            raise CopyRefused(f"the peer speaks version {version} of the copy protocol, but we speak version {VERSION}")
-        theirs = reader.fixed(32)
-        reader.end()
-    except codec.CodecError as error:
-        raise CopyRefused(f"handshake: {error}") from error
-    if theirs != genesis:
-        raise CopyRefused(f"the peer is on chain {theirs.hex()}, but we are on chain {genesis.hex()}")
+        handshake.check_handshake(data, VERSION, genesis, "copy")
+    except handshake.HandshakeError as error:
+        raise CopyRefused(str(error)) from error
 
 
 def encode(message: Message) -> tuple[int, bytes]:

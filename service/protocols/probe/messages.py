@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from service.encoding import SECTOR, Opening
 from service.hypercore import codec
 
+from .. import handshake
+
 PROTOCOL = "datdot/probe/1"
 VERSION = 1
 MAX_SIBLINGS = 32
@@ -65,24 +67,15 @@ Message = Ask | Answer | ProbeRefusal
 
 def encode_handshake(genesis: bytes) -> bytes:
     """Return the handshake of this version on this chain."""
-    return codec.encode_uint(VERSION) + genesis
+    return handshake.encode_handshake(VERSION, genesis)
 
 
 def check_handshake(data: bytes, genesis: bytes) -> None:
     """Raise ProbeRefused unless the other side speaks this version on this chain."""
     try:
-        reader = codec.Reader(data)
-        version = reader.uint()
-        if version != VERSION:
-            raise ProbeRefused(
-                f"the peer speaks version {version} of the probe protocol, but we speak version {VERSION}"
-            )
-        theirs = reader.fixed(32)
-        reader.end()
-    except codec.CodecError as error:
-        raise ProbeRefused(f"handshake: {error}") from error
-    if theirs != genesis:
-        raise ProbeRefused(f"the peer is on chain {theirs.hex()}, but we are on chain {genesis.hex()}")
+        handshake.check_handshake(data, VERSION, genesis, "probe")
+    except handshake.HandshakeError as error:
+        raise ProbeRefused(str(error)) from error
 
 
 def encode(message: Message) -> tuple[int, bytes]:

@@ -5,23 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from functools import partial
-from pathlib import Path
 
 import structlog
 
-from service import durable
 from service.chain_client import Block, CursorStore
 from service.chain_client.pallet import calls
 from service.chain_client.pallet.constants import PROFILE_P1
 from service.chain_client.pallet.types import Copy, CopyState, Plan
-from service.durable import make_directories
-from service.encoding import PrivateKey
 from service.encoding.progress import Progress
 from service.hypercore.net import Connection
 from service.protocols.copy import messages as m
-from service.protocols.copy.feeder import TreePoint
 from service.protocols.copy.job import SegmentJob
-from service.protocols.copy.stream import PlanHead, Position
+from service.protocols.copy.stream import PlanHead
 
 from ..common.context import Context
 from ..common.feed_window import open_feed
@@ -37,12 +32,12 @@ from .decisions import (
     EncodeSegment,
     EraseKey,
     FetchHead,
-    KeyRecord,
     MakeKey,
     OfferEncoding,
     decide,
 )
-from .send import Point, Work, send_copy
+from .send import Work, send_copy
+from .store import EncoderStore
 
 log = structlog.get_logger(__name__)
 
@@ -60,57 +55,18 @@ class EncoderRole:
         self._reachable: set[int] = set()
         self._told = 0.0
         self._lost: set[int] = set()
+        self._store = EncoderStore(context.database, context.directory)
         with context.database.transaction() as db:
-            seen = CursorStore(db).load(
-                context.client.genesis
-            )  # the journal's cursor moves in the same transaction that records our copies
+            # the journal's cursor: an earlier run has seen every block up to it, also one in which a copy became ours
+            seen = CursorStore(db).load(context.client.genesis)
         self._seen = 0 if seen is None else seen.number
         account = context.signer.account
         self._watch = CopyWatch(
-            context.client.storage, lambda number, copy: copy.encoder == account or number in self._keyed()
+            context.client.storage, lambda number, copy: copy.encoder == account or number in self._store.copies()
         )
 
     def attach(self, connection: Connection) -> None:
         """Do nothing: an encoder only dials out."""
-
-    # ---- keys
-
-    def _keyed(self) -> set[int]:
-        return {row[0] for row in self._context.database.rows("SELECT DISTINCT copy FROM encoding")}
-
-    def _key_path(self, copy: int, ordinal: int) -> Path:
-        return self._context.directory / "keys" / f"{copy}-{ordinal}.key"
-
-    def _records(self) -> tuple[KeyRecord, ...]:
-        rows = self._context.database.rows(
-            "SELECT copy, ordinal, modulus, receipt_sectors, receipt_root, receipt_signature, receipt_block FROM encoding"
-        )
-        return tuple(
-            KeyRecord(
-                copy, ordinal, modulus, None if sectors is None else m.SignedRoot(sectors, root, signature), block
-            )
-            for copy, ordinal, modulus, sectors, root, signature, block in rows
-        )
-
-    def _make_key(self, copy: int, ordinal: int) -> None:
-        """Write the key, then its record.
-
-        A key without a record may be overwritten: its modulus is on no chain. A key with a record stays, even if
-        another one is asked for, because its modulus may be on the chain.
-        """
-        if any((record.copy, record.ordinal) == (copy, ordinal) for record in self._records()):
-            return
-        key = PrivateKey.generate()
-        path = self._key_path(copy, ordinal)
-        make_directories(path.parent)
-        durable.replace(path, key.to_bytes())
-        self._context.database.execute(
-            "INSERT OR REPLACE INTO encoding (copy, ordinal, modulus) VALUES (?, ?, ?)", (copy, ordinal, key.modulus)
-        )
-
-    def _erase_key(self, copy: int, ordinal: int) -> None:
-        self._key_path(copy, ordinal).unlink(missing_ok=True)
-        self._context.database.execute("DELETE FROM encoding WHERE copy = ? AND ordinal = ?", (copy, ordinal))
 
     # ---- the chain
 
@@ -149,7 +105,7 @@ class EncoderRole:
             seen=self._seen,
             copies=copies,
             plans=plans,
-            keys=await asyncio.to_thread(self._records),
+            keys=await asyncio.to_thread(self._store.records),
             moduli=await client.storage.moduli_of(current, block.hash),
             reachable=frozenset(n for n, copy in copies.items() if copy.plan in self._reachable),
             confirm_grace=self._context.config.confirm_grace,
@@ -192,7 +148,7 @@ class EncoderRole:
         return None
 
     async def _new_key(self, action: MakeKey) -> int | None:
-        await asyncio.to_thread(self._make_key, action.copy, action.ordinal)
+        await asyncio.to_thread(self._store.make_key, action.copy, action.ordinal)
         return None
 
     async def _begin(self, action: BeginSegment) -> int | None:
@@ -208,8 +164,8 @@ class EncoderRole:
     async def _encode(self, action: EncodeSegment, copy: Copy, plan: Plan, block: Block) -> int | None:
         context = self._context
         job = await read_job(context.client, block.hash, action.copy, copy, plan)
-        path = self._key_path(action.copy, action.ordinal)
-        key = PrivateKey.from_bytes(await asyncio.to_thread(path.read_bytes))
+        segment = action.copy, action.ordinal
+        key = await asyncio.to_thread(self._store.key, *segment)
         async with open_feed(context.store, context.transport, job.feed_key) as feed:
             await feed.reach(job.head)
             connection = await context.transport.connect(job.hoster.swarm_key)
@@ -221,9 +177,9 @@ class EncoderRole:
                     pool=context.pool,
                     feed=feed,
                     sign=context.keys.sign_statement,
-                    point=self._point(action.copy, action.ordinal),
-                    keep_point=partial(self._keep_point, action.copy, action.ordinal),
-                    keep_receipt=partial(self._keep_receipt, action.copy, action.ordinal),
+                    point=self._store.point(*segment),
+                    keep_point=partial(self._store.keep_point, *segment),
+                    keep_receipt=partial(self._keep_signed_root, *segment),
                     on_progress=partial(self._progress, job),
                     checkpoint_sectors=context.config.checkpoint_sectors,
                 )
@@ -251,35 +207,9 @@ class EncoderRole:
     def _tell(self, event: str, copy: int, **more: object) -> None:
         self._context.on_progress({"role": "encoder", "event": event, "copy": copy, **more})
 
-    def _point(self, copy: int, ordinal: int) -> Point | None:
-        row = self._context.database.row(
-            "SELECT sectors, block, offset, frontier FROM encoding WHERE copy = ? AND ordinal = ?", (copy, ordinal)
-        )
-        if row is None or row[3] is None:
-            return None
-        return Point(TreePoint(row[0], Position(row[1], row[2])), row[3])
-
-    def _keep_point(self, copy: int, ordinal: int, point: Point) -> None:
-        tree = point.tree
-        self._context.database.execute(
-            "UPDATE encoding SET sectors = ?, block = ?, offset = ?, frontier = ? WHERE copy = ? AND ordinal = ?",
-            (tree.sectors, tree.position.block, tree.position.offset, point.frontier, copy, ordinal),
-        )
-
-    def _keep_receipt(self, copy: int, ordinal: int, receipt: m.SignedRoot) -> None:
+    def _keep_signed_root(self, copy: int, ordinal: int, signed: m.SignedRoot) -> None:
         latest = self._context.follower.latest
-        self._context.database.execute(
-            "UPDATE encoding SET receipt_sectors = ?, receipt_root = ?, receipt_signature = ?, receipt_block = ?"
-            " WHERE copy = ? AND ordinal = ?",
-            (
-                receipt.sectors,
-                receipt.root,
-                receipt.signature,
-                0 if latest is None else latest.number,
-                copy,
-                ordinal,
-            ),
-        )
+        self._store.keep_signed_root(copy, ordinal, signed, 0 if latest is None else latest.number)
 
     async def _confirm(self, action: ConfirmByEncoder, copy: Copy, plan: Plan, block: Block) -> int | None:
         job = await read_job(self._context.client, block.hash, action.copy, copy, plan)
@@ -293,6 +223,6 @@ class EncoderRole:
         return await submitted(self._context.signer, call, held)
 
     async def _erase(self, action: EraseKey) -> int | None:
-        await asyncio.to_thread(self._erase_key, action.copy, action.ordinal)
+        await asyncio.to_thread(self._store.erase_key, action.copy, action.ordinal)
         log.info("private modulus erased", copy=action.copy, ordinal=action.ordinal)
         return None

@@ -1,0 +1,93 @@
+"""What an encoder keeps: a private key for each segment in a file, and in the database how far the segment has got."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from service import durable
+from service.encoding import PrivateKey
+from service.protocols.copy.feeder import TreePoint
+from service.protocols.copy.messages import SignedRoot
+from service.protocols.copy.stream import Position
+
+from ..common.database import Database
+from .decisions import KeyRecord
+from .send import Point
+
+
+class EncoderStore:
+    """The table `encoding` and the folder `keys`; a segment is named by its copy and its ordinal in it."""
+
+    def __init__(self, database: Database, directory: Path) -> None:
+        self._db, self._keys = database, directory / "keys"
+
+    def copies(self) -> set[int]:
+        """Return the copies for which a key is kept."""
+        return {row[0] for row in self._db.rows("SELECT DISTINCT copy FROM encoding")}
+
+    def records(self) -> tuple[KeyRecord, ...]:
+        """Return the public side of every key, with the hoster's signed root if it came."""
+        rows = self._db.rows(
+            "SELECT copy, ordinal, modulus, receipt_sectors, receipt_root, receipt_signature, receipt_block FROM encoding"
+        )
+        return tuple(
+            KeyRecord(copy, ordinal, modulus, None if sectors is None else SignedRoot(sectors, root, signature), block)
+            for copy, ordinal, modulus, sectors, root, signature, block in rows
+        )
+
+    # ---- keys
+
+    def key_path(self, copy: int, ordinal: int) -> Path:
+        """Return where a segment's private key lies."""
+        return self._keys / f"{copy}-{ordinal}.key"
+
+    def make_key(self, copy: int, ordinal: int) -> None:
+        """Make a key: the file first, then its record; durable on return.
+
+        A key without a record may be overwritten: its modulus is on no chain. A key with a record stays, even if
+        another one is asked for, because its modulus may be on the chain.
+        """
+        if any((record.copy, record.ordinal) == (copy, ordinal) for record in self.records()):
+            return
+        key = PrivateKey.generate()
+        durable.make_directories(self._keys)
+        durable.replace(self.key_path(copy, ordinal), key.to_bytes())
+        self._db.execute(
+            "INSERT OR REPLACE INTO encoding (copy, ordinal, modulus) VALUES (?, ?, ?)", (copy, ordinal, key.modulus)
+        )
+
+    def key(self, copy: int, ordinal: int) -> PrivateKey:
+        """Read a segment's private key. Raises OSError, ModulusError."""
+        return PrivateKey.from_bytes(self.key_path(copy, ordinal).read_bytes())
+
+    def erase_key(self, copy: int, ordinal: int) -> None:
+        """Delete a key, then its record: a record without a key would be used in vain, a key without one is overwritten."""
+        self.key_path(copy, ordinal).unlink(missing_ok=True)
+        self._db.execute("DELETE FROM encoding WHERE copy = ? AND ordinal = ?", (copy, ordinal))
+
+    # ---- progress
+
+    def point(self, copy: int, ordinal: int) -> Point | None:
+        """Return where encoding can resume; None before the first point was kept."""
+        row = self._db.row(
+            "SELECT sectors, block, offset, frontier FROM encoding WHERE copy = ? AND ordinal = ?", (copy, ordinal)
+        )
+        if row is None or row[3] is None:
+            return None
+        return Point(TreePoint(row[0], Position(row[1], row[2])), row[3])
+
+    def keep_point(self, copy: int, ordinal: int, point: Point) -> None:
+        """Keep where encoding can resume; durable on return."""
+        tree = point.tree
+        self._db.execute(
+            "UPDATE encoding SET sectors = ?, block = ?, offset = ?, frontier = ? WHERE copy = ? AND ordinal = ?",
+            (tree.sectors, tree.position.block, tree.position.offset, point.frontier, copy, ordinal),
+        )
+
+    def keep_signed_root(self, copy: int, ordinal: int, signed: SignedRoot, block: int) -> None:
+        """Keep the hoster's signature, and the number of the block at which it came; durable on return."""
+        self._db.execute(
+            "UPDATE encoding SET receipt_sectors = ?, receipt_root = ?, receipt_signature = ?, receipt_block = ?"
+            " WHERE copy = ? AND ordinal = ?",
+            (signed.sectors, signed.root, signed.signature, block, copy, ordinal),
+        )
