@@ -122,7 +122,7 @@ async def test_a_table_of_another_chain_or_account_is_refused(world: World, tmp_
     with sqlite3.connect(tmp_path / "sent") as database:
         database.execute("UPDATE sent SET genesis = ?", (b"\1" * 32,))
     database.close()
-    await _refused(world, tmp_path / "sent", ALICE, WrongChain, "went to another chain")
+    await _refused(world, tmp_path / "sent", ALICE, WrongChain, "were sent to another chain")
 
 
 async def _refused(world: World, path: Path, pair: Keypair, kind: type[ChainError], why: str) -> None:
