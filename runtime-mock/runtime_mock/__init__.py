@@ -1,1 +1,1 @@
-"""The chain for laptops and CI: one Substrate JSON-RPC server over the real runtime in wasm or its model in Python."""
+"""A chain for laptops and CI: one Substrate JSON-RPC server over the real runtime in wasm, or over its model in Python."""

@@ -1,4 +1,4 @@
-"""``python -m runtime_mock``: a Substrate development node in one Python process."""
+"""The command `python -m runtime_mock`: a Substrate development node in one Python process."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from .rpc.server import Server
 from .runtime import CODE, Runtime
 from .wasm.runtime import WasmRuntime, default_cache
 
-# a request that is still being sent or answered when the node stops is waited for that long
 LAST_ANSWER_SECONDS = 2.0
+"""How long a stopping node waits for requests that are still being sent or answered."""
 
 log = structlog.get_logger(__name__)
 
@@ -41,13 +41,13 @@ def _number(least: int, most: int) -> Callable[[str], int]:
     def number(value: str) -> int:
         if value.isdecimal() and least <= int(value) <= most:
             return int(value)
-        raise argparse.ArgumentTypeError(f"{value!r} is no number of {least} to {most}")
+        raise argparse.ArgumentTypeError(f"{value!r} is not a number from {least} to {most}")
 
     return number
 
 
 def options() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m runtime_mock", description="A Substrate development node.")
     parser.add_argument("--backend", choices=("model", "wasm"), default="model")
     parser.add_argument("--host", default="127.0.0.1")
@@ -62,7 +62,7 @@ def options() -> argparse.Namespace:
 
 
 def make_runtime(backend: str, spec: ChainSpec) -> Runtime:
-    """The runtime of a chain spec."""
+    """Return the runtime of a chain spec."""
     if backend == "wasm":
         code = spec.genesis.get(CODE)
         assert code is not None
@@ -107,7 +107,7 @@ async def serve(chosen: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Parse, serve, and say in one line what was wrong."""
+    """Parse the command line and serve. A failure is reported in one line."""
     structlog.configure(
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),

@@ -1,6 +1,6 @@
-"""The runtime's artefacts: made from its wasm, and the digest of the sources that they were made from.
+"""The runtime's artefacts, made from its wasm, and the digest of the sources from which they were made.
 
-``python -m runtime_mock.artifacts digest`` prints the digest of the sources, ``… build WASM`` writes the artefacts.
+`python -m runtime_mock.artifacts digest` prints the digest of the sources, `… build WASM` writes the artefacts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ZSTD_LEVEL = 19
 
 
 def sources(root: Path) -> list[Path]:
-    """The files that the wasm is made of: manifests, Cargo.lock and Rust sources without tests, below `pallet-spec`."""
+    """Return the files that make the wasm: manifests, Cargo.lock and Rust sources without tests, below `pallet-spec`."""
     found = [root / "Cargo.toml", root / "Cargo.lock"]
     for crate in ("pallet", "runtime"):
         found.append(root / crate / "Cargo.toml")
@@ -37,7 +37,7 @@ def _is_test(path: Path) -> bool:
 
 
 def digest(root: Path) -> str:
-    """SHA-256 over the sources' names and bytes."""
+    """Return the SHA-256 of the sources' names and bytes."""
     hasher = hashlib.sha256()
     for path in sources(root):
         data = path.read_bytes()
@@ -46,7 +46,7 @@ def digest(root: Path) -> str:
 
 
 def build(wasm: Path, root: Path) -> None:
-    """Write all artefacts of a runtime into ``root/artifacts``, the digest of the sources last."""
+    """Write all artefacts of a runtime into `root/artifacts`, the digest of the sources last."""
     out = root / "artifacts"
     out.mkdir(exist_ok=True)
     raw = wasm.read_bytes()
@@ -64,7 +64,7 @@ def build(wasm: Path, root: Path) -> None:
 
 
 def main() -> None:
-    """Make the runtime's artefacts, or print the digest of its sources."""
+    """Build the runtime's artefacts, or print the digest of its sources."""
     parser = argparse.ArgumentParser(prog="python -m runtime_mock.artifacts", description=main.__doc__)
     parser.add_argument("--root", type=Path, default=Path("pallet-spec"))
     commands = parser.add_subparsers(dest="command", required=True)

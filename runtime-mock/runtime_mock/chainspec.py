@@ -1,6 +1,6 @@
-"""Raw chain specs: read for the genesis state, and made from a runtime by its GenesisBuilder.
+"""Raw chain specs: reading the genesis state, and building a spec with a runtime's GenesisBuilder.
 
-``python -m runtime_mock.chainspec WASM PRESET -o chain-spec.json`` makes one that polkadot-omni-node takes, too.
+`python -m runtime_mock.chainspec WASM PRESET -o chain-spec.json` makes one that polkadot-omni-node accepts as well.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from .state.trie import Trie
 
 
 class ChainSpecError(ValueError):
-    """A file that is no raw chain spec; says what is wrong."""
+    """A file is not a raw chain spec. The message says what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChainSpec:
-    """What of a chain spec is used here."""
+    """The parts of a chain spec that are used here."""
 
     name: str
     identifier: str
@@ -33,13 +33,13 @@ class ChainSpec:
 
     @classmethod
     def load(cls, path: Path) -> ChainSpec:
-        """Read a raw chain spec. Raises :class:`ChainSpecError`."""
+        """Read a raw chain spec. Raises ChainSpecError."""
         try:
             spec = json.loads(path.read_text())
             top = spec["genesis"]["raw"]["top"]
             entries = [(bytes.fromhex(key[2:]), bytes.fromhex(value[2:])) for key, value in top.items()]
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ChainSpecError(f"{path} is no raw chain spec: {error!r}") from error
+            raise ChainSpecError(f"{path} is not a raw chain spec: {error!r}") from error
         genesis = Trie.of(entries)
         if genesis.get(CODE) is None:
             raise ChainSpecError(f"{path}: its genesis has no :code")
@@ -47,7 +47,7 @@ class ChainSpec:
 
 
 def artifacts() -> Path:
-    """Where the runtime's artefacts are: in a checkout, or inside the installed package."""
+    """Return the folder of the runtime's artefacts: in a checkout, or inside the installed package."""
     here = Path(__file__).resolve().parent
     for candidate in (here / "artifacts", here.parent.parent / "pallet-spec" / "artifacts"):
         if (candidate / "chain-spec.json").exists():
@@ -56,7 +56,7 @@ def artifacts() -> Path:
 
 
 def preset(runtime: Runtime, name: str | None) -> dict[str, Any]:
-    """A genesis preset of the runtime; None is the default one. Raises :class:`ChainSpecError`."""
+    """Return a genesis preset of the runtime; None stands for the default one. Raises ChainSpecError."""
     argument = b"\0" if name is None else b"\1" + prefixed(name.encode())
     reader = Reader(runtime.call(Overlay(Trie()), "GenesisBuilder_get_preset", argument))
     if not reader.uint(1):
@@ -66,7 +66,7 @@ def preset(runtime: Runtime, name: str | None) -> dict[str, Any]:
 
 
 def build_genesis(runtime: Runtime, code: bytes, name: str | None) -> Trie:
-    """The genesis state that a preset makes. Raises :class:`ChainSpecError`."""
+    """Build the genesis state of a preset. Raises ChainSpecError."""
     patch = preset(runtime, name) if name is not None else {}
     config = _merge(preset(runtime, None), patch)
     state = Overlay(Trie())
@@ -86,7 +86,7 @@ def _merge(base: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
 
 
 def raw_spec(genesis: Trie, name: str, identifier: str, chain_type: str) -> dict[str, Any]:
-    """A raw chain spec as JSON; `relay_chain` and `para_id` are what polkadot-omni-node wants."""
+    """Return a raw chain spec as JSON. `relay_chain` and `para_id` are required by polkadot-omni-node."""
     top = {"0x" + key.hex(): "0x" + value.hex() for key, value in genesis.items()}
     return {
         "name": name,

@@ -1,4 +1,4 @@
-"""The little of SCALE that the server needs itself: compact numbers, byte strings, and a bounds-checked reader."""
+"""The little SCALE that the server itself needs: compact numbers, byte strings and a bounds-checked reader."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import hashlib
 
 
 class CodecError(ValueError):
-    """Bytes that are not what they should be; says at which offset."""
+    """Bytes are not what they should be. The message says at which offset."""
 
 
 def blake2_256(data: bytes) -> bytes:
-    """BLAKE2b of 32 bytes."""
+    """Return the BLAKE2b hash of 32 bytes."""
     return hashlib.blake2b(data, digest_size=32).digest()
 
 
 def compact(value: int) -> bytes:
-    """A compact number."""
+    """Encode a compact number."""
     if value < 1 << 6:
         return bytes([value << 2])
     if value < 1 << 14:
@@ -27,31 +27,33 @@ def compact(value: int) -> bytes:
 
 
 def prefixed(data: bytes) -> bytes:
-    """A byte string with its length."""
+    """Encode a byte string with its length."""
     return compact(len(data)) + data
 
 
 class Reader:
-    """Reads SCALE from bytes, never beyond their end."""
+    """A reader of SCALE that never reads beyond the end of its bytes."""
 
     def __init__(self, data: bytes, offset: int = 0) -> None:
         self.data, self.offset = data, offset
 
     def take(self, size: int) -> bytes:
-        """Raw bytes. Raises :class:`CodecError` when there are fewer."""
+        """Read raw bytes. Raises CodecError if there are fewer."""
         end = self.offset + size
         if end > len(self.data):
-            raise CodecError(f"{size} bytes wanted at offset {self.offset}, {len(self.data) - self.offset} are left")
+            raise CodecError(
+                f"{size} bytes expected at offset {self.offset}, but {len(self.data) - self.offset} are left"
+            )
         found = self.data[self.offset : end]
         self.offset = end
         return found
 
     def uint(self, size: int) -> int:
-        """A little-endian number of ``size`` bytes."""
+        """Read a little-endian number of `size` bytes."""
         return int.from_bytes(self.take(size), "little")
 
     def compact(self) -> int:
-        """A compact number."""
+        """Read a compact number."""
         first = self.uint(1)
         mode = first & 3
         if mode == 0:
@@ -62,15 +64,15 @@ class Reader:
         return int.from_bytes(bytes([first]) + rest, "little") >> 2
 
     def bytes(self) -> bytes:
-        """A byte string with its length."""
+        """Read a byte string with its length."""
         return self.take(self.compact())
 
     @property
     def left(self) -> int:
-        """How many bytes are left."""
+        """Number of bytes left."""
         return len(self.data) - self.offset
 
     def end(self) -> None:
-        """Raises :class:`CodecError` when something is left."""
+        """Raise CodecError if bytes are left."""
         if self.left:
-            raise CodecError(f"{self.left} bytes too many at offset {self.offset}")
+            raise CodecError(f"{self.left} unexpected bytes at offset {self.offset}")

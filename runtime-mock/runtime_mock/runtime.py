@@ -1,4 +1,4 @@
-"""What a chain needs of a runtime, wasm or model: one call by name, SCALE in, SCALE out."""
+"""The interface between a chain and its runtime, wasm or model: one call by name, SCALE in, SCALE out."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Protocol
 from .codec import Reader
 from .state.overlay import Overlay
 
-# the storage key of the runtime itself
 CODE = b":code"
+"""The storage key of the runtime's code."""
 
 
 class RuntimeFault(Exception):
-    """A runtime call that did not return; names the method."""
+    """A runtime call did not return. The message names the method."""
 
 
 class RuntimeTrap(RuntimeFault):
-    """The runtime panicked; the state's changes must be dropped."""
+    """The runtime panicked. The state's changes must be dropped."""
 
 
 class NoSuchMethod(RuntimeFault):
@@ -25,10 +25,10 @@ class NoSuchMethod(RuntimeFault):
 
 
 class Runtime(Protocol):
-    """Executes a runtime over a state."""
+    """An executor of a runtime over a state."""
 
     def call(self, state: Overlay, method: str, data: bytes) -> bytes:
-        """Call a runtime API, e.g. ``Core_version``. Raises :class:`RuntimeTrap` and :class:`NoSuchMethod`."""
+        """Call a runtime API, e.g. `Core_version`. Raises RuntimeTrap and NoSuchMethod."""
         ...
 
 
@@ -47,7 +47,7 @@ class Version:
 
     @classmethod
     def decode(cls, data: bytes) -> Version:
-        """From the SCALE bytes of `Core_version`."""
+        """Decode the SCALE bytes of `Core_version`."""
         reader = Reader(data)
         spec_name, impl_name = reader.bytes().decode(), reader.bytes().decode()
         authoring, spec, impl = reader.uint(4), reader.uint(4), reader.uint(4)
@@ -56,10 +56,10 @@ class Version:
 
     @property
     def state_version(self) -> int:
-        """Layout of the state trie."""
+        """The layout of the state trie."""
         return min(self.system_version, 1)
 
     @property
     def extrinsics_version(self) -> int:
-        """Layout of the trie under a header's extrinsics root."""
+        """The layout of the trie under a header's extrinsics root."""
         return 1 if self.system_version >= 2 else 0

@@ -1,4 +1,4 @@
-"""Recovery of an ECDSA public key on secp256k1 from a signature, for accounts that sign with `MultiSignature::Ecdsa`."""
+"""Recovery of ECDSA public keys on secp256k1 from signatures, for accounts that sign with `MultiSignature::Ecdsa`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _multiply(point: Point, scalar: int) -> Point:
 
 
 def recover(digest: bytes, signature: bytes) -> bytes | None:
-    """The compressed key that made `signature` (r, s, recovery id: 65 bytes) over a 32-byte digest, or None."""
+    """Return the compressed key that made `signature` (r, s, recovery id: 65 bytes) over a 32-byte digest, or None."""
     r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
     parity = signature[64] - 27 if signature[64] > 26 else signature[64]
     if not (0 < r < _N and 0 < s < _N) or parity > 3:

@@ -1,4 +1,4 @@
-"""Addresses as people write them: base58 of a network prefix, the account and a checksum."""
+"""SS58 addresses: base58 of a network prefix, the account and a checksum."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ MAX_LETTERS = 64
 
 
 class AddressError(ValueError):
-    """Text that is no address of an account; says why."""
+    """A text is not the address of an account. The message says why."""
 
 
 def decode(text: str) -> bytes:
-    """The account of an SS58 address of any network. Raises :class:`AddressError`."""
+    """Return the account of an SS58 address of any network. Raises AddressError."""
     if len(text) > MAX_LETTERS or not text or any(letter not in ALPHABET for letter in text):
         raise AddressError("an address has 1 to 64 letters of base58")
     number = 0
@@ -24,14 +24,14 @@ def decode(text: str) -> bytes:
     data = bytes(len(text) - len(text.lstrip("1"))) + data
     head = 2 if data and data[0] & 0x40 else 1
     if len(data) != head + ACCOUNT_BYTES + 2:
-        raise AddressError(f"an address of an account has {head + ACCOUNT_BYTES + 2} bytes, this one {len(data)}")
+        raise AddressError(f"an address of an account has {head + ACCOUNT_BYTES + 2} bytes, not {len(data)}")
     if hashlib.blake2b(b"SS58PRE" + data[:-2], digest_size=64).digest()[:2] != data[-2:]:
         raise AddressError("the address's checksum is wrong")
     return data[head:-2]
 
 
 def encode(account: bytes, network: int) -> str:
-    """The SS58 address of an account; ``network`` below 64."""
+    """Return the SS58 address of an account. `network` must be below 64."""
     data = bytes([network]) + account
     data += hashlib.blake2b(b"SS58PRE" + data, digest_size=64).digest()[:2]
     number, letters = int.from_bytes(data, "big"), ""

@@ -251,7 +251,7 @@ def test_options_out_of_bounds(options: tuple[str, str]) -> None:
         [sys.executable, "-m", "runtime_mock", *options], capture_output=True, text=True, timeout=120
     )
     assert found.returncode == 2
-    assert f"{options[1]!r} is no number of" in found.stderr
+    assert f"{options[1]!r} is not a number from" in found.stderr
 
 
 def test_the_command_says_in_a_line_what_is_wrong(tmp_path: Path) -> None:
@@ -261,7 +261,7 @@ def test_the_command_says_in_a_line_what_is_wrong(tmp_path: Path) -> None:
         [sys.executable, "-m", "runtime_mock", "--chain-spec", str(wrong)], capture_output=True, text=True, timeout=120
     )
     assert found.returncode == 1
-    assert "is no raw chain spec" in found.stderr
+    assert "is not a raw chain spec" in found.stderr
     assert "Traceback" not in found.stderr
     found = subprocess.run(
         [sys.executable, "-m", "runtime_mock", "--seal", "never"], capture_output=True, text=True, timeout=120

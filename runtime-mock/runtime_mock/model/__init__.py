@@ -1,4 +1,4 @@
-"""The runtime re-implemented from the specification, in pure Python: the second implementation, and the mock's default."""
+"""The runtime implemented again from the specification, in pure Python. It is the mock's default backend."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GenesisBuilder: the presets, and the state that a configuration makes (without `:code`, which the host adds)."""
+"""GenesisBuilder: the presets, and the state built from a configuration (without `:code`, which the host adds)."""
 
 from __future__ import annotations
 
@@ -29,22 +29,23 @@ DEVELOPERS = [
     )
 ]
 _PRODUCTION, _DEVELOPMENT, _AMOUNTS = asdict(PRODUCTION), asdict(DEVELOPMENT), asdict(DEFAULT_AMOUNTS)
-# Pallets and the storage version that stands in their state.
+# Pallets and the storage version in their state.
 _VERSIONS = {"System": 0, "Timestamp": 0, "Balances": 1, "TransactionPayment": 0, "Sudo": 0, "DatDot": 0}
 _MULTIPLIER_VERSION = b"\x01"
 _PLACEHOLDER = b"\x45" * 32
 
 
 class GenesisError(ValueError):
-    """A configuration that makes no state; says why."""
+    """A configuration from which no state can be built. The message says why."""
 
 
 def presets() -> list[str]:
+    """Return the names of the presets."""
     return ["development", "production"]
 
 
 def default() -> dict[str, Any]:
-    """The configuration that a preset patches."""
+    """Return the configuration that a preset patches."""
     return {
         "system": {},
         "balances": {"balances": [], "devAccounts": None},
@@ -55,7 +56,7 @@ def default() -> dict[str, Any]:
 
 
 def preset(name: str | None) -> bytes | None:
-    """A preset's JSON, as the runtime writes it; None for a name that is none."""
+    """Return a preset's JSON as the runtime writes it, or None for an unknown name."""
     if name is None:
         return json.dumps(default(), separators=(",", ":")).encode()
     if name == "production":
@@ -72,14 +73,14 @@ def preset(name: str | None) -> bytes | None:
 
 
 def _read(data: bytes) -> dict[str, Any]:
-    """Raises GenesisError unless it has exactly the fields of the default configuration."""
+    """Parse a configuration. Raises GenesisError unless it has exactly the fields of the default one."""
     try:
         config = json.loads(data)
     except ValueError as error:
         raise GenesisError(f"Invalid JSON blob: {error}") from error
     wanted = default()
     if not isinstance(config, dict):
-        raise GenesisError("Invalid JSON blob: no object")
+        raise GenesisError("Invalid JSON blob: not an object")
     for one in config:
         if one not in wanted:
             raise GenesisError(f"Invalid JSON blob: unknown field `{one}`")
@@ -114,7 +115,7 @@ def _endow(s: State, config: dict[str, Any]) -> None:
 
 
 def build(s: State, data: bytes) -> None:
-    """Raises GenesisError."""
+    """Build the state of a configuration. Raises GenesisError."""
     config = _read(data)
     for name, version in _VERSIONS.items():
         s.put(twox(name.encode(), 128) + twox(b":__STORAGE_VERSION__:", 128), version.to_bytes(2, "little"))

@@ -1,4 +1,4 @@
-"""Where the runtime's own pallet is joined to the frame."""
+"""The place where the runtime's own pallet joins the FRAME pallets."""
 
 from __future__ import annotations
 

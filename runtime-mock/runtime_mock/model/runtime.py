@@ -1,5 +1,7 @@
-"""The runtime APIs, by name: SCALE in, SCALE out, as the wasm exports them. As there, bytes behind the arguments are
-ignored, but for APIs without arguments."""
+"""The runtime APIs, by name: SCALE in, SCALE out, as the wasm exports them.
+
+As in the wasm, bytes after the arguments are ignored, except for APIs without arguments.
+"""
 
 from __future__ import annotations
 
@@ -38,11 +40,11 @@ def _prefixed(data: bytes) -> bytes:
 
 def _no_arguments(data: bytes) -> None:
     if data:
-        raise ScaleError(f"{len(data)} bytes for an API without arguments")
+        raise ScaleError(f"{len(data)} bytes given to an API without arguments")
 
 
 def _constant(answer: bytes) -> Api:
-    """An API without arguments and with one answer."""
+    """Return an API without arguments and with one answer."""
 
     def api(_: Overlay, data: bytes) -> bytes:
         _no_arguments(data)
@@ -58,7 +60,7 @@ def _register_once() -> None:
 
 
 class ModelRuntime:
-    """Executes blocks and answers runtime APIs; `artifacts` is the folder with the runtime's metadata."""
+    """An executor of blocks and runtime APIs. `artifacts` is the folder with the runtime's metadata."""
 
     def __init__(self, artifacts: Path) -> None:
         _register_once()
@@ -96,7 +98,7 @@ class ModelRuntime:
         }
 
     def call(self, state: Overlay, method: str, data: bytes) -> bytes:
-        """Call a runtime API over ``state``. Raises :class:`RuntimeTrap` and :class:`NoSuchMethod`."""
+        """Call a runtime API over `state`. Raises RuntimeTrap and NoSuchMethod."""
         api = self._apis.get(method)
         if api is None:
             raise NoSuchMethod(f"the runtime has no method {method}")
@@ -106,8 +108,8 @@ class ModelRuntime:
             return api(state, data)
         except (RuntimePanic, ScaleError) as error:
             failure: Exception = error
-        except Exception as error:  # as a panic of the wasm: it ends the call, not the node
-            log.error("the model failed where the runtime has an answer", method=method, exc_info=True)
+        except Exception as error:  # like a panic of the wasm, it ends the call, not the node
+            log.error("the model failed in a call that the runtime answers", method=method, exc_info=True)
             failure = error
         finally:
             sys.setrecursionlimit(limit)
@@ -139,20 +141,20 @@ class ModelRuntime:
     def _validate(self, s: Overlay, data: bytes) -> bytes:
         source, at = U8.read(data, 0)
         if source > 2:
-            raise ScaleError(f"{source} is no source of a transaction")
+            raise ScaleError(f"{source} is not a source of a transaction")
         extrinsic, at = decode(data, at)
         block_hash, _ = BYTES32.read(data, at)
         return self._executive.validate_transaction(s, extrinsic, block_hash)
 
 
 def _read_body(data: bytes, at: int) -> tuple[list[bytes], int]:
-    """Extrinsics, each with its length in front."""
+    """Read extrinsics, each with its length prefix."""
     count, at = COMPACT.read(data, at)
     body = []
     for _ in range(count):
         size, inner = COMPACT.read(data, at)
         if inner + size > len(data):
-            raise ScaleError(f"an extrinsic of {size} bytes at {at}, {len(data) - inner} are left")
+            raise ScaleError(f"an extrinsic of {size} bytes at {at}, but {len(data) - inner} are left")
         body.append(data[at : inner + size])
         at = inner + size
     return body, at
@@ -174,7 +176,7 @@ def _inherent_extrinsics(s: Overlay, data: bytes) -> bytes:
 
 
 def _check_inherents(s: Overlay, data: bytes) -> bytes:
-    """CheckInherentsResult: okay, fatal error, errors by identifier."""
+    """Return the CheckInherentsResult: okay, fatal error, errors by identifier."""
     _, at = read_header(data)
     body, at = _read_body(data, at)
     given, _ = _INHERENTS.read(data, at)
@@ -189,7 +191,7 @@ def _check_inherents(s: Overlay, data: bytes) -> bytes:
     return b"\x01\x00\x00"
 
 
-# ---- what a node asks for at its start
+# ---- APIs that a node calls at its start
 
 
 def _offchain_worker(_: Overlay, data: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""SCALE codecs, built once from type annotations: `codec_of(tp)` gives the codec of a type as it stands in a record's field."""
+"""SCALE codecs, built once from type annotations: `codec_of(tp)` returns the codec of a field annotated with `tp`."""
 
 from __future__ import annotations
 
@@ -14,20 +14,22 @@ T = TypeVar("T")
 
 
 class ScaleError(Exception):
-    """Bytes that are not an encoding of the type, or a value that has none."""
+    """Bytes that do not encode a value of the type, or a value that has no encoding."""
 
 
 class Codec(Generic[T]):
-    """Encodes values of T, and decodes them at a position, returning (value, position after it)."""
+    """A codec of values of T."""
 
     def encode(self, value: T) -> bytes:
+        """Encode a value. Raises ScaleError if it has no encoding."""
         raise NotImplementedError
 
     def read(self, data: bytes, at: int) -> tuple[T, int]:
+        """Decode a value at position `at`. Return it with the position after it. Raises ScaleError."""
         raise NotImplementedError
 
     def decode(self, data: bytes) -> T:
-        """Decode all of `data`; raises ScaleError for bytes left over."""
+        """Decode all of `data`. Raises ScaleError if bytes are left over."""
         value, end = self.read(data, 0)
         if end != len(data):
             raise ScaleError(f"{len(data) - end} bytes are left over after {self}")
@@ -37,12 +39,12 @@ class Codec(Generic[T]):
 def _take(data: bytes, at: int, size: int) -> bytes:
     end = at + size
     if end > len(data):
-        raise ScaleError(f"{size} bytes wanted at {at}, there are {len(data)}")
+        raise ScaleError(f"{size} bytes expected at {at} of {len(data)}")
     return data[at:end]
 
 
 class UInt(Codec[int]):
-    """An unsigned little endian integer of a fixed size."""
+    """An unsigned little-endian integer of a fixed size."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -63,12 +65,12 @@ class Bool(Codec[bool]):
     def read(self, data: bytes, at: int) -> tuple[bool, int]:
         byte = _take(data, at, 1)[0]
         if byte > 1:
-            raise ScaleError(f"{byte} is no bool")
+            raise ScaleError(f"{byte} is not a bool")
         return byte == 1, at + 1
 
 
 class CompactInt(Codec[int]):
-    """SCALE's compact integer, at most `bits` wide; only the shortest form is accepted."""
+    """SCALE's compact integer, at most `bits` wide. Only the shortest form is accepted."""
 
     def __init__(self, bits: int) -> None:
         self.bits = bits
@@ -110,7 +112,7 @@ class FixedBytes(Codec[bytes]):
 
     def encode(self, value: bytes) -> bytes:
         if len(value) != self.size:
-            raise ScaleError(f"{len(value)} bytes, {self.size} wanted")
+            raise ScaleError(f"{len(value)} bytes instead of {self.size}")
         return bytes(value)
 
     def read(self, data: bytes, at: int) -> tuple[bytes, int]:
@@ -167,7 +169,7 @@ class Option(Codec[T | None]):
     def read(self, data: bytes, at: int) -> tuple[T | None, int]:
         tag = _take(data, at, 1)[0]
         if tag > 1:
-            raise ScaleError(f"{tag} is no option")
+            raise ScaleError(f"{tag} is not the tag of an option")
         return self.inner.read(data, at + 1) if tag else (None, at + 1)
 
 
@@ -185,7 +187,7 @@ class Variant(Codec[enum.IntEnum]):
         try:
             return self.kind(byte), at + 1
         except ValueError:
-            raise ScaleError(f"{byte} is no {self.kind.__name__}") from None
+            raise ScaleError(f"{byte} is not a {self.kind.__name__}") from None
 
 
 class Record(Codec[Any]):
@@ -209,7 +211,7 @@ class Record(Codec[Any]):
 
 
 class TaggedUnion(Codec[Any]):
-    """An enum with fields: dataclasses, each with its class attribute `INDEX`."""
+    """An enum with fields: dataclasses, each with a class attribute `INDEX`."""
 
     def __init__(self, kinds: tuple[type[Any], ...]) -> None:
         self.codecs = {kind.INDEX: Record(kind) for kind in kinds}
@@ -220,7 +222,7 @@ class TaggedUnion(Codec[Any]):
     def read(self, data: bytes, at: int) -> tuple[Any, int]:
         tag = _take(data, at, 1)[0]
         if tag not in self.codecs:
-            raise ScaleError(f"{tag} is no variant")
+            raise ScaleError(f"{tag} is not a variant")
         return self.codecs[tag].read(data, at + 1)
 
 
@@ -270,7 +272,7 @@ AccountId = Annotated[bytes, BYTES32]
 
 @dataclasses.dataclass(frozen=True)
 class Bound:
-    """Annotates `list[...]` with its largest length."""
+    """The largest length of an annotated `list[...]`."""
 
     most: int
 
@@ -293,8 +295,11 @@ _CACHE: dict[Any, Codec[Any]] = {bool: BOOL}
 
 
 def codec_of(tp: Any) -> Codec[Any]:
-    """The codec of an annotation: an aliased integer or bytes, a dataclass, an IntEnum, `list`, `X | None`, or a union of
-    dataclasses with `INDEX`. `Annotated[list[X], Bound(n)]` bounds the length."""
+    """Return the codec of an annotation.
+
+    That is an aliased integer or bytes, a dataclass, an IntEnum, `list`, `X | None`, or a union of dataclasses with
+    `INDEX`. `Annotated[list[X], Bound(n)]` bounds the length.
+    """
     if tp in _CACHE:
         return _CACHE[tp]
     if typing.get_origin(tp) is Annotated:
@@ -313,5 +318,5 @@ def codec_of(tp: Any) -> Codec[Any]:
 
 
 def encoder(tp: Any) -> Callable[[Any], bytes]:
-    """`codec_of(tp).encode`, looked up at the first use."""
+    """Return `codec_of(tp).encode`, looked up at the first use."""
     return lambda value: codec_of(tp).encode(value)

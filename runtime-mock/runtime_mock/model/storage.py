@@ -15,7 +15,7 @@ D = TypeVar("D")
 
 
 class State(Protocol):
-    """What the model needs of the state: raw keys and values, and nested transactions."""
+    """The interface of the state: raw keys and values, and nested transactions."""
 
     def get(self, key: bytes) -> bytes | None: ...
     def put(self, key: bytes, value: bytes) -> None: ...
@@ -29,19 +29,22 @@ class State(Protocol):
 
 
 def twox(data: bytes, bits: int) -> bytes:
-    """xxHash64 with the seeds 0, 1, … joined, little endian."""
+    """Return xxHash64 with the seeds 0, 1, … joined, little endian."""
     return b"".join(xxhash.xxh64_intdigest(data, seed).to_bytes(8, "little") for seed in range(bits // 64))
 
 
 def twox64_concat(key: bytes) -> bytes:
+    """Hash a key as Twox64Concat does."""
     return twox(key, 64) + key
 
 
 def blake2_128_concat(key: bytes) -> bytes:
+    """Hash a key as Blake2_128Concat does."""
     return hashlib.blake2b(key, digest_size=16).digest() + key
 
 
 def identity(key: bytes) -> bytes:
+    """Return the key itself."""
     return key
 
 
@@ -49,7 +52,7 @@ Hasher = Callable[[bytes], bytes]
 
 
 class Value(Generic[T, D]):
-    """A single item. `default` is what an absent one reads as."""
+    """A single item. `default` is the value of an absent one."""
 
     @overload
     def __init__(self: Value[T, None], pallet: str, name: str, tp: Any) -> None: ...
@@ -61,21 +64,25 @@ class Value(Generic[T, D]):
         self._default = default
 
     def get(self, s: State) -> T | D:
+        """Return the value."""
         raw = s.get(self.key)
         return self._default if raw is None else self.codec.decode(raw)
 
     def put(self, s: State, value: T) -> None:
+        """Set the value."""
         s.put(self.key, self.codec.encode(value))
 
     def kill(self, s: State) -> None:
+        """Delete the value."""
         s.delete(self.key)
 
     def exists(self, s: State) -> bool:
+        """Return whether there is a value."""
         return s.get(self.key) is not None
 
 
 class Map(Generic[T, D]):
-    """Items under one or two hashed keys. `default()` makes what an absent one reads as."""
+    """Items under one or two hashed keys. `default()` makes the value of an absent one."""
 
     def __init__(
         self,
@@ -94,7 +101,7 @@ class Map(Generic[T, D]):
         self._known: dict[Any, bytes] = {}
 
     def key(self, *parts: Any) -> bytes:
-        """The raw key of an item."""
+        """Return the raw key of an item."""
         known = self._known.get(parts)
         if known is None:
             known = self.prefix + b"".join(h(e(p)) for (h, e), p in zip(self._keys, parts, strict=True))
@@ -104,20 +111,21 @@ class Map(Generic[T, D]):
         return known
 
     def get(self, s: State, *parts: Any) -> T | D:
+        """Return an item, or the default."""
         raw = s.get(self.key(*parts))
         if raw is None:
             return self._default() if self._default else None  # type: ignore[return-value]
         return self.codec.decode(raw)
 
     def at(self, s: State, *parts: Any) -> T:
-        """An item that must be there; KeyError says which is not."""
+        """Return an item that must exist. Raises KeyError with its key."""
         raw = s.get(self.key(*parts))
         if raw is None:
             raise KeyError(parts)
         return self.codec.decode(raw)
 
     def entries(self, s: State, *parts: Any) -> Iterator[tuple[Any, T]]:
-        """The items under the first keys, each with its last key."""
+        """Yield the items under the first keys, each with its last key."""
         prefix = self.prefix + b"".join(h(e(p)) for (h, e), p in zip(self._keys[:-1], parts, strict=True))
         key = s.next_key(prefix)
         while key is not None and key.startswith(prefix):
@@ -127,11 +135,14 @@ class Map(Generic[T, D]):
             key = s.next_key(key)
 
     def put(self, s: State, *parts_and_value: Any) -> None:
+        """Set an item. The last argument is its value."""
         *parts, value = parts_and_value
         s.put(self.key(*parts), self.codec.encode(value))
 
     def remove(self, s: State, *parts: Any) -> None:
+        """Delete an item."""
         s.delete(self.key(*parts))
 
     def contains(self, s: State, *parts: Any) -> bool:
+        """Return whether there is an item."""
         return s.get(self.key(*parts)) is not None

@@ -1,1 +1,1 @@
-"""The mock's node: blocks, transaction pool, sealing, and what is kept on disk."""
+"""The mock's node: blocks, transaction pool, sealing, and the store on disk."""

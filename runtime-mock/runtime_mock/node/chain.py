@@ -1,4 +1,4 @@
-"""Blocks and their states: the tree of forks, building on any block, executing foreign ones, best and finalized heads."""
+"""Blocks and their states: the tree of forks, building, executing foreign blocks, best and finalized heads."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ MAX_BLOCK_BYTES = 5 * 1024 * 1024 * 3 // 4
 
 
 class UnknownBlock(LookupError):
-    """No block of that hash is known here, or its state is gone."""
+    """No block with that hash is known here, or its state is pruned."""
 
 
 class ExecutionError(Exception):
-    """A block that cannot be built or executed; says why."""
+    """A block cannot be built or executed. The message says why."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Header:
 
     @classmethod
     def decode(cls, data: bytes) -> Header:
-        """From SCALE. Raises :class:`CodecError`."""
+        """Decode a header from SCALE. Raises CodecError."""
         reader = Reader(data)
         parent, number = reader.take(32), reader.compact()
         state_root, extrinsics_root = reader.take(32), reader.take(32)
@@ -51,7 +51,7 @@ class Header:
 
     @cached_property
     def encoded(self) -> bytes:
-        """In SCALE."""
+        """The header in SCALE."""
         head = self.parent + compact(self.number) + self.state_root + self.extrinsics_root
         return head + compact(len(self.digest)) + b"".join(self.digest)
 
@@ -78,7 +78,7 @@ def _digest_item(reader: Reader) -> bytes:
 class Block:
     """A block with its body (length-prefixed extrinsics) and the state after it (None: pruned).
 
-    ``changes`` made that state of its parent's; they are there until the block is imported.
+    `changes` turn the parent's state into that state. They are kept until the block is imported.
     """
 
     header: Header
@@ -88,22 +88,22 @@ class Block:
 
     @property
     def hash(self) -> bytes:
-        """Its hash."""
+        """The block's hash."""
         return self.header.hash
 
     @property
     def number(self) -> int:
-        """Its number."""
+        """The block's number."""
         return self.header.number
 
     @cached_property
     def extrinsic_index(self) -> dict[bytes, int]:
-        """Where each extrinsic stands, by its hash."""
+        """The position of each extrinsic, by its hash."""
         return {blake2_256(extrinsic): index for index, extrinsic in enumerate(self.body)}
 
 
 class Chain:
-    """All blocks, by hash, and the best chain. Pure: nothing is awaited, nothing is written to disk."""
+    """All blocks, by hash, and the best chain. Pure: it neither awaits nor writes to disk."""
 
     def __init__(self, runtime: Runtime, genesis: Trie, keep_states: int = 8192) -> None:
         self.runtime, self._keep_states = runtime, keep_states
@@ -132,51 +132,51 @@ class Chain:
         return self._blocks[self._best[self.finalized_number]]
 
     def block(self, block_hash: bytes) -> Block:
-        """A block by its hash. Raises :class:`UnknownBlock`."""
+        """Return a block by its hash. Raises UnknownBlock."""
         try:
             return self._blocks[block_hash]
         except KeyError:
             raise UnknownBlock(f"0x{block_hash.hex()}") from None
 
     def at(self, number: int) -> Block | None:
-        """The best chain's block of a number."""
+        """Return the best chain's block of a number, or None."""
         return self._blocks[self._best[number]] if 0 <= number < len(self._best) else None
 
     def children(self, block: Block) -> list[Block]:
-        """The known blocks on a block."""
+        """Return the known children of a block."""
         return [one for one in self._blocks.values() if one.header.parent == block.hash]
 
     def is_best(self, block: Block) -> bool:
-        """Whether a block is on the best chain."""
+        """Return whether a block is on the best chain."""
         return block.number < len(self._best) and self._best[block.number] == block.hash
 
     def state(self, block: Block) -> Trie:
-        """The state after a block. Raises :class:`UnknownBlock` when it was pruned."""
+        """Return the state after a block. Raises UnknownBlock if it was pruned."""
         if block.state is None:
             raise UnknownBlock(f"State already discarded for 0x{block.hash.hex()}")
         return block.state
 
     def version_at(self, block: Block) -> Version:
-        """The version of the runtime in a block's state. Raises :class:`UnknownBlock` when it was pruned."""
+        """Return the version of the runtime in a block's state. Raises UnknownBlock if it was pruned."""
         code = self.state(block).get(CODE)
         if code is not self._versioned[0]:
             self._versioned = code, Version.decode(self.call(block, "Core_version", b""))
         return self._versioned[1]
 
     def call(self, block: Block, method: str, data: bytes) -> bytes:
-        """A runtime API at a block; changes are dropped."""
+        """Call a runtime API at a block. Its changes are dropped."""
         return self.runtime.call(Overlay(self.state(block)), method, data)
 
     def build(
         self, parent: Block, extrinsics: Iterable[bytes], later_ms: int = 0
     ) -> tuple[Block, list[tuple[bytes, bytes]]]:
-        """A block on ``parent``, and the extrinsics that the runtime refused, with its answers. Nothing is added yet.
+        """Build a block on `parent`, without adding it. Return it with the extrinsics that the runtime refused and its answers.
 
-        ``later_ms`` moves its time, so that it differs from another block there.
+        `later_ms` moves its time, so that it differs from another block there.
         """
         overlay = Overlay(self.state(parent))
         number = parent.number + 1
-        # roots are the block's own business: zero until it is finalized
+        # roots are zero until the block is finalized, which computes them
         opened = parent.hash + compact(number) + NEVER + NEVER + compact(0)
         self.runtime.call(overlay, "Core_initialize_block", opened)
         body: list[bytes] = []
@@ -198,7 +198,7 @@ class Chain:
         return self._complete(header, body, overlay), refused
 
     def _inherents(self, overlay: Overlay, later_ms: int) -> list[bytes]:
-        # chain time counts blocks, as the real node's does in development: 6 s each, whatever the clock says
+        # As with the real node in development, chain time advances 6 s per block, whatever the clock says.
         now = overlay.get(TIMESTAMP_NOW)
         moment = (int.from_bytes(now, "little") if now else 0) + SLOT_MS + later_ms
         data = compact(1) + INHERENT_TIMESTAMP + prefixed(moment.to_bytes(8, "little"))
@@ -210,7 +210,7 @@ class Chain:
         try:
             answer = self.runtime.call(overlay, "BlockBuilder_apply_extrinsic", extrinsic)
         except RuntimeTrap as error:
-            log.error("the runtime trapped in an extrinsic, which is left out", error=str(error))
+            log.error("the runtime trapped in an extrinsic; leaving it out", error=str(error))
             overlay.rollback()
             return b"\1\0\0"
         if answer[:1] == b"\0":
@@ -220,7 +220,7 @@ class Chain:
         return answer
 
     def execute(self, header: Header, body: Iterable[bytes]) -> Block:
-        """A foreign block on its parent, by `Core_execute_block`. Raises :class:`ExecutionError` when it is not valid."""
+        """Execute a foreign block on its parent, by `Core_execute_block`. Raises ExecutionError if it is invalid."""
         parent = self.block(header.parent)
         overlay = Overlay(self.state(parent))
         extrinsics = list(body)
@@ -237,14 +237,14 @@ class Chain:
         found = state.root(self.version.state_version)
         if found != header.state_root:
             raise ExecutionError(
-                f"block {header.number}: its header has the state root {header.state_root.hex()}, the state {found.hex()}"
+                f"block {header.number}: its header has the state root {header.state_root.hex()}, but its state has {found.hex()}"
             )
         return Block(header, tuple(body), state, changes)
 
     def add(self, block: Block) -> bool:
-        """Add a block; the longest chain that holds all finalized blocks is the best one, of equal ones the first.
+        """Add a block and return whether the best block changed.
 
-        Whether the best block changed.
+        The longest chain that holds all finalized blocks is the best one; of equal ones, the first.
         """
         self._blocks[block.hash] = block
         if block.number < len(self._best) or self._fork_point(block).number < self.finalized_number:
@@ -253,7 +253,7 @@ class Chain:
         return True
 
     def make_best(self, block: Block) -> None:
-        """Choose a chain by hand. Raises ValueError when that would undo a finalized block."""
+        """Make a block's chain the best one. Raises ValueError if that would undo a finalized block."""
         if not self.is_best(block) and self._fork_point(block).number < self.finalized_number:
             raise ValueError("that would undo a finalized block")
         self._make_best(block)
@@ -276,13 +276,13 @@ class Chain:
         return block
 
     def finalize(self, number: int) -> Iterator[Block]:
-        """Finalize the best chain up to ``number``; the newly finalized blocks in order."""
+        """Finalize the best chain up to `number`. Yield the newly finalized blocks in order."""
         while self.finalized_number < min(number, len(self._best) - 1):
             self.finalized_number += 1
             yield self.finalized
 
     def retracted(self, before: Block) -> list[Block]:
-        """The blocks from ``before`` down that are no more on the best chain, newest first."""
+        """Return the blocks from `before` down that are no longer on the best chain, newest first."""
         gone = []
         while not self.is_best(before):
             gone.append(before)

@@ -1,4 +1,4 @@
-"""The running chain: sealing, finality, the pool's life, persistence, and those who listen."""
+"""The running chain: sealing, finality, the pool's upkeep, persistence, and listeners."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .store import Store, StoreError
 log = structlog.get_logger(__name__)
 
 INSTANT, MANUAL = "instant", "manual"
-# blocks after which a node tells the watchers of an extrinsic that its block is still not final
 MAX_FINALITY_WAIT = 512
+"""Blocks after which the watchers of an extrinsic learn that its block is still not final, as with a real node."""
 SIGNED = 0x80
 
 
 @dataclass(frozen=True, slots=True)
 class BestChanged:
-    """A new best block; ``retracted`` are the blocks that fell off the best chain, newest first."""
+    """A new best block. `retracted` are the blocks that left the best chain, newest first."""
 
     block: Block
     retracted: tuple[Block, ...]
@@ -38,7 +38,7 @@ class Finalized:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """A block that is known now, best or not."""
+    """A newly known block, best or not."""
 
     block: Block
 
@@ -49,14 +49,14 @@ Listener = Callable[[Event], None]
 
 @dataclass
 class _Included:
-    """Who waits for the finality of an extrinsic, and the number of its block."""
+    """The watchers that wait for the finality of an extrinsic, and the number of its block."""
 
     number: int
     watchers: list[Watcher] = field(default_factory=list)
 
 
 class Engine:
-    """A chain that grows: by each extrinsic (instant), every ``seal`` milliseconds, or by hand."""
+    """A chain that grows with each extrinsic (instant), every `seal` milliseconds, or by hand."""
 
     def __init__(self, chain: Chain, seal: str | int, store: Store | None = None) -> None:
         self.chain, self.seal_mode, self._store = chain, seal, store
@@ -77,7 +77,7 @@ class Engine:
         return self.chain.call(best, "TaggedTransactionQueue_validate_transaction", EXTERNAL + extrinsic + best.hash)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Hear of blocks; returns how to stop."""
+        """Call `listener` for block events. Return a function that ends this."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
@@ -91,16 +91,16 @@ class Engine:
     # sealing
 
     async def run(self) -> None:
-        """Seal as the mode says, for ever.
+        """Seal blocks as the mode says, for ever.
 
-        Raises :class:`ExecutionError` when no block can be built any more, :class:`StoreError` when none can be kept.
+        Raises ExecutionError if no block can be built any longer, and StoreError if none can be stored.
         """
         clock = asyncio.get_running_loop().time
         due = clock()
         while True:
             mode = self.seal_mode
             if isinstance(mode, int):
-                # one that fell behind does not catch up with a burst of blocks
+                # after a delay, continue from now instead of catching up with a burst of blocks
                 due = max(due + mode / 1000, clock() - 1)
                 if not await self._changed(due - clock()):
                     self.seal()
@@ -126,11 +126,11 @@ class Engine:
             before = len(self.pool)
             self.seal()
             if len(self.pool) >= before:
-                break  # none of them may enter a block yet
+                break  # none of them can enter a block yet
             await asyncio.sleep(0)
 
     def set_sealing(self, mode: str | int) -> None:
-        """Seal another way from now on."""
+        """Change the sealing mode."""
         self.seal_mode = mode
         self._wanted.set()
 
@@ -145,14 +145,14 @@ class Engine:
         return block
 
     async def jump(self, count: int) -> None:
-        """Seal many blocks in one go: those who listen hear of the last one only, as when a node synchronises."""
+        """Seal many blocks in one go. Listeners hear of the last one only, as when a node synchronises."""
         async with self._jumping:
             quiet: list[Event] = []
             self._quiet = quiet
             try:
                 for _ in range(count):
                     self.seal()
-                    # the loop lives, though nobody hears of anything meanwhile
+                    # let the event loop run, although listeners hear nothing until the end
                     await asyncio.sleep(0)
             finally:
                 self._quiet = None
@@ -162,7 +162,7 @@ class Engine:
     # extrinsics
 
     def submit(self, extrinsic: bytes, watcher: Watcher | None = None) -> bytes:
-        """Take an extrinsic into the pool; its hash. Raises :class:`PoolError`."""
+        """Add an extrinsic to the pool and return its hash. Raises PoolError."""
         _check_length(extrinsic)
         if self.refused_tags:
             self._refuse_by_hand(extrinsic)
@@ -172,7 +172,7 @@ class Engine:
         return taken.hash
 
     def refuse_nonce(self, account: bytes, nonce: int, times: int) -> None:
-        """Answer the next submissions of an account's extrinsic with that nonce as if it were outdated."""
+        """Refuse the next submissions of an account's extrinsic with that nonce as outdated."""
         self.refused_tags[account + nonce.to_bytes(4, "little")] = times
 
     def _refuse_by_hand(self, extrinsic: bytes) -> None:
@@ -184,7 +184,7 @@ class Engine:
                 raise refusal(0, STALE)
 
     def unwatch(self, watcher: Watcher) -> None:
-        """Forget a watcher."""
+        """Remove a watcher."""
         lists = [one.watchers for one in self._included.values()] + [one.watchers for one in self.pool.all()]
         for watchers in lists:
             if watcher in watchers:
@@ -193,18 +193,21 @@ class Engine:
     # blocks
 
     def import_block(self, block: Block) -> None:
-        """Take a block, built here or executed from elsewhere. It is durable before anybody hears of it."""
+        """Import a block, built here or executed from elsewhere. It is durable before listeners hear of it."""
         before = self.chain.best
         is_best = self.chain.add(block)
         self._save(block)
-        block.changes = {}  # its state has them; a chain that runs for days would pile them up
+        block.changes = {}  # its state includes them; over days they would pile up
         self._emit(Added(block))
         if is_best:
             self._became_best(before)
         self._finalize()
 
     def _save(self, block: Block | None = None) -> None:
-        """Make it durable. After a failure nothing is kept any more: blocks on one that is missing would be lost, too."""
+        """Make the block durable.
+
+        After a failure nothing is stored any longer: blocks on a missing one would be lost as well.
+        """
         if self._store is None:
             return
         if self._failed is not None:
@@ -236,7 +239,7 @@ class Engine:
         self._emit(BestChanged(self.chain.best, tuple(retracted)))
 
     def _include(self, name: bytes, block: Block) -> bool:
-        """Whether the pool knew it."""
+        """Move an extrinsic from the pool into a block. Return whether the pool knew it."""
         taken = self.pool.included(name)
         watched = self._included.setdefault(name, _Included(block.number))
         watched.number = block.number
@@ -248,7 +251,7 @@ class Engine:
         return taken is not None
 
     def _retract(self, blocks: list[Block], kept: set[bytes]) -> list[tuple[bytes, list[Watcher]]]:
-        """Tell of the retracted extrinsics; those that the new branch does not hold, with their watchers, oldest first."""
+        """Report retracted extrinsics. Return those that the new branch does not hold, with watchers, oldest first."""
         again = []
         for block in reversed(blocks):
             for name, index in block.extrinsic_index.items():
@@ -263,7 +266,7 @@ class Engine:
         try:
             self.pool.submit(extrinsic, self.chain.best.number, watchers)
         except PoolError as error:
-            log.info("retracted extrinsic is of no use", error=str(error))
+            log.info("dropping a retracted extrinsic", error=str(error))
             for watcher in watchers:
                 watcher("invalid")
         if self.seal_mode == INSTANT:
@@ -290,7 +293,7 @@ class Engine:
             self.finalize(self.chain.best.number - self.finality_lag)
 
     def finalize(self, number: int) -> None:
-        """Finalize the best chain up to a block. What is final is durable before anybody hears of it."""
+        """Finalize the best chain up to a block. What is final is durable before listeners hear of it."""
         fresh = list(self.chain.finalize(number))
         if fresh:
             self._save()
@@ -301,14 +304,14 @@ class Engine:
             self._emit(Finalized(block))
 
     def set_finality(self, lag: int | None) -> None:
-        """Finalize ``lag`` blocks behind the best one; None: not at all."""
+        """Finalize `lag` blocks behind the best one; None stops finality."""
         self.finality_lag = lag
         self._finalize()
 
     def reorganise(self, depth: int, growth: int = 1) -> Block:
-        """Leave the last ``depth`` blocks for a branch without their extrinsics that is ``growth`` blocks longer.
+        """Replace the last `depth` blocks by a branch without their extrinsics that is `growth` blocks longer.
 
-        Raises ValueError when that would undo a finalized block.
+        Raises ValueError if that would undo a finalized block.
         """
         best = self.chain.best
         fork = self.chain.at(best.number - depth)
@@ -322,13 +325,13 @@ class Engine:
         return tip
 
     def _build_apart(self, parent: Block) -> Block:
-        # a different time makes a different block, also where both are empty
+        # a different time makes a different block, even if both are empty
         rivals = {one.hash for one in self.chain.children(parent)}
         for extra in range(1, 1000):
             block, _ = self.chain.build(parent, (), later_ms=extra if rivals else 0)
             if block.hash not in rivals:
                 return block
-        raise ExecutionError("no other block could be built there")
+        raise ExecutionError("cannot build a different block there")
 
 
 def _check_length(extrinsic: bytes) -> None:
@@ -338,7 +341,7 @@ def _check_length(extrinsic: bytes) -> None:
     except CodecError as error:
         raise PoolError(1040, f"Client error: not an extrinsic: {error}") from error
     if size != reader.left:
-        raise PoolError(1040, f"Client error: not an extrinsic: {size} bytes announced, {reader.left} given")
+        raise PoolError(1040, f"Client error: not an extrinsic: {size} bytes announced, but {reader.left} given")
 
 
 def _is_signed(extrinsic: bytes) -> bool:

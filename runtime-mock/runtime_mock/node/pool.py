@@ -1,4 +1,4 @@
-"""The transaction pool: what waits for a block, in the order in which it may enter one. Pure."""
+"""The transaction pool: transactions that wait for a block, in the order in which they may enter one. Pure."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Watcher = Callable[[Status], None]
 
 
 class PoolError(Exception):
-    """A transaction that the pool refuses; code, message and data as a node answers."""
+    """The pool refused a transaction, with a node's code, message and data."""
 
     def __init__(self, code: int, message: str, data: str | None = None) -> None:
         super().__init__(data or message)
@@ -57,7 +57,7 @@ class Validity:
 
     @classmethod
     def decode(cls, answer: bytes) -> Validity:
-        """From the answer of `validate_transaction`. Raises :class:`PoolError` when the transaction is not valid."""
+        """Decode the answer of `validate_transaction`. Raises PoolError if the transaction is invalid."""
         reader = Reader(answer)
         if reader.uint(1):
             raise refusal(reader.uint(1), reader.uint(1), reader.uint(1) if reader.left else 0)
@@ -67,7 +67,7 @@ class Validity:
 
 
 def refusal(kind: int, code: int, custom: int = 0) -> PoolError:
-    """`TransactionValidityError` as a node words it."""
+    """Return a TransactionValidityError in a node's words."""
     if kind == 0:
         text = INVALID[code] if code < len(INVALID) else f"invalid transaction {code}"
         return PoolError(1010, "Invalid Transaction", f"{text}: {custom}" if code == CUSTOM else text)
@@ -76,7 +76,10 @@ def refusal(kind: int, code: int, custom: int = 0) -> PoolError:
 
 @dataclass
 class Transaction:
-    """One that waits. ``dies``: the last block that may hold it; ``missing``: tags that nothing ready provides (future)."""
+    """A waiting transaction.
+
+    `dies` is the last block that may hold it, `missing` the tags that nothing ready provides (future).
+    """
 
     hash: bytes
     extrinsic: bytes
@@ -87,15 +90,15 @@ class Transaction:
     watchers: list[Watcher] = field(default_factory=list)
 
     def tell(self, status: Status) -> None:
-        """Tell its watchers."""
+        """Report a status to its watchers."""
         for watcher in list(self.watchers):
             watcher(status)
 
 
 class Pool:
-    """Transactions by hash. One is ready when all tags that it requires are provided by ready ones or by the chain.
+    """Transactions by hash. One is ready if all tags it requires are provided by ready ones or by the chain.
 
-    What was in a block, or was found invalid, is banned: a node would answer the same.
+    A transaction that was in a block, or found invalid, is banned, as with a real node.
     """
 
     def __init__(self, validate: Callable[[bytes], bytes]) -> None:
@@ -109,15 +112,15 @@ class Pool:
         return len(self._transactions)
 
     def all(self) -> list[Transaction]:
-        """All that wait."""
+        """Return all waiting transactions."""
         return list(self._transactions.values())
 
     def get(self, transaction_hash: bytes) -> Transaction | None:
-        """One by its hash."""
+        """Return a transaction by its hash, or None."""
         return self._transactions.get(transaction_hash)
 
     def submit(self, extrinsic: bytes, number: int, watchers: Iterable[Watcher] = ()) -> Transaction:
-        """Take a transaction, ``number`` being the best block's. Raises :class:`PoolError`."""
+        """Add a transaction. `number` is the best block's. Raises PoolError."""
         name = blake2_256(extrinsic)
         if name in self._banned:
             raise PoolError(1012, "Transaction is temporarily banned")
@@ -143,7 +146,7 @@ class Pool:
         return taken
 
     def check(self, extrinsic: bytes) -> Validity:
-        """Ask the runtime. Raises :class:`PoolError`."""
+        """Ask the runtime about an extrinsic. Raises PoolError."""
         try:
             return Validity.decode(self._validate(extrinsic))
         except RuntimeTrap as error:
@@ -154,7 +157,7 @@ class Pool:
             raise PoolError(1002, f"Verification Error: the runtime's answer: {error}", str(error)) from error
 
     def ready(self) -> list[Transaction]:
-        """What may enter the next block, each after those that it requires, the highest priority first."""
+        """Return what may enter the next block, each after those it requires, the highest priority first."""
         held: dict[bytes, int] = {}
         unlocks: dict[bytes, list[Transaction]] = {}
         heap: list[tuple[int, int, bytes]] = []
@@ -178,7 +181,7 @@ class Pool:
         return chosen
 
     def included(self, transaction_hash: bytes) -> Transaction | None:
-        """A block holds it: it leaves, and what it provides is in the chain now."""
+        """Remove a transaction that is in a block. The tags it provides are now provided by the chain."""
         self._ban(transaction_hash)
         found = self._drop(transaction_hash)
         if found is not None:
@@ -186,16 +189,16 @@ class Pool:
         return found
 
     def unban(self, transaction_hash: bytes) -> None:
-        """Its block is no more on the best chain: it may come again."""
+        """Allow a transaction again whose block left the best chain."""
         self._banned.pop(transaction_hash, None)
 
     def prune(self, number: int) -> None:
-        """Drop what no block after ``number`` may hold."""
+        """Drop what no block after `number` may hold."""
         for one in [one for one in self._transactions.values() if one.dies <= number]:
             self.remove(one.hash, "invalid")
 
     def revalidate(self, number: int, only_future: bool = False) -> None:
-        """Ask the runtime again, after blocks came with transactions that the pool did not know, or went."""
+        """Revalidate after a reorganisation, or after a block brought transactions the pool had not seen."""
         again = [one for one in self._transactions.values() if one.missing or not only_future]
         for one in again:
             self._drop(one.hash)
@@ -210,13 +213,16 @@ class Pool:
                 taken.tell("future" if taken.missing else "ready")
 
     def refuse(self, transaction_hash: bytes, answer: bytes) -> None:
-        """The runtime refused it while a block was built; it stays only if a later block may take it."""
+        """Handle a transaction that the runtime refused during block building.
+
+        It stays only if a later block may take it.
+        """
         if answer[1:3] not in (bytes([0, FUTURE]), bytes([0, EXHAUSTS])):
             self._ban(transaction_hash)
             self.remove(transaction_hash, "invalid")
 
     def remove(self, transaction_hash: bytes, status: Status) -> None:
-        """Drop one, and those that need it."""
+        """Drop a transaction and those that need it."""
         gone = self._drop(transaction_hash)
         if gone is None:
             return
@@ -225,7 +231,7 @@ class Pool:
             self._orphan(set(gone.validity.provides).difference(self._provided))
 
     def _orphan(self, lost: set[bytes]) -> None:
-        """Nothing provides these tags any more: what needs them goes, or waits for them, too."""
+        """Handle tags that nothing provides any longer: what needs them is dropped, or waits for them."""
         for other in list(self._transactions.values()):
             needed = lost.intersection(other.validity.requires)
             if needed and other.missing:
@@ -237,7 +243,7 @@ class Pool:
         return {tag for tag in validity.requires if tag not in self._provided}
 
     def _usurp(self, validity: Validity, name: bytes) -> None:
-        """Make room for one whose tags others provide. Raises :class:`PoolError` when those are worth as much."""
+        """Replace transactions that provide the same tags. Raises PoolError if they have at least the same priority."""
         rivals = {self._provided[tag] for tag in validity.provides if tag in self._provided}
         worth = sum(self._transactions[rival].validity.priority for rival in rivals)
         if rivals and worth >= validity.priority:
@@ -259,7 +265,7 @@ class Pool:
         self._promote(taken.validity.provides)
 
     def _promote(self, tags: Iterable[bytes]) -> None:
-        """Future ones that waited for ``tags`` only are ready."""
+        """Make future transactions ready that waited only for `tags`."""
         if not self._futures:
             return
         for one in list(self._transactions.values()):

@@ -12,14 +12,14 @@ VERSION = 1
 
 
 class StoreError(Exception):
-    """The file is another chain's, of another version, another process's, damaged or full; names it."""
+    """The file belongs to another chain, version or process, or is damaged or full. The message names it."""
 
 
 class Store:
-    """Blocks are durable when :meth:`save` returns. Only one process may have the file open."""
+    """The blocks on disk, durable once `save` returns. Only one process may have the file open."""
 
     def __init__(self, path: Path) -> None:
-        """Raises :class:`StoreError`."""
+        """Open the file. Raises StoreError."""
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -38,14 +38,14 @@ class Store:
             raise
 
     def _open(self) -> None:
-        # two chains that grow in one file would each undo what the other called final: the first one keeps the lock
+        # Two chains growing in one file would undo each other's finalized blocks, so the first process keeps the lock.
         self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if version not in (0, VERSION):
-            raise StoreError(f"{self._path}: version {version}, this program knows {VERSION}")
+            raise StoreError(f"{self._path}: version {version}, but this program reads version {VERSION}")
         if version == 0 and tables:
-            raise StoreError(f"{self._path} is a database of another program")
+            raise StoreError(f"{self._path} is another program's database")
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.executescript("BEGIN IMMEDIATE; COMMIT;")
@@ -59,7 +59,7 @@ class Store:
             )
 
     def load(self, chain: Chain) -> None:
-        """Put all stored blocks into ``chain``. Raises :class:`StoreError` when they are another genesis's or damaged."""
+        """Load all stored blocks into `chain`. Raises StoreError if they have another genesis or are damaged."""
         try:
             self._load(chain)
         except (sqlite3.DatabaseError, CodecError, UnknownBlock) as error:
@@ -71,7 +71,7 @@ class Store:
             return
         if head[0] != chain.genesis.hash:
             raise StoreError(
-                f"{self._path} holds the chain {head[0].hex()}, the chain spec is {chain.genesis.hash.hex()}"
+                f"{self._path} holds chain {head[0].hex()}, but the chain spec has genesis {chain.genesis.hash.hex()}"
             )
         for header, body, changes in self._db.execute("SELECT header, body, changes FROM block ORDER BY number"):
             decoded = Header.decode(header)
@@ -88,7 +88,7 @@ class Store:
             pass
 
     def save(self, chain: Chain, block: Block | None = None) -> None:
-        """Keep ``block``, if given, and the chain's heads; all or nothing. Raises :class:`StoreError`."""
+        """Store `block`, if given, and the chain's heads, all or nothing. Raises StoreError."""
         try:
             self._db.execute("BEGIN IMMEDIATE")
             if block is not None:

@@ -1,1 +1,1 @@
-"""Substrate's JSON-RPC over WebSocket and HTTP, in the shapes that unmodified clients expect."""
+"""Substrate's JSON-RPC over WebSocket and HTTP, in the forms that unmodified clients expect."""

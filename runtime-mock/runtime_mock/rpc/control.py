@@ -1,4 +1,7 @@
-"""Methods for tests only: what a real chain will not do on command. Call them over HTTP: faults hit WebSockets alone."""
+"""Control methods for tests: what a real chain does not do on command.
+
+Call them over HTTP, because faults hit WebSockets only.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ def _set_sealing(node: Node, mode: Any) -> Any:
     if mode not in (INSTANT, MANUAL):
         mode = whole_number(mode, f"{INSTANT}, {MANUAL} or milliseconds", MAX_MS)
         if not mode:
-            raise invalid("an interval of 0 ms")
+            raise invalid("the interval must not be 0 ms")
     node.engine.set_sealing(mode)
     return True
 
@@ -91,7 +94,7 @@ def _refuse_nonce(node: Node, account: Any, nonce: Any, times: Any = 1) -> Any:
 @method("mock_refuse")
 def _refuse(node: Node, name: Any, error: Any, times: Any = 1) -> Any:
     if not isinstance(error, dict) or not isinstance(error.get("code"), int):
-        raise invalid("an error with its code and message is needed")
+        raise invalid("an error with code and message is needed")
     refusal = RpcError(error["code"], text(error.get("message"), "message"), error.get("data"))
     node.faults.refuse(text(name, "method"), refusal, whole_number(times, "times", MAX_TIMES))
     return True

@@ -1,4 +1,4 @@
-"""JSON-RPC errors, and the reading of parameters that strangers send."""
+"""JSON-RPC errors, and the parsing of parameters from strangers."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ TOO_MANY_SUBSCRIPTIONS, TOO_BIG_REQUEST, TOO_BIG_RESPONSE, TOO_BIG_BATCH = -3200
 
 
 class RpcError(Exception):
-    """An error as the client gets it."""
+    """An error as the client receives it."""
 
     def __init__(self, code: int, message: str, data: Any = None) -> None:
         super().__init__(message)
         self.code, self.message, self.data = code, message, data
 
     def json(self) -> dict[str, Any]:
-        """The error object."""
+        """Return the error object."""
         found: dict[str, Any] = {"code": self.code, "message": self.message}
         if self.data is not None:
             found["data"] = self.data
@@ -25,22 +25,22 @@ class RpcError(Exception):
 
 
 def invalid(why: str) -> RpcError:
-    """A parameter that is not what it should be."""
+    """Return the error for an invalid parameter."""
     return RpcError(INVALID_PARAMS, "Invalid params", why)
 
 
 def to_hex(data: bytes) -> str:
-    """Bytes as clients read them."""
+    """Encode bytes as clients expect them."""
     return "0x" + data.hex()
 
 
 def optional_hex(data: bytes | None) -> str | None:
-    """The same for what may be absent."""
+    """Encode bytes that may be absent."""
     return None if data is None else to_hex(data)
 
 
 def hex_bytes(value: Any, what: str, size: int | None = None) -> bytes:
-    """Bytes from a parameter; the 0x may be missing, as with a node. Raises :class:`RpcError`."""
+    """Parse bytes from a parameter. The 0x may be missing, as with a real node. Raises RpcError."""
     if not isinstance(value, str):
         raise invalid(f"{what}: a hex string is needed")
     try:
@@ -53,7 +53,7 @@ def hex_bytes(value: Any, what: str, size: int | None = None) -> bytes:
 
 
 def whole_number(value: Any, what: str, most: int) -> int:
-    """A number from a parameter, decimal or 0x. Raises :class:`RpcError`."""
+    """Parse a number, decimal or 0x, from a parameter. Raises RpcError."""
     if isinstance(value, str) and value.startswith("0x") and len(value) <= 18:
         try:
             value = int(value, 16)
@@ -65,14 +65,14 @@ def whole_number(value: Any, what: str, most: int) -> int:
 
 
 def text(value: Any, what: str) -> str:
-    """A string from a parameter. Raises :class:`RpcError`."""
+    """Parse a string from a parameter. Raises RpcError."""
     if not isinstance(value, str):
         raise invalid(f"{what}: a string is needed")
     return value
 
 
 def hex_list(value: Any, what: str, most: int) -> list[bytes]:
-    """A list of bytes from a parameter. Raises :class:`RpcError`."""
+    """Parse a list of bytes from a parameter. Raises RpcError."""
     if not isinstance(value, list) or len(value) > most:
         raise invalid(f"{what}: a list of at most {most} is needed")
     return [hex_bytes(one, what) for one in value]

@@ -1,4 +1,4 @@
-"""What goes wrong at the sockets when a test asks for it: they are cut, they hang, calls are refused."""
+"""Faults on request of a test: connections are cut, hang, or calls are refused."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .errors import RpcError
 
 
 class Faults:
-    """What goes wrong at the sockets."""
+    """The faults in effect."""
 
     def __init__(self) -> None:
         self.transports: set[asyncio.Transport] = set()
@@ -18,14 +18,14 @@ class Faults:
         self._timer: asyncio.TimerHandle | None = None
 
     def drop(self) -> int:
-        """Cut all WebSockets off, without a word."""
+        """Cut all WebSockets without a close frame. Return their number."""
         gone = list(self.transports)
         for transport in gone:
             transport.abort()
         return len(gone)
 
     def hang(self, milliseconds: int) -> None:
-        """Send nothing on any WebSocket for a while; 0: go on."""
+        """Send nothing on any WebSocket for a while; 0 ends it."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -39,7 +39,7 @@ class Faults:
         self._refusals[name] = [error] * times
 
     def check(self, name: str) -> None:
-        """Raises the error that was ordered for a method."""
+        """Raise the error that was requested for a method, if any."""
         waiting = self._refusals.get(name)
         if waiting:
             raise waiting.pop()

@@ -42,7 +42,7 @@ Function = Callable[..., Any | Awaitable[Any]]
 
 
 class Node:
-    """What the methods work on."""
+    """The chain and its spec, on which the methods work."""
 
     def __init__(self, engine: Engine, spec: ChainSpec) -> None:
         self.engine, self.spec = engine, spec
@@ -50,7 +50,7 @@ class Node:
         self.faults = Faults()
 
     def block(self, value: Any) -> Block:
-        """The block of a hash parameter; None is the best one. Raises :class:`RpcError`."""
+        """Return the block of a hash parameter; None stands for the best one. Raises RpcError."""
         if value is None:
             return self.chain.best
         name = hex_bytes(value, "block hash", 32)
@@ -61,14 +61,14 @@ class Node:
             raise RpcError(CLIENT, why) from None
 
     def state(self, value: Any) -> Trie:
-        """The state after the block of a hash parameter. Raises :class:`RpcError`."""
+        """Return the state after the block of a hash parameter. Raises RpcError."""
         try:
             return self.chain.state(self.block(value))
         except UnknownBlock as error:
             raise RpcError(CLIENT, f"Client error: UnknownBlock: {error}") from None
 
     def call(self, block: Block, name: str, data: bytes) -> bytes:
-        """A runtime API. Raises :class:`RpcError`."""
+        """Call a runtime API. Raises RpcError."""
         try:
             return self.chain.call(block, name, data)
         except NoSuchMethod:
@@ -82,14 +82,14 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A function and how many parameters it must and may have."""
+    """A function, and how many parameters it must and may have."""
 
     function: Function
     least: int
     most: int
 
     def call(self, node: Any, parameters: list[Any]) -> Any:
-        """Call it; parameters too many are ignored, as a node does. Raises :class:`RpcError`."""
+        """Call the function. Extra parameters are ignored, as by a real node. Raises RpcError."""
         if len(parameters) < self.least:
             raise invalid("No more params")
         return self.function(node, *parameters[: self.most])
@@ -111,7 +111,7 @@ def method(*names: str) -> Callable[[Function], Function]:
 
 
 def header_json(header: Header) -> dict[str, Any]:
-    """A header as clients read it."""
+    """Return a header as clients expect it."""
     return {
         "parentHash": to_hex(header.parent),
         "number": hex(header.number),
@@ -122,7 +122,7 @@ def header_json(header: Header) -> dict[str, Any]:
 
 
 def version_json(node: Node, block: Block) -> dict[str, Any]:
-    """The version of the runtime that a block leaves behind, as clients read it."""
+    """Return the runtime version after a block as clients expect it."""
     found = node.chain.version_at(block)
     return {
         "specName": found.spec_name,
@@ -281,19 +281,19 @@ def _storage_size(node: Node, key: Any, block: Any = None) -> Any:
 
 
 class _Room:
-    """What still fits into an answer."""
+    """The room left in an answer."""
 
     def __init__(self) -> None:
         self._left = MAX_ANSWER_BYTES
 
     def take(self, key: bytes, value: bytes | None) -> None:
-        """Reckon with an entry. Raises :class:`RpcError` when it is too much."""
+        """Charge an entry against the response limit. Raises RpcError if it does not fit."""
         self._left -= 2 * (len(key) + len(value or b""))
         if self._left < 0:
             raise RpcError(TOO_BIG_RESPONSE, "Response is too big", f"Exceeded max limit of {MAX_ANSWER_BYTES}")
 
     def changes(self, entries: dict[bytes, bytes | None]) -> list[list[str | None]]:
-        """Entries as clients read them. Raises :class:`RpcError` when they are too much."""
+        """Return entries as clients expect them. Raises RpcError if they do not fit."""
         for key, value in entries.items():
             self.take(key, value)
         return [[to_hex(key), optional_hex(value)] for key, value in entries.items()]
@@ -338,7 +338,7 @@ def _query_storage_at(node: Node, keys: Any, block: Any = None) -> Any:
     wanted = hex_list(keys, "keys", MAX_KEYS)
     found = _range_end(node, block)
     state = node.state(to_hex(found.hash))
-    # a key that is asked for twice is answered once, as by a node
+    # a key that is asked for twice is answered once, as by a real node
     changes = _Room().changes({key: state.get(key) for key in wanted})
     return [{"block": to_hex(found.hash), "changes": changes}] if changes else []
 

@@ -1,4 +1,4 @@
-"""The server: one port, WebSocket and HTTP, with limits on what strangers may send."""
+"""The server: one port for WebSocket and HTTP, with limits on what strangers may send."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ log = structlog.get_logger(__name__)
 MAX_REQUEST_BYTES = 15 * 1024 * 1024
 MAX_CONNECTIONS = 512
 MAX_BATCH = 1000
-# what may wait for a client that reads slowly: answers make it wait, notifications beyond that end the connection
 MAX_UNREAD_BYTES = 64 * 1024 * 1024
+"""Bytes that may wait for a slow client. Answers wait for room; notifications beyond the limit end the connection."""
 SLOW_BYTES = 1024 * 1024
-# a client that does not take leave in that time is cut off when the node stops
 LEAVE_SECONDS = 2.0
+"""How long a stopping node waits for a client's close frame before it cuts the connection."""
 METHOD_NAMES = sorted({*METHODS, *SUBSCRIBE, *UNSUBSCRIBE, "rpc_methods"})
 
 After = Callable[[], None]
 
 
 class Outbox:
-    """What waits to be sent to one client."""
+    """The messages waiting to be sent to one client."""
 
     def __init__(self, socket: web.WebSocketResponse, node: Node, transport: asyncio.Transport) -> None:
         self._socket, self._node, self._transport = socket, node, transport
@@ -44,13 +44,13 @@ class Outbox:
         self._gone = False
 
     def put(self, message: Any) -> None:
-        """Queue a message; a client that never reads is cut off."""
+        """Queue a message. A client that never reads is cut off."""
         if self._gone:
             return
         data = json.dumps(message, separators=(",", ":"))
         self._bytes += len(data)
         if self._bytes > MAX_UNREAD_BYTES:
-            log.warning("a client that does not read is cut off", unread=self._bytes)
+            log.warning("cutting off a client that does not read", unread=self._bytes)
             self.cut_off()
             return
         if self._bytes > SLOW_BYTES:
@@ -58,21 +58,21 @@ class Outbox:
         self._waiting.put_nowait(data)
 
     def cut_off(self) -> None:
-        """End the connection without a word."""
+        """End the connection without a close frame."""
         self._end()
         self._transport.abort()
 
     def _end(self) -> None:
-        """Nothing can be sent any more: nobody waits for that, nothing is queued."""
+        """Mark the connection as dead: nothing more is queued, and nobody waits for it."""
         self._gone = True
         self._drained.set()
 
     async def drained(self) -> None:
-        """Wait until not too much waits."""
+        """Wait until few enough messages are queued."""
         await self._drained.wait()
 
     async def run(self) -> None:
-        """Send, until the connection ends."""
+        """Send messages until the connection ends."""
         try:
             while True:
                 data = await self._waiting.get()
@@ -82,20 +82,20 @@ class Outbox:
                 if self._bytes <= SLOW_BYTES:
                     self._drained.set()
         except ConnectionError:
-            pass  # the reading side sees the end, too, unless it waits for what cannot be sent
+            pass  # the reading side notices the end as well, unless it waits for `drained`
         finally:
             self._end()
 
 
 class Server:
-    """Serves a node."""
+    """The server of a node."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._sockets: dict[web.WebSocketResponse, Outbox] = {}
 
     def application(self) -> web.Application:
-        """The aiohttp application."""
+        """Return the aiohttp application."""
         application = web.Application(client_max_size=MAX_REQUEST_BYTES)
         application.router.add_route("GET", "/{path:.*}", self._websocket)
         application.router.add_route("POST", "/{path:.*}", self._http)
@@ -154,7 +154,7 @@ class Server:
         await outbox.drained()
 
     async def _handle(self, data: str | bytes, subscriptions: Subscriptions | None) -> tuple[Any, list[After]]:
-        """The answer, None if none is due, and what to do once it is queued."""
+        """Return the answer, None if none is due, and what to do once it is queued."""
         after: list[After] = []
         try:
             request = json.loads(data)
@@ -171,7 +171,7 @@ class Server:
         size = 0
         for one in request:
             answer = await self._one(one, subscriptions, after)
-            await asyncio.sleep(0)  # blocks and other clients do not wait for the whole of it
+            await asyncio.sleep(0)  # let blocks and other clients in between the calls of a batch
             if answer is not None:
                 answers.append(answer)
                 size += len(_encode(answer))
@@ -225,7 +225,7 @@ def _positional(parameters: Any) -> list[Any]:
     if parameters is None or parameters == {}:
         return []
     if not isinstance(parameters, list):
-        raise invalid("parameters by name are not known here: a list is needed")
+        raise invalid("parameters by name are not supported: a list is needed")
     return parameters
 
 

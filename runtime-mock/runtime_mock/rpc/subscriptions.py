@@ -1,4 +1,4 @@
-"""The methods that go on answering: heads, storage, runtime version, and what becomes of an extrinsic."""
+"""The methods with continuing answers: heads, storage, runtime version, and the status of an extrinsic."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ OTHERS = {
 SUBSCRIBE = {*HEADS, *OTHERS}
 UNSUBSCRIBE = {unsubscribe for unsubscribe, _ in HEADS.values()} | set(OTHERS.values())
 KINDS = {"chain_newHead": BestChanged, "chain_allHead": Added, "chain_finalizedHead": Finalized}
-# no status follows these
+# statuses that end a watch
 LAST = ("invalid", "dropped", "finalized", "usurped", "finalityTimeout")
 
 Message = dict[str, Any]
@@ -46,7 +46,7 @@ def _nothing() -> None:
 
 @dataclass(slots=True)
 class _Subscription:
-    """Its notifications wait in ``early`` until the reply with its id is on its way."""
+    """A subscription. Its notifications wait in `early` until the reply with its id is on its way."""
 
     identifier: str
     notification: str
@@ -56,7 +56,7 @@ class _Subscription:
 
 
 class Subscriptions:
-    """Those of one connection. ``send`` queues a message; nothing is awaited."""
+    """The subscriptions of one connection. `send` queues a message; nothing is awaited."""
 
     def __init__(self, node: Node, send: Send) -> None:
         self._node, self._send = node, send
@@ -74,7 +74,10 @@ class Subscriptions:
         self._open.clear()
 
     def subscribe(self, name: str, parameters: list[Any]) -> tuple[str, Callable[[], None]]:
-        """Begin one: its id, and what must be called once the reply is queued. Raises :class:`RpcError`, `PoolError`."""
+        """Begin a subscription. Return its id and what to call once the reply is queued.
+
+        Raises RpcError and PoolError.
+        """
         if len(self._open) >= MAX_SUBSCRIPTIONS:
             why = f"Exceeded max limit of {MAX_SUBSCRIPTIONS}"
             raise RpcError(TOO_MANY_SUBSCRIPTIONS, "Too many subscriptions on the connection", why)
@@ -90,7 +93,7 @@ class Subscriptions:
         return new.identifier, lambda: self._flush(new)
 
     def unsubscribe(self, name: str, parameters: list[Any]) -> bool:
-        """End one; whether there was one."""
+        """End a subscription. Return whether it existed."""
         if not parameters:
             raise invalid("No more params")
         found = self._open.pop(str(parameters[0]), None)

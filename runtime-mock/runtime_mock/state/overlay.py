@@ -1,4 +1,4 @@
-"""What a runtime call reads and writes: the state of a block below, and layers of changes above."""
+"""The state during a runtime call: a block's state below, and layers of changes above."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from .trie import Trie
 
 
 class Overlay:
-    """Reads fall through to the trie; writes stay in the topmost layer until :meth:`trie` joins them."""
+    """A state with changes.
+
+    Reads fall through to the trie; writes stay in the topmost layer until `trie` joins them.
+    """
 
     def __init__(self, base: Trie) -> None:
         self._base = base
@@ -16,7 +19,7 @@ class Overlay:
         self._joined: Trie | None = None
 
     def get(self, key: bytes) -> bytes | None:
-        """The value of a key."""
+        """Return the value of a key, or None."""
         for layer in reversed(self._layers):
             if key in layer:
                 return layer[key]
@@ -33,7 +36,7 @@ class Overlay:
         self._layers[-1][key] = None
 
     def next_key(self, key: bytes) -> bytes | None:
-        """The first key after ``key`` that has a value."""
+        """Return the first key after `key` that has a value, or None."""
         changed = self.changes()
         above = min((one for one, value in changed.items() if one > key and value is not None), default=None)
         below = self._base.next_key(key)
@@ -44,16 +47,16 @@ class Overlay:
         return min(above, below)
 
     def keys(self, prefix: bytes) -> Iterator[bytes]:
-        """Keys that begin with ``prefix``, in order."""
+        """Yield the keys that begin with `prefix`, in order."""
         key: bytes | None = prefix if self.get(prefix) is not None else self.next_key(prefix)
         while key is not None and key.startswith(prefix):
             yield key
             key = self.next_key(key)
 
     def clear_prefix(self, prefix: bytes, limit: int | None) -> tuple[int, bool]:
-        """Delete all changed entries below a prefix, and at most ``limit`` of the state below, as a node counts them.
+        """Delete all changed entries below a prefix, and at most `limit` of the state below, as a node counts them.
 
-        How many of the state below were looked at, and whether some are left.
+        Return how many entries of the state below were looked at, and whether any are left.
         """
         for key in [key for key in self.changes() if key.startswith(prefix)]:
             self.delete(key)
@@ -66,7 +69,7 @@ class Overlay:
         return seen, False
 
     def begin(self) -> None:
-        """Open a transaction within the present one."""
+        """Open a transaction within the current one."""
         self._layers.append({})
 
     def commit(self) -> None:
@@ -81,11 +84,11 @@ class Overlay:
 
     @property
     def depth(self) -> int:
-        """Open transactions."""
+        """Number of open transactions."""
         return len(self._layers) - 1
 
     def changes(self) -> dict[bytes, bytes | None]:
-        """All that was changed, None for deleted."""
+        """Return everything that was changed; None stands for a deleted entry."""
         if len(self._layers) == 1:
             return self._layers[0]
         joined: dict[bytes, bytes | None] = {}
@@ -94,11 +97,14 @@ class Overlay:
         return joined
 
     def trie(self) -> Trie:
-        """The state with all changes. Kept until the next one: a block asks for its root and then for the state."""
+        """Return the state with all changes.
+
+        It is kept until the next change, because a block needs its root and then the state.
+        """
         if self._joined is None:
             self._joined = self._base.changed(self.changes().items())
         return self._joined
 
     def root(self, version: int) -> bytes:
-        """The state root with all changes."""
+        """Return the state root with all changes."""
         return self.trie().root(version)

@@ -1,7 +1,7 @@
-"""Substrate's Merkle-Patricia trie (layouts V0 and V1) as an immutable tree whose versions share what did not change.
+"""Substrate's Merkle-Patricia trie (layouts V0 and V1), immutable; its versions share unchanged nodes.
 
-A node's encoding is computed once, so that a block's state root costs only the paths that it changed. Node formats: the
-Polkadot specification, "Trie node".
+A node's encoding is computed once, so that a block's state root costs only the paths that it changed. The node formats
+are in the Polkadot specification, "Trie node".
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _Node:
         self._version = -1
 
     def encode(self, version: int) -> bytes:
-        """The node's bytes, children by reference."""
+        """Return the node's bytes, with children by reference."""
         part, value = self.partial, self.value
         stored = b""
         hashed = False
@@ -62,7 +62,7 @@ class _Node:
         return head + _pack(part) + bitmap.to_bytes(2, "little") + stored + b"".join(references)
 
     def reference(self, version: int) -> bytes:
-        """How the parent names it: its bytes if short, else their hash; with a length prefix."""
+        """Return the parent's reference to the node: its bytes if short, otherwise their hash, with a length prefix."""
         if self._reference is None or self._version != version:
             encoded = self.encode(version)
             named = encoded if len(encoded) < 32 else blake2_256(encoded)
@@ -117,7 +117,7 @@ def _delete(node: _Node | None, path: bytes) -> _Node | None:
 
 
 def _collapse(node: _Node) -> _Node | None:
-    """A node that lost its value or a child, in the only form that the trie allows."""
+    """Bring a node that lost its value or a child into the only form that the trie allows."""
     children = node.children
     if children is None:
         return None if node.value is None else node
@@ -131,7 +131,7 @@ def _collapse(node: _Node) -> _Node | None:
 
 
 def _walk(node: _Node, path: bytes, after: bytes | None) -> Iterator[tuple[bytes, bytes]]:
-    """Entries below ``node`` in order, those beyond the nibbles ``after`` (None: all)."""
+    """Yield the entries below `node` in order, those beyond the nibbles `after` (None: all)."""
     here = path + node.partial
     if after is not None:
         if here > after:
@@ -162,14 +162,14 @@ class Trie:
 
     @classmethod
     def of(cls, entries: Iterable[tuple[bytes, bytes]]) -> Trie:
-        """A trie of the given entries."""
+        """Make a trie of the given entries."""
         root = None
         for key, value in entries:
             root = _set(root, _nibbles(key), value)
         return cls(root)
 
     def get(self, key: bytes) -> bytes | None:
-        """The value of a key."""
+        """Return the value of a key, or None."""
         node, path = self._root, _nibbles(key)
         while node is not None:
             if not path.startswith(node.partial):
@@ -183,28 +183,28 @@ class Trie:
         return None
 
     def set(self, key: bytes, value: bytes) -> Trie:
-        """The trie with an entry more, or another value."""
+        """Return the trie with an entry added or replaced."""
         return Trie(_set(self._root, _nibbles(key), value))
 
     def delete(self, key: bytes) -> Trie:
-        """The trie without an entry."""
+        """Return the trie without an entry."""
         return Trie(_delete(self._root, _nibbles(key)))
 
     def changed(self, changes: Iterable[tuple[bytes, bytes | None]]) -> Trie:
-        """The trie with many entries set (bytes) or deleted (None)."""
+        """Return the trie with many entries set (bytes) or deleted (None)."""
         root = self._root
         for key, value in changes:
             root = _delete(root, _nibbles(key)) if value is None else _set(root, _nibbles(key), value)
         return Trie(root)
 
     def next_key(self, key: bytes) -> bytes | None:
-        """The first key after ``key``, which need not be there."""
+        """Return the first key after `key`, which need not exist."""
         for found, _ in self._from(_nibbles(key)):
             return found
         return None
 
     def items(self, prefix: bytes = b"", after: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
-        """Entries whose keys begin with ``prefix``, in order, those beyond the key ``after``."""
+        """Yield the entries whose keys begin with `prefix`, in order, those beyond the key `after`."""
         if after is None or after < prefix:
             value = self.get(prefix)
             if value is not None:
@@ -221,11 +221,11 @@ class Trie:
                 yield _pack(nibbles), value
 
     def root(self, version: int = 1) -> bytes:
-        """The state root, 32 bytes."""
+        """Return the state root, 32 bytes."""
         return blake2_256(b"\0" if self._root is None else self._root.encode(version))
 
     def proof(self, keys: Iterable[bytes], version: int = 1) -> list[bytes]:
-        """The encoded nodes and hashed values that prove the entries (or their absence)."""
+        """Return the encoded nodes and hashed values that prove the entries (or their absence)."""
         nodes: dict[bytes, None] = {}
         seen: dict[_Node, bytes] = {}
         for key in dict.fromkeys(keys):
@@ -247,5 +247,5 @@ class Trie:
 
 
 def ordered_root(values: list[bytes], version: int) -> bytes:
-    """The root of a list: its items under their compact indices."""
+    """Return the root of a list, with its items under their compact indices."""
     return Trie.of((compact(index), value) for index, value in enumerate(values)).root(version)

@@ -1,6 +1,6 @@
 """Substrate's host functions over one wasm memory: allocator, storage, hashing, signatures, logging.
 
-Pointers are u32, spans u64: ``length << 32 | pointer`` (sp-io, "host functions").
+Pointers are u32, spans u64: `length << 32 | pointer` (sp-io, "host functions").
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ U32 = 0xFFFF_FFFF
 
 
 class Host:
-    """The state of one instance: its memory, its heap, and the storage of the present call.
+    """The state of one instance: its memory, its heap, and the storage of the current call.
 
-    Since sp-io 49 the runtime keeps an alignment offset in the two bytes before each pointer and reads them when it frees,
-    also for blocks that the host returned: every block has a header of eight bytes that are zero at first.
+    Since sp-io 49 the runtime keeps an alignment offset in the two bytes before each pointer and reads them when it
+    frees, even for blocks that the host returned. So every block has a header of eight bytes that are zero at first.
     """
 
     def __init__(self, version_of: Callable[[bytes], bytes | None]) -> None:
@@ -45,7 +45,7 @@ class Host:
         self._heap = self._heap_base = 0
 
     def attach(self, memory: wasmtime.Memory, store: wasmtime.Store, heap_base: int) -> None:
-        """The memory that it works on."""
+        """Set the memory to work on."""
         self._memory, self._store, self._heap_base = memory, store, heap_base
 
     def reset(self, state: Overlay) -> None:
@@ -55,20 +55,20 @@ class Host:
         self._free, self._sizes, self._heap = {}, {}, self._heap_base
 
     def read(self, pointer: int, size: int) -> bytes:
-        """Bytes of the memory."""
+        """Read bytes of the memory."""
         return bytes(self._memory.read(self._store, pointer, pointer + size))
 
     def write(self, data: bytes, pointer: int) -> None:
-        """Into memory that the runtime owns."""
+        """Write into memory that the runtime owns."""
         if data:
             self._memory.write(self._store, data, pointer)
 
     def span(self, packed: int) -> bytes:
-        """The bytes of a span."""
+        """Read the bytes of a span."""
         return self.read(packed & U32, packed >> 32)
 
     def allocate(self, size: int) -> int:
-        """A block of at least ``size`` bytes, 8-aligned, with its header before it."""
+        """Allocate a block of at least `size` bytes, 8-aligned, with its header before it."""
         if size > MAX_ALLOCATION:
             raise MemoryError(f"the runtime asked for {size} bytes at once")
         room = max(8, 1 << max(size - 1, 0).bit_length())
@@ -86,25 +86,25 @@ class Host:
         return pointer
 
     def release(self, pointer: int) -> None:
-        """Free a block. Raises RuntimeError for a pointer that is not allocated: the memory would be corrupt."""
+        """Free a block. Raises RuntimeError if the pointer is not allocated, because the memory would be corrupt."""
         room = self._sizes.pop(pointer, None)
         if room is None:
             raise RuntimeError(f"free of {pointer:#x}, which is not allocated")
         self._free.setdefault(room, []).append(pointer)
 
     def put(self, data: bytes) -> int:
-        """A new block with ``data``."""
+        """Allocate a block with `data` and return its pointer."""
         pointer = self.allocate(len(data) or 1)
         if data:
             self._memory.write(self._store, data, pointer)
         return pointer
 
     def put_span(self, data: bytes) -> int:
-        """The same, as a span."""
+        """Allocate a block with `data` and return its span."""
         return len(data) << 32 | self.put(data)
 
     def put_option(self, data: bytes | None) -> int:
-        """`Option<Vec<u8>>` as a span."""
+        """Return `Option<Vec<u8>>` as a span."""
         return self.put_span(b"\0" if data is None else b"\1" + compact(len(data)) + data)
 
 
@@ -170,7 +170,7 @@ def _get(host: Host, key: int) -> int:
 
 @_host("storage_read_version_1")
 def _read(host: Host, key: int, out: int, offset: int) -> int:
-    """Part of a value into the runtime's own memory: `Option<u32>`, the bytes there are from ``offset`` on."""
+    """Copy part of a value into the runtime's memory. Return `Option<u32>`: the bytes there are from `offset` on."""
     value = host.state.get(host.span(key))
     if value is None:
         return host.put_span(b"\0")
@@ -296,13 +296,13 @@ def _keccak_256(host: Host, data: int) -> int:
 def _sr25519_verify(host: Host, signature: int, message: int, public: int) -> int:
     try:
         return int(sr25519.verify(host.read(signature, 64), host.span(message), host.read(public, 32)))
-    except ValueError:  # bytes that are no signature or no key
+    except ValueError:  # the bytes are not a signature, or not a key
         return 0
 
 
 @_host("crypto_ed25519_verify_version_1")
 def _ed25519_verify(host: Host, signature: int, message: int, public: int) -> int:
-    # ZIP-215, as in the node: libsodium would refuse what the node accepts
+    # ZIP-215, as in the node: libsodium refuses some signatures that the node accepts
     try:
         return int(ed25519_zebra.ed_verify(host.read(signature, 64), host.span(message), host.read(public, 32)))
     except ValueError:
@@ -312,5 +312,5 @@ def _ed25519_verify(host: Host, signature: int, message: int, public: int) -> in
 @_host("crypto_secp256k1_ecdsa_recover_compressed_version_2")
 def _ecdsa_recover(host: Host, signature: int, message: int) -> int:
     key = secp256k1.recover(host.read(message, 32), host.read(signature, 65))
-    # `Err(EcdsaVerifyError::BadSignature)`: which error it is, no caller looks at
+    # `Err(EcdsaVerifyError::BadSignature)`; no caller looks at which error it is
     return host.put_span(b"\1\2" if key is None else b"\0" + key)

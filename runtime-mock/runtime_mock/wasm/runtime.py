@@ -29,7 +29,7 @@ MASK = {"i32": 0xFFFF_FFFF, "i64": 0xFFFF_FFFF_FFFF_FFFF}
 
 
 def decompress(code: bytes) -> bytes:
-    """The wasm in a code blob, which may be compressed. Raises ValueError."""
+    """Return the wasm in a code blob, which may be compressed. Raises ValueError."""
     if not code.startswith(COMPRESSED):
         return code
     try:
@@ -39,7 +39,7 @@ def decompress(code: bytes) -> bytes:
 
 
 def compile_module(engine: wasmtime.Engine, wasm: bytes, cache: Path | None) -> wasmtime.Module:
-    """Compile, or take what an earlier run with the same code and compiler left in ``cache``."""
+    """Compile the wasm, or load what an earlier run with the same code and compiler left in `cache`."""
     if cache is None:
         return wasmtime.Module(engine, wasm)
     name = f"{hashlib.blake2b(wasm, digest_size=16).hexdigest()}-{version('wasmtime')}.cwasm"
@@ -48,25 +48,27 @@ def compile_module(engine: wasmtime.Engine, wasm: bytes, cache: Path | None) -> 
         try:
             return wasmtime.Module.deserialize_file(engine, str(stored))
         except wasmtime.WasmtimeError as error:
-            log.warning("compiled runtime is of no use, compiling anew", file=str(stored), error=str(error))
+            log.warning(
+                "cannot use the cached compiled runtime; compiling it again", file=str(stored), error=str(error)
+            )
     module = wasmtime.Module(engine, wasm)
     cache.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=cache)
     with os.fdopen(descriptor, "wb") as file:
         file.write(module.serialize())
         file.flush()
-        os.fsync(file.fileno())  # half a module under the right name would be executed
+        os.fsync(file.fileno())  # before the rename: half a module under the right name would be executed
     os.replace(temporary, stored)
     return module
 
 
 def default_cache() -> Path:
-    """Where compiled runtimes are kept."""
+    """Return the folder for compiled runtimes."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "datdot" / "wasm"
 
 
 class _Instance:
-    """One instantiated runtime. Before each call its memory is set back to what it was after instantiation."""
+    """One instantiated runtime. Before each call its memory is reset to its state after instantiation."""
 
     def __init__(
         self, engine: wasmtime.Engine, module: wasmtime.Module, version_of: Callable[[bytes], bytes | None]
@@ -88,7 +90,7 @@ class _Instance:
         base = self._exports["__heap_base"]
         memory = own if isinstance(own, wasmtime.Memory) else memory
         if memory is None or not isinstance(base, wasmtime.Global):
-            raise ValueError("the code is no Substrate runtime: it has no memory or no __heap_base")
+            raise ValueError("the code is not a Substrate runtime: it has no memory or no __heap_base")
         heap = int(base.value(self.store))
         self.host.attach(memory, self.store, heap)
         self._initial = bytes(memory.read(self.store, 0, heap))
@@ -111,7 +113,7 @@ class _Instance:
         return bound
 
     def close(self) -> None:
-        """Give its memory back: wasmtime holds the host functions, they hold the instance, so no collector would."""
+        """Release the memory. The host functions form a cycle through wasmtime that no collector can see."""
         self.store.close()
 
     def call(self, state: Overlay, method: str, data: bytes) -> bytes:
@@ -126,7 +128,7 @@ class _Instance:
 
 
 class WasmRuntime:
-    """Executes the code that the state holds; ``code`` where it holds none. Not for more than one thread at a time."""
+    """An executor of the code in the state, or of `code` if the state holds none. It is not thread-safe."""
 
     def __init__(self, code: bytes, cache: Path | None = None) -> None:
         config = wasmtime.Config()
@@ -153,17 +155,17 @@ class WasmRuntime:
             self._instance = None
 
     def _version_of(self, code: bytes) -> bytes | None:
-        """What another code says of itself, before it takes over."""
+        """Return the version that another code reports, before it takes over."""
         try:
             module = compile_module(self._engine, decompress(code), self._cache)
             with closing(_Instance(self._engine, module, lambda _: None)) as instance:
                 return instance.call(Overlay(Trie()), "Core_version", b"")
         except (ValueError, LookupError, RuntimeFault, wasmtime.WasmtimeError, wasmtime.Trap) as error:
-            log.warning("code that is no runtime", bytes=len(code), error=str(error)[:200])
+            log.warning("the code is not a runtime", bytes=len(code), error=str(error)[:200])
             return None
 
     def call(self, state: Overlay, method: str, data: bytes) -> bytes:
-        """Call a runtime API over ``state``. Raises :class:`RuntimeTrap` and :class:`NoSuchMethod`."""
+        """Call a runtime API over `state`. Raises RuntimeTrap and NoSuchMethod."""
         instance = self._load(state.get(CODE) or self._default)
         depth = state.depth
         try:

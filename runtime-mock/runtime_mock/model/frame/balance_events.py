@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 from ..scale import AccountId, FixedBytes, u128
 
 PALLET = 2
-# RuntimeHoldReason: the pallet's index and its reason's.
+# RuntimeHoldReason: the index of the pallet and that of its reason.
 Reason = Annotated[bytes, FixedBytes(2)]
 
 

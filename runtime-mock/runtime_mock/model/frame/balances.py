@@ -1,4 +1,4 @@
-"""Balances: free and held money, transfers, minting and burning, with the events that pallet-balances deposits."""
+"""Balances: free and held money, transfers, minting and burning, with the events of pallet-balances."""
 
 from __future__ import annotations
 
@@ -72,13 +72,13 @@ Holds: Map[list[Hold], list[Hold]] = Map(
     "Balances", "Holds", [(blake2_128_concat, AccountId)], Annotated[list[Hold], Bound(MAX_HOLDS)], list
 )
 
-# Told of every dust that is lost; DatDot counts it.
+# Called for all dust that is lost. DatDot counts it.
 DustHandler = Callable[[State, int], None]
 _dust_handlers: list[DustHandler] = []
 
 
 def on_dust(handler: DustHandler) -> None:
-    """Have `handler` told of dust before it leaves the issuance."""
+    """Call `handler` for dust before it leaves the issuance."""
     _dust_handlers.append(handler)
 
 
@@ -86,15 +86,17 @@ def on_dust(handler: DustHandler) -> None:
 
 
 def free(s: State, who: bytes) -> int:
+    """Return an account's free balance."""
     return system.Account.get(s, who).data.free
 
 
 def on_hold(s: State, reason: bytes, who: bytes) -> int:
+    """Return how much of an account's money is on hold for a reason."""
     return next((hold.amount for hold in Holds.get(s, who) if hold.id == reason), 0)
 
 
 def reducible(s: State, who: bytes, preservation: Preservation, force: bool = False) -> int:
-    """What can be taken from an account's free balance."""
+    """Return how much can be taken from an account's free balance."""
     account = system.Account.get(s, who)
     data = account.data
     untouchable = 0 if force else max(0, data.frozen - data.reserved)
@@ -115,7 +117,7 @@ def _consumes(data: AccountData) -> bool:
 
 
 def _count_references(s: State, who: bytes, before: tuple[bool, bool], after: tuple[bool, bool]) -> None:
-    """Move the provider's and the consumer's counter to what the account's data say; `(provides, consumes)`."""
+    """Update the provider and consumer counters to match the account's data. The tuples are (provides, consumes)."""
     (did_provide, did_consume), (provides, consumes) = before, after
     if not did_provide and provides:
         system.inc_providers(s, who)
@@ -130,7 +132,10 @@ def _count_references(s: State, who: bytes, before: tuple[bool, bool], after: tu
 
 
 def _mutate(s: State, who: bytes, change: Callable[[AccountData], None]) -> int:
-    """Change an account's data; returns the dust that was lost with it. Events: NewAccount, KilledAccount, Endowed, DustLost."""
+    """Change an account's data and return the dust lost with it.
+
+    Events: NewAccount, KilledAccount, Endowed, DustLost.
+    """
     data = system.Account.get(s, who).data
     is_new = data == AccountData()
     before = (data.free >= EXISTENTIAL_DEPOSIT, not is_new and _consumes(data))
@@ -160,7 +165,7 @@ def _lose_dust(s: State, dust: int) -> None:
 
 
 def drop_credit(s: State, amount: int) -> None:
-    """Money that was withdrawn and goes nowhere leaves the issuance."""
+    """Remove withdrawn money that goes nowhere from the issuance."""
     if amount:
         TotalIssuance.put(s, max(0, TotalIssuance.get(s) - amount))
         system.deposit(s, BurnedDebt(amount))
@@ -210,7 +215,7 @@ def _increase(s: State, who: bytes, amount: int, *, exact: bool) -> int:
 
 
 def mint(s: State, who: bytes, amount: int) -> None:
-    """mint_into: event Minted."""
+    """Mint into an account (`mint_into`): event Minted."""
     if TotalIssuance.get(s) + amount > MAX_BALANCE:
         arithmetic_overflow()
     actual = _increase(s, who, amount, exact=True)
@@ -219,7 +224,7 @@ def mint(s: State, who: bytes, amount: int) -> None:
 
 
 def burn(s: State, who: bytes, amount: int, preservation: Preservation) -> None:
-    """burn_from, exact and polite: event Burned."""
+    """Burn from an account (`burn_from`, exact and polite): event Burned."""
     if reducible(s, who, preservation) < amount:
         token_error(Token.FUNDS_UNAVAILABLE)
     if TotalIssuance.get(s) < amount:
@@ -230,7 +235,10 @@ def burn(s: State, who: bytes, amount: int, preservation: Preservation) -> None:
 
 
 def _can_withdraw(s: State, who: bytes, amount: int) -> int | None:
-    """None if nothing is in the way, else what would be left of an account that dies; raises what forbids it."""
+    """Return None if the withdrawal keeps the account alive, or else what would be left of it.
+
+    Raises what forbids it.
+    """
     if amount == 0:
         return None
     if TotalIssuance.get(s) < amount:
@@ -261,7 +269,7 @@ def _check_deposit(s: State, who: bytes, amount: int) -> None:
 
 
 def transfer(s: State, source: bytes, to: bytes, amount: int, preservation: Preservation) -> None:
-    """Event Transfer, after the events of accounts that come and go."""
+    """Transfer money. Event Transfer, after the events of accounts that appear or disappear."""
     dies = _can_withdraw(s, source, amount)
     if dies is not None and preservation != EXPENDABLE:
         token_error(Token.NOT_EXPENDABLE)
@@ -274,7 +282,7 @@ def transfer(s: State, source: bytes, to: bytes, amount: int, preservation: Pres
 
 
 def can_withdraw_fee(s: State, who: bytes, fee: int) -> bool:
-    """Whether a fee can be taken without reaping the account."""
+    """Return whether a fee can be taken without reaping the account."""
     try:
         return _can_withdraw(s, who, fee) is None
     except DispatchError:
@@ -282,7 +290,10 @@ def can_withdraw_fee(s: State, who: bytes, fee: int) -> bool:
 
 
 def withdraw(s: State, who: bytes, amount: int) -> None:
-    """Take a fee, exact and preserving: event Withdraw. It stays in the issuance until it is dropped or deposited."""
+    """Take a fee, exact and preserving: event Withdraw.
+
+    The money stays in the issuance until it is dropped or deposited.
+    """
     _decrease(s, who, amount, PRESERVE, exact=True)
     system.deposit(s, Withdraw(who, amount))
 
@@ -338,7 +349,7 @@ def hold(s: State, reason: bytes, who: bytes, amount: int) -> None:
 
 
 def release(s: State, reason: bytes, who: bytes, amount: int) -> None:
-    """Free held money, as much as there is of `amount`: event Released."""
+    """Free held money, up to `amount`: event Released."""
     _check_deposit(s, who, amount)
     held = on_hold(s, reason, who)
     amount = min(amount, held)
@@ -348,7 +359,7 @@ def release(s: State, reason: bytes, who: bytes, amount: int) -> None:
 
 
 def burn_held(s: State, reason: bytes, who: bytes, amount: int) -> int:
-    """Burn held money, as much as there is of `amount`: event BurnedHeld. Returns what was burned."""
+    """Burn held money, up to `amount`, and return what was burned: event BurnedHeld."""
     held = on_hold(s, reason, who)
     amount = min(amount, held)
     _set_hold(s, reason, who, held - amount)
@@ -358,7 +369,7 @@ def burn_held(s: State, reason: bytes, who: bytes, amount: int) -> int:
 
 
 def force_set(s: State, who: bytes, amount: int) -> None:
-    """force_set_balance: root sets a free balance; events Issued or Rescinded, then BalanceSet."""
+    """Set a free balance by root (`force_set_balance`): events Issued or Rescinded, then BalanceSet."""
     new = 0 if amount < EXISTENTIAL_DEPOSIT else amount
     old = free(s, who)
 
@@ -376,7 +387,7 @@ def force_set(s: State, who: bytes, amount: int) -> None:
 
 
 def unreserve(s: State, who: bytes, amount: int) -> None:
-    """force_unreserve: root frees reserved money, whatever it was reserved for; event Unreserved."""
+    """Free reserved money by root (`force_unreserve`), whatever it was reserved for: event Unreserved."""
     data = system.Account.get(s, who).data
     if amount == 0 or data.free + data.reserved == 0:
         return
@@ -391,7 +402,7 @@ def unreserve(s: State, who: bytes, amount: int) -> None:
 
 
 def force_issuance(s: State, decrease: bool, delta: int) -> None:
-    """force_adjust_total_issuance: event TotalIssuanceForced."""
+    """Adjust the issuance by root (`force_adjust_total_issuance`): event TotalIssuanceForced."""
     if delta == 0:
         raise ModuleError(PALLET, Error.DeltaZero)
     old = TotalIssuance.get(s)

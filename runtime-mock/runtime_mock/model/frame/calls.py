@@ -1,4 +1,4 @@
-"""Calls: their decoding, weights and dispatch, each in a storage layer of its own."""
+"""Calls: their decoding, weights and dispatch, each in its own storage layer."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from . import system
 from .dispatch import LAYERS_REACHED, Class, DispatchError, DispatchInfo, Origin, Weight
 from .limits import FLAT
 
-# Calls within calls that an extrinsic may have; it still decodes up to a depth at which the wasm's stack ends, too.
+# Calls within calls that an extrinsic may have. Decoding goes on to the depth at which the wasm's stack ends as well.
 MAX_DEPTH = 256
 MOST_DEPTH = 1_024
 # Storage layers within storage layers.
 MAX_LAYERS = 255
 
-# Runs a call; True when the fee is to be given back (`Pays::No`).
+# Runs a call and returns whether its fee is given back (`Pays::No`).
 Handler = Callable[..., bool | None]
 InfoOf = Callable[..., DispatchInfo]
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A call of a pallet: argument codec, what runs it, what it weighs (from the arguments)."""
+    """A call of a pallet: its argument codec, its handler, and its weight as a function of the arguments."""
 
     name: str
     args: Tuple
@@ -43,6 +43,7 @@ class Call:
     args: tuple[Any, ...]
 
     def info(self) -> DispatchInfo:
+        """Return the weight and class of the call."""
         return self.spec.info(*self.args)
 
 
@@ -51,18 +52,18 @@ Filter = Callable[[Call], bool]
 
 
 def flat(weight: Weight = FLAT, kind: Class = Class.NORMAL) -> InfoOf:
-    """A weight that does not depend on the arguments."""
+    """Return a weight function that does not depend on the arguments."""
     info = DispatchInfo(weight, kind)
     return lambda *_: info
 
 
 def register(pallet: int, index: int, name: str, args: list[Codec[Any]], run: Handler, info: InfoOf) -> None:
-    """Make a call known."""
+    """Register a call."""
     REGISTRY[pallet, index] = Spec(name, Tuple(*args), run, info)
 
 
 class CallCodec(Codec[Call]):
-    """RuntimeCall: pallet's index, call's index, arguments."""
+    """RuntimeCall: the pallet's index, the call's index, the arguments."""
 
     def __init__(self) -> None:
         self._depth = -1
@@ -74,7 +75,7 @@ class CallCodec(Codec[Call]):
 
     def read(self, data: bytes, at: int) -> tuple[Call, int]:
         if len(data) < at + 2 or (data[at], data[at + 1]) not in REGISTRY:
-            raise ScaleError(f"no call at {at}")
+            raise ScaleError(f"unknown call at {at}")
         spec = REGISTRY[data[at], data[at + 1]]
         if self._depth >= MOST_DEPTH:
             raise ScaleError("calls are nested too deep")
@@ -94,7 +95,7 @@ _layers = 0
 
 
 def dispatch_unfiltered(s: State, origin: Origin, call: Call) -> bool:
-    """Run a call; a DispatchError leaves no trace. Returns whether its fee is given back."""
+    """Run a call and return whether its fee is given back. A DispatchError leaves no trace."""
     global _layers
     if _layers >= MAX_LAYERS:
         raise DispatchError(*LAYERS_REACHED)
@@ -112,12 +113,12 @@ def dispatch_unfiltered(s: State, origin: Origin, call: Call) -> bool:
 
 
 def dispatch(s: State, origin: Origin, call: Call) -> bool:
-    """The same, refusing `Balances.burn`, whose burning nobody would count."""
+    """Run a call as `dispatch_unfiltered` does, but refuse `Balances.burn`, whose burning nobody would count."""
     if (call.pallet, call.index) == (2, 10):
         raise system.error(system.Error.CallFiltered)
     return dispatch_unfiltered(s, origin, call)
 
 
 def encode_result(error: DispatchError | None) -> bytes:
-    """sp_runtime::DispatchResult."""
+    """Encode a sp_runtime::DispatchResult."""
     return b"\x00" if error is None else b"\x01" + error.encoded

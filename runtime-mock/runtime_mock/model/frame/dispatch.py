@@ -1,4 +1,4 @@
-"""What a dispatch needs: origins, weights, classes and errors, with FRAME's encodings."""
+"""The vocabulary of a dispatch: origins, weights, classes and errors, with FRAME's encodings."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ COMPACT64 = CompactInt(64)
 
 
 class RuntimePanic(Exception):
-    """The runtime would trap here: the call has no result, and no effect."""
+    """The runtime would trap here: the call has no result and no effect."""
 
 
 class DispatchError(Exception):
-    """A call failed; `encoded` is its sp_runtime::DispatchError."""
+    """A call failed. `encoded` is its sp_runtime::DispatchError."""
 
     def __init__(self, encoded: bytes, name: str) -> None:
         super().__init__(name)
@@ -37,6 +37,7 @@ LAYERS_REACHED = (b"\x09\x00", "Transactional: LimitReached")
 
 
 def bad_origin() -> DispatchError:
+    """Return the error BadOrigin."""
     return DispatchError(*BAD_ORIGIN)
 
 
@@ -56,10 +57,12 @@ class Token(IntEnum):
 
 
 def token_error(error: Token) -> NoReturn:
+    """Raise a token error."""
     raise DispatchError(bytes([7, error]), error.name)
 
 
 def arithmetic_overflow() -> NoReturn:
+    """Raise the error Overflow."""
     raise DispatchError(b"\x08\x01", "Overflow")
 
 
@@ -80,7 +83,7 @@ class Invalid(IntEnum):
 
 
 class ValidityError(Exception):
-    """A transaction that cannot be included; `encoded` is its TransactionValidityError."""
+    """A transaction cannot be included. `encoded` is its TransactionValidityError."""
 
     def __init__(self, encoded: bytes, name: str) -> None:
         super().__init__(name)
@@ -88,14 +91,17 @@ class ValidityError(Exception):
 
 
 def invalid(kind: Invalid) -> ValidityError:
+    """Return the error of an invalid transaction."""
     return ValidityError(bytes([0, kind]), kind.name)
 
 
 def cannot_lookup() -> ValidityError:
+    """Return the error of an address that cannot be looked up."""
     return ValidityError(b"\x01\x00", "CannotLookup")
 
 
 def no_unsigned_validator() -> ValidityError:
+    """Return the error of an unsigned transaction that nothing validates."""
     return ValidityError(b"\x01\x01", "NoUnsignedValidator")
 
 
@@ -120,15 +126,17 @@ class Weight:
         )
 
     def any_gt(self, other: Weight) -> bool:
+        """Return whether either component is greater than the other weight's."""
         return self.ref_time > other.ref_time or self.proof_size > other.proof_size
 
     def encode(self) -> bytes:
+        """Encode the weight as SCALE."""
         return COMPACT64.encode(self.ref_time) + COMPACT64.encode(self.proof_size)
 
 
 @dataclass(frozen=True)
 class DispatchInfo:
-    """What a call may weigh, and its class; `pays` is false for calls without a fee."""
+    """The largest weight of a call, and its class. `pays` is false for calls without a fee."""
 
     weight: Weight
     kind: Class = Class.NORMAL
@@ -142,16 +150,18 @@ class Origin:
     root: bool = False
 
     def signed(self) -> bytes:
-        """The signer; raises BadOrigin."""
+        """Return the signer. Raises BadOrigin."""
         if self.root or self.account is None:
             raise bad_origin()
         return self.account
 
     def ensure_root(self) -> None:
+        """Raise BadOrigin unless the origin is root."""
         if not self.root:
             raise bad_origin()
 
     def ensure_none(self) -> None:
+        """Raise BadOrigin unless the origin is nobody."""
         if self.root or self.account is not None:
             raise bad_origin()
 

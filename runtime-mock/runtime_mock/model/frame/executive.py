@@ -38,14 +38,14 @@ from .limits import (
     STATE_VERSION,
 )
 
-# `on_initialize` of a pallet: returns its weight.
+# A pallet's `on_initialize`, which returns its weight.
 Hook = Callable[[State], Weight]
 MAX_U64 = 2**64 - 1
 
 
 @dataclass(frozen=True)
 class Header:
-    """A block's header; `digest` is a SCALE vector."""
+    """A block's header. `digest` is a SCALE vector."""
 
     parent: bytes
     number: int
@@ -54,12 +54,13 @@ class Header:
     digest: bytes
 
     def encode(self) -> bytes:
+        """Encode the header as SCALE."""
         return self.parent + COMPACT.encode(self.number) + self.state_root + self.extrinsics_root + self.digest
 
 
 @dataclass(frozen=True)
 class Validity:
-    """What the pool learns of a valid transaction."""
+    """What the pool learns about a valid transaction."""
 
     priority: int = 0
     requires: tuple[bytes, ...] = ()
@@ -67,6 +68,8 @@ class Validity:
     longevity: int = MAX_U64
 
     def encode(self) -> bytes:
+        """Encode the validity as SCALE."""
+
         def tags(of: tuple[bytes, ...]) -> bytes:
             return COMPACT.encode(len(of)) + b"".join(COMPACT.encode(len(tag)) + tag for tag in of)
 
@@ -75,7 +78,7 @@ class Validity:
 
 
 def _read_items(data: bytes, at: int) -> tuple[list[bytes], int]:
-    """Digest items: `kind | engine (4, except kinds 0 and 8) | bytes`."""
+    """Read digest items: `kind | engine (4, except kinds 0 and 8) | bytes`."""
     count, at = COMPACT.read(data, at)
     items = []
     for _ in range(count):
@@ -90,7 +93,7 @@ def _read_items(data: bytes, at: int) -> tuple[list[bytes], int]:
 
 
 def read_header(data: bytes, at: int = 0) -> tuple[Header, int]:
-    """Read a header; raises ScaleError."""
+    """Read a header. Raises ScaleError."""
     parent, at = BYTES32.read(data, at)
     number, at = COMPACT.read(data, at)
     state_root, at = BYTES32.read(data, at)
@@ -101,12 +104,13 @@ def read_header(data: bytes, at: int = 0) -> tuple[Header, int]:
 
 
 class Executive:
-    """Runs blocks; `hook` is DatDot's `on_initialize`."""
+    """The executor of blocks. `hook` is DatDot's `on_initialize`."""
 
     def __init__(self, hook: Hook) -> None:
         self._hook = hook
 
     def initialize_block(self, s: State, header: Header) -> None:
+        """Open a block: reset its events, and run the pallets' `on_initialize`."""
         system.reset_events(s)
         items = [item for item in _read_items(header.digest, 0)[0] if item[0] == 6]
         system.initialize(s, header.number, header.parent, COMPACT.encode(len(items)) + b"".join(items))
@@ -115,7 +119,7 @@ class Executive:
         s.put(system.ExecutionPhase.key, system.apply_phase(0))
 
     def apply_extrinsic(self, s: State, data: bytes) -> bytes:
-        """Returns the ApplyExtrinsicResult; raises RuntimePanic for what does not decode."""
+        """Apply an extrinsic and return its ApplyExtrinsicResult. Raises RuntimePanic if it does not decode."""
         extrinsic, _ = decode(data)
         try:
             return b"\x00" + encode_result(self._apply(s, extrinsic))
@@ -141,7 +145,7 @@ class Executive:
         return failure
 
     def _run(self, s: State, extrinsic: Extrinsic, info: DispatchInfo) -> tuple[DispatchError | None, bool]:
-        """Extensions and call; returns the call's failure, and whether the fee was given back."""
+        """Run extensions and call. Return the call's failure, and whether the fee was given back."""
         length = len(extrinsic.encoded)
         if extrinsic.bare:
             self._pre_dispatch_bare(extrinsic)
@@ -173,7 +177,7 @@ class Executive:
 
     @staticmethod
     def _check_size(s: State, info: DispatchInfo, length: int) -> int:
-        """Returns the block's length with the extrinsic; raises ValidityError(EXHAUSTS_RESOURCES)."""
+        """Return the block's length with the extrinsic. Raises ValidityError(EXHAUSTS_RESOURCES)."""
         total = system.BlockSize.get(s) + length
         if total > MAX_LENGTH[info.kind]:
             raise invalid(Invalid.EXHAUSTS_RESOURCES)
@@ -196,7 +200,7 @@ class Executive:
         system.put_block_weight(s, weights)
 
     def _validate(self, s: State, extrinsic: Extrinsic, info: DispatchInfo) -> tuple[bytes, Extensions, int]:
-        """The extensions' `validate`, in their order; returns signer, extensions and fee with tip."""
+        """Run the extensions' `validate` in their order. Return signer, extensions, and fee with tip."""
         length, who, extensions = len(extrinsic.encoded), extrinsic.address, extrinsic.extensions
         assert extensions is not None
         implicit(s, extensions)
@@ -217,7 +221,7 @@ class Executive:
         return who, extensions, fee
 
     def validate_transaction(self, s: State, extrinsic: Extrinsic, block_hash: bytes) -> bytes:
-        """Returns the TransactionValidity; all changes of the state are undone."""
+        """Return the TransactionValidity. All changes of the state are undone."""
         s.begin()
         try:
             system.initialize(s, system.Number.get(s) + 1, block_hash, b"\x00")
@@ -252,6 +256,7 @@ class Executive:
         system.register_weight(s, Weight(), Class.MANDATORY)
 
     def finalize_block(self, s: State) -> Header:
+        """Close the block and return its header."""
         if not system.InherentsApplied.get(s):
             self._inherents_applied(s)
         count = system.extrinsic_index(s)
@@ -277,7 +282,7 @@ class Executive:
         return Header(system.ParentHash.get(s), number, s.root(STATE_VERSION), extrinsics_root, digest)
 
     def execute_block(self, s: State, header: Header, extrinsics: list[bytes]) -> None:
-        """Run a whole block; raises RuntimePanic unless it leads to its header."""
+        """Run a whole block. Raises RuntimePanic unless it leads to its header."""
         self.initialize_block(s, header)
         if header.number == 0 or system.BlockHash.get(s, header.number - 1) != header.parent:
             raise RuntimePanic("Parent hash should be valid.")
@@ -285,7 +290,7 @@ class Executive:
         for data in extrinsics:
             extrinsic, _ = decode(data)
             if extrinsic.inherent and not inherents:
-                raise RuntimePanic("an inherent stands behind a transaction")
+                raise RuntimePanic("an inherent comes after a transaction")
             inherents = extrinsic.inherent
             result = self.apply_extrinsic(s, data)
             if result[0]:

@@ -23,23 +23,25 @@ _BARE, _SIGNED, _GENERAL = 0, 0x80, 0x40
 
 @dataclass(frozen=True)
 class Mortality:
-    """An era: immortal when `period` is 0."""
+    """An era. It is immortal if `period` is 0."""
 
     period: int
     phase: int
 
     def birth(self, current: int) -> int:
+        """Return the first block of the period that contains block `current`."""
         if self.period == 0:
             return 0
         return (max(current, self.phase) - self.phase) // self.period * self.period + self.phase
 
     def death(self, current: int) -> int:
+        """Return the first block after that period."""
         return self.birth(current) + self.period if self.period else 2**64 - 1
 
 
 @dataclass(frozen=True)
 class Extensions:
-    """The transaction extensions that carry something."""
+    """The transaction extensions that carry data."""
 
     era: Mortality
     nonce: int
@@ -49,7 +51,7 @@ class Extensions:
 
 @dataclass(frozen=True)
 class Extrinsic:
-    """A decoded extrinsic. `address` is None in bare and general ones, or where no lookup resolves it."""
+    """A decoded extrinsic. `address` is None in bare and general ones, and where no lookup resolves it."""
 
     kind: int
     call: Call
@@ -82,7 +84,7 @@ def _read_era(data: bytes, at: int) -> tuple[Mortality, int]:
     period = 2 << (encoded % 16)
     phase = (encoded >> 4) * max(1, period >> 12)
     if period < 4 or phase >= period:
-        raise ScaleError("no era")
+        raise ScaleError("invalid era")
     return Mortality(period, phase), at
 
 
@@ -94,7 +96,7 @@ def _read_extensions(data: bytes, start: int) -> tuple[Extensions, int]:
 
 
 def decode(data: bytes, start: int = 0) -> tuple[Extrinsic, int]:
-    """Read an extrinsic with its length in front; raises RuntimePanic, as the runtime's decoding does."""
+    """Read an extrinsic with its length prefix. Raises RuntimePanic, as the runtime's decoding does."""
     try:
         return _decode(data, start)
     except ScaleError as error:
@@ -113,14 +115,14 @@ def _decode(data: bytes, start: int) -> tuple[Extrinsic, int]:
         address, at = ADDRESS.read(data, at)
         scheme, at = U8.read(data, at)
         if scheme not in _SIGNATURE:
-            raise ScaleError(f"{scheme} is no signature")
+            raise ScaleError(f"{scheme} is not a kind of signature")
         raw, at = _SIGNATURE[scheme].read(data, at)
         signature = (scheme, raw)
         extensions, at = _read_extensions(data, at)
     elif kind == _GENERAL and version == 5:
         extension_version, at = U8.read(data, at)
         if extension_version:
-            raise ScaleError(f"{extension_version} is no version of the extensions")
+            raise ScaleError(f"{extension_version} is not a version of the extensions")
         extensions, at = _read_extensions(data, at)
     else:
         raise ScaleError("Invalid transaction version")
@@ -132,7 +134,7 @@ def _decode(data: bytes, start: int) -> tuple[Extrinsic, int]:
 
 
 def implicit(s: State, extensions: Extensions) -> bytes:
-    """What is signed without being sent; raises ValidityError(ANCIENT_BIRTH_BLOCK)."""
+    """Return the bytes that are signed but not sent. Raises ValidityError(ANCIENT_BIRTH_BLOCK)."""
     birth = extensions.era.birth(system.Number.get(s))
     genesis, mortal = system.BlockHash.get(s, 0), system.BlockHash.get(s, birth) if birth < 2**32 else None
     if mortal is None:
@@ -141,7 +143,7 @@ def implicit(s: State, extensions: Extensions) -> bytes:
 
 
 def verify_signature(scheme: int, signature: bytes, message: bytes, account: bytes) -> bool:
-    """sp_runtime::MultiSignature::verify."""
+    """Verify a signature as sp_runtime::MultiSignature::verify does."""
     if scheme == 0:
         return bool(ed25519_zebra.ed_verify(signature, message, account))
     if scheme == 1:
@@ -154,7 +156,7 @@ def verify_signature(scheme: int, signature: bytes, message: bytes, account: byt
 
 
 def check(s: State, extrinsic: Extrinsic) -> None:
-    """Look the signer up and verify the signature; raises ValidityError."""
+    """Look up the signer and verify the signature. Raises ValidityError."""
     if extrinsic.too_deep:
         raise invalid(Invalid.CALL)
     if not extrinsic.signed:

@@ -37,7 +37,7 @@ MAX_LENGTH = {
 }
 MAX_HEADER = 1024 * 1024
 
-# The weight of every call that is not DatDot's.
+# The weight of every call outside DatDot.
 FLAT = Weight(200_000_000)
 SET_CODE = Weight(10**12)
 FEE_PER_BYTE = 10**6
@@ -58,7 +58,7 @@ APIS = {
 
 
 def version() -> bytes:
-    """The SCALE encoding of the RuntimeVersion."""
+    """Return the SCALE encoding of the RuntimeVersion."""
     name = COMPACT.encode(len(SPEC_NAME)) + SPEC_NAME
     apis = b"".join(hashlib.blake2b(api.encode(), digest_size=8).digest() + U32.encode(v) for api, v in APIS.items())
     return (

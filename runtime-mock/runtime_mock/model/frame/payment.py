@@ -1,4 +1,4 @@
-"""TransactionPayment: fees are withdrawn before a call, given back if it pays none, burned and counted."""
+"""TransactionPayment: fees are withdrawn before a call, given back if it pays none, or else burned and counted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _fee_handlers: list[FeeHandler] = []
 
 
 def on_fee(handler: FeeHandler) -> None:
-    """Have `handler` told of each fee that is burned."""
+    """Call `handler` for each fee that is burned."""
     _fee_handlers.append(handler)
 
 
@@ -36,7 +36,7 @@ class TransactionFeePaid:
 
 @dataclass(frozen=True)
 class InclusionFee:
-    """The parts of a fee, tip apart."""
+    """The parts of a fee, without the tip."""
 
     base: int
     length: int
@@ -48,20 +48,23 @@ class InclusionFee:
 
 
 def weight_to_fee(weight: Weight) -> int:
+    """Return the fee of a weight."""
     return min(weight.ref_time, MAX_BLOCK.ref_time)
 
 
 def length_to_fee(length: int) -> int:
+    """Return the fee of an extrinsic's length in bytes."""
     return length * FEE_PER_BYTE
 
 
 def inclusion_fee(s: State, length: int, info: DispatchInfo) -> InclusionFee:
+    """Return the fee of an extrinsic with this length and weight."""
     weight = NextFeeMultiplier.get(s) * weight_to_fee(info.weight) // ONE
     return InclusionFee(weight_to_fee(BASE_EXTRINSIC), length_to_fee(length), weight)
 
 
 def priority(info: DispatchInfo, length: int, tip: int, fee: int) -> int:
-    """The transaction's priority in the pool."""
+    """Return the transaction's priority in the pool."""
     per_time = MAX_BLOCK.ref_time // min(max(1, info.weight.ref_time), MAX_BLOCK.ref_time)
     per_weight = min(per_time, MAX_BLOCK.proof_size // max(1, info.weight.proof_size))
     limit = MAX_LENGTH[info.kind]
@@ -73,7 +76,7 @@ def priority(info: DispatchInfo, length: int, tip: int, fee: int) -> int:
 
 
 def withdraw(s: State, who: bytes, fee: int) -> None:
-    """Take fee and tip; raises ValidityError(PAYMENT)."""
+    """Take fee and tip. Raises ValidityError(PAYMENT)."""
     if fee == 0:
         return
     if balances.reducible(s, who, balances.PRESERVE) < fee:
@@ -82,7 +85,7 @@ def withdraw(s: State, who: bytes, fee: int) -> None:
 
 
 def settle(s: State, who: bytes, withdrawn: int, tip: int, free: bool) -> None:
-    """After the call: give back what is not due, burn the rest. `withdrawn` includes the tip."""
+    """Settle the fee after the call: give back what is not due and burn the rest. `withdrawn` includes the tip."""
     inclusion = withdrawn - tip
     fee = 0 if free else inclusion
     refund = inclusion - fee
@@ -93,7 +96,7 @@ def settle(s: State, who: bytes, withdrawn: int, tip: int, free: bool) -> None:
         try:
             balances.deposit_back(s, who, refund)
         except DispatchError:
-            # An account that root filled to the brim, or that lives by others' money alone, gets nothing back.
+            # An account with the largest balance, or one that exists only by its held money, gets nothing back.
             fee = inclusion
     burned = fee + tip
     if burned:

@@ -1,4 +1,4 @@
-"""The calls of the pallets that come from FRAME, with their indices, arguments and weights."""
+"""The calls of the FRAME pallets, with their indices, arguments and weights."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COMPACT128 = CompactInt(128)
 
 
 class MultiAddress(Codec[bytes | None]):
-    """sp_runtime::MultiAddress; only `Id` names an account, the others read as None."""
+    """sp_runtime::MultiAddress. Only `Id` names an account; the others read as None."""
 
     def encode(self, value: bytes | None) -> bytes:
         if value is None:
@@ -34,7 +34,7 @@ class MultiAddress(Codec[bytes | None]):
             return None, BYTES.read(data, at)[1]
         if kind in (3, 4) and len(data) >= at + (size := 32 if kind == 3 else 20):
             return None, at + size
-        raise ScaleError(f"{kind} is no address")
+        raise ScaleError(f"{kind} is not a kind of address")
 
 
 class WeightCodec(Codec[Weight]):
@@ -53,7 +53,7 @@ ADDRESS = MultiAddress()
 
 
 def lookup(address: bytes | None) -> bytes:
-    """The account of an address; raises CannotLookup."""
+    """Return the account of an address. Raises CannotLookup."""
     if address is None:
         raise DispatchError(*CANNOT_LOOKUP)
     return address
@@ -78,7 +78,7 @@ def _set_heap_pages(s: State, origin: Origin, pages: int) -> None:
 
 
 def _set_code(s: State, origin: Origin, code: bytes) -> None:
-    """The model is one runtime: it has no code to exchange."""
+    """Refuse new code: the model is one runtime and cannot exchange it."""
     origin.ensure_root()
     raise system.error(system.Error.FailedToExtractRuntimeVersion)
 
@@ -93,7 +93,7 @@ def _authorize(check_version: bool) -> Handler:
 
 
 def _apply_authorized_upgrade(s: State, origin: Origin, code: bytes) -> bool:
-    """As for any code that has no version, even where that is not to be checked."""
+    """Refuse the code as `_set_code` does, even if its version is not to be checked."""
     allowed = system.AuthorizedUpgrade.get(s)
     if allowed is None:
         raise system.error(system.Error.NothingAuthorized)
@@ -164,7 +164,7 @@ def _force_unreserve(s: State, origin: Origin, who: bytes | None, amount: int) -
 
 
 def _upgrade_accounts(s: State, origin: Origin, who: list[bytes]) -> None:
-    """Every account has the new logic from its first block."""
+    """Do nothing: every account has the new logic from its first block."""
     origin.signed()
 
 
@@ -196,7 +196,7 @@ def _sudo_as(s: State, origin: Origin, who: bytes | None, call: Call) -> bool:
 
 
 def register_all() -> None:
-    """Make the calls of System, Timestamp, Balances and Sudo known."""
+    """Register the calls of System, Timestamp, Balances and Sudo."""
     operational = flat(FLAT, Class.OPERATIONAL)
     register(0, 0, "remark", [BYTES], _remark, flat())
     register(0, 1, "set_heap_pages", [U64], _set_heap_pages, operational)

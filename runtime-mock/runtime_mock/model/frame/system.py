@@ -21,7 +21,7 @@ NEW_LOGIC = 1 << 127
 
 @dataclass(slots=True)
 class AccountData:
-    """Balances' part of an account."""
+    """The balances of an account."""
 
     free: u128 = 0
     reserved: u128 = 0
@@ -41,7 +41,7 @@ class AccountInfo:
 
 
 class PerClass(Codec[list[Weight]]):
-    """A weight per dispatch class."""
+    """A weight for each dispatch class."""
 
     def encode(self, value: list[Weight]) -> bytes:
         return b"".join(weight.encode() for weight in value)
@@ -70,6 +70,7 @@ class Error(IntEnum):
 
 
 def error(kind: Error) -> DispatchError:
+    """Return one of System's errors."""
     return ModuleError(PALLET, kind)
 
 
@@ -101,7 +102,7 @@ class UpgradeAuthorized:
 
 @dataclass(slots=True)
 class CodeUpgradeAuthorization:
-    """Which code may be applied, and whether its version must be checked."""
+    """The hash of the code that may be applied, and whether its version must be checked."""
 
     code_hash: H256
     check_version: bool
@@ -135,6 +136,7 @@ INITIALIZATION, FINALIZATION = b"\x02", b"\x01"
 
 
 def apply_phase(index: int) -> bytes:
+    """Encode the phase ApplyExtrinsic."""
     return b"\x00" + U32.encode(index)
 
 
@@ -142,13 +144,13 @@ def apply_phase(index: int) -> bytes:
 
 
 def deposit(s: State, event: Any) -> None:
-    """Append an event to this block's; none is kept at genesis."""
+    """Append an event to this block's events. Genesis keeps none."""
     pallet, variant = event.INDEX
     deposit_raw(s, bytes([pallet, variant]) + codec_of(type(event)).encode(event))
 
 
 def deposit_raw(s: State, event: bytes) -> None:
-    """The same for an event that is encoded already, its pallet's and variant's index included."""
+    """Append an encoded event, which starts with the indices of pallet and variant."""
     if Number.get(s) == 0:
         return
     record = (s.get(ExecutionPhase.key) or INITIALIZATION) + event + b"\x00"
@@ -163,6 +165,7 @@ def deposit_raw(s: State, event: bytes) -> None:
 
 
 def inc_providers(s: State, who: bytes) -> None:
+    """Count a provider more."""
     account = Account.get(s, who)
     if account.providers == 0 and account.sufficients == 0:
         account.providers = 1
@@ -173,7 +176,7 @@ def inc_providers(s: State, who: bytes) -> None:
 
 
 def dec_providers(s: State, who: bytes) -> None:
-    """Raises ConsumerRemaining for the last provider of an account with consumers."""
+    """Count a provider less. Raises ConsumerRemaining for the last provider of an account with consumers."""
     account = Account.get(s, who)
     last = account.providers <= 1
     if last and account.consumers == 0 and account.sufficients == 0:
@@ -187,6 +190,7 @@ def dec_providers(s: State, who: bytes) -> None:
 
 
 def inc_consumers(s: State, who: bytes) -> None:
+    """Count a consumer more. Raises NoProviders or TooManyConsumers."""
     account = Account.get(s, who)
     if account.providers == 0:
         raise DispatchError(b"\x05", "NoProviders")
@@ -197,12 +201,14 @@ def inc_consumers(s: State, who: bytes) -> None:
 
 
 def dec_consumers(s: State, who: bytes) -> None:
+    """Count a consumer less."""
     account = Account.get(s, who)
     account.consumers = max(0, account.consumers - 1)
     Account.put(s, who, account)
 
 
 def can_dec_provider(s: State, who: bytes) -> bool:
+    """Return whether a provider can be removed."""
     account = Account.get(s, who)
     return account.consumers == 0 or account.providers > 1
 
@@ -211,27 +217,31 @@ def can_dec_provider(s: State, who: bytes) -> bool:
 
 
 def block_weight(s: State) -> list[Weight]:
+    """Return the weights used in this block, by class."""
     raw = s.get(BlockWeight.key)
     return _WEIGHTS.decode(raw) if raw is not None else [Weight()] * 3
 
 
 def put_block_weight(s: State, weights: list[Weight]) -> None:
+    """Set the weights used in this block, by class."""
     s.put(BlockWeight.key, _WEIGHTS.encode(weights))
 
 
 def register_weight(s: State, weight: Weight, kind: Class) -> None:
+    """Add a weight to this block's."""
     weights = block_weight(s)
     weights[kind] = weights[kind] + weight
     put_block_weight(s, weights)
 
 
 def reset_events(s: State) -> None:
+    """Delete the events of the previous block."""
     Events.kill(s)
     EventCount.kill(s)
 
 
 def initialize(s: State, number: int, parent: bytes, digest: bytes) -> None:
-    """Open block `number`; `digest` is a SCALE vector of digest items. Raises RuntimePanic for a wrong number."""
+    """Open block `number`. `digest` is a SCALE vector of digest items. Raises RuntimePanic for a wrong number."""
     if number != Number.get(s) + 1:
         raise RuntimePanic(f"block {number} cannot follow block {Number.get(s)}")
     s.put(ExecutionPhase.key, INITIALIZATION)
@@ -257,5 +267,6 @@ def deposit_log(s: State, item: bytes) -> None:
 
 
 def extrinsic_index(s: State) -> int:
+    """Return the index of the current extrinsic."""
     raw = s.get(EXTRINSIC_INDEX)
     return U32.decode(raw) if raw is not None else 0

@@ -15,7 +15,7 @@ DidUpdate = Value[bool, bool]("Timestamp", "DidUpdate", bool, False)
 
 
 def set_now(s: State, origin: Origin, now: int) -> None:
-    """Raises RuntimePanic when set twice in a block, or back."""
+    """Set the time. Raises RuntimePanic if it is set twice in a block, or back."""
     origin.ensure_none()
     if DidUpdate.exists(s):
         raise RuntimePanic("Timestamp must be updated only once in the block")
@@ -26,6 +26,7 @@ def set_now(s: State, origin: Origin, now: int) -> None:
 
 
 def on_finalize(s: State) -> None:
+    """Raise RuntimePanic unless the time was set in this block."""
     if not DidUpdate.get(s):
         raise RuntimePanic("Timestamp must be updated once in the block")
     DidUpdate.kill(s)
