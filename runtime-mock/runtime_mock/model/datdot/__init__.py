@@ -1,7 +1,8 @@
 """The pallet DatDot in Python: the same state, events, errors and weights as pallet-spec's, byte for byte.
 
-Modules stand beside those of the Rust, under their names, but for: lib.rs is `calls`, `items`, `events` and `errors`; types.rs
-is `limits`, `types` and `records`; draw.rs is `tables`; try_state.rs is `check_state`. `block` reads what every rule reads.
+The modules have the names of those in Rust, with these exceptions: lib.rs is `calls`, `items`, `events` and `errors`;
+types.rs is `limits`, `types` and `records`; draw.rs is `tables`; try_state.rs is `check_state`. `block` holds what
+every rule reads.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every rule reads of the chain: the block's number, era and seed, and the chain's genesis hash."""
+"""Reads that every rule needs: the block's number, era and seed, and the chain's genesis hash."""
 
 from __future__ import annotations
 
@@ -11,27 +11,30 @@ from .params import times
 
 
 def now(s: State) -> int:
+    """Return the current block's number."""
     return system.Number.get(s)
 
 
 def era(s: State) -> int:
+    """Return the current era."""
     return now(s) // max(1, times(s).era)
 
 
 def seed(s: State) -> bytes:
-    """seed(now)."""
+    """Return the seed of the current block."""
     return Seeds.get(s, now(s)) or bytes(32)
 
 
 def genesis(s: State) -> bytes:
-    """The hash of block 0, which every statement names."""
+    """Return the hash of block 0, which every statement contains."""
     return system.BlockHash.get(s, 0) or bytes(32)
 
 
 def deposit(s: State, event: Any) -> None:
+    """Deposit an event."""
     system.deposit(s, event)
 
 
 def less(a: int, b: int) -> int:
-    """a - b, at least 0."""
+    """Return a - b, but at least 0."""
     return max(0, a - b)

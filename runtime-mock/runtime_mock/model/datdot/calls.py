@@ -1,4 +1,4 @@
-"""The pallet's calls: indices, arguments, weights, classes, and what runs them."""
+"""The pallet's calls: indices, arguments, weights, classes and handlers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Rule = Callable[..., None]
 
 
 def _set_parameters(s: State, origin: Origin, amounts: Amounts) -> None:
-    """By root: amounts only."""
+    """Set the amounts, by root."""
     origin.ensure_root()
     ensure(valid_amounts(amounts), Error.AmountTooLarge)
     Amount.put(s, amounts)
@@ -42,21 +42,21 @@ def _set_parameters(s: State, origin: Origin, amounts: Amounts) -> None:
 
 
 def _set_seed(s: State, origin: Origin, value: bytes) -> None:
-    """By root, for development: from the next block on seed(b) = H(value | u64 b)."""
+    """Fix the seeds, by root, for development: from the next block on seed(b) = H(value | u64 b)."""
     origin.ensure_root()
     SeedOverride.put(s, value)
     deposit(s, SeedSet(value))
 
 
 def _unset_seed(s: State, origin: Origin) -> None:
-    """By root: the randomness source again."""
+    """Return to the randomness source, by root."""
     origin.ensure_root()
     SeedOverride.kill(s)
     deposit(s, SeedUnset())
 
 
 def _by_signer(rule: Rule) -> Callable[..., None]:
-    """A call whose rule is told the signer."""
+    """Return the handler of a call whose rule takes the signer."""
 
     def run(s: State, origin: Origin, *args: Any) -> None:
         rule(s, origin.signed(), *args)
@@ -65,7 +65,7 @@ def _by_signer(rule: Rule) -> Callable[..., None]:
 
 
 def _by_anyone(rule: Rule) -> Callable[..., None]:
-    """A call whose rule does not care who signed it."""
+    """Return the handler of a call whose rule does not depend on the signer."""
 
     def run(s: State, origin: Origin, *args: Any) -> None:
         origin.signed()
@@ -75,7 +75,7 @@ def _by_anyone(rule: Rule) -> Callable[..., None]:
 
 
 def _free(rule: Rule) -> Callable[..., bool]:
-    """A call of the signer whose fee is given back when it succeeds."""
+    """Return the handler of a call of the signer whose fee is given back when it succeeds."""
 
     def run(s: State, origin: Origin, *args: Any) -> bool:
         rule(s, origin.signed(), *args)
@@ -93,7 +93,7 @@ def _operational(index: int, name: str, args: list[Any], rule: Rule, weight: Wei
 
 
 def register_all() -> None:
-    """Make the pallet's calls known, and have dust and fees counted as burned."""
+    """Register the pallet's calls, and count dust and fees as burned."""
     _register_offers()
     _register_plans()
     _operational(
@@ -118,7 +118,7 @@ def register_all() -> None:
 
 @cache
 def _count_elsewhere() -> None:
-    """Once: who is told twice counts twice."""
+    """Register the counters of dust and fees, only once: otherwise they would count twice."""
     balances.on_dust(money.count_burned)
     payment.on_fee(money.count_burned)
 

@@ -32,7 +32,7 @@ from .types import Wait
 
 
 def sample_count(stored_sectors: int) -> int:
-    """How many sectors a challenge names, repeats included."""
+    """Return how many sectors a challenge names, repeats included."""
     doubled = (1 + stored_sectors // GIB_SECTORS).bit_length() - 1
     return min(max(4 + 2 * doubled, 8), MAX_SAMPLES)
 
@@ -79,7 +79,7 @@ def _challenge(s: State, account: bytes) -> None:
 
 
 def submit_storage_proof(s: State, account: bytes, issued: int, openings: list[Opening]) -> None:
-    """By a challenged hoster: one opening per sample, in the challenge's order."""
+    """Prove storage, by a challenged hoster: one opening per sample, in the challenge's order."""
     challenge = StorageChallenges.get(s, account)
     if challenge is None:
         raise error(Error.NoChallenge)
@@ -101,7 +101,7 @@ def submit_storage_proof(s: State, account: bytes, issued: int, openings: list[O
 
 
 def _proved(s: State, account: bytes, issued: int) -> None:
-    """The interval up to the challenge is paid for, then R rises."""
+    """Pay for the interval up to the challenge, then raise R."""
     StorageChallenges.remove(s, account)
     before = reputation(s, account)
     hoster = Hosters.get(s, account)
@@ -117,7 +117,7 @@ def _proved(s: State, account: bytes, issued: int) -> None:
 
 
 def proof_missed(s: State, slot: int, issued: int) -> None:
-    """The challenge issued in block `issued` was not answered in time."""
+    """Punish that the challenge issued in block `issued` was not answered in time."""
     account = HosterSlots.get(s, slot)
     challenge = StorageChallenges.get(s, account) if account is not None else None
     if account is None or challenge is None or challenge.issued != issued:

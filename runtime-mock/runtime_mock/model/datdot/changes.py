@@ -1,5 +1,7 @@
-"""Changes of the draw tables that wait for their block: state changes at once, the tables `SeedDelay` blocks later
-(pallet-spec/README.md section 5)."""
+"""Delayed changes of the draw tables: state changes at once, the tables `SeedDelay` blocks later.
+
+See pallet-spec/README.md section 5.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,7 @@ _CHANGE = codec_of(Change)
 
 
 def schedule(s: State, change: Change) -> None:
-    """What a call changes acts in block now + SeedDelay. Raises TooManyChanges."""
+    """Schedule a call's change for block now + SeedDelay. Raises TooManyChanges."""
     key = DueChanges.key(now(s) + times(s).seed_delay)
     raw = s.get(key) or b"\0"
     count, at = COMPACT.read(raw, 0)
@@ -43,7 +45,7 @@ def schedule(s: State, change: Change) -> None:
 
 
 def apply_changes(s: State) -> int:
-    """The changes that are due in this block, in the order in which they came."""
+    """Apply the changes due in this block, in the order in which they came, and return their number."""
     due = DueChanges.get(s, now(s))
     DueChanges.remove(s, now(s))
     for change in due:
@@ -90,12 +92,12 @@ def _set_encoder(s: State, account: bytes, **values: Any) -> None:
 
 
 def put_hoster_draw_out(s: State, account: bytes, collateral: int) -> None:
-    """Out of the draw table of hosters at once."""
+    """Take a hoster out of the draw table at once."""
     _set_hoster(s, account, open=False, collateral=collateral)
 
 
 def put_encoder_draw_out(s: State, account: bytes, bond: int) -> None:
-    """Out of the draw table of encoders at once."""
+    """Take an encoder out of the draw table at once."""
     _set_encoder(s, account, open=False, bond=bond)
 
 
@@ -112,6 +114,7 @@ def _apply_confirmed(s: State, change: Confirmed) -> None:
 
 
 def reputation(s: State, account: bytes) -> int:
+    """Return a peer's reputation in ppm."""
     peer = Peers.get(s, account)
     return MIN_REPUTATION if peer is None else peer.reputation
 
@@ -129,12 +132,12 @@ def _write_reputation(s: State, account: bytes, value: int) -> None:
 
 
 def set_reputation(s: State, account: bytes, value: int) -> None:
-    """By a call: the draw tables follow later. Raises TooManyChanges."""
+    """Set a reputation, by a call: the draw tables follow later. Raises TooManyChanges."""
     _write_reputation(s, account, value)
     schedule(s, Reputation(account, value))
 
 
 def set_reputation_now(s: State, account: bytes, value: int) -> None:
-    """By `on_initialize`: the draw tables follow at once."""
+    """Set a reputation, by `on_initialize`: the draw tables follow at once."""
     _write_reputation(s, account, value)
     _draw_reputation(s, account, value)

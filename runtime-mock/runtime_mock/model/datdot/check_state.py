@@ -1,4 +1,4 @@
-"""What holds of the state after every block, whatever came before: sums, counts, tables and money agree."""
+"""Invariants of the state after every block: sums, counts, tables and money agree."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .records import Copy, CopyState, PlanState
 from .tables import copy_table, encoder_table, encoder_weight, hoster_table, hoster_weight
 from .types import Role, Wait
 
-# Amounts at which nothing is due.
+# Amounts with which nothing is due.
 FREE = replace(DEFAULT_AMOUNTS, collateral=0, encoder_bond=0)
 
 
 class BrokenState(AssertionError):
-    """A rule that the state breaks; names rule and place."""
+    """The state breaks a rule. The message names rule and place."""
 
 
 def _holds(kept: bool, rule: str, where: object = "") -> None:
@@ -31,7 +31,7 @@ def _holds(kept: bool, rule: str, where: object = "") -> None:
 
 @dataclass(slots=True)
 class Sums:
-    """Sums over live copies and kept records, of one hoster or one encoder."""
+    """Sums over live copies and kept records, for one hoster or one encoder."""
 
     used: int = 0
     stored: int = 0
@@ -43,7 +43,7 @@ class Sums:
 
 
 def check_state(s: State) -> None:
-    """Raises BrokenState."""
+    """Raise BrokenState if the state breaks a rule."""
     copies = dict(items.Copies.entries(s))
     sums = _sums(s, copies)
     _check_plans(s, copies)
@@ -56,7 +56,7 @@ def check_state(s: State) -> None:
 
 
 def check_money(s: State, at_genesis: int) -> None:
-    """The issuance changes only by what is minted and burned, and both are counted (fees and dust, too).
+    """Check that the issuance changed only by what was minted and burned, both counted (fees and dust as well).
 
     Root's force_set_balance and force_adjust_total_issuance break it.
     """
@@ -138,7 +138,7 @@ def _check_hosters(s: State, sums: dict[bytes, Sums]) -> None:
         draw = items.HosterDraws.get(s, account)
         if draw is not None and draw.slot is not None:
             weight = hoster_table(s).weight(draw.slot)
-            # Amounts may have changed since the entry did: its weight is 0 or full by those of then.
+            # Amounts may have changed after the entry did: its weight is 0 or full by the amounts of that time.
             _holds(weight in (0, hoster_weight(draw, FREE)), "a hoster's weight is that of its entry", account)
             total += weight
     _holds(hoster_table(s).total() == total, "the table of hosters sums their weights", total)

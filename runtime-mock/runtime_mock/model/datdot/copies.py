@@ -1,4 +1,4 @@
-"""Copies: decline, their end, their records (pallet-spec/README.md sections 12 and 13)."""
+"""Copies: declining, their end, their records (pallet-spec/README.md sections 12 and 13)."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from .types import Declined, Need, NeedKind, Role, Wait
 
 
 def parties(copy: Copy) -> list[bytes]:
-    """Its hoster, then its encoders that confirmed a segment or are now drawn."""
+    """Return a copy's hoster, then the encoders that confirmed a segment or are currently drawn."""
     drawn = [] if copy.encoder is None or copy.encoder in copy.encoders else [copy.encoder]
     return [copy.hoster, *copy.encoders, *drawn]
 
 
 def decline_copy(s: State, account: bytes, copy_id: int) -> None:
-    """By the hoster of a copy that was just offered."""
+    """Decline a copy that was just offered, by its hoster."""
     copy = Copies.get(s, copy_id)
     if copy is None:
         raise error(Error.NoSuchCopy)
@@ -56,7 +56,7 @@ def decline_copy(s: State, account: bytes, copy_id: int) -> None:
 
 
 def accept(s: State, copy_id: int) -> None:
-    """The hoster's silence accepts; an encoder is wanted."""
+    """Accept a copy by the hoster's silence. It then needs an encoder."""
     copy = Copies.get(s, copy_id)
     if copy is None or copy.state != CopyState.OFFERED:
         return
@@ -67,20 +67,20 @@ def accept(s: State, copy_id: int) -> None:
 
 
 def _want_encoder(s: State, copy_id: int, copy: Copy) -> None:
-    """Put a copy's need of an encoder into the queue, with its deadline."""
+    """Queue a copy's need of an encoder, with its deadline."""
     push_need(s, Need(NeedKind.ENCODER, copy_id, now(s) + times(s).seed_delay))
     arm(s, Wait.ENCODER_DRAW, times(s).encoder_wait, copy_id, copy.generation)
 
 
 def no_encoder(s: State, copy_id: int, generation: int) -> None:
-    """No encoder was drawn in time."""
+    """End the wait for an encoder: none was drawn in time."""
     copy = Copies.get(s, copy_id)
     if copy is not None and copy.state == CopyState.ACCEPTED and copy.generation == generation:
         end_copy(s, copy_id, CopyEnd.NO_ENCODER)
 
 
 def begin_missed(s: State, copy_id: int, generation: int) -> None:
-    """The drawn encoder did not begin: it is fined and out, and only it is redrawn."""
+    """Punish a drawn encoder that did not begin: it is fined and out, and only the encoder is drawn again."""
     copy = Copies.get(s, copy_id)
     if copy is None or copy.state != CopyState.ASSIGNED or copy.generation != generation or copy.encoder is None:
         return
@@ -110,7 +110,7 @@ def _end_job(s: State, copy: Copy) -> None:
 
 
 def _put_encoder_out(s: State, account: bytes) -> None:
-    """Out of the draw table until it renews its offer, in `on_initialize`."""
+    """Take an encoder out of the draw table until it renews its offer, in `on_initialize`."""
     encoder = Encoders.get(s, account)
     if encoder is not None and encoder.open:
         encoder.open, encoder.out_since = False, now(s)
@@ -127,7 +127,7 @@ def _put_hoster_out(s: State, account: bytes) -> None:
 
 
 def lease_passed(s: State, copy_id: int, segment: int) -> None:
-    """The lease passed: all three pay, the copy ends, hoster and encoder are out."""
+    """End a copy whose lease passed: all three parties pay, and hoster and encoder are out."""
     found = copy_and_plan(s, copy_id)
     if found is None:
         return
@@ -156,7 +156,7 @@ def end_copy(s: State, copy_id: int, reason: CopyEnd) -> None:
 
 
 def _retire(s: State, copy_id: int, reason: CopyEnd) -> None:
-    """What the end of a copy changes apart from the draw table of hosters and the queue."""
+    """Change everything that a copy's end changes, except the draw table of hosters and the queue."""
     found = copy_and_plan(s, copy_id)
     if found is None:
         return
@@ -185,19 +185,19 @@ def _retire(s: State, copy_id: int, reason: CopyEnd) -> None:
 
 
 def _remember(plan: Plan, copy: Copy, memory: int) -> None:
-    """A copy's parties become former ones of its plan."""
+    """Record a copy's parties as former ones of its plan."""
     former = plan.former + parties(copy)
     plan.former = former[-memory:] if memory else plan.former
 
 
 def remove_records(s: State, copy_id: int) -> None:
-    """An ended copy's records go, and what is left of its reserve returns to the pot."""
+    """Remove an ended copy's records. What is left of its reserve returns to the pot."""
     found = copy_and_plan(s, copy_id)
     if found is None:
         return
     copy, plan = found
     if copy.halves > 0:
-        # A backlog kept a second half waiting: the records wait for it.
+        # A backlog delayed the second half of a fee: the records wait for it.
         arm(s, Wait.RECORDS, 1, copy_id)
         return
     current = [] if copy.current is None else [copy.current]
@@ -217,7 +217,7 @@ def remove_records(s: State, copy_id: int) -> None:
 
 
 def strike(s: State, copy_id: int) -> None:
-    """One strike more for a copy whose records stand."""
+    """Add a strike to a copy whose records exist."""
     copy = Copies.get(s, copy_id)
     if copy is None:
         return

@@ -16,12 +16,12 @@ _REPORT = codec_of(Report)
 
 
 def digest(*parts: bytes) -> bytes:
-    """H: BLAKE2b-256 of the parts, one behind the other."""
+    """Return H, the BLAKE2b-256 hash of the joined parts."""
     return hashlib.blake2b(b"".join(parts), digest_size=32).digest()
 
 
 def low(hash_: bytes) -> int:
-    """U: bytes 0..16 of a hash."""
+    """Return U, bytes 0..16 of a hash as a number."""
     return int.from_bytes(hash_[:16], "little")
 
 
@@ -37,12 +37,15 @@ SMALL_ORDER = frozenset(
 
 
 def small_order(point: bytes) -> bool:
-    """Whether an encoded point is one of small order, which ZIP-215 would accept."""
+    """Return whether an encoded point is of small order, which ZIP-215 would accept."""
     return point[:31] + bytes([point[31] & 0x7F]) in SMALL_ORDER
 
 
 def ensure_signed_by(signature: bytes, message: bytes, key: bytes) -> None:
-    """Check an ed25519 signature: small-order keys and R first, then ZIP-215. Raises SmallOrderKey or BadSignature."""
+    """Check an ed25519 signature: small-order keys and R first, then ZIP-215.
+
+    Raises SmallOrderKey or BadSignature.
+    """
     if small_order(key) or small_order(signature[:32]):
         raise error(Error.SmallOrderKey)
     if not ed25519_zebra.ed_verify(signature, message, key):
@@ -54,7 +57,7 @@ def _statement(name: bytes, genesis: bytes, *fields: bytes) -> bytes:
 
 
 def bind_statement(genesis: bytes, account: bytes, swarm_key: bytes, statement_key: bytes) -> bytes:
-    """The statement `bind`."""
+    """Return the statement `bind`."""
     return _statement(b"bind", genesis, account, swarm_key, statement_key)
 
 
@@ -72,7 +75,7 @@ def segment_statement(
     sectors: int,
     root: bytes,
 ) -> bytes:
-    """The statement `segment`, which encoder and hoster sign."""
+    """Return the statement `segment`, which encoder and hoster sign."""
     return _statement(
         b"segment",
         genesis,
@@ -90,22 +93,22 @@ def segment_statement(
 
 
 def draw(tag: int, seed: bytes, ids: bytes, ctr: int) -> int:
-    """D(tag, ids, ctr)."""
+    """Return D(tag, ids, ctr) for a seed."""
     return low(digest(b"datdot/v1/draw\0", bytes([tag]), seed, ids, U32.encode(ctr)))
 
 
 def chain_rand(seed: bytes, segment: int) -> bytes:
-    """chain_rand of a segment, from the seed of the block in which its salt is drawn."""
+    """Return chain_rand of a segment, from the seed of the block in which its salt is drawn."""
     return digest(b"datdot/v1/draw\0\x06", seed, U64.encode(segment))
 
 
 def contract_id(genesis: bytes, copy: int) -> bytes:
-    """contract_id of a copy."""
+    """Return contract_id of a copy."""
     return digest(b"datdot/v1/copy\0", genesis, U64.encode(copy))
 
 
 def pk_hash(modulus: bytes) -> bytes:
-    """pk_hash of an RSA-2048 modulus with e = 3."""
+    """Return pk_hash of an RSA-2048 modulus with e = 3."""
     return digest(U16.encode(2048), U32.encode(3), modulus)
 
 
@@ -120,7 +123,7 @@ def salt(
     chain_rand: bytes,
     pk_hash: bytes,
 ) -> bytes:
-    """A segment's salt (docs/protocol/encoding.md section 5), profile P1."""
+    """Return a segment's salt (docs/protocol/encoding.md section 5), profile P1."""
     return digest(
         b"repenc/v1/salt",
         bytes([PROFILE_P1]),
@@ -136,24 +139,27 @@ def salt(
 
 
 def context(contract: bytes, encoder: bytes, hoster: bytes, profile: int, pk_hash: bytes, salt: bytes) -> bytes:
-    """ctx of a segment's Merkle tree (docs/protocol/encoding.md section 5)."""
+    """Return ctx of a segment's Merkle tree (docs/protocol/encoding.md section 5)."""
     return digest(b"repenc/v1/ctx", contract, encoder, hoster, bytes([profile]), pk_hash, salt)
 
 
 def next_link(genesis: bytes, account: bytes, link: bytes) -> bytes:
-    """The link that follows `link` towards the anchor."""
+    """Return the link that follows `link` towards the anchor."""
     return digest(b"datdot/v1/chain\0", genesis, account, link)
 
 
 def probe(link: bytes, copy: int, era: int, j: int) -> bytes:
-    """q_j of (copy, era) for the holder of `link`."""
+    """Return q_j of (copy, era) for the holder of `link`."""
     return digest(b"datdot/v1/probe\0", link, U64.encode(copy), U32.encode(era), bytes([j]))
 
 
 def commitment(
     genesis: bytes, account: bytes, era: int, copy: int, report: Report, link: bytes, leaf: bytes, salt: bytes
 ) -> bytes:
-    """The commit of an attester's report; `leaf`: the leaf hash of the sector of j = 0, zeros if not served."""
+    """Return the commit of an attester's report.
+
+    `leaf` is the leaf hash of the sector of j = 0, or zeros if not served.
+    """
     return digest(
         b"datdot/v1/commit\0",
         genesis,
@@ -172,6 +178,6 @@ _PRIMES = prod(n for n in range(3, 4_096, 2) if all(n % d for d in range(3, int(
 
 
 def valid_modulus(modulus: bytes) -> bool:
-    """Whether N (big endian) lies in [2^2048 - 2^1988, 2^2048), is odd and has no prime factor below 4,096."""
+    """Return whether N (big endian) is in [2^2048 - 2^1988, 2^2048), odd and without a prime factor below 4,096."""
     n = int.from_bytes(modulus, "big")
     return n >= 2**2048 - 2**1988 and n & 1 == 1 and gcd(n, _PRIMES) == 1

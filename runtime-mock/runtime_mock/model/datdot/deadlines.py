@@ -1,4 +1,4 @@
-"""The order of a block, and what every expired wait does (pallet-spec/README.md sections 5 and 13)."""
+"""The order of work in a block, and the effect of every expired wait (pallet-spec/README.md sections 5 and 13)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .weights import ATTEMPT, BLOCK, CHANGE, EXPIRY
 
 
 def on_initialize(s: State) -> Weight:
-    """All that a block does before its extrinsics."""
+    """Do everything that a block does before its extrinsics. Return its weight."""
     Begins.kill(s)
     _draw_seed(s)
     _begin_era(s)
@@ -56,7 +56,7 @@ def _begin_era(s: State) -> None:
 
 
 def _expire(s: State, wait: Wait) -> int:
-    """Expiries of one kind: whole heads while fewer than 32 are counted."""
+    """Handle expiries of one kind: whole heads while fewer than 32 are counted. Return the count."""
     counted = 0
     while counted < EXPIRIES:
         deadline = next_due(s, wait)
@@ -67,7 +67,7 @@ def _expire(s: State, wait: Wait) -> int:
 
 
 def _act(s: State, wait: Wait, deadline: Deadline) -> int:
-    """What an expired wait does; returns what it counts."""
+    """Do what an expired wait does. Return what it counts."""
     due, id_, tag = deadline.due, deadline.id, deadline.tag
     match wait:
         case Wait.DECLINE:

@@ -9,7 +9,7 @@ from .limits import PALLET
 
 
 class Error(IntEnum):
-    """Why a call is refused; the texts are those of the pallet's metadata."""
+    """Why a call is refused. The texts are those of the pallet's metadata."""
 
     NotAPeer = 0
     AlreadyAPeer = 1
@@ -69,10 +69,11 @@ class Error(IntEnum):
 
 
 def error(kind: Error) -> ModuleError:
+    """Return one of the pallet's errors."""
     return ModuleError(PALLET, kind)
 
 
 def ensure(rule: bool, kind: Error) -> None:
-    """Raises the pallet's error unless the rule is kept."""
+    """Raise the pallet's error unless the rule is kept."""
     if not rule:
         raise error(kind)

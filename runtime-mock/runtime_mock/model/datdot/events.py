@@ -21,7 +21,7 @@ class PeerRegistered:
 
 @dataclass(slots=True)
 class HostingOffered:
-    """`capacity`: as applied; `collateral`: all that is held."""
+    """`capacity` is the effective capacity, `collateral` everything that is held."""
 
     INDEX: ClassVar = (PALLET, 1)
     account: AccountId
@@ -41,7 +41,7 @@ class EncodingOffered:
 
 @dataclass(slots=True)
 class AttestingOffered:
-    """`slots`: all that it has now."""
+    """`slots` are all slots that the account has now."""
 
     INDEX: ClassVar = (PALLET, 3)
     account: AccountId
@@ -94,7 +94,7 @@ class Donated:
 
 @dataclass(slots=True)
 class PlanEnding:
-    """`end_plan`: it ends in `block`."""
+    """`end_plan` was called: the plan ends in `block`."""
 
     INDEX: ClassVar = (PALLET, 9)
     plan: PlanId
@@ -103,7 +103,7 @@ class PlanEnding:
 
 @dataclass(slots=True)
 class PotLow:
-    """The pot could not pay the tick in `block` as things are."""
+    """The pot could not pay the tick in `block` in the current state."""
 
     INDEX: ClassVar = (PALLET, 10)
     plan: PlanId
@@ -236,7 +236,7 @@ class CopyStruck:
 
 @dataclass(slots=True)
 class CopyRemoved:
-    """Its records are gone."""
+    """The copy's records are removed."""
 
     INDEX: ClassVar = (PALLET, 26)
     copy: CopyId
@@ -309,7 +309,7 @@ class RetrievalSettled:
 
 @dataclass(slots=True)
 class Paid:
-    """Minted to the account, and burned from the copy's reserve alike."""
+    """The amount was minted to the account and burned from the copy's reserve."""
 
     INDEX: ClassVar = (PALLET, 34)
     copy: CopyId

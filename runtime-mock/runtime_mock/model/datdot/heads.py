@@ -13,7 +13,7 @@ from .records import Head, Root, SignedHead
 # namespace("hypercore", 0) and namespace("hypercore", 3).
 TREE = bytes.fromhex("9fac70b50ca14efc4e91c833b204e75b8b5aad8b5881bfc0adb5ef38a3275b9c")
 MANIFEST = bytes.fromhex("e64b7108eacce47cfc61ac850568f55f8b15b82ec5ed78c4ec597b036e2a1498")
-# What stands before namespace and key in a single signer's manifest of version 0 and of version 1.
+# The bytes before namespace and key in a single signer's manifest of version 0 and of version 1.
 V0 = bytes.fromhex("00000100")
 V1 = bytes.fromhex("010000010100")
 
@@ -27,19 +27,24 @@ class Subtree:
 
     @property
     def end(self) -> int:
+        """The block after the subtree's last one."""
         return self.start + (1 << self.height)
 
     @property
     def index(self) -> int:
-        """Flat-tree index: 2 x start + 2^height - 1."""
+        """The flat-tree index: 2 x start + 2^height - 1."""
         return 2 * self.start + (1 << self.height) - 1
 
     def contains(self, other: Subtree) -> bool:
+        """Return whether another subtree lies inside this one."""
         return self.start <= other.start and other.end <= self.end
 
 
 def tiles(start: int, end: int) -> list[Subtree]:
-    """The maximal full subtrees that tile blocks [start, end), left to right. Of [0, length) these are the roots."""
+    """Return the maximal full subtrees that tile blocks [start, end), left to right.
+
+    Those of [0, length) are the roots.
+    """
     out = []
     at = start
     while at < end:
@@ -51,7 +56,7 @@ def tiles(start: int, end: int) -> list[Subtree]:
 
 
 def tree_hash(length: int, roots: list[Root]) -> bytes:
-    """The tree hash over roots, left to right."""
+    """Return the tree hash over roots, left to right."""
     parts = [b"\x02"]
     for subtree, root in zip(tiles(0, length), roots, strict=True):
         parts += [root.hash, U64.encode(subtree.index), U64.encode(root.size)]
@@ -59,7 +64,7 @@ def tree_hash(length: int, roots: list[Root]) -> bytes:
 
 
 def _signer(key: bytes, manifest: bytes) -> tuple[bytes, bytes]:
-    """Who signs for a core, and the manifest's part of what is signed (nothing for a compat key).
+    """Return a core's signing key, and the manifest's part of the signed bytes (empty for a compat key).
 
     Raises BadManifest or WrongFeedKey.
     """
@@ -74,7 +79,7 @@ def _signer(key: bytes, manifest: bytes) -> tuple[bytes, bytes]:
 
 
 def check(signed: SignedHead) -> Head:
-    """Check a head and its signature; raises BadManifest, WrongFeedKey, BadHead, SmallOrderKey or BadSignature."""
+    """Check a head and its signature. Raises BadManifest, WrongFeedKey, BadHead, SmallOrderKey or BadSignature."""
     public, context = _signer(signed.key, signed.manifest)
     byte_length = sum(root.size for root in signed.roots)
     in_range = signed.fork <= MAX_SAFE and 1 <= signed.length <= MAX_SAFE and byte_length <= MAX_SAFE

@@ -43,7 +43,7 @@ def _optional(name: str, keys: list[Any], tp: Any) -> Map[Any, None]:
 
 Time = Value[Times, None](_NAME, "Time", Times)
 Amount = Value[Amounts, None](_NAME, "Amount", Amounts)
-# All that was ever minted, and burned, fees and dust included: issuance = genesis + Minted - Burned.
+# Everything ever minted and burned, fees and dust included: issuance = genesis + Minted - Burned.
 Minted = Value[int, int](_NAME, "Minted", u128, 0)
 Burned = Value[int, int](_NAME, "Burned", u128, 0)
 

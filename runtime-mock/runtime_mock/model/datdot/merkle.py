@@ -1,4 +1,4 @@
-"""A segment's Merkle tree: openings and their check (docs/protocol/encoding.md section 8; pallet-spec/README.md section 2)."""
+"""A segment's Merkle tree: checking openings (docs/protocol/encoding.md section 8; pallet-spec/README.md section 2)."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from .records import Opening
 
 
 def leaf(context: bytes, index: int, data: bytes) -> bytes:
-    """Hash of the leaf of sector `index`."""
+    """Return the leaf hash of sector `index`."""
     return digest(b"\0", context, U64.encode(index), data)
 
 
 def node(left: bytes, right: bytes) -> bytes:
-    """Hash of an inner node."""
+    """Return the hash of an inner node."""
     return digest(b"\x01", left, right)
 
 
 def root(context: bytes, sectors: int, top: bytes) -> bytes:
-    """The root over `sectors` leaves, of which `top` is the topmost node."""
+    """Return the root over `sectors` leaves whose topmost node is `top`."""
     return digest(b"\x02", context, U64.encode(sectors), U32.encode(SECTOR), top)
 
 
 def opened_root(context: bytes, sectors: int, index: int, opening: Opening) -> bytes | None:
-    """The root that an opening of sector `index` of `sectors` leads to; None if the number of siblings is wrong."""
+    """Return the root to which an opening of sector `index` of `sectors` leads, or None for a wrong number of siblings."""
     if index >= sectors:
         return None
     siblings = iter(opening.siblings)

@@ -24,7 +24,7 @@ MAX_BALANCE = 2**128 - 1
 
 
 def mul_div(*factors: int, by: int) -> int:
-    """The factors' product / by, rounded down and at most the largest balance; by = 0 gives 0."""
+    """Return the factors' product / by, rounded down and at most the largest balance; by = 0 gives 0."""
     product = 1
     for factor in factors:
         product *= factor
@@ -32,7 +32,7 @@ def mul_div(*factors: int, by: int) -> int:
 
 
 def mul_div_ceil(*factors: int, by: int) -> int:
-    """The same, rounded up."""
+    """Return the same as `mul_div`, rounded up."""
     product = 1
     for factor in factors:
         product *= factor
@@ -40,17 +40,17 @@ def mul_div_ceil(*factors: int, by: int) -> int:
 
 
 def fee(price: int, sectors: int) -> int:
-    """Price x sectors / sectors of a GiB, rounded down."""
+    """Return price x sectors / sectors of a GiB, rounded down."""
     return mul_div(price, sectors, by=GIB_SECTORS)
 
 
 def fee_ceil(price: int, sectors: int) -> int:
-    """The same, rounded up."""
+    """Return the same as `fee`, rounded up."""
     return mul_div_ceil(price, sectors, by=GIB_SECTORS)
 
 
 def count_burned(s: State, amount: int) -> None:
-    """Count what falls out of circulation: what the pallet burns, and fees, tips and dust."""
+    """Count money that leaves circulation: what the pallet burns, and fees, tips and dust."""
     if amount:
         Burned.put(s, min(Burned.get(s) + amount, MAX_BALANCE))
 
@@ -59,7 +59,7 @@ def count_burned(s: State, amount: int) -> None:
 
 
 def ensure_spendable(s: State, who: bytes, amount: int) -> None:
-    """Raises InsufficientBalance unless the account can spend that and still exist."""
+    """Raise InsufficientBalance unless the account can spend the amount and still exist."""
     ensure(balances.reducible(s, who, PRESERVE) >= amount, Error.InsufficientBalance)
 
 
@@ -71,22 +71,23 @@ def burn(s: State, who: bytes, amount: int) -> None:
 
 
 def hold_reason(role: Role) -> bytes:
-    """RuntimeHoldReason: the pallet's index, and the role's."""
+    """Return RuntimeHoldReason: the pallet's index and the role's."""
     return bytes([PALLET, role])
 
 
 def held(s: State, who: bytes, role: Role) -> int:
+    """Return how much of an account's money is on hold for a role."""
     return balances.on_hold(s, hold_reason(role), who)
 
 
 def hold(s: State, who: bytes, role: Role, amount: int) -> None:
-    """Put that much more on hold."""
+    """Put `amount` more on hold."""
     if amount:
         balances.hold(s, hold_reason(role), who, amount)
 
 
 def unhold(s: State, who: bytes, role: Role, amount: int) -> int:
-    """Give back up to that much of what is on hold; returns what it was."""
+    """Give back up to `amount` of what is on hold, and return what was given back."""
     amount = min(amount, held(s, who, role))
     if amount == 0:
         return 0
@@ -94,20 +95,20 @@ def unhold(s: State, who: bytes, role: Role, amount: int) -> int:
     try:
         balances.release(s, hold_reason(role), who, amount)
     except DispatchError:
-        # An account whose free balance is gone and whose hold is below the existential deposit keeps its hold.
+        # An account without free balance whose hold is below the existential deposit keeps its hold.
         return 0
     return balances.free(s, who) - before
 
 
 def burn_held(s: State, who: bytes, role: Role, amount: int) -> int:
-    """Burn up to that much of what is on hold; returns what it was."""
+    """Burn up to `amount` of what is on hold, and return what was burned."""
     amount = min(amount, held(s, who, role))
     if amount == 0:
         return 0
     try:
         burned = balances.burn_held(s, hold_reason(role), who, amount)
     except DispatchError:
-        # Root freed what was on hold behind the hold's back.
+        # Root freed the held money directly, past this hold.
         return 0
     count_burned(s, burned)
     return burned
@@ -117,22 +118,22 @@ def burn_held(s: State, who: bytes, role: Role, amount: int) -> int:
 
 
 def pot_account(plan: int) -> bytes:
-    """The account of a plan's pot: `modl`, the pallet's id and the plan's."""
+    """Return the account of a plan's pot: `modl`, the pallet's id and the plan's."""
     return (b"modl" + PALLET_ID + plan.to_bytes(8, "little")).ljust(32, b"\0")
 
 
 def pot_value(s: State, plan: int) -> int:
-    """V: the pot's balance without the existential deposit."""
+    """Return V, the pot's balance without the existential deposit."""
     return less(balances.free(s, pot_account(plan)), EXISTENTIAL_DEPOSIT)
 
 
 def pot_free(s: State, plan_id: int, plan: Plan) -> int:
-    """What of the pot no copy has reserved."""
+    """Return the part of the pot that no copy has reserved."""
     return less(pot_value(s, plan_id), plan.reserved)
 
 
 def burn_pot(s: State, plan_id: int, plan: Plan, amount: int) -> int:
-    """Burn from a plan's pot, all or nothing; returns what was burned."""
+    """Burn from a plan's pot, all or nothing, and return what was burned."""
     if amount == 0:
         return 0
     try:
@@ -145,7 +146,7 @@ def burn_pot(s: State, plan_id: int, plan: Plan, amount: int) -> int:
 
 
 def pay(s: State, copy_id: int, copy: Copy, plan: Plan, to: bytes, amount: int, what: Payment) -> int:
-    """Mint up to `amount` to `to` and burn it from the copy's reserve alike; returns what was paid."""
+    """Mint up to `amount` to `to` and burn the same from the copy's reserve. Return what was paid."""
     amount = min(amount, copy.reserve)
     alive = balances.free(s, to) + amount >= EXISTENTIAL_DEPOSIT
     if amount == 0 or not alive or burn_pot(s, copy.plan, plan, amount) != amount:
@@ -156,8 +157,8 @@ def pay(s: State, copy_id: int, copy: Copy, plan: Plan, to: bytes, amount: int, 
         balances.mint(s, to, amount)
         Minted.put(s, min(Minted.get(s) + amount, MAX_BALANCE))
     except DispatchError as failure:
-        # As much was burned just now, so only an account that root filled to the brim cannot take it.
-        log.warning("minted nothing to an account that is full", account=to.hex(), why=failure.name)
+        # The same amount was burned just now, so only an account that root filled to the maximum cannot take it.
+        log.warning("cannot mint to an account with the maximum balance", account=to.hex(), why=failure.name)
     deposit(s, Paid(copy_id, to, amount, what))
     return amount
 
@@ -166,12 +167,12 @@ def pay(s: State, copy_id: int, copy: Copy, plan: Plan, to: bytes, amount: int, 
 
 
 def reports_reserve(s: State, plan: Plan) -> int:
-    """REPORT_ERAS x Seats x the price of a report."""
+    """Return REPORT_ERAS x Seats x the price of a report."""
     return plan.terms.report_price * REPORT_ERAS * times(s).seats
 
 
 def reserve_for(s: State, copy: Copy, plan: Plan, blocks: int) -> int:
-    """What a copy must have reserved to pay disk for `blocks` blocks and all else that it can still cost."""
+    """Return what a copy must have reserved to pay disk for `blocks` blocks and everything else it can still cost."""
     rest = less(copy.sectors, copy.stored)
     encoding = copy.ask_encoding if copy.encoder is not None else plan.terms.max_ask_encoding
     disk = mul_div_ceil(copy.ask_disk, copy.sectors, blocks, by=GIB_SECTORS * times(s).era)
@@ -186,7 +187,7 @@ def set_reserve(copy: Copy, plan: Plan, want: int) -> None:
 
 
 def paid_until(s: State, copy: Copy, block: int) -> int:
-    """L: the block from which a copy's disk is still to be paid."""
+    """Return L, the block up to which a copy's disk is paid."""
     hoster = Hosters.get(s, copy.hoster)
     if copy.first_confirmed is None or hoster is None:
         return block
@@ -194,7 +195,7 @@ def paid_until(s: State, copy: Copy, block: int) -> int:
 
 
 def fix_remainder(s: State, plan_id: int) -> None:
-    """Fix what is left for the donors, once the plan has ended and its last copy's records are gone."""
+    """Fix the donors' remainder, once the plan has ended and its last copy's records are removed."""
     plan = Plans.get(s, plan_id)
     if plan is None or plan.state != PlanState.ENDED or plan.records or plan.remainder is not None:
         return
@@ -221,19 +222,20 @@ def collect_into(s: State, copy_id: int, copy: Copy, plan: Plan) -> None:
 
 
 def copy_and_plan(s: State, copy_id: int) -> tuple[Copy, Plan] | None:
-    """A copy with its plan."""
+    """Return a copy with its plan, or None."""
     copy = Copies.get(s, copy_id)
     plan = Plans.get(s, copy.plan) if copy is not None else None
     return None if copy is None or plan is None else (copy, plan)
 
 
 def put_copy_and_plan(s: State, copy_id: int, copy: Copy, plan: Plan) -> None:
+    """Write a copy and its plan."""
     Plans.put(s, copy.plan, plan)
     Copies.put(s, copy_id, copy)
 
 
 def collect(s: State, copy_id: int) -> None:
-    """By anyone. Raises NoSuchCopy."""
+    """Collect a copy's earnings, by anyone. Raises NoSuchCopy."""
     found = copy_and_plan(s, copy_id)
     if found is None:
         raise error(Error.NoSuchCopy)
@@ -243,7 +245,7 @@ def collect(s: State, copy_id: int) -> None:
 
 
 def pay_half(s: State, segment_id: int) -> None:
-    """The second half of a segment's fee falls due."""
+    """Pay the second half of a segment's fee, which is due."""
     segment = Segments.get(s, segment_id)
     found = copy_and_plan(s, segment.copy) if segment is not None else None
     if segment is None or found is None:

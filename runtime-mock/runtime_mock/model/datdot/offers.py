@@ -1,5 +1,7 @@
-"""Peers and their offers: registration, hosting, encoding, attesting, withdrawal and release
-(pallet-spec/README.md sections 2, 10, 11 and 14)."""
+"""Peers and their offers: registration, hosting, encoding, attesting, withdrawal and release.
+
+See pallet-spec/README.md sections 2, 10, 11 and 14.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,7 @@ def register_peer(
     swarm_signature: bytes,
     statement_signature: bytes,
 ) -> None:
-    """Bind a swarm key and a statement key to the account; both signed `bind`. Burns the peer fee."""
+    """Bind a swarm key and a statement key, both of which signed `bind`, to the account. Burns the peer fee."""
     ensure(not Peers.contains(s, account), Error.AlreadyAPeer)
     known = swarm_key == statement_key or Keys.contains(s, swarm_key) or Keys.contains(s, statement_key)
     ensure(not known, Error.KeyBound)
@@ -100,7 +102,7 @@ def _new_hoster(s: State, account: bytes, reputation: int) -> Hoster:
 
 
 def offer_hosting(s: State, account: bytes, capacity: int, ask_disk: int, ask_receiving: int) -> None:
-    """Offer `capacity` bytes, or renew the offer; fills the collateral up to its due."""
+    """Offer `capacity` bytes, or renew the offer. Tops up the collateral."""
     peer = _ensure_peer(s, account)
     ensure(ask_disk <= MAX_AMOUNT and ask_receiving <= MAX_AMOUNT, Error.AmountTooLarge)
     hoster = Hosters.get(s, account) or _new_hoster(s, account, peer.reputation)
@@ -126,7 +128,7 @@ def _new_encoder(s: State, account: bytes, reputation: int) -> Encoder:
 
 
 def offer_encoding(s: State, account: bytes, ask: int) -> None:
-    """Offer encoding, or renew the offer; fills the bond up to its due."""
+    """Offer encoding, or renew the offer. Tops up the bond."""
     peer = _ensure_peer(s, account)
     ensure(ask <= MAX_AMOUNT, Error.AmountTooLarge)
     encoder = Encoders.get(s, account) or _new_encoder(s, account, peer.reputation)
@@ -143,7 +145,7 @@ def offer_encoding(s: State, account: bytes, ask: int) -> None:
 
 
 def offer_attesting(s: State, account: bytes, ask: int, anchor: bytes, slots: int) -> None:
-    """Take `slots` more slots; another anchor than the last counts all the account's slots as taken in this era."""
+    """Take `slots` more slots. A new anchor counts all of the account's slots as taken in this era."""
     _ensure_peer(s, account)
     ensure(ask <= MAX_AMOUNT, Error.AmountTooLarge)
     this_era = era(s)
@@ -165,7 +167,7 @@ def offer_attesting(s: State, account: bytes, ask: int, anchor: bytes, slots: in
 
 
 def _take_slot(s: State, slot: Slot) -> int:
-    """The hole that was freed last, else a new place at the end."""
+    """Return the hole freed last, or else a new place at the end."""
     last = less(HoleCount.get(s), 1)
     index = Holes.get(s, last)
     if index is not None:
@@ -179,7 +181,7 @@ def _take_slot(s: State, slot: Slot) -> int:
 
 
 def _renew_slot(s: State, index: int, this_era: int) -> None:
-    """Count a slot as taken in this era, too."""
+    """Count a slot as taken in this era as well."""
     slot = Slots.get(s, index)
     if slot is None or slot.renewed[-1:] == [this_era]:
         return
@@ -188,7 +190,7 @@ def _renew_slot(s: State, index: int, this_era: int) -> None:
 
 
 def withdraw_offer(s: State, account: bytes, role: Role) -> None:
-    """No new draws; for attesting, gives all slots back."""
+    """Stop new draws. For attesting, give all slots back."""
     if role == Role.HOSTING:
         hoster = Hosters.get(s, account)
         if hoster is None or not hoster.open:
@@ -223,7 +225,7 @@ def _give_back_slot(s: State, index: int) -> None:
 
 
 def free_slot(s: State, index: int) -> None:
-    """A slot that was given back becomes a hole; its bond returns."""
+    """Turn a slot that was given back into a hole, and return its bond."""
     slot = Slots.get(s, index)
     if slot is None:
         return

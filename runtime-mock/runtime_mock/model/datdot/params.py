@@ -1,4 +1,4 @@
-"""The two columns of parameters (pallet-spec/README.md section 17), the rules that they must keep, and genesis."""
+"""The two columns of parameters (pallet-spec/README.md section 17), their rules, and genesis."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .items import Amount, Time
 from .limits import ERAS, KEEP_ERAS, MAX_AMOUNT, MAX_MEMORY, MAX_SEATS, SEEDS, UNIT
 from .types import Amounts, Times
 
-# A day is 14,400 blocks: nothing here is above a thousand days, so block arithmetic in u32 has room for ever.
+# A day is 14,400 blocks. Nothing here exceeds a thousand days, so block arithmetic in u32 never overflows.
 LONGEST = 14_400_000
 
 # The default column: 6 s blocks.
@@ -72,7 +72,7 @@ DEFAULT_AMOUNTS = Amounts(
 
 
 def broken_rule(t: Times) -> str | None:
-    """The first rule that times break."""
+    """Return the first rule that the times break, or None."""
     waits = (
         t.era,
         t.seed_delay,
@@ -102,11 +102,11 @@ def broken_rule(t: Times) -> str | None:
 
 
 def valid_amounts(amounts: Amounts) -> bool:
-    """No amount is above 10^24, and donations are above zero."""
+    """Return whether no amount exceeds 10^24, and donations are above zero."""
     return all(amount <= MAX_AMOUNT for amount in astuple(amounts)) and amounts.min_donation > 0
 
 
-# Parameters are read in every block and call, and hardly ever change: their records are kept by their bytes.
+# Parameters are read in every block and call and hardly ever change, so decoded records are cached by their bytes.
 
 
 @lru_cache(maxsize=16)
@@ -120,12 +120,13 @@ def _amounts(raw: bytes) -> Amounts:
 
 
 def times(s: State) -> Times:
-    """Genesis always writes them."""
+    """Return the time spans, which genesis always writes."""
     raw = s.get(Time.key)
     return PRODUCTION if raw is None else _times(raw)
 
 
 def amounts(s: State) -> Amounts:
+    """Return the amounts in force."""
     raw = s.get(Amount.key)
     return DEFAULT_AMOUNTS if raw is None else _amounts(raw)
 
@@ -138,14 +139,14 @@ def _from_json(kind: type[R], config: Any, bits: int) -> R:
     for name in names:
         value = config.get(name)
         if not isinstance(value, int) or isinstance(value, bool) or value < 0 or value >> bits:
-            raise ValueError(f"genesis: datDot's {name!r} is {value!r}, a number is wanted")
+            raise ValueError(f"genesis: datDot's {name!r} is {value!r}, not a number in range")
     return kind(*(config[name] for name in names))
 
 
 def build_genesis(s: State, config: dict[str, Any]) -> None:
     """Write the `datDot` part of the genesis JSON, `times` and `amounts`.
 
-    Raises ValueError for what is no such JSON, and RuntimePanic for parameters that break a rule.
+    Raises ValueError for malformed JSON, and RuntimePanic for parameters that break a rule.
     """
     for part in ("times", "amounts"):
         if not isinstance(config.get(part), dict):

@@ -32,7 +32,7 @@ from .types import Encoder, Hoster, Need, NeedKind, Role, Wait
 
 
 class Try(Enum):
-    """What a try came to: the need is void; nobody fits; somebody was found and more are needed, or nobody more is."""
+    """The outcome of a try: the need is void; nobody fits; a peer was found and more are needed, or no more are."""
 
     VOID = 0
     MISS = 1
@@ -41,8 +41,8 @@ class Try(Enum):
 
 
 def place(s: State) -> int:
-    """32 tries for the needs at the head; returns how many were made."""
-    # Picks made in this block, by need: one that went to the tail may come to the head again.
+    """Make up to 32 tries for the needs at the head. Return how many were made."""
+    # Picks made in this block, by need: a need moved to the tail may reach the head again.
     picks: dict[tuple[NeedKind, int], int] = {}
     tries = 0
     while tries < TRIES:
@@ -60,7 +60,7 @@ def place(s: State) -> int:
 
 
 def _book(s: State, need: Need, outcome: Try) -> None:
-    """What a try means for its need."""
+    """Record the outcome of a try in its need."""
     if outcome in (Try.VOID, Try.MET):
         _met(s, need)
         return
@@ -186,7 +186,7 @@ def _try_encoder(s: State, copy_id: int, ctr: int) -> Try:
 def _assign(s: State, to: tuple[int, Copy], plan: Plan, drawn: tuple[bytes, Encoder], job: int) -> Try:
     """Give a copy to an encoder that fits, if the pot can pay it."""
     (copy_id, copy), (account, encoder) = to, drawn
-    # The reserve is counted from where the hoster was paid to: what it earned until then is paid first.
+    # The reserve is counted from the block up to which the hoster was paid, so its earnings are paid first.
     collect_into(s, copy_id, copy, plan)
     put_copy_and_plan(s, copy_id, copy, plan)
     copy.encoder = account

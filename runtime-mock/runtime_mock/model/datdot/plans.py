@@ -42,7 +42,7 @@ def _check_terms(s: State, terms: Terms) -> None:
 
 
 def _least_pot(s: State, terms: Terms, sectors: int) -> int:
-    """What publication must put into the pot: the reserves of all replicas at the caps for one era."""
+    """Return the smallest pot for publication: all replicas' reserves at the caps for one era."""
     caps = (terms.max_ask_disk, terms.max_ask_encoding, terms.max_ask_receiving)
     each = terms.report_price * REPORT_ERAS * times(s).seats + sum(fee_ceil(cap, sectors) for cap in caps)
     return each * terms.replicas
@@ -104,7 +104,7 @@ def _plan(s: State, plan_id: int) -> Plan:
 
 
 def donate(s: State, account: bytes, plan_id: int, amount: int) -> None:
-    """Add to a plan's pot, for shares of what will be left."""
+    """Add to a plan's pot, in exchange for shares of the remainder."""
     plan = _plan(s, plan_id)
     ensure(plan.state == PlanState.LIVE, Error.PlanNotLive)
     ensure(amount <= MAX_AMOUNT, Error.AmountTooLarge)
@@ -123,7 +123,7 @@ def donate(s: State, account: bytes, plan_id: int, amount: int) -> None:
 
 
 def end_plan(s: State, account: bytes, plan_id: int) -> None:
-    """By the sponsor: the plan ends `EndNotice` blocks later."""
+    """Give notice, by the sponsor: the plan ends `EndNotice` blocks later."""
     plan = _plan(s, plan_id)
     ensure(plan.sponsor == account, Error.NotSponsor)
     ensure(plan.state == PlanState.LIVE, Error.PlanNotLive)
@@ -136,7 +136,7 @@ def end_plan(s: State, account: bytes, plan_id: int) -> None:
 
 
 def tick(s: State, plan_id: int, due: int) -> int:
-    """The plan's tick that was due in block `due`; returns what it counts."""
+    """Do the plan's tick that was due in block `due`. Return what it counts."""
     plan = Plans.get(s, plan_id)
     if plan is None or plan.state != PlanState.LIVE:
         return 1
@@ -151,7 +151,7 @@ def tick(s: State, plan_id: int, due: int) -> int:
 
 
 def _prepay(s: State, plan_id: int, live: list[int], due: int) -> bool:
-    """Set the reserves of a plan's live copies until its next tick; False if the pot cannot pay them."""
+    """Set the reserves of a plan's live copies until its next tick. Return False if the pot cannot pay them."""
     plan = Plans.get(s, plan_id)
     if plan is None:
         return False
@@ -173,7 +173,7 @@ def _prepay(s: State, plan_id: int, live: list[int], due: int) -> bool:
 
 
 def end_called(s: State, plan_id: int) -> int:
-    """`end_plan` falls due; returns what it counts."""
+    """End a plan whose notice has passed. Return what it counts."""
     plan = Plans.get(s, plan_id)
     if plan is None or plan.state != PlanState.LIVE:
         return 1
@@ -194,7 +194,7 @@ def _finish_plan(s: State, plan_id: int, reason: PlanEnd) -> None:
 
 
 def claim_refund(s: State, account: bytes, plan_id: int) -> None:
-    """By a donor: its part of an ended plan's remainder."""
+    """Claim a donor's share of an ended plan's remainder."""
     plan = _plan(s, plan_id)
     if plan.remainder is None:
         raise error(Error.NotClaimable)

@@ -14,7 +14,10 @@ _OWN = frozenset([Wait.ENCODER_DRAW, Wait.SALT, Wait.HALF, Wait.TICK, Wait.END_P
 
 
 def arm(s: State, wait: Wait, blocks: int, id_: int, tag: int = 0) -> None:
-    """Arm a wait of `blocks`: the chain's own act in the block in which they are over, others in the next."""
+    """Arm a wait of `blocks`.
+
+    The chain's own acts happen in the block in which they are over, others in the next one.
+    """
     arm_at(s, wait, now(s) + blocks + (wait not in _OWN), id_, tag)
 
 
@@ -44,7 +47,7 @@ def push_need(s: State, need: Need) -> None:
 
 
 def first_need(s: State) -> Need | None:
-    """The need at the head."""
+    """Return the need at the head."""
     return Needs.get(s, NeedQueue.get(s).head)
 
 
@@ -61,7 +64,7 @@ def pop_need(s: State) -> None:
 
 
 def need_hoster(s: State, plan_id: int) -> None:
-    """The plan needs a hoster, unless it has that need already."""
+    """Queue a plan's need of a hoster, unless it is queued already."""
     plan = Plans.get(s, plan_id)
     if plan is None or plan.state != PlanState.LIVE or plan.queued or len(plan.live) >= plan.terms.replicas:
         return

@@ -1,4 +1,4 @@
-"""Proves the bytes of block ranges with opened tree nodes, whose sizes are hashed (pallet-spec/README.md section 7)."""
+"""Proof of the bytes of block ranges by opened tree nodes, whose sizes are hashed (pallet-spec/README.md section 7)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .records import BlockRange, OpenedNode, Range, Root
 
 
 def _well_formed(length: int, ranges: list[BlockRange]) -> bool:
-    """Ascending, neither empty nor touching, inside the feed, and bounded by 0, even blocks or its length."""
+    """Return whether ranges are ascending, not empty or touching, inside the feed, with even bounds or its length."""
 
     def bound(at: int) -> bool:
         return at % 2 == 0 or at == length
@@ -42,7 +42,7 @@ def _place(length: int, roots: list[Root]) -> list[Placed]:
 
 
 def _path(root: Subtree, tile: Subtree) -> list[Subtree]:
-    """The subtrees from a root down to `tile`, both included."""
+    """Return the subtrees from a root down to `tile`, both included."""
     heights = range(root.height, tile.height - 1, -1)
     return [Subtree(tile.start >> height << height, height) for height in heights]
 
@@ -58,7 +58,7 @@ class Opened:
         self.nodes = {node.index: (node, _node_hash(node)) for node in nodes}
 
     def locate(self, placed: Placed, tile: Subtree) -> tuple[int, int]:
-        """Walk from a root to a tile; returns the tile's byte offset and size. Raises BadNodes."""
+        """Walk from a root to a tile. Return the tile's byte offset and size. Raises BadNodes."""
         expected, offset = placed.root.hash, placed.offset
         parent: tuple[int, bool] | None = None
         steps = _path(placed.subtree, tile)
@@ -71,7 +71,7 @@ class Opened:
             if parent is None:
                 ensure(node.size == placed.root.size, Error.BadNodes)
             else:
-                # A right child begins behind its sibling, whose size is the difference.
+                # A right child begins after its sibling, whose size is the difference.
                 size, is_right = parent
                 ensure(node.size <= size, Error.BadNodes)
                 offset += size - node.size if is_right else 0
@@ -83,7 +83,7 @@ class Opened:
         return offset, node.size
 
     def siblings_add_up(self, subtrees: Iterable[Subtree]) -> bool:
-        """Two opened siblings add up to their parent."""
+        """Return whether opened siblings add up to their parent."""
         for subtree in subtrees:
             if subtree.height == 0:
                 continue
@@ -98,9 +98,9 @@ class Opened:
 
 
 def prove(length: int, roots: list[Root], ranges: list[BlockRange], nodes: list[OpenedNode]) -> list[Range]:
-    """The ranges with their bytes; `nodes` must be exactly the tiles that are no roots, and their ancestors, ascending.
+    """Return the ranges with their bytes.
 
-    Raises BadRanges or BadNodes.
+    `nodes` must be exactly the tiles that are not roots, and their ancestors, ascending. Raises BadRanges or BadNodes.
     """
     ensure(_well_formed(length, ranges), Error.BadRanges)
     placed = _place(length, roots)

@@ -1,4 +1,4 @@
-"""Types of feeds, plans, copies, segments and challenges; their SCALE encodings follow from the annotations."""
+"""Types of feeds, plans, copies, segments and challenges. Their SCALE encodings follow from the annotations."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Roots = Annotated[list[Root], Bound(MAX_ROOTS)]
 
 @dataclass(slots=True)
 class SignedHead:
-    """A feed's signed head as `publish_plan` takes it; the manifest is empty for a compat key, the signature raw."""
+    """A feed's signed head as `publish_plan` takes it. The manifest is empty for a compat key, the signature raw."""
 
     key: Key
     manifest: Annotated[bytes, VarBytes(MAX_MANIFEST)]
@@ -46,7 +46,7 @@ class SignedHead:
 
 @dataclass(slots=True)
 class Head:
-    """What of a feed's head is signed."""
+    """The signed parts of a feed's head."""
 
     fork: u64
     length: u64
@@ -64,7 +64,7 @@ class BlockRange:
 
 @dataclass(slots=True)
 class Range:
-    """Blocks [start, end) of a feed, and the bytes [first_byte, first_byte + bytes) that they are in it."""
+    """Blocks [start, end) of a feed, and the bytes [first_byte, first_byte + bytes) they hold."""
 
     start: u64
     end: u64
@@ -74,7 +74,7 @@ class Range:
 
 @dataclass(slots=True)
 class OpenedNode:
-    """An opened node of a hypercore's tree, by its (odd) flat-tree index: its hash is H(0x01 | size | left | right)."""
+    """An opened node of a hypercore's tree, by its (odd) flat-tree index. Its hash is H(0x01 | size | left | right)."""
 
     index: u64
     size: u64
@@ -84,7 +84,7 @@ class OpenedNode:
 
 @dataclass(slots=True)
 class Terms:
-    """What a plan asks for: caps per GiB and era, per GiB, per GiB; Z; it ends at its first tick at or after `until`."""
+    """The terms of a plan: caps per GiB and era, per GiB, per GiB; Z; it ends at its first tick at or after `until`."""
 
     replicas: u8
     max_ask_disk: Balance
@@ -127,15 +127,15 @@ class Plan:
     # Sum of its copies' reserves; burned from its pot so far.
     reserved: Balance = 0
     burned: Balance = 0
-    # Copies that have not ended, in the order in which they were offered; copies whose records are kept.
+    # Copies that have not ended, in the order of their offers; copies whose records are kept.
     live: Annotated[list[CopyId], Bound(MAX_REPLICAS)] = field(default_factory=list)
     records: u32 = 0
     # The last `Times.memory` former parties, oldest first.
     former: Annotated[list[AccountId], Bound(MAX_MEMORY)] = field(default_factory=list)
-    # It has a need in the queue; `end_plan` was called.
+    # Whether it has a need in the queue; whether `end_plan` was called.
     queued: bool = True
     ending: bool = False
-    # What is left for its donors, once fixed.
+    # The donors' remainder, once fixed.
     remainder: Balance | None = None
 
 
@@ -170,11 +170,11 @@ class CopySegment:
 
 @dataclass(slots=True)
 class Copy:
-    """One replica of a plan on one hoster; asks are locked when placed, that of the encoder when drawn."""
+    """One replica of a plan on one hoster. Asks are locked when it is placed, the encoder's when one is drawn."""
 
     plan: PlanId
     hoster: AccountId
-    # The encoder that is drawn; those that confirmed a segment, each once, in that order.
+    # The drawn encoder; those that confirmed a segment, each once, in that order.
     encoder: AccountId | None
     encoders: Annotated[list[AccountId], Bound(MAX_SEGMENTS)]
     state: CopyState
@@ -186,7 +186,7 @@ class Copy:
     ask_disk: Balance
     ask_receiving: Balance
     ask_encoding: Balance
-    # Fee of the current job; unpaid second halves; the part of the pot out of which it pays.
+    # Fee of the current job; unpaid second halves; the part of the pot from which it pays.
     fee: Balance
     halves: Balance
     reserve: Balance
@@ -194,7 +194,7 @@ class Copy:
     debt: u128
     frozen: u64 | None
     segments: Annotated[list[CopySegment], Bound(MAX_SEGMENTS)]
-    # The segment that was begun and is not confirmed.
+    # The segment that was begun and is not confirmed yet.
     current: SegmentId | None
     # Counts draws of encoders and partial confirmations; deadlines name it.
     generation: u32
@@ -210,7 +210,7 @@ class Copy:
 
 @dataclass(slots=True)
 class Segment:
-    """A run of one copy's sectors made by one encoder; bytes, sectors and root are 0 until confirmed."""
+    """A run of one copy's sectors made by one encoder. Bytes, sectors and root are 0 until it is confirmed."""
 
     copy: CopyId
     encoder: AccountId
@@ -233,7 +233,7 @@ class Segment:
 
 @dataclass(slots=True, frozen=True, order=True)
 class Sample:
-    """A sector that a storage challenge names; index within the segment."""
+    """A sector that a storage challenge names. `index` counts within the segment."""
 
     copy: CopyId
     segment: SegmentId
@@ -242,7 +242,7 @@ class Sample:
 
 @dataclass(slots=True)
 class StorageChallenge:
-    """Due in issued + 1 ..= issued + ProofWindow; samples are different ones, ascending."""
+    """A challenge, due in issued + 1 ..= issued + ProofWindow. Its samples are distinct and ascending."""
 
     issued: Block
     samples: Annotated[list[Sample], Bound(MAX_SAMPLES)]
@@ -250,7 +250,7 @@ class StorageChallenge:
 
 @dataclass(slots=True)
 class Opening:
-    """A sector and its siblings, bottom-up."""
+    """A sector and its siblings, bottom up."""
 
     data: Sector
     siblings: Annotated[list[H256], Bound(MAX_SIBLINGS)]
@@ -258,7 +258,7 @@ class Opening:
 
 @dataclass(slots=True)
 class Report:
-    """What an attester measured; `served` is 1 or 0."""
+    """An attester's measurement. `served` is 1 or 0."""
 
     served: u8
     latency_ms: u32
@@ -267,7 +267,7 @@ class Report:
 
 @dataclass(slots=True)
 class Seat:
-    """A seat of the committee of (era, copy) that is not empty."""
+    """An occupied seat of the committee of (era, copy)."""
 
     slot: u32
     account: AccountId
@@ -291,7 +291,7 @@ class Verdict(IntEnum):
 
 @dataclass(slots=True)
 class EraInfo:
-    """Era(r), stored at its first block; slots: the list's length, holes included."""
+    """Era(r), stored at its first block. `slots` is the list's length, holes included."""
 
     seed: H256
     slots: u32

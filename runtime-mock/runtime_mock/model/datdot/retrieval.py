@@ -26,7 +26,7 @@ from .types import EraCount, Payment, Role, Slot, Wait
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the reports of a committee come to."""
+    """The outcome of a committee's reports."""
 
     verdict: Verdict
     reports: int
@@ -36,6 +36,7 @@ class Outcome:
 
     @classmethod
     def of(cls, reports: list[Report], quorum: int) -> Outcome:
+        """Return the outcome of reports."""
         served = [report for report in reports if report.served == 1]
         fails = len(reports) - len(served)
         if len(reports) < quorum:
@@ -53,7 +54,7 @@ class Outcome:
         )
 
     def pays(self, report: Report) -> bool:
-        """Whether a report is paid: served always, not served if the verdict is the same."""
+        """Return whether a report is paid: "served" always, "not served" only if the verdict agrees."""
         return report.served == 1 or self.verdict == Verdict.FAILED
 
 
@@ -62,7 +63,7 @@ def _lower_median(values: list[int]) -> int:
 
 
 def _lost(slot: Slot, era: int) -> bool:
-    """Its account offered anew in `era` or later, and lost the seats of that era."""
+    """Return whether a slot's account made a new offer in `era` or later and so lost its seats of that era."""
     return any(renewed >= era for renewed in slot.renewed)
 
 
@@ -71,13 +72,13 @@ def _era_start(s: State, era: int) -> int:
 
 
 def _ensure_within(s: State, era: int, start: int, end: int) -> None:
-    """Raises OutsideWindow unless this block lies in [start, end) after the start of `era`."""
+    """Raise OutsideWindow unless this block is in [start, end) after the start of `era`."""
     first = _era_start(s, era)
     ensure(first + start <= now(s) < first + end, Error.OutsideWindow)
 
 
 def _tested(s: State, era: int, copy_id: int) -> Copy:
-    """The copy, if it was active before `era` began; eras 0 and 1 have no tests."""
+    """Return the copy if it was active before `era` began. Eras 0 and 1 have no tests."""
     copy = Copies.get(s, copy_id)
     if copy is None:
         raise error(Error.NoSuchCopy)
@@ -97,7 +98,7 @@ def _may_sit(s: State, slot: Slot, era: int, plan: Plan, copy: Copy) -> bool:
 
 
 def _committee(s: State, era: int, copy_id: int, copy: Copy) -> list[Seat]:
-    """The committee of (era, copy): its seats that are not empty, in seat order."""
+    """Return the committee of (era, copy): its occupied seats, in seat order."""
     info, before, plan = Eras.get(s, era), Eras.get(s, less(era, 1)), Plans.get(s, copy.plan)
     if info is None or before is None or plan is None or before.slots == 0:
         return []
@@ -114,7 +115,7 @@ def _committee(s: State, era: int, copy_id: int, copy: Copy) -> list[Seat]:
 
 
 def _record(s: State, era: int, copy_id: int, copy: Copy) -> Retrieval:
-    """The record of (era, copy), made and queued for its removal when it is not there yet."""
+    """Return the record of (era, copy), created and queued for its removal if it does not exist yet."""
     found = Retrievals.get(s, era, copy_id)
     if found is not None:
         return found
@@ -123,15 +124,18 @@ def _record(s: State, era: int, copy_id: int, copy: Copy) -> Retrieval:
 
 
 def _kept(s: State, seat: Seat, era: int) -> bool:
-    """Whether a seat's account did not offer anew with another anchor in `era` or later. Slots that were given back know
-    nothing of such an offer, but no link is shown after it before the seats that it costs are settled."""
+    """Return whether a seat's account made no offer with a new anchor in `era` or later.
+
+    Slots that were given back do not show such an offer, but no link is revealed after it before the seats that it
+    costs are settled.
+    """
     slot, attester = Slots.get(s, seat.slot), Attesters.get(s, seat.account)
     renewed = attester is not None and attester.link == attester.anchor and attester.link_era >= era
     return slot is not None and not _lost(slot, era) and not renewed
 
 
 def _seat_of(s: State, record: Retrieval, era: int, account: bytes) -> Seat:
-    """Raises NoSeat."""
+    """Return the account's seat. Raises NoSeat."""
     seat = next((seat for seat in record.seats if seat.account == account), None)
     if seat is None or not _kept(s, seat, era):
         raise error(Error.NoSeat)
@@ -139,7 +143,7 @@ def _seat_of(s: State, record: Retrieval, era: int, account: bytes) -> Seat:
 
 
 def commit_retrieval(s: State, account: bytes, era: int, copy_id: int, commit: bytes) -> None:
-    """By an attester with a seat for (era, copy): H of its report; final."""
+    """Commit H of a report, by an attester with a seat for (era, copy). It is final."""
     _ensure_within(s, era, times(s).probe_blocks, times(s).era)
     copy = _tested(s, era, copy_id)
     ensure(copy.state == CopyState.ACTIVE, Error.NotUnderTest)
@@ -161,7 +165,7 @@ def reveal_retrieval(
     salt: bytes,
     opening: Opening | None,
 ) -> None:
-    """Open a commit: the report, the era's link, and, if served, the encoded sector with its siblings."""
+    """Open a commit: the report, the era's link and, if served, the encoded sector with its siblings."""
     _ensure_within(s, era + 1, times(s).reveal_from, times(s).settle_from)
     copy = _tested(s, era, copy_id)
     record = Retrievals.get(s, era, copy_id)
@@ -182,7 +186,7 @@ def reveal_retrieval(
 
 
 def _show_link(s: State, account: bytes, era: int, link: bytes) -> None:
-    """Take the link of `era`: it leads to the last one shown of an earlier era, or is the one shown for this era."""
+    """Take the link of `era`: it must lead to the last one shown of an earlier era, or be the one shown for this era."""
     attester = Attesters.get(s, account)
     if attester is None:
         raise error(Error.NoSeat)
@@ -201,7 +205,7 @@ def _show_link(s: State, account: bytes, era: int, link: bytes) -> None:
 
 
 def _opened_leaf(s: State, era: int, copy_id: int, copy: Copy, link: bytes, opening: Opening) -> bytes:
-    """The leaf of the sector that the link names, if the opening proves it; raises BadOpening."""
+    """Return the leaf of the sector that the link names, if the opening proves it. Raises BadOpening."""
     ensure(copy.sectors > 0, Error.BadOpening)
     found = locate(copy, low(probe(link, copy_id, era, 0)) % copy.sectors)
     segment = Segments.get(s, found[0]) if found else None
@@ -217,7 +221,7 @@ def _opened_leaf(s: State, era: int, copy_id: int, copy: Copy, link: bytes, open
 
 
 def settle_retrieval(s: State, era: int, copy_id: int) -> None:
-    """By anyone: the verdict of (era, copy), and its payments."""
+    """Settle the verdict of (era, copy) and its payments, by anyone."""
     _ensure_within(s, era + 1, times(s).settle_from, times(s).settle_to)
     copy = _tested(s, era, copy_id)
     until = _era_start(s, era + 1)
@@ -233,7 +237,7 @@ def settle_retrieval(s: State, era: int, copy_id: int) -> None:
 
 
 def _pay_committee(s: State, era: int, copy_id: int, seats: list[tuple[Seat, Report | None]], outcome: Outcome) -> None:
-    """Pay the reports and burn from those who came with empty hands, in seat order."""
+    """Pay the reports, and burn from attesters without a report, in seat order."""
     found = copy_and_plan(s, copy_id)
     if found is None:
         raise error(Error.NoSuchCopy)
@@ -248,7 +252,7 @@ def _pay_committee(s: State, era: int, copy_id: int, seats: list[tuple[Seat, Rep
 
 
 def _empty_handed(s: State, era: int, copy_id: int, seat: Seat) -> None:
-    """Burn 1 % of the bond due, at most 5 % for each slot and era."""
+    """Burn 1 % of the bond due, at most 5 % per slot and era."""
     slot = Slots.get(s, seat.slot)
     burned = 0
     if slot is not None and slot.account == seat.account and _count_empty(slot, era):
@@ -260,7 +264,7 @@ def _empty_handed(s: State, era: int, copy_id: int, seat: Seat) -> None:
 
 
 def _count_empty(slot: Slot, era: int) -> bool:
-    """Count an empty-handed seat of `era`; False if enough are counted already."""
+    """Count an empty-handed seat of `era`. Return False if enough are counted already."""
     counted = next((count for count in slot.empty if count.era == era), None)
     if counted is None:
         slot.empty = [*slot.empty, EraCount(era, 1)][-MAX_RECENT:]
@@ -272,7 +276,7 @@ def _count_empty(slot: Slot, era: int) -> bool:
 
 
 def _score(s: State, era: int, copy_id: int, copy: Copy, outcome: Outcome) -> None:
-    """What the verdict changes for the hoster and the copy."""
+    """Apply the verdict to the hoster and the copy."""
     before = reputation(s, copy.hoster)
     peer = Peers.get(s, copy.hoster)
     if peer is not None and outcome.verdict == Verdict.PASSED:

@@ -19,12 +19,12 @@ from .types import Confirmed, Payment, Wait
 
 
 def job_sectors(copy: Copy) -> int:
-    """Sectors that the current job is paid for: the rest, at most 4 GiB."""
+    """Return the sectors that the current job is paid for: the rest, at most 4 GiB."""
     return min(less(copy.sectors, copy.stored), SEGMENT_BYTES // SECTOR)
 
 
 def locate(copy: Copy, sector: int) -> tuple[int, int] | None:
-    """Segment and index in it of a sector of the copy."""
+    """Return the segment of a sector of the copy, and the index in it."""
     for part in copy.segments:
         if sector < part.sectors:
             return part.segment, sector
@@ -33,12 +33,15 @@ def locate(copy: Copy, sector: int) -> tuple[int, int] | None:
 
 
 def passed_reputation(value: int) -> int:
-    """R after a pass."""
+    """Return R after a pass."""
     return value + less(PPM, value) // 64
 
 
 def begin_segment(s: State, account: bytes, copy_id: int, modulus: bytes, profile: int) -> None:
-    """By the drawn encoder: commit a fresh modulus (big endian); the salt is drawn `SeedDelay` blocks later."""
+    """Begin a segment, by the drawn encoder: commit a new modulus (big endian).
+
+    The salt is drawn `SeedDelay` blocks later.
+    """
     copy = Copies.get(s, copy_id)
     if copy is None:
         raise error(Error.NoSuchCopy)
@@ -111,7 +114,7 @@ def draw_salt(s: State, copy_id: int, segment_id: int, due: int) -> None:
 
 
 def context_of(s: State, segment: Segment, hoster: bytes) -> bytes | None:
-    """The ctx of a segment's Merkle tree; None before its salt is drawn."""
+    """Return the ctx of a segment's Merkle tree, or None before its salt is drawn."""
     if segment.salt is None:
         return None
     contract_id = crypto.contract_id(genesis(s), segment.copy)
@@ -119,7 +122,7 @@ def context_of(s: State, segment: Segment, hoster: bytes) -> bytes | None:
 
 
 def _ensure_bytes(copy: Copy, size: int) -> None:
-    """Raises BadSegmentBytes unless a segment may have that many bytes, TooManySegments if it must be the last."""
+    """Raise BadSegmentBytes unless a segment may have this size, and TooManySegments if it must be the last."""
     rest = less(copy.bytes, copy.stored_bytes)
     partial = size % SECTOR == 0 and min(rest, SEGMENT_BYTES) <= size < rest
     ensure(size == rest or partial, Error.BadSegmentBytes)
@@ -129,7 +132,7 @@ def _ensure_bytes(copy: Copy, size: int) -> None:
 def confirm_segment(
     s: State, account: bytes, copy_id: int, segment_id: int, size: int, root: bytes, signature: bytes
 ) -> None:
-    """By hoster or encoder, with the statement `segment` signed by the other."""
+    """Confirm a segment, by hoster or encoder, with the statement `segment` signed by the other."""
     found = copy_and_plan(s, copy_id)
     if found is None:
         raise error(Error.NoSuchCopy)
@@ -171,7 +174,7 @@ def confirm_segment(
 
 
 def _confirm(s: State, of: tuple[int, Copy], plan: Plan, confirmed: tuple[int, Segment], account: bytes) -> None:
-    """Book a confirmed segment: sectors, fees, and the copy's next state."""
+    """Record a confirmed segment: sectors, fees, and the copy's next state."""
     (copy_id, copy), (segment_id, segment) = of, confirmed
     done = copy.bytes == copy.stored_bytes + segment.bytes
     schedule(s, Confirmed(copy_id, segment.sectors, account if done else None))
@@ -215,7 +218,7 @@ def _confirm(s: State, of: tuple[int, Copy], plan: Plan, confirmed: tuple[int, S
 
 
 def _book_job(s: State, account: bytes, old_fee: int, new_fee: int, half: int, done: bool) -> None:
-    """What a confirmation changes for the encoder."""
+    """Record what a confirmation changes for the encoder."""
     encoder = Encoders.get(s, account)
     if encoder is None:
         return
@@ -226,7 +229,7 @@ def _book_job(s: State, account: bytes, old_fee: int, new_fee: int, half: int, d
 
 
 def _store_sectors(s: State, copy: Copy, sectors: int) -> None:
-    """The hoster stores that many sectors more; they are not paid for the time before."""
+    """Add sectors to what the hoster stores. They are not paid for the time before."""
     hoster = Hosters.get(s, copy.hoster)
     if hoster is None:
         raise error(Error.NoOffer)

@@ -15,7 +15,7 @@ FULL = 2**64 - 1
 
 
 class Table:
-    """A sum table of 64^depth slots, whose nodes are kept in a storage item, under a key if that is a double map."""
+    """A sum table of 64^depth slots. Its nodes are in a storage item, under a key if that is a double map."""
 
     def __init__(self, s: State, nodes: Map[Node, None], depth: int, *key: Any) -> None:
         self._s, self._nodes, self._depth, self._key = s, nodes, depth, key
@@ -30,17 +30,17 @@ class Table:
             self._nodes.remove(self._s, *self._key, at)
 
     def total(self) -> int:
-        """Sum of all weights."""
+        """Return the sum of all weights."""
         root = self._nodes.get(self._s, *self._key, 0)
         return _total(root) if root else 0
 
     def weight(self, slot: int) -> int:
-        """The weight of a slot."""
+        """Return the weight of a slot."""
         at, place = self._path(slot)[-1]
         return self._node(at).sums[place]
 
     def _path(self, slot: int) -> list[tuple[int, int]]:
-        """A node's number and the place in it that a slot's path goes through, root first."""
+        """Return, root first, the nodes on a slot's path, each with the place in it."""
         steps, at = [], 0
         for level in reversed(range(self._depth)):
             place = slot >> 6 * level & 63
@@ -59,7 +59,7 @@ class Table:
             self._store(at, node, total)
 
     def take(self, weight: int) -> int | None:
-        """Take the lowest free slot with a weight; None if all are taken."""
+        """Take the lowest free slot with a weight, and return it, or None if all are taken."""
         at = slot = 0
         for _ in range(self._depth):
             mask = self._node(at).mask
@@ -72,7 +72,7 @@ class Table:
         return slot
 
     def set(self, slot: int, weight: int) -> None:
-        """Give a taken slot another weight."""
+        """Give a taken slot a new weight."""
         self._write(slot, weight, True)
 
     def free(self, slot: int) -> None:
@@ -80,7 +80,10 @@ class Table:
         self._write(slot, 0, False)
 
     def pick(self, x: int) -> tuple[int, int] | None:
-        """The slot that x mod total falls into, lowest slot first, and how far into it; None if all weights are 0."""
+        """Return the slot that x mod total falls into, lowest slot first, and how far into it.
+
+        Return None if all weights are 0.
+        """
         node = self._nodes.get(self._s, *self._key, 0)
         total = _total(node) if node else 0
         if total == 0:

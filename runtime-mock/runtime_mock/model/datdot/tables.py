@@ -1,5 +1,7 @@
-"""The draw tables: weights, the entries' own copies, and where hosters, encoders and copies stand in them
-(pallet-spec/README.md sections 5 and 6)."""
+"""The draw tables: weights, the entries' own copies, and the places of hosters, encoders and copies.
+
+See pallet-spec/README.md sections 5 and 6.
+"""
 
 from __future__ import annotations
 
@@ -28,24 +30,27 @@ from .types import Amounts, EncoderDraw, HosterDraw
 
 
 def hoster_table(s: State) -> Table:
+    """Return the draw table of hosters."""
     return Table(s, HosterNodes, 3)
 
 
 def encoder_table(s: State) -> Table:
+    """Return the draw table of encoders."""
     return Table(s, EncoderNodes, 3)
 
 
 def copy_table(s: State, hoster: bytes) -> Table:
+    """Return a hoster's copies table."""
     return Table(s, CopyNodes, 2, hoster)
 
 
 def collateral_due(per_gib: int, size: int) -> int:
-    """A due: per GiB x bytes / 2^30, rounded down."""
+    """Return an amount due: per GiB x bytes / 2^30, rounded down."""
     return mul_div(per_gib, size, by=GIB)
 
 
 def hoster_weight(draw: HosterDraw, amounts: Amounts) -> int:
-    """Weight of a hoster's entry."""
+    """Return the weight of a hoster's entry."""
     if not draw.open or draw.collateral < collateral_due(amounts.collateral, draw.capacity):
         return 0
     free = min(-(-max(0, draw.capacity - draw.used) // GIB), 1_024)
@@ -53,14 +58,14 @@ def hoster_weight(draw: HosterDraw, amounts: Amounts) -> int:
 
 
 def encoder_weight(draw: EncoderDraw, amounts: Amounts) -> int:
-    """Weight of an encoder's entry."""
+    """Return the weight of an encoder's entry."""
     if not draw.open or draw.jobs >= JOBS or draw.bond < amounts.encoder_bond:
         return 0
     return draw.reputation // 1_000
 
 
 def draw_hoster(s: State, account: bytes, change: Callable[[HosterDraw], None]) -> None:
-    """Change a hoster's entry of the draw table; it takes a slot when it is first in."""
+    """Change a hoster's entry of the draw table. It takes a slot when it first enters."""
     draw = HosterDraws.get(s, account)
     if draw is None:
         return
@@ -76,7 +81,7 @@ def draw_hoster(s: State, account: bytes, change: Callable[[HosterDraw], None]) 
 
 
 def draw_encoder(s: State, account: bytes, change: Callable[[EncoderDraw], None]) -> None:
-    """Change an encoder's entry of the draw table; it takes a slot when it is first in."""
+    """Change an encoder's entry of the draw table. It takes a slot when it first enters."""
     draw = EncoderDraws.get(s, account)
     if draw is None:
         return
@@ -92,7 +97,7 @@ def draw_encoder(s: State, account: bytes, change: Callable[[EncoderDraw], None]
 
 
 def add_used(s: State, account: bytes, size: int) -> None:
-    """More bytes are reserved on a hoster."""
+    """Reserve bytes on a hoster."""
 
     def change(draw: HosterDraw) -> None:
         draw.used += size
@@ -101,7 +106,7 @@ def add_used(s: State, account: bytes, size: int) -> None:
 
 
 def drop_used(s: State, account: bytes, size: int) -> None:
-    """Fewer bytes are reserved on a hoster."""
+    """Free reserved bytes on a hoster."""
 
     def change(draw: HosterDraw) -> None:
         draw.used = max(0, draw.used - size)
@@ -110,7 +115,7 @@ def drop_used(s: State, account: bytes, size: int) -> None:
 
 
 def add_job(s: State, account: bytes) -> None:
-    """An encoder has a job more."""
+    """Give an encoder a job more."""
 
     def change(draw: EncoderDraw) -> None:
         draw.jobs += 1
@@ -119,7 +124,7 @@ def add_job(s: State, account: bytes) -> None:
 
 
 def drop_job(s: State, account: bytes) -> None:
-    """An encoder has a job less."""
+    """Take a job from an encoder."""
 
     def change(draw: EncoderDraw) -> None:
         draw.jobs = max(0, draw.jobs - 1)
@@ -128,7 +133,7 @@ def drop_job(s: State, account: bytes) -> None:
 
 
 def table_copy(s: State, copy_id: int, copy: Copy, sectors: int) -> None:
-    """Confirmed sectors enter the hoster's copies table, and the hoster the list of those that store something."""
+    """Enter confirmed sectors in the hoster's copies table, and the hoster in the list of those that store something."""
     table = copy_table(s, copy.hoster)
     if table.total() == 0:
         _enter_list(s, copy.hoster)
@@ -142,7 +147,7 @@ def table_copy(s: State, copy_id: int, copy: Copy, sectors: int) -> None:
 
 
 def untable_copy(s: State, copy: Copy) -> None:
-    """An ended copy leaves the copies table, and its hoster the list if it stores nothing else."""
+    """Remove an ended copy from the copies table, and its hoster from the list if it stores nothing else."""
     slot, copy.slot = copy.slot, None
     if slot is None:
         return
@@ -155,7 +160,7 @@ def untable_copy(s: State, copy: Copy) -> None:
 
 
 def _set_place(s: State, account: bytes, place: int | None) -> int | None:
-    """Returns the place that the hoster had before."""
+    """Set a hoster's place in the list. Return the place it had before."""
     hoster = Hosters.get(s, account)
     if hoster is None:
         return None
@@ -172,7 +177,7 @@ def _enter_list(s: State, account: bytes) -> None:
 
 
 def _leave_list(s: State, account: bytes) -> None:
-    """Where one leaves, the last takes its place."""
+    """Remove a hoster from the list. The last one takes its place."""
     place = _set_place(s, account, None)
     last = max(0, StoringCount.get(s) - 1)
     moved = Storing.get(s, last)

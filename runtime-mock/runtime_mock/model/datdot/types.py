@@ -1,4 +1,4 @@
-"""Types of peers, offers, draw tables, queues and parameters; their SCALE encodings follow from the annotations."""
+"""Types of peers, offers, draw tables, queues and parameters. Their SCALE encodings follow from the annotations."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Role(IntEnum):
 
 @dataclass(slots=True)
 class Peer:
-    """A registered account; `reputation` is R, one for all roles, the medians are those of the last passed verdict."""
+    """A registered account. `reputation` is R, one for all roles; the medians are those of the last passed verdict."""
 
     swarm_key: Key
     statement_key: Key
@@ -46,12 +46,12 @@ class Peer:
 
 @dataclass(slots=True)
 class Hoster:
-    """A hoster's state; every entry that was ever offered stays."""
+    """A hoster's state. Every entry that was ever offered stays."""
 
     open: bool = False
     # Block in which `open` last became false.
     out_since: Block = 0
-    # Bytes applied: max(offered, used).
+    # Effective capacity in bytes: max(offered, used).
     capacity: u64 = 0
     # Bytes reserved by its live copies: 256 x their sectors.
     used: u64 = 0
@@ -75,7 +75,7 @@ class Hoster:
 
 @dataclass(slots=True)
 class HosterDraw:
-    """The draw table's own copies of what a hoster's weight follows from; the slot stays from the first time it was in."""
+    """The draw table's own copies of what a hoster's weight depends on. The slot is kept once it has been taken."""
 
     slot: u32 | None
     open: bool
@@ -87,20 +87,20 @@ class HosterDraw:
 
 @dataclass(slots=True)
 class Encoder:
-    """An encoder's state; every entry that was ever offered stays."""
+    """An encoder's state. Every entry that was ever offered stays."""
 
     open: bool = False
     out_since: Block = 0
     jobs: u32 = 0
     ask: Balance = 0
-    # Unpaid second halves and the fees of its current jobs; the halves, in number.
+    # Unpaid second halves and the fees of its current jobs; the number of halves.
     unreleased: Balance = 0
     halves: u32 = 0
 
 
 @dataclass(slots=True)
 class EncoderDraw:
-    """The draw table's own copies of what an encoder's weight follows from."""
+    """The draw table's own copies of what an encoder's weight depends on."""
 
     slot: u32 | None
     open: bool
@@ -129,13 +129,13 @@ class EraCount:
 
 @dataclass(slots=True)
 class Slot:
-    """An attester's slot; none stands at a hole. `ask` never changes, `bond` is what is left of it."""
+    """An attester's slot; a hole has none. `ask` never changes, `bond` is what is left of it."""
 
     account: AccountId
     ask: Balance
     bond: Balance
     taken: Era
-    # Eras in which its account offered anew with another anchor: the last four different ones, ascending.
+    # Eras in which its account offered again with a new anchor: the last four different ones, ascending.
     renewed: Annotated[list[Era], Bound(MAX_RECENT)] = field(default_factory=list)
     returned: Block | None = None
     # Empty-handed seats burned: the last four eras in order of their first burn.
@@ -144,7 +144,7 @@ class Slot:
 
 @dataclass(slots=True)
 class Node:
-    """A node of a sum table; bit i of the mask: slot i is taken, or child i is full."""
+    """A node of a sum table. Bit i of the mask says that slot i is taken, or child i is full."""
 
     mask: u64
     sums: Annotated[list[int], Words(64)]
@@ -213,7 +213,7 @@ class Declined:
 
 @dataclass(slots=True)
 class Confirmed:
-    """By `confirm_segment`: sectors enter the copies table; `encoder` is set when its job ended with it."""
+    """By `confirm_segment`: sectors enter the copies table. `encoder` is set if its job ended with it."""
 
     INDEX: ClassVar = 8
     copy: CopyId
@@ -247,7 +247,7 @@ class NeedKind(IntEnum):
 
 @dataclass(slots=True)
 class Need:
-    """A need of placement of a plan or a copy, the first block in which it may be tried, misses in a row."""
+    """A need of placement of a plan or a copy, the first block in which it may be tried, and misses in a row."""
 
     kind: NeedKind
     id: u64
@@ -257,7 +257,7 @@ class Need:
 
 @dataclass(slots=True, frozen=True)
 class Fifo:
-    """Entries head .. tail are in it."""
+    """A queue whose entries are head .. tail."""
 
     head: u64 = 0
     tail: u64 = 0
@@ -281,7 +281,7 @@ class Wait(IntEnum):
 
 @dataclass(slots=True)
 class Deadline:
-    """Block in whose `on_initialize` it acts; what `id` and `tag` are depends on the kind."""
+    """The block in whose `on_initialize` it acts. The meaning of `id` and `tag` depends on the kind."""
 
     due: Block
     id: u64
@@ -289,7 +289,7 @@ class Deadline:
 
 
 class Payment(IntEnum):
-    """What was paid for."""
+    """The purpose of a payment."""
 
     STORAGE = 0
     RECEIVING = 1
@@ -303,7 +303,7 @@ class Payment(IntEnum):
 
 @dataclass(slots=True, frozen=True)
 class Times:
-    """Time spans in blocks and counts; from genesis, for ever. `plan_eras`: the longest plan."""
+    """Time spans in blocks, and counts. They are fixed at genesis. `plan_eras` is the longest plan."""
 
     era: u32
     seed_delay: u32
@@ -327,7 +327,7 @@ class Times:
 
 @dataclass(slots=True, frozen=True)
 class Amounts:
-    """Amounts, in the smallest unit; root may change them. Collateral is per GiB, the attester's bond per slot."""
+    """Amounts, in the smallest unit, which root may change. Collateral is per GiB, the attester's bond per slot."""
 
     peer_fee: Balance
     publish_fee: Balance

@@ -1,4 +1,4 @@
-"""Hand-set upper bounds of the calls' weights, as pallet-spec sets them: reference time, no proof size."""
+"""Upper bounds of the calls' weights, set by hand as in pallet-spec: reference time, no proof size."""
 
 from __future__ import annotations
 

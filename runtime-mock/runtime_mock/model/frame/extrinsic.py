@@ -64,14 +64,17 @@ class Extrinsic:
 
     @property
     def bare(self) -> bool:
+        """Whether it is bare: it carries neither signature nor extensions."""
         return self.kind == _BARE
 
     @property
     def signed(self) -> bool:
+        """Whether it is signed in the form of version 4."""
         return self.kind == _SIGNED
 
     @property
     def inherent(self) -> bool:
+        """Whether it is the inherent that sets the time."""
         return self.bare and (self.call.pallet, self.call.index) == (1, 0)
 
 

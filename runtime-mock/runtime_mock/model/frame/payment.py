@@ -44,6 +44,7 @@ class InclusionFee:
 
     @property
     def total(self) -> int:
+        """The sum of the parts."""
         return self.base + self.length + self.weight
 
 
