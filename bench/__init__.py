@@ -1,1 +1,1 @@
-"""Measurements of datdot, each with a peer beside it: `python -m bench [NAME-PREFIX …]`, or `make bench`."""
+"""Measurements of datdot, each beside a peer's figure: `python -m bench [NAME-PREFIX …]`, or `make bench`."""

@@ -1,4 +1,4 @@
-"""Runs the measurements, prints them as a table and writes them to `bench/results.json`."""
+"""Run the measurements, print them as a table and write them to `bench/results.json`."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ WIDTH = 120  # of the table in a log
 
 
 def table(rows: dict[str, Figures]) -> Table:
-    """The figures, one measurement a row."""
+    """Return the figures as a table, one measurement per row."""
     result = Table(title="datdot beside its peers", title_justify="left")
     for heading in ("measurement", "unit", "ours", "peer", "ours / peer", "the peer is"):
         numeric = heading in ("ours", "peer", "ours / peer")
-        width = max(map(len, rows), default=0) if heading == "measurement" else None  # names are never cut
+        width = max(map(len, rows), default=0) if heading == "measurement" else None  # names are never truncated
         result.add_column(heading, justify="right" if numeric else "left", no_wrap=numeric, min_width=width)
     for name, row in rows.items():
         result.add_row(name, row.unit, f"{row.ours:,.3f}", f"{row.peer:,.3f}", f"{row.ratio:.2f}", row.peer_name)
@@ -30,7 +30,7 @@ def table(rows: dict[str, Figures]) -> Table:
 
 
 def record(name: str, row: Figures) -> dict[str, str | float]:
-    """One entry of results.json."""
+    """Return one entry of results.json."""
     return {
         "name": name,
         "unit": row.unit,
@@ -43,7 +43,7 @@ def record(name: str, row: Figures) -> dict[str, str | float]:
 
 
 def measure(measurements: list[Measurement], console: Console) -> tuple[dict[str, Figures], bool]:
-    """Run one after another, telling how far it is; the figures, and whether all could be had."""
+    """Run the measurements in order, showing progress. Return the figures, and whether all succeeded."""
     rows: dict[str, Figures] = {}
     for place, measurement in enumerate(measurements, 1):
         prefix = f"[{place}/{len(measurements)}] {measurement.name}"
@@ -64,9 +64,9 @@ def measure(measurements: list[Measurement], console: Console) -> tuple[dict[str
 
 
 def main(arguments: list[str]) -> int:
-    """`python -m bench [NAME-PREFIX …]`; 0 if all was measured, 1 if not, 2 if no measurement has such a name.
+    """Run `python -m bench [NAME-PREFIX …]`. Return 0 if all was measured, 1 if not, 2 if no measurement has such a name.
 
-    results.json then holds this run and nothing else.
+    Afterwards results.json holds this run and nothing else.
     """
     console = Console(stderr=True)
     registry.load()

@@ -16,11 +16,12 @@ from service.hypercore.net import PeerAddress, Replication, TcpTransport, fetch
 
 
 def tell(**values: object) -> None:
+    """Print one JSON line for the measuring process."""
     print(json.dumps(values), flush=True)
 
 
 async def serve(directory: Path, count: int, size: int) -> None:
-    """Until stdin ends."""
+    """Serve a new feed until stdin ends."""
     store = Corestore(directory)
     core = store.create()
     for start in range(0, count, 64):
@@ -35,7 +36,7 @@ async def serve(directory: Path, count: int, size: int) -> None:
 
 
 async def get(directory: Path, key: bytes, peer: PeerAddress) -> None:
-    """Everything, from the connection to the last commit."""
+    """Fetch the whole feed, timed from the connection to the last commit."""
     store = Corestore(directory)
     core = store.get(key)
     async with TcpTransport(KeyPair.generate(), [peer]) as transport:
@@ -47,6 +48,7 @@ async def get(directory: Path, key: bytes, peer: PeerAddress) -> None:
 
 
 def main(task: str, directory: str, *rest: str) -> None:
+    """Run one side."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     if task == "serve":
         asyncio.run(serve(Path(directory), int(rest[0]), int(rest[1])))

@@ -1,4 +1,4 @@
-"""Speed of encoding and decoding, beside what `openssl speed rsa2048` does on the same cores in the same minute.
+"""Speed of encoding and decoding, beside `openssl speed rsa2048` on the same cores in the same minute.
 
 A sector costs two RSA operations for its 256 bytes, so the peer's operations per second times 128 bytes are the bound.
 Machines are shared and noisy: both sides take turns, and the best turn of each counts. On one core both are measured in
@@ -27,9 +27,9 @@ _BYTES_PER_OPERATION = SECTOR // 2
 
 
 def openssl_speed(processes: int = 1) -> tuple[float, float]:
-    """RSA-2048 signatures and verifications of the system's OpenSSL, per second of processor time.
+    """Return RSA-2048 signatures and verifications per second of processor time by the system's OpenSSL.
 
-    With more than one process: of all of them together, per second of the clock.
+    With more than one process: those of all of them together, per second of the clock.
     """
     command = shutil.which("openssl")
     if command is None:
@@ -42,7 +42,7 @@ def openssl_speed(processes: int = 1) -> tuple[float, float]:
 
 
 def parse_speed(answer: str) -> tuple[float, float]:
-    """Signatures and verifications per second as `openssl speed rsa2048` tells them; Unavailable if it does not."""
+    """Parse signatures and verifications per second from the output of `openssl speed rsa2048`. Raises Unavailable."""
     line = re.search(r"^rsa +2048 bits.*$", answer, re.MULTILINE)
     rates = re.findall(r"\s(\d+\.\d+)(?=\s|$)", line.group()) if line else []
     if len(rates) < 2:
@@ -52,7 +52,7 @@ def parse_speed(answer: str) -> tuple[float, float]:
 
 @contextmanager
 def one_core() -> Iterator[None]:
-    """Keep this process, and what it starts, on one core; where the system cannot do that, do nothing."""
+    """Keep this process, and what it starts, on one core. Where the system cannot do that, do nothing."""
     if not hasattr(os, "sched_setaffinity"):
         yield
         return
@@ -65,7 +65,10 @@ def one_core() -> Iterator[None]:
 
 
 def rate(work: Callable[[], int]) -> float:
-    """Bytes per second of processor time of `work`, which returns how many bytes it did; repeated for one turn."""
+    """Return the bytes per second of processor time of `work`, which returns how many bytes it did.
+
+    Repeat it for one turn.
+    """
     done, start = 0, time.process_time()
     while (elapsed := time.process_time() - start) < SECONDS:
         done += work()
@@ -74,7 +77,7 @@ def rate(work: Callable[[], int]) -> float:
 
 @measures("encode/core")
 def encode_core(report: Report) -> Figures:
-    """One process on one core, runs of 32 sectors."""
+    """Measure one process on one core, with runs of 32 sectors."""
     encoder = SectorEncoder(os.urandom(32), PrivateKey.generate())
     plain = os.urandom(SECTOR * ENCODE_RUN)
     ours, peer = [], []
@@ -89,7 +92,7 @@ def encode_core(report: Report) -> Figures:
 
 @measures("encode/all-cores")
 def encode_all_cores(report: Report) -> Figures:
-    """The worker pool as the encoder's role uses it, from asyncio."""
+    """Measure the worker pool as the encoder's role uses it, from asyncio."""
     cores = available_cores()
     ours, peer = [], []
     for turn in range(TURNS):
@@ -102,7 +105,7 @@ def encode_all_cores(report: Report) -> Figures:
 
 
 async def _pool_rate() -> float:
-    """Bytes per second that come out of the pool once all its workers are busy."""
+    """Return the bytes per second that leave the pool once all its workers are busy."""
     piece = os.urandom(SECTOR * ENCODE_RUN)
     async with CodecPool() as pool:
         stream = pool.encode(iter(lambda: piece, b""), salt=os.urandom(32), key=PrivateKey.generate())
@@ -117,7 +120,7 @@ async def _pool_rate() -> float:
 
 @measures("decode/core")
 def decode_core(report: Report) -> Figures:
-    """One process on one core, 64 KiB at a time."""
+    """Measure one process on one core, 64 KiB at a time."""
     decoder = SectorDecoder(os.urandom(32), PrivateKey.generate().modulus)
     encoded = os.urandom(SECTOR * 256)
     ours, peer = [], []

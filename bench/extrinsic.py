@@ -1,4 +1,4 @@
-"""How long the mock chain takes from an extrinsic's submission to its inclusion, with a block for each extrinsic."""
+"""Time on the mock chain from an extrinsic's submission to its inclusion, with a block for each extrinsic."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TO = bytes(range(32))
 
 
 class Sender:
-    """Signs for //Alice on a fresh chain, without asking the chain for anything."""
+    """A signer for //Alice on a new chain, which asks the chain for nothing."""
 
     def __init__(self, genesis: bytes, spec_version: int, transaction_version: int) -> None:
         metadata = (artifacts() / METADATA).read_bytes()
@@ -40,7 +40,7 @@ class Sender:
         self.account = bytes(self._pair.public_key)
 
     def sign(self, call: Call, nonce: int) -> bytes:
-        """The extrinsic, good for the chain's first 64 blocks."""
+        """Return the signed extrinsic, valid in the chain's first 64 blocks."""
         encoded, runtime = self._runtime.encode_call(call), self._runtime
         born = Mortality(0, self._genesis)
         message = payload(encoded, born, nonce, runtime.spec_version, runtime.transaction_version, self._genesis)
@@ -49,7 +49,7 @@ class Sender:
 
 @contextmanager
 def mock_chain(backend: str, seal: str) -> Iterator[dict[str, Any]]:
-    """A mock chain, and its ready line."""
+    """Run a mock chain and yield its ready line."""
     command = [sys.executable, "-m", "runtime_mock", "--backend", backend, "--port", "0", "--seal", seal]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -72,7 +72,7 @@ async def _request(socket: aiohttp.ClientWebSocketResponse, method: str, *parame
 
 
 async def _inclusion(socket: aiohttp.ClientWebSocketResponse, extrinsic: bytes) -> float:
-    """Milliseconds until the chain says in which block it is."""
+    """Return the milliseconds until the chain reports the block of the extrinsic."""
     start = time.perf_counter()
     subscription = await _request(socket, "author_submitAndWatchExtrinsic", "0x" + extrinsic.hex())
     found = None
@@ -90,7 +90,7 @@ async def _inclusion(socket: aiohttp.ClientWebSocketResponse, extrinsic: bytes) 
 
 
 def processor_ms(pid: int) -> float | None:
-    """What a process has used of the processor so far; None where there is no /proc."""
+    """Return the processor time that a process has used so far, or None where there is no /proc."""
     stat = Path(f"/proc/{pid}/stat")
     if not stat.exists():
         return None
@@ -99,7 +99,7 @@ def processor_ms(pid: int) -> float | None:
 
 
 async def _times(ready: dict[str, Any]) -> tuple[list[float], str]:
-    """Milliseconds of each extrinsic, and what of it the chain's process spent on the processor, in words."""
+    """Return the milliseconds of each extrinsic, and in words how much of it the chain's process spent on the processor."""
     async with aiohttp.ClientSession() as session, session.ws_connect(ready["rpc"]) as socket:
         version = await _request(socket, "state_getRuntimeVersion")
         sender = Sender(bytes.fromhex(ready["genesis"]), version["specVersion"], version["transactionVersion"])
@@ -128,11 +128,11 @@ def _measure(backend: str, report: Report) -> Figures:
 
 @measures("mock/model/extrinsic")
 def model_extrinsic(report: Report) -> Figures:
-    """The runtime in Python."""
+    """Measure the runtime in Python."""
     return _measure("model", report)
 
 
 @measures("mock/wasm/extrinsic")
 def wasm_extrinsic(report: Report) -> Figures:
-    """The real runtime in wasmtime."""
+    """Measure the real runtime in wasmtime."""
     return _measure("wasm", report)

@@ -1,6 +1,6 @@
-"""Peak resident memory of an encoder and of a hoster while a copy is made between them, for a feed of 16 and of 64 MiB.
+"""Peak resident memory of an encoder and of a hoster while a copy is made, for feeds of 16 and 64 MiB.
 
-All parts are real: the mock chain, an author, one encoder and one hoster, each `datdot node` in processes of its own.
+All parts are real: the mock chain, an author, one encoder and one hoster, each `datdot node` in separate processes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .registry import Figures, Report, Unavailable, measures
 
 SMALL, LARGE = 16, 64  # MiB
 BLOCK_MS = "500"
-ENCODING_BLOCK_MS = 6_000  # a lease is 240 blocks: time enough for 64 MiB on slow and busy cores
+ENCODING_BLOCK_MS = 6_000  # a lease is 240 blocks: enough time for 64 MiB on slow and busy cores
 KINDS = (("author,sponsor", 1, 2_000 * UNIT), ("hoster", 1, 20 * UNIT), ("encoder", 1, 250 * UNIT))
 SECONDS = 1_500.0
 ERAS = 900
@@ -33,14 +33,14 @@ ERAS = 900
 
 @dataclass(frozen=True)
 class Peaks:
-    """MiB, a node's own process and its workers together."""
+    """Peaks in MiB, of a node's own process and its workers together."""
 
     encoder: float
     hoster: float
 
 
 def peak_of(pid: int) -> int:
-    """Bytes: the most that a process ever held, and its children that live. Unavailable without /proc."""
+    """Return the peak memory, in bytes, of a process and its living children. Raises Unavailable without /proc."""
     status = Path(f"/proc/{pid}/status")
     if not status.exists():
         raise Unavailable("peak memory is read from /proc, which this system does not have")
@@ -78,7 +78,7 @@ async def _copied(net: Devnet, client: ChainClient, plan: int, size: int, report
         live = () if found is None else found.live
         copies = await client.storage.copies_of(live)
         if any(copy.state is CopyState.ENDED or copy.strikes for copy in copies.values()):
-            raise RuntimeError(f"the copy of {size} MiB ended, or has strikes")
+            raise RuntimeError(f"the copy of {size} MiB ended or has strikes")
         if any(copy.state is CopyState.ACTIVE for copy in copies.values()):
             return
         if not slow and any(copy.state is CopyState.ENCODING for copy in copies.values()):
@@ -108,7 +108,7 @@ _KNOWN: dict[int, Peaks] = {}
 
 
 def peaks(size: int, report: Report) -> Peaks:
-    """Of one run with a feed of ``size`` MiB; both rows are of the same runs."""
+    """Return the peaks of one run with a feed of `size` MiB. Both rows come from the same runs."""
     if size not in _KNOWN:
         _KNOWN[size] = asyncio.run(_run(size, report))
     return _KNOWN[size]
@@ -125,11 +125,11 @@ def _measure(role: str, report: Report) -> Figures:
 
 @measures("memory/encoder")
 def memory_encoder(report: Report) -> Figures:
-    """The encoder's node."""
+    """Measure the encoder's node."""
     return _measure("encoder", report)
 
 
 @measures("memory/hoster")
 def memory_hoster(report: Report) -> Figures:
-    """The hoster's node."""
+    """Measure the hoster's node."""
     return _measure("hoster", report)

@@ -1,4 +1,4 @@
-"""How long the real runtime takes to verify the answer to a storage challenge of a hoster with 100 GiB."""
+"""Time of the real runtime to verify the answer to a storage challenge of a hoster with 100 GiB."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ENCODER = bytes([7]) * 32
 
 
 class SparseTree:
-    """A tree of 100 GiB of which only the paths to some sectors are hashed: all else is a hash that nobody has opened."""
+    """A tree of 100 GiB of which only the paths to some sectors are hashed. Every other hash is made up."""
 
     def __init__(self, ctx: bytes, sectors: int, samples: list[int], seed: int) -> None:
         self._ctx, self._sectors, self._samples = ctx, sectors, samples
@@ -54,7 +54,7 @@ class SparseTree:
         return root_hash(self._ctx, self._sectors, level[0])
 
     def opening(self, sample: int) -> Opening:
-        """The sector and its path."""
+        """Return the sector and its path."""
         siblings = []
         place = sample
         for level in self._levels:
@@ -65,7 +65,7 @@ class SparseTree:
 
 
 def opened_block(chain: Chain) -> Overlay:
-    """The state within block 1, after its inherent."""
+    """Return the state within block 1, after its inherent."""
     overlay = Overlay(chain.state(chain.genesis))
     runtime = chain.runtime
     runtime.call(overlay, "Core_initialize_block", chain.genesis.hash + compact(1) + NEVER + NEVER + compact(0))
@@ -77,7 +77,10 @@ def opened_block(chain: Chain) -> Overlay:
 
 
 def challenged(state: State, genesis: bytes, hoster: bytes) -> tuple[list[Opening], bytes, bytes]:
-    """Put a segment of 100 GiB and a challenge of it into the state; the answer, the segment's ctx and its root."""
+    """Put a segment of 100 GiB and a challenge of it into the state.
+
+    Return the answer, the segment's ctx and its root.
+    """
     chosen = random.Random(1)
     samples = sorted(chosen.sample(range(SECTORS), SAMPLES))
     key_hash, salt = bytes([8]) * 32, bytes([9]) * 32
@@ -94,7 +97,7 @@ def challenged(state: State, genesis: bytes, hoster: bytes) -> tuple[list[Openin
 
 @measures("proof/verify")
 def proof_verify(report: Report) -> Figures:
-    """The dispatch of `submit_storage_proof` in wasm."""
+    """Measure the dispatch of `submit_storage_proof` in wasm."""
     report("starting the runtime")
     spec = ChainSpec.load(artifacts() / "chain-spec.json")
     code = spec.genesis.get(CODE)

@@ -1,4 +1,4 @@
-"""What a measurement is: a named function that gives our figure and its peer's, found in this package's modules."""
+"""The registry of measurements: named functions, found in this package's modules, that return our figure and its peer's."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import pkgutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-Report = Callable[[str], None]  # told in a few words what is being done
+Report = Callable[[str], None]  # called with a few words on what is being done
 
 
 @dataclass(frozen=True)
 class Figures:
-    """A measurement's outcome, both values in the same unit; `how` says in a sentence or two how they were got."""
+    """A measurement's outcome, both values in the same unit. `how` says in a sentence or two how they were obtained."""
 
     unit: str
     ours: float
@@ -27,7 +27,7 @@ class Figures:
 
 
 class Unavailable(Exception):
-    """Something that the measurement needs is not on this machine; the message names it."""
+    """This machine lacks something that the measurement needs. The message names it."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ _REGISTERED: list[Measurement] = []
 
 
 def measures(name: str) -> Callable[[Callable[[Report], Figures]], Callable[[Report], Figures]]:
-    """Register the decorated function under a name; it gets a Report and may raise Unavailable."""
+    """Register the decorated function under a name. It takes a Report and may raise Unavailable."""
 
     def register(function: Callable[[Report], Figures]) -> Callable[[Report], Figures]:
         if any(known.name == name for known in _REGISTERED):
@@ -54,7 +54,7 @@ def measures(name: str) -> Callable[[Callable[[Report], Figures]], Callable[[Rep
 
 
 def load() -> None:
-    """Import every module of this package, so that it registers what it measures."""
+    """Import every module of this package, so that it registers its measurements."""
     import bench
 
     for module in sorted(info.name for info in pkgutil.iter_modules(bench.__path__)):
@@ -63,7 +63,7 @@ def load() -> None:
 
 
 def chosen(prefixes: Sequence[str]) -> Iterator[Measurement]:
-    """All measurements whose name begins with one of the prefixes; all of them without any."""
+    """Yield the measurements whose name begins with one of the prefixes, or all of them without prefixes."""
     for measurement in _REGISTERED:
         if not prefixes or measurement.name.startswith(tuple(prefixes)):
             yield measurement

@@ -1,6 +1,6 @@
 """Speed of replication over TCP on one machine, with us and npm hypercore 11 on either side, beside npm with itself.
 
-Each side is a process of its own with its core on disk. The clock runs in the process that downloads, from before the
+Each side is a separate process with its core on disk. The clock runs in the process that downloads, from before the
 connection until every block is checked and stored. Turns alternate with the peer's, and the best of each counts.
 """
 
@@ -27,7 +27,7 @@ PYTHON, NODE = "python", "node"
 
 @dataclass(frozen=True)
 class Feed:
-    """What is replicated: so many blocks of such a size."""
+    """What is replicated: a number of blocks of one size."""
 
     count: int
     size: int
@@ -37,7 +37,7 @@ LARGE, SMALL = Feed(1024, 64 * 1024), Feed(16 * 1024, 1024)
 
 
 def command(side: str, *arguments: str) -> list[str]:
-    """How a side is started; Unavailable without Node.js and its packages."""
+    """Return the command that starts a side. Raises Unavailable without Node.js and its packages."""
     if side == PYTHON:
         return [sys.executable, "-m", "bench._tcp_peer", *arguments]
     node = shutil.which("node")
@@ -50,7 +50,7 @@ def command(side: str, *arguments: str) -> list[str]:
 
 @contextmanager
 def running(arguments: list[str]) -> Iterator[dict[str, Any]]:
-    """A process and the line of JSON that it tells; it ends with its stdin."""
+    """Run a process and yield its line of JSON. The process ends with its stdin."""
     with subprocess.Popen(
         arguments, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
@@ -66,7 +66,7 @@ def running(arguments: list[str]) -> Iterator[dict[str, Any]]:
 
 
 def megabytes_per_second(server: str, client: str, feed: Feed) -> float:
-    """One download of a feed."""
+    """Return the speed of one download of a feed."""
     with tempfile.TemporaryDirectory() as directory:
         at = Path(directory)
         with running(command(server, "serve", str(at / "server"), str(feed.count), str(feed.size))) as serving:
@@ -76,12 +76,12 @@ def megabytes_per_second(server: str, client: str, feed: Feed) -> float:
                 where = [serving["key"], str(serving["port"]), str(feed.count)]
             with running(command(client, "fetch", str(at / "client"), *where)) as fetched:
                 if fetched["bytes"] != feed.count * feed.size:
-                    raise RuntimeError(f"{fetched['bytes']} bytes came, {feed.count * feed.size} were served")
+                    raise RuntimeError(f"{fetched['bytes']} bytes arrived, but {feed.count * feed.size} were served")
                 return float(fetched["bytes"] / fetched["seconds"] / 1e6)
 
 
 def beside_node(server: str, client: str, feed: Feed) -> Callable[[Report], Figures]:
-    """The measurement of these two sides, beside npm with itself."""
+    """Return the measurement of these two sides, beside npm with itself."""
 
     def measure(report: Report) -> Figures:
         ours, peer = [], []
