@@ -7,6 +7,7 @@ from service.chain_client.pallet.types import Copy, CopyState, Plan
 from service.encoding import contract_id, derive_ctx
 from service.protocols.copy.stream import PlanHead, StreamRange
 
+from ..common.segment_jobs import head_nodes
 from .probe import Target
 from .rules import committee, seat_slots
 
@@ -65,7 +66,7 @@ async def read_target(client: ChainClient, number: int, sector: int, at: bytes) 
     else:
         raise TargetMissing(f"copy {number} has no sector {sector}")
     segment, modulus = await storage.segment(part.segment, at), await storage.modulus(part.segment, at)
-    hoster = await storage.peer(copy.hoster, at)
+    hoster, roots = await storage.peer(copy.hoster, at), await storage.roots(copy.plan, at)
     if segment is None or segment.salt is None or modulus is None or hoster is None:
         raise TargetMissing(f"segment {part.segment} of copy {number} is no longer on the chain")
     ctx = derive_ctx(
@@ -80,6 +81,7 @@ async def read_target(client: ChainClient, number: int, sector: int, at: bytes) 
         hoster=hoster.swarm_key,
         feed_key=plan.feed,
         head=PlanHead(segment.head.fork, segment.head.length, segment.head.tree_hash),
+        roots=() if roots is None or segment.head != plan.head else head_nodes(segment.head.length, roots),
         ranges=tuple(StreamRange(r.start, r.end, r.first_byte, r.bytes) for r in plan.ranges),
         copy=number,
         segment=part.segment,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from service.encoding import EncodingError, Opening, SectorDecoder, verify_opening
 from service.encoding.profiles import SECTOR
 from service.hypercore import Core, CoreError, Corestore, KeyPair
+from service.hypercore.crypto import Node
 from service.hypercore.net import (
     ChannelClosed,
     ConnectError,
@@ -55,6 +56,7 @@ class Target:
     hoster: bytes
     feed_key: bytes
     head: PlanHead
+    roots: tuple[Node, ...]
     ranges: tuple[StreamRange, ...]
     copy: int
     segment: int
@@ -122,7 +124,7 @@ async def _read(transport: Transport, target: Target, probe_bytes: int) -> _Read
         with Replicator(core) as replicator:
             replicator.attach(connection)
             await replicator.update(target.head.length)
-            require_head(core, target.head)
+            require_head(core, target.head, target.roots)
             return await _Walk(core, replicator, target).read(probe_bytes)
     finally:
         connection.close("done")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
 
 from service.feeds.fetch import connect_all
 from service.hypercore import Core, CoreError, Corestore
+from service.hypercore.crypto import Node, tree_hash
 from service.hypercore.net import ConnectionClosed, Replicator, Transport
 from service.protocols.copy.stream import PlanHead
 
@@ -32,11 +33,11 @@ class FeedReader:
         self._next: asyncio.Task[None] | None = None
         self._ahead = 0
 
-    async def reach(self, head: PlanHead) -> None:
-        """Obtain a signed head that covers `head`. Raises FeedUnreachable and ReplicationError."""
+    async def reach(self, head: PlanHead, roots: Sequence[Node] = ()) -> None:
+        """Obtain a signed head that covers `head`, whose `roots` the chain holds. Raises FeedUnreachable, ReplicationError."""
         if self.core.length < head.length:
             await self._replicator.update(head.length)
-        require_head(self.core, head)
+        require_head(self.core, head, roots)
 
     async def block(self, index: int, end: int) -> bytes:
         """Return a block as it is in the tree, and prefetch up to `end`, as those blocks are expected to be read next."""
@@ -87,8 +88,17 @@ class FeedReader:
             self._drop(sorted(self._fetched))
 
 
-def require_head(core: Core, head: PlanHead) -> None:
-    """Raise FeedUnreachable unless the core's tree contains this head."""
+def require_head(core: Core, head: PlanHead, roots: Sequence[Node] = ()) -> None:
+    """Raise FeedUnreachable unless the core's tree contains this head.
+
+    `roots` are the head's, read from the chain. A feed may have grown beyond the head: its peers then show the roots of
+    today's tree, and the core need not know a single root of the head.
+    """
+    if core.length >= head.length and core.fork == head.fork and tree_hash(roots) == head.tree_hash:
+        for root in roots:
+            if core.node(root.index) not in (None, root):
+                raise FeedUnreachable(f"feed {core.key.hex()}: tree node {root.index} is not that of the plan's head")
+        core.keep_nodes(roots)
     try:
         found = core.tree_hash(head.length)
     except CoreError as error:

@@ -22,7 +22,7 @@ from ..common.context import Context
 from ..common.feed_window import open_feed
 from ..common.offers import Offers
 from ..common.runner import Runner, submitted
-from ..common.segment_jobs import read_job
+from ..common.segment_jobs import head_nodes, read_job
 from ..common.watch import CopyWatch, each_block
 from .decisions import (
     BeginSegment,
@@ -142,8 +142,10 @@ class EncoderRole:
         return await self._offers.send(calls.offer_encoding(context.config.encoding.ask), held)
 
     async def _fetch_head(self, number: int, plan: Plan) -> int | None:
+        roots = await self._context.client.storage.roots(number) or ()
         async with open_feed(self._context.store, self._context.transport, plan.feed) as feed:
-            await feed.reach(PlanHead(plan.head.fork, plan.head.length, plan.head.tree_hash))
+            head = PlanHead(plan.head.fork, plan.head.length, plan.head.tree_hash)
+            await feed.reach(head, head_nodes(head.length, roots) if roots else ())
         self._reachable.add(number)
         return None
 
@@ -167,7 +169,7 @@ class EncoderRole:
         segment = action.copy, action.ordinal
         key = await asyncio.to_thread(self._store.key, *segment)
         async with open_feed(context.store, context.transport, job.feed_key) as feed:
-            await feed.reach(job.head)
+            await feed.reach(job.head, job.roots)
             connection = await context.transport.connect(job.hoster.swarm_key)
             try:
                 channel = connection.open(m.PROTOCOL, m.channel_id(job.copy), m.encode_handshake(job.genesis))
