@@ -34,6 +34,27 @@ fn a_verdict_needs_two_thirds_to_fail() {
     }
 }
 
+/// Who has a seat for (era 2, copy), none of which has a commit.
+fn seated_of(attesters: &[u64], copy: CopyId) -> Vec<u64> {
+    // The first commit makes the record; it is taken back.
+    let probe = attesters.iter().find(|n| Probe::new(**n, 2, copy, not_served()).commit().is_ok());
+    assert!(probe.is_some());
+    let seated = seats(2, copy);
+    Retrievals::<Test>::mutate(2, copy, |record| {
+        record.as_mut().unwrap().seats.iter_mut().for_each(|seat| seat.commit = None);
+    });
+    assert!(seated.len() >= 5, "{seated:?}");
+    seated
+}
+
+/// The lower medians of reports whose throughput is 9,000 less their latency.
+fn medians(mut latencies: Vec<u32>) -> (u32, u32) {
+    latencies.sort_unstable();
+    let middle = (latencies.len() - 1) / 2;
+    // Throughputs run the other way: their lower median is not of the same report.
+    (latencies[middle], 9_000 - latencies[latencies.len() - 1 - middle])
+}
+
 /// Runs a whole test in which so many reveal each way, and checks score, money and events.
 fn verdict_of(yes: u32, no: u32, verdict: Verdict) {
     with_chain(|| {
@@ -42,15 +63,7 @@ fn verdict_of(yes: u32, no: u32, verdict: Verdict) {
         to_commits(2);
         let latency = |n: u64| 100 + 10 * (n as u32 % 7);
         // As many as have seats commit; the first `yes` of them serve, the next `no` do not, the others are absent.
-        let seated: Vec<u64> = {
-            let probe = attesters.iter().find(|n| Probe::new(**n, 2, copy, not_served()).commit().is_ok());
-            assert!(probe.is_some());
-            seats(2, copy)
-        };
-        Retrievals::<Test>::mutate(2, copy, |record| {
-            record.as_mut().unwrap().seats.iter_mut().for_each(|seat| seat.commit = None);
-        });
-        assert!(seated.len() >= 5, "{seated:?}");
+        let seated = seated_of(&attesters, copy);
         let report =
             |i: usize, n: u64| if i < yes as usize { served(latency(n), 9_000 - latency(n)) } else { not_served() };
         let count = (yes + no) as usize;
@@ -76,19 +89,10 @@ fn verdict_of(yes: u32, no: u32, verdict: Verdict) {
         }
         assert_eq!(crate::Minted::<Test>::get() - minted, paid);
         assert_eq!(reserve - super::world::copy(copy).reserve, paid);
-        let mut latencies: Vec<u32> = seated.iter().take(yes as usize).map(|n| latency(*n)).collect();
-        latencies.sort_unstable();
-        let (mut latency_ms, mut kib_per_s) = (0, 0);
+        let latencies: Vec<u32> = seated.iter().take(yes as usize).map(|n| latency(*n)).collect();
+        let (latency_ms, kib_per_s) = if verdict == Verdict::Passed { medians(latencies) } else { (0, 0) };
         let peer = Peers::<Test>::get(account(HOSTER)).unwrap();
-        if verdict == Verdict::Passed {
-            let middle = (latencies.len() - 1) / 2;
-            latency_ms = latencies[middle];
-            // Throughputs run the other way: their lower median is not of the same report.
-            kib_per_s = 9_000 - latencies[latencies.len() - 1 - middle];
-            assert_eq!((peer.latency_ms, peer.kib_per_s), (latency_ms, kib_per_s));
-        } else {
-            assert_eq!((peer.latency_ms, peer.kib_per_s), (0, 0));
-        }
+        assert_eq!((peer.latency_ms, peer.kib_per_s), (latency_ms, kib_per_s));
         let event =
             Event::RetrievalSettled { era: 2, copy, verdict, reports: yes + no, fails: no, latency_ms, kib_per_s };
         happened(event);
