@@ -27,7 +27,7 @@ class Figures:
 
 
 class Unavailable(Exception):
-    """This machine lacks something that the measurement needs. The message names it."""
+    """The machine lacks something that the measurement needs. The message names it."""
 
 
 @dataclass(frozen=True)

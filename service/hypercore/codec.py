@@ -1,4 +1,4 @@
-"""compact-encoding, as hypercore puts it on the wire and into manifests; a reader that bounds all that a peer announces."""
+"""compact-encoding, as hypercore uses it on the wire and in manifests, with a reader that bounds what a peer announces."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ _WIDTH = {0xFD: 2, 0xFE: 4, 0xFF: 8}
 
 
 class CodecError(ValueError):
-    """Bytes that do not decode; names the field and the offset."""
+    """Bytes that do not decode. The message names the field and the offset."""
 
 
 def encode_uint(value: int) -> bytes:
-    """An unsigned number of at most 2^53 - 1 (JavaScript's). Raises ValueError."""
+    """Encode an unsigned number of at most 2^53 - 1 (JavaScript's limit). Raises ValueError."""
     if 0 <= value <= 0xFC:
         return bytes((value,))
     if value < 0 or value > MAX_UINT:
-        raise ValueError(f"{value} is no uint of at most 2^53 - 1")
+        raise ValueError(f"{value} is not a uint of at most 2^53 - 1")
     if value <= 0xFFFF:
         return b"\xfd" + value.to_bytes(2, "little")
     if value <= 0xFFFF_FFFF:
@@ -24,17 +24,17 @@ def encode_uint(value: int) -> bytes:
 
 
 def encode_buffer(data: bytes) -> bytes:
-    """Bytes with their length."""
+    """Encode bytes with their length."""
     return encode_uint(len(data)) + data
 
 
 def encode_string(text: str) -> bytes:
-    """A UTF-8 string with its length."""
+    """Encode a UTF-8 string with its length."""
     return encode_buffer(text.encode())
 
 
 class Reader:
-    """Reads from bytes, never beyond their end."""
+    """A reader that never reads beyond the end of its bytes."""
 
     __slots__ = ("data", "end_offset", "offset")
 
@@ -44,11 +44,11 @@ class Reader:
 
     @property
     def left(self) -> int:
-        """Bytes that are left."""
+        """Number of bytes left."""
         return self.end_offset - self.offset
 
     def uint(self, what: str = "number", most: int = MAX_UINT) -> int:
-        """A number of at most ``most``."""
+        """Read a number of at most `most`."""
         at = self.offset
         if at >= self.end_offset:
             raise CodecError(f"{what} at offset {at}: the message ends")
@@ -66,31 +66,31 @@ class Reader:
         return value
 
     def fixed(self, size: int, what: str = "bytes") -> bytes:
-        """Exactly ``size`` bytes."""
+        """Read exactly `size` bytes."""
         stop = self.offset + size
         if stop > self.end_offset:
-            raise CodecError(f"{what} at offset {self.offset}: {size} bytes wanted, {self.left} are left")
+            raise CodecError(f"{what} at offset {self.offset}: {size} bytes expected, but {self.left} are left")
         found = self.data[self.offset : stop]
         self.offset = stop
         return bytes(found)
 
     def buffer(self, limit: int = MAX_UINT, what: str = "buffer") -> bytes:
-        """Bytes with their length, at most ``limit``."""
+        """Read bytes with their length, which is at most `limit`."""
         return self.fixed(self.uint(f"length of {what}", limit), what)
 
     def string(self, limit: int = 1 << 16, what: str = "string") -> str:
-        """A UTF-8 string of at most ``limit`` bytes."""
+        """Read a UTF-8 string of at most `limit` bytes."""
         at = self.offset
         try:
             return self.buffer(limit, what).decode()
         except UnicodeDecodeError as error:
-            raise CodecError(f"{what} at offset {at}: no UTF-8") from error
+            raise CodecError(f"{what} at offset {at}: not UTF-8") from error
 
     def rest(self) -> bytes:
-        """All that is left."""
+        """Read all bytes left."""
         return self.fixed(self.left)
 
     def end(self) -> None:
-        """Raises :class:`CodecError` when something is left."""
+        """Raise CodecError if bytes are left."""
         if self.left:
-            raise CodecError(f"{self.left} bytes too many at offset {self.offset}")
+            raise CodecError(f"{self.left} unexpected bytes at offset {self.offset}")

@@ -1,4 +1,4 @@
-"""One hypercore: append, apply what a peer proves, truncate; over a `CoreStorage`."""
+"""One hypercore: append, apply what a peer proves, and truncate, on top of a `CoreStorage`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from .tree import checking, flat
 from .tree.proof import Batch, BlockProof, Proof, ProofError
 
 MAX_PENDING = 256
+"""Applied answers after which the changes are committed."""
 MAX_PENDING_BYTES = 16 * 1024 * 1024
+"""Bytes of applied answers after which the changes are committed."""
 MAX_BLOCK_BYTES = (1 << 24) - 1 - 4096
+"""Largest block that fits into one message, with room for its proof."""
 
 Listener = Callable[[Change], None]
 
 
 class Core(StoredCore):
-    """Made by a `Corestore`. Not for more than one thread at a time."""
+    """A hypercore, made by a `Corestore`. It must not be used from more than one thread at a time."""
 
     def __init__(
         self, storage: CoreStorage, record: CoreRecord, commit: Callable[[], None], undo: Callable[[], None]
@@ -34,7 +37,7 @@ class Core(StoredCore):
         self._pending = self._pending_bytes = 0
 
     def use_encryption(self, encryption_key: bytes) -> None:
-        """Decrypt with this key from here on; durable. Raises :class:`CoreError` when the core has another."""
+        """Decrypt with this key from now on, and store it. Raises CoreError if the core has another one."""
         known = self._record.encryption_key
         if known == encryption_key:
             return
@@ -50,10 +53,10 @@ class Core(StoredCore):
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """One commit, made from what is stored now, or nothing at all.
+        """Make one commit on top of what is stored now, or none at all.
 
-        Two appends to the same length would be two signed heads that contradict each other: every peer would
-        refuse the core from then on. So what another process wrote is taken over first.
+        Two appends to the same length would be two signed heads that contradict each other, and every peer would refuse
+        the core from then on. So what another process wrote is taken over first.
         """
         self._storage.begin()
         try:
@@ -71,12 +74,12 @@ class Core(StoredCore):
             raise
 
     def append(self, blocks: bytes | Sequence[bytes]) -> int:
-        """Append; blocks and signed head are durable on return. The new length.
+        """Append blocks and return the new length. Blocks and signed head are durable on return.
 
-        Raises :class:`CoreError`, and :class:`StorageError` when it cannot be written: then nothing of it is there.
+        Raises CoreError, and StorageError if they cannot be written, in which case nothing of them is stored.
         """
         if self._pair is None or self._authority is None:
-            raise CoreError(f"core {self.key.hex()} is not ours to write")
+            raise CoreError(f"core {self.key.hex()} is read-only here: its secret key is not in this store")
         many = [blocks] if isinstance(blocks, bytes) else list(blocks)
         if not many:
             return self.length
@@ -92,12 +95,14 @@ class Core(StoredCore):
         return length
 
     def _grown(self, many: list[bytes]) -> tuple[list[tuple[int, bytes]], list[Node], list[Node]]:
-        """Blocks as they are stored, the nodes that they bring, and the roots with them."""
+        """Return the blocks as they are stored, the nodes they bring, and the roots with them."""
         roots, nodes, stored = list(self._roots), [], []
         for index, plain in enumerate(many, self.length):
             data = plain if self._cipher is None else self._cipher.encrypt(index, plain, self.fork)
             if len(data) > MAX_BLOCK_BYTES:
-                raise CoreError(f"block {index} has {len(data)} bytes, at most {MAX_BLOCK_BYTES} can be sent")
+                raise CoreError(
+                    f"block {index} has {len(data)} bytes, over the limit of {MAX_BLOCK_BYTES} that can be sent"
+                )
             stored.append((index, data))
             node = leaf_node(index, data)
             nodes.append(node)
@@ -128,9 +133,9 @@ class Core(StoredCore):
         self._roots = roots
 
     def truncate(self, length: int, fork: int | None = None) -> None:
-        """Cut the core to ``length`` blocks, under a new ``fork`` (default: the next). Raises :class:`CoreError`."""
+        """Cut the core to `length` blocks, under a new `fork` (default: the next). Raises CoreError."""
         if self._pair is None:
-            raise CoreError(f"core {self.key.hex()} is not ours to write")
+            raise CoreError(f"core {self.key.hex()} is read-only here: its secret key is not in this store")
         with self._writing():
             fork = self.fork + 1 if fork is None else fork
             if not 0 <= length <= self.length or not self.fork < fork <= MAX_UINT:
@@ -146,32 +151,38 @@ class Core(StoredCore):
         self._bits.clear_range(length, max(length, self.length))
 
     def clear(self, start: int, end: int) -> None:
-        """Forget the bytes of blocks [start, end); the tree stays."""
+        """Delete the bytes of blocks [start, end). The tree stays."""
         self._storage.delete_blocks(self._record.id, start, end)
         self._bits.clear_range(start, end)
         self.flush()
         self._tell(Dropped(start, end))
 
     def keep_nodes(self, nodes: Sequence[Node]) -> None:
-        """Keep tree nodes that the caller has verified against a head of this core. Durable with the next :meth:`flush`."""
+        """Keep tree nodes that the caller has verified against a head of this core.
+
+        They are durable after the next `flush`.
+        """
         self._nodes.put(nodes)
 
     def mark(self, start: int, end: int) -> None:
-        """Blocks [start, end) are in the external source. Durable with the next :meth:`flush`."""
+        """Mark blocks [start, end) as available from the external source.
+
+        The mark is durable after the next `flush`.
+        """
         for first, last in self._bits.set_range(start, end):
             self._tell(Available(first, last))
 
     def unmark(self, start: int, end: int) -> None:
-        """Blocks [start, end) are not in the external source any more."""
+        """Mark blocks [start, end) as no longer available from the external source."""
         self._bits.clear_range(start, end)
         self._tell(Dropped(start, end))
 
     # ---- checking
 
     def verify(self, answer: Proof) -> tuple[Batch, Authority | None]:
-        """Check an answer against what is known; nothing is stored. Raises :class:`ProofError`."""
+        """Check an answer against what is known, without storing anything. Raises ProofError."""
         if answer.fork != self.fork and not (self.length == 0 and answer.upgrade is not None):
-            raise ProofError(f"an answer of fork {answer.fork}, fork {self.fork} is here")
+            raise ProofError(f"the answer is of fork {answer.fork}, but the core is at fork {self.fork}")
         return self._verify_from(answer, self._roots, self.length)
 
     def _verify_from(self, answer: Proof, roots: list[Node], length: int) -> tuple[Batch, Authority | None]:
@@ -193,7 +204,7 @@ class Core(StoredCore):
                 or known.hash != unused.hash
                 or (known.size != unused.size and not checking.worked_out(answer))
             ):
-                raise ProofError(f"the path does not lead to tree node {unused.index} as it is known here")
+                raise ProofError(f"the path does not lead to tree node {unused.index} that is known here")
         return batch, authority
 
     def _authority_of(self, answer: Proof) -> Authority:
@@ -205,9 +216,9 @@ class Core(StoredCore):
             raise ProofError(str(error)) from error
 
     def apply(self, answer: Proof, keep: bool = True) -> None:
-        """Check an answer and keep what it brings; ``keep`` False: all but the block's bytes.
+        """Check an answer and store what it brings. With `keep` false, all but the block's bytes.
 
-        Durable with the next :meth:`flush`, which comes by itself after some answers. Raises :class:`ProofError`.
+        It is durable after the next `flush`, which happens by itself after some answers. Raises ProofError.
         """
         batch, authority = self.verify(answer)
         self._nodes.put(batch.nodes)
@@ -228,13 +239,13 @@ class Core(StoredCore):
             self._tell(Available(block.index, block.index + 1))
 
     def adopt_fork(self, answer: Proof) -> None:
-        """Take over a newer fork: an upgrade from 0, signed. What the new tree shares with the old from its left is kept.
+        """Take over a newer fork: a signed upgrade from 0. What the new tree shares with the old one on its left is kept.
 
-        Raises :class:`ProofError`.
+        Raises ProofError.
         """
         upgrade = answer.upgrade
         if upgrade is None or upgrade.start != 0 or answer.fork <= self.fork:
-            raise ProofError(f"no upgrade from 0 to a fork newer than {self.fork}")
+            raise ProofError(f"the answer is not an upgrade from 0 to a fork newer than {self.fork}")
         batch, authority = self._verify_from(answer, [], 0)
         assert batch.roots is not None
         shared = 0
@@ -249,7 +260,7 @@ class Core(StoredCore):
             self._put_head(batch.roots, batch.length, answer.fork, upgrade.signature, authority)
             self.flush()
         except BaseException:
-            self._undo_all()  # half of it must not get into anybody's commit
+            self._undo_all()  # a half-applied fork must not get into another commit
             raise
         self._tell(Truncated(min(shared, batch.length), answer.fork))
         self._tell(Appended(batch.length))
@@ -257,7 +268,7 @@ class Core(StoredCore):
     # ---- housekeeping
 
     def flush(self) -> None:
-        """Make all that was applied durable."""
+        """Make everything applied durable."""
         self._commit_all()
 
     def save(self) -> None:
@@ -270,11 +281,11 @@ class Core(StoredCore):
 
     @property
     def dirty(self) -> bool:
-        """Whether its bitfield has changes that are not in the storage."""
+        """Whether the bitfield has changes that are not in the storage."""
         return bool(self._bits.dirty)
 
     def restore(self) -> None:
-        """Go back to what is stored, after a transaction was undone."""
+        """Return to what is stored, after a transaction was undone."""
         record, was = self._storage.find("key", self.key), self._bits
         if record is not None:
             self._record = record
@@ -284,7 +295,7 @@ class Core(StoredCore):
                 self._tell(Dropped(start, end))
 
     def reload(self, record: CoreRecord) -> None:
-        """Take over what another process wrote, if it wrote anything."""
+        """Take over what another process wrote, if anything."""
         before, was = (self.fork, self.length), self._bits
         if before == (record.fork, record.length) and not was.differs(self._storage.pages(record.id)):
             return
@@ -297,7 +308,7 @@ class Core(StoredCore):
             for start, end in was.ranges(number * PAGE_BITS, (number + 1) * PAGE_BITS):
                 self._bits.set_range(start, end)
         if self.fork != before[0]:
-            # whoever counts blocks hears of those of the new fork below, and must not find them here already
+            # listeners that count blocks hear below of those of the new fork, so they must not find them here yet
             now, self._bits = self._bits, Bitfield()
             self._tell(Truncated(min(self.length, before[1]), self.fork))
             was, self._bits = self._bits, now
@@ -309,7 +320,7 @@ class Core(StoredCore):
             self._tell(Available(start, end))
 
     def on_change(self, listener: Listener) -> Callable[[], None]:
-        """Hear of changes; returns how to stop."""
+        """Call `listener` for changes. Return a function that ends this."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 

@@ -1,4 +1,4 @@
-"""Many cores in one place: named ones from a primary key, any other by its key."""
+"""A corestore: many cores in one place. Named ones are derived from a primary key, others are found by their key."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ FILE = "corestore.sqlite"
 
 
 class Corestore:
-    """``directory`` None: in memory. Not for more than one thread at a time; other processes may use the same directory."""
+    """The cores of one directory, or in memory if `directory` is None.
+
+    It must not be used from more than one thread at a time. Other processes may use the same directory.
+    """
 
     def __init__(self, directory: Path | None = None) -> None:
         self._storage = CoreStorage(None if directory is None else directory / FILE)
@@ -30,12 +33,12 @@ class Corestore:
         self._primary = primary
 
     def create(self, name: str | None = None, *, compat: bool = False, encryption_key: bytes | None = None) -> Core:
-        """A new core of ours; a ``name`` gives the same keys every time. Raises :class:`CoreError` when it exists."""
+        """Create a core of ours. A `name` gives the same keys every time. Raises CoreError if the core exists."""
         pair = KeyPair(self._seed(name)) if name is not None else KeyPair.generate()
         manifest = default_manifest(pair.public)
         key = pair.public if compat else manifest.key
         if self._storage.find("key", key) is not None:
-            raise CoreError(f"core {name or key.hex()} exists")
+            raise CoreError(f"core {name or key.hex()} already exists")
         record = CoreRecord(0, key, discovery_key(key), name, manifest.encode(), pair.seed, encryption_key, 0, 0, b"")
         return self._add(record)
 
@@ -44,14 +47,14 @@ class Corestore:
         return blake2b(root + bytes(32) + name.encode(), key=self._primary)
 
     def named(self, name: str) -> Core:
-        """The core of a name, made if it is not there."""
+        """Return the core of a name, created if it does not exist."""
         record = self._storage.find("name", name)
         return self._opened(record) if record is not None else self.create(name)
 
     def get(self, key: bytes, *, encryption_key: bytes | None = None) -> Core:
-        """The core of a key; an empty replica if it is not here yet. An encryption key is kept from then on.
+        """Return the core of a key, an empty replica if it is not stored yet. An encryption key is kept.
 
-        Raises :class:`CoreError` for a key that is none, or another encryption key than the core has.
+        Raises CoreError if the key is invalid or the core has a different encryption key.
         """
         if len(key) != 32:
             raise CoreError(f"a core's key has 32 bytes, not {len(key)}")
@@ -64,21 +67,21 @@ class Corestore:
         return self._add(CoreRecord(0, key, discovery_key(key), None, None, None, encryption_key, 0, 0, b""))
 
     def find(self, discovery: bytes) -> Core | None:
-        """The core of a discovery key, if it is here."""
+        """Return the core of a discovery key, if it is stored here."""
         record = self._storage.find("discovery", discovery)
         return None if record is None else self._opened(record)
 
     def known(self, key: bytes) -> Core | None:
-        """The core of a key, if it is here."""
+        """Return the core of a key, if it is stored here."""
         record = self._storage.find("key", key)
         return None if record is None else self._opened(record)
 
     def cores(self) -> list[Core]:
-        """All cores that are here."""
+        """Return all stored cores."""
         return [self._opened(record) for record in self._storage.cores()]
 
     def remove(self, core: Core) -> None:
-        """Forget a core, its keys and its blocks; durable on return. ``core`` must not be used any more."""
+        """Delete a core, its keys and its blocks, durably. `core` must not be used any longer."""
         self._open.pop(core.key, None)
         record = self._storage.find("key", core.key)
         if record is not None:
@@ -98,7 +101,7 @@ class Corestore:
         return core
 
     def refresh(self) -> None:
-        """Take over what other processes wrote meanwhile."""
+        """Take over what other processes have written."""
         version = self._storage.data_version()
         if version == self._seen:
             return
@@ -109,19 +112,19 @@ class Corestore:
                 core.reload(record)
 
     def check_file(self) -> None:
-        """Have SQLite look over its file. Raises :class:`StorageError` when it is damaged."""
+        """Make SQLite check its file. Raises StorageError if it is damaged."""
         found = self._storage.damage()
         if found is not None:
             raise StorageError(f"{self._storage.path}: {found}")
 
     def undo(self) -> None:
-        """Drop what was not made durable; every core is what is stored."""
+        """Drop uncommitted changes and restore every core to what is stored."""
         self._storage.rollback()
         for core in self._open.values():
             core.restore()
 
     def flush(self) -> None:
-        """Make all cores' changes durable. Raises :class:`StorageError`: then they are dropped."""
+        """Make all cores' changes durable. Raises StorageError, in which case they are dropped."""
         try:
             for core in self._open.values():
                 core.save()

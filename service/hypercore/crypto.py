@@ -20,11 +20,11 @@ PADDING = 8
 
 
 class CryptoError(Exception):
-    """A key or cipher that cannot be used; says why."""
+    """A key or ciphertext cannot be used. The message says why."""
 
 
 def blake2b(*parts: bytes, key: bytes = b"") -> bytes:
-    """BLAKE2b of 32 bytes, keyed or not."""
+    """Return the BLAKE2b hash of 32 bytes, keyed or not."""
     digest = hashlib.blake2b(digest_size=HASH_BYTES, key=key)
     for part in parts:
         digest.update(part)
@@ -32,7 +32,7 @@ def blake2b(*parts: bytes, key: bytes = b"") -> bytes:
 
 
 def namespace(name: str, count: int) -> list[bytes]:
-    """The namespaces that a name gives."""
+    """Return the namespaces that a name gives."""
     root = blake2b(name.encode())
     return [blake2b(root, bytes((number,))) for number in range(count)]
 
@@ -47,18 +47,18 @@ def _u64(value: int) -> bytes:
 class Node(NamedTuple):
     """A node of the Merkle tree: its flat-tree index, the bytes below it, its hash."""
 
-    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs
+    index: int  # type: ignore[assignment]  # hides tuple.index, which is not used
     size: int
     hash: bytes
 
 
 def leaf_node(block: int, data: bytes) -> Node:
-    """The leaf of a block."""
+    """Return the leaf of a block."""
     return Node(2 * block, len(data), blake2b(b"\0" + _u64(len(data)), data))
 
 
 def parent_node(one: Node, other: Node) -> Node:
-    """The parent of two siblings, in either order."""
+    """Return the parent of two siblings, given in either order."""
     left, right = (one, other) if one.index < other.index else (other, one)
     size = left.size + right.size
     covered = b"\1" + size.to_bytes(8, "little") + left.hash + right.hash
@@ -67,17 +67,17 @@ def parent_node(one: Node, other: Node) -> Node:
 
 
 def tree_hash(roots: Iterable[Node]) -> bytes:
-    """The hash of a tree by its roots, left to right."""
+    """Return the hash of a tree by its roots, left to right."""
     return blake2b(b"\2", *(root.hash + _u64(root.index) + _u64(root.size) for root in roots))
 
 
 def discovery_key(key: bytes) -> bytes:
-    """The name under which a core is looked for, which does not give its key away."""
+    """Return the name under which peers look for a core. It does not reveal the core's key."""
     return blake2b(b"hypercore", key=key)
 
 
 def capability(key: bytes, handshake_hash: bytes, of_initiator: bool) -> bytes:
-    """Proof of knowing a core's key on one connection."""
+    """Return the proof, for one connection, that a side knows a core's key."""
     return blake2b((INITIATOR if of_initiator else RESPONDER) + key, key=handshake_hash)
 
 
@@ -87,12 +87,12 @@ def equal(one: bytes, other: bytes) -> bool:
 
 
 def signable(context: bytes, digest: bytes, length: int, fork: int) -> bytes:
-    """What a manifest's signer signs for a head."""
+    """Return the bytes that a manifest's signer signs for a head."""
     return TREE + context + digest + _u64(length) + _u64(fork)
 
 
 def signable_compat(digest: bytes, length: int, fork: int) -> bytes:
-    """What the signer of a compat core signs for a head."""
+    """Return the bytes that the signer of a compat core signs for a head."""
     return TREE + digest + _u64(length) + _u64(fork)
 
 
@@ -109,15 +109,15 @@ class KeyPair:
 
     @classmethod
     def generate(cls) -> KeyPair:
-        """A fresh random one."""
+        """Return a new random key pair."""
         return cls(secrets.token_bytes(SEED_BYTES))
 
     def sign(self, message: bytes) -> bytes:
-        """A signature of 64 bytes."""
+        """Return a signature of 64 bytes."""
         return bytes(bindings.crypto_sign(message, self._secret)[:SIGNATURE_BYTES])
 
     def scalar(self) -> bytes:
-        """The clamped scalar, for Diffie-Hellman on ed25519 keys."""
+        """Return the clamped scalar, for Diffie-Hellman on ed25519 keys."""
         digest = bytearray(hashlib.sha512(self.seed).digest()[:32])
         digest[0] &= 248
         digest[31] = digest[31] & 127 | 64
@@ -131,7 +131,7 @@ def _sodium() -> ctypes.CDLL:
 
 
 def verify(message: bytes, signature: bytes, public: bytes) -> bool:
-    """Whether a signature holds, as libsodium (and so hypercore) sees it."""
+    """Return whether a signature is valid by libsodium's rules, which are hypercore's."""
     if len(signature) != SIGNATURE_BYTES or len(public) != 32:
         return False
     length = ctypes.c_ulonglong(len(message))
@@ -145,7 +145,7 @@ def _xsalsa20(message: bytes, nonce: bytes, key: bytes) -> bytes:
 
 
 class BlockCipher:
-    """hypercore's block encryption: eight bytes of padding before each block; tree hashes cover the encrypted form."""
+    """hypercore's block encryption: eight bytes of padding before each block. Tree hashes cover the encrypted form."""
 
     def __init__(self, core_key: bytes, encryption_key: bytes, compat: bool) -> None:
         if len(encryption_key) != 32:
@@ -156,12 +156,12 @@ class BlockCipher:
         self._blinding = blake2b(self._block)
 
     def encrypt(self, index: int, plain: bytes, fork: int) -> bytes:
-        """A block as it is stored and sent."""
+        """Return a block as it is stored and sent."""
         padding = _xsalsa20(_u64(fork), _u64(index) + bytes(16), self._blinding)
         return padding + _xsalsa20(plain, _u64(index) + padding + bytes(8), self._block)
 
     def decrypt(self, index: int, data: bytes) -> bytes:
-        """The block as it was appended. Raises :class:`CryptoError`."""
+        """Return the block as it was appended. Raises CryptoError."""
         if len(data) < PADDING:
             raise CryptoError(f"block {index} is too short to be encrypted: {len(data)} bytes")
         return _xsalsa20(data[PADDING:], _u64(index) + data[:PADDING] + bytes(8), self._block)
@@ -171,7 +171,7 @@ _ZBASE32 = "ybndrfg8ejkmcpqxot1uwisza345h769"
 
 
 def to_z32(data: bytes) -> str:
-    """z-base-32, as hypercore keys are printed: 32 bytes are 52 letters."""
+    """Encode as z-base-32, as hypercore keys are printed: 32 bytes are 52 letters."""
     bits = len(data) * 8
     letters = -(-bits // 5)
     value = int.from_bytes(data, "big") << (letters * 5 - bits)
@@ -179,7 +179,7 @@ def to_z32(data: bytes) -> str:
 
 
 def parse_key(text: str) -> bytes:
-    """A key of 32 bytes from 64 hex digits or 52 letters of z-base-32. Raises :class:`CryptoError`."""
+    """Parse a key of 32 bytes from 64 hex digits or 52 letters of z-base-32. Raises CryptoError."""
     text = text.strip()
     if len(text) == 64:
         try:
@@ -192,4 +192,4 @@ def parse_key(text: str) -> bytes:
             value = value << 5 | _ZBASE32.index(letter)
         if not value & 15:
             return (value >> 4).to_bytes(32, "big")
-    raise CryptoError(f"{text!r:.80} is no key: 64 hex digits or 52 letters of z-base-32 are")
+    raise CryptoError(f"{text!r:.80} is not a key: expected 64 hex digits or 52 letters of z-base-32")

@@ -1,4 +1,4 @@
-"""What a core tells of itself: its signed head, and what changed; and where its blocks may lie when it does not keep them."""
+"""A core's signed head, the events of its changes, and the source of blocks that it does not store itself."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from .crypto import Node, tree_hash
 
 
 class BlockSource(Protocol):
-    """Where a core's blocks are when they are not in its storage."""
+    """A source of a core's blocks that are not in its storage."""
 
     def get(self, index: int) -> bytes | None:
-        """The bytes of a block as they were appended (encrypted if the core is); None when they cannot be had now."""
+        """Return a block as it was appended (encrypted if the core is), or None if it is not available now."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class CoreHead:
-    """A head with its signature; ``manifest`` None for a compat key, ``signature`` in the form of the wire."""
+    """A head with its signature. `manifest` is None for a compat key, `signature` has the form used on the wire."""
 
     key: bytes
     manifest: bytes | None
@@ -30,12 +30,12 @@ class CoreHead:
 
     @property
     def tree_hash(self) -> bytes:
-        """The hash that is signed."""
+        """Return the hash that is signed."""
         return tree_hash(self.roots)
 
     @property
     def byte_length(self) -> int:
-        """Bytes of all blocks."""
+        """Length of all blocks in bytes."""
         return sum(root.size for root in self.roots)
 
 
@@ -48,7 +48,7 @@ class Appended:
 
 @dataclass(frozen=True, slots=True)
 class Available:
-    """Blocks [start, end) are here."""
+    """Blocks [start, end) became available."""
 
     start: int
     end: int
@@ -56,7 +56,7 @@ class Available:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """Blocks [start, end) are here no more."""
+    """Blocks [start, end) were dropped."""
 
     start: int
     end: int
@@ -64,7 +64,7 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Truncated:
-    """The core was cut to ``length`` and is at ``fork`` now."""
+    """The core was cut to `length` and is now at `fork`."""
 
     length: int
     fork: int

@@ -1,4 +1,4 @@
-"""Manifests: who may sign a core's heads, and whether a signature holds (docs/protocol/hypercore.md section 1)."""
+"""Manifests: who may sign a core's heads, and whether a signature is valid (docs/protocol/hypercore.md section 1)."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ ALLOW_PATCH, PROLOGUE, LINKED, USER_DATA = 1, 2, 4, 8
 
 
 class ManifestError(ValueError):
-    """A manifest or a signature container that cannot be; says what is wrong."""
+    """An invalid manifest or signature container. The message says what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class ManifestSigner:
-    """One who may sign: ed25519."""
+    """A permitted signer, with an ed25519 key."""
 
     namespace: bytes
     public_key: bytes
@@ -41,7 +41,7 @@ class ManifestSigner:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """`prologue`: (tree hash, length) of a beginning that needs no signature."""
+    """A core's manifest. `prologue` is (tree hash, length) of a beginning that needs no signature."""
 
     version: int
     quorum: int
@@ -52,7 +52,7 @@ class Manifest:
     user_data: bytes | None = None
 
     def encode(self) -> bytes:
-        """Its bytes, whose hash is the core's key."""
+        """Return the manifest's bytes, whose hash is the core's key."""
         signers = b"".join(b"\0" + one.namespace + one.public_key for one in self.signers)
         if self.version == 0:
             if self.prologue and not self.signers:
@@ -80,10 +80,10 @@ class Manifest:
 
     @classmethod
     def read(cls, reader: Reader) -> Manifest:
-        """From the wire. Raises :class:`ManifestError` and :class:`CodecError`."""
+        """Read a manifest from the wire. Raises ManifestError and CodecError."""
         version = reader.uint("manifest version")
         if version > 3:
-            raise ManifestError(f"manifest version {version} is not known")
+            raise ManifestError(f"unknown manifest version {version}")
         if version == 0:
             return cls._read_v0(reader)
         flags = reader.uint("manifest flags", 15)
@@ -110,11 +110,11 @@ class Manifest:
         if kind == 2:
             allow_patch = bool(reader.uint("flags", 1))
             return cls(0, reader.uint("quorum", MAX_SIGNERS), _signers(reader), allow_patch)
-        raise ManifestError(f"manifest type {kind} is not known")
+        raise ManifestError(f"unknown manifest type {kind}")
 
     @classmethod
     def decode(cls, data: bytes) -> Manifest:
-        """From exactly its bytes. Raises :class:`ManifestError` and :class:`CodecError`."""
+        """Decode exactly a manifest's bytes. Raises ManifestError and CodecError."""
         reader = Reader(data)
         manifest = cls.read(reader)
         reader.end()
@@ -137,24 +137,27 @@ def _signers(reader: Reader) -> tuple[ManifestSigner, ...]:
 
 
 def default_manifest(public_key: bytes, version: int = 1) -> Manifest:
-    """The manifest of a core with one signer."""
+    """Return the manifest of a core with one signer."""
     return Manifest(version, 1, (ManifestSigner(DEFAULT_NAMESPACE, public_key),))
 
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """A core's key with what is known of who signs for it."""
+    """A core's key with what is known of its signers."""
 
     key: bytes
     manifest: Manifest
 
     @classmethod
     def of(cls, key: bytes, manifest: Manifest | None) -> Authority:
-        """``manifest`` None: the key itself signs (compat). Raises :class:`ManifestError` when they do not belong together."""
+        """Return the authority of a key. `manifest` is None for a compat core, whose key signs itself.
+
+        Raises ManifestError if key and manifest do not belong together.
+        """
         if manifest is None:
             return cls(key, default_manifest(key))
         if manifest.key != key and not _is_compat(key, manifest):
-            raise ManifestError(f"the manifest's hash is {manifest.key.hex()}, the core's key {key.hex()}")
+            raise ManifestError(f"the manifest's hash is {manifest.key.hex()}, but the core's key is {key.hex()}")
         return cls(key, manifest)
 
     @property
@@ -163,20 +166,20 @@ class Authority:
         return _is_compat(self.key, self.manifest)
 
     def message(self, digest: bytes, length: int, fork: int) -> bytes:
-        """What the (first) signer signs for a head."""
+        """Return the bytes that the (first) signer signs for a head."""
         if self.compat:
             return signable_compat(digest, length, fork)
         context = self.manifest.signers[0].namespace if self.manifest.version == 0 else self.key
         return signable(context, digest, length, fork)
 
     def container(self, signature: bytes) -> bytes:
-        """A single signer's signature in the form that goes over the wire."""
+        """Return a single signer's signature in the form used on the wire."""
         if self.compat or self.manifest.version == 0:
             return signature
         return b"\1\0" + signature + b"\0\0"
 
     def raw_signature(self, container: bytes) -> bytes:
-        """The 64 bytes of a single signer's container. Raises :class:`ManifestError`."""
+        """Return the 64 bytes of a single signer's container. Raises ManifestError."""
         if self.compat or self.manifest.version == 0:
             if len(container) != SIGNATURE_BYTES:
                 raise ManifestError("not a single signature")
@@ -186,7 +189,7 @@ class Authority:
         return container[2:-2]
 
     def verify(self, roots: Sequence[Node], length: int, fork: int, signature: bytes) -> bool:
-        """Whether ``signature`` is good for the head (roots, length, fork)."""
+        """Return whether `signature` is valid for the head (roots, length, fork)."""
         manifest, digest = self.manifest, tree_hash(roots)
         if self.compat:
             return verify(self.message(digest, length, fork), signature, self.key)
@@ -252,7 +255,7 @@ def _read_container(version: int, data: bytes) -> tuple[list[tuple[int, bytes, i
 
 
 def _extend(roots: list[Node], length: int, patch: int, nodes: dict[int, Node]) -> list[Node] | None:
-    """The roots of the tree that a signer saw, ``patch`` blocks longer; None when the nodes do not lead there."""
+    """Return the roots of the tree that a signer saw, `patch` blocks longer, or None if the nodes do not lead there."""
     known = {root.index: root for root in roots} | nodes
     found = []
     for wanted in flat.full_roots(2 * (length + patch)):

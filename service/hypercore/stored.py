@@ -1,4 +1,4 @@
-"""What a core is and has: its head, nodes and blocks as they are stored, and the proofs made of them."""
+"""The readable half of a core: its head, nodes and blocks as they are stored, and the proofs made from them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .tree.proof import BlockProof, HashProof, Proof, ProofError, Request, SeekP
 
 
 class CoreError(Exception):
-    """Something that this core cannot do; says why."""
+    """An operation is not possible on this core. The message says why."""
 
 
 class StoredCore:
@@ -45,7 +45,7 @@ class StoredCore:
         except (ManifestError, CodecError) as error:
             raise StorageError(f"the stored manifest of core {self.key.hex()} is damaged: {error}") from error
 
-    # ---- what it is
+    # ---- state
 
     @property
     def key(self) -> bytes:
@@ -54,33 +54,33 @@ class StoredCore:
 
     @property
     def discovery_key(self) -> bytes:
-        """The name under which it is looked for."""
+        """The name under which peers look for the core."""
         return self._record.discovery_key
 
     @property
     def name(self) -> str | None:
-        """Its name in the corestore."""
+        """The core's name in the corestore."""
         return self._record.name
 
     @property
     def length(self) -> int:
-        """Blocks."""
+        """Number of blocks."""
         return self._record.length
 
     @property
     def byte_length(self) -> int:
-        """Bytes of all blocks, as they were appended."""
+        """Length of all blocks in bytes, as they were appended."""
         total = sum(root.size for root in self._roots)
         return total - self.padding * self.length
 
     @property
     def padding(self) -> int:
-        """Bytes in front of each block (8 when it is encrypted)."""
+        """Bytes before each block (8 if it is encrypted)."""
         return 0 if self._cipher is None else PADDING
 
     @property
     def fork(self) -> int:
-        """How often it was truncated."""
+        """How often the core was truncated."""
         return self._record.fork
 
     @property
@@ -90,7 +90,7 @@ class StoredCore:
 
     @property
     def contiguous_length(self) -> int:
-        """Blocks that are here without a gap from block 0."""
+        """Number of blocks stored without a gap from block 0."""
         return min(self._bits.contiguous, self.length)
 
     @property
@@ -100,11 +100,11 @@ class StoredCore:
 
     @property
     def knows_signers(self) -> bool:
-        """Whether it is known who signs."""
+        """Whether the core's signers are known."""
         return self._authority is not None
 
     def roots(self, length: int | None = None) -> tuple[Node, ...]:
-        """The roots of the tree, or of an earlier ``length``. Raises :class:`CoreError` when they are not known here."""
+        """Return the roots of the tree, or of an earlier `length`. Raises CoreError if they are not stored here."""
         if length is None or length == self.length:
             return tuple(self._roots)
         if not 0 <= length <= self.length:
@@ -112,11 +112,11 @@ class StoredCore:
         return tuple(self._stored(index) for index in flat.full_roots(2 * length))
 
     def tree_hash(self, length: int | None = None) -> bytes:
-        """The tree hash, or that of an earlier ``length``."""
+        """Return the tree hash, or that of an earlier `length`."""
         return tree_hash(self.roots(length))
 
     def head(self) -> CoreHead:
-        """The signed head. Raises :class:`CoreError` for an empty core."""
+        """Return the signed head. Raises CoreError for an empty core."""
         if self.length == 0 or self._authority is None:
             raise CoreError("an empty core has no signed head")
         container = self._record.signature
@@ -127,28 +127,28 @@ class StoredCore:
         return CoreHead(self.key, self.manifest, self.fork, self.length, tuple(self._roots), container, raw)
 
     def head_is_signed(self) -> bool:
-        """Check the stored signature of the head anew."""
+        """Return whether the stored signature of the head is valid, checking it again."""
         authority, record = self._authority, self._record
         return authority is not None and authority.verify(self._roots, self.length, self.fork, record.signature)
 
     def has(self, index: int) -> bool:
-        """Whether a block is here."""
+        """Return whether a block is stored or available from the external source."""
         return index < self.length and self._bits.get(index)
 
     def ranges(self, start: int = 0, end: int | None = None) -> list[tuple[int, int]]:
-        """Runs of blocks that are here, as [start, end)."""
+        """Return runs of available blocks, as [start, end)."""
         return list(self._bits.ranges(start, self.length if end is None else min(end, self.length)))
 
     def page(self, number: int) -> bytes | None:
-        """A page of the bitfield (32,768 blocks)."""
+        """Return a page of the bitfield (32,768 blocks), or None if it is empty."""
         return self._bits.page(number)
 
     def node(self, index: int) -> Node | None:
-        """A tree node, if it is known here."""
+        """Return a tree node, if it is stored here."""
         return self._nodes.get(index)
 
     def block_over(self, limit: int, start: int, end: int) -> tuple[int, int] | None:
-        """(index, bytes) of a block of [start, end) with more than ``limit`` bytes, as far as sizes are known here."""
+        """Return (index, bytes) of a block of [start, end) with more than `limit` bytes, as far as sizes are known here."""
         leaf = self._nodes.larger_leaf(start, end, limit)
         return None if leaf is None else (leaf.index // 2, leaf.size)
 
@@ -165,7 +165,10 @@ class StoredCore:
         return node
 
     def byte_range(self, block: int, length: int | None = None) -> tuple[int, int]:
-        """(offset, size) of a block by its own path in the tree. Raises :class:`CoreError` when the path is not here."""
+        """Return (offset, size) of a block by its own path in the tree.
+
+        Raises CoreError if the path is not stored here.
+        """
         length = self.length if length is None else length
         if not 0 <= block < length:
             raise CoreError(f"block {block} of a core of {length} blocks")
@@ -178,21 +181,21 @@ class StoredCore:
     # ---- reading
 
     def raw(self, index: int) -> bytes | None:
-        """A block as it is in the tree; None when it is not here."""
+        """Return a block as it is in the tree, or None if it is not available."""
         if not self.has(index):
             return None
         data = self.blocks.get(index) if self.blocks is not None else None
         return data if data is not None else self._storage.block(self._record.id, index)
 
     def get(self, index: int) -> bytes | None:
-        """A block as it was appended; None when it is not here."""
+        """Return a block as it was appended, or None if it is not available."""
         data = self.raw(index)
         return data if data is None or self._cipher is None else self._cipher.decrypt(index, data)
 
     # ---- proving
 
     def missing_nodes(self, index: int) -> int:
-        """How many levels above tree node ``index`` a proof must climb to reach a node that is known here."""
+        """Return how many levels above tree node `index` a proof must climb to reach a node that is known here."""
         head = 2 * self.length
         it = flat.Iterator(index)
         if it.index + (it.factor >> 1) - 1 >= head:
@@ -204,7 +207,7 @@ class StoredCore:
         return count
 
     def prove(self, request: Request) -> Proof:
-        """Answer a peer's request. Raises :class:`ProofError` when it cannot be."""
+        """Answer a peer's request. Raises ProofError if that is not possible."""
         wanted = request.block
         value = self.raw(wanted.index) if wanted is not None else None
         if wanted is not None and value is None:

@@ -1,4 +1,4 @@
-"""The composition root of `datdot node`: one account's roles on one chain connection, one listening socket, one directory."""
+"""The composition root of `datdot node`: one account's roles on one chain connection, one socket, one directory."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ CLOSE_SECONDS = 10.0
 
 
 class NodeRole(Protocol):
-    """What the node needs of a role."""
+    """The interface of a role, as far as the node uses it."""
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Work until cancelled."""
         ...
 
     def attach(self, connection: Connection) -> None:
@@ -57,7 +57,7 @@ ON_CHAIN: dict[str, Callable[[Context], NodeRole]] = {
 
 @dataclass(slots=True)
 class RunningNode:
-    """A running node."""
+    """A node that is up: its context, its transport and its roles."""
 
     context: Context
     transport: TcpTransport
@@ -65,7 +65,7 @@ class RunningNode:
     roles: list[NodeRole] = field(default_factory=list)
 
     def accept(self, connection: Connection) -> None:
-        """Serve a connection by all roles."""
+        """Offer a connection to the feed server and to all roles."""
         self.feeds.attach(connection)
         for role in self.roles:
             role.attach(connection)
@@ -79,7 +79,7 @@ async def run_node(
     config: RolesConfig | None = None,
     ports: Ports | None = None,
 ) -> None:
-    """Run a node until cancelled. Raises NodeError, KeyFileError, ChainError, OSError."""
+    """Run a node until cancelled. Raises NodeError, KeyFileError, ChainError and OSError."""
     settings.check()
     make_directories(directory)
     keys, key_path = node_keys(directory, settings.key)
@@ -161,7 +161,7 @@ def _parse_peers(texts: Sequence[str]) -> list[PeerAddress]:
 
 
 async def _work(node: RunningNode, ready: Callable[[], None]) -> None:
-    """The node's tasks: when one fails, all end."""
+    """Run the node's tasks. If one fails, all end."""
     context = node.context
     try:
         async with asyncio.TaskGroup() as group:
@@ -177,19 +177,19 @@ async def _work(node: RunningNode, ready: Callable[[], None]) -> None:
                 group.create_task(role.run())
     except BaseExceptionGroup as errors:
         first = _first(errors)
-        log.error("the node ends", error=f"{type(first).__name__}: {first}", exc_info=first)
+        log.error("the node stops because a task failed", error=f"{type(first).__name__}: {first}", exc_info=first)
         raise first from None
 
 
 def _first(error: BaseException) -> BaseException:
-    """What made a group of tasks fail."""
+    """Return the first single error of a group: the one that made the tasks fail."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
 
 
 async def _refresh(store: Corestore) -> None:
-    """Blocks that another process appends to our feeds are announced to peers."""
+    """Announce to peers the blocks that another process appends to our feeds."""
     while True:
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(1.0)  # a poll: SQLite does not notify other processes
         store.refresh()

@@ -17,7 +17,7 @@ HANDSHAKES: dict[str, tuple[Callable[[str], None], str]] = {
     "HTTP": (lambda peer: say(peer, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"), "the peer speaks another protocol"),
     "TLS": (lambda peer: say(peer, bytes.fromhex("16030100f8010000f40303") + bytes(240)), "a handshake frame of"),
     "an absurd length": (lambda peer: say(peer, b"\xff\xff\xff"), "a handshake frame of 16777215 bytes"),
-    "no point of the curve": (lambda peer: say(peer, b"\x20\0\0" + b"\xff" * 32), "no point of the curve"),
+    "not a point of the curve": (lambda peer: say(peer, b"\x20\0\0" + b"\xff" * 32), "not a point of the curve"),
     "a small-order key": (lambda peer: say(peer, b"\x20\0\0" + b"\1" + bytes(31)), "small order"),
     "a short handshake": (lambda peer: say(peer, b"\x05\0\0hello"), "the handshake message is too short"),
     "another version's header": (wrong_stream_id, "another version of the protocol"),
@@ -131,7 +131,7 @@ def test_wrong_peer_key(server: tuple[Running, str], feed: tuple[Path, str, int]
     [
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "the peer speaks another protocol"),
         (b"\xff\xff\xff", "a handshake frame of 16777215 bytes"),
-        (b"\x60\0\0" + b"\xff" * 96, "no point of the curve"),
+        (b"\x60\0\0" + b"\xff" * 96, "not a point of the curve"),
     ],
 )
 def test_a_peer_that_speaks_rubbish(tmp_path: Path, raw: bytes, reason: str) -> None:

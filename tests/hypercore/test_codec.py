@@ -46,7 +46,7 @@ def test_uint(value: int) -> None:
 
 @pytest.mark.parametrize("value", [-1, MAX_UINT + 1])
 def test_no_uint(value: int) -> None:
-    with pytest.raises(ValueError, match="is no uint"):
+    with pytest.raises(ValueError, match="is not a uint"):
         encode_uint(value)
 
 
@@ -57,10 +57,10 @@ def test_no_uint(value: int) -> None:
         (b"\xfd\x01", lambda r: r.uint("size"), "size at offset 0: the message ends"),
         (b"\xff" + b"\xff" * 8, lambda r: r.uint("size"), "size at offset 0: .* is over"),
         (b"\x05", lambda r: r.uint("size", 4), "size at offset 0: 5 is over 4"),
-        (b"\xfe\xff\xff\xff\xffab", lambda r: r.buffer(what="value"), "value at offset 5: .* bytes wanted, 2 are left"),
+        (b"\xfe\xff\xff\xff\xffab", lambda r: r.buffer(what="value"), "value at offset 5: .* bytes expected, but 2 are left"),
         (b"\x05abcde", lambda r: r.buffer(4, "value"), "length of value at offset 0: 5 is over 4"),
-        (b"\x02\xff\xfe", lambda r: r.string(what="name"), "name at offset 0: no UTF-8"),
-        (b"\x01\x02", lambda r: (r.uint(), r.end()), "1 bytes too many at offset 1"),
+        (b"\x02\xff\xfe", lambda r: r.string(what="name"), "name at offset 0: not UTF-8"),
+        (b"\x01\x02", lambda r: (r.uint(), r.end()), "1 unexpected bytes at offset 1"),
     ],
 )
 def test_what_is_wrong_is_named(data: bytes, read: Callable[[Reader], object], message: str) -> None:
@@ -200,7 +200,7 @@ def test_bitfield_and_want(start: int, bits: bytes) -> None:
 
 @pytest.mark.parametrize("version", [4, 5, 2**40])
 def test_manifests_of_the_future_are_named(version: int) -> None:
-    with pytest.raises(ManifestError, match=f"manifest version {version} is not known"):
+    with pytest.raises(ManifestError, match=f"unknown manifest version {version}"):
         Manifest.decode(encode_uint(version) + bytes(80))
 
 

@@ -75,7 +75,7 @@ def test_every_changed_byte_is_noticed(pattern: str) -> None:
 def test_keys_of_small_order_are_refused(key: bytes) -> None:
     two = Noise("XX", False, TWO)
     two.read(key)
-    with pytest.raises(ProtocolError, match="no point of the curve, or of small order"):
+    with pytest.raises(ProtocolError, match="not a point of the curve, or of small order"):
         two.write()
 
 
@@ -152,7 +152,7 @@ def test_too_large_a_message_is_not_sent() -> None:
     one, two = streams()
     connect(one, two)
     assert len(one.send(bytes(MAX_MESSAGE))) == MAX_MESSAGE + 17 + 3
-    with pytest.raises(ValueError, match="at most"):
+    with pytest.raises(ValueError, match="over the limit"):
         one.send(bytes(MAX_MESSAGE + 1))
 
 
@@ -163,8 +163,8 @@ def test_too_large_a_message_is_not_sent() -> None:
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200), "the peer speaks another protocol"),
         (frame(b""), "too short"),
         (frame(b"x" * 31), "too short"),
-        (frame(bytes(32)), "no point of the curve, or of small order"),
-        (frame(bytes(range(256))[:257]), "no point of the curve|does not decrypt"),
+        (frame(bytes(32)), "not a point of the curve, or of small order"),
+        (frame(bytes(range(256))[:257]), "not a point of the curve|does not decrypt"),
     ],
 )
 def test_rubbish_instead_of_a_handshake(data: bytes, message: str) -> None:

@@ -143,7 +143,7 @@ async def test_floods_end_the_connection(flood: str) -> None:
             else:
                 await channel.send(m.WANT, m.encode_want(0, 1 << 21))
         await closed(serving)
-        assert f"{flood} wait for an answer" in serving.reason
+        assert f"{flood} are waiting for an answer" in serving.reason
 
 
 class Compared(int):
@@ -203,7 +203,7 @@ async def test_a_peer_that_calls_forth_answers_and_reads_none(monkeypatch: pytes
                 await channel.send(m.SYNC, m.encode_sync(m.Sync(m.DOWNLOADING, 0, number, 0)))
                 conn._flush()
                 await asyncio.sleep(0)
-        assert "it does not read what it asks for" in await closed(serving)
+        assert "the peer does not read the answers" in await closed(serving)
 
 
 async def test_whatever_a_peer_claims_takes_little_memory() -> None:
@@ -241,7 +241,7 @@ async def test_a_frame_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPat
         assert conn._transport is not None
         conn._transport.write(b"\xff\xff\xff" + bytes(100))
         await closed(one.incoming[0])
-        assert "a frame did not come whole" in one.incoming[0].reason
+        assert "a frame was not complete" in one.incoming[0].reason
 
 
 async def test_frames_that_come_whole_are_not_taken_for_one_that_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -387,7 +387,7 @@ async def test_the_end_of_a_transport_ends_everything() -> None:
     ],
 )
 def test_no_peer(text: str) -> None:
-    with pytest.raises(ValueError, match="is not KEY@host:port"):
+    with pytest.raises(ValueError, match="is not of the form KEY@host:port"):
         PeerAddress.parse(text)
 
 

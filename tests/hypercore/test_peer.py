@@ -66,7 +66,7 @@ def test_who_does_not_tell_its_length_is_given_up() -> None:
     silence = state.expire(100.0 + OPEN_SECONDS, 0.0)
     assert silence is not None
     assert not silence.fatal
-    assert "did not tell its length" in silence.reason
+    assert "did not announce its length" in silence.reason
 
 
 def test_a_head_is_waited_for_from_when_reading_went_on() -> None:

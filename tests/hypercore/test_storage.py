@@ -76,7 +76,7 @@ def test_a_file_of_another_version(tmp_path: Path) -> None:
     database = sqlite3.connect(tmp_path / FILE)
     database.execute("PRAGMA user_version = 99")
     database.close()
-    with pytest.raises(StorageError, match="version 99 of the storage, this program knows 1"):
+    with pytest.raises(StorageError, match="the storage has version 99, but this program reads version 1"):
         Corestore(tmp_path)
 
 

@@ -195,7 +195,7 @@ async def test_what_does_not_fit_the_chain_is_no_answer(net: Net) -> None:
                 (replace(target, salt=digest("salt")), "false encoding"),
                 (replace(target, root=digest("root")), "root"),
                 (replace(target, head=replace(target.head, tree_hash=digest("head"))), "the plan's is"),
-                (replace(target, hoster=digest("nobody")), "no address is known"),
+                (replace(target, hoster=digest("nobody")), "no address of peer"),
                 (replace(target, genesis=digest("chain")), "probe of copy"),
                 (replace(target, segment=77), "segment 77 is not stored here"),
             ):

@@ -1,4 +1,4 @@
-"""Hypercore's wire: connections, channels and replication with any hypercore peer."""
+"""Hypercore's network layer: connections, channels, and replication with any hypercore peer."""
 
 from ..wire.errors import ChannelClosed, ConnectError, ConnectionClosed, ProtocolError, ReplicationError, WireError
 from .connection import Channel, Connection

@@ -17,29 +17,40 @@ from ..wire.secretstream import SecretStream
 log = structlog.get_logger(__name__)
 
 HANDSHAKE_SECONDS = 15.0
+"""Time for the Noise handshake: a stranger must not hold a connection for nothing."""
 KEEP_ALIVE_SECONDS = 15.0
+"""Interval of keep-alive messages, and of the check for stuck frames."""
 FRAME_SECONDS = 300.0
+"""Time for one frame to arrive whole. It allows 16 MiB on a slow link, yet ends a frame that never completes."""
 CLOSE_SECONDS = 10.0
+"""Time for written data to leave before a closed connection is aborted."""
 SETTLE_SECONDS = 15.0
+"""Time for the side that dialled to say what it serves. Until then a peer's opens are kept, not rejected."""
 CHANNEL_SECONDS = 20.0
+"""Time for the peer to open a channel. It exceeds SETTLE_SECONDS, within which a peer may still answer."""
 READ_BUFFER = 256 * 1024
 WRITE_HIGH_WATER = 1024 * 1024
 MAX_UNREAD_BYTES = 4 * 1024 * 1024
-MESSAGE_COST = 256  # what holding a message costs beside its bytes
+"""Bytes held for channels that nobody reads, beyond which reading pauses."""
+MESSAGE_COST = 256  # memory of a message besides its bytes
 MAX_FLOOD_BYTES = 64 * 1024 * 1024
+"""Limit on those bytes, above which the connection ends: one frame can carry millions of messages."""
 MAX_UNSENT_BYTES = 64 * 1024 * 1024
+"""Bytes of answers that a peer may leave unread before the connection ends."""
 MAX_TOLD_REFUSALS = 16
+"""Refused protocols logged for one connection, which bounds the log."""
 
 DEAD_SECONDS = 60
+"""Time after which a vanished host counts as dead."""
 
 Accept = Callable[["Connection", "bytes | None", bytes], "bytes | None"]
 Handle = Callable[["Channel"], Awaitable[None]]
 
 
 def notice_silence(opened: socket.socket) -> None:
-    """Let the kernel end an idle connection whose other host went without a word, some ``DEAD_SECONDS`` later.
+    """Enable TCP keep-alive: the kernel drops a connection about DEAD_SECONDS after the remote host vanishes.
 
-    Where a platform has not got one of these options, its own (longer) time holds.
+    On platforms that lack an option, the (longer) default applies.
     """
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in (("TCP_KEEPIDLE", DEAD_SECONDS // 2), ("TCP_KEEPINTVL", DEAD_SECONDS // 6), ("TCP_KEEPCNT", 3)):
@@ -49,11 +60,11 @@ def notice_silence(opened: socket.socket) -> None:
 
 
 class Shared:
-    """What all connections of a transport share, so that many of them take little memory and leave time for all else.
+    """State shared by all connections of a transport, which keeps many connections cheap and fair.
 
-    The buffer that they read into: asyncio fills it and hands it over in one step, one connection after another.
-    A count of the bytes of frames that have not come whole yet. And turns: of answering, which may mean decoding, one
-    step is done each time round the event loop, whoever asks.
+    It holds one read buffer, which asyncio fills and hands over in one step, connection by connection; a budget for
+    incomplete frames; and a round-robin queue that answers one request per event-loop iteration, because an answer may
+    involve decoding.
     """
 
     def __init__(self, limit: int) -> None:
@@ -63,12 +74,12 @@ class Shared:
         self._turning = False
 
     def change(self, by: int) -> bool:
-        """Count; whether it is within the limit."""
+        """Change the count of held bytes. Return whether it is within the limit."""
         self.used += by
         return by <= 0 or self.used <= self.limit
 
     def take_turn(self, step: Callable[[], None]) -> None:
-        """Call ``step`` when those that came before have been called."""
+        """Call `step` after all steps that were queued before."""
         self._turns.append(step)
         if not self._turning:
             self._turning = True
@@ -85,10 +96,10 @@ class Shared:
 
 
 class Connection(asyncio.BufferedProtocol):
-    """Made by a transport; usable once :meth:`opened` has returned.
+    """An authenticated connection, made by a transport and usable once `opened` has returned.
 
-    ``on_made`` is called when the socket is there, ``on_opened`` when the handshake is over and before anything that
-    the peer sends behind it is looked at: so it is the place to say what is served.
+    `on_made` is called when the socket exists. `on_opened` is called after the handshake and before anything that the
+    peer sent after it is processed, so it is the place to register what is served.
     """
 
     def __init__(
@@ -126,12 +137,12 @@ class Connection(asyncio.BufferedProtocol):
         self._tasks: set[asyncio.Task[None]] = set()
         self._unread = self._unsent = self._frames = self._refusals = 0
         self.reading_since: float | None = loop.time()
-        """When reading went on last (the loop's clock); None: the peer must wait, what it says is not looked at."""
+        """Time at which reading last resumed (the loop's clock), or None while it is paused: the peer's messages then wait."""
         self.on_writable: list[Callable[[], None]] = []
         self.on_closed: list[Callable[[], None]] = []
         self.context: dict[str, object] = {}
 
-    # ---- what it is
+    # ---- state
 
     @property
     def remote_key(self) -> bytes:
@@ -140,12 +151,12 @@ class Connection(asyncio.BufferedProtocol):
 
     @property
     def handshake_hash(self) -> bytes:
-        """The hash that both sides share and nobody else knows."""
+        """The hash that only both sides of the connection know."""
         return self._stream.handshake_hash
 
     @property
     def is_closed(self) -> bool:
-        """Whether it has ended."""
+        """Whether the connection has ended."""
         return self._closed.done()
 
     @property
@@ -157,7 +168,7 @@ class Connection(asyncio.BufferedProtocol):
         return f"{self.remote_key.hex()[:16] or '(unknown)'}@{self.address}"
 
     async def opened(self) -> None:
-        """Wait for the end of the handshake. Raises :class:`ConnectionClosed`."""
+        """Wait for the end of the handshake. Raises ConnectionClosed."""
         try:
             async with asyncio.timeout(HANDSHAKE_SECONDS):
                 await asyncio.shield(self._opened)
@@ -166,18 +177,18 @@ class Connection(asyncio.BufferedProtocol):
             raise ConnectionClosed(self.reason) from None
 
     async def wait_closed(self) -> None:
-        """Wait for its end."""
+        """Wait for the end of the connection."""
         await asyncio.shield(self._closed)
 
     async def drain(self) -> None:
-        """Wait until the peer keeps up. Raises :class:`ConnectionClosed`."""
+        """Wait until the peer keeps up. Raises ConnectionClosed."""
         self._flush()
         await self._writable.wait()
         if self.is_closed:
             raise ConnectionClosed(self.reason)
 
     def close(self, reason: str = "closed") -> None:
-        """End it, after what was written has gone out, if the peer takes it soon."""
+        """Close the connection after written data has left, or after CLOSE_SECONDS."""
         if self.is_closed:
             return
         self._flush()
@@ -189,13 +200,13 @@ class Connection(asyncio.BufferedProtocol):
     # ---- protocols on it
 
     def open(self, protocol: str, identifier: bytes | None, handshake: bytes = b"") -> Channel:
-        """Open a channel. Raises :class:`ConnectionClosed`."""
+        """Open a channel. Raises ConnectionClosed."""
         if self.is_closed:
             raise ConnectionClosed(self.reason)
         return Channel(self, protocol, identifier, handshake)
 
     def on_protocol(self, protocol: str, accept: Accept, handle: Handle) -> None:
-        """Serve a protocol: ``accept`` gives this side's handshake (None rejects), ``handle`` runs the channel."""
+        """Serve a protocol. `accept` returns this side's handshake (None rejects), `handle` runs the channel."""
 
         def notify(identifier: bytes | None, handshake: bytes) -> bool:
             answer = accept(self, identifier, handshake)
@@ -222,6 +233,7 @@ class Connection(asyncio.BufferedProtocol):
     # ---- reading
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send the first handshake message and start the timers (asyncio's protocol)."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
@@ -238,9 +250,11 @@ class Connection(asyncio.BufferedProtocol):
             self._on_made(self)
 
     def get_buffer(self, sizehint: int) -> bytearray:
+        """Return the shared read buffer (asyncio's protocol)."""
         return self._shared.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
+        """Process the bytes that were read (asyncio's protocol)."""
         try:
             was_open = self._stream.opened
             messages, answer = self._stream.receive_bytes(self._view[:nbytes])
@@ -267,7 +281,7 @@ class Connection(asyncio.BufferedProtocol):
             self._opened.set_result(None)
 
     def _hold(self, held: int) -> None:
-        """Count the bytes of a frame that has not come whole yet. Raises :class:`ProtocolError` when it is too much."""
+        """Count the bytes of an incomplete frame. Raises ProtocolError if the transport's budget is exceeded."""
         change, self._held = held - self._held, held
         if held == 0 or self._stream.frames != self._frames:
             self._frame_since, self._frames = None, self._stream.frames
@@ -286,12 +300,12 @@ class Connection(asyncio.BufferedProtocol):
             log.warning("protocol refused", peer=str(self), reason=f"{protocol!r:.100} is not served here")
 
     def fail(self, reason: str) -> None:
-        """The peer did wrong: end the connection at once."""
+        """End the connection at once because the peer broke the rules."""
         log.warning("peer refused", peer=str(self), reason=reason)
         self.abort(reason)
 
     def abort(self, reason: str) -> None:
-        """End it at once, whatever has not gone out."""
+        """End the connection at once, dropping unsent data."""
         self.reason = self.reason or reason
         self._release()
         self.mux.halt()
@@ -299,9 +313,11 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.abort()
 
     def eof_received(self) -> bool:
+        """Close this side as well when the peer closes (asyncio's protocol)."""
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
+        """Release everything when the connection has ended (asyncio's protocol)."""
         self.reason = self.reason or (f"the connection broke: {error}" if error else "the peer closed the connection")
         for timer in (self._timer, self._settle):
             if timer is not None:
@@ -311,23 +327,23 @@ class Connection(asyncio.BufferedProtocol):
             self._closed.set_result(None)
         if not self._opened.done():
             self._opened.set_exception(ConnectionClosed(self.reason))
-            self._opened.exception()  # nobody need wait for it
+            self._opened.exception()  # marks it as retrieved: possibly nobody waits for it
         self._writable.set()
         self.mux.shut(self.reason)
         for listener in list(self.on_closed):
             listener()
 
     def take_turn(self, step: Callable[[], None]) -> None:
-        """Call ``step`` in its turn among all that the connections of this transport have to do."""
+        """Call `step` in its turn among the work of all connections of this transport."""
         self._shared.take_turn(step)
 
     def unread(self, change: int) -> None:
-        """Count what channels hold and nobody has read; beyond a bound the peer must wait."""
+        """Count what channels hold unread. Beyond a limit reading pauses, so the peer must wait."""
         before, self._unread = self._unread, self._unread + change
         if self._transport is None or self._transport.is_closing():
             return
         if self._unread > MAX_FLOOD_BYTES:  # one frame can hold millions of small messages
-            self.fail(f"a flood of small messages: over {MAX_FLOOD_BYTES >> 20} MiB to hold them")
+            self.fail(f"a flood of small messages: over {MAX_FLOOD_BYTES >> 20} MiB of memory to hold them")
             return
         if before <= MAX_UNREAD_BYTES < self._unread:
             self._transport.pause_reading()
@@ -339,9 +355,11 @@ class Connection(asyncio.BufferedProtocol):
     # ---- writing
 
     def pause_writing(self) -> None:
+        """Note that the peer does not keep up (asyncio's protocol)."""
         self._writable.clear()
 
     def resume_writing(self) -> None:
+        """Note that the peer keeps up again, and call the listeners (asyncio's protocol)."""
         self._unsent = 0
         self._writable.set()
         for listener in list(self.on_writable):
@@ -364,17 +382,20 @@ class Connection(asyncio.BufferedProtocol):
             out, self._out = self._out, []
             self._sent = True
             data = out[0] if len(out) == 1 else b"".join(out)
-            if not self.writable:  # only what the peer itself calls forth is not held back
+            if not self.writable:  # only answers to the peer's own requests are sent regardless of back-pressure
                 self._unsent += len(data)
                 if self._unsent > MAX_UNSENT_BYTES:
-                    self.fail(f"it does not read what it asks for: over {MAX_UNSENT_BYTES >> 20} MiB wait for it")
+                    self.fail(
+                        f"the peer does not read the answers to its requests: over {MAX_UNSENT_BYTES >> 20} MiB are waiting"
+                    )
                     return
             self._transport.write(data)
 
     def _keep_alive(self) -> None:
+        # While reading is paused the peer cannot complete its frame, so only time since the last resume counts.
         since, reading = self._frame_since, self.reading_since
         if since is not None and reading is not None and self._loop.time() - max(since, reading) > FRAME_SECONDS:
-            self.fail(f"a frame did not come whole within {FRAME_SECONDS:.0f} s")
+            self.fail(f"a frame was not complete within {FRAME_SECONDS:.0f} s")
             return
         if self._stream.opened and not self._sent and self._transport is not None and self._writable.is_set():
             self._transport.write(self._stream.keep_alive())
@@ -409,7 +430,10 @@ class Channel:
         self._wake.set()
 
     async def opened(self) -> bytes:
-        """Wait until the peer opened it, too, but not for long; its handshake. Raises :class:`ChannelClosed`."""
+        """Wait, at most CHANNEL_SECONDS, until the peer has opened the channel too. Return its handshake.
+
+        Raises ChannelClosed.
+        """
         try:
             async with asyncio.timeout(CHANNEL_SECONDS):
                 while self._remote_handshake is None:
@@ -423,7 +447,7 @@ class Channel:
         return self._remote_handshake
 
     async def receive(self) -> tuple[int, bytes]:
-        """The next message: its type and its body. Raises :class:`ChannelClosed` at the end."""
+        """Return the next message: its type and its body. Raises ChannelClosed at the end."""
         while not self._queue:
             if self._reason is not None:
                 raise ChannelClosed(self._reason)
@@ -441,7 +465,7 @@ class Channel:
                 return
 
     async def send(self, kind: int, body: bytes) -> None:
-        """Send a message; waits while the peer does not keep up. Raises :class:`ChannelClosed`."""
+        """Send a message, waiting while the peer does not keep up. Raises ChannelClosed."""
         if self._reason is not None:
             raise ChannelClosed(self._reason)
         self.connection.mux.send(self._endpoint, kind, body)
@@ -453,11 +477,11 @@ class Channel:
 
     @property
     def is_closed(self) -> bool:
-        """Whether it has ended."""
+        """Whether the channel has ended."""
         return self._reason is not None
 
     def close(self) -> None:
-        """End it. What was received and not read is dropped."""
+        """Close the channel. Messages that were received but not read are dropped."""
         self.connection.mux.close(self._endpoint)
         for _, body in self._queue:
             self.connection.unread(-len(body) - MESSAGE_COST)

@@ -1,4 +1,4 @@
-"""Replicate cores on one connection: a channel for each core; the replicator is the one who asks."""
+"""Replication of cores on one connection, with a channel for each core. The replicator asks; the server answers."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ Find = Callable[[bytes], "Core | None"]
 
 
 class Asker(Protocol):
-    """What hears of a peer's state and answers: the replicator."""
+    """The listener to a peer's state and answers: the replicator."""
 
     def changed(self, peer: CorePeer, block: int | None) -> None:
-        """Take note that the peer has more from `block` on; None: another head, or it takes requests again."""
+        """Note that the peer has more from `block` on. None means another head, or that it takes requests again."""
         ...
 
     def answered(self, peer: CorePeer, answer: Answered) -> None:
@@ -41,12 +41,12 @@ class Asker(Protocol):
         ...
 
     def left(self, peer: CorePeer, reason: str) -> None:
-        """Take note that the peer is gone, and with it what was asked of it."""
+        """Note that the peer is gone, and the requests sent to it with it."""
         ...
 
 
 class Replication:
-    """All cores on one connection. Get it by :meth:`of`."""
+    """All cores on one connection. Get it with `of`."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -55,14 +55,14 @@ class Replication:
 
     @classmethod
     def of(cls, connection: Connection) -> Replication:
-        """That of a connection; made at the first call."""
+        """Return the replication of a connection, created at the first call."""
         found = connection.context.get(PROTOCOL)
         if not isinstance(found, Replication):
             found = connection.context[PROTOCOL] = cls(connection)
         return found
 
     def serve(self, find: Find) -> None:
-        """Give the peer what it asks for, of the cores that ``find`` gives by discovery key."""
+        """Answer the peer's requests for the cores that `find` returns by discovery key."""
 
         def notify(identifier: bytes | None, handshake: bytes) -> bool:
             core = find(identifier) if identifier is not None and len(identifier) == 32 else None
@@ -74,7 +74,7 @@ class Replication:
         self.connection.mux.on_protocol(PROTOCOL, notify)
 
     def add(self, core: Core) -> CorePeer:
-        """Replicate a core on this connection. Raises :class:`ConnectionClosed`."""
+        """Replicate a core on this connection. Raises ConnectionClosed."""
         peer = self._peers.get(core.key)
         if peer is None or peer.closed:
             if self.connection.is_closed:
@@ -91,7 +91,7 @@ class Replication:
 
 
 class CorePeer:
-    """One core on one connection: the channel and the clock of a `PeerState`, and what serves the peer."""
+    """One core on one connection: the channel and timer of a `PeerState`, and the server of the peer."""
 
     def __init__(self, connection: Connection, core: Core) -> None:
         self.connection, self.core = connection, core
@@ -156,7 +156,7 @@ class CorePeer:
             self.asker.left(self, self.connection.reason or reason)
 
     def close(self, reason: str = "closed") -> None:
-        """Replicate this core no more on this connection."""
+        """Stop replicating this core on this connection."""
         if self._endpoint is not None:
             self.connection.mux.close(self._endpoint, reason)
 
@@ -165,7 +165,7 @@ class CorePeer:
             self.connection.mux.send(self._endpoint, kind, body)
 
     def flush(self) -> None:
-        """Send what the peer's state has for it, and wake up at its deadline."""
+        """Send what the peer's state has queued, and set the timer to its deadline."""
         outbox = self.state.outbox
         while outbox:
             self._send(*outbox.popleft())
@@ -190,12 +190,12 @@ class CorePeer:
             return
         self.state.core_changed(change)
         self.flush()
-        if not self._telling:  # one message for all that changes in this turn of the loop
+        if not self._telling:  # one message for everything that changes in this turn of the loop
             self._telling = True
             self._loop.call_soon(self._tell)
 
     def _tell(self) -> None:
-        """Tell what changed; while the peer does not keep up, later."""
+        """Announce what changed, or later if the peer does not keep up."""
         self._telling = False
         if not self.connection.writable or self.closed:
             return
@@ -205,7 +205,7 @@ class CorePeer:
             self._server.tell_blocks(0, self.core.length)
 
     def writable(self) -> None:
-        """Go on: the peer keeps up again."""
+        """Continue, because the peer keeps up again."""
         self._tell()
         self._server.schedule()
         self._inform(None)

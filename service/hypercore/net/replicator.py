@@ -20,17 +20,19 @@ from .replication import CorePeer, Replication
 log = structlog.get_logger(__name__)
 
 STALL_SECONDS = 30.0
+"""Time without any change after which waiting callers get an error instead of waiting for ever."""
 FLUSH_SECONDS = 0.5
+"""Delay before received blocks are made durable, so that many of them share one commit."""
 
 OnProgress = Callable[[int, int], None]
-"""Called with (blocks here, blocks wanted)."""
+"""A function called with (blocks done, blocks wanted)."""
 
 
 class Replicator:
-    """One core, from any number of peers. Use it as a context, or call `close`."""
+    """A downloader of one core from any number of peers. Use it as a context, or call `close`."""
 
     def __init__(self, core: Core, live: bool = False) -> None:
-        """`live`: get every block as the core grows."""
+        """Prepare a download. With `live`, every block is fetched as the core grows."""
         self.core = core
         self._scheduler = Scheduler(core, live)
         self._peers: dict[PeerState, CorePeer] = {}
@@ -48,10 +50,15 @@ class Replicator:
         self.close()
 
     def attach(self, connection: Connection) -> CorePeer:
-        """Ask this peer, too. Raises ConnectionClosed; ReplicationError if another replicator asks it already."""
+        """Use this peer as well.
+
+        Raises ConnectionClosed, and ReplicationError if another replicator already uses it for the core.
+        """
         peer = Replication.of(connection).add(self.core)
         if peer.asker not in (None, self):
-            raise ReplicationError(f"core {self.core.key.hex()} is fetched from {peer} by another replicator already")
+            raise ReplicationError(
+                f"core {self.core.key.hex()} is already being fetched from {peer} by another replicator"
+            )
         self._peers[peer.state] = peer
         peer.asker = self
         self._scheduler.attach(peer.state, self._loop.time())
@@ -60,7 +67,7 @@ class Replicator:
         return peer
 
     def close(self) -> None:
-        """Ask no more; what is here is made durable. The connections stay."""
+        """Stop asking, and make what arrived durable. The connections stay open."""
         self._stop_listening()
         self._scheduler.close()
         for peer in list(self._peers.values()):
@@ -71,7 +78,7 @@ class Replicator:
 
     @property
     def peers(self) -> list[CorePeer]:
-        """The peers that are there."""
+        """The attached peers."""
         return list(self._peers.values())
 
     # ---- what callers wait for
@@ -79,7 +86,7 @@ class Replicator:
     async def update(self, length: int = 0) -> int:
         """Wait until this core is as long as its peers' (and at least `length`). Return the length.
 
-        Raises ReplicationError when the last peer is gone or the length does not come.
+        Raises ReplicationError if the last peer is gone or the length does not arrive.
         """
         while not (self._scheduler.up_to_date() and self.core.length >= length):
             await self._wait("the feed's head" if length <= self.core.length else f"a head of {length} blocks")
@@ -91,13 +98,13 @@ class Replicator:
         await self.download(index, index + 1)
         data = self.core.get(index)
         if data is None:
-            raise ReplicationError(f"block {index} of core {self.core.key.hex()} was dropped as soon as it came")
+            raise ReplicationError(f"block {index} of core {self.core.key.hex()} was dropped right after its download")
         return data
 
     async def download(self, start: int = 0, end: int | None = None, on_progress: OnProgress | None = None) -> None:
-        """Wait until blocks [start, end) are here and durable; default: all of the present length.
+        """Wait until blocks [start, end) are here and durable (default: all of the current length).
 
-        Raises ReplicationError when no peer is left or none has them, StorageError when what came cannot be written.
+        Raises ReplicationError if no peer is left or none has them, and StorageError if the blocks cannot be written.
         """
         end = self.core.length if end is None else end
         if end > self.core.length:
@@ -117,7 +124,7 @@ class Replicator:
             on_progress(end - start, end - start)
 
     def _check_refused(self, wanted: Download) -> None:
-        """Fail if every peer has refused a block: it will not come."""
+        """Raise ReplicationError if every peer has refused a block: it will not arrive."""
         hopeless = self._scheduler.hopeless(wanted)
         if hopeless:
             raise ReplicationError(
@@ -128,7 +135,10 @@ class Replicator:
         return ", ".join(map(str, self._peers.values()))
 
     async def _wait(self, what: str) -> None:
-        """Wait until something changed. Raises ReplicationError when nothing can, StorageError when a write failed."""
+        """Wait until something changes.
+
+        Raises ReplicationError if nothing can change, and StorageError if a write failed.
+        """
         if self._failed is not None:
             failed, self._failed = self._failed, None
             raise failed
@@ -147,13 +157,13 @@ class Replicator:
     # ---- what peers tell
 
     def changed(self, peer: CorePeer, block: int | None) -> None:
-        """Take note of what a peer has (`replication.Asker`)."""
+        """Note what a peer has (`replication.Asker`)."""
         self._scheduler.changed(peer.state, block)
         self._wake.set()
         self._pump()
 
     def left(self, peer: CorePeer, reason: str) -> None:
-        """Take note that a peer is gone (`replication.Asker`)."""
+        """Note that a peer is gone (`replication.Asker`)."""
         self._peers.pop(peer.state, None)
         self._scheduler.left(peer.state)
         self._last_reason = f"{peer}: {reason}"
@@ -161,7 +171,7 @@ class Replicator:
         self._pump()
 
     def answered(self, peer: CorePeer, answer: Answered) -> None:
-        """Store what a peer answered (`replication.Asker`). Raises ProofError if it is wrong."""
+        """Store a peer's answer (`replication.Asker`). Raises ProofError if it is wrong."""
         found = self._scheduler.answered(peer.state, answer)
         if isinstance(found, UpgradeAnswer):
             self._store_head(found)
@@ -181,7 +191,9 @@ class Replicator:
             return  # another replicator of this core was faster
         core.flush()
         if core.length < wanted.start + wanted.length:
-            raise ProofError(f"{wanted.start + wanted.length} blocks were asked for, the answer leads to {core.length}")
+            raise ProofError(
+                f"the request was for {wanted.start + wanted.length} blocks, but the answer leads to {core.length}"
+            )
 
     def _store_block(self, answer: BlockAnswer) -> None:
         try:
@@ -198,7 +210,7 @@ class Replicator:
         self._wake.set()
 
     def _pump(self) -> None:
-        """Ask for whatever may be asked for now."""
+        """Send every request that may be sent now."""
         for state, peer in self._peers.items():
             state.writable = peer.connection.writable
         self._scheduler.pump(self._loop.time())
@@ -214,11 +226,11 @@ class Replicator:
         self.core.flush()
 
     def _flush_by_itself(self) -> None:
-        """Make what came durable. What cannot be written is lost: the callers that wait for it get the error."""
+        """Make what arrived durable. If it cannot be written it is lost, and the waiting callers get the error."""
         try:
             self._flush()
         except StorageError as error:
-            log.error("blocks cannot be kept", core=self.core.key.hex(), error=str(error))
+            log.error("cannot store blocks", core=self.core.key.hex(), error=str(error))
             self._failed = error
             self._wake.set()
 
@@ -226,7 +238,7 @@ class Replicator:
 async def fetch(
     core: Core, connection: Connection, start: int = 0, end: int | None = None, on_progress: OnProgress | None = None
 ) -> None:
-    """Update ``core`` from one peer and download blocks [start, end). Raises :class:`ReplicationError`."""
+    """Update `core` from one peer and download blocks [start, end). Raises ReplicationError."""
     with Replicator(core) as replicator:
         replicator.attach(connection)
         await replicator.update()

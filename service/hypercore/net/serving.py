@@ -1,4 +1,4 @@
-"""Answering what one peer asks of one core: in order, and only as fast as the peer takes it."""
+"""The server of one core to one peer: answers in order, and only as fast as the peer reads."""
 
 from __future__ import annotations
 
@@ -19,12 +19,18 @@ from .connection import Connection
 log = structlog.get_logger(__name__)
 
 MAX_QUEUED_REQUESTS = 1024
+"""Unanswered requests of one peer for one core."""
 MAX_QUEUED_WANTS = 64
+"""Unanswered questions of one peer about which blocks are here."""
 SERVE_BYTES = 256 * 1024
+"""Bytes sent in one turn, so that other peers get theirs."""
 
 
 class Server:
-    """``send`` puts a message on the core's channel. What waits for an answer is bounded: more ends the connection."""
+    """The server of one core to one peer.
+
+    `send` puts a message on the core's channel. The number of waiting requests is bounded: more ends the connection.
+    """
 
     def __init__(self, connection: Connection, core: Core, send: Callable[[int, bytes], None]) -> None:
         self._connection, self._core, self._send = connection, core, send
@@ -33,35 +39,35 @@ class Server:
         self._scheduled = self._stopped = False
 
     def take_request(self, number: int, fork: int, request: Request) -> None:
-        """The peer asks for blocks or nodes."""
+        """Queue a request for blocks or nodes."""
         if len(self._requests) >= MAX_QUEUED_REQUESTS:
-            self._connection.fail(f"more than {MAX_QUEUED_REQUESTS} requests wait for an answer")
+            self._connection.fail(f"more than {MAX_QUEUED_REQUESTS} requests are waiting for an answer")
             return
         self._requests[number] = fork, request
         self.schedule()
 
     def take_want(self, start: int, length: int) -> None:
-        """The peer asks which of these blocks are here."""
+        """Queue a question about which of these blocks are here."""
         if length > WANT_BLOCKS:
-            self._connection.fail(f"a want of {length} blocks, at most {WANT_BLOCKS} may be asked for at once")
+            self._connection.fail(f"a want of {length} blocks, over the limit of {WANT_BLOCKS}")
         elif len(self._wants) >= MAX_QUEUED_WANTS:
-            self._connection.fail(f"more than {MAX_QUEUED_WANTS} wants wait for an answer")
+            self._connection.fail(f"more than {MAX_QUEUED_WANTS} wants are waiting for an answer")
         else:
             self._wants.append((start, length))
             self.schedule()
 
     def cancel(self, number: int) -> None:
-        """The peer takes a request back."""
+        """Drop a request that the peer took back."""
         self._requests.pop(number, None)
 
     def stop(self) -> None:
-        """The channel has ended."""
+        """Drop everything, because the channel has ended."""
         self._stopped = True
         self._requests.clear()
         self._wants.clear()
 
     def schedule(self) -> None:
-        """Answer soon, if anything waits for it."""
+        """Queue a turn to answer, if anything waits for an answer."""
         if not self._scheduled and (self._requests or self._wants):
             self._scheduled = True
             self._connection.take_turn(self._serve)
@@ -81,11 +87,11 @@ class Server:
         return self._connection.writable and not self._stopped
 
     def _answer(self, number: int, fork: int, request: Request) -> int:
-        """Answer a request; the bytes sent."""
+        """Answer a request. Return the bytes sent."""
         core = self._core
         try:
             if fork != core.fork:
-                raise ProofError(f"fork {fork} was asked for, fork {core.fork} is here")
+                raise ProofError(f"the request is for fork {fork}, but the core is at fork {core.fork}")
             body = m.encode_data(number, core.prove(request))
         except (ProofError, CoreError) as error:
             log.debug("request not answered", peer=str(self._connection), request=number, reason=str(error))
@@ -94,14 +100,14 @@ class Server:
             self._send(m.NO_DATA, m.encode_no_data(number, reason))
             return 0
         except (StorageError, OSError) as error:
-            log.error("request cannot be answered", peer=str(self._connection), request=number, error=str(error))
+            log.error("cannot answer a request", peer=str(self._connection), request=number, error=str(error))
             self._send(m.NO_DATA, m.encode_no_data(number, m.NOT_AVAILABLE))
             return 0
         self._send(m.DATA, body)
         return len(body)
 
     def tell_blocks(self, start: int, length: int) -> None:
-        """Tell which of these blocks are here."""
+        """Tell the peer which of these blocks are here."""
         core = self._core
         if core.contiguous_length == core.length:
             self._send(m.RANGE, m.encode_range(0, core.length) if core.length else m.encode_bitfield(start, bytes(4)))

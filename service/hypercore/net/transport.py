@@ -1,4 +1,4 @@
-"""How connections come about: the interface, and its TCP form with static peers `KEY@host:port`."""
+"""Transports: how connections are made, as an interface, and over TCP with static peers `KEY@host:port`."""
 
 from __future__ import annotations
 
@@ -17,16 +17,20 @@ from .connection import Connection, Shared
 log = structlog.get_logger(__name__)
 
 CONNECT_SECONDS = 10.0
+"""Time for one TCP connection."""
 MAX_INCOMING = 1024
+"""Incoming connections at a time."""
 MAX_INCOMING_PER_HOST = 256
+"""Incoming connections of one host at a time. All peers of a development network share one host."""
 MAX_UNFINISHED = 256 * 1024 * 1024
+"""Bytes of incomplete frames held for all connections together."""
 
 OnConnection = Callable[[Connection], None]
 
 
 @dataclass(frozen=True, slots=True)
 class PeerAddress:
-    """Where a peer listens, and its public key."""
+    """A peer's public key and the address at which it listens."""
 
     key: bytes
     host: str
@@ -34,7 +38,7 @@ class PeerAddress:
 
     @classmethod
     def parse(cls, text: str) -> PeerAddress:
-        """From `KEY@host:port`, the key in hex. Raises ValueError."""
+        """Parse `KEY@host:port` with the key in hex. Raises ValueError."""
         key, at, address = text.partition("@")
         host, _, port = address.rpartition(":")
         try:
@@ -42,7 +46,7 @@ class PeerAddress:
         except ValueError:
             raw = b""
         if not at or len(raw) != 32 or not host or not port.isdecimal() or not 0 < int(port) < 65536:
-            raise ValueError(f"{text!r:.120} is not KEY@host:port with a key of 64 hex digits")
+            raise ValueError(f"{text!r:.120} is not of the form KEY@host:port with a key of 64 hex digits")
         return cls(raw, host.strip("[]"), int(port))
 
     def __str__(self) -> str:
@@ -51,7 +55,7 @@ class PeerAddress:
 
 
 class Transport(Protocol):
-    """What roles need of a network; the swarm implements it as well."""
+    """The interface of a network for roles: TCP with static peers, or a swarm."""
 
     @property
     def known(self) -> list[PeerAddress]:
@@ -59,21 +63,27 @@ class Transport(Protocol):
         ...
 
     async def connect(self, public_key: bytes, *, key_pair: KeyPair | None = None) -> Connection:
-        """An open connection to the peer of that key, under our own identity or another. Raises :class:`ConnectError`."""
+        """Return an open connection to the peer of that key, under our own identity or another one.
+
+        Raises ConnectError.
+        """
         ...
 
     async def close(self) -> None:
-        """End all connections."""
+        """Close all connections."""
         ...
 
 
 class TcpTransport:
-    """TCP with static peers."""
+    """A transport over TCP with static peers."""
 
     def __init__(
         self, key_pair: KeyPair, peers: Iterable[PeerAddress] = (), on_connection: OnConnection | None = None
     ) -> None:
-        """``on_connection`` hears of each incoming connection before anything that its peer asks for is looked at."""
+        """Prepare a transport.
+
+        `on_connection` is called for each incoming connection before its requests are processed.
+        """
         self._key_pair = key_pair
         self._peers = {peer.key: peer for peer in peers}
         self._on_connection = on_connection
@@ -103,11 +113,11 @@ class TcpTransport:
         return [peer for peer in self._peers.values() if peer.key != self._key_pair.public]
 
     def add_peer(self, peer: PeerAddress) -> None:
-        """Know one more, or another address of one."""
+        """Add a peer, or change its address."""
         self._peers[peer.key] = peer
 
     async def listen(self, host: str, port: int) -> tuple[str, int]:
-        """Accept connections; the address, with the port that was picked for 0. Raises OSError."""
+        """Accept connections. Return the address, with the port that was picked for 0. Raises OSError."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._incoming, host, port)
         found = self._server.sockets[0].getsockname()
@@ -115,10 +125,10 @@ class TcpTransport:
         return self.address
 
     async def connect(self, public_key: bytes, *, key_pair: KeyPair | None = None) -> Connection:
-        """See :class:`Transport`."""
+        """Connect as `Transport.connect` describes."""
         peer = self._peers.get(public_key)
         if peer is None:
-            raise ConnectError(f"no address is known of peer {public_key.hex()}")
+            raise ConnectError(f"no address of peer {public_key.hex()} is known: add --peer KEY@HOST:PORT")
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
@@ -142,12 +152,13 @@ class TcpTransport:
         return connection
 
     async def close(self) -> None:
-        """Stop listening and end all connections."""
+        """Stop listening and close all connections."""
         if self._server is not None:
             self._server.close()
         for connection in list(self._connections):
             connection.close("this peer stops")
         if self._connections:
+            # a short wait for written data to leave; after it the connections are aborted
             await asyncio.wait([asyncio.ensure_future(one.wait_closed()) for one in self._connections], timeout=2)
         for connection in list(self._connections):
             connection.abort("this peer stops")

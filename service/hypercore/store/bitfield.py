@@ -1,4 +1,4 @@
-"""Which blocks are here: bits in pages, with the length of the run from block 0."""
+"""A bitfield of available blocks: bits in pages, and the length of the run from block 0."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 PAGE_BITS = 32768
 PAGE_BYTES = PAGE_BITS // 8
-CHUNK_BITS = 1024  # looked at in one integer
+CHUNK_BITS = 1024  # scanned as one integer
 
 
 class Bitfield:
@@ -19,13 +19,13 @@ class Bitfield:
         self._extend()
 
     def get(self, index: int) -> bool:
-        """Whether a block is here."""
+        """Return whether a block is set."""
         page = self._pages.get(index // PAGE_BITS)
         bit = index % PAGE_BITS
         return page is not None and bool(page[bit >> 3] >> (bit & 7) & 1)
 
     def set(self, index: int) -> bool:
-        """A block came; whether it is new."""
+        """Set a block. Return whether it is new."""
         number, bit = divmod(index, PAGE_BITS)
         page = self._pages.get(number)
         if page is None:
@@ -40,7 +40,7 @@ class Bitfield:
         return True
 
     def set_range(self, start: int, end: int) -> list[tuple[int, int]]:
-        """Blocks came; the runs of them that are new."""
+        """Set blocks [start, end). Return the runs of them that are new."""
         fresh: list[tuple[int, int]] = []
         for index in range(start, end):
             if not self.set(index):
@@ -52,7 +52,7 @@ class Bitfield:
         return fresh
 
     def clear_range(self, start: int, end: int) -> None:
-        """Blocks went."""
+        """Clear blocks [start, end)."""
         for number in [
             number for number in self._pages if start < (number + 1) * PAGE_BITS and number * PAGE_BITS < end
         ]:
@@ -77,11 +77,11 @@ class Bitfield:
                 return
 
     def differs(self, pages: Iterable[tuple[int, bytes]]) -> bool:
-        """Whether ``pages`` hold anything else than this."""
+        """Return whether `pages` differ from this bitfield."""
         return {number: bytes(data) for number, data in self._pages.items()} != dict(pages)
 
     def beyond(self, other: Bitfield) -> Iterator[tuple[int, int]]:
-        """Runs of blocks that are here and not in ``other``, as [start, end)."""
+        """Yield runs of blocks that are set here and not in `other`, as [start, end)."""
         more = []
         for number, page in self._pages.items():
             known = int.from_bytes(other._pages.get(number, b""), "little")
@@ -89,12 +89,12 @@ class Bitfield:
         yield from Bitfield(more).ranges()
 
     def page(self, number: int) -> bytes | None:
-        """A page's bytes, bit b of byte i being block ``number * PAGE_BITS + 8 i + b``; None when it is empty."""
+        """Return a page's bytes, or None if it is empty. Bit b of byte i is block `number * PAGE_BITS + 8 i + b`."""
         found = self._pages.get(number)
         return None if found is None else bytes(found)
 
     def ranges(self, start: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
-        """Runs of blocks that are here, as [start, end)."""
+        """Yield runs of set blocks, as [start, end)."""
         first = last = -1
         for number in sorted(self._pages):
             base = number * PAGE_BITS
@@ -110,7 +110,7 @@ class Bitfield:
 
 
 def _runs(page: bytearray, low: int, high: int) -> Iterator[tuple[int, int]]:
-    """Runs of set bits within [low, high); one that crosses a chunk comes in parts."""
+    """Yield runs of set bits within [low, high). A run that crosses a chunk comes in parts."""
     for start in range(low // CHUNK_BITS * CHUNK_BITS, high, CHUNK_BITS):
         bits = int.from_bytes(page[start // 8 : (start + CHUNK_BITS) // 8], "little")
         if high < start + CHUNK_BITS:

@@ -1,4 +1,4 @@
-"""A core's tree nodes: those of the open transaction and those used lately in memory, the others in the storage."""
+"""A core's tree nodes: those of the open transaction and the recently used ones in memory, others in the storage."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ MAX_KEPT = 4096
 
 
 class Nodes:
-    """What is :meth:`put` is there at once, and in the storage's transaction with :meth:`save`."""
+    """A core's tree nodes. What is `put` is visible at once, and part of the storage's transaction after `save`."""
 
     def __init__(self, storage: CoreStorage, core: int) -> None:
         self._storage, self._core = storage, core
-        self._kept: dict[int, Node] = {}  # holds all fresh ones, too
+        self._kept: dict[int, Node] = {}  # includes all fresh ones
         self._fresh: dict[int, Node] = {}
         self._absent: set[int] = set()
 
     def get(self, index: int) -> Node | None:
-        """A node, if it is known."""
+        """Return a node, if it is known."""
         node = self._kept.get(index)
         if node is None:
             node = self._storage.node(self._core, index)
@@ -29,7 +29,7 @@ class Nodes:
         return node
 
     def has(self, index: int) -> bool:
-        """Whether a node is known, as far as this process did the writing: a node is asked for again otherwise."""
+        """Return whether a node is known, as far as this process wrote it. If in doubt, it is asked for again."""
         if index in self._kept:
             return True
         if index in self._absent:
@@ -48,14 +48,14 @@ class Nodes:
         self._absent.discard(node.index)
 
     def put(self, nodes: Iterable[Node]) -> None:
-        """Nodes that are proven."""
+        """Add proven nodes."""
         for node in nodes:
             if self._kept.get(node.index) != node:
                 self._keep(node)
                 self._fresh[node.index] = node
 
     def save(self) -> None:
-        """Put what is fresh into the open transaction."""
+        """Write fresh nodes into the open transaction."""
         if self._fresh:
             self._storage.put_nodes(self._core, self._fresh.values())
             self._fresh.clear()
@@ -67,6 +67,6 @@ class Nodes:
         self._storage.delete_nodes_beyond(self._core, length)
 
     def larger_leaf(self, start: int, end: int, limit: int) -> Node | None:
-        """A known leaf of blocks [start, end) of more than ``limit`` bytes."""
+        """Return a known leaf of blocks [start, end) of more than `limit` bytes."""
         self.save()
         return self._storage.larger_leaf(self._core, start, end, limit)

@@ -1,4 +1,4 @@
-"""A corestore on disk: one SQLite file with the shape of hypercore 11's storage; every commit is durable."""
+"""A corestore on disk: one SQLite file in the shape of hypercore 11's storage. Every commit is durable."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ..crypto import Node
 
 VERSION = 1
 BUSY_SECONDS = 30.0
+"""How long SQLite waits for another process's transaction."""
 
 _SCHEMA = """
 CREATE TABLE core (
@@ -26,12 +27,12 @@ CREATE TABLE setting (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 
 
 class StorageError(Exception):
-    """The file is of another version, damaged, or cannot be written; names it."""
+    """The file is of another version, damaged, or cannot be written. The message names it."""
 
 
 @dataclass(slots=True)
 class CoreRecord:
-    """A core's row; `manifest` None: compat or not known yet; `seed` None: not ours to write."""
+    """A core's row. `manifest` is None if compat or unknown yet, `seed` is None if we cannot write the core."""
 
     id: int
     key: bytes
@@ -49,7 +50,10 @@ _COLUMNS = "id, key, discovery, name, manifest, seed, encryption, fork, length, 
 
 
 class CoreStorage:
-    """Writes gather in one transaction until :meth:`commit`; reads see them at once. One thread at a time."""
+    """The SQLite file.
+
+    Writes gather in one transaction until `commit`; reads see them at once. One thread at a time.
+    """
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
@@ -80,7 +84,9 @@ class CoreStorage:
             self._db.execute(f"PRAGMA user_version = {VERSION}")
         self._db.execute("COMMIT")
         if version not in (0, VERSION):
-            raise StorageError(f"{self.path}: version {version} of the storage, this program knows {VERSION}")
+            raise StorageError(
+                f"{self.path}: the storage has version {version}, but this program reads version {VERSION}"
+            )
 
     def _run(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
         try:
@@ -115,32 +121,32 @@ class CoreStorage:
         self._db.close()
 
     def data_version(self) -> int:
-        """Changes whenever another process committed."""
+        """Return a number that changes whenever another process has committed."""
         (version,) = self._run("PRAGMA data_version").fetchone()
         return int(version)
 
     def setting(self, name: str) -> bytes | None:
-        """A value of the corestore itself."""
+        """Return a value of the corestore itself."""
         row = self._run("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
         return None if row is None else bytes(row[0])
 
     def put_setting(self, name: str, value: bytes) -> None:
-        """Set one."""
+        """Set a value of the corestore itself."""
         self.begin()
         self._run("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, value))
 
     def cores(self) -> list[CoreRecord]:
-        """All cores."""
+        """Return all cores."""
         rows = self._run(f"SELECT {_COLUMNS} FROM core ORDER BY id").fetchall()
         return [CoreRecord(*row) for row in rows]
 
     def find(self, column: str, value: bytes | str) -> CoreRecord | None:
-        """The core with a key, a discovery key or a name."""
+        """Return the core with this key, discovery key or name."""
         row = self._run(f"SELECT {_COLUMNS} FROM core WHERE {column} = ?", (value,)).fetchone()
         return None if row is None else CoreRecord(*row)
 
     def add_core(self, record: CoreRecord) -> CoreRecord:
-        """Add a core; its id is chosen here."""
+        """Add a core and return it with its new id."""
         self.begin()
         cursor = self._run(
             "INSERT INTO core (key, discovery, name, manifest, seed, encryption, fork, length, signature) "
@@ -162,19 +168,19 @@ class CoreStorage:
         return record
 
     def remove_core(self, core: int) -> None:
-        """Forget a core and all that belongs to it."""
+        """Delete a core and everything that belongs to it."""
         self.begin()
         self._run("DELETE FROM core WHERE id = ?", (core,))
         for table in ("node", "block", "page"):
             self._run(f"DELETE FROM {table} WHERE core = ?", (core,))
 
     def head(self, core: int) -> tuple[int, int] | None:
-        """A core's fork and length as they are stored now."""
+        """Return a core's fork and length as they are stored now."""
         row = self._run("SELECT fork, length FROM core WHERE id = ?", (core,)).fetchone()
         return None if row is None else (row[0], row[1])
 
     def put_head(self, core: int, fork: int, length: int, signature: bytes, manifest: bytes | None) -> None:
-        """A core's head."""
+        """Set a core's head."""
         self.begin()
         self._run(
             "UPDATE core SET fork = ?, length = ?, signature = ?, manifest = ? WHERE id = ?",
@@ -182,17 +188,17 @@ class CoreStorage:
         )
 
     def put_encryption(self, core: int, key: bytes) -> None:
-        """A core's encryption key."""
+        """Set a core's encryption key."""
         self.begin()
         self._run("UPDATE core SET encryption = ? WHERE id = ?", (key, core))
 
     def node(self, core: int, index: int) -> Node | None:
-        """A tree node."""
+        """Return a tree node."""
         row = self._run("SELECT size, hash FROM node WHERE core = ? AND idx = ?", (core, index)).fetchone()
         return None if row is None else Node(index, row[0], row[1])
 
     def larger_leaf(self, core: int, start: int, end: int, limit: int) -> Node | None:
-        """A leaf of blocks [start, end) of more than ``limit`` bytes, of those that are known."""
+        """Return a known leaf of blocks [start, end) of more than `limit` bytes."""
         row = self._run(
             "SELECT idx, size, hash FROM node WHERE core = ? AND idx >= ? AND idx < ? AND idx % 2 = 0 AND size > ? LIMIT 1",
             (core, 2 * start, 2 * end, limit),
@@ -200,12 +206,12 @@ class CoreStorage:
         return None if row is None else Node(*row)
 
     def damage(self) -> str | None:
-        """What is wrong with the file itself, as SQLite tells it; None: nothing."""
+        """Return what SQLite finds wrong with the file, or None."""
         (found,) = self._run("PRAGMA quick_check(1)").fetchone()
         return None if found == "ok" else str(found)
 
     def put_nodes(self, core: int, nodes: Iterable[Node]) -> None:
-        """Tree nodes."""
+        """Add tree nodes."""
         self.begin()
         self._many(
             "INSERT OR REPLACE INTO node VALUES (?, ?, ?, ?)",
@@ -213,7 +219,7 @@ class CoreStorage:
         )
 
     def delete_nodes_beyond(self, core: int, length: int) -> None:
-        """Nodes that are not wholly within the first ``length`` blocks."""
+        """Delete nodes that are not wholly within the first `length` blocks."""
         self.begin()
         gone = [
             (core, index)
@@ -223,26 +229,26 @@ class CoreStorage:
         self._many("DELETE FROM node WHERE core = ? AND idx = ?", gone)
 
     def block(self, core: int, index: int) -> bytes | None:
-        """A block's bytes."""
+        """Return a block's bytes."""
         row = self._run("SELECT data FROM block WHERE core = ? AND idx = ?", (core, index)).fetchone()
         return None if row is None else bytes(row[0])
 
     def put_blocks(self, core: int, blocks: Iterable[tuple[int, bytes]]) -> None:
-        """Blocks."""
+        """Add blocks."""
         self.begin()
         self._many("INSERT OR REPLACE INTO block VALUES (?, ?, ?)", ((core, index, data) for index, data in blocks))
 
     def delete_blocks(self, core: int, start: int, end: int) -> None:
-        """Blocks [start, end)."""
+        """Delete blocks [start, end)."""
         self.begin()
         self._run("DELETE FROM block WHERE core = ? AND idx >= ? AND idx < ?", (core, start, end))
 
     def pages(self, core: int) -> Iterator[tuple[int, bytes]]:
-        """The bitfield's pages."""
+        """Yield the bitfield's pages."""
         yield from self._run("SELECT page, bits FROM page WHERE core = ?", (core,))
 
     def put_page(self, core: int, page: int, bits: bytes) -> None:
-        """One page of it."""
+        """Set one page of the bitfield."""
         self.begin()
         self._run("INSERT OR REPLACE INTO page VALUES (?, ?, ?)", (core, page, bits))
 

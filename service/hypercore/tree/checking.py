@@ -1,4 +1,4 @@
-"""How an answer is checked: the nodes that it proves, and the roots that it leads to. Pure; signatures are the caller's."""
+"""Verification of answers: the nodes they prove and the roots they lead to. Pure. The caller checks signatures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .proof import MAX_HEIGHT, Batch, Proof, ProofError, UpgradeProof
 
 
 class _Queue:
-    """Nodes in the order in which the path needs them; ``extra`` is one that was worked out already."""
+    """The nodes in the order in which the path needs them. `extra` is one that was already computed."""
 
     def __init__(self, nodes: Sequence[Node], extra: Node | None) -> None:
         self._nodes, self._next, self.extra = nodes, 0, extra
@@ -30,7 +30,7 @@ class _Queue:
         node = self._nodes[self._next]
         self._next += 1
         if node.index != index:
-            raise ProofError(f"node {index} is wanted, {node.index} came")
+            raise ProofError(f"expected node {index}, got {node.index}")
         return node
 
 
@@ -53,7 +53,7 @@ def _climb_queue(start: Node, queue: _Queue, batch: Batch) -> Node:
 
 
 def verify_tree(proof: Proof, batch: Batch) -> Node | None:
-    """Work out the root of the subtree that block, hash and seek lie in; its nodes go into ``batch``, unproven yet."""
+    """Compute the root of the subtree that contains block, hash and seek. Its nodes go into `batch`, still unproven."""
     root: Node | None = None
     if proof.seek is not None and proof.seek.nodes:
         first, *rest = proof.seek.nodes
@@ -68,16 +68,16 @@ def verify_tree(proof: Proof, batch: Batch) -> Node | None:
 
 
 def worked_out(proof: Proof) -> bool:
-    """Whether the size of the root that :func:`verify_tree` gives follows from what its hash covers.
+    """Return whether the size of the root that `verify_tree` returns follows from what its hash covers.
 
-    A node's hash binds the sum of its children's sizes and not each of them, so a sender can lie about a node that came
-    as it is; then its size is not to be believed against one that is known.
+    A node's hash binds the sum of its children's sizes, not each of them, so a sender can lie about a node that was
+    sent as it is. Its size must then not be believed against a known one.
     """
     return proof.block is not None or (proof.hash is not None and len(proof.hash.nodes) > 1)
 
 
 class _Growth:
-    """Roots that grow by what an upgrade brings."""
+    """Roots that grow by the nodes of an upgrade."""
 
     def __init__(self, roots: Sequence[Node], length: int, batch: Batch) -> None:
         self.roots, self.length, self._batch = list(roots), length, batch
@@ -102,12 +102,12 @@ class _Growth:
 def verify_upgrade(
     upgrade: UpgradeProof, roots: Sequence[Node], length: int, subtree: Node | None, batch: Batch
 ) -> Node | None:
-    """Grow ``roots`` by an upgrade; the new ones go into ``batch``. Returns ``subtree`` if the upgrade did not use it.
+    """Grow `roots` by an upgrade. The new ones go into `batch`. Return `subtree` if the upgrade did not use it.
 
-    The signature is the caller's to check. Raises :class:`ProofError`.
+    The caller must check the signature. Raises ProofError.
     """
     if upgrade.start != length:
-        raise ProofError(f"an upgrade from {upgrade.start} blocks, {length} are here")
+        raise ProofError(f"an upgrade from {upgrade.start} blocks, but {length} are here")
     growth = _Growth(roots, length, batch)
     queue = _Queue(upgrade.nodes, subtree)
     to = 2 * (upgrade.start + upgrade.length)

@@ -1,37 +1,37 @@
-"""Flat trees: a binary tree's nodes numbered in order; leaves are even, block i is node 2i."""
+"""Flat trees: a binary tree's nodes, numbered in order. Leaves are even, block i is node 2i."""
 
 from __future__ import annotations
 
 
 def depth(node: int) -> int:
-    """Height above the leaves."""
+    """Return a node's height above the leaves."""
     return ((node + 1) & -(node + 1)).bit_length() - 1
 
 
 def offset(node: int) -> int:
-    """Place among the nodes of its depth."""
+    """Return a node's position among the nodes of its depth."""
     return node >> (depth(node) + 1)
 
 
 def index(level: int, place: int) -> int:
-    """The node at a depth and a place."""
+    """Return the node at a depth and a position."""
     return ((2 * place + 1) << level) - 1
 
 
 def sibling(node: int) -> int:
-    """The other child of its parent."""
+    """Return the other child of the node's parent."""
     level = depth(node)
     return index(level, (node >> (level + 1)) ^ 1)
 
 
 def parent(node: int) -> int:
-    """The node above."""
+    """Return the node's parent."""
     level = depth(node)
     return index(level + 1, node >> (level + 2))
 
 
 def left_child(node: int) -> int:
-    """Its left child. Raises ValueError for a leaf."""
+    """Return the left child. Raises ValueError for a leaf."""
     level = depth(node)
     if level == 0:
         raise ValueError(f"node {node} is a leaf")
@@ -39,27 +39,27 @@ def left_child(node: int) -> int:
 
 
 def right_child(node: int) -> int:
-    """Its right child. Raises ValueError for a leaf."""
+    """Return the right child. Raises ValueError for a leaf."""
     return sibling(left_child(node))
 
 
 def left_span(node: int) -> int:
-    """The leftmost leaf below it."""
+    """Return the leftmost leaf below the node."""
     return node - (1 << depth(node)) + 1
 
 
 def right_span(node: int) -> int:
-    """The rightmost leaf below it."""
+    """Return the rightmost leaf below the node."""
     return node + (1 << depth(node)) - 1
 
 
 def leaves(node: int) -> int:
-    """How many leaves are below it."""
+    """Return how many leaves are below the node."""
     return 1 << depth(node)
 
 
 def full_roots(head: int) -> list[int]:
-    """The roots of the full subtrees that make up ``head / 2`` blocks, left to right."""
+    """Return the roots of the full subtrees that make up `head / 2` blocks, left to right."""
     blocks, start, found = head >> 1, 0, []
     while blocks:
         size = 1 << (blocks.bit_length() - 1)
@@ -70,7 +70,7 @@ def full_roots(head: int) -> list[int]:
 
 
 class Iterator:
-    """Walks a flat tree; ``factor`` is the distance between neighbours of the present depth."""
+    """A cursor in a flat tree. `factor` is the distance between neighbours of the current depth."""
 
     __slots__ = ("factor", "index", "offset")
 
@@ -97,7 +97,7 @@ class Iterator:
         return self.index
 
     def left_child(self) -> int:
-        """Go to the left child; a leaf stays where it is."""
+        """Go to the left child. A leaf stays where it is."""
         if self.factor > 2:
             self.factor >>= 1
             self.index -= self.factor >> 1
@@ -105,12 +105,15 @@ class Iterator:
         return self.index
 
     def contains(self, node: int) -> bool:
-        """Whether a node is in the subtree here."""
+        """Return whether a node is in the subtree here."""
         half = self.factor >> 1
         return self.index - half < node < self.index + half
 
     def full_root(self, head: int) -> bool:
-        """From the leftmost leaf of a tree, climb to the largest full root that ends before ``head``."""
+        """Climb from the leftmost leaf of a tree to the largest full root that ends before `head`.
+
+        Return whether there is one.
+        """
         if head <= self.index or self.index & 1:
             return False
         while head > self.index + self.factor + (self.factor >> 1):
@@ -120,6 +123,6 @@ class Iterator:
         return True
 
     def next_tree(self) -> int:
-        """Go to the first leaf behind the subtree here."""
+        """Go to the first leaf after the subtree here."""
         self.seek(self.index + (self.factor >> 1) + 1)
         return self.index

@@ -1,4 +1,4 @@
-"""Merkle proofs: what is asked for and what answers it. Answers are made in `proving` and checked in `checking`."""
+"""Merkle proofs: requests and answers. Answers are made in `proving` and checked in `checking`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ MAX_HEIGHT = 60
 
 
 class ProofError(Exception):
-    """A proof that does not hold, or a request that cannot be answered; says what is wrong."""
+    """A proof is invalid, or a request cannot be answered. The message says what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class BlockRequest:
-    """A block, with the path up to ``nodes`` levels above its leaf."""
+    """A request for a block, with the path up to `nodes` levels above its leaf."""
 
     index: int
     nodes: int
@@ -24,7 +24,7 @@ class BlockRequest:
 
 @dataclass(frozen=True, slots=True)
 class HashRequest:
-    """A tree node (flat-tree index), with the path up to ``nodes`` levels above it."""
+    """A request for a tree node (flat-tree index), with the path up to `nodes` levels above it."""
 
     index: int
     nodes: int
@@ -32,7 +32,7 @@ class HashRequest:
 
 @dataclass(frozen=True, slots=True)
 class SeekRequest:
-    """The node at a byte offset; ``padding`` bytes of each block do not count."""
+    """A request for the node at a byte offset. `padding` bytes of each block do not count."""
 
     bytes: int
     padding: int = 0
@@ -40,7 +40,7 @@ class SeekRequest:
 
 @dataclass(frozen=True, slots=True)
 class UpgradeRequest:
-    """From ``start`` blocks to ``start + length``."""
+    """A request for the tree to grow from `start` blocks to `start + length`."""
 
     start: int
     length: int
@@ -48,7 +48,7 @@ class UpgradeRequest:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a peer asks for, all in one answer."""
+    """A peer's request, answered in one message."""
 
     block: BlockRequest | None = None
     hash: HashRequest | None = None
@@ -68,7 +68,7 @@ class BlockProof:
 
 @dataclass(frozen=True, slots=True)
 class HashProof:
-    """The first of ``nodes`` is the node itself."""
+    """A tree node and its path. The first of `nodes` is the node itself."""
 
     index: int
     nodes: tuple[Node, ...]
@@ -84,7 +84,7 @@ class SeekProof:
 
 @dataclass(frozen=True, slots=True)
 class UpgradeProof:
-    """A longer tree, and its head's signature (of the sender's whole tree: hence ``additional``)."""
+    """A longer tree and its head's signature, which covers the sender's whole tree, hence `additional`."""
 
     start: int
     length: int
@@ -95,7 +95,7 @@ class UpgradeProof:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """An answer; ``manifest`` in its encoding."""
+    """An answer. `manifest` is encoded."""
 
     fork: int
     block: BlockProof | None = None
@@ -107,7 +107,7 @@ class Proof:
 
 @dataclass(slots=True)
 class Batch:
-    """What a verified proof adds: all nodes whose hashes it proves, and the new roots if it has an upgrade."""
+    """The additions of a verified proof: all nodes whose hashes it proves, and the new roots if it has an upgrade."""
 
     nodes: list[Node] = field(default_factory=list)
     roots: list[Node] | None = None
@@ -120,4 +120,4 @@ class Batch:
 
 
 NodeAt = Callable[[int], Node]
-"""Gives a node of the tree. Raises :class:`ProofError` when it is not there."""
+"""A function that returns a node of the tree. Raises ProofError if it is missing."""

@@ -1,4 +1,4 @@
-"""How an answer is made from a tree, node by node in the order of hypercore's `MerkleTree.proof`. Pure."""
+"""The making of answers from a tree, node by node in the order of hypercore's `MerkleTree.proof`. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .proof import MAX_HEIGHT, NodeAt, ProofError, Request, SeekRequest
 
 
 class _Maker:
-    """The state of one answer in the making; names as in `MerkleTree.proof`."""
+    """The state of an answer while it is made. The names are those of `MerkleTree.proof`."""
 
     def __init__(self, node_at: NodeAt, request: Request) -> None:
         self._at = node_at
@@ -52,7 +52,7 @@ class _Maker:
         return self.node is None and self.seek is None and it.contains(subtree)
 
     def upgrade_nodes(self, start: int, to: int, subtree: int) -> list[Node]:
-        """Nodes that lead from a tree of ``start`` to one of ``to`` (both twice the blocks)."""
+        """Return the nodes that lead from a tree of `start` to one of `to` (both twice the blocks)."""
         found: list[Node] | None = [] if start == 0 else None
         it = flat.Iterator(0)
         while it.full_root(to):
@@ -88,7 +88,7 @@ class _Maker:
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """The nodes of an answer: None where the request did not ask."""
+    """The nodes of an answer, or None for parts that were not requested."""
 
     node: tuple[Node, ...] | None
     seek: tuple[Node, ...] | None
@@ -97,7 +97,7 @@ class Paths:
 
 
 def prove(node_at: NodeAt, length: int, request: Request) -> Paths:
-    """The nodes that answer ``request`` from a tree of ``length`` blocks. Raises :class:`ProofError`."""
+    """Return the nodes that answer `request` from a tree of `length` blocks. Raises ProofError."""
     head = 2 * length
     upgrade = request.upgrade
     start = 2 * upgrade.start if upgrade else 0
@@ -154,10 +154,10 @@ def _seek_from_head(node_at: NodeAt, head: int, seek: SeekRequest) -> int:
 def _seek_below(node_at: NodeAt, root: int, seek: SeekRequest) -> int:
     before = byte_offset(node_at, root, 2 * (flat.right_span(root) // 2 + 1), seek.padding)
     if before > seek.bytes:
-        raise ProofError(f"byte {seek.bytes} lies before node {root}")
+        raise ProofError(f"byte {seek.bytes} is before node {root}")
     left = seek.bytes - before
     if left and left >= _unpadded(node_at(root), seek.padding):
-        raise ProofError(f"byte {seek.bytes} lies behind node {root}")
+        raise ProofError(f"byte {seek.bytes} is after node {root}")
     return _seek_in(node_at, root, left, seek.padding)
 
 
@@ -177,7 +177,7 @@ def _seek_in(node_at: NodeAt, root: int, left: int, padding: int) -> int:
 
 
 def byte_offset(node_at: NodeAt, node: int, head: int, padding: int = 0) -> int:
-    """Bytes before a node, from the sizes of what lies left of it in a tree of ``head / 2`` blocks at least."""
+    """Return the bytes before a node, from the sizes of the nodes left of it in a tree of at least `head / 2` blocks."""
     first, total = flat.left_span(node), 0
     for root in flat.full_roots(head):
         if flat.right_span(root) < first:

@@ -1,1 +1,1 @@
-"""Hypercore's wire protocols without input or output: handshake, encryption, channels, messages."""
+"""Hypercore's wire protocols, without input or output: handshake, encryption, channels, messages."""

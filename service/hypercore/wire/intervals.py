@@ -1,4 +1,4 @@
-"""A set of block indices as runs: what a peer says that it has, whatever it says, in bounded memory."""
+"""A set of block indices as runs: what a peer claims to have, in bounded memory whatever it claims."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ MAX_RUNS = 65_536
 
 
 class Intervals:
-    """Disjoint runs [start, end), in order. A new run beyond ``limit`` runs is not taken: less is known, nothing is wrong."""
+    """Disjoint runs [start, end), in order.
+
+    A new run beyond `limit` runs is ignored: less is known, but nothing is wrong.
+    """
 
     def __init__(self, limit: int = MAX_RUNS) -> None:
         self._limit = limit
@@ -24,21 +27,21 @@ class Intervals:
         return at >= 0 and index < self._ends[at]
 
     def runs(self) -> list[tuple[int, int]]:
-        """All runs."""
+        """Return all runs."""
         return list(zip(self._starts, self._ends, strict=True))
 
     def next(self, index: int) -> int | None:
-        """The first member that is not below ``index``."""
+        """Return the first member that is not below `index`, or None."""
         at = bisect_right(self._ends, index)
         return max(index, self._starts[at]) if at < len(self._starts) else None
 
     def gap(self, index: int) -> int:
-        """The first that is no member and not below ``index``."""
+        """Return the first non-member that is not below `index`."""
         at = bisect_right(self._starts, index) - 1
         return max(index, self._ends[at]) if at >= 0 else index
 
     def add(self, start: int, end: int) -> None:
-        """Put [start, end) in."""
+        """Add [start, end)."""
         if start >= end:
             return
         first, last = bisect_left(self._ends, start), bisect_right(self._starts, end)
@@ -49,7 +52,7 @@ class Intervals:
         self._starts[first:last], self._ends[first:last] = [start], [end]
 
     def remove(self, start: int, end: int) -> None:
-        """Take [start, end) out."""
+        """Remove [start, end)."""
         first, last = bisect_right(self._ends, start), bisect_left(self._starts, end)
         if start >= end or first >= last:
             return
@@ -58,7 +61,7 @@ class Intervals:
         self._starts[first:last], self._ends[first:last] = [run[0] for run in kept], [run[1] for run in kept]
 
     def replace(self, start: int, bits: bytes) -> None:
-        """Make [start, start + 8 * len(bits)) what is set in ``bits``, block ``start`` first, a byte's lowest bit first."""
+        """Set [start, start + 8 * len(bits)) to the bits, block `start` first, lowest bit of a byte first."""
         self.remove(start, start + 8 * len(bits))
         room = max(0, self._limit - len(self))
         starts: list[int] = []

@@ -33,7 +33,7 @@ NOT_AVAILABLE, INVALID_REQUEST = 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """What one side has; `remote_length` is the other's length as it knows it."""
+    """One side's state. `remote_length` is the other side's length as this side knows it."""
 
     flags: int
     fork: int
@@ -42,18 +42,18 @@ class Sync:
 
 
 def encode_sync(sync: Sync) -> bytes:
-    """Message 0."""
+    """Encode message 0."""
     return b"".join(map(encode_uint, (sync.flags, sync.fork, sync.length, sync.remote_length)))
 
 
 def decode_sync(data: bytes) -> Sync:
-    """Raises :class:`CodecError`."""
+    """Decode message 0. Raises CodecError."""
     reader = Reader(data)
     return Sync(reader.uint("flags"), reader.uint("fork"), reader.uint("length"), reader.uint("remote length"))
 
 
 def encode_request(number: int, fork: int, request: Request) -> bytes:
-    """Message 1."""
+    """Encode message 1."""
     flags = BLOCK * (request.block is not None) | HASH * (request.hash is not None) | SEEK * (request.seek is not None)
     flags |= UPGRADE * (request.upgrade is not None) | MANIFEST * request.manifest
     out = encode_uint(flags) + encode_uint(number) + encode_uint(fork)
@@ -69,7 +69,7 @@ def encode_request(number: int, fork: int, request: Request) -> bytes:
 
 
 def decode_request(data: bytes) -> tuple[int, int, Request]:
-    """Number, fork and request. Raises :class:`CodecError`."""
+    """Decode message 1 into number, fork and request. Raises CodecError."""
     reader = Reader(data)
     flags, number, fork = reader.uint("flags"), reader.uint("request id"), reader.uint("fork")
     block = BlockRequest(reader.uint("block"), reader.uint("nodes")) if flags & BLOCK else None
@@ -84,7 +84,7 @@ def decode_request(data: bytes) -> tuple[int, int, Request]:
 
 
 def encode_nodes(nodes: Sequence[Node]) -> bytes:
-    """An array of tree nodes."""
+    """Encode an array of tree nodes."""
     parts = [encode_uint(len(nodes))]
     for node in nodes:
         parts += (encode_uint(node.index), encode_uint(node.size), node.hash)
@@ -92,13 +92,13 @@ def encode_nodes(nodes: Sequence[Node]) -> bytes:
 
 
 def decode_nodes(reader: Reader) -> tuple[Node, ...]:
-    """An array of at most 4,096 tree nodes. Raises :class:`CodecError`."""
+    """Decode an array of at most 4,096 tree nodes. Raises CodecError."""
     count = reader.uint("count of nodes", MAX_NODES)
     if count * 34 > reader.left:
         raise CodecError(f"{count} nodes at offset {reader.offset}: the message ends")
     data, at, last, nodes = reader.data, reader.offset, reader.end_offset - 34 - 16, []
     for _ in range(count):
-        if at > last:  # too near to the end to look ahead
+        if at > last:  # too close to the end to look ahead
             reader.offset = at
             nodes.append(Node(reader.uint("node"), reader.uint("size"), reader.fixed(32)))
             at = reader.offset
@@ -112,7 +112,7 @@ def decode_nodes(reader: Reader) -> tuple[Node, ...]:
 
 
 def _short(data: bytes, at: int) -> tuple[int, int]:
-    """A number that is known to lie within ``data``, and where it ends."""
+    """Decode a number that is known to be within `data`. Return it with its end."""
     first = data[at]
     if first <= 0xFC:
         return first, at + 1
@@ -123,7 +123,7 @@ def _short(data: bytes, at: int) -> tuple[int, int]:
 
 
 def encode_data(number: int, proof: Proof) -> bytes:
-    """Message 3."""
+    """Encode message 3."""
     flags = BLOCK * (proof.block is not None) | HASH * (proof.hash is not None) | SEEK * (proof.seek is not None)
     flags |= UPGRADE * (proof.upgrade is not None) | MANIFEST * (proof.manifest is not None)
     parts = [encode_uint(flags), encode_uint(number), encode_uint(proof.fork)]
@@ -144,7 +144,7 @@ def encode_data(number: int, proof: Proof) -> bytes:
 
 
 def decode_data(data: bytes) -> tuple[int, Proof]:
-    """Request number and proof. Raises :class:`CodecError`."""
+    """Decode message 3 into request number and proof. Raises CodecError."""
     reader = Reader(data)
     flags, number, fork = reader.uint("flags"), reader.uint("request id"), reader.uint("fork")
     block = node = seek = upgrade = manifest = None
@@ -169,41 +169,41 @@ def decode_data(data: bytes) -> tuple[int, Proof]:
 
 
 def encode_no_data(number: int, reason: int) -> bytes:
-    """Message 4."""
+    """Encode message 4."""
     return encode_uint(number) + b"\1" + encode_uint(reason)
 
 
 def encode_range(start: int, length: int, drop: bool = False) -> bytes:
-    """Message 8."""
+    """Encode message 8."""
     flags = int(drop) | (2 if length == 1 else 0)
     return encode_uint(flags) + encode_uint(start) + (b"" if length == 1 else encode_uint(length))
 
 
 def decode_range(data: bytes) -> tuple[int, int, bool]:
-    """Start, length, and whether it is dropped. Raises :class:`CodecError`."""
+    """Decode message 8 into start, length, and whether it is dropped. Raises CodecError."""
     reader = Reader(data)
     flags, start = reader.uint("flags"), reader.uint("start")
     return start, 1 if flags & 2 else reader.uint("length"), bool(flags & 1)
 
 
 def encode_want(start: int, length: int) -> bytes:
-    """Messages 5 and 6."""
+    """Encode message 5 or 6."""
     return encode_uint(start) + encode_uint(length)
 
 
 def decode_want(data: bytes) -> tuple[int, int]:
-    """Start and length. Raises :class:`CodecError`."""
+    """Decode message 5 or 6 into start and length. Raises CodecError."""
     reader = Reader(data)
     return reader.uint("start"), reader.uint("length")
 
 
 def encode_bitfield(start: int, bits: bytes) -> bytes:
-    """Message 7; ``bits`` in whole words of 4 bytes, block ``start`` first."""
+    """Encode message 7. `bits` are whole words of 4 bytes, block `start` first."""
     return encode_uint(start) + encode_uint(len(bits) // 4) + bits
 
 
 def decode_bitfield(data: bytes) -> tuple[int, bytes]:
-    """Start and bits. Raises :class:`CodecError`."""
+    """Decode message 7 into start and bits. Raises CodecError."""
     reader = Reader(data)
     start = reader.uint("start")
     return start, reader.fixed(4 * reader.uint("words", MAX_BITFIELD_WORDS), "bitfield")

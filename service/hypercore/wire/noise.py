@@ -33,7 +33,7 @@ def _hkdf(chaining_key: bytes, material: bytes) -> tuple[bytes, bytes]:
 
 
 class Noise:
-    """One side of a handshake. Alternately :meth:`write` and :meth:`read` until :attr:`done`."""
+    """One side of a handshake. Call `write` and `read` alternately until `done`."""
 
     def __init__(
         self,
@@ -62,11 +62,11 @@ class Noise:
 
     @property
     def done(self) -> bool:
-        """Whether the handshake is over; then keys and :attr:`hash` are set."""
+        """Whether the handshake is complete. Then the keys and `hash` are set."""
         return not self._messages
 
     def write(self, payload: bytes = b"") -> bytes:
-        """The next message to send."""
+        """Return the next message to send."""
         out = b""
         for token in self._messages.pop(0):
             if token == "e":
@@ -82,7 +82,7 @@ class Noise:
         return out
 
     def read(self, message: bytes) -> bytes:
-        """Take the peer's next message; its payload. Raises :class:`ProtocolError`."""
+        """Take the peer's next message and return its payload. Raises ProtocolError."""
         offset = 0
         for token in self._messages.pop(0):
             if token == "e":
@@ -116,7 +116,7 @@ class Noise:
         try:
             shared = bindings.crypto_scalarmult_ed25519_noclamp(pair.scalar(), remote)
         except (SodiumError, RuntimeError) as error:
-            raise ProtocolError("the peer's key is no point of the curve, or of small order") from error
+            raise ProtocolError("the peer's key is not a point of the curve, or of small order") from error
         self._chaining, key = _hkdf(self._chaining, shared)
         self._key, self._nonce = key[:KEY_BYTES], 0
 

@@ -1,6 +1,6 @@
-"""One core on one channel, without input or output: what the peer has, what it was asked for, what it must hear.
+"""One core on one channel, without input or output: what the peer has, the requests to it, and the news for it.
 
-Its shell gives it the messages that came and the time, sends what lies in `outbox`, and calls `expire` at `deadline`::
+Its shell passes in the messages received and the time, sends what is in `outbox`, and calls `expire` at `deadline`.
 
     closed ── open ──▶ opened ── their Sync ──▶ synced ── ask ──▶ waiting ── answer ──▶ synced
                          └ no Sync in OPEN_SECONDS ─▶ given up        └ none in ANSWER_SECONDS ─▶ failed
@@ -21,45 +21,49 @@ from . import messages as m
 from .intervals import Intervals
 
 WANT_BLOCKS = 1 << 21
+"""Blocks in one question about which blocks the peer has."""
 MAX_NEWS = 1024
+"""Changes kept for a peer that does not keep up. Beyond that it is told of all blocks again."""
 ANSWER_SECONDS = 60.0
+"""Time for an answer while the connection is read. It covers a server whose other peers come first."""
 OPEN_SECONDS = 20.0
+"""Time for the peer's first Sync. It is shorter, because other peers may have the core."""
 
 
 class CoreState(Protocol):
-    """The part of a core that a peer hears of."""
+    """The part of a core that a peer is told about."""
 
     @property
     def fork(self) -> int:
-        """Its fork."""
+        """The core's fork."""
         ...
 
     @property
     def length(self) -> int:
-        """Its length in blocks."""
+        """The core's length in blocks."""
         ...
 
     @property
     def contiguous_length(self) -> int:
-        """Blocks that are here from block 0 on without a gap."""
+        """Number of blocks available without a gap from block 0."""
         ...
 
     @property
     def manifest(self) -> bytes | None:
-        """Its encoded manifest, if it is here."""
+        """The core's encoded manifest, if it is known."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The peer has more, from `block` on; None: it has another head."""
+    """The peer has more blocks from `block` on. None means that it has another head."""
 
     block: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An answer to a request; `proof` None: the peer does not have it."""
+    """An answer to a request. `proof` is None if the peer does not have it."""
 
     number: int
     request: Request
@@ -68,26 +72,26 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """The peer did not speak in time. `fatal`: the whole connection is given up, otherwise this core's channel."""
+    """The peer was silent too long. `fatal` ends the whole connection, otherwise only this core's channel ends."""
 
     reason: str
     fatal: bool
 
 
 class PeerState:
-    """What is known of one peer's copy of one core, and what was asked of it."""
+    """What is known of one peer's copy of one core, and the requests sent to it."""
 
     def __init__(self, core: CoreState, now: float) -> None:
         self.opened = self.synced = self.closed = self.asking = False
         self.writable = True
-        """Whether the connection takes more; its shell keeps it up to date."""
+        """Whether the connection takes more. The shell keeps it up to date."""
         self.remote = m.Sync(0, 0, 0, 0)
         self.has = Intervals()
         self.asked: dict[int, Request] = {}
         self.outbox: deque[tuple[int, bytes]] = deque()
-        """(message type, body) of what is to be sent, in order."""
+        """(message type, body) of the messages to send, in order."""
         self.deadline: float | None = None
-        """When `expire` wants to be called."""
+        """The time at which `expire` must be called."""
         self._core = core
         self._heard = now
         self._next_number = 1
@@ -99,13 +103,13 @@ class PeerState:
     # ---- the channel
 
     def open(self) -> None:
-        """Begin: the peer has shown that it knows the core's key."""
+        """Begin, once the peer has shown that it knows the core's key."""
         self.opened = True
         self._sync()
         self._tell_all()
 
     def close(self) -> None:
-        """End: nothing is sent or expected any more."""
+        """End: nothing more is sent or expected."""
         self.closed = True
         self.deadline = None
         self.outbox.clear()
@@ -115,12 +119,12 @@ class PeerState:
             self.outbox.append((kind, body))
 
     def _tell_all(self) -> None:
-        """Tell what is here from block 0 without a gap; the peer must ask for the rest."""
+        """Announce the blocks available without a gap from block 0. The peer must ask for the rest."""
         if self._core.contiguous_length:
             self._send(m.RANGE, m.encode_range(0, self._core.contiguous_length))
 
     def _sync(self) -> None:
-        """Send our state unless it is what was sent last: a Sync must never be answered by the same again."""
+        """Send our state unless it was sent last: answering a Sync with the same Sync would never end."""
         core = self._core
         flags = m.CAN_UPGRADE | m.UPLOADING
         flags |= m.DOWNLOADING if self.asking else 0
@@ -131,10 +135,10 @@ class PeerState:
             self._told = state
             self._send(m.SYNC, m.encode_sync(state))
 
-    # ---- what the peer must hear of us
+    # ---- news for the peer
 
     def core_changed(self, change: Change) -> None:
-        """Note a change of our core; `tell` sends it."""
+        """Note a change of our core. `tell` sends it."""
         if isinstance(change, Available):
             self._new.add(change.start, change.end)
             self._new_lost = self._new_lost or self._new.gap(change.start) < change.end
@@ -151,7 +155,7 @@ class PeerState:
             self._sync()
 
     def tell(self) -> bool:
-        """Send what changed. Return True if more changed than was kept: then the shell must tell of all blocks."""
+        """Send what changed. Return True if more changed than was kept, so that the shell must announce all blocks."""
         self._sync()
         new, self._new = self._new, Intervals(MAX_NEWS)
         if not len(new):
@@ -169,7 +173,7 @@ class PeerState:
     # ---- messages
 
     def take(self, kind: int, body: bytes, now: float) -> Changed | Answered | None:
-        """Take a message about the peer's blocks, or an answer. Raises CodecError if it cannot be read."""
+        """Take a message about the peer's blocks, or an answer. Raises CodecError if it does not decode."""
         if kind == m.DATA:
             return self._answer(*m.decode_data(body), now)
         if kind == m.NO_DATA:
@@ -210,21 +214,21 @@ class PeerState:
         self.remote, self.synced = sync, True
         self._sync()
         if forked and sync.fork == self._core.fork:
-            # while it had blocks of the other fork it may have ignored what we said of ours
+            # while it had blocks of the other fork, it may have ignored our announcements
             self._tell_all()
         return Changed(0 if forked else None)
 
     # ---- asking
 
     def start_asking(self, now: float) -> None:
-        """Be asked from here on: a peer that does not tell its length in time is given up."""
+        """Use this peer from now on. It is given up if it does not announce its length in time."""
         self.asking = True
         if not self.synced and self.deadline is None:
             self.deadline = now + OPEN_SECONDS
         self._sync()
 
     def stop_asking(self) -> None:
-        """Take back what was asked, and ask no more."""
+        """Cancel all requests and send no more."""
         for number in list(self.asked):
             self.cancel(number)
         self.asking = False
@@ -249,15 +253,16 @@ class PeerState:
         return number
 
     def cancel(self, number: int) -> None:
-        """Take a request back; an answer that is on its way is dropped."""
+        """Cancel a request. An answer that is already on its way is dropped."""
         if self.asked.pop(number, None) is not None:
             self._send(m.CANCEL, encode_uint(number))
 
     def expire(self, now: float, reading_since: float | None) -> Silence | None:
-        """Look at `deadline` whether the peer is silent for too long; sets the next deadline.
+        """Check at `deadline` whether the peer has been silent for too long, and set the next deadline.
 
-        `reading_since`: since when the connection is read without a pause. None while it is not: what the peer says then
-        waits behind another channel, whose reader takes its time, and the silence is not the peer's.
+        `reading_since` is the time since which the connection has been read without a pause, or None while it is
+        paused. The peer's messages then wait behind another channel whose reader is slow, so the silence is not the
+        peer's.
         """
         self.deadline = None
         if self.closed or not self.asking:
@@ -268,9 +273,11 @@ class PeerState:
         silent = now - max(self._heard, reading_since)
         if not self.synced:
             if silent >= OPEN_SECONDS:
-                # other peers may have the core: they must not wait for this one
-                return Silence(f"the peer did not tell its length within {OPEN_SECONDS:.0f} s", fatal=False)
-            self.deadline = now + OPEN_SECONDS - silent  # reading went on a moment ago
+                # give up only this core: other peers may have it and must not wait for this one
+                return Silence(f"the peer did not announce its length within {OPEN_SECONDS:.0f} s", fatal=False)
+            self.deadline = (
+                now + OPEN_SECONDS - silent
+            )  # reading resumed a moment ago, so the peer gets its full time from then on
         elif self.asked:
             if silent >= ANSWER_SECONDS:
                 return Silence(f"no answer to {len(self.asked)} requests within {ANSWER_SECONDS:.0f} s", fatal=True)

@@ -1,6 +1,6 @@
 """protomux: many channels on one stream, opened by (protocol, id) from either side. Sans-IO.
 
-The bytes are those of docs/protocol/hypercore.md section 4.
+The bytes are specified in docs/protocol/hypercore.md section 4.
 """
 
 from __future__ import annotations
@@ -17,19 +17,22 @@ MAX_PROTOCOL = 256
 MAX_ID = 64
 MAX_HANDSHAKE = 4096
 MAX_EARLY = 32 * 1024
+"""Bytes kept of one channel that the peer has opened and this side has not."""
 MAX_ALL_EARLY = 256 * 1024
-MESSAGE_COST = 64  # what holding a message costs beside its bytes
+"""Bytes kept of all such channels."""
+MESSAGE_COST = 64  # memory of a message besides its bytes
 BATCH_BYTES = 1024 * 1024
-MAX_BATCH = 65_536  # messages in one: what takes the time is each of them
+MAX_BATCH = 65_536  # messages in one batch: the time is spent per message
 
 Name = tuple[str, bytes | None]
 
 
 @dataclass(eq=False, slots=True)
 class Endpoint:
-    """This side's end of a channel, and what to do when something happens on it.
+    """A channel's end on this side, with its callbacks.
 
-    Closed before the peer answered its open, it keeps its number until the answer comes: the peer pairs by order.
+    If it is closed before the peer answered its open, it keeps its number until the answer arrives, because the peer
+    pairs by order.
     """
 
     name: Name
@@ -49,7 +52,7 @@ class Endpoint:
 
 @dataclass(eq=False, slots=True)
 class _Waiting:
-    """A channel that the peer opened and this side has not, with what it sent already."""
+    """A channel that the peer has opened and this side has not, with what was already sent on it."""
 
     name: Name
     remote_id: int
@@ -62,10 +65,10 @@ Notify = Callable[[bytes | None, bytes], bool]
 
 
 class Mux:
-    """``write`` takes whole messages of the stream below; ``schedule`` is called when :meth:`flush` should come soon.
+    """A multiplexer. `write` takes whole messages of the stream below; `schedule` is called when `flush` should come soon.
 
-    Until :meth:`settle`, what the peer opens and nobody here serves yet is kept, as whoever made the connection may
-    still be about to say what it serves; from then on it is rejected at once.
+    Until `settle`, channels that the peer opens and nothing here serves yet are kept, because the owner of the
+    connection may still be registering what it serves. From then on they are rejected at once.
     """
 
     def __init__(self, write: Callable[[bytes], None], schedule: Callable[[], None]) -> None:
@@ -81,17 +84,17 @@ class Mux:
         self._settled = False
         self.closed = False
         self.on_unknown: Callable[[str], None] = lambda protocol: None
-        """Told of each protocol that the peer opens and nobody here serves."""
+        """Called with each protocol that the peer opens and nothing here serves."""
 
     def on_protocol(self, protocol: str, notify: Notify) -> None:
-        """When the peer opens ``protocol``, ``notify(id, handshake)`` may :meth:`open` the same; False rejects it."""
+        """Serve `protocol`: when the peer opens it, `notify(id, handshake)` may `open` the same; False rejects it."""
         self._protocols[protocol] = notify
         for name, waiting in self._all_waiting():
             if name[0] == protocol:
                 self._offer(name, waiting)
 
     def settle(self) -> None:
-        """Everything that is served here has been said: reject what waits for anything else."""
+        """Reject what still waits, because everything served here is now registered."""
         self._settled = True
         for name, waiting in self._all_waiting():
             if name[0] not in self._protocols:
@@ -110,7 +113,7 @@ class Mux:
         on_message: Callable[[int, bytes], None],
         on_close: Callable[[str], None],
     ) -> Endpoint:
-        """Open a channel from this side. Raises :class:`ProtocolError` when there are too many."""
+        """Open a channel from this side. Raises ProtocolError if there are too many."""
         if len(self._local) >= MAX_CHANNELS:
             raise ProtocolError(f"more than {MAX_CHANNELS} channels")
         local_id = next(number for number in range(1, MAX_CHANNELS + 2) if number not in self._local)
@@ -136,7 +139,7 @@ class Mux:
         self._early_bytes -= one.size
 
     def send(self, endpoint: Endpoint, kind: int, body: bytes) -> None:
-        """Queue a message; it goes out with the next flush."""
+        """Queue a message. It leaves with the next flush."""
         if endpoint.closed:
             return
         self._queue(endpoint.local_id, encode_uint(kind) + body)
@@ -149,7 +152,7 @@ class Mux:
         self._end(endpoint, reason)
 
     def flush(self) -> None:
-        """Write what is queued, in one message of the stream."""
+        """Write all queued messages as one message of the stream."""
         pending, self._pending, self._pending_bytes = self._pending, [], 0
         if not pending:
             return
@@ -168,12 +171,12 @@ class Mux:
         self._write(b"".join(parts))
 
     def halt(self) -> None:
-        """Take and send nothing more: the peer did wrong, and the end comes soon."""
+        """Take and send nothing more: the peer broke the rules, and the connection is about to end."""
         self.closed = True
         self._pending = []
 
     def shut(self, reason: str) -> None:
-        """The stream has ended: so do all channels."""
+        """End all channels, because the stream has ended."""
         self.closed = True
         self._pending = []
         for endpoint in list(self._local.values()):
@@ -184,7 +187,7 @@ class Mux:
         self._remote.clear()
 
     def receive_frame(self, message: bytes) -> None:
-        """Take a message of the stream. Raises :class:`ProtocolError`."""
+        """Take a message of the stream. Raises ProtocolError."""
         try:
             reader = Reader(message)
             self._dispatch(reader.uint("channel"), reader)
@@ -210,7 +213,7 @@ class Mux:
             return
         found = self._remote.get(channel)
         if found is None:
-            return  # closed on this side meanwhile
+            return  # already closed on this side
         kind = reader.uint("message type")
         body = reader.rest()
         if isinstance(found, Endpoint):
@@ -239,7 +242,7 @@ class Mux:
     def _take_reject(self, local_id: int) -> None:
         endpoint = self._local.get(local_id)
         if endpoint is None or endpoint.remote_id is not None:
-            raise ProtocolError(f"the peer rejected channel {local_id}, which waits for no answer")
+            raise ProtocolError(f"the peer rejected channel {local_id}, which is not waiting for an answer")
         self._answered(endpoint)
         del self._local[local_id]
         self._end(endpoint, "the peer does not serve that")
@@ -281,8 +284,8 @@ class Mux:
             endpoint = unpaired[0]
             self._answered(endpoint)
             if endpoint.closed:
-                # it answers an open that was taken back: neither number is in use now. Closed once more, since an
-                # npm peer overlooks a close that reaches it while it still makes up its mind
+                # This answers an open that was taken back, so neither number is in use any longer. Close it once more,
+                # because an npm peer misses a close that arrives while it is still deciding about the open.
                 self._remote[remote_id] = None
                 del self._local[endpoint.local_id]
                 self._control(CLOSE, encode_uint(endpoint.local_id))
@@ -294,7 +297,7 @@ class Mux:
         self._offer(name, waiting)
 
     def _offer(self, name: Name, waiting: _Waiting) -> None:
-        """Let whoever serves the protocol open the channel from this side."""
+        """Let the protocol's server open the channel from this side."""
         notify = self._protocols.get(name[0])
         if notify is None and not self._settled:
             return
@@ -306,7 +309,7 @@ class Mux:
 
     def _reject(self, name: Name, waiting: _Waiting) -> None:
         if waiting not in self._waiting.get(name, ()):
-            return  # it was opened all the same
+            return  # it was opened in the end
         self._take_waiting(name, waiting)
         self._remote[waiting.remote_id] = None
         self._control(REJECT, encode_uint(waiting.remote_id))
@@ -316,7 +319,7 @@ class Mux:
         if isinstance(found, Endpoint):
             self._end(found, "the peer closed it")
         elif found is not None:
-            self._reject(found.name, found)  # the peer counts on an answer to its open
+            self._reject(found.name, found)  # the peer expects an answer to its open
 
     def _pair(self, endpoint: Endpoint, waiting: _Waiting) -> None:
         endpoint.remote_id = waiting.remote_id
@@ -336,7 +339,7 @@ class Mux:
         endpoint.on_close(reason)
 
     def _answered(self, endpoint: Endpoint) -> None:
-        """The peer answered its open."""
+        """Note that the peer answered the open."""
         waiting = self._unpaired[endpoint.name]
         waiting.remove(endpoint)
         if not waiting:

@@ -1,8 +1,8 @@
-"""Whom to ask for what: a core's head and blocks from any number of peers, without input or output.
+"""The scheduler of a download: which peer to ask for what of a core's head and blocks, without input or output.
 
-Its shell attaches peers, passes on what they say (`peer.py`), calls `pump` after each change, and stores what `answered`
-returns. Every block is asked of one peer at a time, at most WINDOW_BLOCKS of each peer, lowest first; a block that one
-peer refuses or leaves unanswered is given back to the others.
+Its shell attaches peers, passes on what they send (`peer.py`), calls `pump` after each change, and stores what
+`answered` returns. Every block is requested from one peer at a time, lowest first, at most WINDOW_BLOCKS from each peer.
+A block that one peer refuses or leaves unanswered goes to the others.
 """
 
 from __future__ import annotations
@@ -17,35 +17,36 @@ from . import messages as m
 from .peer import Answered, PeerState
 
 WINDOW_BLOCKS = 64
+"""Requests in flight to one peer."""
 MAX_DENIED = 32
-"""Lengths in a row that a peer may announce and then not show."""
+"""Lengths in a row that a peer may announce without showing them."""
 
 
 class CoreBlocks(Protocol):
-    """The part of a core that decides what is to be asked."""
+    """The part of a core that decides what to request."""
 
     @property
     def fork(self) -> int:
-        """Its fork."""
+        """The core's fork."""
         ...
 
     @property
     def length(self) -> int:
-        """Its length in blocks."""
+        """The core's length in blocks."""
         ...
 
     @property
     def writable(self) -> bool:
-        """Whether it is ours to append to: nobody else has a longer one."""
+        """Whether the core is ours to append to: no peer has a longer one."""
         ...
 
     @property
     def knows_signers(self) -> bool:
-        """Whether the key or the manifest says who signs."""
+        """Whether the key or the manifest tells who signs."""
         ...
 
     def has(self, index: int) -> bool:
-        """Return whether the block is here."""
+        """Return whether the block is available here."""
         ...
 
     def missing_nodes(self, index: int) -> int:
@@ -53,24 +54,24 @@ class CoreBlocks(Protocol):
         ...
 
     def ranges(self, start: int = 0, end: int | None = None) -> list[tuple[int, int]]:
-        """Return the runs of blocks that are here in [start, end)."""
+        """Return the runs of available blocks in [start, end)."""
         ...
 
 
 @dataclass(eq=False, slots=True)
 class Download:
-    """Blocks [start, end) that somebody waits for."""
+    """Blocks [start, end) that a caller waits for."""
 
     start: int
     end: int
     left: int
     at: dict[PeerState, int] = field(default_factory=dict)
-    """Below that block nothing is left to ask of the peer."""
+    """The block of each peer below which nothing is left to request from it."""
 
 
 @dataclass(frozen=True, slots=True)
 class UpgradeAnswer:
-    """A longer head, to be stored: `request` was sent for fork `fork`."""
+    """A longer head to store. `request` was sent for fork `fork`."""
 
     request: UpgradeRequest
     fork: int
@@ -79,22 +80,22 @@ class UpgradeAnswer:
 
 @dataclass(frozen=True, slots=True)
 class BlockAnswer:
-    """A block, to be stored."""
+    """A block to store."""
 
     index: int
     proof: Proof
 
 
 class Scheduler:
-    """One core's peers, downloads and requests under way."""
+    """The peers, downloads and outstanding requests of one core."""
 
     def __init__(self, core: CoreBlocks, live: bool = False) -> None:
-        """`live`: get every block as the core grows."""
+        """Prepare a scheduler. With `live`, every block is fetched as the core grows."""
         self._core = core
         self.peers: dict[PeerState, None] = {}
         self.downloads = [Download(0, MAX_UINT, MAX_UINT)] if live else []
         self.blocks: dict[int, tuple[PeerState, int]] = {}
-        """The peer and the number of the request of each block that is under way."""
+        """The peer and the request number of each block that is being fetched."""
         self._upgrade: tuple[PeerState, int, m.Sync] | None = None
         self._refused: dict[PeerState, set[int]] = {}
         self._not_shown: dict[PeerState, m.Sync] = {}
@@ -102,19 +103,19 @@ class Scheduler:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is under way."""
+        """Whether no request is outstanding."""
         return not self.blocks and self._upgrade is None
 
     # ---- peers
 
     def attach(self, peer: PeerState, now: float) -> None:
-        """Ask this peer, too."""
+        """Use this peer as well."""
         self.peers[peer] = None
         self._refused[peer] = set()
         peer.start_asking(now)
 
     def changed(self, peer: PeerState, block: int | None) -> None:
-        """Look again at the peer's blocks from `block` on; None: at its head."""
+        """Look again at the peer's blocks from `block` on, or, for None, at its head."""
         if block is None:
             return
         self._refused[peer] = {one for one in self._refused[peer] if one < block}
@@ -123,7 +124,7 @@ class Scheduler:
                 wanted.at[peer] = max(wanted.start, min(wanted.at[peer], block))
 
     def left(self, peer: PeerState) -> None:
-        """Forget a peer that is gone; what was asked of it goes to the others."""
+        """Forget a peer that is gone. Its outstanding requests go to the others."""
         self.peers.pop(peer, None)
         self._refused.pop(peer, None)
         self._not_shown.pop(peer, None)
@@ -136,40 +137,40 @@ class Scheduler:
             wanted.at.pop(peer, None)
 
     def close(self) -> None:
-        """Take back all requests."""
+        """Cancel all requests."""
         for peer in self.peers:
             peer.stop_asking()
         self.peers.clear()
         self.blocks.clear()
 
-    # ---- what is wanted
+    # ---- downloads
 
     def want(self, start: int, end: int) -> Download:
-        """Want blocks [start, end), until `unwant`."""
+        """Request blocks [start, end), until `unwant`."""
         wanted = Download(start, end, self._missing(start, end))
         self.downloads.append(wanted)
         return wanted
 
     def unwant(self, wanted: Download) -> None:
-        """Want them no more."""
+        """Stop requesting the blocks of a download."""
         self.downloads.remove(wanted)
 
     def _missing(self, start: int, end: int) -> int:
         return end - start - sum(b - a for a, b in self._core.ranges(start, end))
 
     def hopeless(self, wanted: Download) -> list[int]:
-        """Return the blocks that every peer has refused: none of them will be asked again."""
+        """Return the blocks that every peer has refused. None of them will be requested again."""
         refused = set.intersection(*self._refused.values()) if self._refused else set()
         return sorted(block for block in refused if wanted.start <= block < wanted.end and not self._core.has(block))
 
     def up_to_date(self) -> bool:
-        """Return whether some peer told its head, and the core is as long as every peer's."""
+        """Return whether some peer announced its head, and the core is as long as every peer's."""
         return any(peer.synced for peer in self.peers) and all(
             peer.synced and not self._is_ahead(peer) for peer in self.peers
         )
 
     def core_changed(self, change: Change) -> bool:
-        """Take a change of the core. Return True if blocks went, so that `pump` has more to ask."""
+        """Note a change of the core. Return True if blocks were dropped, so that `pump` has more to request."""
         for wanted in self.downloads:
             if isinstance(change, Available):
                 wanted.left -= max(0, min(change.end, wanted.end) - max(change.start, wanted.start))
@@ -177,13 +178,13 @@ class Scheduler:
                 wanted.at.clear()
                 wanted.left = self._missing(wanted.start, min(wanted.end, max(self._core.length, wanted.start)))
         if isinstance(change, Truncated):
-            self.blocks.clear()  # what is under way belongs to another tree
+            self.blocks.clear()  # outstanding requests belong to another tree
         return bool(self.downloads) and not isinstance(change, Available | Appended)
 
     # ---- answers
 
     def answered(self, peer: PeerState, answer: Answered) -> UpgradeAnswer | BlockAnswer | None:
-        """Take an answer. Return what is to be stored. Raises ProofError if it is not what was asked for."""
+        """Take an answer. Return what to store. Raises ProofError if it does not fit the request."""
         request = answer.request
         if self._upgrade is not None and self._upgrade[:2] == (peer, answer.number):
             _, _, state = self._upgrade
@@ -203,7 +204,7 @@ class Scheduler:
             return None
         found = answer.proof
         if found.block is None or found.block.index != index or found.upgrade or _has_unasked(found):
-            raise ProofError(f"block {index} was asked for, the answer has another")
+            raise ProofError(f"the request was for block {index}, but the answer has another")
         return BlockAnswer(index, found)
 
     def _deny(self, peer: PeerState, state: m.Sync) -> None:
@@ -211,14 +212,14 @@ class Scheduler:
         self._not_shown[peer] = state
         self._denied[peer] = self._denied.get(peer, 0) + 1
         if self._denied[peer] > MAX_DENIED:
-            raise ProofError(f"the peer announced {MAX_DENIED} lengths in a row that it does not show")
+            raise ProofError(f"the peer announced {MAX_DENIED} lengths in a row without showing them")
 
     def shown(self, peer: PeerState) -> None:
         """Note that the peer's head was stored."""
         self._denied.pop(peer, None)
 
     def give_back(self, block: int) -> None:
-        """Let a block be asked again, of any peer that did not refuse it."""
+        """Let a block be requested again, from any peer that did not refuse it."""
         self.blocks.pop(block, None)
         for wanted in self.downloads:
             for peer, at in wanted.at.items():
@@ -227,7 +228,7 @@ class Scheduler:
     # ---- asking
 
     def pump(self, now: float) -> None:
-        """Ask every peer for whatever it may be asked for now; the requests lie in the peers' outboxes."""
+        """Queue all requests that may be sent now in the peers' outboxes."""
         for peer in self.peers:
             if peer.opened and peer.synced and not peer.closed:
                 self._ask_upgrade(peer, now)
@@ -274,7 +275,7 @@ class Scheduler:
                 self._want(peer, block, end)
                 break
             if known > block:
-                self._want(peer, block, known)  # it may have more there than it told
+                self._want(peer, block, known)  # it may have more there than it announced
             block = known
             if core.has(block) or block in self.blocks or block in refused:
                 block += 1
@@ -292,9 +293,9 @@ class Scheduler:
 
 
 def _check_upgrade(answer: UpgradeAnswer) -> UpgradeAnswer:
-    """Return the answer if it is of the kind asked for; its signature is checked when it is stored."""
+    """Return the answer if it has the requested kind. Its signature is checked when it is stored."""
     upgrade, wanted = answer.proof.upgrade, answer.request
-    # the length may be another: npm peers show the prologue first, and what is beyond it as additional nodes
+    # the length may differ: npm peers show the prologue first, and what is beyond it as additional nodes
     if (
         upgrade is None
         or upgrade.start != wanted.start
@@ -302,15 +303,17 @@ def _check_upgrade(answer: UpgradeAnswer) -> UpgradeAnswer:
         or answer.proof.block is not None
         or _has_unasked(answer.proof)
     ):
-        raise ProofError(f"an upgrade from {wanted.start} of fork {answer.fork} was asked for, the answer has another")
+        raise ProofError(
+            f"the request was for an upgrade from {wanted.start} of fork {answer.fork}, but the answer has another"
+        )
     return answer
 
 
 def _is_bare(proof: Proof) -> bool:
-    """Return whether it shows nothing: npm peers send the manifest alone when they cannot show the head (any more)."""
+    """Return whether the proof shows nothing: npm peers send just the manifest if they cannot show the head (any longer)."""
     return proof.upgrade is None and proof.block is None and not _has_unasked(proof)
 
 
 def _has_unasked(proof: Proof) -> bool:
-    """Return whether it holds what is never asked for here."""
+    """Return whether the proof contains something that is never requested here."""
     return proof.hash is not None or proof.seek is not None

@@ -1,4 +1,7 @@
-"""hyperswarm's secret stream: frames `u24le length | bytes`, a Noise handshake, then libsodium's secretstream. Sans-IO."""
+"""hyperswarm's secret stream: frames `u24le length | bytes`, a Noise handshake, then libsodium's secretstream.
+
+Sans-IO.
+"""
 
 from __future__ import annotations
 
@@ -22,17 +25,17 @@ _pull = bindings.crypto_secretstream_xchacha20poly1305_pull
 
 
 def frame(data: bytes) -> bytes:
-    """Bytes with their length."""
+    """Return bytes with their length."""
     return len(data).to_bytes(3, "little") + data
 
 
 def stream_id(handshake_hash: bytes, of_initiator: bool) -> bytes:
-    """What each side shows first."""
+    """Return what each side shows first."""
     return blake2b(NS_INITIATOR if of_initiator else NS_RESPONDER, key=handshake_hash)
 
 
 class SecretStream:
-    """One side. Feed it what came from the peer; take what is to be sent."""
+    """One side of a stream. Feed it the bytes from the peer, and send what it returns."""
 
     def __init__(self, initiator: bool, key_pair: KeyPair, remote_key: bytes | None = None) -> None:
         self.initiator = initiator
@@ -44,21 +47,21 @@ class SecretStream:
         self.handshake_hash = b""
         self.opened = False
         self.frames = 0
-        """How many have come whole."""
+        """Number of complete frames so far."""
 
     @property
     def held(self) -> int:
-        """Bytes of a frame that has not come whole yet."""
+        """Bytes of an incomplete frame."""
         return len(self._incoming)
 
     def start(self) -> bytes:
-        """What is to be sent at once."""
+        """Return what must be sent at once."""
         return frame(self._noise.write()) if self.initiator else b""
 
     def receive_bytes(self, data: bytes | memoryview) -> tuple[list[bytes], bytes]:
-        """Messages that are complete now, and what is to be sent in answer (handshake only).
+        """Return the messages that are now complete, and what must be sent in answer (handshake only).
 
-        Raises :class:`ProtocolError`: the connection is of no more use.
+        Raises ProtocolError, after which the connection must end.
         """
         self._incoming += data
         messages: list[bytes] = []
@@ -84,13 +87,13 @@ class SecretStream:
         return messages, answer
 
     def send(self, message: bytes) -> bytes:
-        """A message as it goes out. Raises ValueError when it is too large for a frame."""
+        """Encrypt a message. Raises ValueError if it is too large for a frame."""
         if len(message) > MAX_MESSAGE:
-            raise ValueError(f"a message of {len(message)} bytes, at most {MAX_MESSAGE} fit into a frame")
+            raise ValueError(f"a message of {len(message)} bytes, over the limit of {MAX_MESSAGE} for a frame")
         return frame(_push(self._sending, message))
 
     def keep_alive(self) -> bytes:
-        """An empty message, which the peer ignores."""
+        """Return an empty message, which the peer ignores."""
         return self.send(b"")
 
     def _open(self, sealed: bytes) -> bytes:
