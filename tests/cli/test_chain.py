@@ -111,7 +111,7 @@ def test_events_that_are_not_there(chain: RunningChain) -> None:
 
 def test_a_plan_that_is_not_there(chain: RunningChain) -> None:
     error = datdot("plan", "show", 10**6, "--chain", chain.url, "--json").failure("no_such_plan")
-    assert "no plan 1000000" in error["message"]
+    assert "plan 1000000 does not exist" in error["message"]
 
 
 def test_the_end_of_a_plan(chain: RunningChain, author: tuple[Path, str]) -> None:
