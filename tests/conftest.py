@@ -19,13 +19,20 @@ def _state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 HERE = Path(__file__).parent
-WHOLE_NETWORKS = ("scenarios", "node", "bench")
-"""Folders whose tests start a dozen processes each."""
+GROUPS = {"scenarios": "network", "node": "network", "bench": "network", "conformance": "conformance"}
+"""Tests that share a worker, by folder.
+
+A whole network is a dozen processes: two at a time would fight for the same cores, and their chains have deadlines.
+"""
+FILES = ("cli", "interop")
+"""Folders of which the tests of a file share a worker, as they share what takes long to make."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put whole networks on one worker: two at a time would fight for the same cores, and their chains have deadlines."""
+    """Say which tests must be on one worker (`--dist=loadgroup`)."""
     for item in items:
-        if item.path.relative_to(HERE).parts[0] in WHOLE_NETWORKS:
-            item.add_marker(pytest.mark.xdist_group("network"))
+        folder, *_, file = item.path.relative_to(HERE).parts
+        group = GROUPS.get(folder, f"{folder}/{file}" if folder in FILES else None)
+        if group is not None:
+            item.add_marker(pytest.mark.xdist_group(group))
