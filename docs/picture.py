@@ -47,7 +47,7 @@ def demo() -> str:
 
 
 def shortened(output: str) -> list[str]:
-    """The lines that are shown."""
+    """Return the lines to show, with repetitions cut."""
     left = dict.fromkeys((pattern for pattern, _ in REPEATED), 0) | dict(REPEATED)
     shown: list[str] = []
     for line in output.rstrip().splitlines():
@@ -62,7 +62,7 @@ def shortened(output: str) -> list[str]:
 
 
 def coloured(line: str) -> Text:
-    """One line: times are dim, what matters stands out."""
+    """Return one line with dim times and highlighted keywords."""
     line = re.sub(r"([0-9a-f]{16})[0-9a-f]{48}", r"\1…", line)
     text = Text(line.rstrip())
     text.highlight_regex(r"^ *\d+\.\d s", "dim")
@@ -73,7 +73,7 @@ def coloured(line: str) -> Text:
 
 
 def picture(lines: list[str]) -> str:
-    """The SVG."""
+    """Return the SVG."""
     console = Console(record=True, width=WIDTH, file=io.StringIO())
     console.print(Text("$ make demo", "bold"))
     for line in lines:

@@ -1,9 +1,9 @@
 """Use datdot's Substrate client: connect to a chain, transfer money, print the events that this caused.
 
     python examples/chain_client.py            # with a mock chain that it starts
-    python examples/chain_client.py ws://…     # with a development chain that runs already
+    python examples/chain_client.py ws://…     # with a running development chain
 
-A signer notes what it sends in a file first. Started again after a crash, it finds out what became of it, and sends nothing twice.
+A signer first records what it sends in a file. Restarted after a crash, it finds out what became of it and sends nothing twice.
 """
 
 import asyncio
@@ -21,13 +21,14 @@ UNIT = 10**12
 
 
 async def transfer(url: str, directory: Path) -> None:
+    """Transfer money from //Alice to //Bob, and print the events."""
     async with await ChainClient.connect(url) as client:
-        follower = Follower(client)  # tells each finalized block once, over lost connections
+        follower = Follower(client)  # yields each finalized block once, across lost connections
         signer = Signer(client, ALICE.account_pair, directory / "signer.sqlite", follower)
         tasks = [asyncio.create_task(follower.run()), asyncio.create_task(signer.run())]
         before = await client.balance(BOB.account)
         receipt = await signer.submit(frame.transfer(BOB.account, 5 * UNIT))
-        assert receipt is not None  # None only where submit() was told how to see that it is done already
+        assert receipt is not None  # None only if submit() was given a check that found it done already
         for event in receipt.events:
             print(f"{event.pallet}.{event.name}")
         gained = await client.balance(BOB.account) - before
@@ -39,6 +40,7 @@ async def transfer(url: str, directory: Path) -> None:
 
 
 async def main() -> None:
+    """Run the example on the given chain, or on a mock chain."""
     with TemporaryDirectory() as name:
         directory = Path(name)
         if len(sys.argv) > 1:

@@ -10,6 +10,7 @@ from service.hypercore.net import PeerAddress, Replication, TcpTransport, fetch
 
 
 async def main() -> None:
+    """Serve a feed, fetch it, and print its blocks."""
     ours = Corestore()  # in memory; Corestore(Path("feeds")) keeps it on disk
     feed = ours.create()
     feed.append([b"hello", b"world"])

@@ -1,4 +1,4 @@
-"""The generator of the chain's types: from the runtime's metadata to the modules of ``service.chain_client.pallet``.
+"""The generator of the chain's types: from the runtime's metadata to the modules of `service.chain_client.pallet`.
 
-It imports nothing of the chain client, which may be what it is about to mend.
+It imports nothing from the chain client, because that may be broken when the generator is needed to mend it.
 """

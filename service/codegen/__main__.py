@@ -1,4 +1,4 @@
-"""Write the chain's types from the runtime's metadata: ``python -m service.codegen``; with ``--check``, only compare."""
+"""Write the chain's types from the runtime's metadata: `python -m service.codegen`; with `--check`, only compare."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TARGET = ROOT / "service" / "chain_client" / "pallet"
 
 
 def in_form(text: str) -> str:
-    """Return a module as ruff sorts and formats it. Raises CalledProcessError when it is no Python."""
+    """Return a module as ruff sorts and formats it. Raises CalledProcessError if it is not valid Python."""
     for command in (["check", "--select", "I,F401", "--fix", "--quiet"], ["format", "--quiet"]):
         arguments = [sys.executable, "-m", "ruff", *command, "--stdin-filename", str(TARGET / "types" / "one.py"), "-"]
         text = subprocess.run(arguments, input=text, capture_output=True, text=True, check=True).stdout
@@ -24,12 +24,12 @@ def in_form(text: str) -> str:
 
 
 def generated(metadata: Path = METADATA) -> dict[Path, str]:
-    """Return what the generated files must hold, by path. Reads the metadata (V14)."""
+    """Return what the generated files must contain, by path, from the metadata (V14)."""
     return {TARGET / name: text for name, text in modules_of(Metadata(metadata.read_bytes()), in_form).items()}
 
 
 def differing(files: dict[Path, str]) -> list[Path]:
-    """Return the files that are not there, or hold something else."""
+    """Return the files that are missing or have a different content."""
     return [path for path, text in files.items() if not path.is_file() or path.read_text() != text]
 
 

@@ -1,4 +1,4 @@
-"""What a runtime's metadata says of the pallet, as plain descriptions with Python types."""
+"""Descriptions of the pallet from a runtime's metadata, with Python types."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class StorageItem:
-    """A storage item; ``keys`` are the chain's names of their types."""
+    """A storage item. `keys` are the chain's names of their types."""
 
     name: str
     kind: str
@@ -71,7 +71,7 @@ class Metadata:
         (self._pallet,) = (pallet for pallet in decoded.pallets if pallet.name == PALLET)
 
     def modules(self) -> dict[str, list[Class | Choice]]:
-        """Return the pallet's own types by the module of the pallet that they stand in, in the order of the metadata."""
+        """Return the pallet's own types by the module of the pallet that defines them, in the order of the metadata."""
         found: dict[str, list[Class | Choice]] = {}
         for one in self._types:
             path = tuple(one["path"])
@@ -97,11 +97,14 @@ class Metadata:
         return [self._stored(one) for one in self._pallet.value["storage"]["entries"]]
 
     def constants(self) -> list[Constant]:
-        """Return the constants, in the order of the pallet. Raises ValueError for one that is no number and no bytes."""
+        """Return the constants, in the order of the pallet.
+
+        Raises ValueError for one that is neither a number nor bytes.
+        """
         return [self._constant(one) for one in self._pallet.value_object["constants"]]
 
     def kind(self, type_id: int) -> str:
-        """Return a type in Python. Raises ValueError for one that has no counterpart here."""
+        """Return a type in Python. Raises ValueError for one without a counterpart here."""
         found = self._types[type_id]
         path, (form, detail) = tuple(found["path"]), next(iter(found["def"].items()))
         if path in PLAIN:
@@ -117,7 +120,7 @@ class Metadata:
             return "Bytes" if self._is_byte(detail["type"]) else f"tuple[{inner}, ...]"
         if form == "composite" and len(detail["fields"]) == 1:  # a BoundedVec
             return self.kind(detail["fields"][0]["type"])
-        raise ValueError(f"the generator knows no type for {'::'.join(path) or form}")
+        raise ValueError(f"the generator has no Python type for {'::'.join(path) or form}")
 
     def _is_byte(self, type_id: int) -> bool:
         return bool(self._types[type_id]["def"] == {"primitive": "u8"})
@@ -172,7 +175,7 @@ class Metadata:
             return Constant(name, int.from_bytes(data, "little"), doc)
         if kind == "Bytes":
             return Constant(name, data, doc)
-        raise ValueError(f"the generator knows no value of constant {name}, a {kind}")
+        raise ValueError(f"the generator cannot read the value of constant {name}, a {kind}")
 
 
 def _text(docs: list[str]) -> str:

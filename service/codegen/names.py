@@ -1,26 +1,26 @@
-"""What the generator calls things: renames, and where the types of the pallet's modules go."""
+"""The generator's names: renames, and the modules for the types of the pallet's modules."""
 
 from __future__ import annotations
 
 import re
 
 PALLET = "DatDot"
-#: Types of the pallet stand below this path, in a module of their subject.
 TYPES = ("pallet_datdot", "types")
-#: The chain's types whose names other classes of the service have.
+"""Path below which the pallet defines its types, in a module per subject."""
 RENAMED = {
     "Node": "SumNode",
     "Opening": "ChainOpening",
     "Peer": "RegisteredPeer",
 }
-#: Arguments whose names are Python's own.
+"""Types of the chain whose names other classes of the service have."""
 ARGUMENTS = {"bytes": "length"}
-#: Types that are bytes or a number here, by their paths.
+"""Arguments whose names are built-ins of Python."""
 PLAIN = {
     ("sp_core", "crypto", "AccountId32"): "AccountId",
     ("primitive_types", "H256"): "Hash",
     ("frame_support", "PalletId"): "Bytes",
 }
+"""Types that are bytes or a number here, by their paths."""
 ALIASES = ("AccountId", "Bytes", "Hash")
 
 
@@ -30,5 +30,5 @@ def type_name(name: str) -> str:
 
 
 def upper(name: str) -> str:
-    """Return a name in capitals: ``MaxAmount`` is ``MAX_AMOUNT``, ``NotAPeer`` is ``NOT_A_PEER``."""
+    """Return a name in capitals: `MaxAmount` becomes `MAX_AMOUNT`, `NotAPeer` becomes `NOT_A_PEER`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).upper()

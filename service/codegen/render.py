@@ -1,4 +1,4 @@
-"""Python modules out of descriptions; ruff puts them into form."""
+"""Rendering of descriptions as Python modules, which ruff then formats."""
 
 from __future__ import annotations
 
@@ -20,19 +20,16 @@ def module(doc: str, imports: Iterable[str], parts: Iterable[str]) -> str:
     return "\n\n".join([f'{NOTE}\n"""{doc}"""', FUTURE, "\n".join(imports), *parts]) + "\n"
 
 
-def docstring(doc: str, otherwise: str) -> list[str]:
-    """Return a docstring's lines: the first sentence, and below it what else there is."""
+def docstring(doc: str, otherwise: str = "", indent: str = "    ") -> list[str]:
+    """Return the lines of a docstring: the first sentence, then the rest. There are none without documentation."""
     text = (doc or otherwise).replace("\\", "\\\\")
-    if len(text) <= WIDTH - 10:
-        return [f'    """{text}"""']
+    if not text:
+        return []
+    if len(text) <= WIDTH - 6 - len(indent):
+        return [f'{indent}"""{text}"""']
     first, rest = (*re.split(r"(?<=[.:;]) ", text, maxsplit=1), "")[:2]
-    wrapped = textwrap.wrap(rest, WIDTH - 4, initial_indent="    ", subsequent_indent="    ")
-    return [f'    """{first}', "", *wrapped, '    """'] if rest else [f'    """{first}"""']
-
-
-def comment(doc: str, indent: str = "") -> list[str]:
-    """Return documentation in front of a name."""
-    return textwrap.wrap(doc, WIDTH, initial_indent=f"{indent}#: ", subsequent_indent=f"{indent}#: ") if doc else []
+    wrapped = textwrap.wrap(rest, WIDTH, initial_indent=indent, subsequent_indent=indent)
+    return [f'{indent}"""{first}', "", *wrapped, f'{indent}"""'] if rest else [f'{indent}"""{first}"""']
 
 
 def dataclass_of(one: Class, otherwise: str) -> str:
@@ -41,7 +38,7 @@ def dataclass_of(one: Class, otherwise: str) -> str:
     if one.fields:
         lines.append("")
     for field in one.fields:
-        lines += [*comment(field.doc, "    "), f"    {field.name}: {field.kind}"]
+        lines += [f"    {field.name}: {field.kind}", *docstring(field.doc)]
     return "\n".join(lines)
 
 
@@ -49,15 +46,14 @@ def enum_of(name: str, doc: str, members: Sequence[Member]) -> str:
     """Return an enum whose values are the chain's names."""
     lines = [f"class {name}(Enum):", *docstring(doc, "One of the chain's names."), ""]
     for member in members:
-        lines += [*comment(member.doc, "    "), f'    {upper(member.name)} = "{member.name}"']
+        lines += [f'    {upper(member.name)} = "{member.name}"', *docstring(member.doc)]
     return "\n".join(lines)
 
 
 def union_of(name: str, doc: str, members: Sequence[Class]) -> str:
-    """Return a union of classes, one a line."""
-    return "\n".join([*comment(doc), f"{name} = (", *(f"    | {one.name}" for one in members), ")"]).replace(
-        "(\n    | ", "(\n    ", 1
-    )
+    """Return a union of classes, one per line."""
+    lines = [f"{name} = (", *(f"    | {one.name}" for one in members), ")", *docstring(doc, indent="")]
+    return "\n".join(lines).replace("(\n    | ", "(\n    ", 1)
 
 
 def type_part(one: Class | Choice) -> str:
@@ -85,7 +81,7 @@ def _is_dataclass(one: Class | Choice) -> bool:
 
 
 def type_modules(metadata: Metadata) -> dict[str, str]:
-    """Return the modules of the pallet's types, by file name within ``types``."""
+    """Return the modules of the pallet's types, by file name within `types`."""
     modules = metadata.modules()
     homes = {one.name: module_name for module_name, types in modules.items() for one in types}
     homes.update(dict.fromkeys(ALIASES, "aliases"))
@@ -102,7 +98,7 @@ def type_modules(metadata: Metadata) -> dict[str, str]:
 
 
 def _by_need(types: list[Class | Choice]) -> list[Class | Choice]:
-    """What others of the same module mention comes before them."""
+    """Order types so that those others of the same module mention come first."""
     left, done = {one.name: one for one in types}, []
     while left:
         ready = next(one for one in left.values() if not (_mentioned(one) - {one.name}) & set(left))
@@ -166,6 +162,7 @@ def calls_module(calls: Sequence[Class]) -> str:
 
 
 def call_part(one: Class) -> str:
+    """Return the function of a call."""
     named = [(ARGUMENTS.get(field.name, field.name), field) for field in one.fields]
     arguments = ", ".join(f"{name}: {field.kind}" for name, field in named)
     passed = "".join(f", {field.name}={name}" for name, field in named)
@@ -183,7 +180,8 @@ def items_module(items: Sequence[StorageItem]) -> str:
     lines = []
     for one in items:
         keys = f" Keys: {', '.join(one.keys)}." if one.keys else ""
-        lines += [*comment(one.doc + keys), f'{upper(one.name)}: Item[{one.kind}] = Item("{one.name}", {one.kind})']
+        lines += [f'{upper(one.name)}: Item[{one.kind}] = Item("{one.name}", {one.kind})']
+        lines += docstring((one.doc + keys).strip(), indent="")
     every = "ITEMS: tuple[Item[Any], ...] = (" + "".join(f"{upper(one.name)}, " for one in items) + ")"
     doc = "The pallet's storage items, the types of their values, and the chain's types of their keys."
     return module(doc, imports, ["\n".join(lines), every])
@@ -194,7 +192,7 @@ def constants_module(constants: Sequence[Constant]) -> str:
     lines = []
     for one in constants:
         value = f"{one.value:_}" if isinstance(one.value, int) else f"{one.value!r}"
-        lines += [*comment(one.doc), f"{upper(one.name)}: Final = {value}"]
+        lines += [f"{upper(one.name)}: Final = {value}", *docstring(one.doc, indent="")]
     doc = "The pallet's constants: bounds and scales that calls and rules follow."
     return module(doc, ["from typing import Final"], ["\n".join(lines)])
 
@@ -204,7 +202,7 @@ def _from_types(names: set[str]) -> str:
 
 
 def modules_of(metadata: Metadata, in_form: Callable[[str], str]) -> dict[str, str]:
-    """Return every generated module by its path below ``pallet``, put into form by ``in_form``."""
+    """Return every generated module by its path below `pallet`, formatted by `in_form`."""
     raw = {f"types/{name}": text for name, text in type_modules(metadata).items()}
     raw["events.py"] = events_module(metadata.events())
     raw["errors.py"] = errors_module(metadata.errors())

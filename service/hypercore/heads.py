@@ -41,7 +41,7 @@ class CoreHead:
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """The core grew to ``length``."""
+    """The core grew to `length`."""
 
     length: int
 

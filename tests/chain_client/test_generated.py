@@ -86,14 +86,14 @@ def test_a_struct_an_enum_and_variants_with_fields() -> None:
         "class One:",
         '    """A struct."""',
         "",
-        "    #: First.",
         "    a: int",
+        '    """First."""',
         "    b: Hash | None",
     ]
     plain = Choice("Two", "An enum.", (Member("NoEncoder", "", "None was found."),), ())
-    assert type_part(plain).splitlines()[-2:] == ["    #: None was found.", '    NO_ENCODER = "NoEncoder"']
+    assert type_part(plain).splitlines()[-2:] == ['    NO_ENCODER = "NoEncoder"', '    """None was found."""']
     mixed = Choice("Three", "Either.", (), (Class("Left", "", ()), Class("Right", "", (Member("x", "int", ""),))))
-    assert in_form(type_part(mixed)).splitlines()[-2:] == ["#: Either.", "Three = Left | Right"]
+    assert in_form(type_part(mixed)).splitlines()[-2:] == ["Three = Left | Right", '"""Either."""']
 
 
 def test_a_call_whose_argument_has_a_name_of_pythons() -> None:
@@ -110,8 +110,8 @@ def test_a_call_whose_argument_has_a_name_of_pythons() -> None:
 def test_numbers_and_bytes_of_constants() -> None:
     text = constants_module([Constant("MaxSafe", 2**53 - 1, "Largest."), Constant("PalletId", b"datdot/1", "")])
     assert text.splitlines()[-3:] == [
-        "#: Largest.",
         "MAX_SAFE: Final = 9_007_199_254_740_991",
+        '"""Largest."""',
         "PALLET_ID: Final = b'datdot/1'",
     ]
 
@@ -121,7 +121,7 @@ def test_a_type_without_counterpart_is_refused() -> None:
     unknown = next(
         number for number, one in enumerate(metadata._types) if one["path"] and one["path"][-1] == "RuntimeCall"
     )
-    with pytest.raises(ValueError, match=r"knows no type for datdot_runtime::RuntimeCall"):
+    with pytest.raises(ValueError, match=r"has no Python type for datdot_runtime::RuntimeCall"):
         metadata.kind(unknown)
 
 

@@ -57,7 +57,11 @@ def test_no_uint(value: int) -> None:
         (b"\xfd\x01", lambda r: r.uint("size"), "size at offset 0: the message ends"),
         (b"\xff" + b"\xff" * 8, lambda r: r.uint("size"), "size at offset 0: .* is over"),
         (b"\x05", lambda r: r.uint("size", 4), "size at offset 0: 5 is over 4"),
-        (b"\xfe\xff\xff\xff\xffab", lambda r: r.buffer(what="value"), "value at offset 5: .* bytes expected, but 2 are left"),
+        (
+            b"\xfe\xff\xff\xff\xffab",
+            lambda r: r.buffer(what="value"),
+            "value at offset 5: .* bytes expected, but 2 are left",
+        ),
         (b"\x05abcde", lambda r: r.buffer(4, "value"), "length of value at offset 0: 5 is over 4"),
         (b"\x02\xff\xfe", lambda r: r.string(what="name"), "name at offset 0: not UTF-8"),
         (b"\x01\x02", lambda r: (r.uint(), r.end()), "1 unexpected bytes at offset 1"),

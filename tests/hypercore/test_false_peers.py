@@ -57,7 +57,10 @@ def no_block(core: Core, change: Callable[[BlockProof], BlockProof]) -> Callable
         (lambda block: BlockProof(block.index, flip(block.value), block.nodes), "block 7: .* that is known here"),
         (lambda block: BlockProof(block.index, block.value, block.nodes[1:]), "block 7: expected node"),
         (lambda block: BlockProof(block.index, block.value, ()), "block 7: the path does not lead to"),
-        (lambda block: BlockProof(8, block.value, block.nodes), "the request was for block 7, but the answer has another"),
+        (
+            lambda block: BlockProof(8, block.value, block.nodes),
+            "the request was for block 7, but the answer has another",
+        ),
     ],
 )
 async def test_false_blocks_end_the_connection(change: Callable[[BlockProof], BlockProof], named: str) -> None:

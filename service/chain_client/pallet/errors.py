@@ -9,113 +9,113 @@ from enum import Enum
 class PalletError(Enum):
     """Why a call of DatDot failed (pallet-spec/README.md section 16); `DispatchError.kind`."""
 
-    #: The account has not registered.
     NOT_A_PEER = "NotAPeer"
-    #: The account has registered before.
+    """The account has not registered."""
     ALREADY_A_PEER = "AlreadyAPeer"
-    #: A key that is or was bound, or both keys are the same.
+    """The account has registered before."""
     KEY_BOUND = "KeyBound"
-    #: A key or a signature's R is of small order.
+    """A key that is or was bound, or both keys are the same."""
     SMALL_ORDER_KEY = "SmallOrderKey"
-    #: The signature is not one of that key over what must be signed.
+    """A key or a signature's R is of small order."""
     BAD_SIGNATURE = "BadSignature"
-    #: The account cannot spend that and keep the existential deposit.
+    """The signature is not one of that key over what must be signed."""
     INSUFFICIENT_BALANCE = "InsufficientBalance"
-    #: An ask, cap, price or parameter above 10^24.
+    """The account cannot spend that and keep the existential deposit."""
     AMOUNT_TOO_LARGE = "AmountTooLarge"
-    #: 256 changes of the draw tables wait for that block already: try in the next one.
+    """An ask, cap, price or parameter above 10^24."""
     TOO_MANY_CHANGES = "TooManyChanges"
-    #: A draw table has no free slot.
+    """256 changes of the draw tables wait for that block already: try in the next one."""
     TABLE_FULL = "TableFull"
-    #: There is no such offer, or it is withdrawn already.
+    """A draw table has no free slot."""
     NO_OFFER = "NoOffer"
-    #: The offer stands: withdraw it first.
+    """There is no such offer, or it is withdrawn already."""
     OFFER_OPEN = "OfferOpen"
-    #: The role was left less than three eras ago.
+    """The offer stands: withdraw it first."""
     TOO_EARLY = "TooEarly"
-    #: A job, a second half or a copy's record is left.
+    """The role was left less than three eras ago."""
     STILL_BOUND = "StillBound"
-    #: More than 16 slots, or none.
+    """A job, a second half or a copy's record is left."""
     BAD_SLOT_COUNT = "BadSlotCount"
-    #: Not exactly a single signer's manifest of version 0 or 1.
+    """More than 16 slots, or none."""
     BAD_MANIFEST = "BadManifest"
-    #: The manifest's hash is not the feed's key.
+    """Not exactly a single signer's manifest of version 0 or 1."""
     WRONG_FEED_KEY = "WrongFeedKey"
-    #: Fork, length or sizes out of range, or not the roots of that length.
+    """The manifest's hash is not the feed's key."""
     BAD_HEAD = "BadHead"
-    #: No range, too many, or one that is empty, touching the one before it, not after it, or outside the feed.
+    """Fork, length or sizes out of range, or not the roots of that length."""
     BAD_RANGES = "BadRanges"
-    #: The opened nodes are not exactly those that prove the ranges' bytes.
+    """No range, too many, or one that is empty, touching the one before it, not after it, or outside the feed."""
     BAD_NODES = "BadNodes"
-    #: No byte, or more than 256 GiB.
+    """The opened nodes are not exactly those that prove the ranges' bytes."""
     BAD_PLAN_SIZE = "BadPlanSize"
-    #: Replicas not 1 to 16, or `until` past or too far.
+    """No byte, or more than 256 GiB."""
     BAD_TERMS = "BadTerms"
-    #: Less than the reserves of all replicas at the caps for one era.
+    """Replicas not 1 to 16, or `until` past or too far."""
     POT_TOO_SMALL = "PotTooSmall"
-    #: There is no such plan, or it is closed.
+    """Less than the reserves of all replicas at the caps for one era."""
     NO_SUCH_PLAN = "NoSuchPlan"
-    #: Only the plan's sponsor may do that.
+    """There is no such plan, or it is closed."""
     NOT_SPONSOR = "NotSponsor"
-    #: The plan has ended.
+    """Only the plan's sponsor may do that."""
     PLAN_NOT_LIVE = "PlanNotLive"
-    #: `end_plan` was called before.
+    """The plan has ended."""
     ALREADY_ENDING = "AlreadyEnding"
-    #: Less than the smallest donation.
+    """`end_plan` was called before."""
     DONATION_TOO_SMALL = "DonationTooSmall"
-    #: The pot is worth less than a millionth of its shares.
+    """Less than the smallest donation."""
     POT_EXHAUSTED = "PotExhausted"
-    #: The remainder is not fixed yet.
+    """The pot is worth less than a millionth of its shares."""
     NOT_CLAIMABLE = "NotClaimable"
-    #: The account has no shares of the plan, or claimed before.
+    """The remainder is not fixed yet."""
     NO_SHARES = "NoShares"
-    #: There is no such copy, or its records are gone.
+    """The account has no shares of the plan, or claimed before."""
     NO_SUCH_COPY = "NoSuchCopy"
-    #: Not the copy's hoster or its drawn encoder, whichever must call.
+    """There is no such copy, or its records are gone."""
     NOT_PARTY = "NotParty"
-    #: The copy's state does not allow that.
+    """Not the copy's hoster or its drawn encoder, whichever must call."""
     WRONG_STATE = "WrongState"
-    #: The hoster declined eight copies in this era.
+    """The copy's state does not allow that."""
     TOO_MANY_DECLINES = "TooManyDeclines"
-    #: There is no such profile of the encoding.
+    """The hoster declined eight copies in this era."""
     BAD_PROFILE = "BadProfile"
-    #: The modulus is out of bound, even, or has a prime factor below 4096.
+    """There is no such profile of the encoding."""
     BAD_MODULUS = "BadModulus"
-    #: A segment was begun with that modulus before.
+    """The modulus is out of bound, even, or has a prime factor below 4096."""
     MODULUS_USED = "ModulusUsed"
-    #: 32 segments were begun in this block: try in the next one.
+    """A segment was begun with that modulus before."""
     TOO_MANY_BEGINS = "TooManyBegins"
-    #: Not the copy's current segment.
+    """32 segments were begun in this block: try in the next one."""
     WRONG_SEGMENT = "WrongSegment"
-    #: Neither the rest nor a partial segment's length.
+    """Not the copy's current segment."""
     BAD_SEGMENT_BYTES = "BadSegmentBytes"
-    #: The copy has 256 segments: the last must be the rest.
+    """Neither the rest nor a partial segment's length."""
     TOO_MANY_SEGMENTS = "TooManySegments"
-    #: No storage challenge is open.
+    """The copy has 256 segments: the last must be the rest."""
     NO_CHALLENGE = "NoChallenge"
-    #: The open challenge was issued in another block.
+    """No storage challenge is open."""
     WRONG_CHALLENGE = "WrongChallenge"
-    #: Not one opening per sample.
+    """The open challenge was issued in another block."""
     WRONG_OPENING_COUNT = "WrongOpeningCount"
-    #: A sector with its siblings does not lead to its segment's root.
+    """Not one opening per sample."""
     BAD_OPENING = "BadOpening"
-    #: The window of blocks is not open.
+    """A sector with its siblings does not lead to its segment's root."""
     OUTSIDE_WINDOW = "OutsideWindow"
-    #: The copy was not active before that era, or not until its end.
+    """The window of blocks is not open."""
     NOT_UNDER_TEST = "NotUnderTest"
-    #: The account has no seat in that committee, or lost it.
+    """The copy was not active before that era, or not until its end."""
     NO_SEAT = "NoSeat"
-    #: The seat has its commit.
+    """The account has no seat in that committee, or lost it."""
     ALREADY_COMMITTED = "AlreadyCommitted"
-    #: The seat has no commit.
+    """The seat has its commit."""
     NOT_COMMITTED = "NotCommitted"
-    #: The seat has its report.
+    """The seat has no commit."""
     ALREADY_REVEALED = "AlreadyRevealed"
-    #: `served` is neither 0 nor 1, or an opening is missing or not wanted.
+    """The seat has its report."""
     BAD_REPORT = "BadReport"
-    #: The link does not lead to the last one, or is another than this era's.
+    """`served` is neither 0 nor 1, or an opening is missing or not wanted."""
     BAD_LINK = "BadLink"
-    #: The reveal is not what was committed.
+    """The link does not lead to the last one, or is another than this era's."""
     COMMIT_MISMATCH = "CommitMismatch"
-    #: The challenge has its verdict.
+    """The reveal is not what was committed."""
     ALREADY_SETTLED = "AlreadySettled"
+    """The challenge has its verdict."""

@@ -33,98 +33,98 @@ from .types import (
     Times,
 )
 
-#: Time spans; from genesis, for ever.
 TIME: Item[Times] = Item("Time", Times)
-#: Amounts; root may change them.
+"""Time spans; from genesis, for ever."""
 AMOUNT: Item[Amounts] = Item("Amount", Amounts)
-#: All that was ever minted.
+"""Amounts; root may change them."""
 MINTED: Item[int] = Item("Minted", int)
-#: All that was ever burned, fees and dust included: issuance = genesis + Minted - Burned.
+"""All that was ever minted."""
 BURNED: Item[int] = Item("Burned", int)
-#: The seeds of the last 256 blocks. Keys: u32.
+"""All that was ever burned, fees and dust included: issuance = genesis + Minted - Burned."""
 SEEDS: Item[Hash] = Item("Seeds", Hash)
-#: The value of `set_seed`.
+"""The seeds of the last 256 blocks. Keys: u32."""
 SEED_OVERRIDE: Item[Hash] = Item("SeedOverride", Hash)
-#: What was drawn for the last eras, at the first block of each. Keys: u32.
+"""The value of `set_seed`."""
 ERAS: Item[EraInfo] = Item("Eras", EraInfo)
-#: Registered accounts. Keys: AccountId32.
+"""What was drawn for the last eras, at the first block of each. Keys: u32."""
 PEERS: Item[RegisteredPeer] = Item("Peers", RegisteredPeer)
-#: Every key ever bound, and by whom. Keys: [u8; 32].
+"""Registered accounts. Keys: AccountId32."""
 KEYS: Item[AccountId] = Item("Keys", AccountId)
-#: Hosters' states. Keys: AccountId32.
+"""Every key ever bound, and by whom. Keys: [u8; 32]."""
 HOSTERS: Item[Hoster] = Item("Hosters", Hoster)
-#: Hosters that ever offered.
+"""Hosters' states. Keys: AccountId32."""
 HOSTER_COUNT: Item[int] = Item("HosterCount", int)
-#: Encoders' states. Keys: AccountId32.
+"""Hosters that ever offered."""
 ENCODERS: Item[Encoder] = Item("Encoders", Encoder)
-#: Encoders that ever offered.
+"""Encoders' states. Keys: AccountId32."""
 ENCODER_COUNT: Item[int] = Item("EncoderCount", int)
-#: Attesters' states. Keys: AccountId32.
+"""Encoders that ever offered."""
 ATTESTERS: Item[Attester] = Item("Attesters", Attester)
-#: The list of slots; a hole has no entry. Keys: u32.
+"""Attesters' states. Keys: AccountId32."""
 SLOTS: Item[Slot] = Item("Slots", Slot)
-#: Length of the list of slots, holes included.
+"""The list of slots; a hole has no entry. Keys: u32."""
 SLOT_COUNT: Item[int] = Item("SlotCount", int)
-#: Holes in the order in which they were freed: places 0 .. HoleCount. Keys: u32.
+"""Length of the list of slots, holes included."""
 HOLES: Item[int] = Item("Holes", int)
-#: Holes in the list of slots.
+"""Holes in the order in which they were freed: places 0 .. HoleCount. Keys: u32."""
 HOLE_COUNT: Item[int] = Item("HoleCount", int)
-#: Hosters' entries of their draw table. Keys: AccountId32.
+"""Holes in the list of slots."""
 HOSTER_DRAWS: Item[HosterDraw] = Item("HosterDraws", HosterDraw)
-#: Nodes: 0 is the root, the children of n are 64 n + 1 .. 64 n + 64. Keys: u32.
+"""Hosters' entries of their draw table. Keys: AccountId32."""
 HOSTER_NODES: Item[SumNode] = Item("HosterNodes", SumNode)
-#: Which hoster stands in a slot of the draw table. Keys: u32.
+"""Nodes: 0 is the root, the children of n are 64 n + 1 .. 64 n + 64. Keys: u32."""
 HOSTER_SLOTS: Item[AccountId] = Item("HosterSlots", AccountId)
-#: Encoders' entries of their draw table. Keys: AccountId32.
+"""Which hoster stands in a slot of the draw table. Keys: u32."""
 ENCODER_DRAWS: Item[EncoderDraw] = Item("EncoderDraws", EncoderDraw)
-#: Nodes, numbered like `HosterNodes`. Keys: u32.
+"""Encoders' entries of their draw table. Keys: AccountId32."""
 ENCODER_NODES: Item[SumNode] = Item("EncoderNodes", SumNode)
-#: Which encoder stands in a slot of the draw table. Keys: u32.
+"""Nodes, numbered like `HosterNodes`. Keys: u32."""
 ENCODER_SLOTS: Item[AccountId] = Item("EncoderSlots", AccountId)
-#: A hoster's copies table. Keys: AccountId32, u32.
+"""Which encoder stands in a slot of the draw table. Keys: u32."""
 COPY_NODES: Item[SumNode] = Item("CopyNodes", SumNode)
-#: Which copy stands in a slot of a hoster's copies table. Keys: AccountId32, u32.
+"""A hoster's copies table. Keys: AccountId32, u32."""
 COPY_SLOTS: Item[int] = Item("CopySlots", int)
-#: Hosters that store something: places 0 .. StoringCount. Keys: u32.
+"""Which copy stands in a slot of a hoster's copies table. Keys: AccountId32, u32."""
 STORING: Item[AccountId] = Item("Storing", AccountId)
-#: Hosters that store something.
+"""Hosters that store something: places 0 .. StoringCount. Keys: u32."""
 STORING_COUNT: Item[int] = Item("StoringCount", int)
-#: Changes of the draw tables that are due in a block. Keys: u32.
+"""Hosters that store something."""
 CHANGES: Item[tuple[Change, ...]] = Item("Changes", tuple[Change, ...])
-#: Number of the next plan.
+"""Changes of the draw tables that are due in a block. Keys: u32."""
 NEXT_PLAN: Item[int] = Item("NextPlan", int)
-#: Number of the next copy.
+"""Number of the next plan."""
 NEXT_COPY: Item[int] = Item("NextCopy", int)
-#: Number of the next segment.
+"""Number of the next copy."""
 NEXT_SEGMENT: Item[int] = Item("NextSegment", int)
-#: Plans whose donors have not claimed all. Keys: u64.
+"""Number of the next segment."""
 PLANS: Item[Plan] = Item("Plans", Plan)
-#: The roots of a plan's head, left to right. Keys: u64.
+"""Plans whose donors have not claimed all. Keys: u64."""
 ROOTS: Item[tuple[Root, ...]] = Item("Roots", tuple[Root, ...])
-#: A donor's shares of a plan's remainder. Keys: u64, AccountId32.
+"""The roots of a plan's head, left to right. Keys: u64."""
 SHARES: Item[int] = Item("Shares", int)
-#: Copies whose records are kept. Keys: u64.
+"""A donor's shares of a plan's remainder. Keys: u64, AccountId32."""
 COPIES: Item[Copy] = Item("Copies", Copy)
-#: Segments whose records are kept. Keys: u64.
+"""Copies whose records are kept. Keys: u64."""
 SEGMENTS: Item[Segment] = Item("Segments", Segment)
-#: A segment's RSA modulus, big endian. Keys: u64.
+"""Segments whose records are kept. Keys: u64."""
 MODULI: Item[Bytes] = Item("Moduli", Bytes)
-#: The hash of every modulus that a segment was ever begun with, and that segment. Keys: H256.
+"""A segment's RSA modulus, big endian. Keys: u64."""
 USED_MODULI: Item[int] = Item("UsedModuli", int)
-#: `begin_segment` calls in this block.
+"""The hash of every modulus that a segment was ever begun with, and that segment. Keys: H256."""
 BEGINS: Item[int] = Item("Begins", int)
-#: The FIFO of needs. Keys: u64.
+"""`begin_segment` calls in this block."""
 NEEDS: Item[Need] = Item("Needs", Need)
-#: Ends of the FIFO of needs.
+"""The FIFO of needs. Keys: u64."""
 NEED_QUEUE: Item[Fifo] = Item("NeedQueue", Fifo)
-#: Open storage challenges, by hoster. Keys: AccountId32.
+"""Ends of the FIFO of needs."""
 STORAGE_CHALLENGES: Item[StorageChallenge] = Item("StorageChallenges", StorageChallenge)
-#: Committees of (era, copy), from the first commit on. Keys: u32, u64.
+"""Open storage challenges, by hoster. Keys: AccountId32."""
 RETRIEVALS: Item[Retrieval] = Item("Retrievals", Retrieval)
-#: The FIFOs of expiries, by kind. Keys: Wait, u64.
+"""Committees of (era, copy), from the first commit on. Keys: u32, u64."""
 DEADLINES: Item[Deadline] = Item("Deadlines", Deadline)
-#: Ends of the FIFOs of expiries. Keys: Wait.
+"""The FIFOs of expiries, by kind. Keys: Wait, u64."""
 DEADLINE_QUEUES: Item[Fifo] = Item("DeadlineQueues", Fifo)
+"""Ends of the FIFOs of expiries. Keys: Wait."""
 
 ITEMS: tuple[Item[Any], ...] = (
     TIME,

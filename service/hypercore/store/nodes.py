@@ -61,7 +61,7 @@ class Nodes:
             self._fresh.clear()
 
     def delete_beyond(self, length: int) -> None:
-        """Drop nodes that are not wholly within the first ``length`` blocks."""
+        """Drop nodes that are not wholly within the first `length` blocks."""
         self.save()
         self._kept.clear()
         self._storage.delete_nodes_beyond(self._core, length)

@@ -23,7 +23,7 @@ from .intervals import Intervals
 WANT_BLOCKS = 1 << 21
 """Blocks in one question about which blocks the peer has."""
 MAX_NEWS = 1024
-"""Changes kept for a peer that does not keep up. Beyond that it is told of all blocks again."""
+"""Changes kept for a peer that does not keep up. Beyond that all blocks are announced again."""
 ANSWER_SECONDS = 60.0
 """Time for an answer while the connection is read. It covers a server whose other peers come first."""
 OPEN_SECONDS = 20.0
@@ -31,7 +31,7 @@ OPEN_SECONDS = 20.0
 
 
 class CoreState(Protocol):
-    """The part of a core that a peer is told about."""
+    """The part of a core that a peer learns about."""
 
     @property
     def fork(self) -> int:

@@ -13,8 +13,8 @@ from .aliases import AccountId, Bytes, Hash
 class Report:
     """What an attester measured."""
 
-    #: 1 or 0.
     served: int
+    """1 or 0."""
     latency_ms: int
     kib_per_s: int
 
@@ -22,12 +22,12 @@ class Report:
 class Verdict(Enum):
     """What the reports of a committee come to."""
 
-    #: Fewer reports than the quorum.
     VOID = "Void"
-    #: More than a third of the reports say that the copy was served.
+    """Fewer reports than the quorum."""
     PASSED = "Passed"
-    #: At least two thirds of the reports say that it was not served.
+    """More than a third of the reports say that the copy was served."""
     FAILED = "Failed"
+    """At least two thirds of the reports say that it was not served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ class EraInfo:
     """Era(r): stored at its first block."""
 
     seed: Hash
-    #: Length of the list of slots, holes included.
     slots: int
+    """Length of the list of slots, holes included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ class StorageChallenge:
     """A storage challenge, due in issued + 1 ..= issued + ProofWindow."""
 
     issued: int
-    #: Different ones, ascending.
     samples: tuple[Sample, ...]
+    """Different ones, ascending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,6 @@ class Seat:
 class Retrieval:
     """The committee of (era, copy)."""
 
-    #: In seat order.
     seats: tuple[Seat, ...]
+    """In seat order."""
     settled: bool

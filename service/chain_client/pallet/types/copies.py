@@ -13,48 +13,48 @@ from .feeds import Head
 class CopyEnd(Enum):
     """Why a copy ended."""
 
-    #: The hoster declined.
     DECLINED = "Declined"
-    #: No encoder was found in `Times::encoder_wait`.
+    """The hoster declined."""
     NO_ENCODER = "NoEncoder"
-    #: The lease of a segment passed.
+    """No encoder was found in `Times::encoder_wait`."""
     STALLED = "Stalled"
-    #: The plan ended.
+    """The lease of a segment passed."""
     PLAN_ENDED = "PlanEnded"
+    """The plan ended."""
 
 
 class Payment(Enum):
     """What was paid for."""
 
-    #: Disk, by `collect`.
     STORAGE = "Storage"
-    #: Receiving a segment, at its confirmation.
+    """Disk, by `collect`."""
     RECEIVING = "Receiving"
-    #: First half of an encoder's fee, at the confirmation.
+    """Receiving a segment, at its confirmation."""
     FIRST_HALF = "FirstHalf"
-    #: Second half of that fee, two eras later.
+    """First half of an encoder's fee, at the confirmation."""
     SECOND_HALF = "SecondHalf"
-    #: An attester's report.
+    """Second half of that fee, two eras later."""
     REPORT = "Report"
+    """An attester's report."""
 
 
 class CopyState(Enum):
     """Where a copy is in its life."""
 
-    #: The hoster may decline.
     OFFERED = "Offered"
-    #: An encoder is wanted.
+    """The hoster may decline."""
     ACCEPTED = "Accepted"
-    #: The encoder must begin a segment.
+    """An encoder is wanted."""
     ASSIGNED = "Assigned"
-    #: The salt is awaited.
+    """The encoder must begin a segment."""
     BEGUN = "Begun"
-    #: The segment is being made.
+    """The salt is awaited."""
     ENCODING = "Encoding"
-    #: Complete.
+    """The segment is being made."""
     ACTIVE = "Active"
-    #: Over; its records are kept for three eras.
+    """Complete."""
     ENDED = "Ended"
+    """Over; its records are kept for three eras."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,45 +71,45 @@ class Copy:
 
     plan: int
     hoster: AccountId
-    #: The encoder that is drawn; none once the copy is active.
     encoder: AccountId | None
-    #: Encoders that confirmed a segment, each once, in that order.
+    """The encoder that is drawn; none once the copy is active."""
     encoders: tuple[AccountId, ...]
+    """Encoders that confirmed a segment, each once, in that order."""
     state: CopyState
     bytes: int
     sectors: int
-    #: Confirmed bytes.
     stored_bytes: int
-    #: Confirmed sectors.
+    """Confirmed bytes."""
     stored: int
-    #: The hoster's asks, locked when placed.
+    """Confirmed sectors."""
     ask_disk: int
+    """The hoster's asks, locked when placed."""
     ask_receiving: int
-    #: The drawn encoder's ask, locked when drawn.
     ask_encoding: int
-    #: Fee of the current job, within the encoder's unreleased fees.
+    """The drawn encoder's ask, locked when drawn."""
     fee: int
-    #: Unpaid second halves.
+    """Fee of the current job, within the encoder's unreleased fees."""
     halves: int
-    #: The part of the pot out of which it pays.
+    """Unpaid second halves."""
     reserve: int
-    #: Sectors x ppm x blocks that were paid or never due.
+    """The part of the pot out of which it pays."""
     debt: int
-    #: The hoster's `acc` at its end.
+    """Sectors x ppm x blocks that were paid or never due."""
     frozen: int | None
+    """The hoster's `acc` at its end."""
     segments: tuple[CopySegment, ...]
-    #: The segment that was begun and is not confirmed.
     current: int | None
-    #: Counts draws of encoders and partial confirmations; deadlines name it.
+    """The segment that was begun and is not confirmed."""
     generation: int
+    """Counts draws of encoders and partial confirmations; deadlines name it."""
     offered: int
     first_confirmed: int | None
     active_since: int | None
     ended: int | None
-    #: Slot in the hoster's copies table.
     slot: int | None
-    #: Sectors that are in the hoster's copies table.
+    """Slot in the hoster's copies table."""
     tabled: int
+    """Sectors that are in the hoster's copies table."""
     strikes: int
 
 
@@ -121,16 +121,16 @@ class Segment:
     encoder: AccountId
     profile: int
     pk_hash: Hash
-    #: Block of `begin_segment`.
     begun: int
-    #: Drawn SeedDelay blocks later.
+    """Block of `begin_segment`."""
     salt: Hash | None
+    """Drawn SeedDelay blocks later."""
     first_byte: int
-    #: 0 until confirmed; so are sectors and root.
     bytes: int
+    """0 until confirmed; so are sectors and root."""
     sectors: int
     root: Hash
-    #: The feed's head at `begin_segment`.
     head: Head
-    #: Second half of its fee, while unpaid.
+    """The feed's head at `begin_segment`."""
     half: int
+    """Second half of its fee, while unpaid."""

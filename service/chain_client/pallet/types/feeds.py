@@ -20,16 +20,16 @@ class Root:
 class SignedHead:
     """A feed's signed head as `publish_plan` takes it."""
 
-    #: The hypercore's key.
     key: Bytes
-    #: Empty for a compat key, else the manifest of one signer (v0: 68 bytes, v1: 70 bytes).
+    """The hypercore's key."""
     manifest: Bytes
+    """Empty for a compat key, else the manifest of one signer (v0: 68 bytes, v1: 70 bytes)."""
     fork: int
-    #: Blocks.
     length: int
+    """Blocks."""
     roots: tuple[Root, ...]
-    #: The raw ed25519 signature, without hypercore's container.
     signature: Bytes
+    """The raw ed25519 signature, without hypercore's container."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ class BlockRange:
 class OpenedNode:
     """An opened node of a hypercore's tree: its hash is H(0x01 | size | left | right)."""
 
-    #: Flat-tree index, odd.
     index: int
+    """Flat-tree index, odd."""
     size: int
     left: Hash
     right: Hash

@@ -12,70 +12,70 @@ from .aliases import AccountId, Bytes, Hash
 class Role(Enum):
     """A role that can be offered."""
 
-    #: Storing copies and proving it.
     HOSTING = "Hosting"
-    #: Making copies unique.
+    """Storing copies and proving it."""
     ENCODING = "Encoding"
-    #: Fetching as readers do, and reporting.
+    """Making copies unique."""
     ATTESTING = "Attesting"
+    """Fetching as readers do, and reporting."""
 
 
 @dataclass(frozen=True, slots=True)
 class RegisteredPeer:
     """A registered account."""
 
-    #: Key of its hypercore connections.
     swarm_key: Bytes
-    #: Key with which it signs statements.
+    """Key of its hypercore connections."""
     statement_key: Bytes
-    #: Block of registration.
+    """Key with which it signs statements."""
     since: int
-    #: R, in ppm: one for all roles.
+    """Block of registration."""
     reputation: int
-    #: Lower median of the last verdict `Passed` on a copy that it hosts; 0 before.
+    """R, in ppm: one for all roles."""
     latency_ms: int
-    #: The same of throughput.
+    """Lower median of the last verdict `Passed` on a copy that it hosts; 0 before."""
     kib_per_s: int
-    #: Verdicts `Passed`.
+    """The same of throughput."""
     served: int
-    #: Verdicts `Failed`.
+    """Verdicts `Passed`."""
     failed: int
+    """Verdicts `Failed`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hoster:
     """A hoster's state; every entry that was ever offered stays."""
 
-    #: The offer stands.
     open: bool
-    #: Block in which `open` last became false; 0 before.
+    """The offer stands."""
     out_since: int
-    #: Bytes applied: max(offered, used).
+    """Block in which `open` last became false; 0 before."""
     capacity: int
-    #: Bytes reserved by its live copies: 256 x their sectors.
+    """Bytes applied: max(offered, used)."""
     used: int
-    #: Sectors confirmed of its live copies.
+    """Bytes reserved by its live copies: 256 x their sectors."""
     stored: int
-    #: Live copies.
+    """Sectors confirmed of its live copies."""
     copies: int
-    #: Copies whose records are kept, live ones included.
+    """Live copies."""
     records: int
-    #: Price per GiB and era.
+    """Copies whose records are kept, live ones included."""
     ask_disk: int
-    #: Price per GiB received.
+    """Price per GiB and era."""
     ask_receiving: int
-    #: ppm x blocks.
+    """Price per GiB received."""
     acc: int
-    #: Block up to which `acc` counts.
+    """ppm x blocks."""
     last: int
-    #: Era of the last decline.
+    """Block up to which `acc` counts."""
     decline_era: int
-    #: Declines in that era.
+    """Era of the last decline."""
     declines: int
-    #: Place in the list of hosters that store something.
+    """Declines in that era."""
     place: int | None
-    #: Passed and missed storage challenges.
+    """Place in the list of hosters that store something."""
     passed: int
+    """Passed and missed storage challenges."""
     missed: int
 
 
@@ -85,28 +85,28 @@ class Encoder:
 
     open: bool
     out_since: int
-    #: Current jobs.
     jobs: int
-    #: Price per GiB.
+    """Current jobs."""
     ask: int
-    #: Unreleased fees: unpaid second halves and the fees of its current jobs.
+    """Price per GiB."""
     unreleased: int
-    #: Unpaid second halves, in number.
+    """Unreleased fees: unpaid second halves and the fees of its current jobs."""
     halves: int
+    """Unpaid second halves, in number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attester:
     """An attester's chain of links and its slots."""
 
-    #: The anchor offered last.
     anchor: Hash
-    #: Era of the last link shown; at first that of the offer.
+    """The anchor offered last."""
     link_era: int
-    #: Last link shown; at first the anchor.
+    """Era of the last link shown; at first that of the offer."""
     link: Hash
-    #: Its slots that were not given back, ascending in the order in which they were taken.
+    """Last link shown; at first the anchor."""
     slots: tuple[int, ...]
+    """Its slots that were not given back, ascending in the order in which they were taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +122,15 @@ class Slot:
     """An attester's slot; none stands at a hole."""
 
     account: AccountId
-    #: Price per report; never changes.
     ask: int
-    #: What is left of its bond.
+    """Price per report; never changes."""
     bond: int
-    #: Era in which it was taken.
+    """What is left of its bond."""
     taken: int
-    #: Eras in which its account offered anew with another anchor: the last four different ones, ascending.
+    """Era in which it was taken."""
     renewed: tuple[int, ...]
-    #: Block in which it was given back.
+    """Eras in which its account offered anew with another anchor: the last four different ones, ascending."""
     returned: int | None
-    #: Empty-handed seats burned: the last four eras in order of their first burn.
+    """Block in which it was given back."""
     empty: tuple[EraCount, ...]
+    """Empty-handed seats burned: the last four eras in order of their first burn."""

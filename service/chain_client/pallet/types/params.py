@@ -10,61 +10,61 @@ from dataclasses import dataclass
 class Amounts:
     """Amounts, in the smallest unit; root may change them."""
 
-    #: Burned by `register_peer`.
     peer_fee: int
-    #: Burned by `publish_plan`.
+    """Burned by `register_peer`."""
     publish_fee: int
-    #: Smallest donation.
+    """Burned by `publish_plan`."""
     min_donation: int
-    #: Collateral of a hoster, per GiB offered.
+    """Smallest donation."""
     collateral: int
-    #: Bond of an encoder.
+    """Collateral of a hoster, per GiB offered."""
     encoder_bond: int
-    #: Bond of an attester, for each slot.
+    """Bond of an encoder."""
     attester_bond: int
-    #: Burned from the bond of an encoder that does not begin.
+    """Bond of an attester, for each slot."""
     begin_fine: int
-    #: Burned at a stall from each of hoster, encoder and pot.
+    """Burned from the bond of an encoder that does not begin."""
     stall_fine: int
+    """Burned at a stall from each of hoster, encoder and pot."""
 
 
 @dataclass(frozen=True, slots=True)
 class Times:
     """Time spans in blocks and counts; from genesis, for ever."""
 
-    #: Blocks of an era.
     era: int
-    #: Blocks between an input and the seed that decides on it.
+    """Blocks of an era."""
     seed_delay: int
-    #: Blocks in which a hoster may decline a copy.
+    """Blocks between an input and the seed that decides on it."""
     decline_window: int
-    #: Blocks after which a copy without an encoder ends.
+    """Blocks in which a hoster may decline a copy."""
     encoder_wait: int
-    #: Blocks in which a drawn encoder must begin a segment.
+    """Blocks after which a copy without an encoder ends."""
     begin_window: int
-    #: Blocks in which a begun segment must be confirmed.
+    """Blocks in which a drawn encoder must begin a segment."""
     lease: int
-    #: Blocks between two storage challenges of a hoster, on average.
+    """Blocks in which a begun segment must be confirmed."""
     mean_gap: int
-    #: Blocks in which a storage challenge must be answered.
+    """Blocks between two storage challenges of a hoster, on average."""
     proof_window: int
-    #: Blocks of an era in which attesters probe; commits follow.
+    """Blocks in which a storage challenge must be answered."""
     probe_blocks: int
-    #: Reveals: from this block of the next era on.
+    """Blocks of an era in which attesters probe; commits follow."""
     reveal_from: int
-    #: Settlement: from this block of the next era on; reveals end.
+    """Reveals: from this block of the next era on."""
     settle_from: int
-    #: Settlement ends with this block after the start of the next era.
+    """Settlement: from this block of the next era on; reveals end."""
     settle_to: int
-    #: Blocks between `end_plan` and the end of the plan.
+    """Settlement ends with this block after the start of the next era."""
     end_notice: int
-    #: Former parties that a plan remembers.
+    """Blocks between `end_plan` and the end of the plan."""
     memory: int
-    #: Seats of a committee.
+    """Former parties that a plan remembers."""
     seats: int
-    #: Least reports of a verdict that counts.
+    """Seats of a committee."""
     quorum: int
-    #: Bytes that a probe fetches of the feed (off chain).
+    """Least reports of a verdict that counts."""
     probe_bytes: int
-    #: Longest plan, in eras.
+    """Bytes that a probe fetches of the feed (off chain)."""
     plan_eras: int
+    """Longest plan, in eras."""

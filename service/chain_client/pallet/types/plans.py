@@ -13,37 +13,37 @@ from .feeds import Head, Range
 class PlanEnd(Enum):
     """Why a plan ended."""
 
-    #: The first tick at or after `until`.
     UNTIL = "Until"
-    #: The pot could not pay a tick.
+    """The first tick at or after `until`."""
     UNPAID = "Unpaid"
-    #: `end_plan`.
+    """The pot could not pay a tick."""
     CALLED = "Called"
+    """`end_plan`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What a plan asks for."""
 
-    #: 1 to 16.
     replicas: int
-    #: Caps: per GiB and era, per GiB, per GiB.
+    """1 to 16."""
     max_ask_disk: int
+    """Caps: per GiB and era, per GiB, per GiB."""
     max_ask_encoding: int
     max_ask_receiving: int
-    #: Z: price of one report.
     report_price: int
-    #: The plan ends at its first tick at or after this block.
+    """Z: price of one report."""
     until: int
+    """The plan ends at its first tick at or after this block."""
 
 
 class PlanState(Enum):
     """Whether a plan goes on."""
 
-    #: Its copies are placed and paid.
     LIVE = "Live"
-    #: Its copies have ended; its donors will get the remainder.
+    """Its copies are placed and paid."""
     ENDED = "Ended"
+    """Its copies have ended; its donors will get the remainder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,37 +51,37 @@ class Plan:
     """A sponsor's order."""
 
     sponsor: AccountId
-    #: The feed's key.
     feed: Bytes
+    """The feed's key."""
     head: Head
     ranges: tuple[Range, ...]
-    #: Bytes of the copy stream.
     bytes: int
-    #: ceil(bytes / 256).
+    """Bytes of the copy stream."""
     sectors: int
+    """ceil(bytes / 256)."""
     terms: Terms
     state: PlanState
-    #: Block of publication.
     published: int
-    #: T: block of the next tick.
+    """Block of publication."""
     next_tick: int
-    #: S: all shares.
+    """T: block of the next tick."""
     shares: int
-    #: Accounts that still hold shares.
+    """S: all shares."""
     donors: int
-    #: Sum of its copies' reserves.
+    """Accounts that still hold shares."""
     reserved: int
-    #: Burned from its pot so far.
+    """Sum of its copies' reserves."""
     burned: int
-    #: Copies that have not ended, in the order in which they were offered.
+    """Burned from its pot so far."""
     live: tuple[int, ...]
-    #: Copies whose records are kept, live ones included.
+    """Copies that have not ended, in the order in which they were offered."""
     records: int
-    #: Former parties, the last `Times::memory`, oldest first.
+    """Copies whose records are kept, live ones included."""
     former: tuple[AccountId, ...]
-    #: It has a need in the queue.
+    """Former parties, the last `Times::memory`, oldest first."""
     queued: bool
-    #: `end_plan` was called.
+    """It has a need in the queue."""
     ending: bool
-    #: What is left for its donors, once fixed.
+    """`end_plan` was called."""
     remainder: int | None
+    """What is left for its donors, once fixed."""

@@ -10,10 +10,10 @@ from enum import Enum
 class NeedKind(Enum):
     """What a need is of."""
 
-    #: A plan needs a hoster.
     HOSTER = "Hoster"
-    #: A copy needs an encoder.
+    """A plan needs a hoster."""
     ENCODER = "Encoder"
+    """A copy needs an encoder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +21,12 @@ class Need:
     """A need of placement."""
 
     kind: NeedKind
-    #: Plan or copy.
     id: int
-    #: First block in which it may be tried.
+    """Plan or copy."""
     ready: int
-    #: Misses in a row.
+    """First block in which it may be tried."""
     misses: int
+    """Misses in a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,35 +40,35 @@ class Fifo:
 class Wait(Enum):
     """Kinds of expiries, in the order in which a block handles them."""
 
-    #: The hoster may decline the copy.
     DECLINE = "Decline"
-    #: The copy needs an encoder.
+    """The hoster may decline the copy."""
     ENCODER_DRAW = "EncoderDraw"
-    #: The encoder must begin a segment.
+    """The copy needs an encoder."""
     BEGIN = "Begin"
-    #: The segment's salt is drawn.
+    """The encoder must begin a segment."""
     SALT = "Salt"
-    #: The segment must be confirmed.
+    """The segment's salt is drawn."""
     LEASE = "Lease"
-    #: The hoster must prove sectors.
+    """The segment must be confirmed."""
     PROOF = "Proof"
-    #: The second half of the segment's fee falls due.
+    """The hoster must prove sectors."""
     HALF = "Half"
-    #: The plan's next tick.
+    """The second half of the segment's fee falls due."""
     TICK = "Tick"
-    #: The sponsor ended the plan.
+    """The plan's next tick."""
     END_PLAN = "EndPlan"
-    #: The retrieval challenge may be settled.
+    """The sponsor ended the plan."""
     SETTLE = "Settle"
-    #: The copy's records, or the slot, are kept.
+    """The retrieval challenge may be settled."""
     RECORDS = "Records"
+    """The copy's records, or the slot, are kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
     """An entry of a FIFO of expiries; what `id` and `tag` are depends on the kind."""
 
-    #: Block in whose `on_initialize` it acts.
     due: int
+    """Block in whose `on_initialize` it acts."""
     id: int
     tag: int

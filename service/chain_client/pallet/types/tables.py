@@ -12,8 +12,8 @@ from .aliases import AccountId
 class HosterDraw:
     """The draw table's own copies of what a hoster's weight follows from."""
 
-    #: Slot in the tree, from the first time it was in.
     slot: int | None
+    """Slot in the tree, from the first time it was in."""
     open: bool
     capacity: int
     used: int
@@ -25,8 +25,8 @@ class HosterDraw:
 class SumNode:
     """A node of a sum table: fan-out 64."""
 
-    #: Bit i: slot i is taken, or child i is full.
     mask: int
+    """Bit i: slot i is taken, or child i is full."""
     sums: tuple[int, ...]
 
 
@@ -112,7 +112,6 @@ class Confirmed:
     encoder: AccountId | None
 
 
-#: A change of the draw tables that waits; variants by what a call changed.
 Change = (
     HosterOffered
     | HosterWithdrawn
@@ -124,3 +123,4 @@ Change = (
     | Declined
     | Confirmed
 )
+"""A change of the draw tables that waits; variants by what a call changed."""
