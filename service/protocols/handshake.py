@@ -6,7 +6,7 @@ from service.hypercore import codec
 
 
 class HandshakeError(Exception):
-    """The other side speaks another version, or is on another chain; says what it sent."""
+    """The other side speaks another version, or is on another chain. The message says what it sent."""
 
 
 def encode_handshake(version: int, genesis: bytes) -> bytes:
@@ -15,7 +15,10 @@ def encode_handshake(version: int, genesis: bytes) -> bytes:
 
 
 def check_handshake(data: bytes, version: int, genesis: bytes, protocol: str) -> None:
-    """Raise HandshakeError unless the other side speaks this version on this chain; `protocol` is its name for people."""
+    """Raise HandshakeError unless the other side speaks this version on this chain.
+
+    `protocol` is the name that error messages use.
+    """
     try:
         reader = codec.Reader(data)
         theirs = reader.uint()

@@ -1,4 +1,4 @@
-"""What an encoder keeps: a private key for each segment in a file, and in the database how far the segment has got."""
+"""An encoder's store: a private key for each segment in a file, and the segment's progress in the database."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .send import Point
 
 
 class EncoderStore:
-    """The table `encoding` and the folder `keys`; a segment is named by its copy and its ordinal in it."""
+    """The table `encoding` and the folder `keys`. A segment is named by its copy and its ordinal in it."""
 
     def __init__(self, database: Database, directory: Path) -> None:
         self._db, self._keys = database, directory / "keys"
@@ -26,7 +26,7 @@ class EncoderStore:
         return {row[0] for row in self._db.rows("SELECT DISTINCT copy FROM encoding")}
 
     def records(self) -> tuple[KeyRecord, ...]:
-        """Return the public side of every key, with the hoster's signed root if it came."""
+        """Return the public side of every key, with the hoster's signed root if there is one."""
         rows = self._db.rows(
             "SELECT copy, ordinal, modulus, receipt_sectors, receipt_root, receipt_signature, receipt_block FROM encoding"
         )
@@ -38,11 +38,11 @@ class EncoderStore:
     # ---- keys
 
     def key_path(self, copy: int, ordinal: int) -> Path:
-        """Return where a segment's private key lies."""
+        """Return the path of a segment's private key."""
         return self._keys / f"{copy}-{ordinal}.key"
 
     def make_key(self, copy: int, ordinal: int) -> None:
-        """Make a key: the file first, then its record; durable on return.
+        """Make a key: the file first, then its record. Both are durable on return.
 
         A key without a record may be overwritten: its modulus is on no chain. A key with a record stays, even if
         another one is asked for, because its modulus may be on the chain.
@@ -57,18 +57,22 @@ class EncoderStore:
         )
 
     def key(self, copy: int, ordinal: int) -> PrivateKey:
-        """Read a segment's private key. Raises OSError, ModulusError."""
+        """Read a segment's private key. Raises OSError and ModulusError."""
         return PrivateKey.from_bytes(self.key_path(copy, ordinal).read_bytes())
 
     def erase_key(self, copy: int, ordinal: int) -> None:
-        """Delete a key, then its record: a record without a key would be used in vain, a key without one is overwritten."""
+        """Delete a key, then its record.
+
+        If a crash separates the two, the record makes the erasure run again; the opposite order could leave the private
+        key behind for good.
+        """
         self.key_path(copy, ordinal).unlink(missing_ok=True)
         self._db.execute("DELETE FROM encoding WHERE copy = ? AND ordinal = ?", (copy, ordinal))
 
     # ---- progress
 
     def point(self, copy: int, ordinal: int) -> Point | None:
-        """Return where encoding can resume; None before the first point was kept."""
+        """Return where encoding can resume, or None before the first point was kept."""
         row = self._db.row(
             "SELECT sectors, block, offset, frontier FROM encoding WHERE copy = ? AND ordinal = ?", (copy, ordinal)
         )
@@ -77,7 +81,7 @@ class EncoderStore:
         return Point(TreePoint(row[0], Position(row[1], row[2])), row[3])
 
     def keep_point(self, copy: int, ordinal: int, point: Point) -> None:
-        """Keep where encoding can resume; durable on return."""
+        """Record where encoding can resume. It is durable on return."""
         tree = point.tree
         self._db.execute(
             "UPDATE encoding SET sectors = ?, block = ?, offset = ?, frontier = ? WHERE copy = ? AND ordinal = ?",
@@ -85,7 +89,7 @@ class EncoderStore:
         )
 
     def keep_signed_root(self, copy: int, ordinal: int, signed: SignedRoot, block: int) -> None:
-        """Keep the hoster's signature, and the number of the block at which it came; durable on return."""
+        """Record the hoster's signature and the number of the block in which it came. It is durable on return."""
         self._db.execute(
             "UPDATE encoding SET receipt_sectors = ?, receipt_root = ?, receipt_signature = ?, receipt_block = ?"
             " WHERE copy = ? AND ordinal = ?",
