@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from service.roles.common.terms import RolesConfig
 from service.session import Session
@@ -30,6 +31,8 @@ from .world import World, account_of
 
 UNIT = 10**12
 MONEY = {"author": 20, "hoster": 50, "encoder": 250, "attester": 100}
+COMMAND_BLOCKS = 100
+"""Longer than the mortality of what a command sends."""
 ROOT, SPONSORS = "root", ("sponsor-1", "sponsor-2")
 
 
@@ -154,7 +157,7 @@ class _Story:
             self.world.add_peer(name, ("author", "sponsor") if kind == "author" else (kind,), keys[name])
         self.people = {name: self._person(name, keys[name]) for name in (ROOT, *SPONSORS)}
         self.feeds = Feeds(Random(f"{settings.seed} feeds"))
-        self.sponsors = [Sponsor(self.people[name], self.feeds, most_plans=3) for name in SPONSORS]
+        self.sponsors = [Sponsor(self.people[name], self.feeds, most_plans=2) for name in SPONSORS]
         self.faults = Faults(self.world, Random(f"{settings.seed} faults"), [one.link for one in self.people.values()])
         self.quiet = Quiet(self.world, witness, self.feeds, self.sponsors[0])
 
@@ -198,8 +201,17 @@ class _Story:
                 works.append(world.spawn(Life("government"), self._upgrade(seconds)))
         await asyncio.sleep(seconds)
         self.faults.stop()
-        await asyncio.gather(*works)
+        await self._finish(works)
         await self.people[ROOT].types(lambda session: self.quiet.observe(session, self.sponsors), clumsy=False)
+
+    async def _finish(self, works: list[asyncio.Task[Any]]) -> None:
+        """Commands that were under way are done soon after the last fault."""
+        done, late = await asyncio.wait(works, timeout=COMMAND_BLOCKS * self.world.chain.block_seconds)
+        for work in done:
+            work.result()
+        if late:
+            said = {one.name: one.complaint for one in self.people.values() if one.complaint}
+            raise TimeoutError(f"commands are not done {COMMAND_BLOCKS} blocks after the faults: {said}")
 
     async def _write(self, seconds: float) -> None:
         """The author appends now and then, if its machine runs."""

@@ -12,9 +12,12 @@ from contextvars import Context, ContextVar
 from random import Random
 from typing import Any
 
+MOST_STEPS = 200_000
+"""Within one virtual second: more, and somebody runs in circles."""
+
 
 class Deadlock(Exception):
-    """Nothing can run any more, and no timer is set."""
+    """Nothing can run any more, and no timer is set; or the clock stands still while something runs in circles."""
 
 
 class Life:
@@ -63,6 +66,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.random = Random(f"{seed} loop")
         self.now = 0.0
         self.steps = 0
+        self._allowed = MOST_STEPS
         self.network: Any = None
         self.outside = Life("(outside)")
         self._turns: list[Life] = []
@@ -115,6 +119,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
                 heapq.heappop(heap)
             if not heap:
                 raise Deadlock("nothing can run any more, and no timer is set")
+            if int(self.now) < int(heap[0][0]):
+                self._allowed = self.steps + MOST_STEPS
             self.now = max(self.now, heap[0][0])
         while heap and heap[0][0] <= self.now:
             handle = heapq.heappop(heap)[2]
@@ -131,6 +137,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
                 self._turns[at] = last
         if life.alive and not handle._cancelled:
             self.steps += 1
+            if self.steps > self._allowed:
+                raise Deadlock(f"in circles at {self.now:.3f} s: {life}: {handle!r:.300}")
             handle._run()
 
     def run_in_executor(self, executor: Any, function: Any, *args: Any) -> Any:

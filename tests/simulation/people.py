@@ -10,8 +10,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from service.chain_client import ChainError, calls
+from service.chain_client import ChainError
 from service.chain_client.call import Call
+from service.chain_client.frame import sudo
 from service.chain_client.pallet.types import PlanState, Terms
 from service.hypercore import Corestore
 from service.hypercore.core import Core
@@ -41,6 +42,8 @@ class Person:
     link: Link = field(default_factory=lambda: Link(0.02))
     lives: int = 0
     killed: int = 0
+    complaint: str = ""
+    """Why its last try failed."""
 
     async def types(self, command: Command, clumsy: bool) -> Any:
         """Do it until it is done, whatever comes between."""
@@ -54,7 +57,8 @@ class Person:
                 continue
             try:
                 return task.result()
-            except ChainError:
+            except ChainError as error:
+                self.complaint = f"{type(error).__name__}: {error}"
                 await asyncio.sleep(5.0)
 
     def _kill(self, life: Life) -> None:
@@ -183,8 +187,8 @@ class Sponsor:
 
 async def upgrade(root: Person, version: int) -> None:
     """Exchange the runtime."""
-    change = Call("System", "set_storage", {"items": [("0x" + b":code".hex(), "0x" + code(version).hex())]})
-    await root.types(lambda session: session.signer.submit(calls.sudo(change)), clumsy=False)
+    change = Call("System", "set_code_without_checks", {"code": code(version)})
+    await root.types(lambda session: session.signer.submit(sudo(change)), clumsy=False)
 
 
 async def live_plans(session: Session) -> dict[int, Any]:
