@@ -1,0 +1,56 @@
+"""Lives of whole networks: they end well, the same seed is the same life, and a fault that is put in is found."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SHORT = ("--hours", "0.05")
+KEPT = [
+    line.split()[0]
+    for line in Path(__file__).with_name("seeds.txt").read_text().splitlines()
+    if line.strip() and not line.startswith("#")
+]
+
+
+def life(seed: int | str, *options: str, hash_seed: str = "0") -> str:
+    """Live one life in a process of its own; its line, and what failed."""
+    command = [sys.executable, "-m", "tests.simulation", "--seeds", "1", "--first", str(seed), *options]
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == (0 if "1 of 1 lives ok" in done.stdout else 1), done.stderr
+    return done.stdout
+
+
+def test_the_same_seed_is_the_same_life_in_every_process() -> None:
+    one, other = (life(2, *SHORT, hash_seed=hash_seed) for hash_seed in ("0", "1"))
+    assert one == other
+    assert re.match(r"seed 2 blocks \d+ hash [0-9a-f]{16} ok\n1 of 1 lives ok\n$", one)
+
+
+@pytest.mark.parametrize("seed", KEPT)
+def test_seeds_that_failed_once_end_well(seed: str) -> None:
+    assert "1 of 1 lives ok" in life(seed)
+
+
+@pytest.mark.parametrize(
+    ("mutation", "seed", "options", "found"),
+    [
+        ("paid-twice", 3, SHORT, r"was paid 2 times for era \d+, copy \d+"),
+        ("lost-wakeup", 3, SHORT, r"failed in quiet: .* not to be had from"),
+        ("forgotten-sync", 1, SHORT, r"sectors where \d+ were stored"),
+    ],
+)
+def test_a_fault_that_is_put_in_is_found(mutation: str, seed: int, options: tuple[str, ...], found: str) -> None:
+    shown = life(seed, *options, "--mutation", mutation)
+    assert "0 of 1 lives ok" in shown
+    assert re.search(found, shown)
+    replay = re.search(r"replay: make simulate ARGS='(.*)'", shown)
+    assert replay is not None
+    assert f"--mutation {mutation}" in replay[1]
+    assert "1 of 1 lives ok" in life(seed, *options), "without it the same life ends well"
