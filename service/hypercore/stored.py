@@ -195,15 +195,22 @@ class StoredCore:
     # ---- proving
 
     def missing_nodes(self, index: int) -> int:
-        """Return how many levels above tree node `index` a proof must climb to reach a node that is known here."""
+        """Return how many levels above tree node `index` a proof must climb to reach a node that is known here.
+
+        A known node without its sibling is the root of an earlier head, kept when the core was longer already: the way
+        from it to the present roots is not known, so the proof must climb on.
+        """
         head = 2 * self.length
         it = flat.Iterator(index)
         if it.index + (it.factor >> 1) - 1 >= head:
             return 0
         count = 0
-        while not it.contains(head) and not self._nodes.has(it.index):
-            count += 1
+        while not it.contains(head):
+            known = it.index if self._nodes.has(it.index) else None
             it.parent()
+            if known is not None and (it.contains(head) or self._nodes.has(flat.sibling(known))):
+                break
+            count += 1
         return count
 
     def prove(self, request: Request) -> Proof:

@@ -50,6 +50,12 @@ class FeedReader:
             raise FeedUnreachable(f"block {index} of feed {self.core.key.hex()} is missing after its download")
         return data
 
+    async def renew(self, index: int, end: int) -> bytes:
+        """Fetch a block that is here once more, for the tree nodes of its proof up to today's roots."""
+        if not self.core.writable:
+            self.core.clear(index, index + 1)
+        return await self.block(index, end)
+
     def _start(self, start: int, end: int) -> None:
         stop = min(start + WINDOW_BLOCKS, end)
         self._fetched.update(block for block in range(start, stop) if not self.core.has(block))

@@ -13,7 +13,7 @@ from service.encoding import Frontier, PrivateKey
 from service.encoding.profiles import SECTOR
 from service.encoding.progress import Progress
 from service.hypercore.net import Channel, ChannelClosed
-from service.hypercore.tree.proof import Request, UpgradeRequest
+from service.hypercore.tree.proof import ProofError, Request, UpgradeRequest
 from service.hypercore.wire.messages import encode_data
 from service.ports import Codec
 from service.protocols.copy import messages as m
@@ -137,7 +137,7 @@ class _Sending:
 
     async def send(self) -> m.SignedRoot:
         job = self._job
-        await self._send(m.HeadProof(self._head()))
+        await self._send(m.HeadProof(await self._head()))
         if self._feeder.next_block is not None:
             stream = self._work.pool.encode(
                 self._plain(),
@@ -161,12 +161,19 @@ class _Sending:
         await self._acknowledged(job.sectors)
         return await self._checkpoint(job.sectors)
 
-    def _head(self) -> bytes:
+    async def _head(self) -> bytes:
+        """The proof of a head that covers the plan's; empty if the hoster's core is as long as that."""
         core, there = self._work.feed.core, self._begin.core_length
-        if there >= core.length:
+        if there >= self._job.head.length:
             return b""
         request = Request(upgrade=UpgradeRequest(there, core.length - there), manifest=True)
-        return encode_data(1, core.prove(request))
+        try:
+            return encode_data(1, core.prove(request))
+        except ProofError:
+            # our core went from nothing to a longer head than the hoster's: the first block that the hoster lacks
+            # brings the nodes between the two
+            await self._work.feed.renew(there, there + 1)
+            return encode_data(1, core.prove(request))
 
     async def _plain(self) -> AsyncIterator[bytes]:
         feed = self._work.feed
@@ -174,6 +181,10 @@ class _Sending:
             data = await feed.block(block, self._range_end(block))
             wanted = self._feeder.siblings(block)
             siblings = [feed.core.node(index) for index in wanted]
+            if None in siblings:
+                # it came under an earlier head of the feed, and its proof led to the roots of that
+                data = await feed.renew(block, block + 1)
+                siblings = [feed.core.node(index) for index in wanted]
             if None in siblings:
                 raise StreamError(f"block {block}: a tree node of its proof is missing")
             plain = self._feeder.block(block, data, [node for node in siblings if node is not None])
