@@ -22,6 +22,8 @@ class StoredCore:
 
     def __init__(self, storage: CoreStorage, record: CoreRecord) -> None:
         self._storage, self._record = storage, record
+        self.whole_paths: set[int] = set()
+        """Blocks of which a proof must climb to today's roots (see :meth:`missing_nodes`)."""
         self._pair = KeyPair(record.seed) if record.seed is not None else None
         self.blocks: BlockSource | None = None
         self._load()
@@ -197,10 +199,10 @@ class StoredCore:
     def missing_nodes(self, index: int) -> int:
         """Return how many levels above tree node `index` a proof must climb to reach a node that is known here.
 
-        A known node without its sibling is the root of an earlier head, kept when the core was longer already: the way
-        from it to the present roots is not known, so the proof must climb on.
+        For a block in `whole_paths`, a known node without its sibling is climbed past: it is the root of an earlier head,
+        kept when the core was longer already, and the way from it to the present roots is not known.
         """
-        head = 2 * self.length
+        head, whole = 2 * self.length, index // 2 in self.whole_paths
         it = flat.Iterator(index)
         if it.index + (it.factor >> 1) - 1 >= head:
             return 0
@@ -208,7 +210,7 @@ class StoredCore:
         while not it.contains(head):
             known = it.index if self._nodes.has(it.index) else None
             it.parent()
-            if known is not None and (it.contains(head) or self._nodes.has(flat.sibling(known))):
+            if known is not None and (not whole or it.contains(head) or self._nodes.has(flat.sibling(known))):
                 break
             count += 1
         return count

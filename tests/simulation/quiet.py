@@ -5,6 +5,7 @@ from __future__ import annotations
 from service.chain_client import ChainClient
 from service.chain_client.follower import BlockStream
 from service.chain_client.pallet.types import CopyState
+from service.protocols.copy.stream import SECTOR
 from service.session import Session
 
 from .ends import check_copies
@@ -18,7 +19,7 @@ HEAL_BLOCKS = 420
 GRACE_BLOCKS = 40
 """After so many blocks without a fault nothing may fail any more."""
 FRESH_BLOCKS = 40
-"""Within so many blocks a plan that is published in quiet has all its copies active."""
+"""Within so many blocks, and the time that encoding takes, a plan that is published in quiet has its copies active."""
 WATCHED_ERAS = 2
 
 
@@ -41,8 +42,11 @@ class Quiet:
         await self._until(blocks, since + GRACE_BLOCKS)
         if world.well:
             published = world.chain.number
-            await self._sponsor.publish(clumsy=False)
-            await self._all_active(session, blocks, published + FRESH_BLOCKS, "a new plan")
+            number = await self._sponsor.publish(clumsy=False)
+            plan = (await live_plans(session))[number]
+            seconds = sum(span.bytes for span in plan.ranges) * plan.terms.replicas / SECTOR / world.speed
+            encoding = int(2 * seconds / world.chain.block_seconds)  # one encoder may be drawn for all copies
+            await self._all_active(session, blocks, published + FRESH_BLOCKS + encoding, "a new plan")
             self.fresh_took = world.chain.number - published
         await self._until(blocks, world.chain.number + WATCHED_ERAS * client.times.era)
         await self._ledger.read(client, world.chain, since + GRACE_BLOCKS)

@@ -31,10 +31,10 @@ OnProgress = Callable[[int, int], None]
 class Replicator:
     """A downloader of one core from any number of peers. Use it as a context, or call `close`."""
 
-    def __init__(self, core: Core, live: bool = False) -> None:
-        """Prepare a download. With `live`, every block is fetched as the core grows."""
+    def __init__(self, core: Core, live: bool = False, through: int = 0) -> None:
+        """Prepare a download. `live`: fetch every block as the core grows; `through`: see `Scheduler`."""
         self.core = core
-        self._scheduler = Scheduler(core, live)
+        self._scheduler = Scheduler(core, live, through)
         self._peers: dict[PeerState, CorePeer] = {}
         self._wake = asyncio.Event()
         self._last_reason = "no peer was tried"

@@ -89,9 +89,14 @@ class BlockAnswer:
 class Scheduler:
     """The peers, downloads and outstanding requests of one core."""
 
-    def __init__(self, core: CoreBlocks, live: bool = False) -> None:
-        """Prepare a scheduler. With `live`, every block is fetched as the core grows."""
-        self._core = core
+    def __init__(self, core: CoreBlocks, live: bool = False, through: int = 0) -> None:
+        """Prepare a scheduler. `live`: fetch every block as the core grows.
+
+        `through` is a length whose roots are wanted on the way to a longer head. Peers show the roots of their head only;
+        those of a shorter one, and the nodes between the two, come if the upgrade is asked for up to that length: what
+        is beyond it then comes as additional nodes.
+        """
+        self._core, self._through = core, through
         self.peers: dict[PeerState, None] = {}
         self.downloads = [Download(0, MAX_UINT, MAX_UINT)] if live else []
         self.blocks: dict[int, tuple[PeerState, int]] = {}
@@ -190,7 +195,10 @@ class Scheduler:
             _, _, state = self._upgrade
             self._upgrade = None
             if answer.proof is None or _is_bare(answer.proof):
-                self._deny(peer, state)
+                if request.upgrade is not None and request.upgrade.start + request.upgrade.length < state.length:
+                    self._through = 0  # this peer's core itself came past that length: its whole head is asked for now
+                else:
+                    self._deny(peer, state)
                 return None
             assert request.upgrade is not None
             return _check_upgrade(UpgradeAnswer(request.upgrade, state.fork, answer.proof))
@@ -250,7 +258,8 @@ class Scheduler:
             return
         start = core.length if remote.fork == core.fork else 0
         manifest = not core.knows_signers and bool(remote.flags & m.HAS_MANIFEST)
-        request = Request(upgrade=UpgradeRequest(start, remote.length - start), manifest=manifest)
+        end = self._through if start < self._through < remote.length else remote.length
+        request = Request(upgrade=UpgradeRequest(start, end - start), manifest=manifest)
         self._upgrade = (peer, peer.ask(request, remote.fork, now), remote)
 
     def _ask_blocks(self, peer: PeerState, now: float) -> None:

@@ -121,7 +121,7 @@ async def _read(transport: Transport, target: Target, probe_bytes: int) -> _Read
     connection = await transport.connect(target.hoster, key_pair=KeyPair.generate())
     try:
         core = store.get(target.feed_key)
-        with Replicator(core) as replicator:
+        with Replicator(core, through=target.head.length) as replicator:
             replicator.attach(connection)
             await replicator.update(target.head.length)
             require_head(core, target.head, target.roots)

@@ -52,9 +52,14 @@ class FeedReader:
 
     async def renew(self, index: int, end: int) -> bytes:
         """Fetch a block that is here once more, for the tree nodes of its proof up to today's roots."""
-        if not self.core.writable:
-            self.core.clear(index, index + 1)
-        return await self.block(index, end)
+        if self.core.writable:
+            return await self.block(index, end)
+        self.core.clear(index, index + 1)
+        self.core.whole_paths.add(index)
+        try:
+            return await self.block(index, end)
+        finally:
+            self.core.whole_paths.discard(index)
 
     def _start(self, start: int, end: int) -> None:
         stop = min(start + WINDOW_BLOCKS, end)
@@ -117,7 +122,7 @@ def require_head(core: Core, head: PlanHead, roots: Sequence[Node] = ()) -> None
 
 
 @asynccontextmanager
-async def open_feed(store: Corestore, transport: Transport, key: bytes) -> AsyncIterator[FeedReader]:
+async def open_feed(store: Corestore, transport: Transport, key: bytes, through: int = 0) -> AsyncIterator[FeedReader]:
     """Open a reader of a feed, connected to every known peer that can be reached.
 
     Raises FeedUnreachable if no peer can be reached and the feed is not our own.
@@ -126,7 +131,7 @@ async def open_feed(store: Corestore, transport: Transport, key: bytes) -> Async
     connections, reasons = await connect_all(transport, [peer.key for peer in transport.known])
     if not connections and not core.writable:
         raise FeedUnreachable(f"feed {key.hex()}: cannot reach any peer: {'; '.join(reasons)[:500]}")
-    replicator = Replicator(core)
+    replicator = Replicator(core, through=through)
     reader = FeedReader(core, replicator)
     try:
         for connection in connections:

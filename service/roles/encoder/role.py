@@ -143,7 +143,7 @@ class EncoderRole:
 
     async def _fetch_head(self, number: int, plan: Plan) -> int | None:
         roots = await self._context.client.storage.roots(number) or ()
-        async with open_feed(self._context.store, self._context.transport, plan.feed) as feed:
+        async with open_feed(self._context.store, self._context.transport, plan.feed, plan.head.length) as feed:
             head = PlanHead(plan.head.fork, plan.head.length, plan.head.tree_hash)
             await feed.reach(head, head_nodes(head.length, roots) if roots else ())
         self._reachable.add(number)
@@ -168,7 +168,7 @@ class EncoderRole:
         job = await read_job(context.client, block.hash, action.copy, copy, plan)
         segment = action.copy, action.ordinal
         key = await asyncio.to_thread(self._store.key, *segment)
-        async with open_feed(context.store, context.transport, job.feed_key) as feed:
+        async with open_feed(context.store, context.transport, job.feed_key, job.head.length) as feed:
             await feed.reach(job.head, job.roots)
             connection = await context.transport.connect(job.hoster.swarm_key)
             try:

@@ -166,7 +166,8 @@ class _Sending:
         core, there = self._work.feed.core, self._begin.core_length
         if there >= self._job.head.length:
             return b""
-        request = Request(upgrade=UpgradeRequest(there, core.length - there), manifest=True)
+        # up to the plan's head, so that the hoster can show the way from there to the head of today
+        request = Request(upgrade=UpgradeRequest(there, self._job.head.length - there), manifest=True)
         try:
             return encode_data(1, core.prove(request))
         except ProofError:
