@@ -162,7 +162,7 @@ class _Sending:
         return await self._checkpoint(job.sectors)
 
     async def _head(self) -> bytes:
-        """The proof of a head that covers the plan's; empty if the hoster's core is as long as that."""
+        """Return the proof of a head that covers the plan's; empty if the hoster's core is as long as that."""
         core, there = self._work.feed.core, self._begin.core_length
         if there >= self._job.head.length:
             return b""
