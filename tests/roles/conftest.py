@@ -1,25 +1,30 @@
-"""A network of live peers for the tests of the roles' shells."""
+"""A network of live peers for the tests of the roles' shells; no test here opens a socket or waits by the real clock."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
-from service.encoding.pool import CodecPool
-from tests.support.fake_chain import FakeChain
-from tests.support.live_net import Net
+from tests.simulation.life import drawn_randomness
+from tests.simulation.loop import VirtualLoop
+from tests.support.small_net import Net, small_net
+from tests.support.virtual_time import virtual_loop
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run all tests of this folder under the virtual clock."""
+    return {"loop": virtual_loop}
 
 
 @pytest.fixture
 async def net(tmp_path: Path) -> AsyncIterator[Net]:
-    chain = FakeChain()
-    ticking = asyncio.create_task(chain.run())
-    async with CodecPool(2) as pool:
-        net = Net(chain, pool, tmp_path)
-        yield net
-        for peer in net.peers.values():
-            await peer.stop()
-        ticking.cancel()
+    """A network whose keys, salts and draws are the same in each run."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    with drawn_randomness(0):
+        async with small_net(tmp_path) as net:
+            yield net
+    assert loop.faults == []

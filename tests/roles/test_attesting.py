@@ -1,4 +1,4 @@
-"""Attesters as they run: they probe a real hoster under throw-away names, and report what they saw on an honest chain."""
+"""Attesters as they run: they probe a hoster under throw-away names, and report what they saw on the model chain."""
 
 from __future__ import annotations
 
@@ -6,23 +6,25 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from runtime_mock.model.datdot import items
+from service.chain_client.pallet import events
 from service.chain_client.pallet.types import Report
 from service.hypercore import KeyPair
 from service.hypercore.net import TcpTransport
 from service.roles.attester.committee import TargetMissing, read_target
-from service.roles.attester.probe import ProbeFailed, probe
+from service.roles.attester.probe import PROBE_SECONDS, ProbeFailed, probe
 from service.roles.attester.role import AttesterRole
 from service.roles.attester.rules import links
 from service.roles.hoster.sectors import segment_path
 from tests.support.copy_world import digest
-from tests.support.live_net import LivePeer, Net, copied, is_active
+from tests.support.small_net import LivePeer, Net, copied, is_active
 
 SIZES = [10_000, 45_000, 7, 0, 30_000, 20_001]
+COMMIT = "commit_retrieval"
 
 
 @dataclass
@@ -36,16 +38,19 @@ class World:
 
     def settled(self) -> dict[int, list[Report]]:
         """The reports of settled challenges by era."""
-        return {era: reports for (era, copy), reports in self.net.chain.settled.items() if copy == self.copy}
+        chain = self.net.chain
+        found: dict[int, list[Report]] = {
+            event.era: [] for event in chain.events(events.RetrievalSettled) if event.copy == self.copy
+        }
+        for event in chain.events(events.RetrievalRevealed):
+            if event.copy == self.copy and event.era in found:
+                found[event.era].append(event.report)
+        return found
 
     async def verdict(self, after: int = 0) -> list[Report]:
         """The reports of the next challenge that is settled, of an era behind ``after``."""
         await self.net.chain.until(lambda: any(era > after for era in self.settled()))
         return next(reports for era, reports in sorted(self.settled().items()) if era > after)
-
-    @property
-    def era(self) -> int:
-        return self.net.chain.number // self.net.chain.times.era
 
 
 @asynccontextmanager
@@ -74,14 +79,13 @@ async def test_a_served_copy_is_reported_as_served_by_strangers(net: Net) -> Non
             assert told.index("probed") < told.index("committed") < told.index("revealed")
             era = min(world.settled())
             await net.chain.until(lambda: not attester.database.rows("SELECT * FROM reports WHERE era <= ?", (era,)))  # noqa: B023
-            assert not attester.store.get(net.chain.state.plans[0].feed).ranges(), "what was read is not kept"
+            assert not attester.store.get(net.chain.plan(0).feed).ranges(), "what was read is not kept"
 
 
 async def test_a_hoster_that_is_gone_is_reported_as_not_served(net: Net) -> None:
     async with under_test(net) as world:
-        await world.hoster.stop()
-        del net.peers["Hoster"]
-        gone = world.era
+        await net.leave(world.hoster)
+        gone = net.chain.era
         assert await world.verdict(gone) == [Report(0, 0, 0)] * 2
         assert not net.chain.refused
 
@@ -96,7 +100,7 @@ async def test_damaged_sectors_are_not_served(net: Net, damage: str) -> None:
             path.unlink()
         else:
             path.write_bytes(data)
-        damaged = world.era
+        damaged = net.chain.era
         assert {report.served for report in await world.verdict(damaged)} == {0}
         reasons = [str(event["reason"]) for one in world.attesters for event in one.told if "reason" in event]
         assert all(f"probe of copy {world.copy}, segment 0, sector" in reason for reason in reasons)
@@ -106,16 +110,13 @@ async def test_damaged_sectors_are_not_served(net: Net, damage: str) -> None:
 
 async def test_one_report_whatever_dies(net: Net) -> None:
     """Killed after its report is fixed and before anybody has heard of it; killed again before it is revealed."""
-    net.chain.deaf.add("commit_retrieval")
+    net.chain.deaf.add(COMMIT)
     async with under_test(net, ("One",)) as world:
-        net.chain.times = replace(net.chain.times, quorum=1)
         (attester,) = world.attesters
 
         def commits() -> list[tuple[int, bytes]]:
             return [
-                (one.arguments["era"], one.arguments["commit"])
-                for one in net.chain.heard
-                if one.name == "commit_retrieval"
+                (era, commit) for era, _, commit in (call.arguments for call in net.chain.heard if call.name == COMMIT)
             ]
 
         await net.chain.until(lambda: bool(commits()))
@@ -136,11 +137,10 @@ async def test_one_report_whatever_dies(net: Net) -> None:
 async def test_links_go_on_over_eras_and_a_lost_secret_begins_anew(net: Net) -> None:
     async with under_test(net, ("One",)) as world:
         (attester,) = world.attesters
-        net.chain.times = replace(net.chain.times, quorum=1)
         first = await world.verdict()
         await world.verdict(min(world.settled()))
         assert first[0].served == 1
-        offer = net.chain.state.attesters[attester.account]
+        offer = net.chain.attester(attester.account)
         assert offer.link != offer.anchor
         (secret,) = (attester.directory / "keys").glob("*.link")
         chain = list(links(net.chain.genesis, attester.account, secret.read_bytes()))
@@ -150,11 +150,11 @@ async def test_links_go_on_over_eras_and_a_lost_secret_begins_anew(net: Net) -> 
         secret.unlink()
         with capture_logs() as logs:
             await attester.start()
-            await net.chain.until(lambda: net.chain.state.attesters[attester.account].anchor != offer.anchor)
+            await net.chain.until(lambda: net.chain.attester(attester.account).anchor != offer.anchor)
         assert any(secret.name in str(line) for line in logs if line["log_level"] == "error")
-        renewed = world.era
+        renewed = net.chain.era
         assert (await world.verdict(renewed + 1))[0].served == 1
-        assert len(net.chain.state.slots) == 3, "the same slots"
+        assert len(list(items.Slots.entries(net.chain.state))) == 3, "the same slots"
         assert not net.chain.refused
 
 
@@ -163,32 +163,31 @@ async def test_every_sector_can_be_probed(
     net: Net, monkeypatch: pytest.MonkeyPatch, ranges: list[tuple[int, int]] | None
 ) -> None:
     monkeypatch.setattr("service.protocols.copy.stream.MAX_SEGMENT", 40_960)
-    async with copied(net, SIZES) as (_, encoder, hoster, core, copy):
+    monkeypatch.setattr("runtime_mock.model.datdot.segments.SEGMENT_BYTES", 40_960)
+    async with copied(net, SIZES) as (_, _, hoster, core, copy):
         if ranges is not None:
-            copy = net.chain.assign(net.chain.publish(core, ranges), hoster.account, encoder.account)
+            copy = await net.place(core, ranges)
         await net.chain.until(is_active(net, copy))
-        entry = net.chain.state.copies[copy]
+        entry = net.chain.copy(copy)
         assert len(entry.segments) > 1
-        client: Any = net.chain
+        await net.chain.wait_for(net.chain.number + 1)  # the hoster has seen that it is active
         latest = net.chain.latest
-        assert latest is not None
         peer = net.addresses[hoster.keys.swarm_key]
         async with TcpTransport(KeyPair.generate(), [peer]) as transport:
             for sector in [*range(0, entry.sectors, 29), entry.sectors - 1]:
-                target = await read_target(client, copy, sector, latest.hash)
+                target = await read_target(net.chain.client, copy, sector, latest.hash)
                 measured = await probe(transport, target, 3_000)
                 data = segment_path(hoster.directory, copy, target.segment).read_bytes()
                 assert measured.opening.data == data[256 * target.sector :][:256]
             with pytest.raises(TargetMissing, match=f"no sector {entry.sectors}"):
-                await read_target(client, copy, entry.sectors, latest.hash)
+                await read_target(net.chain.client, copy, entry.sectors, latest.hash)
 
 
 async def test_what_does_not_fit_the_chain_is_no_answer(net: Net) -> None:
     async with copied(net, SIZES) as (_, _, hoster, _, copy):
         await net.chain.until(is_active(net, copy))
-        latest, client = net.chain.latest, net.chain
-        assert latest is not None
-        target = await read_target(client, copy, 5, latest.hash)  # type: ignore[arg-type]
+        await net.chain.wait_for(net.chain.number + 1)
+        target = await read_target(net.chain.client, copy, 5, net.chain.latest.hash)
         peer = net.addresses[hoster.keys.swarm_key]
         async with TcpTransport(KeyPair.generate(), [peer]) as transport:
             for wrong, reason in (
@@ -203,19 +202,24 @@ async def test_what_does_not_fit_the_chain_is_no_answer(net: Net) -> None:
                     await probe(transport, wrong, 3_000)
 
 
-async def test_a_silent_hoster_costs_no_more_than_the_time_limit(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.roles.attester.probe.PROBE_SECONDS", 0.5)
+@pytest.mark.parametrize("silent", ["from the start", "when it is asked for a sector"])
+async def test_a_silent_hoster_costs_no_more_than_the_time_limit(net: Net, silent: str) -> None:
     async with copied(net, SIZES) as (_, _, hoster, _, copy):
         await net.chain.until(is_active(net, copy))
-        assert net.chain.latest is not None
-        target = await read_target(net.chain, copy, 5, net.chain.latest.hash)  # type: ignore[arg-type]
+        await net.chain.wait_for(net.chain.number + 1)
+        target = await read_target(net.chain.client, copy, 5, net.chain.latest.hash)
         held: list[asyncio.StreamWriter] = []
         server = await asyncio.start_server(lambda _, writer: held.append(writer), "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        silent = replace(net.addresses[hoster.keys.swarm_key], port=port)
-        async with TcpTransport(KeyPair.generate(), [silent]) as transport:
-            with pytest.raises(ProbeFailed, match=r"no full answer within"):
+        peer, reason = net.addresses[hoster.keys.swarm_key], f"no full answer within {PROBE_SECONDS:.0f} s"
+        if silent == "from the start":
+            peer, reason = replace(peer, port=server.sockets[0].getsockname()[1]), "no handshake within"
+        else:
+            hoster.role._probes._open = lambda ask: asyncio.Event().wait()
+        began = asyncio.get_running_loop().time()
+        async with TcpTransport(KeyPair.generate(), [peer]) as transport:
+            with pytest.raises(ProbeFailed, match=reason):
                 await probe(transport, target, 3_000)
+        assert asyncio.get_running_loop().time() - began <= PROBE_SECONDS + 1
         for writer in held:
             writer.close()
         server.close()

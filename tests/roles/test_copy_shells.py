@@ -1,9 +1,9 @@
-"""Encoder and hoster as they run, over real TCP connections and real disks, on a chain that is in memory but honest."""
+"""Encoder and hoster as they run, on real disks, in a simulated network and on the model chain."""
 
 from __future__ import annotations
 
 import asyncio
-import time
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -11,29 +11,29 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from service.chain_client import BlockRef, CursorStore
-from service.chain_client.pallet.types import CopyState
+from runtime_mock.model.datdot import items
+from runtime_mock.model.datdot.records import CopyState
+from service.chain_client import Block, BlockRef, CursorStore
+from service.chain_client.pallet import events
+from service.chain_client.pallet.types import CopyEnd
 from service.hypercore.net import Channel, ChannelClosed, Connection, ReplicationError, TcpTransport
 from service.hypercore.tree.proof import Request, UpgradeRequest
 from service.protocols.copy import messages as m
 from service.protocols.copy.stream import PlanHead
-from service.roles.common.context import Context
 from service.roles.common.feed_window import open_feed
-from service.roles.common.terms import RolesConfig
-from service.roles.encoder.decisions import KeyRecord
+from service.roles.common.terms import EncoderTerms, RolesConfig
+from service.roles.encoder.decisions import EncoderFacts, MakeKey
 from service.roles.encoder.role import EncoderRole
-from service.roles.encoder.store import EncoderStore
 from service.roles.hoster.role import HosterRole
 from service.roles.hoster.sectors import segment_path
 from tests.support.copy_world import digest
-from tests.support.live_net import Net, author, blocks, check_copy, copied, is_active, read_back
+from tests.support.small_net import LivePeer, Net, author, blocks, check_copy, copied, is_active, read_back
 
 
-def wait_until(holds: Callable[[], bool]) -> None:
-    """In a thread."""
-    deadline = time.monotonic() + 60
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.005)
+async def proves_again(net: Net, hoster: LivePeer) -> None:
+    """Wait until the hoster has answered a challenge that is issued from now on."""
+    now = net.chain.number
+    await net.chain.until(lambda: max(net.chain.proved(hoster.account), default=0) > now)
 
 
 async def test_a_copy_is_made_confirmed_proved_and_read_without_its_author(net: Net) -> None:
@@ -45,14 +45,11 @@ async def test_a_copy_is_made_confirmed_proved_and_read_without_its_author(net: 
         await net.chain.until(lambda: not encoder.database.rows("SELECT * FROM encoding"))
         assert not list((encoder.directory / "keys").glob("*.key"))
         assert not encoder.store.get(core.key).ranges(), "the encoder keeps no plaintext"
-        await writer.stop()
-        del net.peers["Author"]
+        await net.leave(writer)
         assert await read_back(net, "Reader", core, hoster) == expected
-        net.chain.challenge(hoster.account, 0, [0, 3, net.chain.state.segments[0].sectors - 1])
-        await net.chain.until(lambda: net.chain.proved[hoster.account] == 1)
+        await proves_again(net, hoster)
         await hoster.restart()
-        net.chain.challenge(hoster.account, 0, [1])
-        await net.chain.until(lambda: net.chain.proved[hoster.account] == 2)
+        await proves_again(net, hoster)
         assert await read_back(net, "Second", core, hoster) == expected
         assert not net.chain.refused
 
@@ -60,9 +57,8 @@ async def test_a_copy_is_made_confirmed_proved_and_read_without_its_author(net: 
 async def test_ranges_and_a_replica_that_serves_only_them(net: Net) -> None:
     _, core = await author(net, [100 * i for i in range(1, 12)])
     hoster = await net.start("Hoster", HosterRole)
-    encoder = await net.start("Encoder", EncoderRole)
-    plan = net.chain.publish(core, [(2, 4), (6, 11)])
-    copy = net.chain.assign(plan, hoster.account, encoder.account)
+    await net.start("Encoder", EncoderRole)
+    copy = await net.place(core, [(2, 4), (6, 11)])
     await net.chain.until(is_active(net, copy))
     replica = hoster.store.get(core.key)
     assert replica.ranges() == [(2, 4), (6, 11)]
@@ -106,12 +102,10 @@ async def test_a_lost_connection_is_made_anew(net: Net) -> None:
 
 
 @pytest.mark.parametrize("damage", ["bit", "file", "all"])
-async def test_damaged_sectors_fail_the_challenge_and_nothing_else(
-    net: Net, damage: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("service.hypercore.net.replicator.STALL_SECONDS", 1.0)
+async def test_damaged_sectors_fail_the_challenge_and_nothing_else(net: Net, damage: str) -> None:
     async with copied(net) as (_, _, hoster, core, copy):
         await net.chain.until(is_active(net, copy))
+        await net.chain.until(lambda: challenged(net, hoster) is None)
         path = segment_path(hoster.directory, copy, 0)
         good = path.read_bytes()
         if damage == "bit":
@@ -121,29 +115,37 @@ async def test_damaged_sectors_fail_the_challenge_and_nothing_else(
         else:
             path.write_bytes(bytes(len(good)))
         with capture_logs() as logs:
-            net.chain.challenge(hoster.account, 0, [3])
             await net.chain.until(lambda: any(line["log_level"] == "error" for line in logs))
-        line = next(line for line in logs if line["log_level"] == "error")
-        assert f"copy {copy}, segment 0, sector 3" in str(line)
+        challenge = challenged(net, hoster)
+        assert challenge is not None
+        line = str(next(line for line in logs if line["log_level"] == "error"))
+        named = re.search(rf"copy {copy}, segment 0, sector (\d+)", line)
+        assert named is not None
+        assert int(named[1]) in [sample.sector for sample in challenge.samples]
         assert hoster.task is not None
         assert not hoster.task.done()
         with pytest.raises(ReplicationError):
             await read_back(net, "Reader", core, hoster)
         path.write_bytes(good)
-        await net.chain.until(lambda: net.chain.proved[hoster.account] == 1)
+        await net.chain.until(lambda: challenge.issued in net.chain.proved(hoster.account))
         assert not net.chain.refused, "it sent no proof that it had not checked"
+
+
+def challenged(net: Net, hoster: LivePeer) -> Any:
+    """The open challenge of a hoster, or None."""
+    return items.StorageChallenges.get(net.chain.state, hoster.account)
 
 
 async def test_the_encoder_confirms_when_its_hoster_does_not(net: Net) -> None:
     class Lazy(HosterRole):
         async def _confirm(self, action: Any) -> int | None:
-            await asyncio.sleep(3600)
+            await asyncio.Event().wait()
             return None
 
     _, core = await author(net)
     hoster = await net.start("Hoster", Lazy)
-    encoder = await net.start("Encoder", EncoderRole, RolesConfig(confirm_grace=2))
-    copy = net.chain.assign(net.chain.publish(core), hoster.account, encoder.account)
+    await net.start("Encoder", EncoderRole, RolesConfig(confirm_grace=2))
+    copy = await net.place(core)
     await net.chain.until(is_active(net, copy))
     check_copy(net, hoster, core, copy)
 
@@ -152,7 +154,7 @@ async def test_strangers_other_versions_and_other_chains_get_no_channel(net: Net
     async with copied(net) as (writer, encoder, hoster, _, copy):
         await net.chain.until(lambda: bool(net.chain.begun))
         encoder.task.cancel()  # type: ignore[union-attr]
-        await net.chain.until(lambda: net.chain.state.copies[copy].state is CopyState.ENCODING)
+        await net.chain.until(lambda: net.chain.copy(copy).state == CopyState.ENCODING)
         await net.chain.wait_for(net.chain.number + 3)
         genesis = net.chain.genesis
         good = m.encode_handshake(genesis)
@@ -196,11 +198,7 @@ async def test_a_second_channel_of_the_encoder_replaces_the_first(net: Net) -> N
         assert stored == sorted(set(stored))
 
 
-async def test_a_hoster_that_says_nothing_holds_its_encoder_only_for_a_while(
-    net: Net, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("service.roles.encoder.send.SILENCE_SECONDS", 0.3)
-
+async def test_a_hoster_that_says_nothing_holds_its_encoder_only_for_a_while(net: Net) -> None:
     class Mute(HosterRole):
         async def _receive(self, channel: Channel) -> None:
             with suppress(ChannelClosed):
@@ -209,12 +207,11 @@ async def test_a_hoster_that_says_nothing_holds_its_encoder_only_for_a_while(
 
     _, core = await author(net)
     hoster = await net.start("Hoster", Mute)
-    encoder = await net.start("Encoder", EncoderRole)
+    await net.start("Encoder", EncoderRole)
     with capture_logs() as logs:
-        copy = net.chain.assign(net.chain.publish(core), hoster.account, encoder.account)
+        copy = await net.place(core)
         await net.chain.until(lambda: any("has not sent its state" in str(line) for line in logs))
-    hoster._role = HosterRole
-    monkeypatch.setattr("service.roles.encoder.send.SILENCE_SECONDS", 120.0)
+    hoster.become(HosterRole)
     await hoster.restart()
     await net.chain.until(is_active(net, copy))
     check_copy(net, hoster, core, copy)
@@ -223,98 +220,101 @@ async def test_a_hoster_that_says_nothing_holds_its_encoder_only_for_a_while(
 @pytest.mark.parametrize("kill", ["nobody", "hoster", "encoder"])
 async def test_a_copy_in_several_segments_that_cut_blocks(net: Net, monkeypatch: pytest.MonkeyPatch, kill: str) -> None:
     monkeypatch.setattr("service.protocols.copy.stream.MAX_SEGMENT", 40_960)
+    monkeypatch.setattr("runtime_mock.model.datdot.segments.SEGMENT_BYTES", 40_960)
     async with copied(net, [10_000, 45_000, 7, 30_000, 20_001, 0]) as (writer, encoder, hoster, core, copy):
-        entry = net.chain.state.copies
-        await net.chain.until(lambda: bool(entry[copy].segments))
+        await net.chain.until(lambda: bool(net.chain.copy(copy).segments))
         victim = {"hoster": hoster, "encoder": encoder}.get(kill)
         if victim is not None:
             await victim.restart()
-            await net.chain.until(lambda: len(entry[copy].segments) > 1)
+            await net.chain.until(lambda: len(net.chain.copy(copy).segments) > 1)
             await victim.restart()
         await net.chain.until(is_active(net, copy))
-        assert [part.sectors for part in entry[copy].segments] == [160, 160, 91]
+        assert [part.sectors for part in net.chain.copy(copy).segments] == [160, 160, 91]
         assert set(net.chain.paid.values()) == {1}
-        assert len(set(net.chain.state.moduli.values())) == 3
+        assert len({net.chain.modulus(part.segment) for part in net.chain.copy(copy).segments}) == 3
         expected = blocks(core)
-        await writer.stop()
-        del net.peers["Author"]
+        await net.leave(writer)
         assert await read_back(net, "Reader", core, hoster) == expected
-        for number, part in enumerate(entry[copy].segments, 1):
-            net.chain.challenge(hoster.account, part.segment, [0, part.sectors - 1])
-            await net.chain.until(lambda: net.chain.proved[hoster.account] == number)  # noqa: B023
+        sampled: set[int] = set()
+
+        def note() -> bool:
+            """Whether samples of all segments were asked for; those of the present challenge are noted."""
+            challenge = challenged(net, hoster)
+            sampled.update(sample.segment for sample in challenge.samples) if challenge is not None else None
+            return len(sampled) == 3
+
+        await net.chain.until(note)
+        await proves_again(net, hoster)
+        assert not net.chain.events(events.StorageMissed)
         assert not net.chain.refused
 
 
-async def test_a_copy_that_the_chain_knows_no_more_is_deleted(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.hypercore.net.replicator.STALL_SECONDS", 1.0)
-    async with copied(net, [100 * i for i in range(1, 12)]) as (writer, encoder, hoster, core, copy):
-        second = net.chain.assign(net.chain.publish(core, [(2, 4)]), hoster.account, encoder.account)
+async def test_a_copy_that_the_chain_knows_no_more_is_deleted(net: Net) -> None:
+    async with copied(net, [100 * i for i in range(1, 12)]) as (writer, _, hoster, core, copy):
+        second = await net.place(core, [(2, 4)])
         await net.chain.until(is_active(net, copy))
         await net.chain.until(is_active(net, second))
-        await writer.stop()
-        del net.peers["Author"]
+        await net.leave(writer)
         copies = hoster.directory / "copies"
-        ended = net.chain.state.copies.pop(copy)
+        assert sorted(one.name for one in copies.iterdir()) == [str(copy), str(second)]
+        await net.end(copy)
         await net.chain.until(lambda: [one.name for one in copies.iterdir()] == [str(second)])
         await net.chain.until(lambda: hoster.store.get(core.key).ranges() == [(2, 4)])
         with pytest.raises(ReplicationError):
             await read_back(net, "Reader", core, hoster)
-        net.chain.challenge(hoster.account, net.chain.state.copies[second].segments[0].segment, [0])
-        await net.chain.until(lambda: net.chain.proved[hoster.account] == 1)
-        del net.chain.state.copies[second]
+        await proves_again(net, hoster)
+        await net.end(second)
         await net.chain.until(lambda: not list(copies.iterdir()))
         await net.chain.until(lambda: hoster.store.get(core.key).ranges() == [])
         await hoster.restart()
         assert not hoster.store.get(core.key).ranges()
-        assert ended.segments
         assert not net.chain.refused
 
 
 async def test_a_decision_on_old_facts_makes_no_second_key(net: Net) -> None:
     """The key is made between the reading of a block's facts and the decision: its modulus must stay the one begun with."""
 
-    class SlowStore(EncoderStore):
+    class Slow(EncoderRole):
         made = 0
         stale = False
-        role: EncoderRole
 
-        def records(self) -> tuple[KeyRecord, ...]:
-            found = super().records()
-            if not found and self.made and not self.stale:
+        async def _facts(self, block: Block) -> EncoderFacts:
+            facts = await super()._facts(block)
+            if not facts.keys and self.made and not self.stale:
                 self.stale = True
-                entry = self.role._runner._entries["key", 0, 0]
-                wait_until(lambda: entry.task is None)
-            return found
+                net.chain.poke()
+                entry = self._runner._entries["key", 0, 0]
+                await net.chain.until(lambda: entry.task is None)
+            return facts
 
-        def make_key(self, copy: int, ordinal: int) -> None:
+        async def _new_key(self, action: MakeKey) -> int | None:
             self.made += 1
-            wait_until(lambda: self.stale if self.made == 1 else bool(net.chain.begun))
-            super().make_key(copy, ordinal)
+            return await asyncio.shield(asyncio.create_task(self._slowly(action, self.made)))
 
-    class Slow(EncoderRole):
-        def __init__(self, context: Context) -> None:
-            super().__init__(context)
-            self._store = SlowStore(context.database, context.directory)
-            self._store.role = self
+        async def _slowly(self, action: MakeKey, time: int) -> int | None:
+            """As in a thread: it goes on when its task is cancelled."""
+            await net.chain.until(lambda: self.stale if time == 1 else bool(net.chain.begun))
+            return await super()._new_key(action)
 
     _, core = await author(net)
     hoster = await net.start("Hoster", HosterRole)
     encoder = await net.start("Encoder", Slow)
-    copy = net.chain.assign(net.chain.publish(core), hoster.account, encoder.account)
+    copy = await net.place(core)
     await net.chain.until(is_active(net, copy))
-    assert encoder.role._store.stale
+    assert encoder.role.stale
     check_copy(net, hoster, core, copy)
 
 
 async def test_an_author_that_hosts_its_own_feed_keeps_it_when_the_copy_ends(net: Net) -> None:
     hoster = await net.start("Hoster", HosterRole)
-    encoder = await net.start("Encoder", EncoderRole)
+    await net.start("Encoder", EncoderRole)
     core = hoster.store.create("feed")
     core.append([digest("block", i) * 100 for i in range(5)])
     expected = blocks(core)
-    copy = net.chain.assign(net.chain.publish(core, [(0, 4)]), hoster.account, encoder.account)
+    copy = await net.place(core, [(0, 4)])
     await net.chain.until(is_active(net, copy))
-    del net.chain.state.copies[copy]
+    assert hoster.database.rows("SELECT * FROM hosted")
+    await net.end(copy)
     await net.chain.until(lambda: not hoster.database.rows("SELECT * FROM hosted"))
     assert core.ranges() == [(0, 5)]
     assert await read_back(net, "Reader", core, hoster) == expected
@@ -323,17 +323,16 @@ async def test_an_author_that_hosts_its_own_feed_keeps_it_when_the_copy_ends(net
 async def test_what_a_copy_holds_stays_when_an_encoder_on_the_same_node_drops_it(net: Net) -> None:
     writer, core = await author(net)
     hoster = await net.start("Hoster", HosterRole)
-    encoder = await net.start("Encoder", EncoderRole)
+    await net.start("Encoder", EncoderRole)
     replica = hoster.store.get(core.key)
     async with open_feed(hoster.store, hoster.transport, core.key) as feed:
         await feed.reach(PlanHead(core.fork, core.length, core.tree_hash()))
         await feed.block(0, core.length)
-        copy = net.chain.assign(net.chain.publish(core), hoster.account, encoder.account)
+        copy = await net.place(core)
         await net.chain.until(is_active(net, copy))
     await net.chain.until(lambda: replica.ranges() == [(0, core.length)])
     expected = blocks(core)
-    await writer.stop()
-    del net.peers["Author"]
+    await net.leave(writer)
     assert await read_back(net, "Reader", core, hoster) == expected
     replica.unmark(1, 3)
     replica.flush()
@@ -341,24 +340,27 @@ async def test_what_a_copy_holds_stays_when_an_encoder_on_the_same_node_drops_it
     assert hoster.store.get(core.key).ranges() == [(0, core.length)]
 
 
-async def test_what_comes_into_a_copy_while_an_encoder_on_the_same_node_drops_it_stays(net: Net) -> None:
+async def test_what_comes_into_a_copy_while_an_encoder_on_the_same_node_drops_it_stays(
+    net: Net, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, core = await author(net)
     hoster = await net.start("Hoster", HosterRole)
-    encoder = await net.start("Encoder", EncoderRole)
-    replica, hosted, loop = hoster.store.get(core.key), hoster.role._hosted, asyncio.get_running_loop()
-    advance = hosted.advance
+    await net.start("Encoder", EncoderRole)
+    replica, hosted, to_thread = hoster.store.get(core.key), hoster.role._hosted, asyncio.to_thread
+    dropped = 0
 
-    async def drop() -> None:
-        replica.clear(0, core.length)
-        await asyncio.sleep(0.01)  # the hoster looks what it has of them: this run is not yet among it
+    async def drop_first(function: Callable[..., Any], *given: Any) -> Any:
+        nonlocal dropped
+        if function == hosted.advance:
+            replica.clear(0, core.length)
+            await asyncio.sleep(0.01)  # the hoster looks what it has of them: this run is not yet among it
+            dropped += 1
+        return await to_thread(function, *given)
 
-    def drop_first(*given: Any) -> None:
-        asyncio.run_coroutine_threadsafe(drop(), loop).result(60)
-        advance(*given)
-
-    hosted.advance = drop_first
-    copy = net.chain.assign(net.chain.publish(core), hoster.account, encoder.account)
+    monkeypatch.setattr(asyncio, "to_thread", drop_first)
+    copy = await net.place(core)
     await net.chain.until(is_active(net, copy))
+    assert dropped
     assert replica.ranges() == [(0, core.length)]
 
 
@@ -414,20 +416,24 @@ async def test_what_an_encoder_fetched_is_dropped_and_its_connections_closed_wha
 
 async def test_an_encoder_that_has_lost_a_key_says_so_once(net: Net) -> None:
     _, core = await author(net)
+    await net.idle_hoster()
     encoder = await net.start("Encoder", EncoderRole)
-    copy = net.chain.assign(net.chain.publish(core), digest("nobody"), encoder.account)
+    copy = await net.place(core)
     await net.chain.until(lambda: bool(net.chain.begun))
     with capture_logs() as logs:
         encoder.database.execute("DELETE FROM encoding")
-        await net.chain.until(lambda: net.chain.state.copies[copy].state is CopyState.ENCODING)
+        await net.chain.until(lambda: net.chain.copy(copy).state == CopyState.ENCODING)
         await net.chain.wait_for(net.chain.number + 5)
     assert [line["segment"] for line in logs if "private key is not on this disk" in line["event"]] == [0]
 
 
 async def test_a_key_stays_until_the_chain_is_where_an_earlier_run_left_it(net: Net) -> None:
     _, core = await author(net)
-    encoder = await net.start("Encoder", EncoderRole)
-    copy = net.chain.assign(net.chain.publish(core), digest("hoster"), digest("the encoder before"))
+    await net.idle_hoster()
+    await net.idle_encoder()
+    copy = await net.place(core)
+    too_dear = EncoderTerms(10**18)
+    encoder = await net.start("Encoder", EncoderRole, RolesConfig(encoding=too_dear))
     for seen in (10**6, 1):
         with encoder.database.transaction() as db:
             CursorStore(db).save(net.chain.genesis, BlockRef(seen, bytes(32)))
@@ -446,11 +452,12 @@ async def test_a_key_that_has_a_record_is_never_overwritten(net: Net) -> None:
 
 
 async def test_a_plan_with_an_oversized_block_is_declined(net: Net) -> None:
-    _, core = await author(net, [1000, (1 << 20) + 1])
-    hoster = await net.start("Hoster", HosterRole)
-    copy = net.chain.assign(net.chain.publish(core, [(1, 2)]), hoster.account, digest("encoder"))
-    net.chain._set(copy, state=CopyState.OFFERED, encoder=None)
+    _, core = await author(net, [1000, 0, (1 << 20) + 1])
+    await net.start("Hoster", HosterRole)
     with capture_logs() as logs:
-        await net.chain.until(lambda: net.chain.state.copies[copy].state is CopyState.ENDED)
+        plan = await net.publish(core, [(2, 3)])
+        await net.chain.until(lambda: bool(net.chain.events(events.CopyEnded)))
+    assert [event.reason for event in net.chain.events(events.CopyEnded)] == [CopyEnd.DECLINED]
+    assert not net.chain.plan(plan).live
     assert any("over the limit of 1 MiB" in str(line) for line in logs)
     assert not net.chain.refused

@@ -28,8 +28,8 @@ from service.roles.attester import decisions as at
 from service.roles.attester.rules import probes
 from service.roles.encoder import decisions as en
 from service.roles.hoster import decisions as ho
+from tests.support.blank import blank
 from tests.support.copy_world import digest
-from tests.support.fake_chain import blank
 
 ME, OTHER = digest("me"), digest("other")
 LINK = digest("link")

@@ -4,66 +4,78 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from service.chain_client import ConnectionLost, DispatchError, NotIncluded, WrongChain
+from service.chain_client import Call, ConnectionLost, DispatchError, NotIncluded, WrongChain
 from service.roles.common.registration import SPARE, RegistrationError, register
 from service.vault.keyfile import KeyFile
-from tests.support.fake_chain import FakeChain
+from tests.support.small_chain import MONEY, UNIT, Line, SmallChain, account, keys_of, running_chain
 
-ALICE = KeyFile.load("//Alice")
+ALICE = keys_of("Alice")
+FEE = UNIT
 
 
 @pytest.fixture
-async def chain() -> AsyncIterator[FakeChain]:
-    made = FakeChain()
-    ticking = asyncio.create_task(made.run())
-    yield made
-    ticking.cancel()
-    with suppress(asyncio.CancelledError):
-        await ticking
+async def chain(request: pytest.FixtureRequest) -> AsyncIterator[SmallChain]:
+    """A chain on which Alice has the money that the test says, or enough."""
+    alice = getattr(request, "param", MONEY)
+    async with running_chain({account("Alice"): alice, account("Bank"): MONEY}) as chain:
+        yield chain
 
 
-async def registered(chain: FakeChain, signer: Any = None, keys: KeyFile = ALICE) -> None:
-    client: Any = chain
-    await asyncio.wait_for(register(client, signer or chain.signer(ALICE.account), client, keys), 60)
+@pytest.fixture
+async def alice(chain: SmallChain, tmp_path: Path) -> AsyncIterator[Line]:
+    """Alice's way to the chain."""
+    line = await Line.open(chain, ALICE, tmp_path)
+    yield line
+    await line.close()
 
 
-async def test_keys_are_bound_once(chain: FakeChain) -> None:
+async def registered(line: Line, signer: Any = None, keys: KeyFile = ALICE) -> None:
+    async with asyncio.timeout(600):
+        await register(line.client, signer or line.signer, line.follower, keys)
+
+
+async def test_keys_are_bound_once(chain: SmallChain, alice: Line) -> None:
     for _ in range(3):
-        await registered(chain)
+        await registered(alice)
     assert [call.name for call in chain.heard] == ["register_peer"]
-    assert chain.state.peers[ALICE.account].swarm_key == ALICE.swarm_key
+    peer = chain.peer(alice.signer.account)
+    assert peer is not None
+    assert peer.swarm_key == ALICE.swarm_key
     assert not chain.refused
 
 
-async def test_it_waits_for_money(chain: FakeChain) -> None:
-    chain.money = 1000 + SPARE - 1  # the fee, but not what must stay and what the transaction costs
-    task = asyncio.create_task(registered(chain))
-    await chain.until(lambda: chain.number > 5)
+# the fee, but not what must stay and what the transaction costs
+@pytest.mark.parametrize("chain", [FEE + SPARE - 1], indirect=True)
+async def test_it_waits_for_money(chain: SmallChain, alice: Line, tmp_path: Path) -> None:
+    task = asyncio.create_task(registered(alice))
+    await chain.wait_for(6)
     assert not task.done()
     assert not chain.heard
-    chain.money += 1
+    bank = await Line.open(chain, keys_of("Bank"), tmp_path / "bank")
+    await bank.signer.submit(Call("Balances", "transfer_keep_alive", {"dest": alice.signer.account, "value": 1}))
+    await bank.close()
     await task
-    assert ALICE.account in chain.state.peers
+    assert chain.peer(alice.signer.account) is not None
 
 
-async def test_another_key_file_is_refused(chain: FakeChain) -> None:
-    await registered(chain)
+async def test_another_key_file_is_refused(alice: Line) -> None:
+    await registered(alice)
     other = KeyFile(ALICE.account_seed, bytes(32), bytes(31) + b"\1", ALICE.uri)
     with pytest.raises(RegistrationError, match=ALICE.swarm_key.hex()):
-        await registered(chain, keys=other)
+        await registered(alice, keys=other)
 
 
 class Failing:
     """A signer whose first submissions fail."""
 
-    def __init__(self, chain: FakeChain, *errors: Exception) -> None:
-        self.account = ALICE.account
-        self._inner, self._errors = chain.signer(ALICE.account), list(errors)
+    def __init__(self, line: Line, *errors: Exception) -> None:
+        self.account = line.signer.account
+        self._inner, self._errors = line.signer, list(errors)
 
     async def submit(self, call: Any, held: Any = None) -> Any:
         if self._errors:
@@ -71,12 +83,12 @@ class Failing:
         return await self._inner.submit(call, held)
 
 
-async def test_a_chain_that_is_away_is_outlived(chain: FakeChain) -> None:
-    await registered(chain, Failing(chain, ConnectionLost("gone"), NotIncluded("dropped")))
-    assert ALICE.account in chain.state.peers
+async def test_a_chain_that_is_away_is_outlived(chain: SmallChain, alice: Line) -> None:
+    await registered(alice, Failing(alice, ConnectionLost("gone"), NotIncluded("dropped")))
+    assert chain.peer(alice.signer.account) is not None
 
 
 @pytest.mark.parametrize("error", [WrongChain("another"), DispatchError("DatDot", "KeyBound")])
-async def test_what_will_not_pass_is_told(chain: FakeChain, error: Exception) -> None:
+async def test_what_will_not_pass_is_told(alice: Line, error: Exception) -> None:
     with pytest.raises(type(error)):
-        await registered(chain, Failing(chain, error))
+        await registered(alice, Failing(alice, error))
