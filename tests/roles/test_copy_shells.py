@@ -185,13 +185,17 @@ async def test_strangers_other_versions_and_other_chains_get_no_channel(net: Net
 async def test_a_second_channel_of_the_encoder_replaces_the_first(net: Net) -> None:
     async with copied(net, [30_000] * 6) as (_, encoder, hoster, core, copy):
         await net.chain.until(lambda: len(hoster.stored()) > 0)
+        heard = 0
         for _ in range(3):
             connection = await encoder.transport.connect(hoster.keys.swarm_key)
             channel = connection.open(m.PROTOCOL, m.channel_id(copy), m.encode_handshake(net.chain.genesis))
             with suppress(ChannelClosed):
                 await channel.opened()
-                await channel.receive()
+                state = m.decode(*await channel.receive())
+                assert isinstance(state, m.State)
+                heard += state.sectors < net.chain.copy(copy).sectors
             connection.close()
+        assert heard, "one of them replaced the first before all was stored"
         await net.chain.until(is_active(net, copy))
         check_copy(net, hoster, core, copy)
         stored = hoster.stored()

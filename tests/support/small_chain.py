@@ -244,6 +244,3 @@ class Line:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self.signer.close()
         await self.client.close()
-
-
-__all__ = ["MONEY", "UNIT", "Heard", "Line", "SmallChain", "account", "keys_of", "running_chain"]
