@@ -244,7 +244,8 @@ async def test_a_copy_in_several_segments_that_cut_blocks(net: Net, monkeypatch:
         def note() -> bool:
             """Whether samples of all segments were asked for; those of the present challenge are noted."""
             challenge = challenged(net, hoster)
-            sampled.update(sample.segment for sample in challenge.samples) if challenge is not None else None
+            if challenge is not None:
+                sampled.update(sample.segment for sample in challenge.samples)
             return len(sampled) == 3
 
         await net.chain.until(note)
