@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+UNFINISHED = ".datdot-unfinished"
+"""Name of a file that is being written."""
 
 
 def sync_file(descriptor: int) -> None:
@@ -35,17 +40,15 @@ def make_directories(path: Path) -> None:
 
 def write_new(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Write a file that must not exist yet. It appears whole or not at all. Raises FileExistsError and OSError."""
-    temporary = _temporary(path, data, mode)
-    try:
+    with _written(path, data, mode) as temporary:
         os.link(temporary, path)
-    finally:
         temporary.unlink()
-    sync_directory(path.parent)
 
 
 def replace(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Replace the file at `path`. A reader sees the old content or the new, never a part."""
-    put_in_place(_temporary(path, data, mode), path)
+    """Replace the file at `path`. A reader sees the old content or the new, never a part. Raises OSError."""
+    with _written(path, data, mode) as temporary:
+        os.replace(temporary, path)
 
 
 def put_in_place(written: Path, path: Path) -> None:
@@ -58,16 +61,46 @@ def put_in_place(written: Path, path: Path) -> None:
     sync_directory(path.parent)
 
 
-def _temporary(path: Path, data: bytes, mode: int) -> Path:
-    """Write the data to a new file beside `path` and return its path. Nothing is left behind if that fails."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+def remove(path: Path) -> None:
+    """Remove the file at `path`, if there is one. It does not come back after a power loss."""
+    path.unlink(missing_ok=True)
+    if path.parent.is_dir():
+        sync_directory(path.parent)
+
+
+@contextmanager
+def _written(path: Path, data: bytes, mode: int) -> Iterator[Path]:
+    """Write the data to a file beside `path` and yield its name. What the caller does with it is then made durable.
+
+    The name is the same for all files of a directory, and a lock on the directory lets one writer at a time use it. So
+    whatever has that name when the lock is ours was left by a writer that was killed, and is removed. Errors name `path`.
+    """
+    temporary = path.with_name(UNFINISHED)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            sync_file(file.fileno())
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    return temporary
+        with _locked(path.parent) as directory:
+            # Never truncated: a killed `write_new` may have left it as a second name of the file that it made.
+            temporary.unlink(missing_ok=True)
+            try:
+                descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    sync_file(file.fileno())
+                yield temporary
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+            sync_file(directory)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[int]:
+    """Hold a directory's lock. It ends with the process, however that ends."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 
-from service.durable import put_in_place, sync_directory, sync_file
+from service.durable import put_in_place, remove, sync_directory, sync_file
 
 from .errors import DamagedSectors, DamagedTree, SectorError, TreeFileError
 from .merkle import HASH, Frontier, Opening, leaf_hashes, node_hash, parents, root_hash
@@ -91,7 +91,7 @@ class TreeFile:
     @classmethod
     def rebuild(cls, path: Path, ctx: bytes, sectors: int, read: ReadSectors, root: bytes | None = None) -> TreeFile:
         """Rebuild the file from the sectors, in one step on disk. Raises DamagedTree if they do not lead to `root`."""
-        fresh = path.with_name(path.name + ".new")
+        fresh = _fresh(path)
         tree = cls.create(fresh, ctx)
         try:
             for first in range(0, sectors, GROUP):
@@ -106,6 +106,12 @@ class TreeFile:
             raise
         tree.path = path
         return tree
+
+    @classmethod
+    def remove(cls, path: Path) -> None:
+        """Delete the file if it is there, and what a rebuilding that was killed left beside it."""
+        for one in (path, _fresh(path)):
+            remove(one)
 
     def _resume(self, sectors: int, read: ReadSectors) -> None:
         held = max(0, os.fstat(self._descriptor).st_size - _HEADER) // HASH
@@ -274,3 +280,8 @@ def _read(read: ReadSectors, first: int, count: int) -> bytes:
     if len(data) != count * SECTOR:
         raise DamagedSectors(first, count)
     return data
+
+
+def _fresh(path: Path) -> Path:
+    """Return the path at which a tree is rebuilt."""
+    return path.with_name(path.name + ".new")

@@ -66,7 +66,7 @@ class EncoderStore:
         If a crash separates the two, the record makes the erasure run again; the opposite order could leave the private
         key behind for good.
         """
-        self.key_path(copy, ordinal).unlink(missing_ok=True)
+        durable.remove(self.key_path(copy, ordinal))
         self._db.execute("DELETE FROM encoding WHERE copy = ? AND ordinal = ?", (copy, ordinal))
 
     # ---- progress

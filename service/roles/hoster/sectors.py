@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from service.durable import make_directories, sync_directory, sync_file
+from service.durable import make_directories, remove, sync_directory, sync_file
 from service.encoding.profiles import SECTOR
 
 
@@ -79,5 +79,5 @@ class SectorFile:
         return data
 
     def remove(self) -> None:
-        """Delete the file if it is there."""
-        self.path.unlink(missing_ok=True)
+        """Delete the file if it is there. It is gone for good on return."""
+        remove(self.path)

@@ -198,7 +198,7 @@ class HostedCopies:
         with self._lock:
             for hosted in self.segments(copy):
                 SectorFile(self._path(hosted.job)).remove()
-                tree_path(self._directory, copy, hosted.job.segment).unlink(missing_ok=True)
+                TreeFile.remove(tree_path(self._directory, copy, hosted.job.segment))
                 self._decoders.pop(hosted.job.segment, None)
             self._db.execute("DELETE FROM hosted WHERE copy = ?", (copy,))
             folder = self._directory / "copies" / str(copy)
