@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,12 +73,13 @@ def remove(path: Path) -> None:
 def _written(path: Path, data: bytes, mode: int) -> Iterator[Path]:
     """Write the data to a file beside `path` and yield its name. What the caller does with it is then made durable.
 
-    The name is the same for all files of a directory, and a lock on the directory lets one writer at a time use it. So
-    whatever has that name when the lock is ours was left by a writer that was killed, and is removed. Errors name `path`.
+    The name is the same for all files of a directory, and the writer that holds the directory's lock uses it. So whatever
+    has that name when the lock is ours was left by a writer that was killed, and is removed. A writer that cannot have the
+    lock (another one writes, or the file system has no such locks) takes a name of its own. Errors name `path`.
     """
-    temporary = path.with_name(UNFINISHED)
     try:
-        with _locked(path.parent) as directory:
+        with _locked(path.parent) as (directory, ours):
+            temporary = path.with_name(UNFINISHED if ours else f"{UNFINISHED}.{secrets.token_hex(8)}")
             # Never truncated: a killed `write_new` may have left it as a second name of the file that it made.
             temporary.unlink(missing_ok=True)
             try:
@@ -96,11 +98,18 @@ def _written(path: Path, data: bytes, mode: int) -> Iterator[Path]:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[int]:
-    """Hold a directory's lock. It ends with the process, however that ends."""
+def _locked(path: Path) -> Iterator[tuple[int, bool]]:
+    """Open a directory and try to lock it, without waiting: yield its descriptor, and whether the lock is ours.
+
+    The lock ends with the process, however that ends.
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield descriptor
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            ours = True
+        except OSError:
+            ours = False
+        yield descriptor, ours
     finally:
         os.close(descriptor)

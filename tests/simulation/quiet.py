@@ -5,7 +5,7 @@ from __future__ import annotations
 from service.chain_client import ChainClient
 from service.chain_client.follower import BlockStream
 from service.chain_client.pallet.types import CopyState
-from service.encoding.profiles import SECTOR
+from service.encoding import SECTOR
 from service.session import Session
 
 from .ends import check_copies
