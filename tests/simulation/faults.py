@@ -24,6 +24,7 @@ class Faults:
             (6, self._crash),
             (3, self._power_loss),
             (3, self._power_loss_at_sync),
+            (3, self._power_loss_after_promise),
             (3, self._partition),
             (3, self._cut_rpc),
             (2, self._hang_rpc),
@@ -62,7 +63,7 @@ class Faults:
         self.tell("faults end")
         world.chain.stalled = False
         for peer in world.peers:
-            peer.doomed = False
+            peer.doomed, peer.doomed_after = False, ""
             peer.link.set(up=True)
             if peer.life is None:
                 world.start(peer)
@@ -101,14 +102,27 @@ class Faults:
         if peer is None:
             return
         peer.doomed = True
-        life = peer.life
         self.tell(f"{peer.name} will lose its power at an fsync")
-        for _ in range(60):
+        await self._until_dead(peer)
+
+    async def _power_loss_after_promise(self) -> None:
+        """A hoster has just said that it stores a run, or has confirmed a segment."""
+        hosters = [one for one in self.world.peers if one.life is not None and "hoster" in one.roles]
+        if not hosters:
+            return
+        peer = self.random.choice(hosters)
+        peer.doomed_after = self.random.choice(("stored", "confirmed"))
+        self.tell(f"{peer.name} will lose its power when it has {peer.doomed_after} something")
+        await self._until_dead(peer)
+
+    async def _until_dead(self, peer: SimPeer) -> None:
+        life = peer.life
+        for _ in range(120):
             await asyncio.sleep(1.0)
             if peer.life is not life:
                 await self._dead_for_a_while(peer)
                 return
-        peer.doomed = False
+        peer.doomed, peer.doomed_after = False, ""
 
     async def _slow(self) -> None:
         peer = self._peer()

@@ -233,7 +233,7 @@ class _Story:
         async for _ in session.follower.blocks():
             hosters = [await storage.hoster(one.account) for one in peers if "hoster" in one.roles]
             encoders = [await storage.encoder(one.account) for one in peers if "encoder" in one.roles]
-            if sum(map(bool, hosters)) >= 3 and sum(map(bool, encoders)) >= 3:
+            if all(sum(map(bool, found)) >= min(3, len(found)) for found in (hosters, encoders)):
                 return
             if self.world.chain.number > 200:
                 raise TimeoutError("there are not enough offers after 200 blocks")

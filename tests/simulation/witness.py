@@ -11,7 +11,7 @@ from .loop import LIFE, VirtualLoop
 
 
 class Witness:
-    """A processor of structlog. From `quiet_from` on (seconds of the loop) failed actions are kept."""
+    """A processor of structlog. From `quiet_from` on (seconds of the loop) actions that failed twice are kept."""
 
     def __init__(self, loop: VirtualLoop, show: bool) -> None:
         self._loop, self._show = loop, show
@@ -32,5 +32,7 @@ class Witness:
         said = " ".join(f"{name}={value}" for name, value in event.items() if name not in ("event", "exc_info"))
         if self._show:
             print(f"{self._loop.time():9.2f} {life} {level}: {event.get('event')} {said:.600}", file=sys.stderr)
-        if self.quiet_from is not None and self._loop.time() >= self.quiet_from and event.get("event") == "failed":
+        quiet = self.quiet_from is not None and self._loop.time() >= self.quiet_from
+        # once may be too early: an encoder can see a block before its hoster does
+        if quiet and event.get("event") == "failed" and event.get("retry_in_blocks", 1) > 1:
             self.failed.append(f"{self._loop.time():.1f}: {life} failed in quiet: {said:.300}")

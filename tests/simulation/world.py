@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -83,6 +84,8 @@ class SimPeer:
     task: asyncio.Task[Any] | None = None
     doomed: bool = False
     """It loses its power at its next fsync."""
+    doomed_after: str = ""
+    """It loses its power when its role tells of this event."""
 
     @property
     def address(self) -> str:
@@ -143,7 +146,7 @@ class World:
     def start(self, peer: SimPeer) -> None:
         """Start its node, at first or again."""
         peer.lives += 1
-        peer.doomed = False
+        peer.doomed, peer.doomed_after = False, ""
         life = peer.life = Life(peer.name, peer.lives)
         self.network.hosts[peer.name].powered = True
         self.disks.of[life] = Disk(peer.directory)
@@ -165,7 +168,7 @@ class World:
         )
         while True:
             try:
-                await run_node(peer.directory, settings, _nothing, _nothing, self.config, ports)
+                await run_node(peer.directory, settings, _nothing, partial(self._told, peer), self.config, ports)
             except ConnectionLost:
                 # as a supervisor would: without a chain at its start a node ends
                 await asyncio.sleep(RESTART_SECONDS)
@@ -196,6 +199,10 @@ class World:
     def _on_sync(self, life: Life, after: bool) -> None:
         peer = next((one for one in self.peers if one.life is life), None)
         if peer is not None and peer.doomed and self.random.random() < 0.5:
+            self.crash(peer, power=True)
+
+    def _told(self, peer: SimPeer, event: dict[str, object]) -> None:
+        if peer.doomed_after and event["event"] == peer.doomed_after and LIFE.get() is peer.life:
             self.crash(peer, power=True)
 
     async def stop(self) -> None:
