@@ -74,6 +74,8 @@ class Replicator:
             peer.asker = None
             peer.flush()
         self._peers.clear()
+        self._last_reason = "the replicator was closed"
+        self._wake.set()  # who still waits must not wait for the stall
         self._flush()
 
     @property
