@@ -71,7 +71,8 @@ class Store:
             return
         if head[0] != chain.genesis.hash:
             raise StoreError(
-                f"{self._path} holds chain {head[0].hex()}, but the chain spec has genesis {chain.genesis.hash.hex()}"
+                f"{self._path} holds chain {head[0].hex()}, but the chain spec has genesis {chain.genesis.hash.hex()}: "
+                "it was begun with another runtime; start in a new directory, or name its spec by --chain-spec"
             )
         for header, body, changes in self._db.execute("SELECT header, body, changes FROM block ORDER BY number"):
             decoded = Header.decode(header)
@@ -103,7 +104,8 @@ class Store:
                     ),
                 )
             self._db.execute(
-                "INSERT INTO head VALUES (1, ?1, ?2, ?3) ON CONFLICT (one) DO UPDATE SET best = ?2, finalized = ?3",
+                "INSERT INTO head VALUES (1, ?, ?, ?)"
+                " ON CONFLICT (one) DO UPDATE SET best = excluded.best, finalized = excluded.finalized",
                 (chain.genesis.hash, chain.best.hash, chain.finalized_number),
             )
             self._db.execute("COMMIT")
