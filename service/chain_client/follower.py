@@ -58,7 +58,8 @@ class CursorStore:
     def save(self, genesis: bytes, block: BlockRef) -> None:
         """Move the cursor, within the caller's transaction if there is one."""
         self._db.execute(
-            "INSERT INTO chain_cursor VALUES (1, ?, ?, ?) ON CONFLICT (one) DO UPDATE SET number = ?2, hash = ?3",
+            "INSERT INTO chain_cursor VALUES (1, ?, ?, ?)"
+            " ON CONFLICT (one) DO UPDATE SET number = excluded.number, hash = excluded.hash",
             (genesis, block.number, block.hash),
         )
 
