@@ -217,7 +217,7 @@ class _Story:
         """The author appends now and then, if its machine runs."""
         end = self.loop.time() + seconds
         while self.loop.time() < end:
-            await asyncio.sleep(self.random.expovariate(1 / 200))
+            await asyncio.sleep(min(self.random.expovariate(1 / 200), end - self.loop.time()))
             author = self.world.peers[0]
             if author.life is not None:
                 self.feeds.append(author.directory, self.random.choice(self.feeds.keys))

@@ -117,8 +117,14 @@ class Feeds:
         """A whole feed."""
         return self.here.get(key)
 
-    def _learn(self, source: Core) -> None:
-        target = self.here.get(source.key)
+    def snapshot(self, key: bytes) -> Core:
+        """A feed as it is now, which stays so whatever the author appends."""
+        store = Corestore(None)
+        self._learn(self.get(key), store)
+        return store.get(key)
+
+    def _learn(self, source: Core, store: Corestore | None = None) -> None:
+        target = (store or self.here).get(source.key)
         upgrade = UpgradeRequest(target.length, source.length - target.length)
         first = target.length
         target.apply(source.prove(Request(upgrade=upgrade, manifest=first == 0)))
@@ -141,7 +147,7 @@ class Sponsor:
         loop = self.person.world.loop
         end = loop.time() + seconds
         while loop.time() < end:
-            await asyncio.sleep(self.random.expovariate(1 / 120))
+            await asyncio.sleep(min(self.random.expovariate(1 / 120), end - loop.time()))
             choice = self.random.random()
             if len(self.published) < self._most and (choice < 0.6 or not self.published):
                 await self.publish(clumsy=True)
@@ -153,7 +159,7 @@ class Sponsor:
 
     async def publish(self, clumsy: bool) -> int:
         """A plan for a feed as it is now; its number."""
-        core = self.feeds.get(self.random.choice(self.feeds.keys))
+        core = self.feeds.snapshot(self.random.choice(self.feeds.keys))
         world = self.person.world
         hosters = sum("hoster" in peer.roles for peer in world.peers)
         # the same at each try: so it is the same call
