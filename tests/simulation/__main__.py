@@ -24,6 +24,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--hours", type=float, default=0.25, help="of faults, by the virtual clock")
     parser.add_argument("--block-seconds", type=float, default=6.0)
     parser.add_argument("--quiet", action="store_true", help="no faults")
+    parser.add_argument(
+        "--promises", action="store_true", help="hosters lose their power after the first run they stored"
+    )
     parser.add_argument("--mutation", choices=MUTATIONS, help="put a fault into the product")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="lives at the same time")
     parser.add_argument("--log", action="store_true", help="show the faults, and the peers' warnings")
@@ -31,7 +34,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _settings(asked: argparse.Namespace) -> Settings:
-    return Settings(asked.first, asked.peers, asked.hours, asked.block_seconds, not asked.quiet, asked.mutation)
+    faults, promises = not asked.quiet, asked.promises
+    return Settings(asked.first, asked.peers, asked.hours, asked.block_seconds, faults, asked.mutation, promises)
 
 
 def _command(settings: Settings) -> list[str]:
@@ -40,6 +44,7 @@ def _command(settings: Settings) -> list[str]:
         *("--seeds", "1", "--first", str(settings.seed), "--peers", str(settings.peers)),
         *("--hours", f"{settings.hours:g}", "--block-seconds", f"{settings.block_seconds:g}"),
         *([] if settings.faults else ["--quiet"]),
+        *(["--promises"] if settings.promises else []),
         *(["--mutation", settings.mutation] if settings.mutation else []),
     ]
 

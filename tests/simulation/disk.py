@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from random import Random
+
+from service.encoding.profiles import SECTOR
 
 from .loop import LIFE, Life
 
@@ -94,6 +98,23 @@ class Disk:
             kept = random.choice((present, durable))
             pages.append(kept[start : start + PAGE].ljust(min(PAGE, size - start), b"\0"))
         return b"".join(pages)
+
+
+def lost_sectors(before: Path, after: Path) -> list[str]:
+    """Compare the sectors that a hoster has promised to keep with those that a power loss left of them."""
+    database = after / "roles.sqlite"
+    if not database.exists():
+        return []
+    found = []
+    with closing(sqlite3.connect(database)) as connection:
+        rows = connection.execute("SELECT copy, segment, sectors FROM hosted ORDER BY segment").fetchall()
+    for copy, segment, sectors in rows:
+        name, size = f"copies/{copy}/{segment}.sectors", sectors * SECTOR
+        files = [root / name for root in (before, after)]
+        there, left = (file.read_bytes()[:size] if file.exists() else b"" for file in files)
+        if there != left:
+            found.append(f"{sectors} sectors of segment {segment} were promised, a power loss left others")
+    return found
 
 
 def _write(path: Path, data: bytes, mode: int) -> None:

@@ -115,9 +115,16 @@ class Faults:
         self.tell(f"{peer.name} will lose its power when it has {peer.doomed_after} something")
         await self._until_dead(peer)
 
-    async def _until_dead(self, peer: SimPeer) -> None:
+    def break_promises(self) -> None:
+        """Let every hoster lose its power right after the first run of sectors that it says it stores."""
+        for peer in self.world.peers:
+            if "hoster" in peer.roles:
+                peer.doomed_after = "stored"
+                self.world.spawn(self.world.loop.outside, self._until_dead(peer, 1200))
+
+    async def _until_dead(self, peer: SimPeer, seconds: int = 120) -> None:
         life = peer.life
-        for _ in range(120):
+        for _ in range(seconds):
             await asyncio.sleep(1.0)
             if peer.life is not life:
                 await self._dead_for_a_while(peer)

@@ -46,6 +46,8 @@ class Settings:
     block_seconds: float = 6.0
     faults: bool = True
     mutation: str | None = None
+    promises: bool = False
+    """Every hoster loses its power right after the first run of sectors that it stored."""
 
 
 @dataclass(slots=True)
@@ -197,6 +199,8 @@ class _Story:
         works.append(world.spawn(Life("writer"), self._write(seconds)))
         if self.settings.faults:
             world.spawn(Life("fate"), self.faults.run(self.loop.time() + seconds))
+            if self.settings.promises:
+                self.faults.break_promises()
             if self.random.random() < 0.4:
                 works.append(world.spawn(Life("government"), self._upgrade(seconds)))
         await asyncio.sleep(seconds)

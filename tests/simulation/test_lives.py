@@ -43,7 +43,12 @@ def test_seeds_that_failed_once_end_well(kept: list[str]) -> None:
     [
         ("paid-twice", 3, SHORT, r"was paid 2 times for era \d+, copy \d+"),
         ("lost-wakeup", 3, SHORT, r"failed in quiet: .* not to be had from"),
-        ("forgotten-sync", 1, SHORT, r"sectors where \d+ were stored"),
+        (
+            "forgotten-sync",
+            1,
+            (*SHORT, "--promises"),
+            r"sectors of segment \d+ were promised, a power loss left others",
+        ),
     ],
 )
 def test_a_fault_that_is_put_in_is_found(mutation: str, seed: int, options: tuple[str, ...], found: str) -> None:

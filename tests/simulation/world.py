@@ -27,7 +27,7 @@ from service.session import Session
 from service.vault.keyfile import KeyFile
 
 from .chain import Link, SimChain, SimRpc
-from .disk import Disk, Disks
+from .disk import Disk, Disks, lost_sectors
 from .loop import LIFE, Life, VirtualLoop
 from .network import Network
 
@@ -186,6 +186,8 @@ class World:
         disk = self.disks.of.pop(life)
         if power:
             disk.after_power_loss(target, self.random)
+            for lost in lost_sectors(peer.directory, target):
+                self.fail(f"block {self.chain.number}: {peer.name}: {lost}")
         else:
             shutil.copytree(peer.directory, target, ignore=shutil.ignore_patterns("*-shm"))
         disk.close()
