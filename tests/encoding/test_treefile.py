@@ -248,3 +248,15 @@ def test_frozen_format(path: Path, disk: Disk) -> None:
     data = path.read_bytes()
     assert data[:64] == b"datdot tree\0\1" + bytes(19) + CTX
     assert hashlib.sha256(data).hexdigest() == "2a7953ea4c4ae63c1adf5517ea79f12b21c1fb9e56892747142431e03d85fcea"
+
+
+def test_nothing_stays_of_a_removed_tree(tmp_path: Path) -> None:
+    """Nor of one that was being rebuilt by a process that was killed: its copy's folder is to go as well."""
+    path = tmp_path / "5.tree"
+    with TreeFile.create(path, bytes(32)):
+        pass
+    (tmp_path / "5.tree.new").write_bytes(b"half")
+    (tmp_path / "6.tree").write_bytes(b"another's")
+    TreeFile.remove(path)
+    TreeFile.remove(path)
+    assert [one.name for one in tmp_path.iterdir()] == ["6.tree"]
