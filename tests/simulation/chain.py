@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import copy_context
 from random import Random
 from typing import Any
@@ -16,7 +16,7 @@ from runtime_mock.codec import prefixed
 from runtime_mock.model import ModelRuntime
 from runtime_mock.model.datdot.check_state import BrokenState, check_money, check_state
 from runtime_mock.model.frame import balances, extrinsic, limits, system
-from runtime_mock.model.frame.calls import flat, register
+from runtime_mock.model.frame.calls import REGISTRY, flat, register
 from runtime_mock.model.frame.dispatch import Class, Origin
 from runtime_mock.model.genesis import default, preset
 from runtime_mock.model.scale import BYTES
@@ -40,20 +40,31 @@ RECONNECT_SECONDS = 0.5
 
 
 class UpgradableRuntime:
-    """The model in a version that stands in the state's `:code`, so that it can be upgraded."""
+    """The model in a version that stands in the state's `:code`, so that it can be upgraded.
+
+    What it changes of the model holds for a call only: other tests of the process use the model as it is.
+    """
 
     def __init__(self) -> None:
         self._model = ModelRuntime(artifacts())
-        # the model itself has no code to exchange, and refuses
-        register(0, 3, "set_code_without_checks", [BYTES], _set_code, flat(limits.SET_CODE, Class.OPERATIONAL))
 
     def call(self, state: Overlay, method: str, data: bytes) -> bytes:
-        """See :class:`runtime_mock.runtime.Runtime`."""
-        code = state.get(CODE) or b""
-        limits.SPEC_VERSION = extrinsic.SPEC_VERSION = int.from_bytes(code[-4:], "little") or 1
-        if method == "Core_version":
-            return limits.version()
-        return self._model.call(state, method, data)
+        """See `runtime_mock.runtime.Runtime`."""
+        with _version_of(state.get(CODE) or b""):
+            return limits.version() if method == "Core_version" else self._model.call(state, method, data)
+
+
+@contextmanager
+def _version_of(code: bytes) -> Iterator[None]:
+    """Make the model that of a `:code`, with a call that exchanges it: the model itself has no code, and refuses."""
+    kept = limits.SPEC_VERSION, REGISTRY[0, 3]
+    limits.SPEC_VERSION = extrinsic.SPEC_VERSION = int.from_bytes(code[-4:], "little") or 1
+    register(0, 3, "set_code_without_checks", [BYTES], _set_code, flat(limits.SET_CODE, Class.OPERATIONAL))
+    try:
+        yield
+    finally:
+        limits.SPEC_VERSION, REGISTRY[0, 3] = kept
+        extrinsic.SPEC_VERSION = limits.SPEC_VERSION
 
 
 def _set_code(state: State, origin: Origin, new: bytes) -> None:
