@@ -23,6 +23,7 @@ from service.chain_client.pallet import types as face
 from service.chain_client.pallet.events import EVENTS
 from service.chain_client.pallet.item import Item
 from service.chain_client.pallet.items import ITEMS
+from service.chain_client.runtime import registry as scale_registry
 from service.chain_client.runtime.extrinsic import compact
 from service.chain_client.runtime.metadata import EXTENSIONS, Runtime
 from service.chain_client.storage import Storage
@@ -456,3 +457,11 @@ def test_types_are_made_once(runtime: Runtime) -> None:
     turned = {"hash": "H256", "block": "u32"}
     assert runtime._config.get_decoder_class(fields) is not runtime._config.get_decoder_class(turned)
     assert runtime._config.get_decoder_class(name) is runtime._config.get_decoder_class(name)
+
+
+def test_two_runtimes_of_a_process_do_not_resolve_each_others_types(runtime: Runtime) -> None:
+    """scalecodec's own classes are shared: after another registry has used them, the first must still encode."""
+    call = frame.transfer(bytes(32), 5)
+    encoded = runtime.encode_call(call)
+    scale_registry.Registry().create_scale_object("Call")
+    assert runtime.encode_call(call) == encoded

@@ -26,6 +26,9 @@ class Registry(RuntimeConfigurationObject):  # type: ignore[misc]  # scalecodec 
             made = super().get_decoder_class(type_string)
             if made is not None:
                 self._made[name] = made
+        else:
+            # scalecodec's own classes are shared by all registries of a process, and resolve names in the last that asked
+            made.runtime_config = self
         return made
 
     # classes made before may depend on what these methods replace, so they are dropped
