@@ -237,13 +237,14 @@ class Network:
 
     async def check_books(self) -> None:
         """Money is only minted and burned, both are counted, and nobody was paid twice for one thing."""
+        # the events of the blocks up to this one: others come while the chain is asked
+        paid = [event for _, event in self.happened(events.Paid)]
         at = self.blocks[-1].hash
         storage = self.client.storage
         first = await self.client.block_hash(0)
         assert first is not None
         minted, burned = await storage.minted(at), await storage.burned(at)
         assert await self.client.issuance(at) == await self.client.issuance(first) + minted - burned
-        paid = [event for _, event in self.happened(events.Paid)]
         assert minted == sum(event.amount for event in paid)
         proved = Counter((event.hoster, event.issued) for _, event in self.happened(events.StorageProved))
         assert all(count == 1 for count in proved.values()), proved
