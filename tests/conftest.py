@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.cases.catalogue import CASES
+
 pytest.register_assert_rewrite("tests.support")
 
 
@@ -54,8 +56,11 @@ FILES = ("cli", "interop")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests must be on one worker (`--dist=loadgroup`)."""
+    """Say which tests must be on one worker (`--dist=loadgroup`), and refuse a misspelt case."""
     for item in items:
+        for mark in item.iter_markers("case"):
+            if mark.args[0] not in CASES:
+                raise pytest.UsageError(f"{item.nodeid}: no case {mark.args[0]!r} in tests/cases/catalogue.py")
         folder, *_, file = item.path.relative_to(HERE).parts
         group = GROUPS.get(folder, f"{folder}/{file}" if folder in FILES else None)
         if group is not None:
