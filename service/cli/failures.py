@@ -33,6 +33,7 @@ from service.roles.sponsor.checks import (
     OversizedBlock,
     PublicationError,
     SmallOrderKey,
+    TinyBlocks,
     WrongFeedKey,
 )
 from service.roles.sponsor.plans import NoFunds, PlanRefused
@@ -48,6 +49,7 @@ CODES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
     (BadHead, "bad_head"),
     (BadRanges, "bad_ranges"),
     (OversizedBlock, "oversized_block"),
+    (TinyBlocks, "tiny_blocks"),
     (BadTerms, "bad_terms"),
     (NoFunds, "no_funds"),
     (PlanRefused, "plan_refused"),

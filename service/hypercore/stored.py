@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from .codec import CodecError
 from .crypto import PADDING, BlockCipher, KeyPair, Node, tree_hash
 from .heads import BlockSource, CoreHead
@@ -10,7 +12,7 @@ from .store.bitfield import Bitfield
 from .store.nodes import Nodes
 from .store.storage import CoreRecord, CoreStorage, StorageError
 from .tree import flat, proving
-from .tree.proof import BlockProof, HashProof, Proof, ProofError, Request, SeekProof, UpgradeProof
+from .tree.proof import BlockProof, HashProof, MissingNode, Proof, ProofError, Request, SeekProof, UpgradeProof
 
 
 class CoreError(Exception):
@@ -163,7 +165,7 @@ class StoredCore:
     def _node_to_prove(self, index: int) -> Node:
         node = self.node(index)
         if node is None:
-            raise ProofError(f"tree node {index} is not here")
+            raise MissingNode(index)
         return node
 
     def byte_range(self, block: int, length: int | None = None) -> tuple[int, int]:
@@ -199,21 +201,37 @@ class StoredCore:
     def missing_nodes(self, index: int) -> int:
         """Return how many levels above tree node `index` a proof must climb to reach a node that is known here.
 
-        For a block in `whole_paths`, a known node without its sibling is climbed past: it is the root of an earlier head,
-        kept when the core was longer already, and the way from it to the present roots is not known.
+        For a block in `whole_paths` all siblings above that node are known too, up to a root: a known node may be the
+        root of an earlier head, kept when the core was longer already, and the way from it to the present roots is not
+        known.
         """
-        head, whole = 2 * self.length, index // 2 in self.whole_paths
+        if index // 2 not in self.whole_paths:
+            count = 0
+            for node in self._way_up(index):
+                if self._nodes.has(node):
+                    break
+                count += 1
+            return count
+        way = list(self._way_up(index))
+        if not way or not self._nodes.has(way[-1]):
+            return len(way)
+        count = len(way) - 1
+        for level in range(len(way) - 2, -1, -1):
+            if not self._nodes.has(flat.sibling(way[level])):
+                break
+            if self._nodes.has(way[level]):
+                count = level
+        return count
+
+    def _way_up(self, index: int) -> Iterator[int]:
+        """Yield a node and all above it up to the root over it, or nothing if it is beyond the core's length."""
+        head = 2 * self.length
         it = flat.Iterator(index)
         if it.index + (it.factor >> 1) - 1 >= head:
-            return 0
-        count = 0
+            return
         while not it.contains(head):
-            known = it.index if self._nodes.has(it.index) else None
+            yield it.index
             it.parent()
-            if known is not None and (not whole or it.contains(head) or self._nodes.has(flat.sibling(known))):
-                break
-            count += 1
-        return count
 
     def prove(self, request: Request) -> Proof:
         """Answer a peer's request. Raises ProofError if that is not possible."""

@@ -183,14 +183,16 @@ TAMPERED = {
     "small-order R": ("small_order_key", "the signature's point R"),
     "small-order key": ("small_order_key", f"the author's key {SMALL_ORDER}"),
     "oversized": ("oversized_block", "block 1 of feed"),
+    "tiny": ("tiny_blocks", "2000 blocks of feed"),
 }
+BLOCKS = {"oversized": [b"one", bytes((1 << 20) + 1), b"two"], "tiny": [b"x"] * 2000}
 
 
 def tampered(directory: Path, what: str) -> str:
     """A store in which somebody changed a feed's head; the feed's key."""
     store = Corestore(directory)
     core = store.create(compat=True)
-    core.append([b"one", bytes((1 << 20) + 1), b"two"] if what == "oversized" else [b"one", b"two"])
+    core.append(BLOCKS.get(what, [b"one", b"two"]))
     store.close()
     key, signature = core.key, bytearray(core.head().signature)
     if what == "signature":
@@ -207,6 +209,7 @@ def tampered(directory: Path, what: str) -> str:
     return key.hex()
 
 
+@pytest.mark.case("network/tiny_blocks")
 def test_heads_that_cannot_be(chain: RunningChain, tmp_path: Path) -> None:
     """A store that was tampered with publishes nothing."""
     now = best(chain)

@@ -20,13 +20,11 @@ from service.hypercore.net import (
     Replicator,
     TcpTransport,
     connection,
-    transport,
 )
 from service.hypercore.net.replication import PROTOCOL
 from service.hypercore.net.serving import MAX_QUEUED_REQUESTS
 from service.hypercore.wire import messages as m
 from service.hypercore.wire import peer as peer_module
-from service.hypercore.wire.protomux import MAX_BATCH
 from tests.support.wire_peers import SECONDS, Side, closed, hear, side, speak, until
 
 
@@ -184,7 +182,7 @@ async def test_refused_protocols_do_not_fill_the_log(capsys: pytest.CaptureFixtu
         channels = [conn.open(f"nobody/{number}", None) for number in range(500)]
         await until(lambda: all(channel.is_closed for channel in channels))
         told = capsys.readouterr().out
-        assert told.count("is not served here") == connection.MAX_TOLD_REFUSALS
+        assert told.count("is not served here") == connection.MAX_TOLD
         assert "'nobody/0' is not served here" in told
 
 
@@ -307,40 +305,6 @@ async def test_unfinished_frames_of_all_peers_are_bounded(monkeypatch: pytest.Mo
             "over 2 MiB of unfinished frames of all peers are held"
         ]
         assert one.transport._shared.used <= 3_000_000
-
-
-async def test_frames_full_of_tiny_messages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each is 3 bytes on the wire and far more to keep."""
-    async with side() as one, side() as two:
-        opened: list[Connection] = []
-        one.accept = opened.append  # type: ignore[method-assign]
-
-        async def never_reads(channel: object) -> None:
-            await asyncio.sleep(60)
-
-        conn = await two.connect(one)
-        opened[0].on_protocol("p", lambda *_: b"", never_reads)
-        channel = conn.open("p", None)
-        await channel.opened()
-        for _ in range(5):  # as when they come in one piece, before reading can be paused
-            opened[0].mux.receive_frame(b"\0\0\1" + b"\1\0" * MAX_BATCH)
-        await closed(opened[0])
-        assert "a flood of small messages" in opened[0].reason
-        for task in opened[0]._tasks:
-            task.cancel()
-
-
-async def test_too_many_connections_from_one_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "MAX_INCOMING_PER_HOST", 3)
-    async with side() as one, side() as two:
-        held = [await raw(one) for _ in range(3)]
-        await until(lambda: len(one.transport._connections) == 3)
-        await ended(*await raw(one))
-        for reader, writer in held:
-            writer.close()
-            await ended(reader, writer)
-        await until(lambda: not one.transport._per_host)
-        await two.connect(one)
 
 
 async def test_a_peer_that_does_not_read_cannot_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:

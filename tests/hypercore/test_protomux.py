@@ -48,6 +48,12 @@ class End:
         return sent
 
 
+def hear(end: End, message: bytes) -> None:
+    """Let a side take a message of the stream, and all that is in it."""
+    end.mux.receive_frame(message)
+    end.mux.work()
+
+
 def carry(one: End, two: End) -> None:
     """Until nobody says anything more."""
     while True:
@@ -55,9 +61,9 @@ def carry(one: End, two: End) -> None:
         if not first and not second:
             return
         for message in first:
-            two.mux.receive_frame(message)
+            hear(two, message)
         for message in second:
-            one.mux.receive_frame(message)
+            hear(one, message)
 
 
 def joined() -> tuple[End, End]:
@@ -100,12 +106,12 @@ def test_bytes_are_those_of_npm() -> None:
     one = End()
     first = one.open("ab", b"\1\2", b"hs")
     assert one.take() == [b"\0\1\1\2ab\2\1\2hs"]
-    one.mux.receive_frame(opening(9 - 8, "ab", b"\1\2"))
+    hear(one, opening(9 - 8, "ab", b"\1\2"))
     one.mux.send(first, 3, b"xy")
     assert one.take() == [b"\1\3xy"]
     second = one.open("c", None)
     one.take()
-    one.mux.receive_frame(opening(2, "c"))
+    hear(one, opening(2, "c"))
     one.mux.send(first, 0, b"a")
     one.mux.send(first, 1, b"b")
     one.mux.send(second, 2, b"")
@@ -139,7 +145,7 @@ def test_large_batches_are_cut() -> None:
     assert len(sent) > 1
     assert max(map(len, sent)) <= p.BATCH_BYTES + 64
     for message in sent:
-        two.mux.receive_frame(message)
+        hear(two, message)
     assert len(two.heard) == 1 + 5
 
 
@@ -255,7 +261,7 @@ def test_the_end_of_the_stream_ends_all_channels() -> None:
 )
 def test_refused(message: bytes, named: str) -> None:
     with pytest.raises(ProtocolError, match=named):
-        End().mux.receive_frame(message)
+        hear(End(), message)
 
 
 def test_nested_batches_do_not_pile_up() -> None:
@@ -263,17 +269,17 @@ def test_nested_batches_do_not_pile_up() -> None:
     for _ in range(2000):
         message = b"\0\0\0" + encode_buffer(message[1:])
     with pytest.raises(ProtocolError, match="a batch within a batch"):
-        End().mux.receive_frame(message)
+        hear(End(), message)
 
 
 def test_the_messages_of_a_batch_are_bounded() -> None:
     """The time that they take is that of each, and nothing else is done meanwhile."""
     end = End()
-    end.mux.receive_frame(b"\0\0\1" + b"\1\0" * p.MAX_BATCH)
+    hear(end, b"\0\0\1" + b"\1\0" * p.MAX_BATCH)
     with pytest.raises(ProtocolError, match="more than 65536 messages in a batch"):
-        end.mux.receive_frame(b"\0\0\1" + b"\1\0" * (2 * p.MAX_BATCH + 1))
+        hear(end, b"\0\0\1" + b"\1\0" * (2 * p.MAX_BATCH + 1))
     with pytest.raises(ProtocolError, match="messages in a batch"):
-        end.mux.receive_frame(b"\0\0\1" + b"\0\1" * (2 * p.MAX_BATCH + 1))
+        hear(end, b"\0\0\1" + b"\0\1" * (2 * p.MAX_BATCH + 1))
     one, two = joined()
     channel = one.open()
     two.open()
@@ -288,27 +294,27 @@ def test_the_messages_of_a_batch_are_bounded() -> None:
 def test_unknown_channels_are_passed_over_and_take_no_memory() -> None:
     end = End()
     for number in range(1, 3000):
-        end.mux.receive_frame(encode_uint(number * 1000) + b"\1body")
-        end.mux.receive_frame(b"\0\3" + encode_uint(number * 1000))
+        hear(end, encode_uint(number * 1000) + b"\1body")
+        hear(end, b"\0\3" + encode_uint(number * 1000))
     assert end.mux._remote == {}
-    end.mux.receive_frame(opening(1))
-    end.mux.receive_frame(b"\0\x63")  # a control message of the future
-    end.mux.receive_frame(b"\0")
+    hear(end, opening(1))
+    hear(end, b"\0\x63")  # a control message of the future
+    hear(end, b"\0")
 
 
 def test_a_number_cannot_be_taken_twice() -> None:
     end = End()
-    end.mux.receive_frame(opening(1))
+    hear(end, opening(1))
     with pytest.raises(ProtocolError, match="the peer opened channel 1, which is taken"):
-        end.mux.receive_frame(opening(1, "q"))
+        hear(end, opening(1, "q"))
 
 
 def test_too_many_channels() -> None:
     end = End()
     for number in range(1, p.MAX_CHANNELS + 1):
-        end.mux.receive_frame(opening(number, "q", encode_uint(number)))
+        hear(end, opening(number, "q", encode_uint(number)))
     with pytest.raises(ProtocolError, match="more than 2048 channels"):
-        end.mux.receive_frame(opening(p.MAX_CHANNELS + 1))
+        hear(end, opening(p.MAX_CHANNELS + 1))
     here = End()
     for _ in range(p.MAX_CHANNELS):
         here.open()
@@ -319,17 +325,17 @@ def test_too_many_channels() -> None:
 @pytest.mark.parametrize("size", [0, 1, 1000])
 def test_messages_before_the_channel_is_open_are_bounded(size: int) -> None:
     end, held = End(), 0
-    end.mux.receive_frame(opening(1))
+    hear(end, opening(1))
     with pytest.raises(ProtocolError, match="more than 32 KiB on a channel that is not open"):  # noqa: PT012
         for _ in range(2000):
-            end.mux.receive_frame(b"\1\1" + bytes(size))
+            hear(end, b"\1\1" + bytes(size))
             held += size + 64
     assert held <= p.MAX_EARLY
     many, count = End(), 0
     with pytest.raises(ProtocolError, match="that is not open"):  # noqa: PT012
         for number in range(1, 2000):
-            many.mux.receive_frame(opening(number, "q", encode_uint(number)))
-            many.mux.receive_frame(encode_uint(number) + b"\1" + bytes(20_000))
+            hear(many, opening(number, "q", encode_uint(number)))
+            hear(many, encode_uint(number) + b"\1" + bytes(20_000))
             count += 1
     assert count * 20_000 <= p.MAX_ALL_EARLY
 
@@ -341,6 +347,6 @@ def test_rubbish_gives_the_rooms_own_error(messages: list[bytes]) -> None:
     try:
         for message in messages:
             if message:
-                end.mux.receive_frame(message)
+                hear(end, message)
     except ProtocolError:
         pass

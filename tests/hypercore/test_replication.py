@@ -23,7 +23,7 @@ from service.hypercore.net import (
     Replicator,
     fetch,
 )
-from service.hypercore.net.connection import Shared
+from service.hypercore.net.shared import Shared
 from service.hypercore.wire import messages as m
 from tests.support.replicated import BLOCKS, content, feed, honest, sides
 from tests.support.wire_peers import SECONDS, Impostor, hear, side, speak, until
@@ -316,7 +316,7 @@ async def test_nobody_to_ask_and_nothing_to_get(monkeypatch: pytest.MonkeyPatch)
 
 
 async def test_a_channel_that_nobody_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.hypercore.net.connection.CHANNEL_SECONDS", 0.2)
+    monkeypatch.setattr("service.hypercore.net.channel.CHANNEL_SECONDS", 0.2)
     async with side() as one, side() as two:
         connection = await two.connect(one)
         await until(lambda: bool(one.incoming))
@@ -353,6 +353,20 @@ async def test_whoever_asks_much_leaves_turns_to_all_else() -> None:
     shared.take_turn(lambda: order.append("e"))
     await asyncio.sleep(0)
     assert order[-1] == "e"
+
+
+async def test_who_had_little_comes_before_who_had_much() -> None:
+    shared, order = Shared(0), list[str]()
+    for number in range(6):
+        shared.take_turn(lambda number=number: order.append(f"much {number}"), late=True)  # type: ignore[misc]
+    for number in range(6):
+        shared.take_turn(lambda number=number: order.append(f"little {number}"))  # type: ignore[misc]
+    for _ in range(13):
+        await asyncio.sleep(0)
+    assert [name.split()[0] for name in order].count("much") == 6
+    assert order[:8] == [
+        "little 0", "little 1", "little 2", "much 0", "little 3", "little 4", "little 5", "much 1",
+    ]  # fmt: skip
 
 
 async def test_one_fetcher_for_a_core_and_a_connection() -> None:

@@ -10,7 +10,7 @@ from service.hypercore import Core, Corestore
 from service.hypercore.tree.proof import Proof, ProofError, Request
 from service.hypercore.wire import messages as m
 from service.hypercore.wire.peer import Answered, PeerState
-from service.hypercore.wire.scheduler import MAX_DENIED, WINDOW_BLOCKS, Scheduler, UpgradeAnswer
+from service.hypercore.wire.scheduler import MAX_DENIED, OVERDUE_SECONDS, WINDOW_BLOCKS, Scheduler, UpgradeAnswer
 
 FLAGS = m.CAN_UPGRADE | m.UPLOADING | m.HAS_MANIFEST
 
@@ -231,3 +231,70 @@ def test_random_orders_end_with_every_block(seed: int) -> None:
             assert request.block is not None
             assert request.block.index == block
     assert world.core.ranges() == [(0, total)]
+
+
+@pytest.mark.case("feeds/silent")
+def test_a_silent_peer_holds_nobody_up() -> None:
+    world = World(200)
+    silent, good = world.peer((0, 200)), world.peer((0, 200))
+    wanted = world.scheduler.want(0, 200)
+    world.pump()
+    assert [request.upgrade is not None for request in silent.asked.values()] == [True]
+    assert world.scheduler.deadline() == OVERDUE_SECONDS
+    world.now = OVERDUE_SECONDS
+    world.pump()
+    assert not silent.asked, "the head was asked of the other one"
+    world.answer(good, next(iter(good.asked)))
+    held = world.asked(silent)
+    assert len(held) == 1, "who was silent gets one block at a time"
+    while wanted.left and good.asked:
+        world.answer(good, next(iter(good.asked)))
+    assert wanted.left == 0
+    assert not silent.asked
+
+
+def test_the_first_answer_to_an_overdue_block_counts() -> None:
+    world = World(100)
+    slow, good = world.peer((0, 100)), world.peer((0, 100))
+    wanted = world.scheduler.want(0, 100)
+    world.pump()
+    world.answer(slow, next(iter(slow.asked)))
+    while good.asked:
+        world.answer(good, next(iter(good.asked)))
+    late = world.asked(slow)
+    assert len(late) == WINDOW_BLOCKS
+    assert not world.asked(good), "they are not asked of a second peer at once"
+    world.now = OVERDUE_SECONDS
+    world.pump()
+    assert world.asked(good) == late
+    first = next(number for number, one in slow.asked.items() if one.block is not None and one.block.index == late[0])
+    world.answer(slow, first)
+    assert late[0] not in world.asked(good), "the other request is taken back"
+    second = next(iter(good.asked))
+    stale = dict(slow.asked)
+    world.answer(good, second)
+    world.scheduler.answered(slow, Answered(min(stale), stale[min(stale)], world.source.prove(stale[min(stale)])))
+    world.run()
+    assert wanted.left == 0
+
+
+def test_an_overdue_peer_that_leaves_or_refuses_leaves_the_second_request() -> None:
+    for leaves in (True, False):
+        world = World(64)
+        slow, good = world.peer((0, 64)), world.peer((0, 64))
+        wanted = world.scheduler.want(0, 64)
+        world.pump()
+        world.answer(slow, next(iter(slow.asked)))
+        while good.asked:
+            world.answer(good, next(iter(good.asked)))
+        world.now = OVERDUE_SECONDS
+        world.pump()
+        asked = dict(good.asked)
+        if leaves:
+            world.scheduler.left(slow)
+        else:
+            world.answer(slow, next(iter(slow.asked)), None)
+        world.pump()
+        assert set(asked) <= set(good.asked) | set(slow.asked) or leaves
+        world.run()
+        assert wanted.left == 0

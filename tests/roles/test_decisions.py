@@ -172,6 +172,17 @@ def test_a_hoster_declines_what_certainly_has_an_oversized_block() -> None:
     assert len(ho.decide(hosting(copies=copies, plans={0: plan(9 << 20)}, offer=earlier))) == 1
 
 
+@pytest.mark.case("network/tiny_blocks")
+def test_a_hoster_declines_blocks_that_cost_more_than_they_pay() -> None:
+    copies = {1: blank(Copy, plan=0, state=CopyState.OFFERED)}
+    (action,) = ho.decide(hosting(copies=copies, plans={0: plan(40_000, 40_000)}))
+    assert isinstance(action, ho.DeclineCopy)
+    assert "40000 blocks have 40000 bytes" in action.reason
+    for size, blocks in ((1024, 1024), (1 << 20, 1024 + (1 << 13)), (100, 1)):
+        assert ho.decide(hosting(copies=copies, plans={0: plan(size, blocks)})) == []
+    assert ho.decide(hosting(copies=copies, plans={0: plan(1 << 20, 1025 + (1 << 13))})) != []
+
+
 def test_a_hoster_confirms_only_the_segment_in_the_making() -> None:
     point = Checkpoint(9, digest("root"), bytes(64))
     copies = {1: blank(Copy, state=CopyState.ENCODING, current=6)}

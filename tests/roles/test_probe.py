@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from service.encoding import DamagedSectors, Opening
 from service.hypercore import KeyPair
 from service.hypercore.net import ChannelClosed, Connection, PeerAddress, TcpTransport
+from service.hypercore.net.shared import COMPLAINTS
 from service.protocols.probe import messages as m
 from service.roles.attester.probe import ask_sector
 from service.roles.hoster.probes import ProbeService
@@ -87,14 +88,15 @@ def test_handshakes_of_another_version_or_chain_are_refused(handshake: bytes, re
 
 def test_the_rate_fills_with_the_chains_blocks() -> None:
     rate = m.RateLimit()
-    assert [rate.allow(1, 100) for _ in range(m.BURST)] == [True] * m.BURST
-    assert not rate.allow(1, 100)
-    assert rate.allow(2, 100), "another copy has its own"
-    assert [rate.allow(1, 101) for _ in range(9)] == [True] * 8 + [False]
-    assert not rate.allow(1, 90), "an earlier block gives nothing"
-    assert [rate.allow(1, 10_000) for _ in range(m.BURST + 1)] == [True] * m.BURST + [False]
-    rate.forget(1)
-    assert rate.allow(1, 100)
+    assert [rate.allow("a", 100) for _ in range(m.BURST)] == [True] * m.BURST
+    assert not rate.allow("a", 100)
+    assert rate.allow("b", 100), "another address has its own"
+    assert [rate.allow("a", 101) for _ in range(9)] == [True] * 8 + [False]
+    assert not rate.allow("a", 90), "an earlier block gives nothing"
+    assert [rate.allow("a", 10_000) for _ in range(m.BURST + 1)] == [True] * m.BURST + [False]
+    for number in range(2 * m.MAX_ADDRESSES):
+        rate.allow(str(number), 20_000 + number // 100)
+    assert len(rate._level) <= m.MAX_ADDRESSES
 
 
 class Hosts:
@@ -145,21 +147,38 @@ async def test_any_stranger_is_shown_a_sector_and_told_why_not() -> None:
             connection.close()
 
 
+@pytest.mark.case("network/probe_drain")
 async def test_the_rate_limit_names_itself_and_passes() -> None:
     hosts = Hosts()
     async with served(hosts) as (transport, key):
         connection = await transport.connect(key)
-        for _ in range(m.BURST):
+        for _ in range(1 + m.BURST):
             await ask_sector(connection, GENESIS, m.Ask(1, 5, 0))
-        with pytest.raises(m.ProbeRefused, match="too many probes of copy 1"):
+        with pytest.raises(m.ProbeRefused, match="too many probes from this address"):
             await ask_sector(connection, GENESIS, m.Ask(1, 5, 0))
-        for copy in range(2, 20):  # a segment of copy 1 under other names: neither a rate nor a count of its own
+        for copy in range(2, 20):  # a segment of copy 1 under other names is not counted
             with pytest.raises(m.ProbeRefused, match="sector 0 of segment 5 is not stored here"):
                 await ask_sector(connection, GENESIS, m.Ask(copy, 5, 0))
-        assert hosts.service is not None
-        assert list(hosts.service._rate._level) == [1]
+        attester = await transport.connect(key, key_pair=KeyPair.generate())
+        assert (await ask_sector(attester, GENESIS, m.Ask(1, 5, 9))).sector == 9, "the first is free"
+        with pytest.raises(m.ProbeRefused, match="too many probes from this address"):
+            await ask_sector(attester, GENESIS, m.Ask(1, 5, 9))
         hosts.now += 1
         await ask_sector(connection, GENESIS, m.Ask(1, 5, 0))
+
+
+@pytest.mark.case("network/probe_drain_fast")
+async def test_who_never_waits_for_answers_takes_nothing_from_an_attester(capsys: pytest.CaptureFixture[str]) -> None:
+    async with served(Hosts()) as (transport, key):
+        for _ in range(20):
+            connection = await transport.connect(key, key_pair=KeyPair.generate())
+            channel = connection.open(m.PROTOCOL, None, m.encode_handshake(GENESIS))
+            await channel.opened()
+            for number in range(500):
+                connection.mux.send(channel._endpoint, *m.encode(m.Ask(1, 5, number % 4)))
+        attester = await transport.connect(key, key_pair=KeyPair.generate())
+        assert (await ask_sector(attester, GENESIS, m.Ask(1, 5, 9))).sector == 9
+        assert capsys.readouterr().out.count("too many probes") <= COMPLAINTS + 1
 
 
 @pytest.mark.parametrize("message", [(0, b"rubbish"), (7, b""), m.encode(m.ProbeRefusal("I am the asker"))])

@@ -29,6 +29,11 @@ class Side:
         assert self.transport.address is not None
         return PeerAddress(self.transport.public_key, *self.transport.address)
 
+    @property
+    def peer_address(self) -> tuple[str, int]:
+        """Where it listens."""
+        return self.peer.host, self.peer.port
+
     async def connect(self, other: Side) -> Connection:
         self.transport.add_peer(other.peer)
         return await self.transport.connect(other.peer.key)

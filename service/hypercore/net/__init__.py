@@ -1,7 +1,9 @@
 """Hypercore's network layer: connections, channels, and replication with any hypercore peer."""
 
 from ..wire.errors import ChannelClosed, ConnectError, ConnectionClosed, ProtocolError, ReplicationError, WireError
-from .connection import Channel, Connection
+from .admission import network_of
+from .channel import Channel
+from .connection import Connection
 from .replication import Replication
 from .replicator import Replicator, fetch
 from .transport import PeerAddress, TcpTransport, Transport
@@ -21,4 +23,5 @@ __all__ = [
     "Transport",
     "WireError",
     "fetch",
+    "network_of",
 ]

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 
 from ..crypto import KeyPair
 from ..wire.errors import ChannelClosed, ConnectionClosed, ProtocolError
-from ..wire.protomux import Endpoint, Mux
+from ..wire.protomux import Mux
 from ..wire.secretstream import SecretStream
+from .channel import Channel
+from .shared import Shared
 
 log = structlog.get_logger(__name__)
 
 HANDSHAKE_SECONDS = 15.0
 """Time for the Noise handshake: a stranger must not hold a connection for nothing."""
+MAX_TOLD = 16
+"""Complaints logged about one connection."""
 KEEP_ALIVE_SECONDS = 15.0
 """Interval of keep-alive messages, and of the check for stuck frames."""
 FRAME_SECONDS = 300.0
@@ -26,19 +29,21 @@ CLOSE_SECONDS = 10.0
 """Time for written data to leave before a closed connection is aborted."""
 SETTLE_SECONDS = 15.0
 """Time for the side that dialled to say what it serves. Until then a peer's opens are kept, not rejected."""
-CHANNEL_SECONDS = 20.0
-"""Time for the peer to open a channel. It exceeds SETTLE_SECONDS, within which a peer may still answer."""
-READ_BUFFER = 256 * 1024
 WRITE_HIGH_WATER = 1024 * 1024
 MAX_UNREAD_BYTES = 4 * 1024 * 1024
 """Bytes held for channels that nobody reads, beyond which reading pauses."""
-MESSAGE_COST = 256  # memory of a message besides its bytes
-MAX_FLOOD_BYTES = 64 * 1024 * 1024
-"""Limit on those bytes, above which the connection ends: one frame can carry millions of messages."""
+WORK = 256
+"""Units of work on received messages in one turn (`Mux.work`), before others get theirs."""
+OPENS, OPENS_PER_SECOND = 1024, 64.0
+"""Channels that a peer may open at once, and each second. It must wait with more."""
+EARLY_BYTES, EARLY_SECONDS = 8 * 1024 * 1024, 60.0
+"""Bytes of answers in so many seconds up to which a peer's turns come first: a few blocks never wait behind whole feeds."""
+MAX_HANDLERS = 64
+"""Channels of one connection that are served by tasks at a time."""
+IDLE_SECONDS = 60.0
+"""Time without any channel after which an incoming connection ends."""
 MAX_UNSENT_BYTES = 64 * 1024 * 1024
 """Bytes of answers that a peer may leave unread before the connection ends."""
-MAX_TOLD_REFUSALS = 16
-"""Refused protocols logged for one connection, which bounds the log."""
 
 DEAD_SECONDS = 60
 """Time after which a vanished host counts as dead."""
@@ -57,42 +62,6 @@ def notice_silence(opened: socket.socket) -> None:
         option = getattr(socket, name, None)
         if option is not None:
             opened.setsockopt(socket.IPPROTO_TCP, option, value)
-
-
-class Shared:
-    """State shared by all connections of a transport, which keeps many connections cheap and fair.
-
-    It holds one read buffer, which asyncio fills and hands over in one step, connection by connection; a budget for
-    incomplete frames; and a round-robin queue that answers one request per event-loop iteration, because an answer may
-    involve decoding.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self.limit, self.used = limit, 0
-        self.buffer = bytearray(READ_BUFFER)
-        self._turns: deque[Callable[[], None]] = deque()
-        self._turning = False
-
-    def change(self, by: int) -> bool:
-        """Change the count of held bytes. Return whether it is within the limit."""
-        self.used += by
-        return by <= 0 or self.used <= self.limit
-
-    def take_turn(self, step: Callable[[], None]) -> None:
-        """Call `step` after all steps that were queued before."""
-        self._turns.append(step)
-        if not self._turning:
-            self._turning = True
-            asyncio.get_running_loop().call_soon(self._turn)
-
-    def _turn(self) -> None:
-        step = self._turns.popleft()
-        try:
-            step()
-        finally:
-            self._turning = bool(self._turns)
-            if self._turning:
-                asyncio.get_running_loop().call_soon(self._turn)
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -120,7 +89,7 @@ class Connection(asyncio.BufferedProtocol):
         self._stream = SecretStream(initiator, key_pair, remote_key)
         self.mux = Mux(self._write_message, self._schedule_flush)
         self.mux.on_unknown = self._unknown_protocol
-        self.address = ""
+        self.host = self.address = ""
         self.reason = ""
         self._transport: asyncio.Transport | None = None
         self._view = memoryview(shared.buffer)
@@ -135,7 +104,14 @@ class Connection(asyncio.BufferedProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._sent = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self._unread = self._unsent = self._frames = self._refusals = 0
+        self._unread = self._unsent = self._frames = self._told = 0
+        self._served, self._served_since = 0, loop.time()
+        self._paused: set[str] = set()
+        self._opens, self._opens_at = float(OPENS), loop.time()
+        self._working = False
+        self._idle_since: float | None = None
+        self.heard_at = loop.time()
+        """The time of the last message on an open channel, or of the connection's beginning (the loop's clock)."""
         self.reading_since: float | None = loop.time()
         """Time at which reading last resumed (the loop's clock), or None while it is paused: the peer's messages then wait."""
         self.on_writable: list[Callable[[], None]] = []
@@ -209,7 +185,7 @@ class Connection(asyncio.BufferedProtocol):
         """Serve a protocol. `accept` returns this side's handshake (None rejects), `handle` runs the channel."""
 
         def notify(identifier: bytes | None, handshake: bytes) -> bool:
-            answer = accept(self, identifier, handshake)
+            answer = accept(self, identifier, handshake) if len(self._tasks) < MAX_HANDLERS else None
             if answer is None:
                 return False
             channel = Channel(self, protocol, identifier, answer)
@@ -241,7 +217,8 @@ class Connection(asyncio.BufferedProtocol):
         if opened is not None:
             notice_silence(opened)
         peer = transport.get_extra_info("peername")
-        self.address = f"{peer[0]}:{peer[1]}" if peer else ""
+        self.host = str(peer[0]) if peer else ""
+        self.address = (f"[{self.host}]:{peer[1]}" if ":" in self.host else f"{self.host}:{peer[1]}") if peer else ""
         start = self._stream.start()
         if start:
             transport.write(start)
@@ -258,18 +235,71 @@ class Connection(asyncio.BufferedProtocol):
         try:
             was_open = self._stream.opened
             messages, answer = self._stream.receive_bytes(self._view[:nbytes])
-            self._hold(self._stream.held)
             if answer and self._transport is not None:
                 self._transport.write(answer)
             if not was_open and self._stream.opened:
                 self._now_open()
             for message in messages:
-                if self.is_closed or self.reason:
-                    break
                 self.mux.receive_frame(message)
+            self._work()
         except ProtocolError as error:
             self.fail(str(error))
         self._flush()
+
+    def _work(self) -> None:
+        """Take some of the messages that arrived, and the rest in later turns: until then reading pauses.
+
+        One frame can hold so many small messages that working them off would stop everything else for seconds.
+        """
+        if self.is_closed or self.reason:
+            self.mux.halt()
+            self._release()
+            return
+        before, opens = self.mux.heard, self.mux.opens
+        more = self._unread > MAX_UNREAD_BYTES or self.mux.work(WORK)
+        if self.mux.heard != before:
+            self.heard_at = self._loop.time()
+        wait = self._count_opens(self.mux.opens - opens)
+        self._hold(self._stream.held + self.mux.held)
+        if not more:
+            self._resume("work")
+            return
+        self._pause("work")
+        if not self._working and self._unread <= MAX_UNREAD_BYTES:
+            self._working = True
+            if wait > 0:
+                self._loop.call_later(wait, self._work_on)
+            else:
+                self.take_turn(self._work_on)
+
+    def _work_on(self) -> None:
+        self._working = False
+        try:
+            self._work()
+        except ProtocolError as error:
+            self.fail(str(error))
+        self._flush()
+
+    def _count_opens(self, opens: int) -> float:
+        """Count channels that the peer opened. Return the seconds that it must wait with more."""
+        now = self._loop.time()
+        self._opens = min(float(OPENS), self._opens + (now - self._opens_at) * OPENS_PER_SECOND) - opens
+        self._opens_at = now
+        return -self._opens / OPENS_PER_SECOND
+
+    def _pause(self, why: str) -> None:
+        if not self._paused and self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+            self.reading_since = None
+        self._paused.add(why)
+
+    def _resume(self, why: str) -> None:
+        if why not in self._paused:
+            return
+        self._paused.discard(why)
+        if not self._paused and self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+            self.reading_since = self._loop.time()
 
     def _now_open(self) -> None:
         if self._on_opened is not None:
@@ -295,13 +325,17 @@ class Connection(asyncio.BufferedProtocol):
         self._held = 0
 
     def _unknown_protocol(self, protocol: str) -> None:
-        self._refusals += 1
-        if self._refusals <= MAX_TOLD_REFUSALS:
-            log.warning("protocol refused", peer=str(self), reason=f"{protocol!r:.100} is not served here")
+        self.complain("protocol refused", reason=f"{protocol!r:.100} is not served here")
+
+    def complain(self, event: str, **fields: object) -> None:
+        """Log a warning about this peer. How many there are of one peer, and of all together, is bounded."""
+        self._told += 1
+        if self._told <= MAX_TOLD:
+            self._shared.complaints.tell(self._loop.time(), event, peer=str(self), **fields)
 
     def fail(self, reason: str) -> None:
         """End the connection at once because the peer broke the rules."""
-        log.warning("peer refused", peer=str(self), reason=reason)
+        self.complain("peer refused", reason=reason)
         self.abort(reason)
 
     def abort(self, reason: str) -> None:
@@ -334,23 +368,26 @@ class Connection(asyncio.BufferedProtocol):
             listener()
 
     def take_turn(self, step: Callable[[], None]) -> None:
-        """Call `step` in its turn among the work of all connections of this transport."""
-        self._shared.take_turn(step)
+        """Call `step` in its turn among the work of all connections of this transport (`Shared.take_turn`)."""
+        self._shared.take_turn(step, late=self._served > EARLY_BYTES)
+
+    def count_served(self, size: int) -> None:
+        """Count bytes of answers: who had many in the last while gets its turns after those who had few."""
+        now = self._loop.time()
+        if now - self._served_since > EARLY_SECONDS:
+            self._served, self._served_since = 0, now
+        self._served += size
 
     def unread(self, change: int) -> None:
         """Count what channels hold unread. Beyond a limit reading pauses, so the peer must wait."""
-        before, self._unread = self._unread, self._unread + change
-        if self._transport is None or self._transport.is_closing():
-            return
-        if self._unread > MAX_FLOOD_BYTES:  # one frame can hold millions of small messages
-            self.fail(f"a flood of small messages: over {MAX_FLOOD_BYTES >> 20} MiB of memory to hold them")
-            return
-        if before <= MAX_UNREAD_BYTES < self._unread:
-            self._transport.pause_reading()
-            self.reading_since = None
-        elif self._unread <= MAX_UNREAD_BYTES < before:
-            self._transport.resume_reading()
-            self.reading_since = self._loop.time()
+        self._unread += change
+        if self._unread > MAX_UNREAD_BYTES:
+            self._pause("unread")
+        elif "unread" in self._paused:
+            self._resume("unread")
+            if "work" in self._paused and not self._working:
+                self._working = True
+                self.take_turn(self._work_on)
 
     # ---- writing
 
@@ -397,92 +434,18 @@ class Connection(asyncio.BufferedProtocol):
         if since is not None and reading is not None and self._loop.time() - max(since, reading) > FRAME_SECONDS:
             self.fail(f"a frame was not complete within {FRAME_SECONDS:.0f} s")
             return
+        if self._is_idle():
+            self.close(f"no channel was open for {IDLE_SECONDS:.0f} s")
+            return
         if self._stream.opened and not self._sent and self._transport is not None and self._writable.is_set():
             self._transport.write(self._stream.keep_alive())
         self._sent = False
         self._timer = self._loop.call_later(KEEP_ALIVE_SECONDS, self._keep_alive)
 
-
-class Channel:
-    """A protomux channel for tasks: receive with bounded buffering, send with back-pressure."""
-
-    def __init__(self, connection: Connection, protocol: str, identifier: bytes | None, handshake: bytes) -> None:
-        self.connection, self.protocol, self.identifier = connection, protocol, identifier
-        self._queue: deque[tuple[int, bytes]] = deque()
-        self._wake = asyncio.Event()
-        self._remote_handshake: bytes | None = None
-        self._reason: str | None = None
-        self._endpoint: Endpoint = connection.mux.open(
-            protocol, identifier, handshake, self._on_open, self._on_message, self._on_close
-        )
-
-    def _on_open(self, handshake: bytes) -> None:
-        self._remote_handshake = handshake
-        self._wake.set()
-
-    def _on_message(self, kind: int, body: bytes) -> None:
-        self._queue.append((kind, body))
-        self.connection.unread(len(body) + MESSAGE_COST)
-        self._wake.set()
-
-    def _on_close(self, reason: str) -> None:
-        self._reason = self.connection.reason or reason
-        self._wake.set()
-
-    async def opened(self) -> bytes:
-        """Wait, at most CHANNEL_SECONDS, until the peer has opened the channel too. Return its handshake.
-
-        Raises ChannelClosed.
-        """
-        try:
-            async with asyncio.timeout(CHANNEL_SECONDS):
-                while self._remote_handshake is None:
-                    if self._reason is not None:
-                        raise ChannelClosed(self._reason)
-                    self._wake.clear()
-                    await self._wake.wait()
-        except TimeoutError:
-            self.close()
-            raise ChannelClosed(f"{self.protocol} was not opened within {CHANNEL_SECONDS:.0f} s") from None
-        return self._remote_handshake
-
-    async def receive(self) -> tuple[int, bytes]:
-        """Return the next message: its type and its body. Raises ChannelClosed at the end."""
-        while not self._queue:
-            if self._reason is not None:
-                raise ChannelClosed(self._reason)
-            self._wake.clear()
-            await self._wake.wait()
-        kind, body = self._queue.popleft()
-        self.connection.unread(-len(body) - MESSAGE_COST)
-        return kind, body
-
-    async def __aiter__(self) -> AsyncIterator[tuple[int, bytes]]:
-        while True:
-            try:
-                yield await self.receive()
-            except ChannelClosed:
-                return
-
-    async def send(self, kind: int, body: bytes) -> None:
-        """Send a message, waiting while the peer does not keep up. Raises ChannelClosed."""
-        if self._reason is not None:
-            raise ChannelClosed(self._reason)
-        self.connection.mux.send(self._endpoint, kind, body)
-        if not self.connection.writable:
-            try:
-                await self.connection.drain()
-            except ConnectionClosed as error:
-                raise ChannelClosed(str(error)) from error
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether the channel has ended."""
-        return self._reason is not None
-
-    def close(self) -> None:
-        """Close the channel. Messages that were received but not read are dropped."""
-        self.connection.mux.close(self._endpoint)
-        for _, body in self._queue:
-            self.connection.unread(-len(body) - MESSAGE_COST)
-        self._queue.clear()
+    def _is_idle(self) -> bool:
+        """Return whether the peer dialled, and has had no channel here for IDLE_SECONDS."""
+        if self.initiator or not self.mux.idle:
+            self._idle_since = None
+        elif self._idle_since is None:
+            self._idle_since = self._loop.time()
+        return self._idle_since is not None and self._loop.time() - self._idle_since >= IDLE_SECONDS

@@ -40,6 +40,7 @@ class Replicator:
         self._last_reason = "no peer was tried"
         self._loop = asyncio.get_running_loop()
         self._flush_timer: asyncio.TimerHandle | None = None
+        self._overdue: asyncio.TimerHandle | None = None
         self._failed: StorageError | None = None
         self._stop_listening = core.on_change(self._on_change)
 
@@ -69,6 +70,8 @@ class Replicator:
     def close(self) -> None:
         """Stop asking, and make what arrived durable. The connections stay open."""
         self._stop_listening()
+        if self._overdue is not None:
+            self._overdue.cancel()
         self._scheduler.close()
         for peer in list(self._peers.values()):
             peer.asker = None
@@ -218,6 +221,14 @@ class Replicator:
         self._scheduler.pump(self._loop.time())
         for peer in list(self._peers.values()):
             peer.flush()
+        self._watch_overdue()
+
+    def _watch_overdue(self) -> None:
+        """Set the timer to the moment at which a peer's answer becomes overdue."""
+        if self._overdue is not None:
+            self._overdue.cancel()
+        at = self._scheduler.deadline()
+        self._overdue = None if at is None else self._loop.call_at(at, self._pump)
 
     # ---- the disk
 

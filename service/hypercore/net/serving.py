@@ -22,7 +22,7 @@ MAX_QUEUED_REQUESTS = 1024
 """Unanswered requests of one peer for one core."""
 MAX_QUEUED_WANTS = 64
 """Unanswered questions of one peer about which blocks are here."""
-SERVE_BYTES = 256 * 1024
+SERVE_BYTES = 64 * 1024
 """Bytes sent in one turn, so that other peers get theirs."""
 
 
@@ -80,6 +80,7 @@ class Server:
         while self._requests and sent < SERVE_BYTES and self._may_send():
             number = next(iter(self._requests))
             sent += self._answer(number, *self._requests.pop(number))
+        self._connection.count_served(sent)
         if self._connection.writable:
             self.schedule()
 
@@ -100,7 +101,7 @@ class Server:
             self._send(m.NO_DATA, m.encode_no_data(number, reason))
             return 0
         except (StorageError, OSError) as error:
-            log.error("cannot answer a request", peer=str(self._connection), request=number, error=str(error))
+            self._connection.complain("cannot answer a request", request=number, error=str(error))
             self._send(m.NO_DATA, m.encode_no_data(number, m.NOT_AVAILABLE))
             return 0
         self._send(m.DATA, body)

@@ -12,16 +12,16 @@ import structlog
 
 from ..crypto import KeyPair
 from ..wire.errors import ConnectError, ConnectionClosed
-from .connection import Connection, Shared
+from .admission import Admission, places_of, raise_file_limit
+from .connection import Connection
+from .shared import Shared
 
 log = structlog.get_logger(__name__)
 
 CONNECT_SECONDS = 10.0
 """Time for one TCP connection."""
-MAX_INCOMING = 1024
-"""Incoming connections at a time."""
-MAX_INCOMING_PER_HOST = 256
-"""Incoming connections of one host at a time. All peers of a development network share one host."""
+BACKLOG = 64
+"""Connections that the kernel keeps until they are accepted. All of them may be accepted, and ended, at one time."""
 MAX_UNFINISHED = 256 * 1024 * 1024
 """Bytes of incomplete frames held for all connections together."""
 
@@ -69,6 +69,10 @@ class Transport(Protocol):
         """
         ...
 
+    def expect(self, keys: Iterable[bytes]) -> None:
+        """Keep places for connections from these peers."""
+        ...
+
     async def close(self) -> None:
         """Close all connections."""
         ...
@@ -89,7 +93,8 @@ class TcpTransport:
         self._on_connection = on_connection
         self._server: asyncio.Server | None = None
         self._connections: set[Connection] = set()
-        self._per_host: dict[str, int] = {}
+        self._admission = Admission()
+        self._expected: frozenset[bytes] = frozenset()
         self._shared = Shared(MAX_UNFINISHED)
         self._tasks: set[asyncio.Task[None]] = set()
         self.address: tuple[str, int] | None = None
@@ -116,10 +121,15 @@ class TcpTransport:
         """Add a peer, or change its address."""
         self._peers[peer.key] = peer
 
+    def expect(self, keys: Iterable[bytes]) -> None:
+        """Keep places for these peers as well, instead of those that were expected before."""
+        self._expected = frozenset(keys)
+
     async def listen(self, host: str, port: int) -> tuple[str, int]:
         """Accept connections. Return the address, with the port that was picked for 0. Raises OSError."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._incoming, host, port)
+        self._admission = Admission(places_of(raise_file_limit()))
+        self._server = await loop.create_server(self._incoming, host, port, backlog=BACKLOG)
         found = self._server.sockets[0].getsockname()
         self.address = (host, int(found[1]))
         return self.address
@@ -174,19 +184,21 @@ class TcpTransport:
         return Connection(False, self._key_pair, on_made=self._made, on_opened=self._opened, shared=self._shared)
 
     def _made(self, connection: Connection) -> None:
-        host = connection.address.rpartition(":")[0]
-        count = self._per_host.get(host, 0)
-        if sum(self._per_host.values()) >= MAX_INCOMING or count >= MAX_INCOMING_PER_HOST:
-            connection.fail(f"too many connections from {host}")
+        leaver = self._admission.enter(connection, connection.heard_at)
+        if leaver is connection:
+            connection.fail(f"too many connections from {connection.host}, or in all")
             return
-        self._per_host[host] = count + 1
+        if isinstance(leaver, Connection):
+            leaver.abort("it was idle, and its place was needed")
         self._keep(connection)
-        connection.on_closed.append(lambda: self._leave(host))
+        connection.on_closed.append(lambda: self._admission.leave(connection))
         task = asyncio.get_running_loop().create_task(self._await_handshake(connection))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def _opened(self, connection: Connection) -> None:
+        if connection.remote_key in self._peers or connection.remote_key in self._expected:
+            self._admission.recognise(connection)
         if self._on_connection is not None:
             self._on_connection(connection)
 
@@ -194,11 +206,4 @@ class TcpTransport:
         try:
             await connection.opened()
         except ConnectionClosed as error:
-            log.info("incoming connection refused", address=connection.address, reason=str(error))
-
-    def _leave(self, host: str) -> None:
-        left = self._per_host.get(host, 1) - 1
-        if left > 0:
-            self._per_host[host] = left
-        else:
-            self._per_host.pop(host, None)
+            connection.complain("incoming connection refused", reason=str(error))

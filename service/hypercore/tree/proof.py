@@ -14,6 +14,14 @@ class ProofError(Exception):
     """A proof is invalid, or a request cannot be answered. The message says what is wrong."""
 
 
+class MissingNode(ProofError):
+    """A tree node that a proof needs is not stored here."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__(f"tree node {index} is not here")
+        self.index = index
+
+
 @dataclass(frozen=True, slots=True)
 class BlockRequest:
     """A request for a block, with the path up to `nodes` levels above its leaf."""

@@ -93,7 +93,8 @@ class PeerState:
         self.deadline: float | None = None
         """The time at which `expire` must be called."""
         self._core = core
-        self._heard = now
+        self.heard = now
+        """The time of the last answer, or of the first request that waits for one."""
         self._next_number = 1
         self._told: m.Sync | None = None
         self._wanted: set[int] = set()
@@ -190,7 +191,7 @@ class PeerState:
 
     def _answer(self, number: int, proof: Proof | None, now: float) -> Answered | None:
         request = self.asked.pop(number, None)
-        self._heard = now
+        self.heard = now
         if request is None or not self.asking:
             return None  # the request was taken back
         return Answered(number, request, proof)
@@ -245,7 +246,7 @@ class PeerState:
         """Send a request and return its number."""
         number, self._next_number = self._next_number, self._next_number + 1
         if not self.asked:
-            self._heard = now
+            self.heard = now
         self.asked[number] = request
         self._send(m.REQUEST, m.encode_request(number, fork, request))
         if self.deadline is None:
@@ -270,7 +271,7 @@ class PeerState:
         if reading_since is None:
             self.deadline = now + OPEN_SECONDS
             return None
-        silent = now - max(self._heard, reading_since)
+        silent = now - max(self.heard, reading_since)
         if not self.synced:
             if silent >= OPEN_SECONDS:
                 # give up only this core: other peers may have it and must not wait for this one

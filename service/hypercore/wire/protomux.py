@@ -5,7 +5,8 @@ The bytes are specified in docs/protocol/hypercore.md section 4.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from ..codec import CodecError, Reader, encode_buffer, encode_string, encode_uint
@@ -23,6 +24,10 @@ MAX_ALL_EARLY = 256 * 1024
 MESSAGE_COST = 64  # memory of a message besides its bytes
 BATCH_BYTES = 1024 * 1024
 MAX_BATCH = 65_536  # messages in one batch: the time is spent per message
+WORK_BYTES = 4096
+"""Bytes of a message that count as one more unit of work (`Mux.work`)."""
+OPEN_WORK, ANSWER_WORK = 16, 4
+"""Units of work of an open, and of a close or reject."""
 
 Name = tuple[str, bytes | None]
 
@@ -82,6 +87,15 @@ class Mux:
         self._pending_bytes = 0
         self._early_bytes = 0
         self._settled = False
+        self._inbox: deque[bytes] = deque()
+        self._batch: Iterator[tuple[int, Reader]] | None = None
+        self._batch_bytes = 0
+        self.held = 0
+        """Bytes of received messages that wait for `work`."""
+        self.opens = 0
+        """Channels that the peer has opened so far."""
+        self.heard = 0
+        """Messages so far on channels that are open on both sides."""
         self.closed = False
         self.on_unknown: Callable[[str], None] = lambda protocol: None
         """Called with each protocol that the peer opens and nothing here serves."""
@@ -174,11 +188,17 @@ class Mux:
         """Take and send nothing more: the peer broke the rules, and the connection is about to end."""
         self.closed = True
         self._pending = []
+        self._drop_received()
+
+    def _drop_received(self) -> None:
+        self._inbox.clear()
+        self._batch, self._batch_bytes, self.held = None, 0, 0
 
     def shut(self, reason: str) -> None:
         """End all channels, because the stream has ended."""
         self.closed = True
         self._pending = []
+        self._drop_received()
         for endpoint in list(self._local.values()):
             self._end(endpoint, reason)
         self._local.clear()
@@ -186,13 +206,56 @@ class Mux:
         self._waiting.clear()
         self._remote.clear()
 
+    @property
+    def idle(self) -> bool:
+        """Whether no channel is open or being opened."""
+        return not self._local and not self._waiting
+
     def receive_frame(self, message: bytes) -> None:
-        """Take a message of the stream. Raises ProtocolError."""
+        """Take a message of the stream. What is in it waits for `work`."""
+        if not self.closed:
+            self._inbox.append(message)
+            self.held += len(message)
+
+    def work(self, budget: int | None = None) -> bool:
+        """Dispatch what was received until `budget` units of work are done. Return whether any is left.
+
+        A message is one unit and one more for each WORK_BYTES, since one frame can hold tens of thousands. Raises
+        ProtocolError.
+        """
+        left = budget
         try:
-            reader = Reader(message)
-            self._dispatch(reader.uint("channel"), reader)
+            while not self.closed and (left is None or left > 0):
+                found = self._next_received()
+                if found is None:
+                    return False
+                spent = self._dispatch(*found)
+                if left is not None:
+                    left -= spent
         except CodecError as error:
             raise ProtocolError(f"a protomux message does not decode: {error}") from error
+        return bool(self._inbox) or self._batch is not None
+
+    def _next_received(self) -> tuple[int, Reader] | None:
+        """Return the next single message and its channel."""
+        while True:
+            if self._batch is not None:
+                found = next(self._batch, None)
+                if found is not None:
+                    return found
+                self.held -= self._batch_bytes
+                self._batch, self._batch_bytes = None, 0
+            if not self._inbox:
+                return None
+            message = self._inbox.popleft()
+            reader = Reader(message)
+            channel = reader.uint("channel")
+            if channel == 0 and reader.left and reader.data[reader.offset] == BATCH:
+                reader.offset += 1
+                self._batch, self._batch_bytes = _messages(reader), len(message)
+            else:
+                self.held -= len(message)
+                return channel, reader
 
     def _control(self, kind: int, body: bytes) -> None:
         self._queue(0, encode_uint(kind) + body)
@@ -207,37 +270,43 @@ class Mux:
         self._pending.append((channel, body))
         self._pending_bytes += len(body)
 
-    def _dispatch(self, channel: int, reader: Reader) -> None:
+    def _dispatch(self, channel: int, reader: Reader) -> int:
+        """Take one message. Return the units of work that it was."""
         if channel == 0:
-            self._take_control(reader)
-            return
+            return self._take_control(reader)
         found = self._remote.get(channel)
         if found is None:
-            return  # already closed on this side
+            return 1  # already closed on this side
         kind = reader.uint("message type")
         body = reader.rest()
+        work = 1 + len(body) // WORK_BYTES
         if isinstance(found, Endpoint):
+            self.heard += 1
             found.on_message(kind, body)
-            return
+            return work
         cost = len(body) + MESSAGE_COST
         found.size += cost
         self._early_bytes += cost
         if found.size > MAX_EARLY or self._early_bytes > MAX_ALL_EARLY:
             raise ProtocolError(f"more than {MAX_EARLY >> 10} KiB on a channel that is not open")
         found.early.append((kind, body))
+        return work
 
-    def _take_control(self, reader: Reader) -> None:
+    def _take_control(self, reader: Reader) -> int:
         if not reader.left:
-            return
+            return 1
         kind = reader.uint("control type")
         if kind == BATCH:
-            self._take_batch(reader)
-        elif kind == OPEN:
+            raise ProtocolError("a batch within a batch")
+        if kind == OPEN:
+            self.opens += 1
             self._take_open(reader)
-        elif kind == REJECT:
+            return OPEN_WORK
+        if kind == REJECT:
             self._take_reject(reader.uint("rejected channel"))
         elif kind == CLOSE:
             self._take_close(reader.uint("closed channel"))
+        return ANSWER_WORK
 
     def _take_reject(self, local_id: int) -> None:
         endpoint = self._local.get(local_id)
@@ -246,25 +315,6 @@ class Mux:
         self._answered(endpoint)
         del self._local[local_id]
         self._end(endpoint, "the peer does not serve that")
-
-    def _take_batch(self, reader: Reader) -> None:
-        channel = reader.uint("channel")
-        count = 0
-        while reader.left and not self.closed:
-            count += 1
-            if count > 2 * MAX_BATCH:  # each may be led by a change of channel
-                raise ProtocolError(f"more than {MAX_BATCH} messages in a batch")
-            size = reader.uint("length in a batch")
-            if size == 0:
-                channel = reader.uint("channel")
-                continue
-            end = reader.offset + size
-            if end > reader.end_offset:
-                raise CodecError(f"a batched message of {size} bytes at offset {reader.offset}")
-            if channel == 0 and reader.data[reader.offset] == BATCH:
-                raise ProtocolError("a batch within a batch")
-            self._dispatch(channel, Reader(reader.data, reader.offset, end))
-            reader.offset = end
 
     def _take_open(self, reader: Reader) -> None:
         remote_id = reader.uint("channel")
@@ -344,3 +394,23 @@ class Mux:
         waiting.remove(endpoint)
         if not waiting:
             del self._unpaired[endpoint.name]
+
+
+def _messages(batch: Reader) -> Iterator[tuple[int, Reader]]:
+    """Yield the messages of a batch with their channels. Raises ProtocolError and CodecError."""
+    channel = batch.uint("channel")
+    count = 0
+    while batch.left:
+        count += 1
+        if count > 2 * MAX_BATCH:  # each may be led by a change of channel
+            raise ProtocolError(f"more than {MAX_BATCH} messages in a batch")
+        size = batch.uint("length in a batch")
+        if size == 0:
+            channel = batch.uint("channel")
+            yield 0, Reader(b"")  # nothing to take, yet it took time
+            continue
+        end = batch.offset + size
+        if end > batch.end_offset:
+            raise CodecError(f"a batched message of {size} bytes at offset {batch.offset}")
+        yield channel, Reader(batch.data, batch.offset, end)
+        batch.offset = end

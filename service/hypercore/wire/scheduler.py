@@ -2,7 +2,8 @@
 
 Its shell attaches peers, passes on what they send (`peer.py`), calls `pump` after each change, and stores what
 `answered` returns. Every block is requested from one peer at a time, lowest first, at most WINDOW_BLOCKS from each peer.
-A block that one peer refuses or leaves unanswered goes to the others.
+A block that one peer refuses goes to the others. While a peer answers nothing for OVERDUE_SECONDS, the others are asked for
+its blocks as well, and the first answer counts.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from .peer import Answered, PeerState
 
 WINDOW_BLOCKS = 64
 """Requests in flight to one peer."""
+OVERDUE_SECONDS = 4.0
+"""Time without any answer after which a peer's requests are sent to another one too, if there is one."""
 MAX_DENIED = 32
 """Lengths in a row that a peer may announce without showing them."""
 
@@ -101,7 +104,11 @@ class Scheduler:
         self.downloads = [Download(0, MAX_UINT, MAX_UINT)] if live else []
         self.blocks: dict[int, tuple[PeerState, int]] = {}
         """The peer and the request number of each block that is being fetched."""
+        self._second: dict[int, tuple[PeerState, int]] = {}
+        """The same of blocks that are asked of another peer as well, because theirs is overdue."""
         self._upgrade: tuple[PeerState, int, m.Sync] | None = None
+        self._silent: set[PeerState] = set()
+        """Peers that were overdue, and have answered nothing since."""
         self._refused: dict[PeerState, set[int]] = {}
         self._not_shown: dict[PeerState, m.Sync] = {}
         self._denied: dict[PeerState, int] = {}
@@ -134,8 +141,11 @@ class Scheduler:
         self._refused.pop(peer, None)
         self._not_shown.pop(peer, None)
         self._denied.pop(peer, None)
+        self._silent.discard(peer)
         if self._upgrade is not None and self._upgrade[0] is peer:
             self._upgrade = None
+        for block in [block for block, (owner, _) in self._second.items() if owner is peer]:
+            del self._second[block]
         for block in [block for block, (owner, _) in self.blocks.items() if owner is peer]:
             self.give_back(block)
         for wanted in self.downloads:
@@ -147,6 +157,7 @@ class Scheduler:
             peer.stop_asking()
         self.peers.clear()
         self.blocks.clear()
+        self._second.clear()
 
     # ---- downloads
 
@@ -184,6 +195,7 @@ class Scheduler:
                 wanted.left = self._missing(wanted.start, min(wanted.end, max(self._core.length, wanted.start)))
         if isinstance(change, Truncated):
             self.blocks.clear()  # outstanding requests belong to another tree
+            self._second.clear()
         return bool(self.downloads) and not isinstance(change, Available | Appended)
 
     # ---- answers
@@ -191,6 +203,7 @@ class Scheduler:
     def answered(self, peer: PeerState, answer: Answered) -> UpgradeAnswer | BlockAnswer | None:
         """Take an answer. Return what to store. Raises ProofError if it does not fit the request."""
         request = answer.request
+        self._silent.discard(peer)
         if self._upgrade is not None and self._upgrade[:2] == (peer, answer.number):
             _, _, state = self._upgrade
             self._upgrade = None
@@ -202,17 +215,28 @@ class Scheduler:
                 return None
             assert request.upgrade is not None
             return _check_upgrade(UpgradeAnswer(request.upgrade, state.fork, answer.proof))
-        if request.block is None or self.blocks.get(request.block.index) != (peer, answer.number):
+        if request.block is None:
             return None
-        index = request.block.index
-        del self.blocks[index]
-        if answer.proof is None:
-            self._refused[peer].add(index)
-            self.give_back(index)
+        return self._block_answered(request.block.index, (peer, answer.number), answer.proof)
+
+    def _block_answered(self, index: int, asked: tuple[PeerState, int], found: Proof | None) -> BlockAnswer | None:
+        first, second = self.blocks.get(index), self._second.get(index)
+        if asked not in (first, second):
             return None
-        found = answer.proof
+        if found is None:
+            self._refused[asked[0]].add(index)
+            if asked == first:
+                self.give_back(index)
+            else:
+                del self._second[index]
+            return None
         if found.block is None or found.block.index != index or found.upgrade or _has_unasked(found):
             raise ProofError(f"the request was for block {index}, but the answer has another")
+        del self.blocks[index]
+        self._second.pop(index, None)
+        for other in (first, second):
+            if other is not None and other != asked:
+                other[0].cancel(other[1])
         return BlockAnswer(index, found)
 
     def _deny(self, peer: PeerState, state: m.Sync) -> None:
@@ -227,8 +251,12 @@ class Scheduler:
         self._denied.pop(peer, None)
 
     def give_back(self, block: int) -> None:
-        """Let a block be requested again, from any peer that did not refuse it."""
+        """Let a block be requested again, from any peer that did not refuse it, unless another was asked already."""
         self.blocks.pop(block, None)
+        second = self._second.pop(block, None)
+        if second is not None:
+            self.blocks[block] = second
+            return
         for wanted in self.downloads:
             for peer, at in wanted.at.items():
                 wanted.at[peer] = max(wanted.start, min(at, block))
@@ -237,10 +265,46 @@ class Scheduler:
 
     def pump(self, now: float) -> None:
         """Queue all requests that may be sent now in the peers' outboxes."""
-        for peer in self.peers:
-            if peer.opened and peer.synced and not peer.closed:
-                self._ask_upgrade(peer, now)
-                self._ask_blocks(peer, now)
+        ready = [peer for peer in self.peers if peer.opened and peer.synced and not peer.closed]
+        self._silent.update(peer for peer in ready if peer.asked and now - peer.heard >= OVERDUE_SECONDS)
+        late = self._silent.intersection(ready)
+        if self._upgrade is not None and self._upgrade[0] in late:
+            self._leave_late_upgrade([peer for peer in ready if peer not in late])
+        for peer in sorted(ready, key=lambda peer: peer in late):
+            self._ask_upgrade(peer, now)
+            self._ask_blocks(peer, now, 1 if peer in late else WINDOW_BLOCKS)
+            if late and peer not in late:
+                self._ask_late(peer, late, now)
+
+    def deadline(self) -> float | None:
+        """Return when `pump` must be called because a peer becomes overdue, or None while there is no other peer."""
+        if len(self.peers) < 2:
+            return None
+        waiting = (peer for peer in self.peers if peer.asked and peer not in self._silent)
+        return min((peer.heard + OVERDUE_SECONDS for peer in waiting), default=None)
+
+    def _leave_late_upgrade(self, others: list[PeerState]) -> None:
+        """Take an overdue request for a head back, if another peer can be asked."""
+        assert self._upgrade is not None
+        if any(self._is_ahead(peer) for peer in others):
+            peer, number, _ = self._upgrade
+            peer.cancel(number)
+            self._upgrade = None
+
+    def _ask_late(self, peer: PeerState, late: set[PeerState], now: float) -> None:
+        """Ask a peer for the blocks that others do not answer."""
+        for block, (owner, _) in list(self.blocks.items()):
+            if len(peer.asked) >= WINDOW_BLOCKS or not peer.writable or peer.remote.fork != self._core.fork:
+                return
+            if owner in late and block not in self._second and block not in self._refused[peer]:
+                if peer.has.next(block) != block:
+                    peer.want(block)
+                    continue
+                self._second[block] = (peer, self._ask_block(peer, block, now))
+
+    def _ask_block(self, peer: PeerState, block: int, now: float) -> int:
+        request = Request(block=BlockRequest(block, self._core.missing_nodes(2 * block)))
+        return peer.ask(request, self._core.fork, now)
 
     def _is_ahead(self, peer: PeerState) -> bool:
         core, remote = self._core, peer.remote
@@ -262,16 +326,15 @@ class Scheduler:
         request = Request(upgrade=UpgradeRequest(start, end - start), manifest=manifest)
         self._upgrade = (peer, peer.ask(request, remote.fork, now), remote)
 
-    def _ask_blocks(self, peer: PeerState, now: float) -> None:
+    def _ask_blocks(self, peer: PeerState, now: float, window: int) -> None:
         if peer.remote.fork != self._core.fork or not peer.writable:
             return
         for wanted in self.downloads:
-            while len(peer.asked) < WINDOW_BLOCKS:
+            while len(peer.asked) < window:
                 block = self._next(peer, wanted)
                 if block is None:
                     break
-                request = Request(block=BlockRequest(block, self._core.missing_nodes(2 * block)))
-                self.blocks[block] = (peer, peer.ask(request, self._core.fork, now))
+                self.blocks[block] = (peer, self._ask_block(peer, block, now))
 
     def _next(self, peer: PeerState, wanted: Download) -> int | None:
         core, refused = self._core, self._refused[peer]

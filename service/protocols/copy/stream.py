@@ -14,8 +14,16 @@ from service.hypercore.crypto import Node, leaf_node, parent_node, tree_hash
 from service.hypercore.tree import flat
 
 MAX_BLOCK = 1 << 20
+LEAST_MEAN_BLOCK, FREE_BLOCKS = 128, 1024
+"""Bytes that the blocks of a plan have on average at least, but for so many: pay is by bytes, and each block costs a hoster
+about 200 bytes of disk for its tree nodes."""
 MAX_SEGMENT = 4 << 30
 MAX_PATH = 64
+
+
+def too_many_blocks(blocks: int, size: int) -> bool:
+    """Return whether blocks of `size` bytes together are more than a hoster takes for the pay of those bytes."""
+    return blocks > FREE_BLOCKS + size // LEAST_MEAN_BLOCK
 
 
 class StreamError(Exception):

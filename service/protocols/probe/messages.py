@@ -11,8 +11,8 @@ protomux channel with protocol "datdot/probe/1" and no id; integers are `uint` o
     2     refusal   hoster   buffer: the reason in UTF-8; the channel stays open
 
 One question at a time. The hoster answers each once, in order, from the segment's tree (docs/protocol/encoding.md section 8),
-and limits the rate: per copy, eight sectors for each block of the chain on average, at most 72 at once. The whole protocol
-is described in docs/protocol/probe.md.
+and limits the rate: the first question of each connection is free; of further ones an address has eight for each block of
+the chain on average, at most 72 at once. The whole protocol is described in docs/protocol/probe.md.
 """
 
 from __future__ import annotations
@@ -29,9 +29,11 @@ VERSION = 1
 MAX_SIBLINGS = 32
 MAX_REASON = 500
 BURST = 72
-"""Sectors of one copy that may be asked for at once."""
+"""Further questions that one address may ask at once."""
 PER_BLOCK = 8
-"""Sectors of one copy that may be asked for per block of the chain, on average."""
+"""Further questions that one address may ask per block of the chain, on average."""
+MAX_ADDRESSES = 4096
+"""Addresses counted before those that asked nothing lately are forgotten."""
 
 
 class ProbeRefused(Exception):
@@ -118,19 +120,20 @@ def _decode(kind: int, reader: codec.Reader) -> Message:
 
 
 class RateLimit:
-    """A limit on how many sectors of a copy are shown: a bucket that fills with the chain's blocks."""
+    """A limit on how many sectors an address is shown: a bucket that fills with the chain's blocks."""
 
     def __init__(self) -> None:
-        self._level: dict[int, tuple[int, int]] = {}
+        self._level: dict[str, tuple[int, int]] = {}
 
-    def allow(self, copy: int, now: int) -> bool:
-        """Take one sector from the copy's bucket at block `now`. Returns False if it is empty."""
-        level, then = self._level.get(copy, (BURST, now))
+    def allow(self, address: str, now: int) -> bool:
+        """Take one sector from the address's bucket at block `now`. Returns False if it is empty."""
+        if len(self._level) >= MAX_ADDRESSES:
+            full = BURST // PER_BLOCK
+            self._level = {one: found for one, found in self._level.items() if now - found[1] < full}
+            if address not in self._level and len(self._level) >= MAX_ADDRESSES:
+                return False
+        level, then = self._level.get(address, (BURST, now))
         level = min(BURST, level + PER_BLOCK * max(0, now - then))
         allowed = level > 0
-        self._level[copy] = (level - allowed, max(now, then))
+        self._level[address] = (level - allowed, max(now, then))
         return allowed
-
-    def forget(self, copy: int) -> None:
-        """Delete the bucket of a copy that is gone."""
-        self._level.pop(copy, None)

@@ -13,7 +13,8 @@ from service.encoding import Frontier, PrivateKey
 from service.encoding.profiles import SECTOR
 from service.encoding.progress import Progress
 from service.hypercore.net import Channel, ChannelClosed
-from service.hypercore.tree.proof import ProofError, Request, UpgradeRequest
+from service.hypercore.tree import flat
+from service.hypercore.tree.proof import MissingNode, Request, UpgradeRequest
 from service.hypercore.wire.messages import encode_data
 from service.ports import Codec
 from service.protocols.copy import messages as m
@@ -26,6 +27,8 @@ from ..common.feed_window import FeedReader
 
 log = structlog.get_logger(__name__)
 
+MAX_RENEWED = 8
+"""Blocks fetched once more for the nodes of one head's proof: each brings all nodes from it up to the roots."""
 KEEP_POINT_SECTORS = 4096
 """Sectors between two durable points of the encoder's own tree (1 MiB), which bounds the work repeated after a crash."""
 SILENCE_SECONDS = 120.0
@@ -168,13 +171,15 @@ class _Sending:
             return b""
         # up to the plan's head, so that the hoster can show the way from there to the head of today
         request = Request(upgrade=UpgradeRequest(there, self._job.head.length - there), manifest=True)
-        try:
-            return encode_data(1, core.prove(request))
-        except ProofError:
-            # our core went from nothing to a longer head than the hoster's: the first block that the hoster lacks
-            # brings the nodes between the two
-            await self._work.feed.renew(there, there + 1)
-            return encode_data(1, core.prove(request))
+        for _ in range(MAX_RENEWED):
+            try:
+                return encode_data(1, core.prove(request))
+            except MissingNode as missing:
+                # Our core went past the plan's head in one step, for another plan: a block below the node brings it, and
+                # with it the whole way from there to the roots of today.
+                block = flat.left_span(missing.index) // 2
+                await self._work.feed.renew(block, block + 1)
+        return encode_data(1, core.prove(request))
 
     async def _plain(self) -> AsyncIterator[bytes]:
         feed = self._work.feed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 
 import structlog
 
@@ -18,6 +19,8 @@ from .store import HostedCopies
 
 log = structlog.get_logger(__name__)
 
+KEPT_BYTES = 8 * 1024 * 1024
+"""Bytes of decoded blocks kept for the next reader: readers of one feed are often at the same place."""
 UNMARKED_AT_ONCE = 256
 """Blocks unmarked before the event loop gets a turn."""
 
@@ -28,6 +31,8 @@ class FeedBlocks:
     def __init__(self, core: Core, hosted: HostedCopies) -> None:
         self._core, self._hosted = core, hosted
         self._jobs: dict[int, SegmentJob] = {}
+        self._kept: OrderedDict[int, bytes] = OrderedDict()
+        self._kept_bytes = 0
         self.close = core.on_change(self._on_change)
 
     def _on_change(self, change: Change) -> None:
@@ -58,6 +63,8 @@ class FeedBlocks:
     def drop(self, copy: int) -> None:
         """Remove a copy as a source."""
         self._jobs.pop(copy, None)
+        self._kept.clear()  # what no copy holds is not here any longer
+        self._kept_bytes = 0
 
     @property
     def empty(self) -> bool:
@@ -70,6 +77,23 @@ class FeedBlocks:
 
     def get(self, index: int) -> bytes | None:
         """Return a block as `BlockSource` does, or None if no copy gives the right bytes. The reason is logged."""
+        data = self._kept.get(index)
+        if data is not None and leaf_node(index, data) == self._core.node(2 * index):
+            self._kept.move_to_end(index)
+            return data
+        data = self._decoded(index)
+        if data is not None:
+            self._keep(index, data)
+        return data
+
+    def _keep(self, index: int, data: bytes) -> None:
+        self._kept_bytes += len(data) - len(self._kept.pop(index, b""))
+        self._kept[index] = data
+        while self._kept_bytes > KEPT_BYTES:
+            _, oldest = self._kept.popitem(last=False)
+            self._kept_bytes -= len(oldest)
+
+    def _decoded(self, index: int) -> bytes | None:
         for copy, job in self._jobs.items():
             stream = CopyStream(job.ranges)
             number = stream.range_of(index)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from service.chain_client.pallet.constants import DECLINES
 from service.chain_client.pallet.types import Copy, CopyState, Hoster, Plan, Sample, StorageChallenge
 from service.protocols.copy.messages import Checkpoint
-from service.protocols.copy.stream import MAX_BLOCK
+from service.protocols.copy.stream import MAX_BLOCK, too_many_blocks
 
 from ..common.terms import HosterTerms
 
@@ -80,11 +80,15 @@ HosterAction = OfferHosting | DeclineCopy | ConfirmSegment | AnswerChallenge | F
 def decline_reason(plan: Plan) -> str | None:
     """Return why a plan must be declined, or None.
 
-    The chain only shows the bytes of a range: the plan is declined if one of its blocks is certainly over 1 MiB.
+    The chain only shows the bytes of a range: the plan is declined if one of its blocks is certainly over 1 MiB, or if its
+    blocks are so small that they cost more than they pay.
     """
-    for blocks in plan.ranges:
-        if blocks.bytes > (blocks.end - blocks.start) * MAX_BLOCK:
-            return f"blocks {blocks.start} to {blocks.end} have {blocks.bytes} bytes: one is over the limit of 1 MiB"
+    blocks, size = sum(one.end - one.start for one in plan.ranges), sum(one.bytes for one in plan.ranges)
+    if too_many_blocks(blocks, size):
+        return f"{blocks} blocks have {size} bytes: so many small ones cost more than their bytes pay"
+    for one in plan.ranges:
+        if one.bytes > (one.end - one.start) * MAX_BLOCK:
+            return f"blocks {one.start} to {one.end} have {one.bytes} bytes: one is over the limit of 1 MiB"
     return None
 
 

@@ -123,6 +123,7 @@ class HosterRole:
                 log.error("cannot receive a segment", copy=number, error=str(error))
                 continue
             self._jobs[number] = job
+        self._context.transport.expect(job.encoder.swarm_key for job in self._jobs.values())
 
     async def _read_roots(self, block: Block, copies: dict[int, Copy]) -> None:
         active = [part.segment for copy in copies.values() for part in copy.segments]
@@ -240,7 +241,6 @@ class HosterRole:
                 del self._sources[key]
         await asyncio.to_thread(self._hosted.forget, copy)
         self._receiving.pop(copy, None)
-        self._probes.forget(copy)
         log.info("copy forgotten", copy=copy)
         return None
 
@@ -253,15 +253,15 @@ class HosterRole:
 
     def _accept(self, connection: Connection, identifier: bytes | None, handshake: bytes) -> bytes | None:
         genesis = self._context.client.genesis
-        bound = log.bind(peer=str(connection))
         try:
             m.check_handshake(handshake, genesis)
         except m.CopyRefused as error:
-            bound.warning("copy channel refused", reason=str(error))
+            connection.complain("copy channel refused", reason=str(error))
             return None
         job = self._job_of(identifier)
         if job is None or connection.remote_key != job.encoder.swarm_key:
-            bound.info("copy channel refused", reason="the peer is not the encoder of a copy expected here now")
+            reason = "the peer is not the encoder of a copy expected here now"
+            connection.complain("copy channel refused", reason=reason)
             return None
         return m.encode_handshake(genesis)
 

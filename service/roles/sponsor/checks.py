@@ -17,7 +17,7 @@ from service.hypercore.core import Core
 from service.hypercore.crypto import HASH_BYTES, SIGNATURE_BYTES, Node, blake2b
 from service.hypercore.manifest import Authority, Manifest, ManifestError
 from service.hypercore.tree import flat
-from service.protocols.copy.stream import MAX_BLOCK
+from service.protocols.copy.stream import FREE_BLOCKS, LEAST_MEAN_BLOCK, MAX_BLOCK, too_many_blocks
 
 from .ranges import RangeError, check_ranges, opened, tiles
 
@@ -56,6 +56,10 @@ class BadRanges(PublicationError):
 
 class OversizedBlock(PublicationError):
     """A block too large for a proof of false encoding: hosters decline such a plan."""
+
+
+class TinyBlocks(PublicationError):
+    """Blocks so many and so small that they cost a hoster more than their bytes pay: hosters decline such a plan."""
 
 
 class BadTerms(PublicationError):
@@ -136,7 +140,15 @@ def blocks_to_open(length: int, ranges: Sequence[tuple[int, int]]) -> list[int]:
 
 
 def check_blocks(core: Core, ranges: Sequence[tuple[int, int]]) -> None:
-    """Raise OversizedBlock if a block of the ranges is known to be over 1 MiB."""
+    """Raise OversizedBlock if a block of the ranges is known to be over 1 MiB, TinyBlocks if they are too many."""
+    blocks = sum(end - start for start, end in ranges)
+    nodes = (core.node(tile) for start, end in ranges for tile in tiles(start, end))
+    size = sum(node.size for node in nodes if node is not None)
+    if too_many_blocks(blocks, size):
+        raise TinyBlocks(
+            f"{blocks} blocks of feed {core.key.hex()} have only {size} bytes: hosters decline a plan of more than "
+            f"{FREE_BLOCKS} blocks whose mean is under {LEAST_MEAN_BLOCK} bytes. Put more into each block"
+        )
     for start, end in ranges:
         found = core.block_over(MAX_BLOCK, start, end)
         if found is not None:

@@ -82,7 +82,7 @@ async def publish_plan(
 ) -> Published:
     """Publish a plan for block ranges [start, end) of a local feed (default: all of it).
 
-    Raises OversizedBlock, and what `publish_head` raises.
+    Raises OversizedBlock and TinyBlocks, and what `publish_head` raises.
     """
     if core.length == 0:
         raise BadHead(f"feed {core.key.hex()} is empty, or not stored here: there is no head to publish")

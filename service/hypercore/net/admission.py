@@ -1,0 +1,129 @@
+"""Which incoming connections are kept when there are too many. Pure: the transport ends those that are named."""
+
+from __future__ import annotations
+
+import ipaddress
+import resource
+from typing import Protocol
+
+MAX_PLACES = 1024
+"""Incoming connections at a time, if the process may open enough files."""
+RESERVED_FILES = 256
+"""Files kept for the disk, the chain, and connections that this side makes."""
+WANTED_FILES = 65_536
+MAX_PER_HOST = 256
+"""Incoming connections of one host at a time. All peers of a development network share one host."""
+KEPT_PLACES = 64
+"""Places that only peers of the network get."""
+BUSY_SECONDS = 1.0
+"""A connection that said something so recently is not ended for another one."""
+CONNECTS, CONNECTS_PER_SECOND = 512, 64.0
+"""Connections that one host may make at once, and each second: each costs a key exchange."""
+MAX_HOSTS = 4096
+"""Hosts whose connections are counted before those that made none lately are forgotten."""
+
+
+def raise_file_limit() -> int:
+    """Raise the soft limit on open files as far as allowed, to WANTED_FILES at most. Return the limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = WANTED_FILES if hard == resource.RLIM_INFINITY else min(hard, WANTED_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    return WANTED_FILES if soft == resource.RLIM_INFINITY else soft
+
+
+def places_of(files: int) -> int:
+    """Return how many incoming connections a process that may open so many files takes."""
+    return min(MAX_PLACES, max(files - RESERVED_FILES, files // 4))
+
+
+def network_of(host: str) -> str:
+    """Return what counts as one host: an IPv4 address, or an IPv6 network of 64 bits, which one customer has whole."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((address, 64), strict=False))
+
+
+class Guest(Protocol):
+    """What is known of an incoming connection."""
+
+    @property
+    def host(self) -> str:
+        """The remote address."""
+        ...
+
+    @property
+    def heard_at(self) -> float:
+        """The time of its last message on an open channel, or of its beginning, in seconds of the loop's clock."""
+        ...
+
+
+class Admission:
+    """The incoming connections of a transport: strangers, and peers of the network, who are never ended for others."""
+
+    def __init__(self, places: int = MAX_PLACES) -> None:
+        self._places = places
+        self._kept = min(KEPT_PLACES, places // 4)
+        self._per_host = min(MAX_PER_HOST, max(1, places // 2))
+        self._strangers: dict[Guest, str] = {}
+        self._known: set[Guest] = set()
+        self._hosts: dict[str, tuple[float, float]] = {}
+
+    def __len__(self) -> int:
+        return len(self._strangers) + len(self._known)
+
+    def enter(self, guest: Guest, now: float) -> Guest | None:
+        """Take in a connection whose key is not known yet. Return the one that must end for it, which may be itself."""
+        host = network_of(guest.host)
+        if not self._may_connect(host, now):
+            return guest
+        leaver: Guest | None = None
+        if sum(one == host for one in self._strangers.values()) >= self._per_host:
+            leaver = self._idlest(now, host)
+        elif len(self._strangers) >= max(1, self._places - max(self._kept, len(self._known))):
+            leaver = self._idlest(now)
+        else:
+            self._strangers[guest] = host
+            return None
+        if leaver is None:
+            return guest
+        self.leave(leaver)
+        self._strangers[guest] = host
+        return leaver
+
+    def recognise(self, guest: Guest) -> None:
+        """Note that a connection is of a peer of the network."""
+        if self._strangers.pop(guest, None) is not None:
+            self._known.add(guest)
+
+    def leave(self, guest: Guest) -> None:
+        """Note that a connection has ended."""
+        self._strangers.pop(guest, None)
+        self._known.discard(guest)
+
+    def _idlest(self, now: float, host: str | None = None) -> Guest | None:
+        """Return the stranger (of a host) that has been silent longest, or None if all are busy."""
+        found = min(
+            (guest for guest, of in self._strangers.items() if host in (None, of)),
+            key=lambda guest: guest.heard_at,
+            default=None,
+        )
+        return None if found is None or now - found.heard_at < BUSY_SECONDS else found
+
+    def _may_connect(self, host: str, now: float) -> bool:
+        if len(self._hosts) >= MAX_HOSTS:
+            full = CONNECTS / CONNECTS_PER_SECOND
+            self._hosts = {one: (left, at) for one, (left, at) in self._hosts.items() if now - at < full}
+            if host not in self._hosts and len(self._hosts) >= MAX_HOSTS:
+                return False
+        left, at = self._hosts.get(host, (float(CONNECTS), now))
+        left = min(float(CONNECTS), left + (now - at) * CONNECTS_PER_SECOND)
+        self._hosts[host] = (left - 1 if left >= 1 else left, now)
+        return left >= 1

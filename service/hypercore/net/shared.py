@@ -1,0 +1,80 @@
+"""What all connections of a transport share: a read buffer, a budget for unfinished frames, turns, and room in the log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+READ_BUFFER = 256 * 1024
+EARLY_TURNS = 4
+"""Of so many turns one is for those who had much already."""
+COMPLAINTS, COMPLAINTS_PER_SECOND = 128, 1.0
+"""Log lines about peers that may be written at once, and each second: strangers must not fill the disk."""
+
+Step = Callable[[], None]
+
+
+class Complaints:
+    """A limit on what the log tells of peers."""
+
+    def __init__(self) -> None:
+        self._left, self._at, self._dropped = float(COMPLAINTS), 0.0, 0
+
+    def tell(self, now: float, event: str, **fields: object) -> None:
+        """Log a warning, or count it as dropped. The next one that is logged says how many were."""
+        self._left = min(float(COMPLAINTS), self._left + max(0.0, now - self._at) * COMPLAINTS_PER_SECOND)
+        self._at = now
+        if self._left < 1:
+            self._dropped += 1
+            return
+        self._left -= 1
+        if self._dropped:
+            fields["dropped_lines"], self._dropped = self._dropped, 0
+        log.warning(event, **fields)
+
+
+class Shared:
+    """State shared by all connections of a transport, which keeps many connections cheap and fair.
+
+    It holds one read buffer, which asyncio fills and hands over in one step, connection by connection; a budget for
+    incomplete frames; and turns: one step for each iteration of the event loop, because a step may involve decoding.
+    Who has had little comes first, so that whoever asks for a few blocks does not wait behind those who take whole
+    feeds.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit, self.used = limit, 0
+        self.buffer = bytearray(READ_BUFFER)
+        self.complaints = Complaints()
+        self._early: deque[Step] = deque()
+        self._late: deque[Step] = deque()
+        self._turns = 0
+        self._turning = False
+
+    def change(self, by: int) -> bool:
+        """Change the count of held bytes. Return whether it is within the limit."""
+        self.used += by
+        return by <= 0 or self.used <= self.limit
+
+    def take_turn(self, step: Step, late: bool = False) -> None:
+        """Call `step` after all steps that were queued before. The `late` ones get one turn in EARLY_TURNS at least."""
+        (self._late if late else self._early).append(step)
+        if not self._turning:
+            self._turning = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._turns += 1
+        late = not self._early or (bool(self._late) and self._turns % EARLY_TURNS == 0)
+        step = (self._late if late else self._early).popleft()
+        try:
+            step()
+        finally:
+            self._turning = bool(self._early or self._late)
+            if self._turning:
+                asyncio.get_running_loop().call_soon(self._turn)

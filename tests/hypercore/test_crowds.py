@@ -1,0 +1,262 @@
+"""Crowds, and peers that say very much in very little: what they take is bounded, and everybody else gets turns."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from collections.abc import Callable
+
+import pytest
+
+from service.hypercore import BlockRequest, Core, Request
+from service.hypercore.codec import encode_buffer, encode_string, encode_uint
+from service.hypercore.net import Channel, Connection, connection, network_of
+from service.hypercore.net import admission as rules
+from service.hypercore.net.admission import Admission, places_of, raise_file_limit
+from service.hypercore.net.channel import MESSAGE_COST
+from service.hypercore.net.shared import COMPLAINTS, Complaints
+from service.hypercore.wire import messages as m
+from service.hypercore.wire.protomux import MAX_BATCH, OPEN_WORK
+from tests.support.wire_peers import SECONDS, Side, closed, hear, side, speak, until
+
+
+def feed(where: Side) -> Core:
+    core = where.store.create()
+    core.append([b"block %d" % number for number in range(300)])
+    return core
+
+
+async def serves_p(channel: Channel) -> None:
+    await channel.opened()
+    async for _ in channel:
+        pass
+
+
+def and_serve(where: Side, protocol: str, handle: Callable[[Channel], object]) -> None:
+    """Serve a protocol of tasks besides the feeds."""
+    accept = where.accept
+
+    def both(incoming: Connection) -> None:
+        accept(incoming)
+        incoming.on_protocol(protocol, lambda *_: b"", handle)  # type: ignore[arg-type]
+
+    where.accept = both  # type: ignore[method-assign]
+
+
+async def test_frames_full_of_tiny_messages() -> None:
+    """Each is 3 bytes on the wire and far more to keep: the rest waits as bytes until they are read."""
+    reads, heard = asyncio.Event(), list[bytes]()
+
+    async def reads_late(channel: Channel) -> None:
+        await channel.opened()
+        await reads.wait()
+        async for _, body in channel:
+            heard.append(body)
+
+    async with side() as one, side() as two:
+        and_serve(one, "p", reads_late)
+        conn = await two.connect(one)
+        channel = conn.open("p", None)
+        await channel.opened()
+        (serving,) = one.incoming
+        for _ in range(5):
+            conn._write_message(b"\0\0\1" + b"\1\0" * MAX_BATCH)
+        conn._flush()
+        await until(lambda: "unread" in serving._paused)
+        assert serving._unread <= connection.MAX_UNREAD_BYTES + connection.WORK * MESSAGE_COST
+        reads.set()
+        await until(lambda: len(heard) == 5 * MAX_BATCH)
+        assert not serving.reason
+        assert not serving._paused
+
+
+def flood(kind: str, own: int, count: int) -> bytes:
+    """One frame of so many small messages, on channel `own` or about channels."""
+    channel = own
+    match kind:
+        case "sync":
+            bodies = [b"\0" + encode_uint(1) + encode_uint(number % 2) + b"\5\5" for number in range(count)]
+        case "range":
+            starts = (number * 10 if number % 2 else (1 << 40) - number * 10 for number in range(count))
+            bodies = [b"\x08\0" + encode_uint(start) + b"\5" for start in starts]
+        case "cancel":
+            bodies = [b"\2" + encode_uint(number) for number in range(count)]
+        case "opens":
+            channel, opening = 0, b"\1\2" + encode_string("p") + encode_buffer(b"")
+            bodies = [b"\3\2" if number % 2 else opening for number in range(count)]
+        case _:
+            channel = 0
+            bodies = [b"\1\2" + encode_string("refused") + encode_buffer(b"")] * count
+    return b"\0\0" + encode_uint(channel) + b"".join(encode_uint(len(body)) + body for body in bodies)
+
+
+@pytest.mark.case("network/stall_frame")
+@pytest.mark.parametrize("kind", ["sync", "range", "cancel", "opens", "refused"])
+async def test_frames_of_small_messages_leave_turns_to_others(kind: str) -> None:
+    """While frames of 65,000 messages from four peers are worked off, another one is served within a few turns."""
+    async with side() as one, side() as two:
+        core = feed(one)
+        and_serve(one, "p", serves_p)
+        attackers = [await two.connect(one) for _ in range(4)]
+        channels = [await speak(conn, core) for conn in attackers]
+        honest = await speak(await two.connect(one), core)
+        await hear(honest, m.SYNC)
+        for conn, channel in zip(attackers, channels, strict=True):
+            for _ in range(2):
+                conn._write_message(flood(kind, channel._endpoint.local_id, 65_000))
+            conn._flush()
+        await until(lambda: all("work" in serving._paused for serving in one.incoming[:4]))
+        before = one.transport._shared._turns
+        await honest.send(m.REQUEST, m.encode_request(1, 0, Request(block=BlockRequest(3, 0))))
+        assert m.decode_data(await hear(honest, m.DATA))[0] == 1
+        assert one.transport._shared._turns - before < 100
+        assert all("work" in serving._paused for serving in one.incoming[:4]), "the floods are far from over"
+        assert all(len(serving._tasks) <= connection.MAX_HANDLERS for serving in one.incoming)
+
+
+async def test_opens_are_bounded_by_the_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "OPENS", 10)
+    monkeypatch.setattr(connection, "OPENS_PER_SECOND", 50.0)
+    async with side() as one, side() as two:
+        conn = await two.connect(one)
+        (serving,) = one.incoming
+        serving._opens = 10.0
+        begun = serving._loop.time()
+        channels = [conn.open(f"nobody/{number}", None) for number in range(60)]
+        await until(lambda: all(channel.is_closed for channel in channels))
+        assert serving._loop.time() - begun >= (60 - 10 - connection.WORK // OPEN_WORK) / 50
+
+
+async def test_a_connection_without_a_channel_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "KEEP_ALIVE_SECONDS", 0.05)
+    monkeypatch.setattr(connection, "IDLE_SECONDS", 0.2)
+    async with side() as one, side() as two:
+        core = feed(one)
+        busy = await two.connect(one)
+        await speak(busy, core)
+        idle = await two.connect(one)
+        idle._write_message(b"\x05\1rubbish for a channel that is not there")
+        idle._flush()
+        await closed(idle)
+        assert "no channel was open" in one.incoming[1].reason
+        assert not busy.reason
+
+
+@pytest.mark.case("network/idle_flood")
+async def test_idle_strangers_give_way() -> None:
+    """All places are taken by connections that say nothing: who comes gets the place of the idlest."""
+    async with side() as one, side() as two:
+        core = feed(one)
+        one.transport._admission = Admission(8)
+        peer = await two.connect(one)
+        one.transport._admission.recognise(one.incoming[0])
+        held = [await two.connect(one) for _ in range(4)]  # as many as one host may have
+        await until(lambda: len(one.transport._admission) == 5)
+        await asyncio.sleep(rules.BUSY_SECONDS)  # by the clock of the loop
+        channel = await speak(await two.connect(one), core)
+        assert m.decode_sync(await hear(channel, m.SYNC)).length == 300
+        await closed(held[0])
+        assert len(one.transport._admission) == 5
+        assert [conn.reason for conn in held[1:]] == ["", "", ""]
+        assert not peer.reason
+
+
+@pytest.mark.case("network/idle_flood")
+def test_places_leave_room_for_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        assert raise_file_limit() >= soft
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[1] == hard
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    for files in (64, 256, 512, 1024, 4096, 65_536):
+        assert 0 < places_of(files) <= rules.MAX_PLACES
+        assert files - places_of(files) >= min(rules.RESERVED_FILES, files - files // 4)
+
+
+class Visitor:
+    """An incoming connection, as far as the admission knows it."""
+
+    def __init__(self, host: str, heard_at: float) -> None:
+        self.host, self.heard_at = host, heard_at
+
+
+def test_the_idlest_stranger_leaves_and_no_peer_of_the_network() -> None:
+    admission = Admission(8)  # two of them are for peers of the network
+    visitors = [Visitor(f"10.0.0.{number}", float(number)) for number in range(6)]
+    assert [admission.enter(one, one.heard_at) for one in visitors] == [None] * 6
+    admission.recognise(visitors[0])
+    late, busy = Visitor("10.0.1.1", 20.0), Visitor("10.0.1.4", 30.5)
+    assert admission.enter(late, 20.0) is None
+    assert admission.enter(Visitor("10.0.1.2", 20.0), 20.0) is visitors[1]
+    for one in (*visitors, late):
+        one.heard_at = 30.0
+    assert admission.enter(Visitor("10.0.1.3", 30.0), 30.0) is not None, "the last newcomer has said nothing since 20"
+    assert admission.enter(busy, 30.5) is busy, "all are busy"
+    assert len(admission) == 7
+    admission.leave(late)
+    assert admission.enter(busy, 30.5) is None
+
+
+def test_one_host_has_not_all_places() -> None:
+    admission = Admission(16)
+    network = [Visitor(f"2001:db8:1:2:{number:x}::1", 0.0) for number in range(8)]
+    assert [admission.enter(one, 0.0) for one in network] == [None] * 8
+    again = Visitor("2001:db8:1:2:ffff::", 0.5)
+    assert admission.enter(again, 0.5) is again
+    assert admission.enter(Visitor("2001:db8:1:2:ffff::", 5.0), 5.0) is network[0]
+    assert admission.enter(Visitor("2001:db8:1:3::1", 5.0), 5.0) is None
+
+
+def test_key_exchanges_of_a_host_are_bounded() -> None:
+    admission = Admission()
+
+    def come(now: float) -> bool:
+        visitor = Visitor("10.0.0.1", now)
+        refused = admission.enter(visitor, now) is visitor
+        admission.leave(visitor)
+        return not refused
+
+    assert sum(come(0.0) for _ in range(2000)) == rules.CONNECTS
+    assert sum(come(1.0) for _ in range(2000)) == rules.CONNECTS_PER_SECOND
+    for number in range(3 * rules.MAX_HOSTS):
+        visitor = Visitor(f"10.{number >> 12}.{number & 0xFFF}.1", 1000.0 + number)
+        admission.enter(visitor, 1000.0 + number)
+        admission.leave(visitor)
+    assert len(admission._hosts) <= rules.MAX_HOSTS
+
+
+@pytest.mark.parametrize(
+    ("host", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8::7", "2001:db8::/64"),
+        ("fe80::7%eth0", "fe80::/64"),
+        ("", ""),
+        ("host", "host"),
+    ],
+)
+def test_what_counts_as_one_host(host: str, network: str) -> None:
+    assert network_of(host) == network
+
+
+def test_what_is_told_of_strangers_is_bounded(capsys: pytest.CaptureFixture[str]) -> None:
+    complaints = Complaints()
+    for number in range(1000):
+        complaints.tell(10.0, "peer refused", number=number)
+    assert capsys.readouterr().out.count("peer refused") == COMPLAINTS
+    complaints.tell(11.0, "peer refused", number=1000)
+    assert f"dropped_lines={1000 - COMPLAINTS}" in capsys.readouterr().out
+
+
+async def test_one_more_reader_than_places_ends_in_plain_words() -> None:
+    async with side() as one, side() as two:
+        feed(one)
+        one.transport._admission = Admission(4)
+        held = [await two.connect(one) for _ in range(2)]
+        async with asyncio.timeout(SECONDS):
+            reader, writer = await asyncio.open_connection(*one.peer_address)
+            assert await reader.read() == b""
+            writer.close()
+        assert not any(conn.reason for conn in held)
