@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import fcntl
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +28,15 @@ def sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_filesystem(descriptor: int) -> None:
+    """Make everything durable that was written to the file system of an open file or folder. Raises OSError."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(libc, "syncfs"):
+        os.sync()  # not Linux
+    elif libc.syncfs(descriptor):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 def make_directories(path: Path) -> None:
@@ -60,6 +72,40 @@ def put_in_place(written: Path, path: Path) -> None:
         written.unlink(missing_ok=True)
         raise
     sync_directory(path.parent)
+
+
+def put_new(folder: int, written: str, name: str) -> None:
+    """Rename a file or a folder within an open folder to a name that nothing has, and make the name durable.
+
+    Raises FileExistsError, in which case nothing has changed, and OSError.
+    """
+    _rename_new(folder, written, name)
+    os.fsync(folder)
+
+
+_RENAME_NOREPLACE = 1
+
+
+def _rename_new(folder: int, written: str, name: str) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if hasattr(libc, "renameat2"):
+        old, new = os.fsencode(written), os.fsencode(name)
+        if not libc.renameat2(folder, old, folder, new, _RENAME_NOREPLACE):
+            return
+        number = ctypes.get_errno()
+        if number not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+            raise OSError(number, os.strerror(number), name)
+    _rename_new_without_help(folder, written, name)
+
+
+def _rename_new_without_help(folder: int, written: str, name: str) -> None:
+    """Do the same where the system or the file system has no call for it: what must not exist is made first."""
+    if stat.S_ISDIR(os.stat(written, dir_fd=folder, follow_symlinks=False).st_mode):
+        os.mkdir(name, dir_fd=folder)  # fails if the name is taken; a folder replaces nothing but an empty folder
+        os.rename(written, name, src_dir_fd=folder, dst_dir_fd=folder)
+    else:
+        os.link(written, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+        os.unlink(written, dir_fd=folder)
 
 
 def remove(path: Path) -> None:

@@ -18,6 +18,7 @@ from service.chain_client import (
 from service.devnet.network import DevnetError
 from service.devnet.processes import ProcessFailed
 from service.feeds.archive.format import ArchiveError
+from service.feeds.encryption import EncryptionKeyError
 from service.feeds.export import ExportError
 from service.feeds.verify import VerifyError
 from service.hypercore import CodecError, CoreError, CryptoError, ManifestError, ProofError, StorageError
@@ -66,6 +67,7 @@ CODES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
     (WireError, "network"),
     (ArchiveError, "archive"),
     (ExportError, "export"),
+    (EncryptionKeyError, "encryption_key"),
     (VerifyError, "damaged"),
     ((StorageError, DatabaseError, sqlite3.Error), "storage"),
     ((CoreError, ManifestError, ProofError, CodecError, CryptoError), "feed"),

@@ -8,11 +8,15 @@ from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
+import structlog
 import typer
 
+from service.feeds.archive import Selection
+from service.feeds.encryption import unlock
 from service.feeds.export import export_feed
 from service.feeds.fetch import fetch_feed
-from service.feeds.imports import check_apart, import_once
+from service.feeds.held import held
+from service.feeds.imports import check_apart, import_once, remove_feed
 from service.feeds.verify import verify_feed
 from service.hypercore import Core, Corestore, CryptoError, KeyPair, parse_key
 from service.hypercore.corestore import FILE
@@ -24,8 +28,29 @@ from .options import Directory, Json, Key, Listen, Peers
 from .output import Failure, Output, configure_logging, run
 from .progress import bytes_progress
 
+log = structlog.get_logger(__name__)
+
 feed_app = typer.Typer(help="Create, import, serve, fetch, verify and export feeds (hypercores).", no_args_is_help=True)
 Feed = Annotated[str, typer.Argument(metavar="KEY", help="The feed's key, in hex or z-base-32.")]
+
+
+Encryption = Annotated[
+    str | None,
+    typer.Option(
+        "--encryption-key", metavar="HEX", help="The key of an encrypted feed: 32 bytes in hex. DIR keeps it."
+    ),
+]
+
+
+def encryption_key(text: str | None) -> bytes | None:
+    """Parse an encryption key as typed by the user. Raises BadParameter."""
+    try:
+        key = None if text is None else bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if key is not None and len(key) != 32:
+        raise typer.BadParameter("--encryption-key: an encryption key is 32 bytes in hex (64 digits)")
+    return key
 
 
 def describe(core: Core) -> dict[str, Any]:
@@ -37,7 +62,15 @@ def describe(core: Core) -> dict[str, Any]:
         "byte_length": core.byte_length,
         "fork": core.fork,
         "tree_hash": core.tree_hash().hex(),
+        "blocks_here": held(core).here,
     }
+
+
+def tell_missing(core: Core) -> None:
+    """Warn if blocks of a feed are not here: its length and size are those of the whole."""
+    found = held(core)
+    if found.first_missing is not None:
+        log.warning(f"this copy of the feed is not whole: {found}", feed=core.key.hex())
 
 
 def parse_listen(text: str) -> tuple[str, int]:
@@ -78,14 +111,15 @@ def swarm_pair(key: Path | None) -> KeyPair:
 
 
 @feed_app.command()
-def create(directory: Directory, json: Json = False) -> None:
+def create(directory: Directory, encryption: Encryption = None, json: Json = False) -> None:
     """Create an empty feed."""
     out = Output(json)
     configure_logging(json)
+    secret = encryption_key(encryption)
 
     async def main() -> None:
         with closing(made(directory)) as store:
-            out.result(describe(store.create()))
+            out.result(describe(store.create(encryption_key=secret)))
 
     run(out, main, lambda error: failure_of(error, str(directory)))
 
@@ -94,20 +128,45 @@ def create(directory: Directory, json: Json = False) -> None:
 def import_(
     path: Annotated[Path, typer.Argument(exists=True, help="A file or a folder.")],
     directory: Directory,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option("--exclude", metavar="GLOB", help="Leave out what matches, as in .gitignore; may be repeated."),
+    ] = None,
+    skip_links: Annotated[bool, typer.Option("--skip-links", help="Leave out symbolic links.")] = False,
     json: Json = False,
 ) -> None:
-    """Import a file or a folder into a new feed. An interrupted import resumes when it is repeated."""
+    """Import a file or a folder into a new feed. An interrupted import resumes when it is repeated.
+
+    What a folder's file .datdotignore lists is left out (its syntax is that of .gitignore).
+    """
     out = Output(json)
     configure_logging(json)
+    selection = Selection(tuple(exclude or ()), skip_links)
 
     async def main() -> None:
-        check_apart(path, directory)
+        check_apart(path, directory, selection)
         with closing(made(directory)) as store:
             with bytes_progress(out, "import") as show:
-                core = await import_once(store, directory, path, show)
+                core = await import_once(store, directory, path, show, selection)
             out.result(describe(core))
 
     run(out, main, lambda error: failure_of(error, str(path)))
+
+
+@feed_app.command()
+def remove(feed: Feed, directory: Directory, json: Json = False) -> None:
+    """Remove a feed from DIR, its secret key included, and give the disk its room back."""
+    out = Output(json)
+    configure_logging(json)
+    wanted = feed_key(feed)
+
+    async def main() -> None:
+        with closing(opened(directory)) as store:
+            core = known(store, wanted, directory)
+            await remove_feed(store, directory, core)
+            out.result({"key": wanted.hex(), "removed": True, "writable": core.writable})
+
+    run(out, main, lambda error: failure_of(error, str(directory)))
 
 
 @feed_app.command()
@@ -119,7 +178,9 @@ def info(feed: Feed, directory: Directory, json: Json = False) -> None:
 
     async def main() -> None:
         with closing(opened(directory)) as store:
-            out.result(describe(known(store, wanted, directory)))
+            core = known(store, wanted, directory)
+            out.result(describe(core))
+            tell_missing(core)
 
     run(out, main, lambda error: failure_of(error, str(directory)))
 
@@ -144,8 +205,10 @@ def verify(feed: Feed, directory: Directory, json: Json = False) -> None:
                     "blocks_verified": found.blocks,
                     "bytes_verified": found.byte_length,
                     "tree_hash": core.tree_hash().hex(),
+                    "blocks_missing": found.length - found.blocks,
                 }
             )
+            tell_missing(core)
 
     run(out, main, lambda error: failure_of(error, str(directory)))
 
@@ -166,7 +229,10 @@ def serve(
             pair = swarm_pair(key)
             async with TcpTransport(pair, on_connection=_server_of(store, core)) as transport:
                 address = await transport.listen(host, port)
-                out.result({"peer": str(PeerAddress(pair.public, *address)), "key": core.key.hex()})
+                peer = str(PeerAddress(pair.public, *address))
+                here = held(core).here
+                out.result({"peer": peer, "key": core.key.hex(), "length": core.length, "blocks_here": here})
+                tell_missing(core)
                 while True:
                     await asyncio.sleep(1.0)
                     store.refresh()  # a poll: announces the blocks that another process appended
@@ -183,11 +249,18 @@ def _server_of(store: Corestore, core: Core) -> Callable[[Connection], None]:
 
 
 @feed_app.command()
-def fetch(feed: Feed, directory: Directory, peer: Peers = None, key: Key = None, json: Json = False) -> None:
+def fetch(
+    feed: Feed,
+    directory: Directory,
+    peer: Peers = None,
+    key: Key = None,
+    encryption: Encryption = None,
+    json: Json = False,
+) -> None:
     """Fetch a feed from peers into DIR."""
     out = Output(json)
     configure_logging(json)
-    wanted, peers = feed_key(feed), parse_peers(peer)
+    wanted, peers, secret = feed_key(feed), parse_peers(peer), encryption_key(encryption)
     if not peers:
         raise typer.BadParameter("no peer to fetch from: add --peer KEY@HOST:PORT")
 
@@ -195,6 +268,8 @@ def fetch(feed: Feed, directory: Directory, peer: Peers = None, key: Key = None,
         with closing(made(directory)) as store:
             core = store.get(wanted)
             await _fetch(out, core, peers, key)
+            if secret is not None:
+                unlock(core, secret)
             out.result(describe(core))
 
     run(out, main, lambda error: failure_of(error, str(directory)))
@@ -213,18 +288,21 @@ def export(
     directory: Directory,
     peer: Peers = None,
     key: Key = None,
+    encryption: Encryption = None,
     json: Json = False,
 ) -> None:
     """Write the imported file or folder to OUT, or all blocks concatenated if the feed was not imported."""
     out = Output(json)
     configure_logging(json)
-    wanted, peers = feed_key(feed), parse_peers(peer)
+    wanted, peers, secret = feed_key(feed), parse_peers(peer), encryption_key(encryption)
 
     async def main() -> None:
         with closing(made(directory) if peers else opened(directory)) as store:
             core = store.get(wanted) if peers else known(store, wanted, directory)
             if peers:
                 await _fetch(out, core, peers, key)
+            if secret is not None:
+                unlock(core, secret)
             with bytes_progress(out, "export") as show:
                 await export_feed(core, target, show)
             out.result({"key": core.key.hex(), "out": str(target), "byte_length": core.byte_length})

@@ -6,10 +6,16 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
+import structlog
+
 from service.hypercore import Core
 
 from . import archive
+from .encryption import looks_encrypted
+from .held import held
 from .progress import OnBytes
+
+log = structlog.get_logger(__name__)
 
 
 class ExportError(Exception):
@@ -21,8 +27,14 @@ def blocks_of(core: Core) -> Iterator[bytes]:
     for index in range(core.length):
         block = core.get(index)
         if block is None:
-            raise ExportError(f"block {index} of feed {core.key.hex()} is missing: fetch the feed first")
+            raise _missing(core, index)
         yield block
+
+
+def _missing(core: Core, index: int) -> ExportError:
+    found = held(core)
+    what = f"block {index} of it cannot be read" if found.first_missing != index else str(found)
+    return ExportError(f"feed {core.key.hex()}: {what}: fetch the feed first")
 
 
 async def export_feed(core: Core, target: Path, on_progress: OnBytes | None = None) -> None:
@@ -34,8 +46,13 @@ async def export_feed(core: Core, target: Path, on_progress: OnBytes | None = No
         raise ExportError(f"feed {core.key.hex()} is empty, or nothing of it is stored here")
     first = core.get(0)
     if first is None:
-        raise ExportError(f"block 0 of feed {core.key.hex()} is missing: fetch the feed first")
+        raise _missing(core, 0)
     unpacker = archive.Unpacker() if archive.is_archive(first) else None
+    if unpacker is None and looks_encrypted(core):
+        log.warning(
+            "the blocks of this feed look encrypted: they are written as they are; if they are, give --encryption-key HEX",
+            feed=core.key.hex(),
+        )
     writer = archive.TreeWriter(target)
     done = 0
     try:

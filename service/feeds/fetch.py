@@ -33,7 +33,7 @@ async def fetch_feed(
             for connection in connections:
                 replicator.attach(connection)
             if await replicator.update() == 0:
-                raise ReplicationError(f"core {core.key.hex()}: no peer has any of it")
+                raise ReplicationError(f"core {core.key.hex()}: its peers have no block of it: it is empty there")
             await replicator.download(0, core.length, _in_bytes(core, on_progress))
     finally:
         for connection in connections:

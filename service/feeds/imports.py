@@ -20,13 +20,17 @@ import structlog
 from service.durable import sync_file
 from service.hypercore.core import Core
 from service.hypercore.corestore import Corestore
+from service.hypercore.store.storage import StorageError
 
-from .archive.format import BLOCK_SIZE, ArchiveError, cut, pack, packed_size
+from .archive import BLOCK_SIZE, EVERYTHING, ArchiveError, Selection, cut, left_out, pack, packed_size, rules_of
 from .progress import OnBytes
+from .reserve import Reserve, check_room
 
 log = structlog.get_logger(__name__)
 
 NOTE = "import.json"
+COPIES = "copies"
+"""The folder in which a hoster keeps the sectors of its copies."""
 POLL_SECONDS = 0.1
 """Interval between two tries for the lock; `flock` cannot be awaited."""
 
@@ -81,35 +85,104 @@ def _absolute(path: Path) -> str:
     return str(path.absolute())
 
 
-async def import_once(store: Corestore, directory: Path, path: Path, on_progress: OnBytes | None = None) -> Core:
+async def import_once(
+    store: Corestore,
+    directory: Path,
+    path: Path,
+    on_progress: OnBytes | None = None,
+    selection: Selection = EVERYTHING,
+) -> Core:
     """Pack a file or a folder into a new feed of ours in `directory`. It is durable on return.
 
     A crash or Ctrl-C loses nothing: the same import resumes from what was durable, unless the files have changed. Any
-    other failure leaves no feed behind. Raises ArchiveError.
+    other failure leaves nothing behind, also on a full disk. Raises ArchiveError, and StorageError if there is no room.
     """
     wanted = _absolute(path)
+    total = packed_size(path, selection)
     async with _only_importer(directory) as note:
         before = note.read()
-        if before is not None and before[0] == wanted:
+        if before is not None and before[0] != wanted:
+            _remove(store, before[1], note)
+            before = None
+        check_room(store, directory, total, 0 if before is None else store.named(before[1]).byte_length)
+        work = _Work(store, directory, path, selection, total, on_progress, note)
+        if before is not None:
             try:
-                core = await import_path(store, path, on_progress, name=before[1])
+                return await work.run(before[1])
             except ImportInterrupted as reason:
                 log.info("import starts over", reason=str(reason))
-            else:
-                note.clear()
-                return core
-        if before is not None:
-            store.remove(store.named(before[1]))
         name = f"import/{secrets.token_hex(16)}"
         note.write(wanted, name)
-        try:
-            core = await import_path(store, path, on_progress, name=name)
-        except Exception:
-            store.remove(store.named(name))
-            note.clear()
-            raise
-        note.clear()
+        return await work.run(name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One import that is noted, or to be noted."""
+
+    store: Corestore
+    directory: Path
+    path: Path
+    selection: Selection
+    total: int
+    on_progress: OnBytes | None
+    note: _Note
+
+    async def run(self, name: str) -> Core:
+        """Import into the feed of a name. What fails is removed, in the room that was reserved for that."""
+        with Reserve(self.directory, self.total) as reserve:
+            core = self.store.named(name)
+            try:
+                await _import(core, self.path, _blocks(self.path, self.selection), self.total, self._settled)
+            except Exception:
+                reserve.release()
+                _give_up(self.store, name, self.note)
+                raise
+        self.note.clear()
         return core
+
+    def _settled(self, done: int, total: int) -> None:
+        self.store.settle()
+        if self.on_progress is not None:
+            self.on_progress(done, total)
+
+
+async def remove_feed(store: Corestore, directory: Path, core: Core) -> None:
+    """Remove a feed from the store of a directory, and give the disk its room back. Raises StorageError.
+
+    An import that runs there is waited for; the note of one that was cut off is cleared if this is its feed. Raises
+    ArchiveError for a feed whose blocks a hoster's copies in that directory hold.
+    """
+    copies = directory / COPIES
+    if copies.is_dir() and any(copies.iterdir()) and any(core.raw(start) is None for start, _ in core.ranges()):
+        raise ArchiveError(
+            f"feed {core.key.hex()} is hosted by the node of {directory}: its copy needs the feed's tree"
+        )
+    async with _only_importer(directory) as note:
+        before, name = note.read(), core.name
+        store.remove(core)
+        if before is not None and before[1] == name:
+            note.clear()
+        store.give_back(rewrite=True)
+
+
+def _remove(store: Corestore, name: str, note: _Note) -> None:
+    """Remove what an import left. Raises StorageError."""
+    store.remove(store.named(name))
+    note.clear()
+    store.give_back()
+
+
+def _give_up(store: Corestore, name: str, note: _Note) -> None:
+    """Do the same while another error is on its way, which is the one to raise."""
+    try:
+        _remove(store, name, note)
+    except StorageError as error:
+        gone = note.read() is None
+        what = (
+            "the room is used again, but not given back yet" if gone else "the next import removes what this one left"
+        )
+        log.warning(what, error=str(error))
 
 
 BATCH_BYTES = 2 * 1024 * 1024
@@ -123,9 +196,13 @@ class ImportInterrupted(Exception):
     """
 
 
-def check_apart(path: Path, directory: Path) -> None:
+def check_apart(path: Path, directory: Path, selection: Selection = EVERYTHING) -> None:
     """Raise ArchiveError if `directory`, which holds secret keys, would be packed along with `path`."""
-    if directory.resolve().is_relative_to(path.resolve()):
+    outer, inner = path.resolve(), directory.resolve()
+    if inner.is_relative_to(outer):
+        parts, rules = inner.relative_to(outer).parts, rules_of(selection)
+        if any(left_out(rules, "/".join(parts[:depth]), True) for depth in range(1, len(parts) + 1)):
+            return
         raise ArchiveError(f"{path} contains {directory}: the secret keys stored there would be published with it")
 
 
@@ -136,6 +213,7 @@ async def import_path(
     *,
     name: str | None = None,
     block_size: int = BLOCK_SIZE,
+    selection: Selection = EVERYTHING,
 ) -> Core:
     """Pack a file or a folder into a new feed of ours. It is durable on return; a failed import leaves no feed behind.
 
@@ -143,15 +221,19 @@ async def import_path(
     again. Raises ArchiveError for what cannot be packed, and ImportInterrupted if the feed of that name holds something
     else.
     """
-    total = packed_size(path)
+    total = packed_size(path, selection)
     core = store.create() if name is None else store.named(name)
     try:
-        await _import(core, path, cut(pack(path), block_size), total, on_progress)
+        await _import(core, path, _blocks(path, selection, block_size), total, on_progress)
     except BaseException:
         if name is None:
             store.remove(core)
         raise
     return core
+
+
+def _blocks(path: Path, selection: Selection, block_size: int = BLOCK_SIZE) -> Iterator[bytes]:
+    return cut(pack(path, selection), block_size)
 
 
 async def _import(core: Core, path: Path, blocks: Iterator[bytes], total: int, on_progress: OnBytes | None) -> None:

@@ -46,8 +46,9 @@ class Core(StoredCore):
         compat = self._authority is not None and self._authority.compat
         self._cipher = BlockCipher(self.key, encryption_key, compat)
         self._record.encryption_key = encryption_key
-        self._storage.put_encryption(self._record.id, encryption_key)
-        self.flush()
+        if not self._storage.read_only:
+            self._storage.put_encryption(self._record.id, encryption_key)
+            self.flush()
 
     # ---- writing
 

@@ -88,6 +88,27 @@ class Corestore:
             self._storage.remove_core(record.id)
         self.flush()
 
+    @property
+    def read_only(self) -> bool:
+        """Whether the store's disk or directory cannot be written."""
+        return self._storage.read_only
+
+    def unused_bytes(self) -> int:
+        """Return how many bytes of the store's file hold nothing and are written first."""
+        return self._storage.unused_bytes()
+
+    def settle(self) -> None:
+        """Move what was committed from the file's log into the file. Raises StorageError if that has no room."""
+        self._storage.settle()
+
+    def give_back(self, rewrite: bool = False) -> None:
+        """Give the disk back the room of what was removed, as far as possible. Raises StorageError.
+
+        With `rewrite`, a file of an older version is written anew for that, if there is room.
+        """
+        self.flush()
+        self._storage.give_back(rewrite)
+
     def _add(self, record: CoreRecord) -> Core:
         self._storage.add_core(record)
         self.flush()

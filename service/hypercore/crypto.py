@@ -166,6 +166,13 @@ class BlockCipher:
             raise CryptoError(f"block {index} is too short to be encrypted: {len(data)} bytes")
         return _xsalsa20(data[PADDING:], _u64(index) + data[:PADDING] + bytes(8), self._block)
 
+    def opens(self, index: int, data: bytes, fork: int) -> bool:
+        """Return whether a block was encrypted with this key at a fork up to `fork`: its padding says so, blinded."""
+        if len(data) < PADDING:
+            return False
+        padding = _xsalsa20(data[:PADDING], _u64(index) + bytes(16), self._blinding)
+        return int.from_bytes(padding, "little") <= fork
+
 
 _ZBASE32 = "ybndrfg8ejkmcpqxot1uwisza345h769"
 

@@ -196,6 +196,15 @@ class StoredCore:
         data = self.raw(index)
         return data if data is None or self._cipher is None else self._cipher.decrypt(index, data)
 
+    def opened_by(self, encryption_key: bytes) -> bool | None:
+        """Return whether this key decrypts the blocks, or None if no block is here to tell."""
+        compat = self._authority is not None and self._authority.compat
+        for start, _ in self.ranges():
+            data = self.raw(start)
+            if data is not None:
+                return BlockCipher(self.key, encryption_key, compat).opens(start, data, self.fork)
+        return None
+
     # ---- proving
 
     def missing_nodes(self, index: int) -> int:

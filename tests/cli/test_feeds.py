@@ -29,7 +29,7 @@ def tree(root: Path) -> dict[str, tuple[bytes | None, bool]]:
 
 
 def check_description(described: dict[str, object]) -> None:
-    assert list(described) == ["key", "discovery_key", "length", "byte_length", "fork", "tree_hash"]
+    assert list(described) == ["key", "discovery_key", "length", "byte_length", "fork", "tree_hash", "blocks_here"]
     for name in ("key", "discovery_key", "tree_hash"):
         assert HEX32.fullmatch(str(described[name]))
     assert all(type(described[name]) is int for name in ("length", "byte_length", "fork"))

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.feeds.archive.format import MAGIC, ArchiveError, Event, FileStart, Unpacker, cut, is_archive, pack
+from service.feeds.archive.format import MAGIC, ArchiveError, Event, FileStart, Unpacker, cut, is_archive
+from service.feeds.archive.packing import pack
 from service.feeds.archive.writer import TreeWriter
 
 

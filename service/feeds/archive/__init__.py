@@ -11,23 +11,27 @@ from .format import (
     Unpacker,
     cut,
     is_archive,
-    pack,
-    packed_size,
 )
+from .packing import pack, packed_size
+from .walk import EVERYTHING, Selection, left_out, rules_of
 from .writer import TreeWriter
 
 __all__ = [
     "BLOCK_SIZE",
+    "EVERYTHING",
     "ArchiveError",
     "ArchiveHeader",
     "Directory",
     "Event",
     "FileData",
     "FileStart",
+    "Selection",
     "TreeWriter",
     "Unpacker",
     "cut",
     "is_archive",
+    "left_out",
     "pack",
     "packed_size",
+    "rules_of",
 ]

@@ -94,7 +94,8 @@ class Replicator:
         Raises ReplicationError if the last peer is gone or the length does not arrive.
         """
         while not (self._scheduler.up_to_date() and self.core.length >= length):
-            await self._wait("the feed's head" if length <= self.core.length else f"a head of {length} blocks")
+            what = "the feed's head" if length <= self.core.length else f"a head of {length} blocks"
+            await self._wait(lambda what=what: what)
         self._flush()
         return self.core.length
 
@@ -121,7 +122,7 @@ class Replicator:
                 if on_progress is not None:
                     on_progress(end - start - wanted.left, end - start)
                 self._check_refused(wanted)
-                await self._wait(f"blocks {start} to {end}")
+                await self._wait(lambda: self._scheduler.lacking(wanted))
         finally:
             self._scheduler.unwant(wanted)
             self._flush()
@@ -139,8 +140,8 @@ class Replicator:
     def _names(self) -> str:
         return ", ".join(map(str, self._peers.values()))
 
-    async def _wait(self, what: str) -> None:
-        """Wait until something changes.
+    async def _wait(self, what: Callable[[], str]) -> None:
+        """Wait until something changes. `what` says, if asked, what is waited for.
 
         Raises ReplicationError if nothing can change, and StorageError if a write failed.
         """
@@ -148,7 +149,7 @@ class Replicator:
             failed, self._failed = self._failed, None
             raise failed
         if not self._peers:
-            raise ReplicationError(f"core {self.core.key.hex()}: no peer is left for {what}: {self._last_reason}")
+            raise ReplicationError(f"core {self.core.key.hex()}: no peer is left for {what()}: {self._last_reason}")
         self._wake.clear()
         try:
             async with asyncio.timeout(STALL_SECONDS):
@@ -156,7 +157,7 @@ class Replicator:
         except TimeoutError:
             if self._scheduler.idle:
                 raise ReplicationError(
-                    f"core {self.core.key.hex()}: {what}: not to be had from {self._names()}"
+                    f"core {self.core.key.hex()}: {what()}: not to be had from {self._names()}"
                 ) from None
 
     # ---- what peers tell

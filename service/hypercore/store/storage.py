@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..crypto import Node
+from .opening import give_back, only_readable, open_to_read, open_to_write, unused_bytes
 
 VERSION = 1
-BUSY_SECONDS = 30.0
-"""How long SQLite waits for another process's transaction."""
-
 _SCHEMA = """
 CREATE TABLE core (
     id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, discovery BLOB NOT NULL UNIQUE, name TEXT UNIQUE,
@@ -57,26 +55,17 @@ class CoreStorage:
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
+        self.read_only = path is not None and only_readable(path)
+        """Whether the file's disk or directory cannot be written."""
         try:
-            if path is not None:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(
-                path if path is not None else ":memory:",
-                isolation_level=None,
-                timeout=BUSY_SECONDS,
-                check_same_thread=False,
-            )
-            if path is not None:
-                path.chmod(0o600)  # it holds secret keys
-                self._db.execute("PRAGMA journal_mode = WAL")
-                self._db.execute("PRAGMA synchronous = FULL")
+            self._db = open_to_read(path) if path is not None and self.read_only else open_to_write(path)
             self._db.execute("PRAGMA cache_size = -8000")
             self._prepare()
         except (sqlite3.Error, OSError) as error:
             raise StorageError(f"{path}: {error}") from error
 
     def _prepare(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
+        self._db.execute("BEGIN" if self.read_only else "BEGIN IMMEDIATE")
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version == 0:
             for statement in _SCHEMA.split(";"):
@@ -102,6 +91,8 @@ class CoreStorage:
 
     def begin(self) -> None:
         """Open the transaction if none is open."""
+        if self.read_only:
+            raise StorageError(f"{self.path}: this disk or directory is read-only: nothing can be stored there")
         if not self._db.in_transaction:
             self._run("BEGIN IMMEDIATE")
 
@@ -119,6 +110,23 @@ class CoreStorage:
         """Commit and close."""
         self.commit()
         self._db.close()
+
+    def unused_bytes(self) -> int:
+        """Return how many bytes of the file hold nothing and are written first."""
+        return unused_bytes(self._db)
+
+    def give_back(self, rewrite: bool = False) -> None:
+        """Commit, and give the disk back what holds nothing (see `opening.give_back`)."""
+        self.commit()
+        if self.path is not None:
+            try:
+                give_back(self._db, self.path, rewrite)
+            except (sqlite3.Error, OSError) as error:
+                raise StorageError(f"{self.path}: {error}") from error
+
+    def settle(self) -> None:
+        """Move what was committed from the log into the file, so that neither is without room for the other later."""
+        self._run("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def data_version(self) -> int:
         """Return a number that changes whenever another process has committed."""

@@ -174,6 +174,18 @@ class Scheduler:
     def _missing(self, start: int, end: int) -> int:
         return end - start - sum(b - a for a, b in self._core.ranges(start, end))
 
+    def lacking(self, wanted: Download) -> str:
+        """Return which blocks of a download are missing, in words: the first of them, and how many."""
+        first, end = wanted.start, min(wanted.end, self._core.length)
+        for start, stop in self._core.ranges(wanted.start, end):
+            if start > first:
+                break
+            first = stop
+        total, missing = end - wanted.start, self._missing(wanted.start, end)
+        if missing == total > 1:
+            return f"blocks {wanted.start} to {end}"
+        return f"block {first}" if missing <= 1 else f"block {first}; {missing} of {total} are missing"
+
     def hopeless(self, wanted: Download) -> list[int]:
         """Return the blocks that every peer has refused. None of them will be requested again."""
         refused = set.intersection(*self._refused.values()) if self._refused else set()
