@@ -38,6 +38,7 @@ from service.roles.sponsor.checks import (
     WrongFeedKey,
 )
 from service.roles.sponsor.plans import NoFunds, PlanRefused
+from service.roles.sponsor.served import Unserved
 from service.vault.keyfile import KeyFileError
 
 from .output import INTERNAL, Failure
@@ -54,6 +55,7 @@ CODES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
     (BadTerms, "bad_terms"),
     (NoFunds, "no_funds"),
     (PlanRefused, "plan_refused"),
+    (Unserved, "unserved"),
     (PublicationError, "refused"),
     (DispatchError, "dispatch"),
     (InvalidTransaction, "invalid_transaction"),

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from service.chain_client.pallet.types import Terms
+from service.hypercore import KeyPair
+from service.hypercore.net import TcpTransport
+from service.node.settings import peers_of
 from service.roles.sponsor import plans as sponsor
 from service.session import chain_session, client_session
 from service.units import UNIT
 from service.views.plan import show_plan
 
 from .failures import failure_of
-from .feed import feed_key, known, opened
-from .options import DEFAULT_CHAIN, Chain, Directory, Json, Key
+from .feed import feed_key, known, opened, parse_peers
+from .options import DEFAULT_CHAIN, Chain, Directory, Json, Key, Peers
 from .output import Failure, Output, configure_logging, run
 
 plan_app = typer.Typer(help="Publish, show, fund and end plans (orders to keep feeds online).", no_args_is_help=True)
@@ -59,22 +63,33 @@ def publish(
     max_ask_encoding: Annotated[int, typer.Option(help="Highest price of encoding, per GiB.")] = UNIT // 10,
     max_ask_receiving: Annotated[int, typer.Option(help="Highest price of receiving, per GiB.")] = UNIT // 100,
     report_price: Annotated[int, typer.Option(help="Price of one attester's report.")] = UNIT // 1000,
+    peer: Peers = None,
+    unserved: Annotated[
+        bool, typer.Option("--unserved", help="Publish even if no known peer serves the feed.")
+    ] = False,
     key: Key = None,
     chain: Chain = DEFAULT_CHAIN,
     json: Json = False,
 ) -> None:
-    """Publish a plan for a feed whose head and tree are in DIR."""
+    """Publish a plan for a feed whose head and tree are in DIR.
+
+    Somebody must serve it: the node of DIR, one of that node's peers, or a --peer.
+    """
     out = Output(json)
     configure_logging(json)
-    ranges, wanted, signing = parse_ranges(blocks), feed_key(feed), needed_key(key)
+    ranges, wanted, signing, peers = parse_ranges(blocks), feed_key(feed), needed_key(key), parse_peers(peer)
 
     async def main() -> None:
         store = opened(directory)
         try:
             core = known(store, wanted, directory)
             terms = Terms(replicas, max_ask_disk, max_ask_encoding, max_ask_receiving, report_price, until)
-            async with chain_session(chain, signing, keep_sent=True) as session:
-                done = await sponsor.publish_plan(session.client, session.signer, core, terms, pot, ranges)
+            async with AsyncExitStack() as stack:
+                known_peers = [*peers, *peers_of(directory)]
+                among = await stack.enter_async_context(TcpTransport(KeyPair.generate(), known_peers))
+                session = await stack.enter_async_context(chain_session(chain, signing, keep_sent=True))
+                asked = None if unserved else among
+                done = await sponsor.publish_plan(session.client, session.signer, core, terms, pot, ranges, asked)
                 # Print the number at once: a user who is interrupted before seeing it would publish a second plan.
                 out.result({"plan": done.plan, "block": done.block.number})
         finally:

@@ -156,6 +156,10 @@ class StoredCore:
         leaf = self._nodes.larger_leaf(start, end, limit)
         return None if leaf is None else (leaf.index // 2, leaf.size)
 
+    def unknown_size(self, start: int, end: int) -> tuple[int, int]:
+        """Return the first block of [start, end) whose size is not known here (or `end`), and how many there are."""
+        return self._nodes.unknown_leaf(start, end)
+
     def _stored(self, index: int) -> Node:
         node = self.node(index)
         if node is None:

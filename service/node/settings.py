@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service import durable
+from service.hypercore.net import PeerAddress
 from service.vault.keyfile import KeyFile, KeyFileError
 
 NODE_FILE = "node.json"
@@ -81,3 +82,16 @@ def check_account(directory: Path, keys: KeyFile) -> None:
         raise NodeError(
             f"{directory} belongs to account {owner.address}: it cannot be run with the key of {keys.address}"
         )
+
+
+def peers_of(directory: Path) -> list[PeerAddress]:
+    """Return where the node of a directory listens, and its peers; none if no node ever ran there. Raises NodeError."""
+    settings = NodeSettings.load(directory)
+    if settings is None:
+        return []
+    peers = [PeerAddress.parse(peer) for peer in settings.peers]
+    path = settings.key or str(directory / KEY_FILE)
+    if settings.port and (path.startswith("//") or Path(path).exists()):
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+        peers.append(PeerAddress(KeyFile.load(path).swarm_key, host, settings.port))
+    return peers

@@ -28,7 +28,7 @@ def publishing(
     """A command line."""
     terms = {"replicas": 1, "pot": POT, "until": now + 2000} | given
     options = [item for name, value in terms.items() for item in (f"--{name}", value)]
-    command = ["plan", "publish", feed, "--dir", directory, *options, *more]
+    command = ["plan", "publish", feed, "--dir", directory, "--unserved", *options, *more]
     return [*command, "--key", key, "--chain", chain.url, "--json"]
 
 

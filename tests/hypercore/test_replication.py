@@ -252,7 +252,7 @@ async def test_the_last_peer_goes_away() -> None:
             wanted = asyncio.create_task(replicator.download())
             await until(lambda: copy.contiguous_length > 5)
             connection.fail("pulled the plug")
-            with pytest.raises(ReplicationError, match=r"no peer is left for blocks 0 to 200: .*pulled the plug"):
+            with pytest.raises(ReplicationError, match=r"no peer is left for block.*: .*pulled the plug"):
                 await wanted
         got = copy.contiguous_length
         assert 5 < got < 200
@@ -310,7 +310,7 @@ async def test_nobody_to_ask_and_nothing_to_get(monkeypatch: pytest.MonkeyPatch)
         core.clear(7, 8)
         monkeypatch.setattr("service.hypercore.net.replicator.STALL_SECONDS", 0.2)
         half = two.store.get(core.key)
-        with pytest.raises(ReplicationError, match="blocks 0 to 300: not to be had from"):
+        with pytest.raises(ReplicationError, match="block 7: not to be had from"):
             await fetch(half, await two.connect(one))
         assert half.ranges() == [(0, 7), (8, 300)]
 

@@ -89,7 +89,7 @@ def recorded(base: Path, chain: str) -> dict[str, Any]:
     signing = ("--chain", chain, "--key", "//Alice")
     shapes["chain status"] = done("chain", "status", "--chain", chain)
     terms = ("--replicas", 1, "--pot", 10**14, "--until", shapes["chain status"]["best"] + 2000)
-    shapes["plan publish"] = done("plan", "publish", key, "--dir", author, *terms, *signing)
+    shapes["plan publish"] = done("plan", "publish", key, "--dir", author, "--unserved", *terms, *signing)
     number, block = shapes["plan publish"]["plan"], shapes["plan publish"]["block"]
     shapes["plan donate"] = done("plan", "donate", number, 10**13, *signing)
     shapes["plan show"] = done("plan", "show", number, "--chain", chain)

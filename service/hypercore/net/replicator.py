@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
@@ -95,7 +96,7 @@ class Replicator:
         """
         while not (self._scheduler.up_to_date() and self.core.length >= length):
             what = "the feed's head" if length <= self.core.length else f"a head of {length} blocks"
-            await self._wait(lambda what=what: what)
+            await self._wait(partial(str, what))
         self._flush()
         return self.core.length
 

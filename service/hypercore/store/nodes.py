@@ -70,3 +70,8 @@ class Nodes:
         """Return a known leaf of blocks [start, end) of more than `limit` bytes."""
         self.save()
         return self._storage.larger_leaf(self._core, start, end, limit)
+
+    def unknown_leaf(self, start: int, end: int) -> tuple[int, int]:
+        """Return the first block of [start, end) whose leaf is not known (or `end`), and how many such blocks there are."""
+        self.save()
+        return self._storage.unknown_leaf(self._core, start, end)

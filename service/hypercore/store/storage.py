@@ -213,6 +213,18 @@ class CoreStorage:
         ).fetchone()
         return None if row is None else Node(*row)
 
+    def unknown_leaf(self, core: int, start: int, end: int) -> tuple[int, int]:
+        """Return the first block of [start, end) whose leaf is not known (or `end`), and how many such blocks there are."""
+        known, first = 0, start
+        for (index,) in self._run(
+            "SELECT idx FROM node WHERE core = ? AND idx >= ? AND idx < ? AND idx % 2 = 0 ORDER BY idx",
+            (core, 2 * start, 2 * end),
+        ):
+            known += 1
+            if index == 2 * first:
+                first += 1
+        return first, end - start - known
+
     def damage(self) -> str | None:
         """Return what SQLite finds wrong with the file, or None."""
         (found,) = self._run("PRAGMA quick_check(1)").fetchone()

@@ -54,6 +54,10 @@ class BadRanges(PublicationError):
     """Ranges that no plan can have, or whose bytes the tree nodes do not prove."""
 
 
+class UnknownBlocks(BadRanges):
+    """Blocks whose sizes are not known here, so that nobody can say whether hosters would take them."""
+
+
 class OversizedBlock(PublicationError):
     """A block too large for a proof of false encoding: hosters decline such a plan."""
 
@@ -140,7 +144,17 @@ def blocks_to_open(length: int, ranges: Sequence[tuple[int, int]]) -> list[int]:
 
 
 def check_blocks(core: Core, ranges: Sequence[tuple[int, int]]) -> None:
-    """Raise OversizedBlock if a block of the ranges is known to be over 1 MiB, TinyBlocks if they are too many."""
+    """Raise UnknownBlocks if sizes of blocks are not known here, OversizedBlock if one is over 1 MiB.
+
+    Raises TinyBlocks if they are too many.
+    """
+    for start, end in ranges:
+        first, unknown = core.unknown_size(start, end)
+        if unknown:
+            raise UnknownBlocks(
+                f"feed {core.key.hex()}: the sizes of {unknown} of the blocks {start} to {end} are not known here, the "
+                f"first is block {first}: fetch the feed first, as hosters decline a plan with blocks that are too large"
+            )
     blocks = sum(end - start for start, end in ranges)
     nodes = (core.node(tile) for start, end in ranges for tile in tiles(start, end))
     size = sum(node.size for node in nodes if node is not None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from service import hypercore
 from service.chain_client import BlockRef, ChainClient, Receipt, Signer
@@ -14,6 +15,7 @@ from service.chain_client.pallet.constants import MAX_AMOUNT, PPM
 from service.chain_client.pallet.events import PlanPublished
 from service.chain_client.pallet.types import OpenedNode, Plan, PlanState, Terms
 from service.hypercore.core import Core
+from service.hypercore.net import Transport
 from service.hypercore.stored import CoreError
 from service.units import EXISTENTIAL_DEPOSIT
 
@@ -29,6 +31,7 @@ from .checks import (
     open_nodes,
     prepare,
 )
+from .served import check_served
 
 
 class NoFunds(PublicationError):
@@ -79,9 +82,11 @@ async def publish_plan(
     terms: Terms,
     pot: int,
     ranges: Sequence[tuple[int, int]] | None = None,
+    among: Transport | None = None,
 ) -> Published:
     """Publish a plan for block ranges [start, end) of a local feed (default: all of it).
 
+    With `among`, one of the peers known there must serve it: Raises Unserved and UnknownBlocks.
     Raises OversizedBlock and TinyBlocks, and what `publish_head` raises.
     """
     if core.length == 0:
@@ -93,7 +98,8 @@ async def publish_plan(
         raise WrongFeedKey(f"the chain accepts only feeds with exactly one author: {error}") from error
     nodes = open_nodes(core, wanted)
     check_blocks(core, wanted)
-    return await publish_head(client, signer, head, wanted, nodes, terms, pot)
+    before = None if among is None else partial(check_served, core, wanted, among)
+    return await publish_head(client, signer, head, wanted, nodes, terms, pot, before)
 
 
 async def publish_head(
@@ -104,11 +110,13 @@ async def publish_head(
     nodes: Sequence[OpenedNode],
     terms: Terms,
     pot: int,
+    before: Callable[[], Awaitable[None]] | None = None,
 ) -> Published:
     """Publish a plan and return once it is finalized.
 
-    `pot` is in the smallest unit, `nodes` come from `open_nodes`. Raises WrongFeedKey, BadHead, SmallOrderKey,
-    BadHeadSignature, BadRanges, BadTerms and NoFunds before anything is sent, and ChainError.
+    `pot` is in the smallest unit, `nodes` come from `open_nodes`, and `before` is awaited before anything is sent.
+    Raises WrongFeedKey, BadHead, SmallOrderKey, BadHeadSignature, BadRanges, BadTerms and NoFunds before anything is
+    sent, and ChainError.
     """
     best = await client.best()
     wanted = prepare(head, ranges, nodes, terms, pot, times=client.times, now=best.number)
@@ -119,6 +127,8 @@ async def publish_head(
         # Funds are checked only here, after the signer looked for an earlier try: an interrupted publication that is
         # repeated has already taken the money.
         await _check_funds(client, signer.account, pot + EXISTENTIAL_DEPOSIT + amounts.publish_fee, best)
+        if before is not None:
+            await before()
         return False
 
     call = calls.publish_plan(wanted.head, wanted.ranges, wanted.nodes, wanted.terms, wanted.pot)
