@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+KIB = 1 << 10
+"""Bytes of one KiB."""
+MIB = 1 << 20
+"""Bytes of one MiB."""
 GIB = 1 << 30
 """Bytes of one GiB."""
 UNIT = 10**12

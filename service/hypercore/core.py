@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from .codec import MAX_UINT, CodecError
@@ -57,8 +57,10 @@ class Core(StoredCore):
         """Make one commit on top of what is stored now, or none at all.
 
         Two appends to the same length would be two signed heads that contradict each other, and every peer would refuse
-        the core from then on. So what another process wrote is taken over first.
+        the core from then on. So what another process wrote is taken over first. What other cores of the store have not
+        committed yet is committed before, so that it does not go with this change if that cannot be made.
         """
+        self.flush()
         self._storage.begin()
         try:
             stored = self._storage.head(self._record.id)
@@ -219,25 +221,34 @@ class Core(StoredCore):
     def apply(self, answer: Proof, keep: bool = True) -> None:
         """Check an answer and store what it brings. With `keep` false, all but the block's bytes.
 
-        It is durable after the next `flush`, which happens by itself after some answers. Raises ProofError.
+        A new head is durable on return, a block after the next `flush`, which happens by itself after some answers. Raises
+        ProofError, and StorageError if it cannot be written: then nothing of it is kept, and all cores of the store are
+        as they are stored.
         """
         batch, authority = self.verify(answer)
         self._nodes.put(batch.nodes)
+        changes: list[Change] = []
         if batch.roots is not None and answer.upgrade is not None:
             self._put_head(batch.roots, batch.length, answer.fork, answer.upgrade.signature, authority)
-            self._tell(Appended(batch.length))
-        if answer.block is not None:
-            self._take_block(answer.block, keep)
+            changes.append(Appended(batch.length))
+        if answer.block is not None and self._take_block(answer.block, keep):
+            changes.append(Available(answer.block.index, answer.block.index + 1))
         self._pending += 1
-        if self._pending >= MAX_PENDING or self._pending_bytes >= MAX_PENDING_BYTES:
+        # a head is never undone once anybody has heard of it
+        if (
+            Appended(batch.length) in changes
+            or self._pending >= MAX_PENDING
+            or self._pending_bytes >= MAX_PENDING_BYTES
+        ):
             self.flush()
+        self.tell(changes)
 
-    def _take_block(self, block: BlockProof, keep: bool) -> None:
+    def _take_block(self, block: BlockProof, keep: bool) -> bool:
+        """Return whether the block is new."""
         if keep:
             self._storage.put_blocks(self._record.id, [(block.index, block.value)])
             self._pending_bytes += len(block.value)
-        if self._bits.set(block.index):
-            self._tell(Available(block.index, block.index + 1))
+        return self._bits.set(block.index)
 
     def adopt_fork(self, answer: Proof) -> None:
         """Take over a newer fork: a signed upgrade from 0. What the new tree shares with the old one on its left is kept.
@@ -285,15 +296,16 @@ class Core(StoredCore):
         """Whether the bitfield has changes that are not in the storage."""
         return bool(self._bits.dirty)
 
-    def restore(self) -> None:
-        """Return to what is stored, after a transaction was undone."""
+    def restore(self) -> list[Change]:
+        """Return to what is stored, after a transaction was undone. Return the changes, for `tell`."""
         record, was = self._storage.find("key", self.key), self._bits
-        if record is not None:
-            self._record = record
-            self._pending = self._pending_bytes = 0
-            self._load()
-            for start, end in was.beyond(self._bits):
-                self._tell(Dropped(start, end))
+        if record is None:
+            return []
+        self._record = record
+        self._pending = self._pending_bytes = 0
+        self._load()
+        gone = [Dropped(start, end) for start, end in was.beyond(self._bits)]
+        return [*gone, *(Available(start, end) for start, end in self._bits.beyond(was))]
 
     def reload(self, record: CoreRecord) -> None:
         """Take over what another process wrote, if anything."""
@@ -304,7 +316,7 @@ class Core(StoredCore):
         if self.fork == record.fork:
             self._nodes.save()
         self._record = record
-        self._load()
+        self._load(was if self.fork == before[0] else None)
         for number in unsaved:
             for start, end in was.ranges(number * PAGE_BITS, (number + 1) * PAGE_BITS):
                 self._bits.set_range(start, end)
@@ -324,6 +336,11 @@ class Core(StoredCore):
         """Call `listener` for changes. Return a function that ends this."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
+
+    def tell(self, changes: Iterable[Change]) -> None:
+        """Tell all listeners of changes."""
+        for change in changes:
+            self._tell(change)
 
     def _tell(self, change: Change) -> None:
         for listener in list(self._listeners):

@@ -5,11 +5,16 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
+import structlog
+
 from .core import Core
 from .crypto import KeyPair, blake2b, discovery_key, namespace
+from .heads import Change
 from .manifest import default_manifest
 from .store.storage import CoreRecord, CoreStorage, StorageError
 from .stored import CoreError
+
+log = structlog.get_logger(__name__)
 
 PRIMARY_KEY = "primary_key"
 FILE = "corestore.sqlite"
@@ -23,13 +28,20 @@ class Corestore:
 
     def __init__(self, directory: Path | None = None) -> None:
         self._storage = CoreStorage(None if directory is None else directory / FILE)
+        self._storage.on_lost = self._lost
         self._open: dict[bytes, Core] = {}
+        self._ahead: set[Core] = set()
+        """Cores that may show what was undone, because the disk could not be read either."""
         self._seen = self._storage.data_version()
         primary = self._storage.setting(PRIMARY_KEY)
         if primary is None:
             primary = secrets.token_bytes(32)
-            self._storage.put_setting(PRIMARY_KEY, primary)
-            self._storage.commit()
+            try:
+                self._storage.put_setting(PRIMARY_KEY, primary)
+                self._storage.commit()
+            except StorageError:
+                self._storage.close()
+                raise
         self._primary = primary
 
     def create(self, name: str | None = None, *, compat: bool = False, encryption_key: bytes | None = None) -> Core:
@@ -82,11 +94,17 @@ class Corestore:
 
     def remove(self, core: Core) -> None:
         """Delete a core, its keys and its blocks, durably. `core` must not be used any longer."""
-        self._open.pop(core.key, None)
         record = self._storage.find("key", core.key)
-        if record is not None:
-            self._storage.remove_core(record.id)
-        self.flush()
+        opened = self._open.pop(core.key, None)
+        try:
+            if record is not None:
+                self._storage.remove_core(record.id)
+            self.flush()
+        except BaseException:
+            if opened is not None:
+                self._open[core.key] = opened  # it is still there
+                self._ahead.add(opened)
+            raise
 
     @property
     def read_only(self) -> bool:
@@ -140,13 +158,32 @@ class Corestore:
 
     def undo(self) -> None:
         """Drop uncommitted changes and restore every core to what is stored."""
+        self._ahead.update(self._open.values())
         self._storage.rollback()
-        for core in self._open.values():
-            core.restore()
+        self._restore()
+
+    def _lost(self) -> None:
+        """Undo after a failed write. If the disk cannot be read either, that is done before the next commit."""
+        try:
+            self.undo()
+        except StorageError as error:
+            log.error("cannot read what is stored after a failed write", error=str(error))
+
+    def _restore(self) -> None:
+        told: list[tuple[Core, list[Change]]] = []
+        try:
+            while self._ahead:
+                core = next(iter(self._ahead))
+                told.append((core, core.restore()))
+                self._ahead.discard(core)
+        finally:
+            for core, changes in told:
+                core.tell(changes)
 
     def flush(self) -> None:
         """Make all cores' changes durable. Raises StorageError, in which case they are dropped."""
         try:
+            self._restore()
             for core in self._open.values():
                 core.save()
             self._storage.commit()
@@ -156,5 +193,7 @@ class Corestore:
 
     def close(self) -> None:
         """Flush and close the file."""
-        self.flush()
-        self._storage.close()
+        try:
+            self.flush()
+        finally:
+            self._storage.close()

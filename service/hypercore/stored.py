@@ -30,16 +30,29 @@ class StoredCore:
         self.blocks: BlockSource | None = None
         self._load()
 
-    def _load(self) -> None:
+    def _load(self, before: Bitfield | None = None) -> None:
+        """Read what is stored. `before`: blocks whose bytes were looked for already."""
         record = self._record
         self._authority = self._known_authority(record.manifest)
         self._bits = Bitfield(self._storage.pages(record.id))
+        if self.blocks is None:
+            self._drop_marks_without_bytes(before or Bitfield())
         self._nodes = Nodes(self._storage, record.id)
         self._roots = [self._stored(index) for index in flat.full_roots(2 * record.length)]
         self._cipher: BlockCipher | None = None
         if record.encryption_key is not None:
             compat = self._authority.compat if self._authority is not None else False
             self._cipher = BlockCipher(record.key, record.encryption_key, compat)
+
+    def _drop_marks_without_bytes(self, before: Bitfield) -> None:
+        """Take no block for available that nobody can give, and let it be fetched again.
+
+        Its mark is from a source that is not attached, or was written after its bytes had been lost on a full disk.
+        """
+        for start, end in list(self._bits.beyond(before)):
+            for first, last in self._storage.without_bytes(self._record.id, start, end):
+                self._bits.clear_range(first, last)
+        self._bits.dirty.clear()
 
     def _known_authority(self, manifest: bytes | None) -> Authority | None:
         if manifest is None:

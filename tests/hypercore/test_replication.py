@@ -11,7 +11,6 @@ import pytest
 from service.hypercore import (
     BlockRequest,
     Core,
-    CoreError,
     Corestore,
     KeyPair,
     Request,
@@ -25,6 +24,7 @@ from service.hypercore.net import (
 )
 from service.hypercore.net.shared import Shared
 from service.hypercore.wire import messages as m
+from tests.support.full_disk import full_disk
 from tests.support.replicated import BLOCKS, content, feed, honest, sides
 from tests.support.wire_peers import SECONDS, Impostor, hear, side, speak, until
 
@@ -264,7 +264,9 @@ async def test_another_process_and_a_commit_that_fails_do_not_end_a_download_ear
     async with side() as one, side() as two:
         core = feed(one)
         Impostor(one, core, lambda number, fork, request: None if request.block else honest(core, number, request))
-        mine, others = Corestore(tmp_path), Corestore(tmp_path)
+        with full_disk() as disk:
+            mine = Corestore(tmp_path)
+        others = Corestore(tmp_path)
         copy, theirs, ours = mine.get(core.key), others.get(core.key), mine.create()
         await fetch(copy, await two.connect(one), 0, 0)
 
@@ -283,8 +285,9 @@ async def test_another_process_and_a_commit_that_fails_do_not_end_a_download_ear
             theirs.flush()
             mine.refresh()
             take(copy, 298)
-            with pytest.raises(CoreError, match="over the limit"):
-                ours.append(bytes(1 << 24))  # takes with it what is not durable yet
+            disk.fill(writes=1)
+            with pytest.raises(StorageError, match="disk is full"):
+                ours.append(b"block")  # takes with it what is not durable yet
             assert copy.ranges() == [(0, 200), (299, 300)]
             for index in range(200, 299):
                 await asyncio.sleep(0)

@@ -12,6 +12,7 @@ from ..codec import CodecError, Reader, encode_uint
 from ..core import Core
 from ..crypto import capability, equal
 from ..heads import Change
+from ..store.storage import StorageError
 from ..stored import CoreError
 from ..tree.proof import ProofError
 from ..wire import messages as m
@@ -224,6 +225,9 @@ class CorePeer:
             self.connection.fail(f"message {kind} of core {self.core.discovery_key.hex()}: {error}")
         except (ProofError, CoreError) as error:
             self.connection.fail(f"core {self.core.key.hex()}: {error}")
+        except StorageError as error:
+            log.error("cannot read a feed from the disk", peer=str(self), core=self.core.key.hex(), error=str(error))
+            self.close("the feed cannot be read here now")
 
     def _take(self, kind: int, body: bytes) -> None:
         if kind == m.REQUEST:

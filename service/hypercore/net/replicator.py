@@ -22,6 +22,8 @@ log = structlog.get_logger(__name__)
 
 STALL_SECONDS = 30.0
 """Time without any change after which waiting callers get an error instead of waiting for ever."""
+RETRY_SECONDS = 10.0
+"""Pause after a failed write before anything is asked for again. A caller that tries again ends it."""
 FLUSH_SECONDS = 0.5
 """Delay before received blocks are made durable, so that many of them share one commit."""
 
@@ -42,7 +44,9 @@ class Replicator:
         self._loop = asyncio.get_running_loop()
         self._flush_timer: asyncio.TimerHandle | None = None
         self._overdue: asyncio.TimerHandle | None = None
-        self._failed: StorageError | None = None
+        self._pause_timer: asyncio.TimerHandle | None = None
+        self._failures = 0
+        self._failure = ""
         self._stop_listening = core.on_change(self._on_change)
 
     def __enter__(self) -> Replicator:
@@ -80,6 +84,8 @@ class Replicator:
         self._peers.clear()
         self._last_reason = "the replicator was closed"
         self._wake.set()  # who still waits must not wait for the stall
+        if self._pause_timer is not None:
+            self._pause_timer.cancel()
         self._flush()
 
     @property
@@ -92,11 +98,13 @@ class Replicator:
     async def update(self, length: int = 0) -> int:
         """Wait until this core is as long as its peers' (and at least `length`). Return the length.
 
-        Raises ReplicationError if the last peer is gone or the length does not arrive.
+        Raises ReplicationError if the last peer is gone or the length does not arrive, and StorageError if it cannot be
+        written.
         """
+        before = self._try_again()
         while not (self._scheduler.up_to_date() and self.core.length >= length):
             what = "the feed's head" if length <= self.core.length else f"a head of {length} blocks"
-            await self._wait(partial(str, what))
+            await self._wait(partial(str, what), before)
         self._flush()
         return self.core.length
 
@@ -116,6 +124,7 @@ class Replicator:
         end = self.core.length if end is None else end
         if end > self.core.length:
             await self.update(end)
+        before = self._try_again()
         wanted = self._scheduler.want(start, end)
         try:
             self._pump()
@@ -123,7 +132,7 @@ class Replicator:
                 if on_progress is not None:
                     on_progress(end - start - wanted.left, end - start)
                 self._check_refused(wanted)
-                await self._wait(lambda: self._scheduler.lacking(wanted))
+                await self._wait(lambda: self._scheduler.lacking(wanted), before)
         finally:
             self._scheduler.unwant(wanted)
             self._flush()
@@ -141,14 +150,13 @@ class Replicator:
     def _names(self) -> str:
         return ", ".join(map(str, self._peers.values()))
 
-    async def _wait(self, what: Callable[[], str]) -> None:
+    async def _wait(self, what: Callable[[], str], before: int) -> None:
         """Wait until something changes. `what` says, if asked, what is waited for.
 
-        Raises ReplicationError if nothing can change, and StorageError if a write failed.
+        Raises ReplicationError if nothing can change, and StorageError if a write failed after the first `before` that did.
         """
-        if self._failed is not None:
-            failed, self._failed = self._failed, None
-            raise failed
+        if self._failures > before:
+            raise StorageError(self._failure)
         if not self._peers:
             raise ReplicationError(f"core {self.core.key.hex()}: no peer is left for {what()}: {self._last_reason}")
         self._wake.clear()
@@ -180,11 +188,14 @@ class Replicator:
     def answered(self, peer: CorePeer, answer: Answered) -> None:
         """Store a peer's answer (`replication.Asker`). Raises ProofError if it is wrong."""
         found = self._scheduler.answered(peer.state, answer)
-        if isinstance(found, UpgradeAnswer):
-            self._store_head(found)
-            self._scheduler.shown(peer.state)
-        elif found is not None:
-            self._store_block(found)
+        try:
+            if isinstance(found, UpgradeAnswer):
+                self._store_head(found)
+                self._scheduler.shown(peer.state)
+            elif found is not None:
+                self._store_block(found)
+        except StorageError as error:
+            self._cannot_store(error)
         self._wake.set()
         self._pump()
 
@@ -205,6 +216,9 @@ class Replicator:
     def _store_block(self, answer: BlockAnswer) -> None:
         try:
             self.core.apply(answer.proof)
+        except StorageError:
+            self._scheduler.give_back(answer.index)
+            raise
         except ProofError as error:
             self._scheduler.give_back(answer.index)
             raise ProofError(f"block {answer.index}: {error}") from error
@@ -217,7 +231,9 @@ class Replicator:
         self._wake.set()
 
     def _pump(self) -> None:
-        """Send every request that may be sent now."""
+        """Send every request that may be sent now: none while nothing can be stored."""
+        if self._pause_timer is not None:
+            return
         for state, peer in self._peers.items():
             state.writable = peer.connection.writable
         self._scheduler.pump(self._loop.time())
@@ -245,9 +261,24 @@ class Replicator:
         try:
             self._flush()
         except StorageError as error:
+            self._cannot_store(error)
+
+    def _cannot_store(self, error: StorageError) -> None:
+        """Tell who waits, and ask for nothing until there may be room again. No peer is to blame."""
+        self._failures += 1
+        self._failure = str(error)
+        self._wake.set()
+        if self._pause_timer is None:
             log.error("cannot store blocks", core=self.core.key.hex(), error=str(error))
-            self._failed = error
-            self._wake.set()
+            self._pause_timer = self._loop.call_later(RETRY_SECONDS, self._try_again)
+
+    def _try_again(self) -> int:
+        """End the pause after a failed write. Return how many failed so far."""
+        if self._pause_timer is not None:
+            self._pause_timer.cancel()
+            self._pause_timer = None
+            self._pump()
+        return self._failures
 
 
 async def fetch(

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from service.disk import DiskError, explained
 
 from ..crypto import Node
 from .opening import give_back, only_readable, open_to_read, open_to_write, unused_bytes
@@ -24,7 +28,7 @@ CREATE TABLE setting (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 """
 
 
-class StorageError(Exception):
+class StorageError(DiskError):
     """The file is of another version, damaged, or cannot be written. The message names it."""
 
 
@@ -51,18 +55,25 @@ class CoreStorage:
     """The SQLite file.
 
     Writes gather in one transaction until `commit`; reads see them at once. One thread at a time.
+
+    SQLite undoes a whole transaction by itself when the disk is full or fails. Whoever keeps in memory what was written
+    in it must hear of that: `on_lost` is called after each failed write, before the error is raised.
     """
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self.read_only = path is not None and only_readable(path)
         """Whether the file's disk or directory cannot be written."""
+        self.on_lost: Callable[[], None] = lambda: None
+        self._begun = False
         try:
             self._db = open_to_read(path) if path is not None and self.read_only else open_to_write(path)
             self._db.execute("PRAGMA cache_size = -8000")
             self._prepare()
         except (sqlite3.Error, OSError) as error:
-            raise StorageError(f"{path}: {error}") from error
+            if hasattr(self, "_db"):
+                self._db.close()
+            raise StorageError(explained(path, error)) from error
 
     def _prepare(self) -> None:
         self._db.execute("BEGIN" if self.read_only else "BEGIN IMMEDIATE")
@@ -77,39 +88,59 @@ class CoreStorage:
                 f"{self.path}: the storage has version {version}, but this program reads version {VERSION}"
             )
 
-    def _run(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
+    @contextmanager
+    def _failing(self, *, writes: bool) -> Iterator[None]:
         try:
-            return self._db.execute(statement, values)
+            yield
         except sqlite3.Error as error:
-            raise StorageError(f"{self.path or 'memory'}: {error}") from error
+            lost, self._begun = self._begun and not self._db.in_transaction, self._db.in_transaction
+            if writes or lost:
+                self.on_lost()
+            raise StorageError(explained(self.path, error)) from error
+
+    def _rows(self, query: str, values: Sequence[object] = ()) -> list[Any]:
+        with self._failing(writes=False):
+            return self._db.execute(query, values).fetchall()
+
+    def _row(self, query: str, values: Sequence[object] = ()) -> Any:
+        with self._failing(writes=False):
+            return self._db.execute(query, values).fetchone()
+
+    def _write(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
+        with self._failing(writes=True):
+            return self._db.execute(statement, values)
 
     def _many(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
-        try:
+        with self._failing(writes=True):
             self._db.executemany(statement, rows)
-        except sqlite3.Error as error:
-            raise StorageError(f"{self.path or 'memory'}: {error}") from error
 
     def begin(self) -> None:
         """Open the transaction if none is open."""
         if self.read_only:
             raise StorageError(f"{self.path}: this disk or directory is read-only: nothing can be stored there")
         if not self._db.in_transaction:
-            self._run("BEGIN IMMEDIATE")
+            self._write("BEGIN IMMEDIATE")
+            self._begun = True
 
     def commit(self) -> None:
         """Make everything durable."""
         if self._db.in_transaction:
-            self._run("COMMIT")
+            self._write("COMMIT")
+        self._begun = False
 
     def rollback(self) -> None:
         """Drop what was not committed."""
+        self._begun = False
         if self._db.in_transaction:
-            self._run("ROLLBACK")
+            with self._failing(writes=False):
+                self._db.execute("ROLLBACK")
 
     def close(self) -> None:
         """Commit and close."""
-        self.commit()
-        self._db.close()
+        try:
+            self.commit()
+        finally:
+            self._db.close()
 
     def unused_bytes(self) -> int:
         """Return how many bytes of the file hold nothing and are written first."""
@@ -122,41 +153,41 @@ class CoreStorage:
             try:
                 give_back(self._db, self.path, rewrite)
             except (sqlite3.Error, OSError) as error:
-                raise StorageError(f"{self.path}: {error}") from error
+                raise StorageError(explained(self.path, error)) from error
 
     def settle(self) -> None:
         """Move what was committed from the log into the file, so that neither is without room for the other later."""
-        self._run("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        self._rows("PRAGMA wal_checkpoint(PASSIVE)")
 
     def data_version(self) -> int:
         """Return a number that changes whenever another process has committed."""
-        (version,) = self._run("PRAGMA data_version").fetchone()
+        (version,) = self._row("PRAGMA data_version")
         return int(version)
 
     def setting(self, name: str) -> bytes | None:
         """Return a value of the corestore itself."""
-        row = self._run("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
+        row = self._row("SELECT value FROM setting WHERE name = ?", (name,))
         return None if row is None else bytes(row[0])
 
     def put_setting(self, name: str, value: bytes) -> None:
         """Set a value of the corestore itself."""
         self.begin()
-        self._run("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, value))
+        self._write("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, value))
 
     def cores(self) -> list[CoreRecord]:
         """Return all cores."""
-        rows = self._run(f"SELECT {_COLUMNS} FROM core ORDER BY id").fetchall()
+        rows = self._rows(f"SELECT {_COLUMNS} FROM core ORDER BY id")
         return [CoreRecord(*row) for row in rows]
 
     def find(self, column: str, value: bytes | str) -> CoreRecord | None:
         """Return the core with this key, discovery key or name."""
-        row = self._run(f"SELECT {_COLUMNS} FROM core WHERE {column} = ?", (value,)).fetchone()
+        row = self._row(f"SELECT {_COLUMNS} FROM core WHERE {column} = ?", (value,))
         return None if row is None else CoreRecord(*row)
 
     def add_core(self, record: CoreRecord) -> CoreRecord:
         """Add a core and return it with its new id."""
         self.begin()
-        cursor = self._run(
+        cursor = self._write(
             "INSERT INTO core (key, discovery, name, manifest, seed, encryption, fork, length, signature) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -178,19 +209,19 @@ class CoreStorage:
     def remove_core(self, core: int) -> None:
         """Delete a core and everything that belongs to it."""
         self.begin()
-        self._run("DELETE FROM core WHERE id = ?", (core,))
+        self._write("DELETE FROM core WHERE id = ?", (core,))
         for table in ("node", "block", "page"):
-            self._run(f"DELETE FROM {table} WHERE core = ?", (core,))
+            self._write(f"DELETE FROM {table} WHERE core = ?", (core,))
 
     def head(self, core: int) -> tuple[int, int] | None:
         """Return a core's fork and length as they are stored now."""
-        row = self._run("SELECT fork, length FROM core WHERE id = ?", (core,)).fetchone()
+        row = self._row("SELECT fork, length FROM core WHERE id = ?", (core,))
         return None if row is None else (row[0], row[1])
 
     def put_head(self, core: int, fork: int, length: int, signature: bytes, manifest: bytes | None) -> None:
         """Set a core's head."""
         self.begin()
-        self._run(
+        self._write(
             "UPDATE core SET fork = ?, length = ?, signature = ?, manifest = ? WHERE id = ?",
             (fork, length, signature, manifest, core),
         )
@@ -198,25 +229,25 @@ class CoreStorage:
     def put_encryption(self, core: int, key: bytes) -> None:
         """Set a core's encryption key."""
         self.begin()
-        self._run("UPDATE core SET encryption = ? WHERE id = ?", (key, core))
+        self._write("UPDATE core SET encryption = ? WHERE id = ?", (key, core))
 
     def node(self, core: int, index: int) -> Node | None:
         """Return a tree node."""
-        row = self._run("SELECT size, hash FROM node WHERE core = ? AND idx = ?", (core, index)).fetchone()
+        row = self._row("SELECT size, hash FROM node WHERE core = ? AND idx = ?", (core, index))
         return None if row is None else Node(index, row[0], row[1])
 
     def larger_leaf(self, core: int, start: int, end: int, limit: int) -> Node | None:
         """Return a known leaf of blocks [start, end) of more than `limit` bytes."""
-        row = self._run(
+        row = self._row(
             "SELECT idx, size, hash FROM node WHERE core = ? AND idx >= ? AND idx < ? AND idx % 2 = 0 AND size > ? LIMIT 1",
             (core, 2 * start, 2 * end, limit),
-        ).fetchone()
+        )
         return None if row is None else Node(*row)
 
     def unknown_leaf(self, core: int, start: int, end: int) -> tuple[int, int]:
         """Return the first block of [start, end) whose leaf is not known (or `end`), and how many such blocks there are."""
         known, first = 0, start
-        for (index,) in self._run(
+        for (index,) in self._rows(
             "SELECT idx FROM node WHERE core = ? AND idx >= ? AND idx < ? AND idx % 2 = 0 ORDER BY idx",
             (core, 2 * start, 2 * end),
         ):
@@ -227,7 +258,7 @@ class CoreStorage:
 
     def damage(self) -> str | None:
         """Return what SQLite finds wrong with the file, or None."""
-        (found,) = self._run("PRAGMA quick_check(1)").fetchone()
+        (found,) = self._row("PRAGMA quick_check(1)")
         return None if found == "ok" else str(found)
 
     def put_nodes(self, core: int, nodes: Iterable[Node]) -> None:
@@ -243,14 +274,14 @@ class CoreStorage:
         self.begin()
         gone = [
             (core, index)
-            for (index,) in self._run("SELECT idx FROM node WHERE core = ?", (core,))
+            for (index,) in self._rows("SELECT idx FROM node WHERE core = ?", (core,))
             if _right_span(index) >= 2 * length
         ]
         self._many("DELETE FROM node WHERE core = ? AND idx = ?", gone)
 
     def block(self, core: int, index: int) -> bytes | None:
         """Return a block's bytes."""
-        row = self._run("SELECT data FROM block WHERE core = ? AND idx = ?", (core, index)).fetchone()
+        row = self._row("SELECT data FROM block WHERE core = ? AND idx = ?", (core, index))
         return None if row is None else bytes(row[0])
 
     def put_blocks(self, core: int, blocks: Iterable[tuple[int, bytes]]) -> None:
@@ -261,16 +292,26 @@ class CoreStorage:
     def delete_blocks(self, core: int, start: int, end: int) -> None:
         """Delete blocks [start, end)."""
         self.begin()
-        self._run("DELETE FROM block WHERE core = ? AND idx >= ? AND idx < ?", (core, start, end))
+        self._write("DELETE FROM block WHERE core = ? AND idx >= ? AND idx < ?", (core, start, end))
 
-    def pages(self, core: int) -> Iterator[tuple[int, bytes]]:
-        """Yield the bitfield's pages."""
-        yield from self._run("SELECT page, bits FROM page WHERE core = ?", (core,))
+    def without_bytes(self, core: int, start: int, end: int) -> list[tuple[int, int]]:
+        """Return the runs of blocks [start, end) whose bytes are not stored."""
+        found = "FROM block WHERE core = ? AND idx >= ? AND idx < ?"
+        (count,) = self._row(f"SELECT count(*) {found}", (core, start, end))
+        if count == end - start:
+            return []
+        there = [index for (index,) in self._rows(f"SELECT idx {found} ORDER BY idx", (core, start, end))]
+        edges = zip([start, *(index + 1 for index in there)], [*there, end], strict=True)
+        return [(first, last) for first, last in edges if first < last]
+
+    def pages(self, core: int) -> list[tuple[int, bytes]]:
+        """Return the bitfield's pages."""
+        return self._rows("SELECT page, bits FROM page WHERE core = ?", (core,))
 
     def put_page(self, core: int, page: int, bits: bytes) -> None:
         """Set one page of the bitfield."""
         self.begin()
-        self._run("INSERT OR REPLACE INTO page VALUES (?, ?, ?)", (core, page, bits))
+        self._write("INSERT OR REPLACE INTO page VALUES (?, ?, ?)", (core, page, bits))
 
 
 def _right_span(index: int) -> int:
