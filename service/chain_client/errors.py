@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from service.disk import DiskError
+
 from .pallet.errors import PalletError
 
 
@@ -29,6 +31,10 @@ class SignerBusy(ChainError):
 
 class StateDiscarded(RpcError):
     """The state asked for is gone: the node keeps those of its last blocks only (`--state-pruning`)."""
+
+
+class TableError(ChainError, DiskError):
+    """The table of what was sent cannot be read or written. The message names it; nothing was sent."""
 
 
 class WrongChain(ChainError):

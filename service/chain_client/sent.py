@@ -7,9 +7,15 @@ import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import structlog
+
+from service.disk import explained
+
 from .block import BlockRef
-from .errors import ChainError, SignerBusy, WrongChain
+from .errors import ChainError, SignerBusy, TableError, WrongChain
 from .runtime.metadata import EventRecord
+
+log = structlog.get_logger(__name__)
 
 VERSION = 1
 SCHEMA = """
@@ -66,11 +72,13 @@ class SentTable:
         Raises SignerBusy if another process has it, and ChainError if it is not readable.
         """
         self._path = path
+        self._known: list[bytes] = []
+        """Hashes whose fate is known, but whose rows could not be deleted."""
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=0)
         except sqlite3.Error as error:
-            raise ChainError(f"{path}: {error}") from error
+            raise TableError(explained(path, error)) from error
         try:
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode = WAL")
@@ -87,6 +95,8 @@ class SentTable:
             self._db.close()
             if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
                 raise SignerBusy(f"{path}: another process is signing for this account with this file") from error
+            if isinstance(error, sqlite3.OperationalError):
+                raise TableError(explained(path, error)) from error
             raise ChainError(f"{path} is not a table of this service: {error}") from error
         if version not in (0, VERSION):
             self._db.close()
@@ -97,10 +107,13 @@ class SentTable:
         self._db.close()
 
     def load(self, genesis: bytes) -> list[Sent]:
-        """Return what an earlier run left, by nonce. Raises WrongChain if it was sent to another chain."""
-        rows = self._db.execute(
-            "SELECT genesis, hash, nonce, birth, death, call, extrinsic, name FROM sent ORDER BY nonce, birth"
-        ).fetchall()
+        """Return what an earlier run left, by nonce. Raises WrongChain if it was sent to another chain, and TableError."""
+        try:
+            rows = self._db.execute(
+                "SELECT genesis, hash, nonce, birth, death, call, extrinsic, name FROM sent ORDER BY nonce, birth"
+            ).fetchall()
+        except sqlite3.Error as error:
+            raise TableError(explained(self._path, error)) from error
         if any(row[0] != genesis for row in rows):
             raise WrongChain(f"{self._path}: its extrinsics were sent to another chain than {genesis.hex()}")
         left = [Sent(*row[1:]) for row in rows]
@@ -109,15 +122,29 @@ class SentTable:
         return left
 
     def add(self, genesis: bytes, sent: Sent) -> None:
-        """Record an extrinsic. It is durable on return."""
-        self._db.execute(
-            "INSERT INTO sent VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (sent.hash, genesis, sent.nonce, sent.birth, sent.death, sent.call, sent.extrinsic, sent.name),
-        )
+        """Record an extrinsic. It is durable on return. Raises TableError: then it must not be sent."""
+        try:
+            self._db.execute(
+                "INSERT INTO sent VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (sent.hash, genesis, sent.nonce, sent.birth, sent.death, sent.call, sent.extrinsic, sent.name),
+            )
+        except sqlite3.Error as error:
+            raise TableError(explained(self._path, error)) from error
 
     def forget(self, sent: Sent) -> None:
-        """Delete an extrinsic whose fate is known."""
-        self._db.execute("DELETE FROM sent WHERE hash = ?", (sent.hash,))
+        """Delete an extrinsic whose fate is known. If that fails, it is tried again with the next one.
+
+        A row too many does no harm: the next start looks up what became of it.
+        """
+        failed = bool(self._known)
+        self._known.append(sent.hash)
+        try:
+            while self._known:
+                self._db.execute("DELETE FROM sent WHERE hash = ?", (self._known[0],))
+                del self._known[0]
+        except sqlite3.Error as error:
+            if not failed:
+                log.error("cannot strike out what was sent; trying again", error=explained(self._path, error))
 
 
 def _retrieve(done: asyncio.Future[Receipt]) -> None:

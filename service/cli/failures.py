@@ -17,14 +17,14 @@ from service.chain_client import (
 )
 from service.devnet.network import DevnetError
 from service.devnet.processes import ProcessFailed
+from service.disk import DiskError
 from service.feeds.archive.format import ArchiveError
 from service.feeds.encryption import EncryptionKeyError
 from service.feeds.export import ExportError
 from service.feeds.verify import VerifyError
-from service.hypercore import CodecError, CoreError, CryptoError, ManifestError, ProofError, StorageError
+from service.hypercore import CodecError, CoreError, CryptoError, ManifestError, ProofError
 from service.hypercore.net import WireError
 from service.node.settings import NodeError
-from service.roles.common.database import DatabaseError
 from service.roles.common.registration import RegistrationError
 from service.roles.sponsor.checks import (
     BadHead,
@@ -57,6 +57,7 @@ CODES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
     (PlanRefused, "plan_refused"),
     (Unserved, "unserved"),
     (PublicationError, "refused"),
+    ((DiskError, sqlite3.Error), "storage"),
     (DispatchError, "dispatch"),
     (InvalidTransaction, "invalid_transaction"),
     (NotIncluded, "not_included"),
@@ -71,7 +72,6 @@ CODES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
     (ExportError, "export"),
     (EncryptionKeyError, "encryption_key"),
     (VerifyError, "damaged"),
-    ((StorageError, DatabaseError, sqlite3.Error), "storage"),
     ((CoreError, ManifestError, ProofError, CodecError, CryptoError), "feed"),
     ((NodeError, RegistrationError, DevnetError, ProcessFailed), "node"),
 )

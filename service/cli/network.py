@@ -17,7 +17,7 @@ from service.node.settings import ROLES, NodeSettings
 from .failures import failure_of
 from .feed import parse_listen, parse_peers
 from .options import DEFAULT_CHAIN, Directory, Json, Key, Peers, checked_url
-from .output import EXIT_FAILED, EXIT_USAGE, Failure, Output, configure_logging, run
+from .output import EXIT_FAILED, EXIT_USAGE, Failure, LogStream, Output, configure_logging, run
 
 
 def _checked_chain(chain: str) -> str:
@@ -88,10 +88,12 @@ def node(
 
 
 def _progress_lines(out: Output) -> Any:
+    stream = LogStream(sys.stdout)
+
     def tell(event: dict[str, object]) -> None:
         if out.json:
-            sys.stdout.write(json_module.dumps(event) + "\n")
-            sys.stdout.flush()
+            stream.write(json_module.dumps(event) + "\n")
+            stream.flush()
 
     return tell
 

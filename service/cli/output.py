@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO, cast
 
 import structlog
 from rich.console import Console
@@ -65,6 +65,29 @@ class Output:
         raise SystemExit(failure.exit_code)
 
 
+class LogStream:
+    """A stream for logs. A line that cannot be written is dropped: a full disk must not end what it tells of."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.dropped = 0
+
+    def write(self, text: str) -> int:
+        """Write, or count what is dropped."""
+        try:
+            return self._stream.write(text)
+        except OSError:
+            self.dropped += 1
+            return len(text)
+
+    def flush(self) -> None:
+        """Flush, or count what is dropped."""
+        try:
+            self._stream.flush()
+        except OSError:
+            self.dropped += 1
+
+
 def configure_logging(as_json: bool, level: str | None = None) -> None:
     """Send structured logs to stderr: JSON lines for machines, otherwise key=value lines."""
     renderer: Any = (
@@ -82,7 +105,7 @@ def configure_logging(as_json: bool, level: str | None = None) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(chosen),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, LogStream(sys.stderr))),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")

@@ -175,6 +175,14 @@ class Core(StoredCore):
         for first, last in self._bits.set_range(start, end):
             self._tell(Available(first, last))
 
+    def mark_again(self, start: int, end: int) -> None:
+        """Mark those blocks of [start, end) that were marked before the source was attached.
+
+        For a source that cannot tell which of its blocks belong to the present fork.
+        """
+        for first, last in list(self._unsourced.ranges(start, end)):
+            self.mark(first, last)
+
     def unmark(self, start: int, end: int) -> None:
         """Mark blocks [start, end) as no longer available from the external source."""
         self._bits.clear_range(start, end)

@@ -28,6 +28,8 @@ class StoredCore:
         """Blocks of which a proof must climb to today's roots (see :meth:`missing_nodes`)."""
         self._pair = KeyPair(record.seed) if record.seed is not None else None
         self.blocks: BlockSource | None = None
+        self._unsourced = Bitfield()
+        """Marks that were dropped because no source was attached when they were read."""
         self._load()
 
     def _load(self, before: Bitfield | None = None) -> None:
@@ -52,6 +54,7 @@ class StoredCore:
         for start, end in list(self._bits.beyond(before)):
             for first, last in self._storage.without_bytes(self._record.id, start, end):
                 self._bits.clear_range(first, last)
+                self._unsourced.set_range(first, last)
         self._bits.dirty.clear()
 
     def _known_authority(self, manifest: bytes | None) -> Authority | None:

@@ -24,6 +24,7 @@ from service.chain_client import (
 from service.chain_client.pallet import events
 from service.chain_client.pallet.events import Event
 from service.chain_client.pallet.types import Verdict
+from service.disk import DISK_ERRORS
 from service.roles.common.database import Database
 
 log = structlog.get_logger(__name__)
@@ -70,6 +71,8 @@ class Journal:
         with database.transaction() as db:
             self._cursor = CursorStore(db)
         self._hosted = {row[0] for row in database.rows("SELECT copy FROM journal_copies")}
+        self._unkept = False
+        """Whether the cursor could not be saved: the disk is full or fails."""
 
     async def run(self) -> None:
         """Log until cancelled. Raises WrongChain if the database belongs to another genesis."""
@@ -83,12 +86,12 @@ class Journal:
                 blocks.skip_to(await self._follower.wait_for(0))
                 continue
             told = self._tell(block)
-            if told or block.number % KEEP_EVERY == 0:
+            if told or self._unkept or block.number % KEEP_EVERY == 0:
                 self._keep(block.ref)
 
     async def _start(self) -> BlockRef | None:
         """Return the cursor if the chain still has it and shows what comes after it, or None to start from now."""
-        cursor = self._cursor.load(self._client.genesis)
+        cursor = await self._load()
         if cursor is None:
             return None
         await self._follower.wait_for(cursor.number)
@@ -97,6 +100,17 @@ class Journal:
                 return await self._resume(cursor)
             except (ConnectionLost, RpcError) as error:
                 log.warning("cannot read the chain yet; retrying", cursor=cursor.number, error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _load(self) -> BlockRef | None:
+        told = False
+        while True:
+            try:
+                return self._cursor.load(self._client.genesis)
+            except DISK_ERRORS as error:
+                if not told:
+                    log.error("cannot read the journal's position; trying again", error=str(error))
+                told = True
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _resume(self, cursor: BlockRef) -> BlockRef | None:
@@ -137,6 +151,18 @@ class Journal:
         return mine or any(getattr(event, one.name) == self._account for one in fields(event))
 
     def _keep(self, block: BlockRef) -> None:
+        """Save the cursor. If that fails it is told once and tried again with the next block: no duty rests on it."""
+        try:
+            self._save(block)
+            if self._unkept:
+                log.info("the journal's position is saved again", block=block.number)
+            self._unkept = False
+        except DISK_ERRORS as error:
+            if not self._unkept:
+                log.error("cannot save the journal's position; trying again with each block", error=str(error))
+            self._unkept = True
+
+    def _save(self, block: BlockRef) -> None:
         with self._db.transaction() as db:
             db.execute("DELETE FROM journal_copies")
             db.executemany("INSERT INTO journal_copies VALUES (?)", [(copy,) for copy in self._hosted])

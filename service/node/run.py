@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import structlog
 
 from service.chain_client import ChainClient, Follower, Signer
+from service.disk import DISK_ERRORS
 from service.durable import make_directories
 from service.feeds.serving import FeedServer
 from service.hypercore import Corestore, KeyPair
@@ -190,6 +191,13 @@ def _first(error: BaseException) -> BaseException:
 
 async def _refresh(store: Corestore) -> None:
     """Announce to peers the blocks that another process appends to our feeds."""
+    failing = False
     while True:
         await asyncio.sleep(1.0)  # a poll: SQLite does not notify other processes
-        store.refresh()
+        try:
+            store.refresh()
+            failing = False
+        except DISK_ERRORS as error:
+            if not failing:
+                log.error("cannot read the feeds on the disk; trying again each second", error=str(error))
+            failing = True

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
 import pytest
 
-from tests.simulation.life import _memory, drawn_randomness
-from tests.simulation.loop import VirtualLoop
-from tests.support.small_net import Net, small_net
+from tests.support.small_net import Net, drawn_net
 from tests.support.virtual_time import virtual_loop
 
 
@@ -23,9 +19,5 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], a
 @pytest.fixture
 async def net() -> AsyncIterator[Net]:
     """A network whose keys, salts and draws are the same in each run."""
-    loop = asyncio.get_running_loop()
-    assert isinstance(loop, VirtualLoop)
-    with tempfile.TemporaryDirectory(prefix="datdot-roles-", dir=_memory()) as folder, drawn_randomness(0):
-        async with small_net(Path(folder)) as net:
-            yield net
-    assert loop.faults == []
+    async with drawn_net() as net:
+        yield net

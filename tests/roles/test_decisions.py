@@ -183,6 +183,28 @@ def test_a_hoster_declines_blocks_that_cost_more_than_they_pay() -> None:
     assert ho.decide(hosting(copies=copies, plans={0: plan(1 << 20, 1025 + (1 << 13))})) != []
 
 
+def test_a_hoster_declines_what_has_no_room_beside_what_it_promised() -> None:
+    copies = {
+        1: blank(Copy, state=CopyState.ENCODING, bytes=1_000, stored_bytes=400),
+        2: blank(Copy, state=CopyState.OFFERED, bytes=300),
+        3: blank(Copy, state=CopyState.OFFERED, bytes=200),
+        4: blank(Copy, state=CopyState.ACTIVE, bytes=5_000, stored_bytes=5_000),
+        5: blank(Copy, state=CopyState.ENDED, bytes=5_000),
+    }
+
+    def declined(free: int | None) -> list[int]:
+        actions = ho.decide(hosting(copies=copies, plans={0: plan(100)}, free=free))
+        return [one.copy for one in actions if isinstance(one, ho.DeclineCopy)]
+
+    assert declined(None) == declined(1_100) == []
+    assert declined(1_099) == [3]
+    assert declined(899) == [2, 3]
+    assert declined(0) == [2, 3]
+    (first, _) = ho.decide(hosting(copies=copies, plans={0: plan(100)}, free=700))
+    assert isinstance(first, ho.DeclineCopy)
+    assert first.reason == "it has 300 bytes, and there is room for 100 on this disk"
+
+
 def test_a_hoster_confirms_only_the_segment_in_the_making() -> None:
     point = Checkpoint(9, digest("root"), bytes(64))
     copies = {1: blank(Copy, state=CopyState.ENCODING, current=6)}

@@ -1,11 +1,14 @@
-"""A disk that is full from the nth writing statement of SQLite on, with the rollback that SQLite then makes by itself."""
+"""A disk that is full from the nth write on: SQLite's, with the rollback that it makes by itself, and those of files."""
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +17,11 @@ WRITES = ("INSERT", "UPDATE", "DELETE", "CREATE", "COMMIT")
 
 
 class FullDisk:
-    """Counts the writing statements of all connections that are opened meanwhile, and fails them from one on."""
+    """Counts the writes to what is opened below a directory meanwhile, and fails them from one on."""
 
-    def __init__(self) -> None:
-        self.written = 0
+    def __init__(self, directory: Path | None = None) -> None:
+        self.directory = directory
+        self.written = self.refused = 0
         self.full_from: int | None = None
         self.full_until: int | None = None
         self.rolls_back = True
@@ -38,14 +42,26 @@ class FullDisk:
         """Whether a write has failed, or would now."""
         return self.full_from is not None and self.written >= self.full_from
 
-    def check(self, connection: Connection, statement: str) -> None:
-        """Raise what SQLite raises if there is no room for this statement."""
-        if not statement.lstrip().upper().startswith(WRITES):
-            return
+    def holds(self, path: object) -> bool:
+        """Whether a file is on this disk."""
+        return self.directory is None or str(path).startswith(f"{self.directory}/")
+
+    def _refuses(self) -> bool:
         with self._lock:
             number, self.written = self.written, self.written + 1
-            last = self.full_until
-        if self.full_from is None or number < self.full_from or (last is not None and number >= last):
+        if self.full_from is None or number < self.full_from or (self.full_until or number + 1) <= number:
+            return False
+        self.refused += 1
+        return True
+
+    def check_file(self, descriptor: int) -> None:
+        """Raise what the system raises if there is no room for what is written to a file."""
+        if self.holds(os.readlink(f"/proc/self/fd/{descriptor}")) and self._refuses():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def check(self, connection: Connection, statement: str) -> None:
+        """Raise what SQLite raises if there is no room for this statement."""
+        if not statement.lstrip().upper().startswith(WRITES) or not self._refuses():
             return
         if self.rolls_back and connection.in_transaction:
             connection.real("ROLLBACK")
@@ -81,15 +97,26 @@ class Connection(sqlite3.Connection):
 
 
 @contextmanager
-def full_disk() -> Iterator[FullDisk]:
-    """Open every SQLite file on a disk that may be full."""
-    disk = FullDisk()
+def full_disk(directory: Path | None = None) -> Iterator[FullDisk]:
+    """Put what is opened below a directory (default: every SQLite file) on a disk that may be full."""
+    disk = FullDisk(directory)
     kind = type("Watched", (Connection,), {"disk": disk})
-    connect = sqlite3.connect
+    connect, pwrite, fsync = sqlite3.connect, os.pwrite, os.fsync
 
-    def watched(*arguments: Any, **options: Any) -> sqlite3.Connection:
-        return connect(*arguments, **{"factory": kind, **options})
+    def watched(path: Any, *arguments: Any, **options: Any) -> sqlite3.Connection:
+        return connect(path, *arguments, **{"factory": kind, **options} if disk.holds(path) else options)
+
+    def write(descriptor: int, data: Any, offset: int) -> int:
+        disk.check_file(descriptor)
+        return pwrite(descriptor, data, offset)
+
+    def sync(descriptor: int) -> None:
+        disk.check_file(descriptor)
+        fsync(descriptor)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sqlite3, "connect", watched)
+        if directory is not None:
+            patch.setattr(os, "pwrite", write)
+            patch.setattr(os, "fsync", sync)
         yield disk

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -27,6 +28,8 @@ from service.roles.hoster.role import HosterRole
 from service.roles.hoster.sectors import segment_path
 from service.roles.sponsor import plans
 from service.roles.sponsor.checks import open_nodes
+from tests.simulation.life import _memory, drawn_randomness
+from tests.simulation.loop import VirtualLoop
 from tests.support.copy_world import digest
 from tests.support.small_chain import MONEY, UNIT, Line, SmallChain, account, keys_of, running_chain
 
@@ -223,6 +226,17 @@ async def small_net(directory: Path) -> AsyncIterator[Net]:
             await peer.stop()
         for line in net.lines:
             await line.close()
+
+
+@asynccontextmanager
+async def drawn_net() -> AsyncIterator[Net]:
+    """A network in memory whose keys, salts and draws are the same in each run, under the virtual clock."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    with tempfile.TemporaryDirectory(prefix="datdot-roles-", dir=_memory()) as folder, drawn_randomness(0):
+        async with small_net(Path(folder)) as net:
+            yield net
+    assert loop.faults == []
 
 
 async def author(net: Net, sizes: list[int] = SIZES) -> tuple[LivePeer, Core]:

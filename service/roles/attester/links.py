@@ -35,7 +35,7 @@ class LinkStore:
             try:
                 secret = path.read_bytes()
                 found = LinkChain(self._genesis, self._account, secret)
-            except (OSError, ValueError) as error:
+            except (FileNotFoundError, ValueError) as error:
                 raise LinksMissing(f"{path}: {error}") from error
             if found.anchor != anchor:
                 raise LinksMissing(f"{path} is not the secret of anchor {anchor.hex()}")
@@ -66,7 +66,8 @@ class LinkStore:
     def link(self, offer: Attester, era: int) -> bytes | None:
         """Return the link of an era, counted from the last one shown, or None past the end of the chain of links.
 
-        Raises LinksMissing if the secret is not on this disk, or does not lead to the link shown on the chain.
+        Raises LinksMissing if the secret is not on this disk, or does not lead to the link shown on the chain, and OSError
+        if it cannot be read now: then the anchor stays.
         """
         chain = self._chain(offer.anchor)
         shown = self._ages[offer.anchor].get(offer.link)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from service.disk import DiskError, explained
 from service.durable import make_directories
 
 VERSION = 1
@@ -44,8 +45,8 @@ CREATE TABLE reports (
 """
 
 
-class DatabaseError(Exception):
-    """The database is damaged, or was written by another version of this program. The message names the file."""
+class DatabaseError(DiskError):
+    """The database is damaged, of another version of this program, or cannot be written. The message names the file."""
 
 
 class Database:
@@ -62,7 +63,7 @@ class Database:
             self._prepare()
         except sqlite3.DatabaseError as error:
             self._db.close()
-            raise DatabaseError(f"{path}: {error}") from error
+            raise DatabaseError(explained(path, error)) from error
         except DatabaseError:
             self._db.close()
             raise
@@ -78,19 +79,30 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Run the block as one transaction. It is durable once the block ends, and rolled back if the block raises."""
-        with self._lock:
+        """Run the block as one transaction. It is durable once the block ends, and rolled back if the block raises.
+
+        Raises DatabaseError if it cannot be written, in which case nothing of it is stored.
+        """
+        with self._lock, self._explained():
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # on a full disk SQLite has mostly rolled back by itself
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise DatabaseError(explained(self._path, error)) from error
 
     def rows(self, query: str, arguments: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Return all rows of a query."""
-        with self._lock:
+        """Return all rows of a query. Raises DatabaseError."""
+        with self._lock, self._explained():
             return self._db.execute(query, arguments).fetchall()
 
     def row(self, query: str, arguments: Sequence[Any] = ()) -> tuple[Any, ...] | None:

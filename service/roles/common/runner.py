@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from service.chain_client import Call, Signer
+from service.disk import DISK_ERRORS
 
 log = structlog.get_logger(__name__)
 
@@ -74,7 +75,11 @@ class Runner:
             entry.failures += 1
             wait = min(2 ** (entry.failures - 1), self._longest)
             entry.not_before = self._now + wait
-            self._log.error("failed", action=repr(key), error=f"{type(error).__name__}: {error}", retry_in_blocks=wait)
+            # what a full disk keeps failing is told once; the other failures differ from try to try
+            again = entry.failures > 1 and isinstance(error, DISK_ERRORS)
+            (self._log.debug if again else self._log.error)(
+                "failed", action=repr(key), error=f"{type(error).__name__}: {error}", retry_in_blocks=wait
+            )
         else:
             entry.failures = 0
             # `_looked`: facts that are being read right now may predate this action's effect, so their decision is skipped

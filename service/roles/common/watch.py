@@ -8,6 +8,7 @@ import structlog
 
 from service.chain_client import Block, ChainError, Follower, Storage, WrongChain
 from service.chain_client.pallet.types import Copy, CopyState
+from service.disk import DISK_ERRORS
 
 log = structlog.get_logger(__name__)
 
@@ -64,10 +65,21 @@ async def latest_blocks(follower: Follower) -> AsyncIterator[Block]:
 
 
 async def each_block(follower: Follower, step: Callable[[Block], Awaitable[None]]) -> None:
-    """Take a step with each finalized block, and skip a block whose state cannot be read. Raises WrongChain."""
+    """Take a step with each finalized block, and skip a block whose state cannot be read. Raises WrongChain.
+
+    A disk that is full or fails costs this step only, and is told once: the next block is another try.
+    """
+    failing = False
     async for block in latest_blocks(follower):
         try:
             await step(block)
+            if failing:
+                log.info("the disk can be used again", block=block.number)
+            failing = False
+        except DISK_ERRORS as error:
+            if not failing:
+                log.error("cannot use the disk; trying again with each block", block=block.number, error=str(error))
+            failing = True
         except WrongChain:
             raise
         except ChainError as error:

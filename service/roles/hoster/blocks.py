@@ -7,6 +7,7 @@ from collections import OrderedDict
 
 import structlog
 
+from service.disk import DISK_ERRORS
 from service.encoding import EncodingError
 from service.hypercore import Core, CoreError
 from service.hypercore.crypto import leaf_node
@@ -46,15 +47,17 @@ class FeedBlocks:
             asyncio.get_running_loop().call_soon(self.mark, change.start, change.end)
 
     def mark(self, start: int, end: int) -> None:
-        """Mark in the core those blocks of [start, end) that a copy stores."""
+        """Mark in the core those blocks of [start, end) that a copy stores.
+
+        The marks need not be durable: they are made again at each start, out of what is stored.
+        """
         for copy, job in self._jobs.items():
-            if job.head.fork != self._core.fork:
-                continue  # blocks shared with the new tree are already marked; the core does not have the others
+            # of another fork only the blocks that it shares were left marked; the core does not have the others
+            same = job.head.fork == self._core.fork
             segments = self._hosted.segments(copy)
             reached = segments[-1].progress.position.block if segments else 0
             for first, last in job.stream.spans(start, min(end, reached)):
-                self._core.mark(first, last)
-        self._core.flush()
+                (self._core.mark if same else self._core.mark_again)(first, last)
 
     def add(self, job: SegmentJob) -> None:
         """Add the copy of a job as a source."""
@@ -103,7 +106,7 @@ class FeedBlocks:
                 start, size = self._core.byte_range(index, job.head.length)
                 offset = stream.offset(number, start)
                 data = self._hosted.plain(copy, offset, offset + size)
-            except (SectorsMissing, EncodingError, CoreError) as error:
+            except (SectorsMissing, EncodingError, CoreError, *DISK_ERRORS) as error:
                 log.error("cannot serve a block", copy=copy, block=index, error=str(error))
                 continue
             if leaf_node(index, data) == self._core.node(2 * index):

@@ -21,7 +21,10 @@ from ..common.terms import HosterTerms
 
 @dataclass(frozen=True, slots=True)
 class HosterFacts:
-    """Everything a decision rests on, at one finalized block. Copies from `next_copy` on do not exist yet."""
+    """Everything a decision rests on, at one finalized block. Copies from `next_copy` on do not exist yet.
+
+    `free` are the bytes for copies on this disk, None if nobody can tell.
+    """
 
     now: int
     era: int
@@ -33,6 +36,7 @@ class HosterFacts:
     challenge: StorageChallenge | None
     kept: frozenset[int] = frozenset()
     checkpoints: Mapping[int, Checkpoint] = field(default_factory=dict)
+    free: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,20 @@ def decline_reason(plan: Plan) -> str | None:
     return None
 
 
+def _no_room(facts: HosterFacts, number: int, copy: Copy) -> str | None:
+    """Return why a copy does not fit on the disk beside what is still to come of others, or None."""
+    if facts.free is None:
+        return None
+    promised = sum(
+        other.bytes - other.stored_bytes
+        for one, other in facts.copies.items()
+        if other.state not in (CopyState.OFFERED, CopyState.ENDED)
+        or (other.state is CopyState.OFFERED and one < number)
+    )
+    left = max(0, facts.free - promised)
+    return f"it has {copy.bytes} bytes, and there is room for {left} on this disk" if copy.bytes > left else None
+
+
 def decide(facts: HosterFacts) -> list[HosterAction]:
     """Return what a hoster must do now, most urgent first."""
     actions: list[HosterAction] = []
@@ -112,7 +130,7 @@ def decide(facts: HosterFacts) -> list[HosterAction]:
 def _about(facts: HosterFacts, number: int, copy: Copy) -> HosterAction | None:
     plan = facts.plans.get(copy.plan)
     if copy.state is CopyState.OFFERED and plan is not None and _may_decline(facts):
-        reason = decline_reason(plan)
+        reason = decline_reason(plan) or _no_room(facts, number, copy)
         return None if reason is None else DeclineCopy(number, reason)
     if copy.state is CopyState.ENCODING and copy.current is not None:
         checkpoint = facts.checkpoints.get(copy.current)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from service.disk import DISK_ERRORS
 from service.encoding import EncodingError, Opening
 from service.hypercore.net import Channel, Connection, network_of
 from service.protocols.probe import messages as m
@@ -74,7 +75,7 @@ class ProbeService:
         except SectorsMissing as error:
             complain("probe of a sector that is not stored here", error)
             return m.ProbeRefusal(f"sector {ask.sector} of segment {ask.segment} is not stored here")
-        except (EncodingError, OSError) as error:
+        except (EncodingError, *DISK_ERRORS) as error:
             complain("cannot open a stored sector", error)
             return m.ProbeRefusal(f"sector {ask.sector} of segment {ask.segment} cannot be opened")
         return m.Answer(ask, opening)

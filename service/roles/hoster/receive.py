@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
 
+from service.disk import DISK_ERRORS
 from service.encoding.profiles import SECTOR
 from service.encoding.treefile import TreeFile
 from service.hypercore import CodecError, Core, CoreError, ProofError
-from service.hypercore.net import Channel
+from service.hypercore.net import Channel, ChannelClosed
 from service.hypercore.wire.messages import decode_data
 from service.ports import Codec
 from service.protocols.copy import messages as m
@@ -48,7 +50,10 @@ class Shelf:
 
 
 async def receive_copy(channel: Channel, job: SegmentJob, shelf: Shelf) -> None:
-    """Receive one segment until the channel ends. A breach of the protocol is reported to the peer and logged."""
+    """Receive one segment until the channel ends. A breach of the protocol is reported to the peer and logged.
+
+    Raises OSError and DiskError if it cannot be stored. What was counted before stays, and the next connection goes on.
+    """
     segment = await asyncio.to_thread(shelf.hosted.begin, job)
     tree = await asyncio.to_thread(shelf.hosted.tree, segment)
     bound = log.bind(peer=str(channel.connection), copy=job.copy, segment=job.segment)
@@ -57,8 +62,11 @@ async def receive_copy(channel: Channel, job: SegmentJob, shelf: Shelf) -> None:
         await session.run()
     except m.CopyRefused as error:
         bound.warning("copy refused", reason=str(error))
-        kind, body = m.encode(refusal(error))
-        await channel.send(kind, body)
+        await channel.send(*m.encode(refusal(error)))
+    except DISK_ERRORS:
+        with suppress(ChannelClosed):
+            await channel.send(*m.encode(refusal(m.CopyRefused("sectors cannot be stored here now: try again later"))))
+        raise
     finally:
         tree.close()
         channel.close()

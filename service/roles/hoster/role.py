@@ -11,6 +11,7 @@ import structlog
 from service.chain_client import Block
 from service.chain_client.pallet import calls
 from service.chain_client.pallet.types import ChainOpening, Copy, CopyState, Plan, Sample
+from service.disk import DISK_ERRORS
 from service.encoding import EncodingError, ModulusError, Opening, check_modulus
 from service.hypercore import Core
 from service.hypercore.net import Channel, Connection
@@ -36,6 +37,7 @@ from .decisions import (
 )
 from .probes import ProbeService
 from .receive import Shelf, receive_copy
+from .room import Room
 from .sectors import SectorsMissing
 from .store import HostedCopies
 
@@ -56,6 +58,7 @@ class HosterRole:
         self._runner = Runner(
             "hoster", longest=8
         )  # retry at least every 8 blocks: a disk repaired late in a proof window still answers
+        self._room = Room(context.directory)
         self._sources: dict[bytes, FeedBlocks] = {}
         self._jobs: dict[int, SegmentJob] = {}
         self._channels: dict[int, Channel] = {}
@@ -103,6 +106,7 @@ class HosterRole:
             challenge=challenge,
             kept=kept,
             checkpoints=await asyncio.to_thread(self._checkpoints, copies),
+            free=await asyncio.to_thread(self._room.look),
         )
 
     async def _read_jobs(self, block: Block, copies: dict[int, Copy], plans: dict[int, Plan]) -> None:
@@ -217,7 +221,7 @@ class HosterRole:
             root = segment.root
         try:
             return await asyncio.to_thread(self._hosted.open_sector, sample.segment, sample.sector, root)
-        except (SectorsMissing, EncodingError, OSError) as error:
+        except (SectorsMissing, EncodingError, *DISK_ERRORS) as error:
             raise ChallengeFailed(
                 f"storage challenge: copy {sample.copy}, segment {sample.segment}, sector {sample.sector}: {error}"
             ) from error
@@ -263,6 +267,9 @@ class HosterRole:
             reason = "the peer is not the encoder of a copy expected here now"
             connection.complain("copy channel refused", reason=reason)
             return None
+        if self._room.paused:
+            connection.complain("copy channel refused", reason="the disk takes no sectors now")
+            return None
         return m.encode_handshake(genesis)
 
     def _job_of(self, identifier: bytes | None) -> SegmentJob | None:
@@ -279,14 +286,15 @@ class HosterRole:
         if before is not None:
             before.close()  # the encoder reconnected: it sends again what was in flight on the old channel
         self._channels[job.copy] = channel
-        core = self._serve(job)
         context = self._context
-        shelf = Shelf(self._hosted, core, context.pool, context.keys.sign_statement, self._stored)
         try:
+            shelf = Shelf(self._hosted, self._serve(job), context.pool, context.keys.sign_statement, self._stored)
             # a thread of the old channel may still be writing, and two must never write the same files
             async with self._receiving.setdefault(job.copy, asyncio.Lock()):
                 if not channel.is_closed:
                     await receive_copy(channel, job, shelf)
+        except DISK_ERRORS as error:
+            self._room.failed(error)
         finally:
             if self._channels.get(job.copy) is channel:
                 del self._channels[job.copy]

@@ -63,15 +63,21 @@ class SectorFile:
             os.close(fd)
 
     def read(self, first: int, count: int) -> bytes:
-        """Return sectors [first, first + count). Raises SectorsMissing if the file does not hold all of them."""
+        """Return sectors [first, first + count).
+
+        Raises SectorsMissing if the file does not hold all of them, and OSError if it cannot be read now: they may be
+        there all the same.
+        """
         try:
             fd = os.open(self.path, os.O_RDONLY)
-        except OSError as error:
+        except FileNotFoundError as error:
             raise SectorsMissing(f"{self.path}: {error.strerror}") from error
         try:
             data = os.pread(fd, count * SECTOR, first * SECTOR)
         except OSError as error:
-            raise SectorsMissing(f"{self.path}, sectors {first} to {first + count - 1}: {error.strerror}") from error
+            raise OSError(
+                error.errno, f"sectors {first} to {first + count - 1}: {error.strerror}", str(self.path)
+            ) from error
         finally:
             os.close(fd)
         if len(data) != count * SECTOR:

@@ -70,8 +70,8 @@ class HostedCopies:
     def begin(self, job: SegmentJob) -> HostedSegment:
         """Return the segment, ready to receive. It is created if it is new.
 
-        A current segment whose sectors are damaged or missing restarts from its first sector: its encoder still has the
-        key.
+        A current segment whose sectors are missing restarts from its first sector: its encoder still has the key. If they
+        cannot be read now, nothing is changed. Raises OSError and DatabaseError.
         """
         with self._lock:
             hosted = self.segment(job.segment)
@@ -103,12 +103,13 @@ class HostedCopies:
 
     def _restart(self, job: SegmentJob) -> None:
         start = self._start(job)
-        SectorFile(self._path(job)).remove()
+        # the count first: it must never cover what is not there
         self._db.execute(
             "UPDATE hosted SET sectors = 0, block = ?, offset = ?, checkpoint_sectors = NULL, checkpoint_root = NULL,"
             " checkpoint_signature = NULL WHERE segment = ?",
             (start.block, start.offset, job.segment),
         )
+        SectorFile(self._path(job)).remove()
 
     def store(self, job: SegmentJob, store: Store, tree: TreeFile) -> None:
         """Make a verified run durable: sectors and tree, before `advance` counts them."""
@@ -146,7 +147,7 @@ class HostedCopies:
     def plain(self, copy: int, start: int, end: int) -> bytes:
         """Return bytes [start, end) of the copy stream, decoded but not checked against the feed.
 
-        Raises SectorsMissing if they are not all stored.
+        Raises SectorsMissing if they are not all stored, and OSError and DatabaseError if they cannot be read now.
         """
         parts = []
         for hosted in self.segments(copy):
