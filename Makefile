@@ -9,7 +9,7 @@ ARGS ?=
 # As many workers as the machine has cores; tests that run a whole network share one of them (tests/conftest.py).
 PARALLEL ?= --numprocesses=auto --dist=loadgroup
 
-.PHONY: setup setup-dev demo test coverage cases lint devnet simulate runtime bench lock clean
+.PHONY: setup setup-dev demo test coverage attack cases lint devnet simulate runtime bench lock clean
 
 setup: $(VENV)/.setup
 setup-dev: $(VENV)/.setup-dev
@@ -41,6 +41,10 @@ test: setup-dev tests/interop/node_modules/.setup tests/conformance/node_modules
 # The same with coverage, which makes pure Python some four times slower.
 coverage: setup-dev tests/interop/node_modules/.setup tests/conformance/node_modules/.setup
 	$(BIN)/python -m pytest $(PARALLEL) --durations=20 --cov --cov-report=term $(ARGS)
+
+# All attackers at once on a hoster, for half an hour (ARGS='--minutes 5' for less): what they cost it.
+attack: setup-dev
+	@$(BIN)/python -m tests.attack $(ARGS)
 
 # The faults that were found by attacking a network (tests/cases/catalogue.py): how many hold.
 cases: setup-dev tests/interop/node_modules/.setup tests/conformance/node_modules/.setup

@@ -45,7 +45,13 @@ def _close_databases(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
 
 
 HERE = Path(__file__).parent
-GROUPS = {"scenarios": "network", "node": "network", "bench": "network", "conformance": "conformance"}
+GROUPS = {
+    "scenarios": "network",
+    "attack": "network",
+    "node": "network",
+    "bench": "network",
+    "conformance": "conformance",
+}
 """Tests that share a worker, by folder.
 
 A whole network is a dozen processes: two at a time would fight for the same cores, and their chains have deadlines.

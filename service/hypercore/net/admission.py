@@ -17,7 +17,7 @@ KEPT_PLACES = 64
 """Places that only peers of the network get."""
 BUSY_SECONDS = 1.0
 """A connection that said something so recently is not ended for another one."""
-CONNECTS, CONNECTS_PER_SECOND = 512, 64.0
+CONNECTS, CONNECTS_PER_SECOND = 512, 32.0
 """Connections that one host may make at once, and each second: each costs a key exchange."""
 MAX_HOSTS = 4096
 """Hosts whose connections are counted before those that made none lately are forgotten."""

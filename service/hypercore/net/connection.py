@@ -366,6 +366,9 @@ class Connection(asyncio.BufferedProtocol):
         self.mux.shut(self.reason)
         for listener in list(self.on_closed):
             listener()
+        self.on_closed.clear()
+        self.on_writable.clear()
+        self.context.clear()
 
     def take_turn(self, step: Callable[[], None]) -> None:
         """Call `step` in its turn among the work of all connections of this transport (`Shared.take_turn`)."""

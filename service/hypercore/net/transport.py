@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import TracebackType
@@ -22,8 +23,13 @@ CONNECT_SECONDS = 10.0
 """Time for one TCP connection."""
 BACKLOG = 64
 """Connections that the kernel keeps until they are accepted. All of them may be accepted, and ended, at one time."""
+TRIM_SECONDS = 60.0
+"""Interval at which memory of connections that have ended is given back to the system."""
 MAX_UNFINISHED = 256 * 1024 * 1024
 """Bytes of incomplete frames held for all connections together."""
+
+MALLOC_TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None)
+"""The C library's function, where it has one (glibc). It is called in a thread, and holds no lock of Python's."""
 
 OnConnection = Callable[[Connection], None]
 
@@ -97,6 +103,8 @@ class TcpTransport:
         self._expected: frozenset[bytes] = frozenset()
         self._shared = Shared(MAX_UNFINISHED)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._trim: asyncio.TimerHandle | None = None
+        self._ended = 0
         self.address: tuple[str, int] | None = None
 
     async def __aenter__(self) -> TcpTransport:
@@ -130,6 +138,7 @@ class TcpTransport:
         loop = asyncio.get_running_loop()
         self._admission = Admission(places_of(raise_file_limit()))
         self._server = await loop.create_server(self._incoming, host, port, backlog=BACKLOG)
+        self._trim = loop.call_later(TRIM_SECONDS, self._give_back)
         found = self._server.sockets[0].getsockname()
         self.address = (host, int(found[1]))
         return self.address
@@ -163,6 +172,8 @@ class TcpTransport:
 
     async def close(self) -> None:
         """Stop listening and close all connections."""
+        if self._trim is not None:
+            self._trim.cancel()
         if self._server is not None:
             self._server.close()
         for connection in list(self._connections):
@@ -176,9 +187,21 @@ class TcpTransport:
             await self._server.wait_closed()
             self._server = None
 
+    def _give_back(self) -> None:
+        """Give free memory back: after a crowd the allocator keeps what it took, in pieces."""
+        loop = asyncio.get_running_loop()
+        self._trim = loop.call_later(TRIM_SECONDS, self._give_back)
+        if self._ended and MALLOC_TRIM is not None:
+            self._ended = 0
+            loop.run_in_executor(None, MALLOC_TRIM, 0)
+
+    def _gone(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        self._ended += 1
+
     def _keep(self, connection: Connection) -> None:
         self._connections.add(connection)
-        connection.on_closed.append(lambda: self._connections.discard(connection))
+        connection.on_closed.append(lambda: self._gone(connection))
 
     def _incoming(self) -> Connection:
         return Connection(False, self._key_pair, on_made=self._made, on_opened=self._opened, shared=self._shared)

@@ -205,6 +205,9 @@ class Mux:
         self._unpaired.clear()
         self._waiting.clear()
         self._remote.clear()
+        # the connection is known by these and knows this: without the circle both are freed at once
+        self._protocols.clear()
+        self._write, self._schedule, self.on_unknown = _ignore, _ignore, _ignore
 
     @property
     def idle(self) -> bool:
@@ -414,3 +417,7 @@ def _messages(batch: Reader) -> Iterator[tuple[int, Reader]]:
             raise CodecError(f"a batched message of {size} bytes at offset {batch.offset}")
         yield channel, Reader(batch.data, batch.offset, end)
         batch.offset = end
+
+
+def _ignore(*_: object) -> None:
+    """Take nothing from a stream that has ended."""
