@@ -117,6 +117,7 @@ class CoreStorage:
     def begin(self) -> None:
         """Open the transaction if none is open."""
         if self.read_only:
+            self.on_lost()
             raise StorageError(f"{self.path}: this disk or directory is read-only: nothing can be stored there")
         if not self._db.in_transaction:
             self._write("BEGIN IMMEDIATE")

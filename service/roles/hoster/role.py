@@ -268,7 +268,7 @@ class HosterRole:
             connection.complain("copy channel refused", reason=reason)
             return None
         if self._room.paused:
-            connection.complain("copy channel refused", reason="the disk takes no sectors now")
+            connection.complain("copy channel refused", copy=job.copy, reason="the disk takes no sectors now")
             return None
         return m.encode_handshake(genesis)
 
