@@ -150,6 +150,15 @@ class Frontier:
             tree.push(height, data[9 + HASH * place : 9 + HASH * (place + 1)])
         return tree
 
+    def tail(self, height: int) -> bytes | None:
+        """Return the node over what follows the last perfect subtree of 2^height sectors, or None if nothing does."""
+        node: bytes | None = None
+        for size, peak in reversed(self._peaks):
+            if size >= height:
+                break
+            node = peak if node is None else node_hash(peak, node)
+        return node
+
     def root(self) -> bytes:
         """Return the root over all sectors so far. Raises SectorError if there are none."""
         if not self._peaks:

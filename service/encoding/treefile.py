@@ -1,14 +1,18 @@
 """The tree file beside a segment's sectors: the nodes from 64 KiB up, so that openings need not hash everything.
 
-Layout: a header of 64 bytes, "datdot tree" | 0x00 | u8 version (1) | 19 zeros | ctx[32], then the hashes, 32 bytes
+Layout: a header of 64 bytes, "datdot tree" | 0x00 | u8 version (2) | 19 zeros | ctx[32], then the hashes, 32 bytes
 each, of all perfect subtrees of 256 sectors or more in post-order. Appending never changes what is there, so a file
-that a crash cut short is still right as far as it goes. All of it can be rebuilt from the sectors.
+that a crash cut short is still right as far as it goes. If the sectors do not end with such a subtree, the node over the
+rest follows, and blake2b-256 of "datdot tail" | ctx | u64 sectors | node, by which a node of another count is told apart;
+what is appended replaces it. Version 1 had no such node; it is added. All of it can be rebuilt from the sectors.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -21,7 +25,8 @@ from .profiles import SECTOR
 GROUP = 256  # sectors under a lowest stored node
 ReadSectors = Callable[[int, int], bytes]  # (first sector, count) -> encoded bytes
 _GROUP_HEIGHT = GROUP.bit_length() - 1
-_VERSION = 1
+_VERSION = 2
+_WITHOUT_TAIL = 1
 _HEADER = 64
 
 
@@ -44,6 +49,10 @@ class TreeFile:
         self._nodes = 0
         self._pending = bytearray()
         self._frontier = Frontier(ctx, self._keep)
+        self._unread: tuple[int, ReadSectors] | None = None
+        """How many sectors the frontier does not have yet, as the node over them is recorded; and how to read them."""
+        self._tail: bytes | None = None
+        """The recorded node over the sectors after the last complete group."""
 
     # ------------------------------------------------------------------ making and opening
 
@@ -62,7 +71,7 @@ class TreeFile:
         """Open the tree over the first `sectors` sectors, as it was when that count was acknowledged.
 
         Nodes beyond that are cut off, and missing ones rebuilt from the sectors. The whole file is rebuilt if it is
-        absent or of another version or context. With `root`, a file that does not lead to it is rebuilt too, but only
+        absent or of an unknown version or another context. With `root`, a file that does not lead to it is rebuilt too, but only
         if the sectors do lead to it: with damaged sectors the old nodes stay, because they show which sectors are
         damaged.
         """
@@ -70,13 +79,16 @@ class TreeFile:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             return cls.rebuild(path, ctx, sectors, read)
-        if os.pread(descriptor, _HEADER, 0) != _header(ctx):
+        if os.pread(descriptor, _HEADER, 0) not in (_header(ctx), _header(ctx, _WITHOUT_TAIL)):
             os.close(descriptor)
             return cls.rebuild(path, ctx, sectors, read)
         tree = cls(path, descriptor, ctx)
         try:
             tree._resume(sectors, read)
-            if root is None or tree.root() == root:
+            if root is None or tree._recorded_root(read) == root:
+                if root is not None and tree._tail is None:
+                    with suppress(OSError):  # a full disk does not keep what is stored from being shown
+                        tree._write_tail()
                 return tree
             try:
                 whole = cls.rebuild(path, ctx, sectors, read, root)
@@ -117,7 +129,11 @@ class TreeFile:
         held = max(0, os.fstat(self._descriptor).st_size - _HEADER) // HASH
         groups = min(sectors // GROUP, _groups_of(held))
         self._nodes = stored_nodes(groups)
-        os.ftruncate(self._descriptor, _HEADER + HASH * self._nodes)
+        if groups == sectors // GROUP:
+            self._tail = self._read_tail(sectors)
+        end = _HEADER + HASH * self._nodes + (0 if self._tail is None else 2 * HASH)
+        if os.fstat(self._descriptor).st_size != end:
+            os.ftruncate(self._descriptor, end)
         frontier = Frontier(self.ctx)
         for height in range(groups.bit_length() - 1, -1, -1):
             if groups >> height & 1:
@@ -125,19 +141,47 @@ class TreeFile:
                 frontier.push(_GROUP_HEIGHT + height, self._stored(height, index))
         frontier.on_node = self._keep
         self._frontier = frontier
+        if self._tail is not None:
+            self._unread = sectors - groups * GROUP, read
+            return
         for first in range(groups * GROUP, sectors, GROUP):
             self.append(_read(read, first, min(GROUP, sectors - first)))
+
+    def _whole_frontier(self) -> Frontier:
+        """Return the frontier over all sectors, with those after the last complete group as they are on the disk."""
+        if self._unread is not None:
+            (count, read), self._unread = self._unread, None
+            self._frontier.append(_read(read, self._frontier.sectors, count))
+        return self._frontier
+
+    def _read_tail(self, sectors: int) -> bytes | None:
+        """Return the recorded node over the sectors after the last complete group, if there is one for this count."""
+        record = os.pread(self._descriptor, 2 * HASH, _HEADER + HASH * stored_nodes(sectors // GROUP))
+        node = record[:HASH]
+        return node if sectors % GROUP and record[HASH:] == _tail_check(self.ctx, sectors, node) else None
+
+    def _write_tail(self) -> None:
+        """Record the node over the sectors after the last complete group, or cut off what an earlier count left."""
+        node = self._whole_frontier().tail(_GROUP_HEIGHT)
+        end = _HEADER + HASH * self._nodes
+        if node is not None:
+            os.pwrite(self._descriptor, node + _tail_check(self.ctx, self.sectors, node), end)
+            end += 2 * HASH
+        os.ftruncate(self._descriptor, end)
+        os.pwrite(self._descriptor, _header(self.ctx), 0)
+        self._tail = node
 
     # ------------------------------------------------------------------ growing
 
     @property
     def sectors(self) -> int:
         """Number of sectors that the tree covers."""
-        return self._frontier.sectors
+        return self._frontier.sectors + (0 if self._unread is None else self._unread[0])
 
     def append(self, data: bytes) -> None:
         """Add whole encoded sectors at the end. Raises SectorError for a partial sector."""
-        self._frontier.append(data)
+        self._whole_frontier().append(data)
+        self._tail = None
         if self._pending:
             os.pwrite(self._descriptor, self._pending, _HEADER + HASH * self._nodes)
             self._nodes += len(self._pending) // HASH
@@ -148,11 +192,16 @@ class TreeFile:
             self._pending += node
 
     def root(self) -> bytes:
-        """Return the root over all sectors so far."""
-        return self._frontier.root()
+        """Return the root over all sectors so far, the last of them as they are on the disk."""
+        return self._whole_frontier().root()
+
+    def _recorded_root(self, read: ReadSectors) -> bytes:
+        return self.root_at(self.sectors, read) if self._tail is not None else self.root()
 
     def sync(self) -> None:
-        """Make everything appended so far durable."""
+        """Make everything appended so far durable, with the node over the sectors after the last complete group."""
+        if self._tail is None:
+            self._write_tail()
         sync_file(self._descriptor)
 
     def close(self) -> None:
@@ -208,27 +257,35 @@ class TreeFile:
 
         Return if no root is known and the group is right.
         """
-        if count == GROUP and self._stored(0, group) != node:
-            raise DamagedSectors(group * GROUP, GROUP)
+        recorded = self._stored(0, group) if count == GROUP else self._tail_of(total)
+        if recorded is not None and recorded != node:
+            raise DamagedSectors(group * GROUP, count)
         if root is not None:
-            tail = total % GROUP
+            tail = total % GROUP if self._tail_of(total) is None else 0
             where = f"the last {tail} sectors or " if tail else ""
             raise DamagedTree(f"{where}the tree file {self.path.name} do not lead to the root {root.hex()}")
 
     def root_at(self, sectors: int, read: ReadSectors) -> bytes:
-        """Return the root that the tree had over its first `sectors` sectors."""
+        """Return the root that the tree had over its first `sectors` sectors, as far as it is recorded."""
         total = self._bounded(sectors)
         height = max(0, (total - 1).bit_length() - _GROUP_HEIGHT)
         return root_hash(self.ctx, total, self._subtree(height, 0, total, read))
 
     def damaged(self, read: ReadSectors) -> Iterator[tuple[int, int]]:
-        """Yield all complete groups on disk that differ from what was recorded, as (first sector, count).
+        """Yield all groups on disk that differ from what was recorded, as (first sector, count).
 
         Reads everything.
         """
         for group in range(self.sectors // GROUP):
             if self._group(group, self.sectors, read) != self._stored(0, group):
                 yield group * GROUP, GROUP
+        rest = self.sectors % GROUP
+        if self._tail is not None and self._group(self.sectors // GROUP, self.sectors, read) != self._tail:
+            yield self.sectors - rest, rest
+
+    def _tail_of(self, total: int) -> bytes | None:
+        """Return the recorded node over the last sectors of the tree over the first `total`, or None."""
+        return self._tail if total == self.sectors else None
 
     def _bounded(self, sectors: int | None) -> int:
         total = self.sectors if sectors is None else sectors
@@ -241,7 +298,8 @@ class TreeFile:
         if (index + 1) << height <= total // GROUP:
             return self._stored(height, index)
         if height == 0:
-            return self._group(index, total, read)
+            recorded = self._tail_of(total)
+            return self._group(index, total, read) if recorded is None else recorded
         left = self._subtree(height - 1, 2 * index, total, read)
         if (2 * index + 1) << (height - 1) > (total - 1) // GROUP:
             return left
@@ -271,8 +329,12 @@ def _groups_of(nodes: int) -> int:
     return low
 
 
-def _header(ctx: bytes) -> bytes:
-    return b"datdot tree\0" + bytes([_VERSION]) + bytes(19) + ctx
+def _header(ctx: bytes, version: int = _VERSION) -> bytes:
+    return b"datdot tree\0" + bytes([version]) + bytes(19) + ctx
+
+
+def _tail_check(ctx: bytes, sectors: int, node: bytes) -> bytes:
+    return hashlib.blake2b(b"datdot tail" + ctx + sectors.to_bytes(8, "little") + node, digest_size=HASH).digest()
 
 
 def _read(read: ReadSectors, first: int, count: int) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,17 +99,19 @@ def test_resuming_at_any_acknowledged_count(path: Path, disk: Disk, resume: int)
         assert tree.sectors == resume
         tree.append(disk.read(resume, TOTAL - resume))
         assert tree.root() == disk.root(TOTAL)
+        tree.sync()
     assert path.read_bytes() == whole
 
 
 def test_a_file_cut_short_at_any_byte(path: Path, disk: Disk) -> None:
     fill(path, disk)
     whole = path.read_bytes()
-    assert len(whole) == 64 + 32 * stored_nodes(5)
+    assert len(whole) == 64 + 32 * stored_nodes(5) + 64
     for size in range(0, len(whole), 13):
         path.write_bytes(whole[:size])
         with TreeFile.open(path, CTX, TOTAL, disk.read) as tree:
             assert tree.root() == disk.root(TOTAL)
+            tree.sync()
         assert path.read_bytes() == whole
 
 
@@ -128,7 +131,7 @@ def absent(path: Path) -> None:
 
 
 def other_version(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:12] + b"\2" + path.read_bytes()[13:])
+    path.write_bytes(path.read_bytes()[:12] + b"\3" + path.read_bytes()[13:])
 
 
 def other_context(path: Path) -> None:
@@ -169,7 +172,7 @@ def test_a_damaged_tree_file_is_found_and_mended(path: Path, disk: Disk, node: i
 def test_open_mends_a_top_that_does_not_lead_to_the_root(path: Path, disk: Disk) -> None:
     fill(path, disk)
     whole = path.read_bytes()
-    path.write_bytes(whole[:-64] + bytes(64))  # the nodes of the last complete group
+    path.write_bytes(whole[:-128] + bytes(64) + whole[-64:])  # the nodes of the last complete group
     with TreeFile.open(path, CTX, TOTAL, disk.read, disk.root(TOTAL)) as tree:
         assert tree.root() == disk.root(TOTAL)
     assert path.read_bytes() == whole
@@ -195,18 +198,80 @@ def test_one_flipped_bit_in_the_sectors_is_named(path: Path, disk: Disk, bit: in
             tree.open_sector(group * GROUP, disk.read)
 
 
-def test_damage_in_the_last_sectors(path: Path, disk: Disk) -> None:
+def test_damage_in_the_last_sectors_costs_them_alone(path: Path, disk: Disk) -> None:
+    """One bit after the last complete group: all other sectors are opened, and nothing is read for it beyond its group."""
     fill(path, disk)
     root = disk.root(TOTAL)
     disk.data[-1] ^= 1
+    disk.sectors_read = 0
     with TreeFile.open(path, CTX, TOTAL, disk.read, root) as tree:
-        assert tree.root() != root
-        assert list(tree.damaged(disk.read)) == []
-        for sector in (0, TOTAL - 1):
-            with pytest.raises(
-                DamagedTree, match=r"the last 77 sectors or the tree file 3\.tree do not lead to the root"
-            ):
+        assert disk.sectors_read == 0
+        for sector in (0, 300, 1279):
+            verify_opening(CTX, TOTAL, root, tree.open_sector(sector, disk.read, root=root))
+        for sector in (1280, TOTAL - 1):
+            with pytest.raises(DamagedSectors, match="sectors 1280 to 1356 on disk") as info:
                 tree.open_sector(sector, disk.read, root=root)
+            assert (info.value.first, info.value.count) == (1280, 77)
+        assert list(tree.damaged(disk.read)) == [(1280, 77)]
+        assert tree.root() != root, "that of what is on the disk"
+
+
+def test_last_sectors_that_are_gone_cost_them_alone(path: Path, disk: Disk) -> None:
+    fill(path, disk)
+    root = disk.root(TOTAL)
+    del disk.data[256 * 1300 :]
+    with TreeFile.open(path, CTX, TOTAL, disk.read, root) as tree:
+        verify_opening(CTX, TOTAL, root, tree.open_sector(5, disk.read, root=root))
+        with pytest.raises(DamagedSectors, match="sectors 1280 to 1356"):
+            tree.open_sector(1299, disk.read, root=root)
+
+
+@pytest.mark.parametrize("byte", range(1, 65))
+def test_a_damaged_record_of_the_last_sectors_is_made_again(path: Path, disk: Disk, byte: int) -> None:
+    fill(path, disk)
+    whole = path.read_bytes()
+    harmed = bytearray(whole)
+    harmed[-byte] ^= 4
+    path.write_bytes(harmed)
+    root = disk.root(TOTAL)
+    with TreeFile.open(path, CTX, TOTAL, disk.read, root) as tree:
+        verify_opening(CTX, TOTAL, root, tree.open_sector(TOTAL - 1, disk.read, root=root))
+    assert path.read_bytes() == whole
+
+
+def old_version(path: Path, disk: Disk) -> bytes:
+    """The same tree as version 1 wrote it."""
+    fill(path, disk)
+    data = path.read_bytes()[:-64]
+    data = data[:12] + b"\1" + data[13:]
+    path.write_bytes(data)
+    return data
+
+
+def test_the_record_is_added_to_a_file_of_version_1(path: Path, disk: Disk) -> None:
+    old_version(path, disk)
+    root, disk.sectors_read = disk.root(TOTAL), 0
+    with TreeFile.open(path, CTX, TOTAL, disk.read, root) as tree:
+        verify_opening(CTX, TOTAL, root, tree.open_sector(9, disk.read, root=root))
+    assert disk.sectors_read == 77 + GROUP, "it is not made anew"
+    extended = path.read_bytes()
+    fill(path, disk)
+    assert extended == path.read_bytes()
+
+
+def test_a_file_of_version_1_that_cannot_be_written_is_opened(
+    path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = old_version(path, disk)
+    root = disk.root(TOTAL)
+
+    def full(*_: object) -> int:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with TreeFile.open(path, CTX, TOTAL, disk.read, root) as tree:
+        verify_opening(CTX, TOTAL, root, tree.open_sector(9, disk.read, root=root))
+    assert path.read_bytes() == data
 
 
 def test_all_sectors_damaged_or_gone(path: Path, disk: Disk) -> None:
@@ -219,7 +284,7 @@ def test_all_sectors_damaged_or_gone(path: Path, disk: Disk) -> None:
         disk.data = good
         with TreeFile.open(path, CTX, TOTAL, disk.read) as tree:
             disk.data = data
-            assert len(list(tree.damaged(lambda first, count: bytes(256 * count)))) == 5
+            assert len(list(tree.damaged(lambda first, count: bytes(256 * count)))) == 6
             with pytest.raises(DamagedSectors, match="sectors 0 to 255"):
                 tree.open_sector(7, disk.read, root=root)
         disk.data = good
@@ -243,11 +308,14 @@ def test_an_interrupted_rebuild_leaves_the_old_file(path: Path, disk: Disk) -> N
 
 
 def test_frozen_format(path: Path, disk: Disk) -> None:
-    """The bytes of a file of version 1; if this fails, old files need a migration, not this test a new digest."""
-    fill(path, disk)
-    data = path.read_bytes()
+    """The bytes of both versions; if this fails, old files need a migration, not this test a new digest."""
+    data = old_version(path, disk)
     assert data[:64] == b"datdot tree\0\1" + bytes(19) + CTX
     assert hashlib.sha256(data).hexdigest() == "2a7953ea4c4ae63c1adf5517ea79f12b21c1fb9e56892747142431e03d85fcea"
+    fill(path, disk)
+    now = path.read_bytes()
+    assert now[:-64] == data[:12] + b"\2" + data[13:]
+    assert hashlib.sha256(now).hexdigest() == "b0cc5f5910d7d6cf06f2883bdfab1d355ebbf3c50de1d333874b0c5c8ed9b124"
 
 
 def test_nothing_stays_of_a_removed_tree(tmp_path: Path) -> None:
