@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import structlog
 
 from service.chain_client import ChainClient, Follower, Signer
-from service.disk import DISK_ERRORS
+from service.disk import DISK_ERRORS, explained
 from service.durable import make_directories
 from service.feeds.serving import FeedServer
 from service.hypercore import Corestore, KeyPair
@@ -29,11 +29,10 @@ from service.roles.hoster.role import HosterRole
 from service.vault.keyfile import KeyFile
 
 from .journal import Journal
-from .settings import NodeError, NodeSettings, check_account, node_keys
+from .settings import NODE_FILE, ROLES_FILE, SIGNER_FILE, NodeError, NodeSettings, check_account, node_keys
 
 log = structlog.get_logger(__name__)
 
-ROLES_FILE, SIGNER_FILE = "roles.sqlite", "signer.sqlite"
 CLOSE_SECONDS = 10.0
 
 
@@ -91,7 +90,11 @@ async def run_node(
         node = await _build(stack, base, settings, peers)
         client, transport = node.context.client, node.transport
         address = await transport.listen(settings.host, settings.port)
-        replace(settings, host=address[0], port=address[1], genesis=client.genesis.hex()).save(directory)
+        genesis = client.genesis.hex()
+        _keep(
+            directory,
+            replace(settings, host=address[0], port=address[1], genesis=genesis, account=keys.address),
+        )
         ready = {
             "role": ",".join(settings.roles),
             "account": keys.address,
@@ -103,6 +106,19 @@ async def run_node(
             "pid": os.getpid(),
         }
         await _work(node, lambda: on_ready(ready))
+
+
+def _keep(directory: Path, settings: NodeSettings) -> None:
+    """Save the settings if they changed. On a full disk a node that ran before starts all the same."""
+    before = NodeSettings.load(directory)
+    if before == settings:
+        return
+    try:
+        settings.save(directory)
+    except OSError as error:
+        if before is None:
+            raise
+        log.error("cannot save the settings of this run", error=explained(directory / NODE_FILE, error))
 
 
 @dataclass(frozen=True, slots=True)

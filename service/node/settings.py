@@ -12,7 +12,7 @@ from service.vault.keyfile import KeyFile, KeyFileError
 
 NODE_FILE = "node.json"
 KEY_FILE = "key.json"
-
+ROLES_FILE, SIGNER_FILE = "roles.sqlite", "signer.sqlite"
 
 ROLES = ("author", "sponsor", "hoster", "encoder", "attester")
 """The roles of a node.
@@ -36,6 +36,8 @@ class NodeSettings:
     peers: tuple[str, ...] = ()
     key: str | None = None
     genesis: str | None = None
+    account: str | None = None
+    """The account that the directory belongs to, in SS58. Settings of older versions lack it."""
 
     def check(self) -> None:
         """Raise NodeError if the roles are unknown, repeated or missing."""
@@ -62,10 +64,22 @@ class NodeSettings:
 
 
 def node_keys(directory: Path, key: str | None) -> tuple[KeyFile, str]:
-    """Return a node's keys, created at its first start, and their path. Raises KeyFileError."""
+    """Return a node's keys, created at its first start, and their path.
+
+    A lost key file is not replaced: the copies of its account would be struck, with nobody to prove them. Raises NodeError
+    for that, and KeyFileError.
+    """
     path = key or str(directory / KEY_FILE)
     if key is None and not Path(path).exists():
-        return KeyFile.create(Path(path)), path
+        left = next((name for name in (ROLES_FILE, SIGNER_FILE, NODE_FILE) if (directory / name).exists()), None)
+        if left is None:
+            return KeyFile.create(Path(path)), path
+        before = NodeSettings.load(directory)
+        owner = "another account" if before is None or before.account is None else f"account {before.account}"
+        raise NodeError(
+            f"{path} is missing, and {directory / left} is of {owner}: put its key file back, or start in a new directory; "
+            "a new key would be another account, and what the old one hosts would be lost"
+        )
     return KeyFile.load(path), path
 
 
@@ -74,14 +88,19 @@ def check_account(directory: Path, keys: KeyFile) -> None:
     before = NodeSettings.load(directory)
     if before is None:
         return
-    try:
-        owner = KeyFile.load(before.key or directory / KEY_FILE)
-    except KeyFileError:
-        return  # the old key file was moved away: its owner is unknown
-    if owner.account != keys.account:
+    owner = before.account or _owner_of_older_version(directory, before)
+    if owner not in (None, keys.address):
         raise NodeError(
-            f"{directory} belongs to account {owner.address}: it cannot be run with the key of {keys.address}"
+            f"{directory} belongs to account {owner}: it cannot be run with the key of {keys.address}; "
+            "put its own key file back, or start in a new directory"
         )
+
+
+def _owner_of_older_version(directory: Path, before: NodeSettings) -> str | None:
+    try:
+        return KeyFile.load(before.key or directory / KEY_FILE).address
+    except KeyFileError:
+        return None  # the old key file was moved away: its owner is unknown
 
 
 def peers_of(directory: Path) -> list[PeerAddress]:

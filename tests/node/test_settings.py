@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +12,19 @@ import pytest
 
 from service.chain_client import ConnectionLost
 from service.devnet.network import PORTS, Devnet, DevnetError, free_ports
+from service.node import run
 from service.node.run import run_node
-from service.node.settings import NODE_FILE, NodeError, NodeSettings, node_keys
+from service.node.settings import (
+    NODE_FILE,
+    ROLES_FILE,
+    SIGNER_FILE,
+    NodeError,
+    NodeSettings,
+    check_account,
+    node_keys,
+)
 from service.vault.keyfile import KeyFile, KeyFileError
+from tests.support.full_disk import full_disk
 
 SETTINGS = NodeSettings("ws://127.0.0.1:1", ("hoster", "author"), "127.0.0.1", 0, ("ab@c:1",), None, "cd" * 32)
 
@@ -72,6 +83,58 @@ async def test_a_directory_is_one_accounts(tmp_path: Path, key: str | None) -> N
         await run_node(tmp_path, settings, lambda _: None)
     with pytest.raises(NodeError, match="cannot be run with the key of"):
         await run_node(tmp_path, replace(settings, key=str(tmp_path / "other.json")), lambda _: None)
+
+
+@pytest.mark.case("network/lost_key")
+@pytest.mark.parametrize("left", [NODE_FILE, ROLES_FILE, SIGNER_FILE])
+async def test_a_lost_key_is_not_replaced(tmp_path: Path, left: str) -> None:
+    """By whatever of its directory a node can tell that it ran there before."""
+    replace(SETTINGS, account="5Owner").save(tmp_path) if left == NODE_FILE else (tmp_path / left).touch()
+    owner = "account 5Owner" if left == NODE_FILE else "another account"
+    with pytest.raises(NodeError, match=rf"key\.json is missing, and .*{left} is of {owner}: put its key file back"):
+        await run_node(tmp_path, SETTINGS, lambda _: None)
+    assert os.listdir(tmp_path) == [left], "no other identity takes its place"
+
+
+@pytest.mark.case("network/lost_key")
+async def test_another_key_in_its_place_is_refused(tmp_path: Path) -> None:
+    keys, _ = node_keys(tmp_path, None)
+    replace(SETTINGS, account=keys.address).save(tmp_path)
+    with pytest.raises(NodeError, match="KEY@host:port"):
+        await run_node(tmp_path, replace(SETTINGS, peers=("nonsense",)), lambda _: None)
+    (tmp_path / "key.json").unlink()
+    other = KeyFile.create(tmp_path / "key.json")
+    with pytest.raises(
+        NodeError, match=f"belongs to account {keys.address}: .* the key of {other.address}; put its own"
+    ):
+        await run_node(tmp_path, SETTINGS, lambda _: None)
+
+
+def test_a_directory_of_an_older_version_adopts_its_key(tmp_path: Path) -> None:
+    keys, _ = node_keys(tmp_path, None)
+    fields = {name: getattr(SETTINGS, name) for name in SETTINGS.__slots__ if name != "account"}
+    (tmp_path / NODE_FILE).write_text(json.dumps(fields))
+    before = NodeSettings.load(tmp_path)
+    assert before is not None
+    assert before.account is None
+    check_account(tmp_path, keys)
+    run._keep(tmp_path, replace(SETTINGS, account=keys.address))
+    with pytest.raises(NodeError, match="belongs to account"):
+        check_account(tmp_path, KeyFile.generate())
+
+
+def test_settings_that_cannot_be_saved_end_the_first_start_only(tmp_path: Path) -> None:
+    first, second = replace(SETTINGS, port=1), replace(SETTINGS, port=2)
+    with full_disk(tmp_path) as disk:
+        disk.fill()
+        with pytest.raises(OSError, match="No space left on device"):
+            run._keep(tmp_path, first)
+        disk.free()
+        run._keep(tmp_path, first)
+        disk.fill()
+        run._keep(tmp_path, second)
+        run._keep(tmp_path, first)
+    assert NodeSettings.load(tmp_path) == first
 
 
 def test_ports_are_free_and_not_for_outgoing_connections(monkeypatch: pytest.MonkeyPatch) -> None:
