@@ -66,7 +66,11 @@ class Replication:
         """Answer the peer's requests for the cores that `find` returns by discovery key."""
 
         def notify(identifier: bytes | None, handshake: bytes) -> bool:
-            core = find(identifier) if identifier is not None and len(identifier) == 32 else None
+            try:
+                core = find(identifier) if identifier is not None and len(identifier) == 32 else None
+            except (CoreError, StorageError) as error:
+                log.error("cannot serve a feed", peer=str(self.connection), error=str(error))
+                return False
             if core is None:
                 return False
             peer = self.add(core)

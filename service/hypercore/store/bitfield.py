@@ -13,7 +13,10 @@ class Bitfield:
     """A sparse set of block indices. `dirty` are the pages that changed since they were taken."""
 
     def __init__(self, pages: Iterable[tuple[int, bytes]] = ()) -> None:
-        self._pages: dict[int, bytearray] = {number: bytearray(data) for number, data in pages}
+        # what a damaged page lacks counts as not here, and is fetched again
+        self._pages: dict[int, bytearray] = {
+            number: bytearray(data[:PAGE_BYTES].ljust(PAGE_BYTES, b"\0")) for number, data in pages
+        }
         self.dirty: set[int] = set()
         self.contiguous = 0
         self._extend()

@@ -30,7 +30,7 @@ class FeedBlocks:
     """A core's blocks, decoded from the sectors of the copies that hold them and checked against the core's tree."""
 
     def __init__(self, core: Core, hosted: HostedCopies) -> None:
-        self._core, self._hosted = core, hosted
+        self.core, self._hosted = core, hosted
         self._jobs: dict[int, SegmentJob] = {}
         self._kept: OrderedDict[int, bytes] = OrderedDict()
         self._kept_bytes = 0
@@ -53,11 +53,11 @@ class FeedBlocks:
         """
         for copy, job in self._jobs.items():
             # of another fork only the blocks that it shares were left marked; the core does not have the others
-            same = job.head.fork == self._core.fork
+            same = job.head.fork == self.core.fork
             segments = self._hosted.segments(copy)
             reached = segments[-1].progress.position.block if segments else 0
             for first, last in job.stream.spans(start, min(end, reached)):
-                (self._core.mark if same else self._core.mark_again)(first, last)
+                (self.core.mark if same else self.core.mark_again)(first, last)
 
     def add(self, job: SegmentJob) -> None:
         """Add the copy of a job as a source."""
@@ -81,7 +81,7 @@ class FeedBlocks:
     def get(self, index: int) -> bytes | None:
         """Return a block as `BlockSource` does, or None if no copy gives the right bytes. The reason is logged."""
         data = self._kept.get(index)
-        if data is not None and leaf_node(index, data) == self._core.node(2 * index):
+        if data is not None and leaf_node(index, data) == self.core.node(2 * index):
             self._kept.move_to_end(index)
             return data
         data = self._decoded(index)
@@ -103,13 +103,13 @@ class FeedBlocks:
             if number is None:
                 continue
             try:
-                start, size = self._core.byte_range(index, job.head.length)
+                start, size = self.core.byte_range(index, job.head.length)
                 offset = stream.offset(number, start)
                 data = self._hosted.plain(copy, offset, offset + size)
             except (SectorsMissing, EncodingError, CoreError, *DISK_ERRORS) as error:
                 log.error("cannot serve a block", copy=copy, block=index, error=str(error))
                 continue
-            if leaf_node(index, data) == self._core.node(2 * index):
+            if leaf_node(index, data) == self.core.node(2 * index):
                 return data
             log.error("the sectors of a block are damaged", copy=copy, block=index)
         return None
@@ -117,7 +117,7 @@ class FeedBlocks:
     async def unmark(self, start: int, end: int) -> None:
         """Unmark blocks that no copy holds any longer. The core's own blocks stay: an author may host its own feed."""
         for block in range(start, end):
-            if not self.covers(block) and self._core.raw(block) is None:
-                self._core.unmark(block, block + 1)
+            if not self.covers(block) and self.core.raw(block) is None:
+                self.core.unmark(block, block + 1)
             if block % UNMARKED_AT_ONCE == 0:
                 await asyncio.sleep(0)

@@ -13,7 +13,7 @@ from service.chain_client.pallet import calls
 from service.chain_client.pallet.types import ChainOpening, Copy, CopyState, Plan, Sample
 from service.disk import DISK_ERRORS
 from service.encoding import EncodingError, ModulusError, Opening, check_modulus
-from service.hypercore import Core
+from service.hypercore import Core, CoreError
 from service.hypercore.net import Channel, Connection
 from service.protocols.copy import messages as m
 from service.protocols.copy.job import SegmentJob
@@ -40,6 +40,7 @@ from .receive import Shelf, receive_copy
 from .room import Room
 from .sectors import SectorsMissing
 from .store import HostedCopies
+from .trees import remedy, tree_fault
 
 log = structlog.get_logger(__name__)
 
@@ -75,9 +76,12 @@ class HosterRole:
 
     async def run(self) -> None:
         """Host until cancelled."""
+        checking = asyncio.create_task(self._check_trees())
         try:
             await each_block(self._context.follower, self._step)
         finally:
+            checking.cancel()
+            await asyncio.gather(checking, return_exceptions=True)
             await self._runner.close()
 
     async def _step(self, block: Block) -> None:
@@ -293,6 +297,8 @@ class HosterRole:
             async with self._receiving.setdefault(job.copy, asyncio.Lock()):
                 if not channel.is_closed:
                     await receive_copy(channel, job, shelf)
+        except CoreError as error:
+            self._tell_damage(job, str(error))
         except DISK_ERRORS as error:
             self._room.failed(error)
         finally:
@@ -306,10 +312,38 @@ class HosterRole:
         self._context.on_progress({"role": "hoster", "event": event, "copy": copy, **more})
 
     def _restore(self) -> None:
+        """Serve what is stored. A feed whose tree cannot be read is told of, and its sectors are proved all the same."""
         for copy in self._hosted.copies():
             for segment in self._hosted.segments(copy)[:1]:
-                core = self._serve(segment.job)
-                self._sources[core.key].mark(0, core.length)
+                try:
+                    core = self._serve(segment.job)
+                    self._sources[core.key].mark(0, core.length)
+                except (CoreError, *DISK_ERRORS) as error:
+                    self._tell_damage(segment.job, str(error))
+
+    async def _check_trees(self) -> None:
+        """Check the trees of all stored copies against the chain's roots, once."""
+        for copy in await asyncio.to_thread(self._hosted.copies):
+            segments = await asyncio.to_thread(self._hosted.segments, copy)
+            source = self._sources.get(segments[0].job.feed_key) if segments else None
+            if source is None or segments[-1].progress.sectors == 0:
+                continue
+            job, reached = segments[0].job, segments[-1].progress.position.block
+            try:
+                fault = await tree_fault(source.core, job, reached)
+            except (CoreError, *DISK_ERRORS) as error:
+                fault = str(error)
+            if fault is not None:
+                self._tell_damage(job, fault)
+
+    def _tell_damage(self, job: SegmentJob, fault: str) -> None:
+        log.error(
+            "the tree of a hosted feed is damaged: no reader gets it, and attesters will find it not served",
+            copy=job.copy,
+            feed=job.feed_key.hex(),
+            error=fault,
+            remedy=remedy(job, self._context.directory),
+        )
 
     def _serve(self, job: SegmentJob) -> Core:
         core = self._context.store.get(job.feed_key)

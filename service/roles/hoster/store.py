@@ -19,7 +19,7 @@ from service.protocols.copy.messages import Checkpoint
 from service.protocols.copy.receiver import Store, Stored
 from service.protocols.copy.stream import Position
 
-from ..common.database import Database
+from ..common.database import Database, DatabaseError
 from .records import job_from_json, job_to_json
 from .sectors import SectorFile, SectorsMissing, segment_path, tree_path
 
@@ -216,4 +216,10 @@ _COLUMNS = "job, sectors, block, offset, checkpoint_sectors, checkpoint_root, ch
 def _hosted(row: tuple[Any, ...]) -> HostedSegment:
     text, sectors, block, offset, signed, root, signature = row
     checkpoint = None if signed is None else Checkpoint(signed, root, signature)
-    return HostedSegment(job_from_json(text), Stored(sectors, Position(block, offset)), checkpoint)
+    try:
+        job = job_from_json(text)
+    except (ValueError, KeyError, TypeError) as error:
+        raise DatabaseError(
+            f"roles.sqlite: a record of a hosted segment is damaged: {error!r}; put the file back from a backup"
+        ) from error
+    return HostedSegment(job, Stored(sectors, Position(block, offset)), checkpoint)
