@@ -67,9 +67,10 @@ async def _when_free(make: Callable[[], Signer]) -> Signer:
 async def chain_session(url: str, key: str | Path, keep_sent: bool = False) -> AsyncIterator[Session]:
     """Open a session for the duration of the context.
 
-    With `keep_sent`, everything sent is recorded in `sent_table`, and repeating a call that an earlier session was
-    interrupted in returns its receipt. Only one such session of an account runs at a time; the next one waits. Without
-    it the record lasts as long as the session. Raises KeyFileError and ChainError.
+    With `keep_sent`, everything sent is recorded in `sent_table` until the context ends without an error, and repeating
+    a call that an earlier session was interrupted in returns its receipt: so the caller tells its user within. Only one
+    such session of an account runs at a time; the next one waits. Without it the record lasts as long as the session.
+    Raises KeyFileError and ChainError.
     """
     keys = KeyFile.load(key)
     async with AsyncExitStack() as stack:
@@ -79,12 +80,13 @@ async def chain_session(url: str, key: str | Path, keep_sent: bool = False) -> A
         else:
             path = Path(stack.enter_context(TemporaryDirectory(prefix="datdot-"))) / "signer.sqlite"
         follower = Follower(client)
-        signer = await _when_free(lambda: Signer(client, keys.account_pair, path, follower))
+        signer = await _when_free(lambda: Signer(client, keys.account_pair, path, follower, keep_sent))
         stack.callback(signer.close)
         tasks = [asyncio.create_task(follower.run()), asyncio.create_task(signer.run())]
         try:
             await follower.wait_for(0)
             yield Session(client, signer, follower, keys)
+            signer.told()
         finally:
             for task in tasks:
                 task.cancel()

@@ -76,8 +76,14 @@ class Signer:
     `run` must be running, as must the follower: it takes up what an earlier run sent, then gives receipts.
     """
 
-    def __init__(self, client: ChainClient, keypair: SigningPair, path: Path, follower: Follower) -> None:
-        """Open the table at `path`. Raises SignerBusy if another process signs with it."""
+    def __init__(
+        self, client: ChainClient, keypair: SigningPair, path: Path, follower: Follower, until_told: bool = False
+    ) -> None:
+        """Open the table at `path`. Raises SignerBusy if another process signs with it.
+
+        With `until_told`, what is in the chain stays in the table until `told` is called: for a caller that would repeat
+        a call whose receipt it had, but could not pass on.
+        """
         self._client, self._keypair, self._follower = client, keypair, follower
         self.account = bytes(keypair.public_key)
         self._address = ss58_encode(self.account)
@@ -86,6 +92,8 @@ class Signer:
         self._sent: dict[bytes, Sent] = {}
         self._earlier: dict[bytes, list[tuple[Sent, Receipt | OutcomeLost]]] = {}
         """By call: the outcome of extrinsics that an earlier run sent and that are in the chain."""
+        self._until_told = until_told
+        self._untold: list[Sent] = []
         self._ready = asyncio.Event()
         self._stopped: ChainError | None = None
 
@@ -109,6 +117,16 @@ class Signer:
         """Close the table."""
         self._table.close()
 
+    def told(self) -> None:
+        """Note that everybody who waited for the receipts given so far knows them."""
+        while self._untold:
+            self._table.forget(self._untold.pop())
+
+    def under_way(self) -> list[str]:
+        """Return the calls that were sent and may still take effect, or did so untold, by name."""
+        mine = [sent for sent in self._sent.values() if not (sent.earlier and sent.orphaned)]
+        return [sent.name for sent in (*mine, *self._untold)]
+
     async def submit(self, call: Call, held: Callable[[], Awaitable[bool]] | None = None) -> Receipt | None:
         """Sign, send, and wait until the call is in a finalized block. Concurrent calls are sent in turn, without waiting.
 
@@ -129,7 +147,12 @@ class Signer:
             if isinstance(earlier, OutcomeLost):
                 raise earlier
             if earlier is not None:
-                log.info("an earlier run already sent this call", call=str(call), block=earlier.block.number)
+                log.info(
+                    "an earlier run already sent this call, and did not tell its outcome: it is not sent again; "
+                    "repeat it once more to send another one",
+                    call=str(call),
+                    block=earlier.block.number,
+                )
                 return earlier
             sent = self._orphan(encoded)
             if sent is None:
@@ -160,7 +183,7 @@ class Signer:
         fates = self._earlier.pop(encoded, [])
         while fates:
             sent, fate = fates.pop(0)
-            self._table.forget(sent)
+            self._keep_until_told(sent)
             # checked again here, because this run may be long as well
             if latest is None or latest.number < sent.death + FATE_BLOCKS:
                 if fates:
@@ -362,9 +385,17 @@ class Signer:
         elif isinstance(fate, OutcomeLost):
             self._fail(sent, fate)
         else:
-            self._forget(sent)
+            self._sent.pop(sent.hash, None)
+            self._keep_until_told(sent)
             if not sent.done.done():
                 sent.done.set_result(fate)
+
+    def _keep_until_told(self, sent: Sent) -> None:
+        """Forget what is in the chain, or note that it must be told first. Without a caller nobody will tell it now."""
+        if not self._until_told:
+            self._table.forget(sent)
+        elif not sent.orphaned or sent.earlier:
+            self._untold.append(sent)
 
     def _fail(self, sent: Sent, error: ChainError) -> None:
         self._forget(sent)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from unittest.mock import AsyncMock, Mock
@@ -20,7 +20,7 @@ from service.chain_client.runtime.extrinsic import PERIOD
 from service.cli import plan
 from service.hypercore import Corestore
 from service.roles.sponsor import plans as sponsor
-from service.session import chain_session, sent_table
+from service.session import Session, chain_session, sent_table
 from tests.support.chain_world import ALICE, CHARLIE, UNIT, World, bounded, eventually
 
 CALL = frame.transfer(CHARLIE.public_key, UNIT)
@@ -68,6 +68,81 @@ async def test_a_command_that_was_cut_off_and_is_typed_again_pays_once(
     another = asyncio.create_task(command(world))
     await sealing(world, another)
     assert len(world.executions(ALICE.public_key)) == 2 + between, "typed a third time, it is another payment"
+
+
+class Untold(Exception):
+    """The end of a command before it has told anything."""
+
+
+async def killed_untold(world: World, call: Call = CALL) -> None:
+    """A command whose call is final, and that ends before it has told so."""
+    async with chain_session(world.url, "//Alice", keep_sent=True) as session:
+        receipt = await session.signer.submit(call)
+        assert receipt is not None
+        assert session.signer.under_way() == [str(call)]
+        raise Untold(receipt.block.number)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_an_outcome_that_was_not_told_is_told_by_the_next_command(world: World, times: int) -> None:
+    for _ in range(times):  # the second is cut off just as the first: it told nothing either
+        cut = asyncio.create_task(block_of(killed_untold(world)))
+        await sealing(world, cut)
+    with capture_logs() as logs:
+        again = asyncio.create_task(command(world))
+        await sealing(world, again)
+    assert again.result() == cut.result()
+    assert len(world.executions(ALICE.public_key)) == 1
+    assert any("repeat it once more to send another one" in line["event"] for line in logs)
+    another = asyncio.create_task(command(world))
+    await sealing(world, another)
+    assert len(world.executions(ALICE.public_key)) == 2, "now it was told, so that it is another payment"
+
+
+async def block_of(what: Coroutine[object, object, None]) -> int:
+    """The block of a call whose command ended untold."""
+    try:
+        await what
+    except Untold as error:
+        return int(error.args[0])
+    raise AssertionError("it was told")
+
+
+async def test_a_donation_is_told_though_its_plan_has_ended_since(world: World) -> None:
+    """What the chain would refuse now is no reason to hide what it did."""
+    core = Corestore().create()
+    core.append([b"block"] * 3)
+
+    async def act(step: Callable[[Session], Awaitable[object]], cut: bool = False) -> object:
+        async with chain_session(world.url, "//Alice", keep_sent=True) as session:
+            result = await step(session)
+            if cut:
+                raise Untold
+            return result
+
+    async def sealed(step: Callable[[Session], Awaitable[object]], cut: bool = False) -> object:
+        task = asyncio.create_task(_result(act(step, cut)))
+        await sealing(world, task)
+        return task.result()
+
+    terms = Terms(1, UNIT, UNIT, UNIT, UNIT, 2000)
+    await sealed(lambda s: sponsor.publish_plan(s.client, s.signer, core, terms, 100 * UNIT))
+    for step in (
+        lambda s: sponsor.donate(s.client, s.signer, 0, UNIT),
+        lambda s: sponsor.end_plan(s.client, s.signer, 0),
+    ):
+        assert isinstance(await sealed(step, cut=True), Untold)
+        first = await sealed(step)
+        assert isinstance(first, BlockRef)
+    assert len(world.executions(ALICE.public_key)) == 3
+    assert isinstance(await sealed(lambda s: sponsor.end_plan(s.client, s.signer, 0)), sponsor.PlanRefused)
+
+
+async def _result(what: Coroutine[object, object, object]) -> object:
+    try:
+        return await what
+    except (Untold, sponsor.PlanRefused) as error:
+        return error
 
 
 async def test_a_note_that_is_too_old_is_of_no_more_use(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ from service.protocols.copy.stream import FREE_BLOCKS, LEAST_MEAN_BLOCK, MAX_BLO
 from .ranges import RangeError, check_ranges, opened, tiles
 
 GIB_SECTORS = 1 << 22
+MAX_BLOCK_NUMBER = 1 << 32
 
 _PRIME = (1 << 255) - 19
 _SMALL_ORDER = frozenset(number.to_bytes(32, "little") for number in (0, 1, _PRIME - 1, _PRIME, _PRIME + 1)) | {
@@ -234,16 +235,23 @@ def least_pot(terms: Terms, sectors: int, times: Times) -> int:
 
 def check_terms(terms: Terms, times: Times, now: int) -> None:
     """Raise BadTerms unless the chain accepts these terms in the block after `now`."""
-    if not 1 <= terms.replicas <= MAX_REPLICAS:
-        raise BadTerms(f"{terms.replicas} replicas: a plan has 1 to {MAX_REPLICAS}")
-    for name, amount in _amounts(terms):
-        if not 0 <= amount <= MAX_AMOUNT:
-            raise BadTerms(f"{name}: {amount} is outside 0 to {MAX_AMOUNT}")
+    check_bounds(terms)
     last = now + times.plan_eras * times.era
     if not now + 1 < terms.until <= last:
         raise BadTerms(
             f"a plan until block {terms.until}: it must end after block {now + 1} and no later than block {last}"
         )
+
+
+def check_bounds(terms: Terms) -> None:
+    """Raise BadTerms for replicas and prices that no plan can have."""
+    if not 1 <= terms.replicas <= MAX_REPLICAS:
+        raise BadTerms(f"{terms.replicas} replicas: a plan has 1 to {MAX_REPLICAS}")
+    for name, amount in _amounts(terms):
+        if not 0 <= amount <= MAX_AMOUNT:
+            raise BadTerms(f"{name}: {amount} is outside 0 to {MAX_AMOUNT}")
+    if not 0 <= terms.until < MAX_BLOCK_NUMBER:
+        raise BadTerms(f"a plan until block {terms.until}: no later than block {MAX_BLOCK_NUMBER - 1} can be named")
 
 
 def _amounts(terms: Terms) -> Iterator[tuple[str, int]]:
@@ -268,13 +276,35 @@ def prepare(
     Raises a PublicationError of the fitting kind.
     """
     check_terms(terms, times, now)
+    wanted = assemble(head, ranges, nodes, terms, pot)
+    check_prices(wanted, times, now)
+    return wanted
+
+
+def assemble(
+    head: hypercore.CoreHead,
+    ranges: Sequence[tuple[int, int]],
+    nodes: Sequence[OpenedNode],
+    terms: Terms,
+    pot: int,
+) -> Publication:
+    """Return a publication whose head, ranges and bounds are right, whatever the time. Raises a PublicationError."""
+    check_bounds(terms)
     signed = check_head(head)
     total = sum(range_bytes(signed, ranges, nodes))
     if not 1 <= total <= MAX_PLAN_BYTES:
         raise BadRanges(f"the ranges have {total} bytes: a plan has 1 byte to 256 GiB")
-    least = least_pot(terms, -(-total // SECTOR), times)
     if pot > MAX_AMOUNT:
         raise BadTerms(f"a pot of {pot}: the maximum is {MAX_AMOUNT}")
-    if pot < least:
-        raise BadTerms(f"a pot of {pot}: the first era of {terms.replicas} copies of {total} bytes needs {least}")
     return Publication(signed, tuple(BlockRange(start, end) for start, end in ranges), tuple(nodes), terms, pot, total)
+
+
+def check_prices(wanted: Publication, times: Times, now: int) -> None:
+    """Raise BadTerms unless the chain accepts terms and pot in the block after `now`."""
+    terms = wanted.terms
+    check_terms(terms, times, now)
+    least = least_pot(terms, -(-wanted.bytes // SECTOR), times)
+    if wanted.pot < least:
+        raise BadTerms(
+            f"a pot of {wanted.pot}: the first era of {terms.replicas} copies of {wanted.bytes} bytes needs {least}"
+        )

@@ -27,9 +27,10 @@ from .checks import (
     PublicationError,
     SmallOrderKey,
     WrongFeedKey,
+    assemble,
     check_blocks,
+    check_prices,
     open_nodes,
-    prepare,
 )
 from .served import check_served
 
@@ -118,14 +119,15 @@ async def publish_head(
     Raises WrongFeedKey, BadHead, SmallOrderKey, BadHeadSignature, BadRanges, BadTerms and NoFunds before anything is
     sent, and ChainError.
     """
-    best = await client.best()
-    wanted = prepare(head, ranges, nodes, terms, pot, times=client.times, now=best.number)
-    amounts = await client.storage.amounts(best.hash)
-    _check_donation(pot, amounts.min_donation)
+    wanted = assemble(head, ranges, nodes, terms, pot)
 
     async def held() -> bool:
-        # Funds are checked only here, after the signer looked for an earlier try: an interrupted publication that is
-        # repeated has already taken the money.
+        # All that time changes is checked only here, after the signer looked for an earlier try: an interrupted
+        # publication that is repeated has already taken the money, and its outcome is told whatever has passed since.
+        best = await client.best()
+        check_prices(wanted, client.times, best.number)
+        amounts = await client.storage.amounts(best.hash)
+        _check_donation(pot, amounts.min_donation)
         await _check_funds(client, signer.account, pot + EXISTENTIAL_DEPOSIT + amounts.publish_fee, best)
         if before is not None:
             await before()
@@ -139,46 +141,63 @@ async def publish_head(
 
 async def donate(client: ChainClient, signer: Signer, plan: int, amount: int) -> BlockRef:
     """Add to a live plan's pot and return the finalized block. Raises BadTerms, PlanRefused, NoFunds and ChainError."""
-    best = await client.best()
-    found = await _live(client, plan, best)
-    _check_donation(amount, (await client.storage.amounts(best.hash)).min_donation)
-    value = await client.balance(client.pot_account(plan), best.hash) - EXISTENTIAL_DEPOSIT
-    if value <= 0 or value * PPM < found.shares:
-        raise PlanRefused(f"plan {plan}: its pot is nearly empty, so a donation would buy almost all shares")
 
     async def held() -> bool:
+        best = await client.best()
+        found = await _live(client, plan, best)
+        _check_donation(amount, (await client.storage.amounts(best.hash)).min_donation)
+        value = await client.balance(client.pot_account(plan), best.hash) - EXISTENTIAL_DEPOSIT
+        if value <= 0 or value * PPM < found.shares:
+            raise PlanRefused(f"plan {plan}: its pot is nearly empty, so a donation would buy almost all shares")
         await _check_funds(client, signer.account, amount, best)
         return False
 
+    _check_number(plan)
+    _check_amount(amount)
     return (await _submit(signer, calls.donate(plan, amount), held)).block
 
 
 async def end_plan(client: ChainClient, signer: Signer, plan: int) -> BlockRef:
     """Give notice for a plan of ours and return the finalized block. Raises PlanRefused and ChainError."""
-    best = await client.best()
-    found = await _live(client, plan, best)
-    if found.sponsor != signer.account:
-        raise PlanRefused(f"plan {plan} was published by another account")
-    if found.ending:
-        raise PlanRefused(f"plan {plan} has been given notice already")
-    return (await _submit(signer, calls.end_plan(plan))).block
+
+    async def held() -> bool:
+        best = await client.best()
+        found = await _live(client, plan, best)
+        if found.sponsor != signer.account:
+            raise PlanRefused(f"plan {plan} was published by another account")
+        if found.ending:
+            raise PlanRefused(f"plan {plan} has been given notice already")
+        return False
+
+    _check_number(plan)
+    return (await _submit(signer, calls.end_plan(plan), held)).block
 
 
 async def claim_refund(client: ChainClient, signer: Signer, plan: int) -> BlockRef:
     """Claim our part of an ended plan's remainder and return the finalized block. Raises PlanRefused and ChainError."""
-    best = await client.best()
-    found = await _plan(client, plan, best)
-    if found.remainder is None:
-        raise PlanRefused(
-            f"plan {plan}: nothing can be claimed before the plan has ended and the records of its last copy are gone"
-        )
-    if await client.storage.share(plan, signer.account, best.hash) is None:
-        raise PlanRefused(f"plan {plan}: this account has no share in it, or has already claimed it")
-    return (await _submit(signer, calls.claim_refund(plan))).block
+
+    async def held() -> bool:
+        best = await client.best()
+        found = await _plan(client, plan, best)
+        if found.remainder is None:
+            raise PlanRefused(
+                f"plan {plan}: nothing can be claimed before the plan has ended and the records of its last copy are gone"
+            )
+        if await client.storage.share(plan, signer.account, best.hash) is None:
+            raise PlanRefused(f"plan {plan}: this account has no share in it, or has already claimed it")
+        return False
+
+    _check_number(plan)
+    return (await _submit(signer, calls.claim_refund(plan), held)).block
+
+
+def _check_number(plan: int) -> None:
+    if not 0 <= plan < 1 << 64:
+        raise PlanRefused(f"plan {plan} does not exist")
 
 
 async def _plan(client: ChainClient, plan: int, at: BlockRef) -> Plan:
-    found = await client.storage.plan(plan, at.hash) if 0 <= plan < 1 << 64 else None
+    found = await client.storage.plan(plan, at.hash)
     if found is None:
         raise PlanRefused(f"plan {plan} does not exist")
     return found
@@ -189,6 +208,11 @@ async def _live(client: ChainClient, plan: int, at: BlockRef) -> Plan:
     if found.state is not PlanState.LIVE:
         raise PlanRefused(f"plan {plan} has ended")
     return found
+
+
+def _check_amount(amount: int) -> None:
+    if not 0 <= amount <= MAX_AMOUNT:
+        raise BadTerms(f"a donation of {amount}: the chain accepts up to {MAX_AMOUNT}")
 
 
 def _check_donation(amount: int, least: int) -> None:
