@@ -21,10 +21,11 @@ from service.feeds.verify import verify_feed
 from service.hypercore import Core, Corestore, CryptoError, KeyPair, parse_key
 from service.hypercore.corestore import FILE
 from service.hypercore.net import Connection, PeerAddress, Replication, TcpTransport
+from service.node.settings import announced, host_port
 from service.vault.keyfile import KeyFile
 
 from .failures import failure_of
-from .options import Directory, Json, Key, Listen, Peers
+from .options import Announce, Directory, Json, Key, Listen, Peers
 from .output import Failure, Output, configure_logging, run
 from .progress import bytes_progress
 
@@ -79,6 +80,16 @@ def parse_listen(text: str) -> tuple[str, int]:
     if not host or not port.isdecimal() or int(port) > 65535:
         raise typer.BadParameter(f"{text!r} is not of the form HOST:PORT")
     return host.strip("[]"), int(port)
+
+
+def parse_announce(text: str | None) -> str | None:
+    """Check an address that others shall dial. Raises BadParameter."""
+    if text is None:
+        return None
+    host, port = parse_listen(text)
+    if not port or announced(None, host, port) is None:
+        raise typer.BadParameter(f"--announce {text}: nobody can dial that")
+    return host_port(host, port)
 
 
 def parse_peers(texts: list[str] | None) -> list[PeerAddress]:
@@ -141,6 +152,7 @@ def import_(
     """
     out = Output(json)
     configure_logging(json)
+    out.again = "type the same command again to go on"
     selection = Selection(tuple(exclude or ()), skip_links)
 
     async def main() -> None:
@@ -215,13 +227,19 @@ def verify(feed: Feed, directory: Directory, json: Json = False) -> None:
 
 @feed_app.command()
 def serve(
-    feed: Feed, directory: Directory, listen: Listen = "127.0.0.1:0", key: Key = None, json: Json = False
+    feed: Feed,
+    directory: Directory,
+    listen: Listen = "127.0.0.1:0",
+    announce: Announce = None,
+    key: Key = None,
+    json: Json = False,
 ) -> None:
     """Serve a feed to any hypercore peer, until Ctrl-C."""
     out = Output(json)
     configure_logging(json)
     wanted = feed_key(feed)
     host, port = parse_listen(listen)
+    told = parse_announce(announce)
 
     async def main() -> None:
         with closing(opened(directory)) as store:
@@ -229,10 +247,15 @@ def serve(
             pair = swarm_pair(key)
             async with TcpTransport(pair, on_connection=_server_of(store, core)) as transport:
                 address = await transport.listen(host, port)
-                peer = str(PeerAddress(pair.public, *address))
+                dialled = announced(told, *address)
+                peer = "" if dialled is None else f"{pair.public.hex()}@{dialled}"
                 here = held(core).here
                 out.result({"peer": peer, "key": core.key.hex(), "length": core.length, "blocks_here": here})
                 tell_missing(core)
+                if dialled is None:
+                    log.warning(
+                        "listening everywhere: --announce HOST:PORT says where others reach it", port=address[1]
+                    )
                 while True:
                     await asyncio.sleep(1.0)
                     store.refresh()  # a poll: announces the blocks that another process appended
@@ -260,6 +283,7 @@ def fetch(
     """Fetch a feed from peers into DIR."""
     out = Output(json)
     configure_logging(json)
+    out.again = "what has come is kept; type the same command again to go on"
     wanted, peers, secret = feed_key(feed), parse_peers(peer), encryption_key(encryption)
     if not peers:
         raise typer.BadParameter("no peer to fetch from: add --peer KEY@HOST:PORT")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json as json_module
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -15,9 +16,10 @@ from service.node.run import run_node
 from service.node.settings import ROLES, NodeSettings
 
 from .failures import failure_of
-from .feed import parse_listen, parse_peers
-from .options import DEFAULT_CHAIN, Directory, Json, Key, Peers, checked_url
+from .feed import parse_announce, parse_listen, parse_peers
+from .options import DEFAULT_CHAIN, Announce, Directory, Json, Key, Peers, checked_url
 from .output import EXIT_FAILED, EXIT_USAGE, Failure, LogStream, Output, configure_logging, run
+from .progress import NodeLines
 
 
 def _checked_chain(chain: str) -> str:
@@ -56,6 +58,7 @@ def node(
     listen: Annotated[
         str | None, typer.Option("--listen", metavar="HOST:PORT", help="Port 0 picks a free one.")
     ] = None,
+    announce: Announce = None,
     peer: Peers = None,
     key: Key = None,
     json: Json = False,
@@ -64,6 +67,7 @@ def node(
     out = Output(json)
     configure_logging(json)
     parse_peers(peer)
+    told = parse_announce(announce)
     given = None if roles is None else roles.split(",")
     if given is not None and (len(set(given)) < len(given) or not set(given) <= set(ROLES)):
         raise typer.BadParameter(f"--roles {roles}: a node's roles are some of {', '.join(ROLES)}, each once")
@@ -81,16 +85,19 @@ def node(
             peers=tuple(peer) if peer else before.peers if before else (),
             key=str(key.absolute()) if key else before.key if before else None,
             genesis=before.genesis if before else None,
+            announce=told or (before.announce if before else None),
         )
         await run_node(directory, settings, out.result, _progress_lines(out))
 
     run(out, main, lambda error: failure_of(error, str(directory)), quiet_interrupt=True)
 
 
-def _progress_lines(out: Output) -> Any:
+def _progress_lines(out: Output) -> Callable[[dict[str, object]], None]:
+    lines = NodeLines()
     stream = LogStream(sys.stdout)
 
     def tell(event: dict[str, object]) -> None:
+        lines(event)
         if out.json:
             stream.write(json_module.dumps(event) + "\n")
             stream.flush()

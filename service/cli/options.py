@@ -46,3 +46,7 @@ Listen = Annotated[
 Peers = Annotated[
     list[str] | None, typer.Option("--peer", metavar="KEY@HOST:PORT", help="Peer to connect to; may be repeated.")
 ]
+Announce = Annotated[
+    str | None,
+    typer.Option("--announce", metavar="HOST:PORT", help="Where others reach it, if that is not where it listens."),
+]

@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -15,6 +14,8 @@ from typing import Any, NoReturn, TextIO, cast
 import structlog
 from rich.console import Console
 from typer._click.exceptions import ClickException
+
+from .interrupts import call_at, ignore
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
 INTERNAL = "internal"
@@ -31,7 +32,7 @@ class Failure(Exception):
     exit_code: int = EXIT_FAILED
 
     def __str__(self) -> str:
-        return f"{self.message} ({self.where})" if self.where else self.message
+        return f"{self.message} ({self.where})" if self.where and self.where not in self.message else self.message
 
 
 @dataclass(slots=True)
@@ -40,6 +41,10 @@ class Output:
 
     json: bool = False
     console: Console = field(default_factory=lambda: Console(highlight=False))
+    sent: Callable[[], list[str]] | None = None
+    """For a command that signs: which calls were sent and may still take effect."""
+    again: str = ""
+    """What to do after an interruption."""
 
     def result(self, value: dict[str, Any], text: str | None = None) -> None:
         """Print one result: the object in JSON mode, otherwise `text`, or the object's fields line by line."""
@@ -93,7 +98,9 @@ def configure_logging(as_json: bool, level: str | None = None) -> None:
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if as_json
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty() and not os.environ.get("NO_COLOR"), pad_event_to=0
+        )
     )
     chosen = getattr(logging, (level or os.environ.get("DATDOT_LOG", "info")).upper(), logging.INFO)
     structlog.configure(
@@ -126,16 +133,18 @@ def run(
     async def interruptible() -> None:
         task = asyncio.ensure_future(main())
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, task.cancel)
-        await task
+        call_at(lambda: loop.call_soon_threadsafe(task.cancel))
+        try:
+            await task
+        finally:
+            ignore()  # what is left is to say how it ended
 
     try:
         asyncio.run(interruptible())
     except asyncio.CancelledError:
         if quiet_interrupt:
             return
-        out.fail(Failure("interrupted", "interrupted", exit_code=EXIT_FAILED))
+        out.fail(Failure("interrupted", _interruption(out), exit_code=EXIT_FAILED))
     except Failure as failure:
         out.fail(failure)
     except ClickException:
@@ -145,3 +154,15 @@ def run(
         if shown.code == INTERNAL:
             logging.getLogger("datdot").error("unexpected error; please report it", exc_info=error)
         out.fail(shown)
+
+
+def _interruption(out: Output) -> str:
+    if out.sent is None:
+        return f"interrupted: {out.again}" if out.again and not out.json else "interrupted"
+    calls = out.sent()
+    if not calls:
+        return "interrupted: nothing was sent"
+    return (
+        f"interrupted: {', '.join(calls)} was sent and may still take effect: type the same command again to hear of it, "
+        "it is not paid twice"
+    )

@@ -88,6 +88,7 @@ def publish(
                 known_peers = [*peers, *peers_of(directory)]
                 among = await stack.enter_async_context(TcpTransport(KeyPair.generate(), known_peers))
                 session = await stack.enter_async_context(chain_session(chain, signing, keep_sent=True))
+                out.sent = session.signer.under_way
                 asked = None if unserved else among
                 done = await sponsor.publish_plan(session.client, session.signer, core, terms, pot, ranges, asked)
                 # Print the number at once: a user who is interrupted before seeing it would publish a second plan.
@@ -145,6 +146,7 @@ def _signed(key: Path | None, chain: str, json: bool, plan: int, act: Any) -> No
 
     async def main() -> None:
         async with chain_session(chain, signing, keep_sent=True) as session:
+            out.sent = session.signer.under_way
             block = await act(session)
             out.result({"plan": plan, "block": block.number})
 

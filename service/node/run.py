@@ -29,7 +29,17 @@ from service.roles.hoster.role import HosterRole
 from service.vault.keyfile import KeyFile
 
 from .journal import Journal
-from .settings import NODE_FILE, ROLES_FILE, SIGNER_FILE, NodeError, NodeSettings, check_account, node_keys
+from .settings import (
+    NODE_FILE,
+    ROLES_FILE,
+    SIGNER_FILE,
+    NodeError,
+    NodeSettings,
+    announced,
+    check_account,
+    host_port,
+    node_keys,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -89,7 +99,10 @@ async def run_node(
         base = _Base(directory, keys, config or RolesConfig(), on_progress, ports or Ports())
         node = await _build(stack, base, settings, peers)
         client, transport = node.context.client, node.transport
-        address = await transport.listen(settings.host, settings.port)
+        address = await _listen(transport, settings)
+        dialled = announced(settings.announce, *address)
+        if dialled is None:
+            log.warning("listening everywhere: --announce HOST:PORT says where others reach this node", port=address[1])
         genesis = client.genesis.hex()
         _keep(
             directory,
@@ -99,8 +112,8 @@ async def run_node(
             "role": ",".join(settings.roles),
             "account": keys.address,
             "swarm_key": keys.swarm_key.hex(),
-            "address": f"{address[0]}:{address[1]}",
-            "peer": str(PeerAddress(keys.swarm_key, *address)),
+            "address": host_port(*address),
+            "peer": "" if dialled is None else f"{keys.swarm_key.hex()}@{dialled}",
             "dir": str(directory),
             "key": key_path,
             "pid": os.getpid(),
@@ -119,6 +132,15 @@ def _keep(directory: Path, settings: NodeSettings) -> None:
         if before is None:
             raise
         log.error("cannot save the settings of this run", error=explained(directory / NODE_FILE, error))
+
+
+async def _listen(transport: TcpTransport, settings: NodeSettings) -> tuple[str, int]:
+    """Listen where the settings say. An OSError names that address."""
+    try:
+        return await transport.listen(settings.host, settings.port)
+    except OSError as error:
+        where = host_port(settings.host, settings.port)
+        raise OSError(error.errno, error.strerror or str(error), where) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,8 @@ class NodeSettings:
     genesis: str | None = None
     account: str | None = None
     """The account that the directory belongs to, in SS58. Settings of older versions lack it."""
+    announce: str | None = None
+    """Where others reach it, HOST:PORT, if that is not where it listens."""
 
     def check(self) -> None:
         """Raise NodeError if the roles are unknown, repeated or missing."""
@@ -101,6 +104,25 @@ def _owner_of_older_version(directory: Path, before: NodeSettings) -> str | None
         return KeyFile.load(before.key or directory / KEY_FILE).address
     except KeyFileError:
         return None  # the old key file was moved away: its owner is unknown
+
+
+def host_port(host: str, port: int) -> str:
+    """Return an address as it is typed: IPv6 in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def announced(announce: str | None, host: str, port: int) -> str | None:
+    """Return the address under which others can dial a listener, or None if nobody is told one.
+
+    All addresses of a machine (0.0.0.0, ::) are none that can be dialled.
+    """
+    if announce is not None:
+        return announce
+    try:
+        everywhere = ipaddress.ip_address(host.partition("%")[0]).is_unspecified
+    except ValueError:
+        everywhere = False
+    return None if everywhere else host_port(host, port)
 
 
 def peers_of(directory: Path) -> list[PeerAddress]:

@@ -19,7 +19,12 @@ PLACES = 1024 + 256
 def all_seen(counts: dict[str, int]) -> bool:
     """Whether every attacker has done what it does."""
     frames = sum(name.startswith("frames of") for name in counts)
-    return frames == 5 and counts.get("idle connections", 0) > 500 and counts.get("whole feeds read", 0) >= 16 and len(counts) >= 11
+    return (
+        frames == 5
+        and counts.get("idle connections", 0) > 500
+        and counts.get("whole feeds read", 0) >= 16
+        and len(counts) >= 11
+    )
 
 
 @pytest.mark.case("network/idle_flood")

@@ -151,9 +151,9 @@ class RunningChain:
 
 
 @contextmanager
-def running_chain(backend: str, base: Path) -> Iterator[RunningChain]:
+def running_chain(backend: str, base: Path, seal: str = "400") -> Iterator[RunningChain]:
     """`python -m runtime_mock`."""
-    command = [sys.executable, "-m", "runtime_mock", "--backend", backend, "--port", "0", "--seal", "400"]
+    command = [sys.executable, "-m", "runtime_mock", "--backend", backend, "--port", "0", "--seal", seal]
     with (base / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=environment())
     try:

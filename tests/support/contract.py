@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 import service
-from service.cli import app
+from service.cli.commands import app
 from service.cli.failures import CODES
 from tests.support.cli_process import datdot, done, running
 

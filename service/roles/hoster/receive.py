@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import structlog
 
 from service.disk import DISK_ERRORS
+from service.encoding import PoolClosed
 from service.encoding.profiles import SECTOR
 from service.encoding.treefile import TreeFile
 from service.hypercore import CodecError, Core, CoreError, ProofError
-from service.hypercore.net import Channel, ChannelClosed
+from service.hypercore.net import Channel, ChannelClosed, ConnectionClosed
 from service.hypercore.wire.messages import decode_data
 from service.ports import Codec
 from service.protocols.copy import messages as m
@@ -111,7 +112,10 @@ class _Session:
 
     async def _decode(self, action: Decode) -> bytes:
         job = self._job
-        return await self._shelf.pool.decode_run(action.first, action.data, salt=job.salt, modulus=job.modulus)
+        try:
+            return await self._shelf.pool.decode_run(action.first, action.data, salt=job.salt, modulus=job.modulus)
+        except PoolClosed as error:
+            raise ConnectionClosed("this node stops") from error  # a wanted end, as when the other node stops
 
     def _install(self, body: bytes) -> None:
         core, head = self._shelf.core, self._job.head
