@@ -50,7 +50,7 @@ class Sender:
 @contextmanager
 def mock_chain(backend: str, seal: str) -> Iterator[dict[str, Any]]:
     """Run a mock chain and yield its ready line."""
-    command = [sys.executable, "-m", "runtime_mock", "--backend", backend, "--port", "0", "--seal", seal]
+    command = [sys.executable, "-m", "runtime_mock", "--backend", backend, "--port", "0", "--control", "--seal", seal]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None

@@ -12,19 +12,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import structlog
-from aiohttp import web
 
 from .chainspec import ChainSpec, ChainSpecError, artifacts
 from .node.chain import Chain
 from .node.engine import INSTANT, MANUAL, Engine
 from .node.store import Store, StoreError
+from .rpc.access import Access, named
+from .rpc.door import raise_file_limit, room
 from .rpc.methods import Node
 from .rpc.server import Server
 from .runtime import CODE, Runtime
 from .wasm.runtime import WasmRuntime, default_cache
-
-LAST_ANSWER_SECONDS = 2.0
-"""How long a stopping node waits for requests that are still being sent or answered."""
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +56,30 @@ def options() -> argparse.Namespace:
     parser.add_argument(
         "--keep-states", type=_number(2, 2**32), default=8192, help="states of that many blocks are kept"
     )
+    parser.add_argument(
+        "--rpc-cors",
+        action="append",
+        default=[],
+        metavar="ORIGINS",
+        help="web pages of other machines whose requests are taken, e.g. https://polkadot.js.org, or `all`; commas between",
+    )
+    parser.add_argument(
+        "--rpc-hosts",
+        action="append",
+        default=[],
+        metavar="NAMES",
+        help="other names in the Host header than localhost, 127.0.0.1, [::1] and that of --host, or `all`; commas between",
+    )
+    parser.add_argument(
+        "--control", action="store_true", help="offer the mock_* methods, which seal, reorganise and break on command"
+    )
     return parser.parse_args()
+
+
+def access(chosen: argparse.Namespace) -> Access:
+    """Return who may use the server. The address that is listened on is a name of it, unless it stands for all of them."""
+    own = frozenset() if chosen.host in ("0.0.0.0", "::") else frozenset({chosen.host.lower()})
+    return Access(named(chosen.rpc_hosts) | own, named(chosen.rpc_cors), chosen.control)
 
 
 def make_runtime(backend: str, spec: ChainSpec) -> Runtime:
@@ -78,13 +99,8 @@ async def serve(chosen: argparse.Namespace) -> None:
     chain = Chain(make_runtime(chosen.backend, spec), spec.genesis, chosen.keep_states)
     store = Store(chosen.state) if chosen.state is not None else None
     engine = Engine(chain, chosen.seal, store)
-    runner = web.AppRunner(
-        Server(Node(engine, spec)).application(), access_log=None, shutdown_timeout=LAST_ANSWER_SECONDS
-    )
-    await runner.setup()
-    site = web.TCPSite(runner, chosen.host, chosen.port)
-    await site.start()
-    port = runner.addresses[0][1]
+    server = Server(Node(engine, spec), access(chosen), room(raise_file_limit()))
+    port = server.open(chosen.host, chosen.port)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -98,7 +114,7 @@ async def serve(chosen: argparse.Namespace) -> None:
     for task in (sealing, stopping):
         task.cancel()
     await asyncio.gather(stopping, return_exceptions=True)
-    await runner.cleanup()
+    await server.close()
     if store is not None:
         store.close()
     if failed:

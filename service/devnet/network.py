@@ -136,7 +136,9 @@ class Devnet:
         if self.chain.startswith(("ws://", "wss://")):
             self.rpc = self.chain
         elif self.chain in BACKENDS:
-            command = module("runtime_mock", "--backend", self.chain, "--port", "0", "--seal", str(BLOCK_MS))
+            command = module(
+                "runtime_mock", "--backend", self.chain, "--port", "0", "--control", "--seal", str(BLOCK_MS)
+            )
             command += ["--state", str(self.directory / "chain.sqlite")]
             self._chain_child = Child("the mock chain", command, self.directory / "chain.log")
             self.rpc = (await self._chain_child.start())["rpc"]

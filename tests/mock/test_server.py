@@ -11,15 +11,16 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import WSMsgType, web
+from aiohttp import WSMsgType
 
 from runtime_mock.chainspec import ChainSpec
 from runtime_mock.node.chain import Chain
 from runtime_mock.node.engine import MANUAL, Engine
+from runtime_mock.rpc import outbox, subscriptions
 from runtime_mock.rpc import server as module
-from runtime_mock.rpc import subscriptions
 from runtime_mock.rpc.methods import METHODS, Node
 from runtime_mock.rpc.server import MAX_BATCH, MAX_REQUEST_BYTES, Server
+from tests.support.mock_server import JSON, Served, alive, ask, serving
 
 ALICE = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY"
 ABSURD = [
@@ -29,49 +30,10 @@ ABSURD = [
 ]
 
 
-class Served:
-    """A server in this process."""
-
-    def __init__(self, node: Node, port: int, session: aiohttp.ClientSession) -> None:
-        self.node, self.session = node, session
-        self.http, self.ws = f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}"
-
-    async def post(self, body: Any) -> Any:
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        async with self.session.post(self.http, data=data) as answer:
-            text = await answer.read()
-            return json.loads(text) if answer.status == 200 and text else answer.status
-
-    async def call(self, name: str, *parameters: Any) -> Any:
-        return await self.post({"jsonrpc": "2.0", "id": 1, "method": name, "params": list(parameters)})
-
-    @contextlib.asynccontextmanager
-    async def socket(self) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-        async with self.session.ws_connect(self.ws, max_msg_size=0) as socket:
-            yield socket
-
-
 @pytest.fixture
 async def served(chain: Chain, spec: ChainSpec) -> AsyncIterator[Served]:
-    node = Node(Engine(chain, MANUAL), spec)
-    runner = web.AppRunner(Server(node).application(), access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(60)) as session:
-        yield Served(node, runner.addresses[0][1], session)
-    await runner.cleanup()
-
-
-async def ask(socket: aiohttp.ClientWebSocketResponse, name: str, *parameters: Any) -> Any:
-    await socket.send_json({"jsonrpc": "2.0", "id": 9, "method": name, "params": list(parameters)})
-    while True:
-        answer = await socket.receive_json(timeout=60)
-        if answer.get("id") == 9:
-            return answer
-
-
-async def alive(served: Served) -> None:
-    assert (await served.call("system_chainType"))["result"] == "Development"
+    async with serving(Node(Engine(chain, MANUAL), spec)) as served:
+        yield served
 
 
 @pytest.mark.parametrize("name", sorted(set(METHODS) - {"mock_jump", "mock_seal", "mock_hangSockets"}))
@@ -127,15 +89,30 @@ async def test_ids_that_are_none(served: Served, identifier: Any) -> None:
     assert (answer["id"], answer["error"]["code"]) == (None, -32600)
 
 
+@pytest.mark.case("feeds/oversized-request")
 async def test_oversized_requests(served: Served) -> None:
-    async with served.session.post(served.http, data=io.BytesIO(b" " * (MAX_REQUEST_BYTES + 1))) as answer:
-        assert answer.status == 413
+    refusal = {"code": -32007, "message": "Request is too big", "data": f"Exceeded max limit of {MAX_REQUEST_BYTES}"}
+    for body in (
+        io.BytesIO(b" " * (MAX_REQUEST_BYTES + 1)),
+        parts(MAX_REQUEST_BYTES + 1),
+    ):  # with a length, and without
+        async with served.session.post(served.http, data=body, headers=JSON) as answer:
+            assert answer.status == 413
+            assert await answer.json() == {"jsonrpc": "2.0", "id": None, "error": refusal}
     async with served.socket() as socket:
-        with contextlib.suppress(ConnectionError):  # it may be cut off while it still sends
-            await socket.send_bytes(b" " * (MAX_REQUEST_BYTES + 1))
-        message = await socket.receive(60)
-        assert message.type in (WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.CLOSING, WSMsgType.ERROR)
+        for size in (MAX_REQUEST_BYTES + 1, 3 * MAX_REQUEST_BYTES):
+            await socket.send_str(" " * size)
+            assert await socket.receive_json(timeout=60) == {"jsonrpc": "2.0", "id": None, "error": refusal}
+        assert (await ask(socket, "system_chainType"))["result"] == "Development"
+        wide = json.dumps({"jsonrpc": "2.0", "id": 9, "method": "system_chain", "params": ["x" * 10_000_000]})
+        await socket.send_str(wide)
+        assert "result" in await socket.receive_json(timeout=60)
     await alive(served)
+
+
+async def parts(size: int) -> AsyncIterator[bytes]:
+    for _ in range(0, size, 2**20):
+        yield b" " * 2**20
 
 
 async def test_batches(served: Served) -> None:
@@ -165,12 +142,13 @@ async def test_a_long_batch_lets_others_have_their_turns(served: Served) -> None
     task = asyncio.create_task(other())
     answers, _ = await Server(served.node)._handle(json.dumps(batch), None)
     task.cancel()
-    assert len(answers) == len(batch)
+    assert answers is not None
+    assert len(json.loads(answers)) == len(batch)
     assert turns >= len(batch)
 
 
 async def test_too_many_connections(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_CONNECTIONS", 3)
+    monkeypatch.setattr(module, "MAX_SOCKETS", 3)
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(3):
             await stack.enter_async_context(served.socket())
@@ -196,7 +174,7 @@ async def test_too_many_subscriptions(served: Served, monkeypatch: pytest.Monkey
 
 
 async def test_a_client_that_does_not_read_is_cut_off(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_UNREAD_BYTES", 200_000)
+    monkeypatch.setattr(outbox, "MAX_UNREAD_BYTES", 200_000)
     async with served.socket() as socket:
         await ask(socket, "chain_subscribeNewHeads")
         await served.call("mock_hangSockets", 60_000)
@@ -216,8 +194,8 @@ async def test_a_client_that_does_not_read_but_asks_is_let_go_of(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its last request waits until less is unread, which never comes: the end of the connection must end that, too."""
-    monkeypatch.setattr(module, "SLOW_BYTES", 1_000)
-    monkeypatch.setattr(module, "MAX_UNREAD_BYTES", 200_000)
+    monkeypatch.setattr(outbox, "SLOW_BYTES", 1_000)
+    monkeypatch.setattr(outbox, "MAX_UNREAD_BYTES", 200_000)
     async with served.socket() as cut, served.socket() as gone:
         for socket in (cut, gone):
             await ask(socket, "chain_subscribeNewHeads")
@@ -241,12 +219,10 @@ async def test_a_client_that_does_not_read_but_asks_is_let_go_of(
 
 async def test_a_client_that_does_not_read_does_not_hold_up_the_end(chain: Chain, spec: ChainSpec) -> None:
     node = Node(Engine(chain, MANUAL), spec)
-    runner = web.AppRunner(Server(node).application(), access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    reader, writer = await asyncio.open_connection("127.0.0.1", runner.addresses[0][1])
+    server = Server(node)
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.open("127.0.0.1", 0))
     writer.write(
-        b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
     )
     assert b"101" in await reader.readuntil(b"\r\n\r\n")
@@ -257,7 +233,7 @@ async def test_a_client_that_does_not_read_does_not_hold_up_the_end(chain: Chain
         while not transport.get_write_buffer_size():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.01)
     async with asyncio.timeout(30):
-        await runner.cleanup()
+        await server.close()
     writer.transport.abort()
 
 

@@ -117,11 +117,26 @@ def test_keys_come_in_order(entries: dict[bytes, bytes], key: bytes, prefix: byt
 @given(st.dictionaries(keys, values, min_size=1, max_size=30), keys)
 def test_a_proof_holds_the_path_from_the_root(entries: dict[bytes, bytes], absent: bytes) -> None:
     trie = Trie.of(entries.items())
-    proof = trie.proof([*entries, absent], 1)
+    prover = trie.prover(1)
+    for key in (*entries, absent, *entries):
+        prover.add(key)
+    proof = prover.proof
+    assert prover.size == sum(len(part) for part in proof)
     assert blake2_256(proof[0]) == trie.root(1)
     assert len(set(proof)) == len(proof)
     for value in entries.values():
         assert len(value) < 33 or value in proof
+
+
+@given(st.dictionaries(keys, values, max_size=30), st.dictionaries(keys, st.none() | values, max_size=10))
+def test_what_differs_between_two_states(entries: dict[bytes, bytes], changed: dict[bytes, bytes | None]) -> None:
+    trie = Trie.of(entries.items())
+    other = trie.changed(changed.items())
+    apart = Trie.of(other.items())  # the same, and nothing of it shared
+    right = sorted(key for key in {*entries, *changed} if trie.get(key) != other.get(key))
+    for one, two in ((trie, other), (other, trie), (trie, apart), (apart, trie)):
+        assert sorted(one.differing(two)) == right
+    assert not list(other.differing(apart))
 
 
 @given(st.dictionaries(keys, values, max_size=20), changes, changes, st.booleans(), keys)

@@ -120,9 +120,9 @@ def test_sigterm_ends_it_in_order(tmp_path: Path) -> None:
 def test_clients_that_do_not_move_do_not_hold_up_the_end(tmp_path: Path) -> None:
     with running_mock("--seal", "manual") as mock, contextlib.ExitStack() as stack:
         half, idle = (stack.enter_context(socket.create_connection(("127.0.0.1", mock.port))) for _ in range(2))
-        half.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        half.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
         idle.sendall(
-            b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
         )
         assert b"101" in idle.recv(12)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
 from structlog.testing import capture_logs
 from substrateinterface import Keypair
 
@@ -109,11 +108,10 @@ async def caught_up(live: Live, journal: Journal) -> None:
 async def live(tmp_path: Path) -> AsyncIterator[Live]:
     spec = ChainSpec.load(artifacts() / "chain-spec.json")
     engine = Engine(Chain(ModelRuntime(artifacts()), spec.genesis), INSTANT)
-    runner = web.AppRunner(Server(Node(engine, spec)).application(), access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    server = Server(Node(engine, spec))
+    port = server.open("127.0.0.1", 0)
     sealing = asyncio.create_task(engine.run())
-    async with await ChainClient.connect(f"ws://127.0.0.1:{runner.addresses[0][1]}") as client:
+    async with await ChainClient.connect(f"ws://127.0.0.1:{port}") as client:
         follower = Follower(client)
         task = await asyncio.wait_for(following(follower), 60)
         yield Live(engine, client, follower, KeyFile.create(tmp_path / "key.json"), tmp_path)
@@ -122,7 +120,7 @@ async def live(tmp_path: Path) -> AsyncIterator[Live]:
     engine.set_sealing(MANUAL)
     sealing.cancel()
     await asyncio.gather(sealing, return_exceptions=True)
-    await runner.cleanup()
+    await server.close()
 
 
 async def test_what_happens_while_it_is_down_is_told_at_the_next_start(live: Live) -> None:

@@ -28,6 +28,7 @@ from runtime_mock.rpc.errors import RpcError as MockError
 from runtime_mock.rpc.methods import METHODS
 from runtime_mock.rpc.methods import Node as MockNode
 from runtime_mock.rpc.subscriptions import Subscriptions
+from runtime_mock.rpc.watched import WatchedKeys
 from runtime_mock.runtime import CODE
 from runtime_mock.state.overlay import Overlay
 from runtime_mock.state.trie import Trie
@@ -103,6 +104,7 @@ class SimChain:
         self.chain = Chain(runtime, start, 4096)
         self.engine = Engine(self.chain, "manual")
         self.node = MockNode(self.engine, ChainSpec("simulation", "simulation", "Development", {}, start))
+        self.watched = WatchedKeys(self.node)
         self.at_genesis = balances.TotalIssuance.get(Overlay(start))
         self.stalled = False
         self.broken: str | None = None
@@ -249,7 +251,7 @@ class SimRpc:
                 lost = await self._connected()
                 await self._pass(lost)
                 try:
-                    answer = METHODS[method].call(self._chain.node, list(parameters))
+                    answer = await METHODS[method].call(self._chain.node, list(parameters))
                     failure: Exception | None = None
                 except (MockError, PoolError) as error:
                     answer, failure = None, error
@@ -269,16 +271,18 @@ class SimRpc:
         subscription = Subscription()
         loop, ours = asyncio.get_running_loop(), copy_context()
 
-        def deliver(message: dict[str, Any]) -> None:
+        def deliver(message: bytes) -> None:
+            result = json.loads(message)["params"]["result"]
+
             def send() -> None:
-                loop.call_later(self._link.latency, subscription.put, message["params"]["result"], context=ours)
+                loop.call_later(self._link.latency, subscription.put, result, context=ours)
 
             if self._link.answering:
                 send()
             else:
                 self._late.append(send)
 
-        there = self._subscriptions[subscription] = Subscriptions(self._chain.node, deliver)
+        there = self._subscriptions[subscription] = Subscriptions(self._chain.node, deliver, self._chain.watched)
         _, flush = there.subscribe(method, list(parameters))
         flush()
         try:

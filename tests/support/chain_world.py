@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from aiohttp import web
 from substrateinterface import Keypair
 
 from runtime_mock.chainspec import ChainSpec, artifacts
@@ -73,19 +72,13 @@ class World:
         self.node = Node(self.engine, spec)
         self.server = HookedServer(self.node)
         self.port = 0
-        self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
         """Serve; on the same port as before, if it served before."""
-        self._runner = web.AppRunner(self.server.application(), access_log=None, shutdown_timeout=1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
-        self.port = self._runner.addresses[0][1]
+        self.port = self.server.open("127.0.0.1", self.port)
 
     async def stop(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        await self.server.close()
 
     @property
     def url(self) -> str:

@@ -25,7 +25,7 @@ class Mock(RunningChain):
 @contextmanager
 def running_mock(*options: str, backend: str = "model", cwd: Path | None = None) -> Iterator[Mock]:
     """Start one on a free port, and end it."""
-    command = [sys.executable, "-m", "runtime_mock", "--backend", backend, "--port", "0", *options]
+    command = [sys.executable, "-m", "runtime_mock", "--backend", backend, "--port", "0", "--control", *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd)
     try:
         assert process.stdout is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -13,7 +13,7 @@ from ..chainspec import ChainSpec
 from ..codec import CodecError, Reader, blake2_256
 from ..node.chain import Block, Header, UnknownBlock
 from ..node.engine import Engine
-from ..runtime import NoSuchMethod, RuntimeTrap
+from ..runtime import CODE, NoSuchMethod, RuntimeTrap
 from ..state.trie import Trie
 from .errors import (
     CLIENT,
@@ -31,10 +31,13 @@ from .errors import (
     whole_number,
 )
 from .faults import Faults
+from .turns import Turns
 
 MAX_KEYS = 10_000
 MAX_PAGE = 1_000
 MAX_BLOCKS = 1_000
+SLICE_KEYS, SLICE_BLOCKS = 200, 10
+"""How much of a long answer is found in one turn."""
 MAX_BLOCK_NUMBER = 2**32 - 1
 MAX_ANSWER_BYTES = 15 * 1024 * 1024
 
@@ -48,6 +51,8 @@ class Node:
         self.engine, self.spec = engine, spec
         self.chain = engine.chain
         self.faults = Faults()
+        self.turns = Turns()
+        self._metadata: tuple[bytes | None, str] = None, ""
 
     def block(self, value: Any) -> Block:
         """Return the block of a hash parameter; None stands for the best one. Raises RpcError."""
@@ -79,6 +84,13 @@ class Node:
         except UnknownBlock as error:
             raise RpcError(CLIENT, f"Client error: UnknownBlock: {error}") from None
 
+    def metadata(self, block: Block) -> str:
+        """Return the metadata of the runtime in a block's state, in hex; the last one is remembered. Raises RpcError."""
+        code = self.state(to_hex(block.hash)).get(CODE)
+        if code is None or code is not self._metadata[0]:
+            self._metadata = code, to_hex(Reader(self.call(block, "Metadata_metadata", b"")).bytes())
+        return self._metadata[1]
+
 
 @dataclass(frozen=True, slots=True)
 class Method:
@@ -88,11 +100,18 @@ class Method:
     least: int
     most: int
 
-    def call(self, node: Any, parameters: list[Any]) -> Any:
-        """Call the function. Extra parameters are ignored, as by a real node. Raises RpcError."""
+    async def call(self, node: Node, parameters: list[Any]) -> Any:
+        """Call the function, in a turn unless it takes its own. Extra parameters are ignored, as by a real node.
+
+        Raises RpcError.
+        """
         if len(parameters) < self.least:
             raise invalid("No more params")
-        return self.function(node, *parameters[: self.most])
+        given = parameters[: self.most]
+        if inspect.iscoroutinefunction(self.function):
+            return await self.function(node, *given)
+        async with node.turns.one():
+            return self.function(node, *given)
 
 
 METHODS: dict[str, Method] = {}
@@ -255,7 +274,7 @@ def _runtime_version(node: Node, block: Any = None) -> Any:
 
 @method("state_getMetadata")
 def _metadata(node: Node, block: Any = None) -> Any:
-    return to_hex(Reader(node.call(node.block(block), "Metadata_metadata", b"")).bytes())
+    return node.metadata(node.block(block))
 
 
 @method("state_call", "state_callAt")
@@ -299,21 +318,23 @@ class _Room:
         return [[to_hex(key), optional_hex(value)] for key, value in entries.items()]
 
 
-def _bounded(state: Trie, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+async def _entries(node: Node, prefix: Any, block: Any) -> AsyncIterator[tuple[bytes, bytes]]:
     room = _Room()
-    for key, value in state.items(prefix):
-        room.take(key, value)
-        yield key, value
+    found = node.state(block).items(hex_bytes(prefix, "prefix"))
+    async for part in node.turns.slices(found, SLICE_KEYS):
+        for key, value in part:
+            room.take(key, value)
+            yield key, value
 
 
 @method("state_getKeys")
-def _keys(node: Node, prefix: Any, block: Any = None) -> Any:
-    return [to_hex(key) for key, _ in _bounded(node.state(block), hex_bytes(prefix, "prefix"))]
+async def _keys(node: Node, prefix: Any, block: Any = None) -> Any:
+    return [to_hex(key) async for key, _ in _entries(node, prefix, block)]
 
 
 @method("state_getPairs")
-def _pairs(node: Node, prefix: Any, block: Any = None) -> Any:
-    return [[to_hex(key), to_hex(value)] for key, value in _bounded(node.state(block), hex_bytes(prefix, "prefix"))]
+async def _pairs(node: Node, prefix: Any, block: Any = None) -> Any:
+    return [[to_hex(key), to_hex(value)] async for key, value in _entries(node, prefix, block)]
 
 
 @method("state_getKeysPaged", "state_getKeysPagedAt")
@@ -334,13 +355,19 @@ def _keys_paged(node: Node, prefix: Any, count: Any, start: Any = None, block: A
 
 
 @method("state_queryStorageAt")
-def _query_storage_at(node: Node, keys: Any, block: Any = None) -> Any:
+async def _query_storage_at(node: Node, keys: Any, block: Any = None) -> Any:
     wanted = hex_list(keys, "keys", MAX_KEYS)
     found = _range_end(node, block)
-    state = node.state(to_hex(found.hash))
     # a key that is asked for twice is answered once, as by a real node
-    changes = _Room().changes({key: state.get(key) for key in wanted})
+    changes = _Room().changes(await _values(node, node.state(to_hex(found.hash)), wanted))
     return [{"block": to_hex(found.hash), "changes": changes}] if changes else []
+
+
+async def _values(node: Node, state: Trie, keys: list[bytes]) -> dict[bytes, bytes | None]:
+    found: dict[bytes, bytes | None] = {}
+    async for part in node.turns.slices(keys, SLICE_KEYS):
+        found.update({key: state.get(key) for key in part})
+    return found
 
 
 def _range_end(node: Node, block: Any) -> Block:
@@ -353,32 +380,39 @@ def _range_end(node: Node, block: Any) -> Block:
 
 
 @method("state_queryStorage")
-def _query_storage(node: Node, keys: Any, first: Any, last: Any = None) -> Any:
+async def _query_storage(node: Node, keys: Any, first: Any, last: Any = None) -> Any:
     wanted = hex_list(keys, "keys", MAX_KEYS)
     low, high = _range_end(node, first), _range_end(node, last)
     if not (node.chain.is_best(low) and node.chain.is_best(high)) or not 0 <= high.number - low.number < MAX_BLOCKS:
         raise RpcError(
             NO_RANGE, f"Cannot resolve a block range: at most {MAX_BLOCKS} blocks of the best chain, in order"
         )
-    known: dict[bytes, bytes | None] = {}
-    answer = []
+    line = [node.chain.at(number) for number in range(low.number, high.number + 1)]
+    states = [(to_hex(block.hash), node.state(to_hex(block.hash))) for block in line if block is not None]
     room = _Room()
-    for number in range(low.number, high.number + 1):
-        block = node.chain.at(number)
-        assert block is not None
-        state = node.state(to_hex(block.hash))
-        fresh = {key: value for key in wanted if known.get(key, b"?") != (value := state.get(key)) or key not in known}
-        known.update(fresh)
-        if fresh:
-            answer.append({"block": to_hex(block.hash), "changes": room.changes(fresh)})
+    before = states[0][1]
+    first_values = await _values(node, before, wanted)
+    answer = [{"block": states[0][0], "changes": room.changes(first_values)}] if first_values else []
+    asked = set(wanted)
+    async for part in node.turns.slices(states[1:], SLICE_BLOCKS):
+        for name, state in part:
+            fresh = {key: state.get(key) for key in state.differing(before) if key in asked}
+            before = state
+            if fresh:
+                answer.append({"block": name, "changes": room.changes(fresh)})
     return answer
 
 
 @method("state_getReadProof")
-def _read_proof(node: Node, keys: Any, block: Any = None) -> Any:
+async def _read_proof(node: Node, keys: Any, block: Any = None) -> Any:
     found = node.block(block)
-    proof = node.state(block).proof(hex_list(keys, "keys", MAX_KEYS), node.chain.version.state_version)
-    return {"at": to_hex(found.hash), "proof": [to_hex(one) for one in proof]}
+    prover = node.state(block).prover(node.chain.version.state_version)
+    async for part in node.turns.slices(hex_list(keys, "keys", MAX_KEYS), SLICE_KEYS):
+        for key in part:
+            prover.add(key)
+        if 2 * prover.size > MAX_ANSWER_BYTES:
+            raise RpcError(TOO_BIG_RESPONSE, "Response is too big", f"Exceeded max limit of {MAX_ANSWER_BYTES}")
+    return {"at": to_hex(found.hash), "proof": [to_hex(one) for one in prover.proof]}
 
 
 @method("author_submitExtrinsic")

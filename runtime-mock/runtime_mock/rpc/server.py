@@ -13,98 +13,66 @@ from aiohttp import WSMsgType, web
 
 from ..node.pool import PoolError
 from . import control  # noqa: F401 (registers its methods)
-from .errors import INTERNAL, INVALID_REQUEST, NO_METHOD, PARSE, TOO_BIG_BATCH, TOO_BIG_RESPONSE, RpcError, invalid
+from .access import Access
+from .door import MAX_CONNECTIONS, Door
+from .errors import (
+    INTERNAL,
+    INVALID_REQUEST,
+    NO_METHOD,
+    PARSE,
+    TOO_BIG_BATCH,
+    TOO_BIG_REQUEST,
+    TOO_BIG_RESPONSE,
+    RpcError,
+    invalid,
+)
+from .frames import TOO_LARGE, Socket
 from .methods import MAX_ANSWER_BYTES, METHODS, Node
+from .outbox import Outbox, encode
 from .subscriptions import SUBSCRIBE, UNSUBSCRIBE, Subscriptions
+from .watched import WatchedKeys
 
 log = structlog.get_logger(__name__)
 
 MAX_REQUEST_BYTES = 15 * 1024 * 1024
-MAX_CONNECTIONS = 512
+MAX_SOCKETS = 512
 MAX_BATCH = 1000
-MAX_UNREAD_BYTES = 64 * 1024 * 1024
-"""Bytes that may wait for a slow client. Answers wait for room; notifications beyond the limit end the connection."""
-SLOW_BYTES = 1024 * 1024
+BODY_SECONDS = ANSWER_SECONDS = 60.0
+"""How long a client may take to send a request's body over HTTP, and to take its answer."""
 LEAVE_SECONDS = 2.0
-"""How long a stopping node waits for a client's close frame before it cuts the connection."""
-METHOD_NAMES = sorted({*METHODS, *SUBSCRIBE, *UNSUBSCRIBE, "rpc_methods"})
+"""How long a stopping node waits for a client's close frame, and for requests still being answered, before it cuts them."""
+CONTROL = "mock_"
+JSON = "application/json"
 
 After = Callable[[], None]
 
 
-class Outbox:
-    """The messages waiting to be sent to one client."""
-
-    def __init__(self, socket: web.WebSocketResponse, node: Node, transport: asyncio.Transport) -> None:
-        self._socket, self._node, self._transport = socket, node, transport
-        self._waiting: asyncio.Queue[str] = asyncio.Queue()
-        self._bytes = 0
-        self._drained = asyncio.Event()
-        self._drained.set()
-        self._gone = False
-
-    def put(self, message: Any) -> None:
-        """Queue a message. A client that never reads is cut off."""
-        if self._gone:
-            return
-        data = json.dumps(message, separators=(",", ":"))
-        self._bytes += len(data)
-        if self._bytes > MAX_UNREAD_BYTES:
-            log.warning("cutting off a client that does not read", unread=self._bytes)
-            self.cut_off()
-            return
-        if self._bytes > SLOW_BYTES:
-            self._drained.clear()
-        self._waiting.put_nowait(data)
-
-    def cut_off(self) -> None:
-        """End the connection without a close frame."""
-        self._end()
-        self._transport.abort()
-
-    def _end(self) -> None:
-        """Mark the connection as dead: nothing more is queued, and nobody waits for it."""
-        self._gone = True
-        self._drained.set()
-
-    async def drained(self) -> None:
-        """Wait until few enough messages are queued."""
-        await self._drained.wait()
-
-    async def run(self) -> None:
-        """Send messages until the connection ends."""
-        try:
-            while True:
-                data = await self._waiting.get()
-                await self._node.faults.answering.wait()
-                await self._socket.send_str(data)
-                self._bytes -= len(data)
-                if self._bytes <= SLOW_BYTES:
-                    self._drained.set()
-        except ConnectionError:
-            pass  # the reading side notices the end as well, unless it waits for `drained`
-        finally:
-            self._end()
+class _TooLarge(Exception):
+    """A body beyond the limit."""
 
 
 class Server:
-    """The server of a node."""
+    """The server of a node. `access` says who may use it, `most` is the number of connections at once."""
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
+    def __init__(self, node: Node, access: Access | None = None, most: int = MAX_CONNECTIONS) -> None:
+        self._node, self._access = node, access or Access()
+        self._door = Door(self._request, most)
         self._sockets: dict[web.WebSocketResponse, Outbox] = {}
+        self._watched = WatchedKeys(node)
+        self._methods = {name: one for name, one in METHODS.items() if self._access.control or not _is_control(name)}
+        self.names = sorted({*self._methods, *SUBSCRIBE, *UNSUBSCRIBE, "rpc_methods"})
 
-    def application(self) -> web.Application:
-        """Return the aiohttp application."""
-        application = web.Application(client_max_size=MAX_REQUEST_BYTES)
-        application.router.add_route("GET", "/{path:.*}", self._websocket)
-        application.router.add_route("POST", "/{path:.*}", self._http)
-        application.on_shutdown.append(self._shut_down)
-        return application
+    def open(self, host: str, port: int) -> int:
+        """Listen. Return the port, which is chosen if 0 is given. Raises OSError."""
+        return self._door.open(host, port)
 
-    async def _shut_down(self, application: web.Application) -> None:
+    async def close(self) -> None:
+        """Listen no longer, and part from the clients."""
+        await self._door.shut()
         self._node.faults.hang(0)
+        self._door.pre_shutdown()
         await asyncio.gather(*(self._part(socket, outbox) for socket, outbox in list(self._sockets.items())))
+        await self._door.shutdown(LEAVE_SECONDS)
 
     async def _part(self, socket: web.WebSocketResponse, outbox: Outbox) -> None:
         with contextlib.suppress(TimeoutError):
@@ -112,40 +80,78 @@ class Server:
                 await socket.close(code=1001, message=b"the node stops")
         outbox.cut_off()
 
-    async def _http(self, request: web.Request) -> web.Response:
-        answer, _ = await self._handle(await request.read(), None)
-        if answer is None:
+    async def _request(self, request: web.BaseRequest) -> web.StreamResponse:
+        transport = request.transport
+        if transport is None:  # gone already
             return web.Response()
-        return web.Response(body=_encode(answer), content_type="application/json")
+        self._door.heard(transport)
+        origin = request.headers.get("Origin")
+        refusal = self._access.refusal(request.headers.get("Host"), origin)
+        if refusal is not None:
+            return web.Response(status=403, text=refusal)
+        if request.method == "GET":
+            return await self._websocket(request, transport)
+        response = await self._answer(request)
+        if origin is not None:
+            response.headers.update({"Access-Control-Allow-Origin": origin, "Vary": "Origin"})
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await response.prepare(request)
+                await response.write_eof()
+        except TimeoutError:
+            transport.abort()
+        self._door.answered(transport)
+        return response
 
-    async def _websocket(self, request: web.Request) -> web.StreamResponse:
-        socket = web.WebSocketResponse(max_msg_size=MAX_REQUEST_BYTES, compress=False)
+    async def _answer(self, request: web.BaseRequest) -> web.Response:
+        if request.method == "OPTIONS":
+            asked = {"Access-Control-Allow-Methods": "POST", "Access-Control-Allow-Headers": "content-type"}
+            return web.Response(headers=asked)
+        if request.method != "POST":
+            return web.Response(status=405, text="Used HTTP Method is not allowed. POST is required\n")
+        if request.content_type != JSON:  # other types are what a page of any origin may send without asking
+            why = f"Supplied content type is not allowed. Content-Type: {JSON} is required\n"
+            return web.Response(status=415, text=why)
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await _body(request)
+        except _TooLarge:
+            return web.Response(status=413, body=_too_large(), content_type=JSON)
+        except TimeoutError:
+            return web.Response(status=408, text=f"The request took longer than {BODY_SECONDS:.0f} s.\n")
+        answer, _ = await self._handle(body, None)
+        return web.Response() if answer is None else web.Response(body=answer, content_type=JSON)
+
+    async def _websocket(self, request: web.BaseRequest, transport: asyncio.Transport) -> web.StreamResponse:
+        socket = Socket(MAX_REQUEST_BYTES)
         if not socket.can_prepare(request).ok:
             return web.Response(text="A Substrate JSON-RPC server: connect by WebSocket, or POST a request.\n")
-        if len(self._sockets) >= MAX_CONNECTIONS:
-            return web.Response(status=429, text=f"more than {MAX_CONNECTIONS} connections\n")
-        transport = request.transport
-        await socket.prepare(request)
-        if transport is None:  # gone already
-            return socket
+        if len(self._sockets) >= MAX_SOCKETS:
+            return web.Response(status=429, text=f"more than {MAX_SOCKETS} connections\n")
         outbox = Outbox(socket, self._node, transport)
         self._sockets[socket] = outbox
+        subscriptions = Subscriptions(self._node, outbox.put, self._watched)
         self._node.faults.transports.add(transport)
-        sending = asyncio.create_task(outbox.run())
-        subscriptions = Subscriptions(self._node, outbox.put)
+        sending: asyncio.Task[None] | None = None
         try:
+            await socket.prepare(request)
+            sending = asyncio.create_task(outbox.run())
             async for message in socket:
-                if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                if message.type is WSMsgType.BINARY:
                     await self._serve(message.data, outbox, subscriptions)
         finally:
             subscriptions.close()
             self._sockets.pop(socket, None)
             self._node.faults.transports.discard(transport)
-            sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
+            if sending is not None:
+                sending.cancel()
+                await asyncio.gather(sending, return_exceptions=True)
         return socket
 
-    async def _serve(self, data: str | bytes, outbox: Outbox, subscriptions: Subscriptions) -> None:
+    async def _serve(self, data: Any, outbox: Outbox, subscriptions: Subscriptions) -> None:
+        if data is TOO_LARGE:
+            outbox.put(_too_large())
+            return
         answer, after = await self._handle(data, subscriptions)
         if answer is not None:
             outbox.put(answer)
@@ -153,8 +159,8 @@ class Server:
             one()
         await outbox.drained()
 
-    async def _handle(self, data: str | bytes, subscriptions: Subscriptions | None) -> tuple[Any, list[After]]:
-        """Return the answer, None if none is due, and what to do once it is queued."""
+    async def _handle(self, data: str | bytes, subscriptions: Subscriptions | None) -> tuple[bytes | None, list[After]]:
+        """Return the encoded answer, None if none is due, and what to do once it is queued."""
         after: list[After] = []
         try:
             request = json.loads(data)
@@ -171,15 +177,14 @@ class Server:
         size = 0
         for one in request:
             answer = await self._one(one, subscriptions, after)
-            await asyncio.sleep(0)  # let blocks and other clients in between the calls of a batch
             if answer is not None:
                 answers.append(answer)
-                size += len(_encode(answer))
+                size += len(answer)
             if size > MAX_ANSWER_BYTES:
                 return _failure(None, RpcError(TOO_BIG_RESPONSE, "The batch response was too large")), after
-        return answers or None, after
+        return b"[" + b",".join(answers) + b"]" if answers else None, after
 
-    async def _one(self, request: Any, subscriptions: Subscriptions | None, after: list[After]) -> Any:
+    async def _one(self, request: Any, subscriptions: Subscriptions | None, after: list[After]) -> bytes | None:
         if not isinstance(request, dict):
             return _failure(None, RpcError(INVALID_REQUEST, "Invalid request"))
         identifier = request.get("id")
@@ -197,7 +202,7 @@ class Server:
             log.exception("a call failed", method=name)
             answer = _failure(identifier, RpcError(INTERNAL, "Internal error", repr(error)))
         else:
-            answer = {"jsonrpc": "2.0", "id": identifier, "result": result}
+            answer = encode({"jsonrpc": "2.0", "id": identifier, "result": result})
         return answer if "id" in request else None
 
     async def _call(
@@ -205,20 +210,40 @@ class Server:
     ) -> Any:
         self._node.faults.check(name)
         if name == "rpc_methods":
-            return {"methods": METHOD_NAMES}
+            return {"methods": self.names}
         if name in SUBSCRIBE or name in UNSUBSCRIBE:
             if subscriptions is None:
                 raise RpcError(INTERNAL, "Internal error", "subscriptions need a WebSocket")
             if name in UNSUBSCRIBE:
                 return subscriptions.unsubscribe(name, parameters)
-            found, flush = subscriptions.subscribe(name, parameters)
+            async with self._node.turns.one():
+                found, flush = subscriptions.subscribe(name, parameters)
             after.append(flush)
             return found
-        method = METHODS.get(name)
+        method = self._methods.get(name)
         if method is None:
-            raise RpcError(NO_METHOD, "Method not found")
-        result = method.call(self._node, parameters)
-        return await result if asyncio.iscoroutine(result) else result
+            why = "start the node with --control" if _is_control(name) else None
+            raise RpcError(NO_METHOD, "Method not found", why)
+        return await method.call(self._node, parameters)
+
+
+async def _body(request: web.BaseRequest) -> bytes:
+    if (request.content_length or 0) > MAX_REQUEST_BYTES:
+        raise _TooLarge
+    body = bytearray()
+    async for part in request.content.iter_any():
+        body += part
+        if len(body) > MAX_REQUEST_BYTES:
+            raise _TooLarge
+    return bytes(body)
+
+
+def _is_control(name: str) -> bool:
+    return name.startswith(CONTROL)
+
+
+def _too_large() -> bytes:
+    return _failure(None, RpcError(TOO_BIG_REQUEST, "Request is too big", f"Exceeded max limit of {MAX_REQUEST_BYTES}"))
 
 
 def _positional(parameters: Any) -> list[Any]:
@@ -229,9 +254,5 @@ def _positional(parameters: Any) -> list[Any]:
     return parameters
 
 
-def _failure(identifier: Any, error: RpcError) -> dict[str, Any]:
-    return {"jsonrpc": "2.0", "id": identifier, "error": error.json()}
-
-
-def _encode(answer: Any) -> bytes:
-    return json.dumps(answer, separators=(",", ":")).encode()
+def _failure(identifier: Any, error: RpcError) -> bytes:
+    return encode({"jsonrpc": "2.0", "id": identifier, "error": error.json()})

@@ -5,15 +5,21 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
+from ..node.chain import Header
 from ..node.engine import Added, BestChanged, Event, Finalized
 from ..node.pool import Status
 from .errors import TOO_MANY_SUBSCRIPTIONS, RpcError, hex_bytes, hex_list, invalid, optional_hex, to_hex
 from .methods import Node, header_json, version_json
+from .outbox import encode
+from .watched import Changes, WatchedKeys
 
 MAX_SUBSCRIPTIONS = 1024
 MAX_STORAGE_KEYS = 1000
+MAX_WATCHED_KEYS = 20_000
+"""Keys that all storage subscriptions of a connection may watch together."""
 # subscribe: (unsubscribe, the method of the notifications)
 HEADS = {
     "chain_subscribeNewHeads": ("chain_unsubscribeNewHeads", "chain_newHead"),
@@ -35,13 +41,18 @@ KINDS = {"chain_newHead": BestChanged, "chain_allHead": Added, "chain_finalizedH
 # statuses that end a watch
 LAST = ("invalid", "dropped", "finalized", "usurped", "finalityTimeout")
 
-Message = dict[str, Any]
-Send = Callable[[Message], None]
+Send = Callable[[bytes], None]
 _numbers = itertools.count(1)
 
 
 def _nothing() -> None:
     pass
+
+
+@lru_cache(maxsize=4)
+def _encoded(header: Header) -> bytes:
+    """Return the header as JSON, once for all subscriptions that tell of it."""
+    return encode(header_json(header))
 
 
 @dataclass(slots=True)
@@ -50,7 +61,7 @@ class _Subscription:
 
     identifier: str
     notification: str
-    early: list[Message] | None
+    early: list[bytes] | None
     heard: Callable[[Event], None] | None = None
     end: Callable[[], None] = _nothing
 
@@ -58,8 +69,9 @@ class _Subscription:
 class Subscriptions:
     """The subscriptions of one connection. `send` queues a message; nothing is awaited."""
 
-    def __init__(self, node: Node, send: Send) -> None:
-        self._node, self._send = node, send
+    def __init__(self, node: Node, send: Send, watched: WatchedKeys) -> None:
+        self._node, self._send, self._watched = node, send, watched
+        self._keys = 0
         self._open: dict[str, _Subscription] = {}
         self._stop = node.engine.listen(self._hear)
 
@@ -113,11 +125,11 @@ class Subscriptions:
             self._send(message)
 
     def _notify(self, one: _Subscription, result: Any) -> None:
-        message = {
-            "jsonrpc": "2.0",
-            "method": one.notification,
-            "params": {"subscription": one.identifier, "result": result},
-        }
+        self._notify_encoded(one, encode(result))
+
+    def _notify_encoded(self, one: _Subscription, result: bytes) -> None:
+        head = f'{{"jsonrpc":"2.0","method":"{one.notification}","params":{{"subscription":"{one.identifier}","result":'
+        message = head.encode() + result + b"}}"
         if one.early is None:
             self._send(message)
         else:
@@ -128,12 +140,12 @@ class Subscriptions:
 
         def heard(event: Event) -> None:
             if isinstance(event, kind):
-                self._notify(new, header_json(event.block.header))
+                self._notify_encoded(new, _encoded(event.block.header))
 
         new.notification, new.heard = notification, heard
         self._open[new.identifier] = new
         chain = self._node.chain
-        self._notify(new, header_json((chain.finalized if kind is Finalized else chain.best).header))
+        self._notify_encoded(new, _encoded((chain.finalized if kind is Finalized else chain.best).header))
 
     def _runtime_version(self, new: _Subscription) -> None:
         shown: Any = None
@@ -153,26 +165,26 @@ class Subscriptions:
     def _storage(self, new: _Subscription, parameters: list[Any]) -> None:
         if not parameters or parameters[0] is None:
             raise invalid("keys: a list is needed")
-        keys = hex_list(parameters[0], "keys", MAX_STORAGE_KEYS)
-        known: dict[bytes, bytes | None] = {}
+        keys = list(dict.fromkeys(hex_list(parameters[0], "keys", MAX_STORAGE_KEYS)))
+        if self._keys + len(keys) > MAX_WATCHED_KEYS:
+            why = f"Exceeded max limit of {MAX_WATCHED_KEYS} keys"
+            raise RpcError(TOO_MANY_SUBSCRIPTIONS, "Too many subscriptions on the connection", why)
 
-        def heard(event: Event) -> None:
-            if not isinstance(event, BestChanged):
-                return
-            state = self._node.chain.state(event.block)
-            fresh = {key: state.get(key) for key in keys}
-            changes = [[to_hex(key), optional_hex(fresh[key])] for key in fresh if known.get(key, b"?") != fresh[key]]
-            known.update(fresh)
-            if changes:
-                self._notify(new, {"block": to_hex(event.block.hash), "changes": changes})
+        def changed(block: bytes, changes: Changes) -> None:
+            found = [[to_hex(key), optional_hex(value)] for key, value in changes.items()]
+            self._notify(new, {"block": to_hex(block), "changes": found})
 
-        new.notification, new.heard = "state_storage", heard
-        self._open[new.identifier] = new
+        def end() -> None:
+            self._keys -= len(keys)
+            self._watched.end(keys, changed)
+
         best = self._node.chain.best
         state = self._node.chain.state(best)
-        known.update({key: state.get(key) for key in keys})
-        changes = [[to_hex(key), optional_hex(value)] for key, value in known.items()]
-        self._notify(new, {"block": to_hex(best.hash), "changes": changes})
+        self._keys += len(keys)
+        self._watched.watch(keys, changed)
+        new.notification, new.end = "state_storage", end
+        self._open[new.identifier] = new
+        changed(best.hash, {key: state.get(key) for key in keys})
 
     def _watch(self, new: _Subscription, parameters: list[Any]) -> None:
         if not parameters:

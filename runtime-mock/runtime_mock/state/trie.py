@@ -11,17 +11,19 @@ from collections.abc import Iterable, Iterator
 from ..codec import blake2_256, compact
 
 HASHED_VALUE_BYTES = 33
-_NIBBLES = [bytes([byte >> 4, byte & 15]) for byte in range(256)]
+_DIGITS = b"0123456789abcdef"
+_OF_HEX = bytes(_DIGITS.index(byte) if byte in _DIGITS else 0 for byte in range(256))
+_TO_HEX = _DIGITS + bytes(240)
 _NO_CHILDREN: tuple[None, ...] = (None,) * 16
 
 
 def _nibbles(key: bytes) -> bytes:
-    return b"".join([_NIBBLES[byte] for byte in key])
+    return key.hex().encode().translate(_OF_HEX)  # by C alone: strangers ask for keys of megabytes
 
 
 def _pack(nibbles: bytes) -> bytes:
     odd = len(nibbles) & 1
-    return nibbles[:odd] + bytes(nibbles[i] << 4 | nibbles[i + 1] for i in range(odd, len(nibbles), 2))
+    return nibbles[:odd] + bytes.fromhex(nibbles[odd:].translate(_TO_HEX).decode())
 
 
 def _header(prefix: int, bits: int, length: int) -> bytes:
@@ -152,6 +154,44 @@ def _walk(node: _Node, path: bytes, after: bytes | None) -> Iterator[tuple[bytes
                 yield from _walk(child, below, beyond)
 
 
+def _below(node: _Node | None, path: bytes) -> Iterator[bytes]:
+    """Yield the keys below a node, as nibbles; `path` leads to the node and ends with its own part."""
+    if node is None:
+        return
+    if node.value is not None:
+        yield path
+    for index, child in enumerate(node.children or ()):
+        if child is not None:
+            yield from _below(child, path + bytes([index]) + child.partial)
+
+
+def _differing(one: _Node | None, other: _Node | None, path: bytes, parts: tuple[bytes, bytes]) -> Iterator[bytes]:
+    """Yield the keys, as nibbles, whose values differ below two nodes, of whose parts `parts` are left."""
+    a, b = parts
+    if one is other and a == b:
+        return
+    same = _common(a, b)
+    if one is None or other is None or (same < len(a) and same < len(b)):
+        yield from _below(one, path + a)
+        yield from _below(other, path + b)
+    elif same < len(a):
+        yield from _differing(other, one, path, (b, a))
+    else:
+        yield from _differing_here(one, other, path + a, b[same:])
+
+
+def _differing_here(one: _Node, other: _Node, path: bytes, rest: bytes) -> Iterator[bytes]:
+    """Do the same where `one` lies at `path` and `other` there, too, or below it by the nibbles `rest`."""
+    if one.value != (None if rest else other.value):
+        yield path
+    theirs = _with_child(_NO_CHILDREN, rest[0], other) if rest else other.children or _NO_CHILDREN
+    for index, (mine, their) in enumerate(zip(one.children or _NO_CHILDREN, theirs, strict=True)):
+        if mine is their and not rest:
+            continue
+        part = b"" if their is None else rest[1:] if rest else their.partial
+        yield from _differing(mine, their, path + bytes([index]), (b"" if mine is None else mine.partial, part))
+
+
 class Trie:
     """An immutable map from bytes to bytes, in key order, with Substrate's state root."""
 
@@ -220,30 +260,56 @@ class Trie:
             for nibbles, value in _walk(self._root, b"", after):
                 yield _pack(nibbles), value
 
+    def differing(self, other: Trie) -> Iterator[bytes]:
+        """Yield the keys whose values differ in another trie. What both share costs nothing."""
+        parts = b"" if self._root is None else self._root.partial, b"" if other._root is None else other._root.partial
+        for nibbles in _differing(self._root, other._root, b"", parts):
+            yield _pack(nibbles)
+
     def root(self, version: int = 1) -> bytes:
         """Return the state root, 32 bytes."""
         return blake2_256(b"\0" if self._root is None else self._root.encode(version))
 
-    def proof(self, keys: Iterable[bytes], version: int = 1) -> list[bytes]:
-        """Return the encoded nodes and hashed values that prove the entries (or their absence)."""
-        nodes: dict[bytes, None] = {}
-        seen: dict[_Node, bytes] = {}
-        for key in dict.fromkeys(keys):
-            node, path, top = self._root, _nibbles(key), True
-            while node is not None:
-                encoded = seen.get(node) or seen.setdefault(node, node.encode(version))
-                if top or len(encoded) >= 32:
-                    nodes[encoded] = None
-                top = False
-                size = len(node.partial)
-                if not path.startswith(node.partial):
-                    break
-                if size == len(path):
-                    if node.value is not None and version == 1 and len(node.value) >= HASHED_VALUE_BYTES:
-                        nodes[node.value] = None
-                    break
-                node, path = (node.children[path[size]] if node.children else None), path[size + 1 :]
-        return list(nodes)
+    def prover(self, version: int = 1) -> Prover:
+        """Return what collects the proof of some keys."""
+        return Prover(self._root, version)
+
+
+class Prover:
+    """The encoded nodes and hashed values that prove the entries of some keys, or their absence."""
+
+    def __init__(self, root: _Node | None, version: int) -> None:
+        self._root, self._version = root, version
+        self._found: dict[bytes, None] = {}
+        self._encoded: dict[_Node, bytes] = {}
+        self.size = 0
+
+    @property
+    def proof(self) -> list[bytes]:
+        """What was collected."""
+        return list(self._found)
+
+    def add(self, key: bytes) -> None:
+        """Collect what proves a key."""
+        node, path, top = self._root, _nibbles(key), True
+        while node is not None:
+            encoded = self._encoded.get(node) or self._encoded.setdefault(node, node.encode(self._version))
+            if top or len(encoded) >= 32:
+                self._keep(encoded)
+            top = False
+            size = len(node.partial)
+            if not path.startswith(node.partial):
+                break
+            if size == len(path):
+                if node.value is not None and self._version == 1 and len(node.value) >= HASHED_VALUE_BYTES:
+                    self._keep(node.value)
+                break
+            node, path = (node.children[path[size]] if node.children else None), path[size + 1 :]
+
+    def _keep(self, part: bytes) -> None:
+        if part not in self._found:
+            self._found[part] = None
+            self.size += len(part)
 
 
 def ordered_root(values: list[bytes], version: int) -> bytes:
