@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from runtime_mock.codec import blake2_256, compact, prefixed
-from runtime_mock.node.chain import Chain, ExecutionError, Header
+from runtime_mock.node.chain import Block, Chain, ExecutionError, Header, UnknownBlock
 from runtime_mock.node.engine import INSTANT, MANUAL, Added, BestChanged, Engine, Event, Finalized
 from runtime_mock.node.pool import PoolError
 from runtime_mock.rpc.control import MAX_SEALED
@@ -269,3 +271,56 @@ async def test_foreign_blocks_are_checked(chain: Chain) -> None:
     assert made.hash == block.hash
     assert copy.genesis.state is not None
     assert copy.genesis.state.get(CODE) == chain.genesis.state.get(CODE)  # type: ignore[union-attr]
+
+
+def test_memory_stays_flat(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks and states that are out of reach go, also those of forks, whoever asked for them."""
+    monkeypatch.setattr("runtime_mock.node.chain.LEAST_BLOCKS", 64)
+    engine = Engine(Chain(chain.runtime, chain.state(chain.genesis), keep_states=32), MANUAL)
+    chain = engine.chain
+    kept: list[int] = []
+
+    def live() -> Counter[str]:
+        gc.collect()
+        return Counter(type(one).__name__ for one in gc.get_objects() if isinstance(one, Block | Header))
+
+    before = live()
+    for number in range(4_000):
+        if number % 100 == 99:  # a fork that the next finalized block rules out, with what is on it
+            engine.set_finality(None)
+            fork = chain.best
+            for _ in range(3):
+                engine.seal()
+            engine.reorganise(2, 1)
+            engine.set_finality(0)
+            assert chain.children(fork)
+        else:
+            engine.seal()
+        if number % 1_000 == 999:
+            kept.append((live() - before).total())
+    assert chain.best.number > 4_000
+    assert max(kept) <= 2 * (64 + 10)
+    assert max(kept) - min(kept) <= 10
+    assert len(chain._best) <= 64 + 5
+    assert chain.at(1) is None
+    assert chain.at(0) is chain.genesis
+    states = [number for number in range(1, chain.best.number + 1) if (one := chain.at(number)) and one.state]
+    assert len(states) <= 33
+
+
+def test_a_fork_that_is_ruled_out_is_gone(chain: Chain) -> None:
+    engine = Engine(chain, MANUAL)
+    engine.set_finality(None)
+    engine.seal()
+    old = [engine.seal() for _ in range(3)]
+    engine.reorganise(3)
+    kept = engine.chain.at(2)
+    assert kept is not None
+    assert chain.block(old[2].hash) is old[2]
+    engine.finalize(1)
+    assert chain.block(old[0].hash) is old[0]
+    engine.finalize(2)
+    for block in old:
+        with pytest.raises(UnknownBlock):
+            chain.block(block.hash)
+    assert chain.children(kept)

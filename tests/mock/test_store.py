@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 from substrateinterface import Keypair
 
-from runtime_mock.node.chain import Chain
+from runtime_mock.node.chain import Chain, UnknownBlock
 from runtime_mock.node.engine import MANUAL, Engine
 from runtime_mock.node.store import Store, StoreError
 from tests.support.differential.driver import UNIT, Account
@@ -268,3 +268,43 @@ def test_the_command_says_in_a_line_what_is_wrong(tmp_path: Path) -> None:
     )
     assert found.returncode == 2
     assert "neither instant nor manual" in found.stderr
+
+
+def test_blocks_out_of_memory_are_had_from_the_file(
+    chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime_mock.node.chain.LEAST_BLOCKS", 20)
+    path = tmp_path / "chain.sqlite"
+
+    def begin() -> tuple[Engine, Store]:
+        store = Store(path)
+        return Engine(Chain(chain.runtime, chain.state(chain.genesis), keep_states=10), MANUAL, store), store
+
+    engine, store = begin()
+    blocks = [engine.chain.genesis, *(engine.seal() for _ in range(30))]
+    engine.set_finality(None)
+    ruled_out = [engine.seal() for _ in range(2)]
+    engine.reorganise(2)
+    engine.set_finality(0)
+    blocks += [one for number in range(31, engine.chain.best.number + 1) if (one := engine.chain.at(number))]
+    for again in (False, True):
+        if again:
+            store.close()
+            engine, store = begin()
+        assert len(engine.chain._best) <= 25
+        assert engine.chain.best.hash == blocks[-1].hash
+        for number, block in enumerate(blocks):
+            found = engine.chain.at(number)
+            assert found is not None
+            assert (found.header, found.body) == (block.header, block.body)
+            assert engine.chain.block(block.hash).header == block.header
+            assert engine.chain.is_best(found)
+        for block in ruled_out:
+            with pytest.raises(UnknownBlock):
+                engine.chain.block(block.hash)
+        with pytest.raises(UnknownBlock, match="discarded"):
+            engine.chain.state(engine.chain.block(blocks[1].hash))
+        assert engine.chain.at(len(blocks)) is None
+    store.close()
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT count(*), count(DISTINCT number) FROM block").fetchone() == (len(blocks) - 1,) * 2

@@ -2,108 +2,54 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from functools import cached_property
+from typing import Protocol
 
 import structlog
 
-from ..codec import CodecError, Reader, blake2_256, compact, prefixed
+from ..codec import Reader, compact, prefixed
 from ..runtime import CODE, NoSuchMethod, Runtime, RuntimeTrap, Version
 from ..state.overlay import Overlay
 from ..state.trie import Trie, ordered_root
+from .blocks import Block, Header, Tree, UnknownBlock
+
+__all__ = ["Archive", "Block", "Chain", "ExecutionError", "Header", "UnknownBlock"]
 
 log = structlog.get_logger(__name__)
 
 SLOT_MS = 6_000
 NEVER = bytes(32)
 INHERENT_TIMESTAMP = b"timstap0"
+LEAST_BLOCKS = 1024
+"""Blocks that are in memory however few states are kept: those whose extrinsics may still be watched, and some more."""
 MAX_BLOCK_BYTES = 5 * 1024 * 1024 * 3 // 4
-
-
-class UnknownBlock(LookupError):
-    """No block with that hash is known here, or its state is pruned."""
 
 
 class ExecutionError(Exception):
     """A block cannot be built or executed. The message says why."""
 
 
-@dataclass(frozen=True)
-class Header:
-    """A block's header."""
+class Archive(Protocol):
+    """Where blocks can be had that are no longer in memory. They come without their states."""
 
-    parent: bytes
-    number: int
-    state_root: bytes
-    extrinsics_root: bytes
-    digest: tuple[bytes, ...]
+    def block(self, block_hash: bytes) -> Block | None:
+        """Return a block by its hash, or None."""
+        ...
 
-    @classmethod
-    def decode(cls, data: bytes) -> Header:
-        """Decode a header from SCALE. Raises CodecError."""
-        reader = Reader(data)
-        parent, number = reader.take(32), reader.compact()
-        state_root, extrinsics_root = reader.take(32), reader.take(32)
-        digest = tuple(_digest_item(reader) for _ in range(reader.compact()))
-        reader.end()
-        return cls(parent, number, state_root, extrinsics_root, digest)
-
-    @cached_property
-    def encoded(self) -> bytes:
-        """The header in SCALE."""
-        head = self.parent + compact(self.number) + self.state_root + self.extrinsics_root
-        return head + compact(len(self.digest)) + b"".join(self.digest)
-
-    @cached_property
-    def hash(self) -> bytes:
-        """The block's hash."""
-        return blake2_256(self.encoded)
-
-
-def _digest_item(reader: Reader) -> bytes:
-    start = reader.offset
-    kind = reader.uint(1)
-    if kind in (4, 5, 6):  # Consensus, Seal, PreRuntime: an engine and its bytes
-        reader.take(4)
-        reader.bytes()
-    elif kind == 0:  # Other
-        reader.bytes()
-    elif kind != 8:  # RuntimeEnvironmentUpdated
-        raise CodecError(f"a digest item of unknown kind {kind} at offset {start}")
-    return reader.data[start : reader.offset]
-
-
-@dataclass
-class Block:
-    """A block with its body (length-prefixed extrinsics) and the state after it (None: pruned).
-
-    `changes` turn the parent's state into that state. They are kept until the block is imported.
-    """
-
-    header: Header
-    body: tuple[bytes, ...]
-    state: Trie | None
-    changes: dict[bytes, bytes | None] = field(default_factory=dict)
-
-    @property
-    def hash(self) -> bytes:
-        """The block's hash."""
-        return self.header.hash
-
-    @property
-    def number(self) -> int:
-        """The block's number."""
-        return self.header.number
-
-    @cached_property
-    def extrinsic_index(self) -> dict[bytes, int]:
-        """The position of each extrinsic, by its hash."""
-        return {blake2_256(extrinsic): index for index, extrinsic in enumerate(self.body)}
+    def hash_at(self, number: int) -> bytes | None:
+        """Return the hash of the finalized block of a number, or None."""
+        ...
 
 
 class Chain:
-    """All blocks, by hash, and the best chain. Pure: it neither awaits nor writes to disk."""
+    """The tree of blocks from the window's oldest on, and the best chain. Pure: it neither awaits nor writes to disk.
+
+    The states of the last `keep_states` blocks are kept, and at least `LEAST_BLOCKS` blocks, as many as are not final, and
+    block 0. What is older and final is had from `archive`, if there is one. A fork that a finalized block rules out is dropped.
+    """
+
+    archive: Archive | None = None
 
     def __init__(self, runtime: Runtime, genesis: Trie, keep_states: int = 8192) -> None:
         self.runtime, self._keep_states = runtime, keep_states
@@ -111,44 +57,48 @@ class Chain:
         self._versioned = genesis.get(CODE), self.version
         root = genesis.root(self.version.state_version)
         header = Header(NEVER, 0, root, ordered_root([], self.version.extrinsics_version), ())
-        first = Block(header, (), genesis)
-        self._blocks: dict[bytes, Block] = {first.hash: first}
-        self._best: list[bytes] = [first.hash]
-        self.finalized_number = 0
-
-    @property
-    def genesis(self) -> Block:
-        """Block 0."""
-        return self._blocks[self._best[0]]
+        self.genesis = Block(header, (), genesis)
+        self._tree = Tree(self.genesis)
+        self._best: dict[int, bytes] = {0: self.genesis.hash}
+        self._top = self._oldest = self.finalized_number = 0
 
     @property
     def best(self) -> Block:
         """The newest block of the best chain."""
-        return self._blocks[self._best[-1]]
+        return self._tree.blocks[self._best[self._top]]
 
     @property
     def finalized(self) -> Block:
         """The newest finalized block."""
-        return self._blocks[self._best[self.finalized_number]]
+        return self._tree.blocks[self._best[self.finalized_number]]
 
     def block(self, block_hash: bytes) -> Block:
         """Return a block by its hash. Raises UnknownBlock."""
-        try:
-            return self._blocks[block_hash]
-        except KeyError:
-            raise UnknownBlock(f"0x{block_hash.hex()}") from None
+        found = self._tree.blocks.get(block_hash)
+        if found is None and self.archive is not None:
+            found = self.archive.block(block_hash)
+        if found is None:
+            raise UnknownBlock(f"0x{block_hash.hex()}")
+        return found
 
     def at(self, number: int) -> Block | None:
         """Return the best chain's block of a number, or None."""
-        return self._blocks[self._best[number]] if 0 <= number < len(self._best) else None
+        found = self._hash_at(number)
+        return None if found is None else self.block(found)
+
+    def _hash_at(self, number: int) -> bytes | None:
+        found = self._best.get(number)
+        if found is None and self.archive is not None and 0 < number < self._oldest:
+            found = self.archive.hash_at(number)
+        return found
 
     def children(self, block: Block) -> list[Block]:
         """Return the known children of a block."""
-        return [one for one in self._blocks.values() if one.header.parent == block.hash]
+        return [one for one in self._tree.at(block.number + 1) if one.header.parent == block.hash]
 
     def is_best(self, block: Block) -> bool:
         """Return whether a block is on the best chain."""
-        return block.number < len(self._best) and self._best[block.number] == block.hash
+        return self._hash_at(block.number) == block.hash
 
     def state(self, block: Block) -> Trie:
         """Return the state after a block. Raises UnknownBlock if it was pruned."""
@@ -246,40 +196,73 @@ class Chain:
 
         The longest chain that holds all finalized blocks is the best one; of equal ones, the first.
         """
-        self._blocks[block.hash] = block
-        if block.number < len(self._best) or self._fork_point(block).number < self.finalized_number:
+        self._tree.add(block)
+        if block.number <= self._top or self._fork_number(block) < self.finalized_number:
             return False
         self._make_best(block)
         return True
 
     def make_best(self, block: Block) -> None:
         """Make a block's chain the best one. Raises ValueError if that would undo a finalized block."""
-        if not self.is_best(block) and self._fork_point(block).number < self.finalized_number:
+        if not self.is_best(block) and self._fork_number(block) < self.finalized_number:
             raise ValueError("that would undo a finalized block")
         self._make_best(block)
 
     def _make_best(self, block: Block) -> None:
-        fork = self._fork_point(block)
-        line = [block.hash]
-        while self._blocks[line[-1]].header.parent != fork.hash and line[-1] != fork.hash:
-            line.append(self._blocks[line[-1]].header.parent)
-        if line[-1] == fork.hash:
-            line.pop()
-        self._best[fork.number + 1 :] = reversed(line)
-        old = self.at(block.number - self._keep_states)
-        if old is not None and old.number:
-            old.state = None
+        line = []
+        fork = block
+        while not self.is_best(fork):
+            line.append(fork.hash)
+            fork = self.block(fork.header.parent)
+        for number in range(fork.number + 1, self._top + 1):
+            del self._best[number]
+        self._best.update(enumerate(reversed(line), fork.number + 1))
+        self._top = block.number
+        for one in self._tree.at(block.number - self._keep_states):
+            if one.number:
+                one.state = None
 
-    def _fork_point(self, block: Block) -> Block:
-        while not self.is_best(block):
-            block = self.block(block.header.parent)
-        return block
+    def _fork_number(self, block: Block) -> int:
+        """Return the number of a block's newest ancestor on the best chain; 0 if it is no longer known."""
+        try:
+            while not self.is_best(block):
+                block = self.block(block.header.parent)
+        except UnknownBlock:
+            return 0
+        return block.number
 
     def finalize(self, number: int) -> Iterator[Block]:
         """Finalize the best chain up to `number`. Yield the newly finalized blocks in order."""
-        while self.finalized_number < min(number, len(self._best) - 1):
+        while self.finalized_number < min(number, self._top):
             self.finalized_number += 1
             yield self.finalized
+
+    def prune(self, since: int) -> list[Block]:
+        """Drop what is out of reach, after blocks from the number `since` on were finalized.
+
+        Return the blocks that are on no chain any longer. Those of the best chain may be had from the archive.
+        """
+        gone = self._ruled_out(since)
+        oldest = min(self._top - max(self._keep_states, LEAST_BLOCKS), self.finalized_number)
+        for number in range(max(self._oldest, 1), oldest):
+            gone.update({one.hash: one for one in self._tree.at(number) if not self.is_best(one)})
+            self._tree.drop(one for one in self._tree.at(number) if one.hash not in gone)
+            del self._best[number]
+        self._oldest = max(self._oldest, oldest)
+        self._tree.drop(gone.values())
+        return list(gone.values())
+
+    def _ruled_out(self, since: int) -> dict[bytes, Block]:
+        """Return the blocks that a finalized one rules out, and those on them."""
+        gone: dict[bytes, Block] = {}
+        for number in itertools.count(since):
+            level = self._tree.at(number)
+            final = number <= self.finalized_number
+            fresh = [one for one in level if one.header.parent in gone or (final and not self.is_best(one))]
+            gone.update({one.hash: one for one in fresh})
+            if not final and not fresh:
+                return gone
+        raise AssertionError
 
     def retracted(self, before: Block) -> list[Block]:
         """Return the blocks from `before` down that are no longer on the best chain, newest first."""

@@ -71,6 +71,7 @@ class Engine:
         self._failed: StoreError | None = None
         if store is not None:
             store.load(chain)
+            chain.archive = store
 
     def _validate(self, extrinsic: bytes) -> bytes:
         best = self.chain.best
@@ -181,6 +182,8 @@ class Engine:
             left = self.refused_tags.get(tag, 0)
             if left:
                 self.refused_tags[tag] = left - 1
+                if left == 1:
+                    del self.refused_tags[tag]
                 raise refusal(0, STALE)
 
     def unwatch(self, watcher: Watcher) -> None:
@@ -218,6 +221,10 @@ class Engine:
             self._failed = error
             self._wanted.set()  # ends `run`, and with it the node
             raise
+
+    def _forget(self, blocks: list[Block]) -> None:
+        if self._store is not None and blocks:
+            self._store.forget(blocks)
 
     def _became_best(self, before: Block) -> None:
         retracted = self.chain.retracted(before)
@@ -297,6 +304,7 @@ class Engine:
         fresh = list(self.chain.finalize(number))
         if fresh:
             self._save()
+            self._forget(self.chain.prune(fresh[0].number))
         for block in fresh:
             for name in block.extrinsic_index:
                 self._tell(name, {"finalized": "0x" + block.hash.hex()})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..codec import CodecError, Reader, compact, prefixed
@@ -87,6 +88,7 @@ class Store:
             raise StoreError(f"{self._path} is damaged: its blocks do not lead to the state of block {best.number}")
         for _ in chain.finalize(head[2]):
             pass
+        self.forget(chain.prune(1))
 
     def save(self, chain: Chain, block: Block | None = None) -> None:
         """Store `block`, if given, and the chain's heads, all or nothing. Raises StoreError."""
@@ -113,6 +115,30 @@ class Store:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise StoreError(f"{self._path}: {error}") from error
+
+    def forget(self, blocks: Iterable[Block]) -> None:
+        """Delete blocks that a finalized one rules out. Raises StoreError."""
+        try:
+            self._db.executemany("DELETE FROM block WHERE hash = ?", [(one.hash,) for one in blocks])
+        except sqlite3.DatabaseError as error:
+            raise StoreError(f"{self._path}: {error}") from error
+
+    def block(self, block_hash: bytes) -> Block | None:
+        """Return a block by its hash, without its state, or None. Raises StoreError."""
+        found = self._read("SELECT header, body FROM block WHERE hash = ?", block_hash)
+        return None if found is None else Block(Header.decode(found[0]), _decode_body(found[1]), None)
+
+    def hash_at(self, number: int) -> bytes | None:
+        """Return the hash of the finalized block of a number, or None. Raises StoreError."""
+        found = self._read("SELECT hash FROM block WHERE number = ?", number)
+        return None if found is None else found[0]
+
+    def _read(self, query: str, key: bytes | int) -> tuple[bytes, ...] | None:
+        try:
+            found: tuple[bytes, ...] | None = self._db.execute(query, (key,)).fetchone()
+        except sqlite3.DatabaseError as error:
+            raise StoreError(f"{self._path}: {error}") from error
+        return found
 
     def close(self) -> None:
         """Close the file."""
