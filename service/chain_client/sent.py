@@ -24,6 +24,10 @@ CREATE TABLE sent (
     birth INTEGER NOT NULL, death INTEGER NOT NULL, call BLOB NOT NULL, extrinsic BLOB NOT NULL, name TEXT NOT NULL
 ) WITHOUT ROWID
 """
+RESERVE = 256 * 1024
+"""Bytes that the file and its log have to spare from the start: some dozens of calls."""
+CHECKPOINT_PAGES = 16
+"""Pages of the log after which it is begun anew, so that it stays within its reserve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,19 @@ class SentTable:
         if version not in (0, VERSION):
             self._db.close()
             raise ChainError(f"{path} has version {version}, but this program reads version {VERSION}")
+        self._reserve()
+
+    def _reserve(self) -> None:
+        """Let the file and its log have room to spare: on a full disk a hoster goes on sending its proofs."""
+        try:
+            self._db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+            self._db.execute("CREATE TABLE IF NOT EXISTS reserve (room BLOB)")
+            self._db.execute("INSERT INTO reserve VALUES (zeroblob(?))", (RESERVE,))
+            # two commits: what is written and removed in one may never have got its place on the disk
+            self._db.execute("DROP TABLE reserve")
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except sqlite3.Error as error:
+            log.warning("no room can be kept for sending calls on a full disk", error=explained(self._path, error))
 
     def close(self) -> None:
         """Close the file."""
