@@ -202,6 +202,11 @@ class Chain:
         self._make_best(block)
         return True
 
+    def withdraw(self, block: Block, before: Block) -> None:
+        """Take back a block that was just added, when `before` was the best one."""
+        self._make_best(before)
+        self._tree.drop([block])
+
     def make_best(self, block: Block) -> None:
         """Make a block's chain the best one. Raises ValueError if that would undo a finalized block."""
         if not self.is_best(block) and self._fork_number(block) < self.finalized_number:

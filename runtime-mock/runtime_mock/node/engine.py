@@ -199,7 +199,11 @@ class Engine:
         """Import a block, built here or executed from elsewhere. It is durable before listeners hear of it."""
         before = self.chain.best
         is_best = self.chain.add(block)
-        self._save(block)
+        try:
+            self._save(block)
+        except StoreError:
+            self.chain.withdraw(block, before)  # it must not be shown: a restart would not have it
+            raise
         block.changes = {}  # its state includes them; over days they would pile up
         self._emit(Added(block))
         if is_best:
@@ -301,9 +305,14 @@ class Engine:
 
     def finalize(self, number: int) -> None:
         """Finalize the best chain up to a block. What is final is durable before listeners hear of it."""
+        before = self.chain.finalized_number
         fresh = list(self.chain.finalize(number))
         if fresh:
-            self._save()
+            try:
+                self._save()
+            except StoreError:
+                self.chain.finalized_number = before
+                raise
             self._forget(self.chain.prune(fresh[0].number))
         for block in fresh:
             for name in block.extrinsic_index:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
@@ -114,14 +115,18 @@ class Store:
         except sqlite3.DatabaseError as error:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-            raise StoreError(f"{self._path}: {error}") from error
+            raise StoreError(self._unwritten(error)) from error
 
     def forget(self, blocks: Iterable[Block]) -> None:
         """Delete blocks that a finalized one rules out. Raises StoreError."""
         try:
             self._db.executemany("DELETE FROM block WHERE hash = ?", [(one.hash,) for one in blocks])
         except sqlite3.DatabaseError as error:
-            raise StoreError(f"{self._path}: {error}") from error
+            raise StoreError(self._unwritten(error)) from error
+
+    def _unwritten(self, error: Exception) -> str:
+        free = shutil.disk_usage(self._path.parent).free
+        return f"{self._path}: cannot be written: {error}; {free} bytes are free there: make room, then start the chain again"
 
     def block(self, block_hash: bytes) -> Block | None:
         """Return a block by its hash, without its state, or None. Raises StoreError."""
