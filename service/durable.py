@@ -51,6 +51,44 @@ def make_directories(path: Path) -> None:
         sync_directory(directory.parent)
 
 
+def make_private(path: Path) -> None:
+    """Create a directory that only its owner may look into, with its missing parents; an existing one is tightened.
+
+    One that belongs to somebody else stays as it is. Raises OSError.
+    """
+    make_directories(path)
+    _tighten(path, 0o700)
+
+
+def tighten_all(folder: Path) -> None:
+    """Take a folder and the files in it from everybody but their owner. Raises OSError."""
+    _tighten(folder, 0o700)
+    for path in folder.iterdir():
+        if not path.is_symlink():
+            _tighten(path, 0o700 if path.is_dir() else 0o600)
+
+
+def make_private_database(path: Path) -> None:
+    """Create the file of a SQLite database that only its owner may read, if it is missing; looser ones are tightened.
+
+    SQLite gives the files beside it the same permissions. Raises OSError.
+    """
+    try:
+        # An existing one is not opened: closing it again would drop the locks that SQLite holds on it in this process.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        pass
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm", f"{path.name}-journal"):
+        if path.with_name(name).exists():
+            _tighten(path.with_name(name), 0o600)
+
+
+def _tighten(path: Path, mode: int) -> None:
+    status = path.stat()
+    if status.st_mode & 0o777 & ~mode and status.st_uid == os.geteuid():
+        path.chmod(status.st_mode & mode)
+
+
 def write_new(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Write a file that must not exist yet. It appears whole or not at all. Raises FileExistsError and OSError."""
     with _written(path, data, mode) as temporary:

@@ -14,6 +14,7 @@ import structlog
 
 from service.address import ss58
 from service.chain_client import ChainClient, Follower, Signer, SignerBusy
+from service.durable import make_private
 from service.vault.keyfile import KeyFile
 
 log = structlog.get_logger(__name__)
@@ -77,6 +78,7 @@ async def chain_session(url: str, key: str | Path, keep_sent: bool = False) -> A
         client = await stack.enter_async_context(await ChainClient.connect(url))
         if keep_sent:
             path = sent_table(client.genesis, keys.account)
+            make_private(path.parent)
         else:
             path = Path(stack.enter_context(TemporaryDirectory(prefix="datdot-"))) / "signer.sqlite"
         follower = Follower(client)

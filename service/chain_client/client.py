@@ -232,6 +232,12 @@ class ChainClient:
         """Return the nonce of an account's next extrinsic, by a block's state."""
         return int((await self._account(account, at))["nonce"])
 
+    async def timestamp(self, at: bytes) -> int | None:
+        """Return the time that a block's author gave it, in milliseconds since 1970, or None if the chain has none."""
+        runtime = await self.runtime_at(at)
+        raw = await self.rpc.request("state_getStorage", "0x" + runtime.storage_key("Timestamp", "Now").hex(), *_at(at))
+        return None if raw is None else int.from_bytes(bytes.fromhex(raw[2:]), "little")
+
     async def issuance(self, at: bytes | None = None) -> int:
         """Return the sum of all balances, in the smallest unit."""
         runtime = await self.runtime_at(at)

@@ -10,6 +10,7 @@ from pathlib import Path
 import structlog
 
 from service.disk import explained
+from service.durable import make_directories, make_private_database
 
 from .block import BlockRef
 from .errors import ChainError, SignerBusy, TableError, WrongChain
@@ -78,7 +79,11 @@ class SentTable:
         self._path = path
         self._known: list[bytes] = []
         """Hashes whose fate is known, but whose rows could not be deleted."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            make_directories(path.parent)
+            make_private_database(path)
+        except OSError as error:
+            raise ChainError(f"{path}: {error.strerror}") from error
         try:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=0)
         except sqlite3.Error as error:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import structlog
 import typer
 
+from service.durable import make_private
 from service.feeds.archive import Selection
 from service.feeds.encryption import unlock
 from service.feeds.export import export_feed
@@ -336,7 +337,8 @@ def export(
 
 def made(directory: Path) -> Corestore:
     """Open the corestore of a directory, creating both if necessary."""
-    directory.mkdir(parents=True, exist_ok=True)
+    if not directory.is_dir():
+        make_private(directory)
     return Corestore(directory)
 
 

@@ -14,7 +14,7 @@ import structlog
 
 from service.chain_client import ChainClient, Follower, Signer
 from service.disk import DISK_ERRORS, explained
-from service.durable import make_directories
+from service.durable import make_private, tighten_all
 from service.feeds.serving import FeedServer
 from service.hypercore import Corestore, KeyPair
 from service.hypercore.net import Connection, PeerAddress, TcpTransport
@@ -28,6 +28,7 @@ from service.roles.encoder.role import EncoderRole
 from service.roles.hoster.role import HosterRole
 from service.vault.keyfile import KeyFile
 
+from .clock import watch_clock
 from .journal import Journal
 from .settings import (
     NODE_FILE,
@@ -43,6 +44,8 @@ from .settings import (
 
 log = structlog.get_logger(__name__)
 
+KEYS = "keys"
+"""The folder of encoders' and attesters' secrets."""
 CLOSE_SECONDS = 10.0
 
 
@@ -91,7 +94,9 @@ async def run_node(
 ) -> None:
     """Run a node until cancelled. Raises NodeError, KeyFileError, ChainError and OSError."""
     settings.check()
-    make_directories(directory)
+    make_private(directory)
+    if (directory / KEYS).is_dir():
+        tighten_all(directory / KEYS)
     keys, key_path = node_keys(directory, settings.key)
     check_account(directory, keys)
     peers = _parse_peers(settings.peers)
@@ -207,6 +212,7 @@ async def _work(node: RunningNode, ready: Callable[[], None]) -> None:
             group.create_task(context.follower.run())
             group.create_task(context.signer.run())
             group.create_task(_refresh(context.store))
+            group.create_task(watch_clock(context.client, context.follower))
             journal = Journal(context.client, context.follower, context.signer.account, context.database)
             group.create_task(journal.run())
             ready()

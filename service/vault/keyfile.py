@@ -95,9 +95,10 @@ class KeyFile:
             raise KeyFileError(f"{path}: {error.strerror}") from error
         except UnicodeDecodeError:
             raise KeyFileError(f"{path} is not a key file") from None
+        keys = cls._parse(path, text)  # first: advice about what is no key file could harm it
         if stat.S_IMODE(mode) & 0o077:
             raise KeyFileError(f"{path} is open to others (mode {stat.S_IMODE(mode):04o}): run chmod 600 on it")
-        return cls._parse(path, text)
+        return keys
 
     @classmethod
     def _parse(cls, path: Path, text: str) -> KeyFile:

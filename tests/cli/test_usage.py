@@ -13,6 +13,8 @@ from service.address import account_id
 from service.vault.keyfile import KeyFile
 from tests.support.cli_process import WAIT, Ran, datdot, done, environment, many
 
+SEED = "ab" * 32
+
 USAGE = {
     "an unknown option": ("feed", "info", "ab" * 32, "--dir", "x", "--bogus"),
     "an unknown option of the whole": ("--bogus",),
@@ -135,7 +137,8 @@ def test_key_create_under_any_umask(tmp_path: Path) -> None:
         ("{}", 0o600, "not a key file of version 1"),
         ("no json", 0o600, "not a key file"),
         ('{"version": 1, "account": "00", "swarm": "00", "statement": "00"}', 0o600, "`account` is not a seed"),
-        ("{}", 0o644, "open to others"),
+        ("{}", 0o644, "not a key file"),
+        (json.dumps({"version": 1, "account": SEED, "swarm": SEED, "statement": SEED}), 0o644, "run chmod 600 on it"),
     ],
 )
 def test_key_files_that_are_none(tmp_path: Path, text: str | None, mode: int, reason: str) -> None:

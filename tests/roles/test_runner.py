@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
-from service.roles.common.runner import Runner
+import pytest
+from structlog.testing import capture_logs
+
+from service.chain_client import Call, DispatchError
+from service.chain_client.pallet import calls
+from service.roles.common.runner import Runner, submitted
 
 
 async def settle() -> None:
@@ -95,3 +101,33 @@ async def test_what_is_wanted_no_more_is_cancelled() -> None:
     await settle()
     await runner.close()
     assert ended == [1, 1]
+
+
+class Failing:
+    """A signer whose call fails in its block."""
+
+    async def submit(self, call: Call, held: Callable[[], Awaitable[bool]]) -> None:
+        assert not await held(), "nobody had done it when it was sent"
+        raise DispatchError("DatDot", "AlreadySettled")
+
+
+@pytest.mark.parametrize("lost", [True, False], ids=["another was faster", "it is wrong"])
+async def test_a_lost_race_is_no_error(lost: bool) -> None:
+    """The fact holds after the failure: somebody made it meanwhile."""
+    asked: list[bool] = []
+    runner = Runner("test")
+
+    async def held() -> bool:
+        asked.append(lost and bool(asked))
+        return asked[-1]
+
+    async def perform() -> int | None:
+        return await submitted(Failing(), calls.settle_retrieval(3, 4), held)  # type: ignore[arg-type]
+
+    with capture_logs() as logs:
+        runner.apply(1, [("settle", perform)])
+        await settle()
+        await settle()
+    levels = [line["log_level"] for line in logs]
+    assert levels == (["info"] if lost else ["error"])
+    assert "AlreadySettled" in str(logs[0])

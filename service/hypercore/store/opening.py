@@ -6,6 +6,8 @@ import os
 import sqlite3
 from pathlib import Path
 
+from service.durable import make_private_database
+
 BUSY_SECONDS = 30.0
 """How long SQLite waits for another process's transaction."""
 
@@ -41,8 +43,8 @@ def open_to_write(path: Path | None) -> sqlite3.Connection:
     if path is None:
         return _connect(":memory:")
     path.parent.mkdir(parents=True, exist_ok=True)
+    make_private_database(path)  # it holds secret keys
     db = _connect(str(path))
-    path.chmod(0o600)  # it holds secret keys
     db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file; those that were made without it stay as they are
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")

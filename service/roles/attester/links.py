@@ -6,7 +6,7 @@ import secrets
 from pathlib import Path
 
 from service.chain_client.pallet.types import Attester
-from service.durable import make_directories, write_new
+from service.durable import make_private, write_new
 
 from ..common.database import Database
 from .rules import CHAIN_LENGTH, LinkChain
@@ -57,7 +57,7 @@ class LinkStore:
         secret = secrets.token_bytes(32)
         chain = LinkChain(self._genesis, self._account, secret)
         name = f"{chain.anchor.hex()}.link"
-        make_directories(self._keys)
+        make_private(self._keys)
         write_new(self._keys / name, secret)
         (count,) = self._db.row("SELECT COUNT(*) FROM anchors") or (0,)
         self._db.execute("INSERT INTO anchors VALUES (?, ?, ?)", (chain.anchor, name, count))

@@ -13,7 +13,7 @@ from functools import partial
 
 import structlog
 
-from service.chain_client import Block, Call, DispatchError, PalletError
+from service.chain_client import Block, Call
 from service.chain_client.pallet import calls
 from service.chain_client.pallet.types import Attester, ChainOpening, Report, Retrieval, Seat
 from service.encoding import leaf_hash
@@ -271,13 +271,7 @@ class AttesterRole:
             record = await self._context.client.storage.retrieval(era, copy)
             return record is None or record.settled
 
-        try:
-            return await submitted(self._context.signer, calls.settle_retrieval(era, copy), held)
-        except DispatchError as error:
-            if error.kind is not PalletError.ALREADY_SETTLED:
-                raise
-            log.info("already settled by another attester", era=era, copy=copy)
-            return None
+        return await submitted(self._context.signer, calls.settle_retrieval(era, copy), held)
 
     def _tell(self, event: str, era: int, copy: int, **more: object) -> None:
         self._context.on_progress({"role": "attester", "event": event, "era": era, "copy": copy, **more})

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from service.disk import DiskError, explained
-from service.durable import make_directories
+from service.durable import make_directories, make_private_database
 
 VERSION = 1
 
@@ -54,6 +54,7 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         make_directories(path.parent)
+        make_private_database(path)  # it holds reports that are not revealed yet, and their salts
         self._path = path
         self._lock = threading.RLock()
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from service.chain_client import Call, Signer
+from service.chain_client import Call, DispatchError, Signer
 from service.disk import DISK_ERRORS
 
 log = structlog.get_logger(__name__)
@@ -17,8 +17,18 @@ Perform = Callable[[], Awaitable[int | None]]
 
 
 async def submitted(signer: Signer, call: Call, held: Callable[[], Awaitable[bool]]) -> int | None:
-    """Submit a call unless it already took effect. Return the block in which it did, as `Runner` expects it."""
-    receipt = await signer.submit(call, held)
+    """Submit a call unless it already took effect. Return the block in which it did, as `Runner` expects it.
+
+    If it failed because the fact was made meanwhile, by another peer or by an earlier call of ours, that is a race and no
+    error. Raises what `Signer.submit` raises.
+    """
+    try:
+        receipt = await signer.submit(call, held)
+    except DispatchError as error:
+        if not await held():
+            raise
+        log.info("another call was faster", call=str(call), outcome=str(error))
+        return None
     return None if receipt is None else receipt.block.number
 
 

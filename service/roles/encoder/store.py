@@ -50,7 +50,7 @@ class EncoderStore:
         if any((record.copy, record.ordinal) == (copy, ordinal) for record in self.records()):
             return
         key = PrivateKey.generate()
-        durable.make_directories(self._keys)
+        durable.make_private(self._keys)
         durable.replace(self.key_path(copy, ordinal), key.to_bytes())
         self._db.execute(
             "INSERT OR REPLACE INTO encoding (copy, ordinal, modulus) VALUES (?, ?, ?)", (copy, ordinal, key.modulus)

@@ -1,0 +1,49 @@
+"""A look at this machine's clock beside the chain's: a wrong one harms nothing here, but every date in the log lies."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import structlog
+
+from service.chain_client import ChainClient, ConnectionLost, Follower, RpcError, StateDiscarded, UnknownRuntime
+
+log = structlog.get_logger(__name__)
+
+OFF_SECONDS = 30.0
+"""A difference that neither the time between two blocks nor their way here explains."""
+EVERY_BLOCKS = 20
+
+
+class ClockWatch:
+    """Says once that the clocks differ, and again only after they agreed."""
+
+    def __init__(self) -> None:
+        self._off = False
+
+    def look(self, ours: float, chains: float) -> str | None:
+        """Return what to tell of the two times, in seconds since 1970, if anything."""
+        before, self._off = self._off, abs(ours - chains) > OFF_SECONDS
+        if before or not self._off:
+            return None
+        return (
+            f"this machine's clock is {abs(ours - chains):.0f} s {'ahead of' if ours > chains else 'behind'} the chain's: "
+            "set it (NTP does), or wait if the chain's node is still catching up; the dates in this log are this machine's"
+        )
+
+
+async def watch_clock(client: ChainClient, follower: Follower, wall: Callable[[], float] = time.time) -> None:
+    """Compare the clocks at every `EVERY_BLOCKS`th new block, until cancelled. A difference is logged."""
+    watch = ClockWatch()
+    number = (await follower.wait_for(0)).number + 1  # not at a block of before a stop of the chain
+    while True:
+        number = (await follower.wait_for(number)).number + EVERY_BLOCKS
+        try:
+            moment = await client.timestamp((await client.best()).hash)
+        except (ConnectionLost, RpcError, StateDiscarded, UnknownRuntime) as error:
+            log.debug("the chain's time cannot be read", error=str(error))
+            continue
+        told = None if moment is None else watch.look(wall(), moment / 1000)
+        if told is not None:
+            log.warning(told)

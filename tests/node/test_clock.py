@@ -1,0 +1,70 @@
+"""A clock that is off against the chain's is told once, with what to do."""
+
+from __future__ import annotations
+
+import asyncio
+
+from structlog.testing import capture_logs
+
+from service.chain_client import BlockRef, ConnectionLost
+from service.node.clock import EVERY_BLOCKS, OFF_SECONDS, ClockWatch, watch_clock
+
+
+def test_it_is_told_once_and_again_after_it_was_right() -> None:
+    watch, chain = ClockWatch(), 1_800_000_000.0
+    assert watch.look(chain + OFF_SECONDS, chain) is None
+    first = watch.look(chain + 400 * 86_400, chain)
+    assert first is not None
+    assert "34560000 s ahead of the chain's" in first
+    assert "NTP" in first
+    assert watch.look(chain + 400 * 86_400, chain) is None
+    assert watch.look(chain, chain) is None
+    second = watch.look(chain - 31, chain)
+    assert second is not None
+    assert "31 s behind the chain's" in second
+
+
+class Chain:
+    """A client and a follower in one: its blocks come when they are asked for, five seconds apart."""
+
+    def __init__(self, *, fails_at: int = -1) -> None:
+        self.number, self.asked, self._fails_at = 7, list[int](), fails_at
+        self.looked_often = asyncio.Event()
+
+    async def wait_for(self, number: int) -> BlockRef:
+        await asyncio.sleep(0)
+        if number > 200:
+            await asyncio.Event().wait()
+        self.number = max(self.number, number)
+        return BlockRef(self.number, bytes(32))
+
+    async def best(self) -> BlockRef:
+        return BlockRef(self.number, bytes(32))
+
+    async def timestamp(self, _: bytes) -> int:
+        self.asked.append(self.number)
+        if len(self.asked) == 10:
+            self.looked_often.set()
+        if self.number == self._fails_at:
+            raise ConnectionLost("gone")
+        return 5000 * self.number
+
+
+async def watched(chain: Chain, wall: float) -> list[str]:
+    with capture_logs() as logs:
+        task = asyncio.create_task(watch_clock(chain, chain, lambda: 5.0 * chain.number + wall))  # type: ignore[arg-type]
+        await chain.looked_often.wait()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    return [line["event"] for line in logs if line["log_level"] == "warning"]
+
+
+async def test_a_node_looks_at_new_blocks_only_and_now_and_then() -> None:
+    chain = Chain(fails_at=28)
+    (told,) = await watched(chain, 3600)
+    assert "3600 s ahead" in told
+    assert chain.asked == [8 + EVERY_BLOCKS * step for step in range(10)]
+
+
+async def test_a_right_clock_is_not_worth_a_word() -> None:
+    assert await watched(Chain(), -6) == []
