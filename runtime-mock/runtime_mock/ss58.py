@@ -34,6 +34,11 @@ def encode(account: bytes, network: int) -> str:
     """Return the SS58 address of an account. `network` must be below 64."""
     data = bytes([network]) + account
     data += hashlib.blake2b(b"SS58PRE" + data, digest_size=64).digest()[:2]
+    return base58(data)
+
+
+def base58(data: bytes) -> str:
+    """Return bytes in base58."""
     number, letters = int.from_bytes(data, "big"), ""
     while number:
         number, digit = divmod(number, 58)

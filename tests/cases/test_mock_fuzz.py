@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from runtime_mock.chainspec import ChainSpec, artifacts
 from runtime_mock.codec import prefixed
 from runtime_mock.node.engine import MANUAL, Engine
 from runtime_mock.rpc.access import Access
+from runtime_mock.rpc.connected import CONNECTED
 from runtime_mock.rpc.methods import METHODS, Node
 from runtime_mock.rpc.server import Server
 from runtime_mock.rpc.subscriptions import SUBSCRIBE, UNSUBSCRIBE, Subscriptions
@@ -45,9 +47,11 @@ class Fuzzed:
         for node, server in zip(self.nodes, self.servers, strict=True):
             told: list[bytes] = []
             subscriptions = Subscriptions(node, told.append, server._watched)
-            answer, after = await server._handle(body, subscriptions)
+            followed, _ = subscriptions.subscribe("chainHead_v1_follow", [True])
+            answer, after = await server._handle(body.replace(b"FOLLOWED", followed.encode()), subscriptions)
             for one in after:
                 one()
+            await asyncio.sleep(0)
             subscriptions.close()
             found.append(None if answer is None else json.loads(answer))
             for notification in told:
@@ -93,13 +97,20 @@ parameters = st.one_of(
         st.sampled_from(["key", "type", "code", "message"]), st.text(max_size=5) | st.integers(), max_size=3
     ),
     st.just("genesis"),
+    st.just("FOLLOWED"),
+    st.lists(
+        st.fixed_dictionaries(
+            {"key": st.sampled_from([KEY, "0x", "zz"]), "type": st.sampled_from(["value", "descendantsHashes", "bad"])}
+        ),
+        max_size=3,
+    ),
 )
 
 
 @pytest.mark.case("network/xt_fuzz")
 @BOUNDED
 @given(
-    st.sampled_from(sorted({*METHODS, *SUBSCRIBE, *UNSUBSCRIBE} - SLOW)),
+    st.sampled_from(sorted({*METHODS, *CONNECTED, *SUBSCRIBE, *UNSUBSCRIBE} - SLOW)),
     st.lists(parameters, max_size=5),
     st.lists(st.tuples(st.integers(0, 300), st.binary(min_size=1, max_size=3)), max_size=3),
     st.booleans(),
@@ -156,7 +167,7 @@ def calls(pair: Pair) -> list[bytes]:
 async def told(world: Fuzzed, extrinsic: bytes) -> None:
     """Hand an extrinsic to all that take one, on both backends: the same code of both, and no internal error."""
     data = "0x" + extrinsic.hex()
-    for name in ("payment_queryInfo", "payment_queryFeeDetails", "author_submitExtrinsic"):
+    for name in ("payment_queryInfo", "payment_queryFeeDetails", "system_dryRun", "author_submitExtrinsic"):
         ours, theirs = codes(await world.call(name, data))
         assert ours == theirs != INTERNAL, (name, data)
 

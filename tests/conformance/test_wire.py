@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+import websocket
 
 from tests.support.chains import RunningChain
 
@@ -71,6 +72,13 @@ def test_a_batch_answers_each_but_notifications(chain: RunningChain) -> None:
         ("payment_queryFeeDetails", ["0x00"], 1),
         ("payment_queryFeeDetails", ["0x04"], 2),
         ("chain_subscribeNewHeads", [], -32603),
+        ("system_dryRun", ["0x00"], 1),
+        ("system_dryRun", ["0x280502000b80"], 2),
+        ("system_dryRun", ["zz"], -32602),
+        ("archive_v1_header", ["0x00"], -32602),
+        ("archive_v1_hashByHeight", ["0x0"], -32602),
+        ("transaction_v1_broadcast", ["zz"], -32602),
+        ("transaction_v1_stop", ["nope"], -32602),
     ],
 )
 def test_errors_have_the_nodes_codes(chain: RunningChain, name: str, parameters: list[Any], code: int) -> None:
@@ -125,3 +133,58 @@ def test_shapes_of_the_plain_methods(chain: RunningChain) -> None:
     listed = call(chain, "rpc_methods")["result"]["methods"]
     assert listed == sorted(listed)
     assert {"chain_getHead", "state_getStorageAt", "account_nextIndex", "author_submitAndWatchExtrinsic"} <= set(listed)
+
+
+def test_names_are_those_of_the_node(chain: RunningChain) -> None:
+    listed = set(call(chain, "rpc_methods")["result"]["methods"])
+    groups = ("chainHead_v1_", "transaction_v1_", "archive_v1_", "chainSpec_v1_")
+    assert {name for name in listed if name.startswith(groups)} == {
+        *(f"chainHead_v1_{one}" for one in ("body", "call", "continue", "follow", "header", "stopOperation")),
+        *(f"chainHead_v1_{one}" for one in ("storage", "unfollow", "unpin")),
+        *("transaction_v1_broadcast", "transaction_v1_stop"),
+        *(f"archive_v1_{one}" for one in ("body", "call", "finalizedHeight", "genesisHash", "hashByHeight", "header")),
+        *(f"archive_v1_{one}" for one in ("stopStorage", "storage", "storageDiff", "storageDiff_stopStorageDiff")),
+        *(f"chainSpec_v1_{one}" for one in ("chainName", "genesisHash", "properties")),
+    }
+    assert {"system_dryRun", "system_dryRunAt", "system_localPeerId", "system_localListenAddresses"} <= listed
+
+
+def test_the_archive(chain: RunningChain) -> None:
+    genesis = call(chain, "archive_v1_genesisHash")["result"]
+    assert call(chain, "archive_v1_hashByHeight", 0)["result"] == [genesis]
+    assert call(chain, "archive_v1_hashByHeight", 99_999)["result"] == []
+    assert isinstance(call(chain, "archive_v1_finalizedHeight")["result"], int)
+    assert call(chain, "archive_v1_body", genesis)["result"] == []
+    assert call(chain, "archive_v1_header", genesis)["result"].startswith("0x" + "00" * 33)
+    for name in ("archive_v1_header", "archive_v1_body"):
+        assert call(chain, name, UNKNOWN)["result"] is None
+    version = call(chain, "archive_v1_call", genesis, "Core_version", "0x")["result"]
+    assert version["success"] is True
+    assert version["value"].startswith("0x18646174646f74")
+    failed = call(chain, "archive_v1_call", genesis, "Nope", "0x")["result"]
+    assert failed == {"success": False, "error": "Execution failed: Other: Exported method Nope is not found"}
+    assert call(chain, "archive_v1_call", UNKNOWN, "Core_version", "0x")["result"]["success"] is False
+
+
+def test_without_a_connection_nothing_is_followed(chain: RunningChain) -> None:
+    assert call(chain, "chainHead_v1_header", "nope", UNKNOWN)["result"] is None
+    for name, parameters in (("body", []), ("call", ["Core_version", "0x"]), ("storage", [[]])):
+        assert call(chain, f"chainHead_v1_{name}", "nope", UNKNOWN, *parameters)["result"] == {"result": "limitReached"}
+    assert call(chain, "chainHead_v1_unpin", "nope", UNKNOWN)["result"] is None
+
+
+def test_the_name_of_the_peer(chain: RunningChain) -> None:
+    assert call(chain, "system_localPeerId")["result"].startswith("12D3KooW")
+
+
+@pytest.mark.case("feeds/oversized-request")
+def test_a_request_too_large_keeps_the_connection(chain: RunningChain) -> None:
+    data = "Exceeded max limit of 15728640"
+    refusal = {"code": -32007, "message": "Request is too big", "data": data}
+    socket = websocket.create_connection(chain.url, timeout=60)
+    for size in (16 << 20, 40 << 20):
+        socket.send(" " * size)
+        assert json.loads(socket.recv()) == {"jsonrpc": "2.0", "id": None, "error": refusal}
+        socket.send('{"jsonrpc":"2.0","id":1,"method":"system_chainType"}')
+        assert json.loads(socket.recv())["result"] == "Development"
+    socket.close()

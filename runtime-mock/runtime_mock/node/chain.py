@@ -92,6 +92,11 @@ class Chain:
             found = self.archive.hash_at(number)
         return found
 
+    def level(self, number: int) -> list[Block]:
+        """Return the blocks of a number on all forks; of those that are no longer in memory, the best chain's."""
+        found = self.at(number)
+        return self._tree.at(number) or ([] if found is None else [found])
+
     def children(self, block: Block) -> list[Block]:
         """Return the known children of a block."""
         return [one for one in self._tree.at(block.number + 1) if one.header.parent == block.hash]

@@ -31,9 +31,10 @@ class BestChanged:
 
 @dataclass(frozen=True, slots=True)
 class Finalized:
-    """A newly finalized block."""
+    """A newly finalized block. `ruled_out` are those that it leaves on no chain, given with the last of several."""
 
     block: Block
+    ruled_out: tuple[Block, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,12 +314,13 @@ class Engine:
             except StoreError:
                 self.chain.finalized_number = before
                 raise
-            self._forget(self.chain.prune(fresh[0].number))
+            gone = self.chain.prune(fresh[0].number)
+            self._forget(gone)
         for block in fresh:
             for name in block.extrinsic_index:
                 self._tell(name, {"finalized": "0x" + block.hash.hex()})
                 self._included.pop(name, None)
-            self._emit(Finalized(block))
+            self._emit(Finalized(block, tuple(gone) if block is fresh[-1] else ()))
 
     def set_finality(self, lag: int | None) -> None:
         """Finalize `lag` blocks behind the best one; None stops finality."""

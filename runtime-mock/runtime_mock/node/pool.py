@@ -33,6 +33,7 @@ INVALID = (
 UNKNOWN = ("Could not lookup information required to validate the transaction", "Could not find an unsigned validator")
 FUTURE, STALE, EXHAUSTS = 2, 3, 6
 CUSTOM = 7
+BANNED, FULL = 1012, 1016
 
 Status = Any  # as author_submitAndWatchExtrinsic shows it: a string or an object of one field
 Watcher = Callable[[Status], None]
@@ -123,14 +124,14 @@ class Pool:
         """Add a transaction. `number` is the best block's. Raises PoolError."""
         name = blake2_256(extrinsic)
         if name in self._banned:
-            raise PoolError(1012, "Transaction is temporarily banned")
+            raise PoolError(BANNED, "Transaction is temporarily banned")
         if name in self._transactions:
             raise PoolError(1013, "Transaction Already Imported", "0x" + name.hex())
         validity = self.check(extrinsic)
         missing = self._missing(validity)
         full = self._futures >= MAX_FUTURE if missing else len(self._transactions) - self._futures >= MAX_READY
         if full or self._bytes + len(extrinsic) > MAX_BYTES:
-            raise PoolError(1016, "Immediately Dropped", "The transaction couldn't enter the pool because of the limit")
+            raise PoolError(FULL, "Immediately Dropped", "The transaction couldn't enter the pool because of the limit")
         if not missing:
             self._usurp(validity, name)
         self._orders += 1

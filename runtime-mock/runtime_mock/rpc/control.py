@@ -23,8 +23,8 @@ MAX_MS = 3_600_000
 @method("mock_seal")
 async def _seal(node: Node, count: Any = 1) -> Any:
     # a client that leaves cancels its call, and with it the rest of the blocks
-    async for _ in node.turns.slices(range(whole_number(count, "count", MAX_SEALED)), 1):
-        node.engine.seal()
+    async for _ in node.turns.each(range(whole_number(count, "count", MAX_SEALED)), 1, lambda _: node.engine.seal()):
+        pass
     return to_hex(node.chain.best.hash)
 
 

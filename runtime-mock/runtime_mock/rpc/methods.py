@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import itertools
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from .. import ss58
@@ -14,6 +15,7 @@ from ..codec import CodecError, Reader, blake2_256
 from ..node.chain import Block, Header, UnknownBlock
 from ..node.engine import Engine
 from ..runtime import CODE, NoSuchMethod, RuntimeTrap
+from ..state.overlay import Overlay
 from ..state.trie import Trie
 from .errors import (
     CLIENT,
@@ -33,6 +35,8 @@ from .errors import (
 from .faults import Faults
 from .turns import Turns
 
+PEER_ID_HEAD = bytes.fromhex("002408011220")
+"""What stands before the 32 bytes of an ed25519 key in the name of a libp2p peer."""
 MAX_KEYS = 10_000
 MAX_PAGE = 1_000
 MAX_BLOCKS = 1_000
@@ -52,6 +56,7 @@ class Node:
         self.chain = engine.chain
         self.faults = Faults()
         self.turns = Turns()
+        self.peer_id = ss58.base58(PEER_ID_HEAD + secrets.token_bytes(32))
         self._metadata: tuple[bytes | None, str] = None, ""
 
     def block(self, value: Any) -> Block:
@@ -72,17 +77,28 @@ class Node:
         except UnknownBlock as error:
             raise RpcError(CLIENT, f"Client error: UnknownBlock: {error}") from None
 
-    def call(self, block: Block, name: str, data: bytes) -> bytes:
-        """Call a runtime API. Raises RpcError."""
+    def known(self, value: Any) -> Block | None:
+        """Return the block of a hash parameter, or None if there is none. Raises RpcError."""
         try:
-            return self.chain.call(block, name, data)
+            return self.block(value)
+        except RpcError as error:
+            if error.code == CLIENT:
+                return None
+            raise
+
+    def call(self, block: Block, name: str, data: bytes) -> bytes:
+        """Call a runtime API at a block. Raises RpcError."""
+        return self.call_on(self.state(to_hex(block.hash)), name, data)
+
+    def call_on(self, state: Trie, name: str, data: bytes) -> bytes:
+        """Call a runtime API on a state. Raises RpcError."""
+        try:
+            return self.chain.runtime.call(Overlay(state), name, data)
         except NoSuchMethod:
             why = f"Client error: Execution failed: Other: Exported method {name} is not found"
             raise RpcError(CLIENT, why) from None
         except RuntimeTrap as error:
             raise RpcError(CLIENT, f"Client error: Execution failed: {error}") from None
-        except UnknownBlock as error:
-            raise RpcError(CLIENT, f"Client error: UnknownBlock: {error}") from None
 
     def metadata(self, block: Block) -> str:
         """Return the metadata of the runtime in a block's state, in hex; the last one is remembered. Raises RpcError."""
@@ -156,74 +172,6 @@ def version_json(node: Node, block: Block) -> dict[str, Any]:
     }
 
 
-@method("system_chain", "chainSpec_v1_chainName")
-def _system_chain(node: Node) -> Any:
-    return node.spec.name
-
-
-@method("system_chainType")
-def _system_chain_type(node: Node) -> Any:
-    return node.spec.chain_type
-
-
-@method("system_name")
-def _system_name(node: Node) -> Any:
-    return "datdot runtime mock"
-
-
-@method("system_version")
-def _system_version(node: Node) -> Any:
-    try:
-        return version("datdot-service")
-    except PackageNotFoundError:
-        return "0.0.0"
-
-
-@method("system_properties", "chainSpec_v1_properties")
-def _system_properties(node: Node) -> Any:
-    return node.spec.properties
-
-
-@method("chainSpec_v1_genesisHash")
-def _genesis_hash(node: Node) -> Any:
-    return to_hex(node.chain.genesis.hash)
-
-
-@method("system_health")
-def _system_health(node: Node) -> Any:
-    return {"peers": 0, "isSyncing": False, "shouldHavePeers": False}
-
-
-@method("system_peers")
-def _system_peers(node: Node) -> Any:
-    return []
-
-
-@method("system_nodeRoles")
-def _system_node_roles(node: Node) -> Any:
-    return ["Authority"]
-
-
-@method("system_syncState")
-def _system_sync_state(node: Node) -> Any:
-    number = node.chain.best.number
-    return {"startingBlock": 0, "currentBlock": number, "highestBlock": number}
-
-
-@method("system_accountNextIndex", "account_nextIndex")
-def _next_index(node: Node, account: Any) -> Any:
-    try:
-        key = ss58.decode(text(account, "account"))
-    except ss58.AddressError as error:
-        raise invalid(str(error)) from None
-    answer = node.call(node.chain.best, "AccountNonceApi_account_nonce", key)
-    nonce = int.from_bytes(answer, "little")
-    tags = {tag for one in node.engine.pool.all() if not one.missing for tag in one.validity.provides}
-    while key + nonce.to_bytes(4, "little") in tags:
-        nonce += 1
-    return nonce
-
-
 @method("chain_getBlockHash", "chain_getHead")
 def _block_hash(node: Node, number: Any = None) -> Any:
     if isinstance(number, list):
@@ -241,24 +189,15 @@ def _finalized_head(node: Node) -> Any:
     return to_hex(node.chain.finalized.hash)
 
 
-def _known(node: Node, block: Any) -> Block | None:
-    try:
-        return node.block(block)
-    except RpcError as error:
-        if error.code == CLIENT:
-            return None
-        raise
-
-
 @method("chain_getHeader")
 def _header(node: Node, block: Any = None) -> Any:
-    found = _known(node, block)
+    found = node.known(block)
     return None if found is None else header_json(found.header)
 
 
 @method("chain_getBlock")
 def _block(node: Node, block: Any = None) -> Any:
-    found = _known(node, block)
+    found = node.known(block)
     if found is None:
         return None
     extrinsics = [to_hex(one) for one in found.body]
@@ -321,7 +260,7 @@ class _Room:
 async def _entries(node: Node, prefix: Any, block: Any) -> AsyncIterator[tuple[bytes, bytes]]:
     room = _Room()
     found = node.state(block).items(hex_bytes(prefix, "prefix"))
-    async for part in node.turns.slices(found, SLICE_KEYS):
+    async for part in node.turns.each(found, SLICE_KEYS, lambda entry: entry):
         for key, value in part:
             room.take(key, value)
             yield key, value
@@ -365,8 +304,8 @@ async def _query_storage_at(node: Node, keys: Any, block: Any = None) -> Any:
 
 async def _values(node: Node, state: Trie, keys: list[bytes]) -> dict[bytes, bytes | None]:
     found: dict[bytes, bytes | None] = {}
-    async for part in node.turns.slices(keys, SLICE_KEYS):
-        found.update({key: state.get(key) for key in part})
+    async for part in node.turns.each(keys, SLICE_KEYS, lambda key: (key, state.get(key))):
+        found.update(part)
     return found
 
 
@@ -390,16 +329,17 @@ async def _query_storage(node: Node, keys: Any, first: Any, last: Any = None) ->
     line = [node.chain.at(number) for number in range(low.number, high.number + 1)]
     states = [(to_hex(block.hash), node.state(to_hex(block.hash))) for block in line if block is not None]
     room = _Room()
-    before = states[0][1]
-    first_values = await _values(node, before, wanted)
+    first_values = await _values(node, states[0][1], wanted)
     answer = [{"block": states[0][0], "changes": room.changes(first_values)}] if first_values else []
     asked = set(wanted)
-    async for part in node.turns.slices(states[1:], SLICE_BLOCKS):
-        for name, state in part:
-            fresh = {key: state.get(key) for key in state.differing(before) if key in asked}
-            before = state
-            if fresh:
-                answer.append({"block": name, "changes": room.changes(fresh)})
+    pairs = itertools.pairwise(states)
+
+    def changed(pair: tuple[tuple[str, Trie], tuple[str, Trie]]) -> tuple[str, dict[bytes, bytes | None]]:
+        (_, before), (name, state) = pair
+        return name, {key: state.get(key) for key in state.differing(before) if key in asked}
+
+    async for part in node.turns.each(pairs, SLICE_BLOCKS, changed):
+        answer += [{"block": name, "changes": room.changes(fresh)} for name, fresh in part if fresh]
     return answer
 
 
@@ -407,9 +347,7 @@ async def _query_storage(node: Node, keys: Any, first: Any, last: Any = None) ->
 async def _read_proof(node: Node, keys: Any, block: Any = None) -> Any:
     found = node.block(block)
     prover = node.state(block).prover(node.chain.version.state_version)
-    async for part in node.turns.slices(hex_list(keys, "keys", MAX_KEYS), SLICE_KEYS):
-        for key in part:
-            prover.add(key)
+    async for _ in node.turns.each(hex_list(keys, "keys", MAX_KEYS), SLICE_KEYS, prover.add):
         if 2 * prover.size > MAX_ANSWER_BYTES:
             raise RpcError(TOO_BIG_RESPONSE, "Response is too big", f"Exceeded max limit of {MAX_ANSWER_BYTES}")
     return {"at": to_hex(found.hash), "proof": [to_hex(one) for one in prover.proof]}

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable
 from typing import Any
 
 import structlog
 from aiohttp import WSMsgType, web
 
+from ..node.engine import MANUAL
 from ..node.pool import PoolError
-from . import control  # noqa: F401 (registers its methods)
+from . import control, system  # noqa: F401 (they register their methods)
 from .access import Access
+from .connected import CONNECTED, After
 from .door import MAX_CONNECTIONS, Door
 from .errors import (
     INTERNAL,
@@ -41,10 +42,8 @@ BODY_SECONDS = ANSWER_SECONDS = 60.0
 """How long a client may take to send a request's body over HTTP, and to take its answer."""
 LEAVE_SECONDS = 2.0
 """How long a stopping node waits for a client's close frame, and for requests still being answered, before it cuts them."""
-CONTROL = "mock_"
+CONTROL, ENGINE = "mock_", "engine_"
 JSON = "application/json"
-
-After = Callable[[], None]
 
 
 class _TooLarge(Exception):
@@ -59,8 +58,11 @@ class Server:
         self._door = Door(self._request, most)
         self._sockets: dict[web.WebSocketResponse, Outbox] = {}
         self._watched = WatchedKeys(node)
-        self._methods = {name: one for name, one in METHODS.items() if self._access.control or not _is_control(name)}
-        self.names = sorted({*self._methods, *SUBSCRIBE, *UNSUBSCRIBE, "rpc_methods"})
+        # as a node that seals by hand has its own methods for that
+        by_hand = self._access.control or node.engine.seal_mode == MANUAL
+        hidden = ((CONTROL,) if not self._access.control else ()) + ((ENGINE,) if not by_hand else ())
+        self._methods = {name: one for name, one in METHODS.items() if not name.startswith(hidden)}
+        self.names = sorted({*self._methods, *CONNECTED, *SUBSCRIBE, *UNSUBSCRIBE, "rpc_methods"})
 
     def open(self, host: str, port: int) -> int:
         """Listen. Return the port, which is chosen if 0 is given. Raises OSError."""
@@ -130,7 +132,7 @@ class Server:
             return web.Response(status=429, text=f"more than {MAX_SOCKETS} connections\n")
         outbox = Outbox(socket, self._node, transport)
         self._sockets[socket] = outbox
-        subscriptions = Subscriptions(self._node, outbox.put, self._watched)
+        subscriptions = Subscriptions(self._node, outbox.put, self._watched, outbox.drained)
         self._node.faults.transports.add(transport)
         sending: asyncio.Task[None] | None = None
         try:
@@ -220,9 +222,19 @@ class Server:
                 found, flush = subscriptions.subscribe(name, parameters)
             after.append(flush)
             return found
+        if name in CONNECTED:
+            # without a connection nothing is followed, and what is broadcast is handed over once
+            connection = subscriptions
+            if connection is None:
+                connection = Subscriptions(self._node, lambda message: None, self._watched)
+            async with self._node.turns.one():
+                found = CONNECTED[name].call(connection, after, parameters)
+            if subscriptions is None:
+                connection.close()
+            return found
         method = self._methods.get(name)
         if method is None:
-            why = "start the node with --control" if _is_control(name) else None
+            why = "start the node with --control" if name.startswith(CONTROL) else None
             raise RpcError(NO_METHOD, "Method not found", why)
         return await method.call(self._node, parameters)
 
@@ -236,10 +248,6 @@ async def _body(request: web.BaseRequest) -> bytes:
         if len(body) > MAX_REQUEST_BYTES:
             raise _TooLarge
     return bytes(body)
-
-
-def _is_control(name: str) -> bool:
-    return name.startswith(CONTROL)
 
 
 def _too_large() -> bytes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -11,12 +12,26 @@ from typing import Any
 from ..node.chain import Header
 from ..node.engine import Added, BestChanged, Event, Finalized
 from ..node.pool import Status
-from .errors import TOO_MANY_SUBSCRIPTIONS, RpcError, hex_bytes, hex_list, invalid, optional_hex, to_hex
+from .archive import differences, storage
+from .broadcast import Broadcasts
+from .errors import (
+    TOO_MANY_FOLLOWS,
+    TOO_MANY_SUBSCRIPTIONS,
+    RpcError,
+    hex_bytes,
+    hex_list,
+    invalid,
+    optional_hex,
+    to_hex,
+)
+from .follow import Follow
 from .methods import Node, header_json, version_json
 from .outbox import encode
 from .watched import Changes, WatchedKeys
 
 MAX_SUBSCRIPTIONS = 1024
+MAX_FOLLOWS = 4
+"""chainHead_v1_follow subscriptions of one connection."""
 MAX_STORAGE_KEYS = 1000
 MAX_WATCHED_KEYS = 20_000
 """Keys that all storage subscriptions of a connection may watch together."""
@@ -34,6 +49,9 @@ OTHERS = {
     "state_subscribeRuntimeVersion": "state_unsubscribeRuntimeVersion",
     "chain_subscribeRuntimeVersion": "chain_unsubscribeRuntimeVersion",
     "author_submitAndWatchExtrinsic": "author_unwatchExtrinsic",
+    "chainHead_v1_follow": "chainHead_v1_unfollow",
+    "archive_v1_storage": "archive_v1_stopStorage",
+    "archive_v1_storageDiff": "archive_v1_storageDiff_stopStorageDiff",
 }
 SUBSCRIBE = {*HEADS, *OTHERS}
 UNSUBSCRIBE = {unsubscribe for unsubscribe, _ in HEADS.values()} | set(OTHERS.values())
@@ -41,11 +59,18 @@ KINDS = {"chain_newHead": BestChanged, "chain_allHead": Added, "chain_finalizedH
 # statuses that end a watch
 LAST = ("invalid", "dropped", "finalized", "usurped", "finalityTimeout")
 
+ARCHIVE = {"archive_v1_storage": storage, "archive_v1_storageDiff": differences}
+
 Send = Callable[[bytes], None]
+Drained = Callable[[], Awaitable[None]]
 _numbers = itertools.count(1)
 
 
 def _nothing() -> None:
+    pass
+
+
+async def _at_once() -> None:
     pass
 
 
@@ -63,14 +88,18 @@ class _Subscription:
     notification: str
     early: list[bytes] | None
     heard: Callable[[Event], None] | None = None
+    begin: Callable[[], None] = _nothing
     end: Callable[[], None] = _nothing
 
 
 class Subscriptions:
     """The subscriptions of one connection. `send` queues a message; nothing is awaited."""
 
-    def __init__(self, node: Node, send: Send, watched: WatchedKeys) -> None:
+    def __init__(self, node: Node, send: Send, watched: WatchedKeys, drained: Drained | None = None) -> None:
+        self.node, self.broadcasts = node, Broadcasts(node)
+        self.follows: dict[str, Follow] = {}
         self._node, self._send, self._watched = node, send, watched
+        self._drained = drained or _at_once
         self._keys = 0
         self._open: dict[str, _Subscription] = {}
         self._stop = node.engine.listen(self._hear)
@@ -84,6 +113,7 @@ class Subscriptions:
         for one in self._open.values():
             one.end()
         self._open.clear()
+        self.broadcasts.close()
 
     def subscribe(self, name: str, parameters: list[Any]) -> tuple[str, Callable[[], None]]:
         """Begin a subscription. Return its id and what to call once the reply is queued.
@@ -100,6 +130,10 @@ class Subscriptions:
             self._runtime_version(new)
         elif name == "state_subscribeStorage":
             self._storage(new, parameters)
+        elif name == "chainHead_v1_follow":
+            self._follow(new, parameters)
+        elif name in ARCHIVE:
+            self._archive(new, name, parameters)
         else:
             self._watch(new, parameters)
         return new.identifier, lambda: self._flush(new)
@@ -108,11 +142,9 @@ class Subscriptions:
         """End a subscription. Return whether it existed."""
         if not parameters:
             raise invalid("No more params")
-        found = self._open.pop(str(parameters[0]), None)
-        if found is None:
-            return False
-        found.end()
-        return True
+        found = str(parameters[0]) in self._open
+        self._close(str(parameters[0]))
+        return found
 
     def _hear(self, event: Event) -> None:
         for one in list(self._open.values()):
@@ -123,6 +155,8 @@ class Subscriptions:
         early, one.early = one.early or [], None
         for message in early:
             self._send(message)
+        if one.identifier in self._open:
+            one.begin()
 
     def _notify(self, one: _Subscription, result: Any) -> None:
         self._notify_encoded(one, encode(result))
@@ -185,6 +219,47 @@ class Subscriptions:
         new.notification, new.end = "state_storage", end
         self._open[new.identifier] = new
         changed(best.hash, {key: state.get(key) for key in keys})
+
+    def _follow(self, new: _Subscription, parameters: list[Any]) -> None:
+        if len(self.follows) >= MAX_FOLLOWS:
+            raise RpcError(TOO_MANY_FOLLOWS, "Maximum number of chainHead_follow has been reached")
+        if not parameters or not isinstance(parameters[0], bool):
+            raise invalid("withRuntime: true or false is needed")
+        follow = Follow(
+            self._node, parameters[0], lambda event: self._notify(new, event), lambda: self._close(new.identifier)
+        )
+
+        def end() -> None:
+            del self.follows[new.identifier]
+            follow.end()
+
+        new.notification, new.end = "chainHead_v1_followEvent", end
+        self._open[new.identifier], self.follows[new.identifier] = new, follow
+        follow.begin()
+
+    def _close(self, identifier: str) -> None:
+        found = self._open.pop(identifier, None)
+        if found is not None:
+            found.end()
+
+    def _archive(self, new: _Subscription, name: str, parameters: list[Any]) -> None:
+        events = ARCHIVE[name](self._node, parameters)
+
+        async def tell() -> None:
+            try:
+                async for event in events:
+                    self._notify(new, event)
+                    await self._drained()
+            finally:
+                self._open.pop(new.identifier, None)
+
+        def begin() -> None:
+            new.end = asyncio.create_task(tell()).cancel  # type: ignore[assignment]
+
+        if len(parameters) < 2 or not isinstance(parameters[1], list):
+            raise invalid("items: a list is needed")
+        new.notification, new.begin = f"{name}Event", begin
+        self._open[new.identifier] = new
 
     def _watch(self, new: _Subscription, parameters: list[Any]) -> None:
         if not parameters:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from itertools import islice
 from typing import TypeVar
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class Turns:
@@ -24,12 +25,14 @@ class Turns:
             yield
             await asyncio.sleep(0)
 
-    async def slices(self, items: Iterable[Item], size: int) -> AsyncIterator[Sequence[Item]]:
-        """Yield the items in lists of at most `size`, each in a turn of its own."""
+    async def each(
+        self, items: Iterable[Item], size: int, work: Callable[[Item], Result]
+    ) -> AsyncIterator[list[Result]]:
+        """Work on all items, at most `size` in a turn, and yield the results of each turn when it is over."""
         rest = iter(items)
         while True:
             async with self.one():
-                part = list(islice(rest, size))
-                if not part:
-                    return
-                yield part
+                done = [work(item) for item in islice(rest, size)]
+            if not done:
+                return
+            yield done

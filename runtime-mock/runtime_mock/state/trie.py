@@ -266,6 +266,22 @@ class Trie:
         for nibbles in _differing(self._root, other._root, b"", parts):
             yield _pack(nibbles)
 
+    def closest(self, prefix: bytes, version: int = 1) -> bytes | None:
+        """Return the Merkle value of the node of a key, or else of the first below it: its hash, or itself if it is short.
+
+        None if no key begins with `prefix`.
+        """
+        node, path, top = self._root, _nibbles(prefix), True
+        while node is not None:
+            if node.partial.startswith(path):
+                encoded = node.encode(version)
+                return encoded if len(encoded) < 32 and not top else blake2_256(encoded)
+            if not path.startswith(node.partial) or node.children is None:
+                return None
+            size = len(node.partial)
+            node, path, top = node.children[path[size]], path[size + 1 :], False
+        return None
+
     def root(self, version: int = 1) -> bytes:
         """Return the state root, 32 bytes."""
         return blake2_256(b"\0" if self._root is None else self._root.encode(version))
