@@ -113,6 +113,7 @@ async def test_one_request_for_a_block(world: World, client: ChainClient) -> Non
         assert world.server.asked[before:] == ["state_getStorage"] * 10
 
 
+@pytest.mark.case("network/chain_faults")
 async def test_a_cut_connection_leaves_no_gap(world: World, client: ChainClient) -> None:
     async with Running(client) as follower:
         blocks = follower.blocks()
@@ -123,6 +124,7 @@ async def test_a_cut_connection_leaves_no_gap(world: World, client: ChainClient)
         check(world, await take(blocks, 12), 1, 12)
 
 
+@pytest.mark.case("network/chain_faults")
 @pytest.mark.parametrize(
     "method",
     [
@@ -148,6 +150,7 @@ async def test_a_cut_in_the_midst_of_any_request(world: World, client: ChainClie
     await asyncio.gather(running, return_exceptions=True)
 
 
+@pytest.mark.case("network/chain_faults")
 async def test_a_hung_node_is_noticed_by_requests(world: World, client: ChainClient) -> None:
     async with Running(client) as follower:
         blocks = follower.blocks()
@@ -164,6 +167,7 @@ async def test_a_hung_node_is_noticed_by_requests(world: World, client: ChainCli
         await asyncio.gather(asked, return_exceptions=True)
 
 
+@pytest.mark.case("network/chain_faults")
 async def test_the_watchdog_rebuilds_a_connection_on_which_no_block_comes(world: World, client: ChainClient) -> None:
     async with Running(client, watchdog_seconds=0.2) as follower:
         blocks = follower.blocks()
@@ -234,6 +238,7 @@ async def test_only_what_is_final_is_shown(world: World, client: ChainClient) ->
         assert (await client.best()).number == 5
 
 
+@pytest.mark.case("network/chain_faults")
 async def test_a_reorganisation_while_blocks_are_loaded(world: World, client: ChainClient) -> None:
     world.engine.set_finality(5)
     async with Running(client) as follower:

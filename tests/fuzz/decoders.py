@@ -151,9 +151,8 @@ def packed() -> tuple[bytes, ...]:
         return b"".join(pack(root)), b"".join(pack(root / "sub" / "file"))
 
 
-@cache
-def decoders() -> dict[str, Decoder]:
-    """Return all decoders by name."""
+def hypercore_decoders() -> dict[str, Decoder]:
+    """Return the decoders of what hypercore peers send."""
     core = feed()
     nodes = (core.roots()[0], core.roots()[1])
     request = Request(block=BlockRequest(3, 0), upgrade=UpgradeRequest(0, 20), manifest=True)
@@ -161,47 +160,66 @@ def decoders() -> dict[str, Decoder]:
         m.encode_data(1, core.prove(Request(block=BlockRequest(5, 4)))),
         m.encode_data(1, core.prove(Request(upgrade=UpgradeRequest(0, 20), manifest=True))),
     )
-    copied = (
-        copying.HeadProof(b"proof"), copying.Sectors(0, bytes(256)), copying.Ack(7),
-        copying.BlockPaths((copying.BlockPath(3, 21, nodes),)), copying.Checkpoint(9, bytes(32), bytes(64)),
-        copying.CopyRefusal("no"),
-    )  # fmt: skip
-    probed = (probing.Ask(1, 2, 3), probing.Answer(probing.Ask(1, 2, 3), Opening(3, bytes(256), (bytes(32),))))
     channel = b"\0\1\1" + encode_string("p") + encode_buffer(b"") + b"hi"
     batch = b"\0\0\0" + encode_buffer(channel[1:]) + b"\0\1" + encode_buffer(b"\1hello")
-    manifest = core.manifest or b""
-
-    def with_kind(messages: Any, encode: Callable[[Any], tuple[int, bytes]]) -> tuple[bytes, ...]:
-        return tuple(bytes([kind]) + body for kind, body in map(encode, messages))
-
+    sync = m.encode_sync(m.Sync(7, 0, 20, 3))
+    codec = (CodecError,)
     return {
-        "sync": Decoder(m.decode_sync, (CodecError,), (m.encode_sync(m.Sync(7, 0, 20, 3)),)),
-        "request": Decoder(m.decode_request, (CodecError,), (m.encode_request(1, 0, request),)),
-        "data": Decoder(m.decode_data, (CodecError,), answers),
+        "sync": Decoder(m.decode_sync, codec, (sync,)),
+        "request": Decoder(m.decode_request, codec, (m.encode_request(1, 0, request),)),
+        "data": Decoder(m.decode_data, codec, answers),
         "proof": Decoder(proof, (CodecError, ProofError), answers),
-        "range": Decoder(m.decode_range, (CodecError,), (m.encode_range(3, 9), m.encode_range(3, 9, drop=True))),
-        "want": Decoder(m.decode_want, (CodecError,), (m.encode_want(0, 100),)),
-        "bitfield": Decoder(m.decode_bitfield, (CodecError,), (m.encode_bitfield(32, b"\x55" * 8),)),
-        "nodes": Decoder(lambda data: m.decode_nodes(Reader(data)), (CodecError,), (m.encode_nodes(nodes),)),
-        "peer": Decoder(peer, (CodecError,), (b"\0" + m.encode_sync(m.Sync(7, 0, 9, 3)), b"\3" + answers[0], b"\5\0\1")),
-        "manifest": Decoder(Manifest.decode, (ManifestError, CodecError), (manifest,)),
+        "range": Decoder(m.decode_range, codec, (m.encode_range(3, 9), m.encode_range(3, 9, drop=True))),
+        "want": Decoder(m.decode_want, codec, (m.encode_want(0, 100),)),
+        "bitfield": Decoder(m.decode_bitfield, codec, (m.encode_bitfield(32, b"\x55" * 8),)),
+        "nodes": Decoder(lambda data: m.decode_nodes(Reader(data)), codec, (m.encode_nodes(nodes),)),
+        "peer": Decoder(peer, codec, (b"\0" + sync, b"\3" + answers[0], b"\5\0\1")),
+        "manifest": Decoder(Manifest.decode, (ManifestError, CodecError), (core.manifest or b"",)),
         "signatures": Decoder(signatures, (ManifestError, CodecError), (core.head().signature,)),
         "mux": Decoder(mux, (ProtocolError,), (channel, batch, b"\0\3\1", b"\0\2\1")),
         "stream": Decoder(stream, (), (SecretStream(True, KeyPair(bytes(32))).start(),)),
+        "uint": Decoder(lambda data: Reader(data).uint(), codec, tuple(map(encode_uint, (7, 300, 1 << 40)))),
+    }
+
+
+def protocol_decoders() -> dict[str, Decoder]:
+    """Return the decoders of what encoders, hosters and attesters send."""
+    nodes = (feed().roots()[0], feed().roots()[1])
+    copied: list[copying.Message] = [
+        copying.HeadProof(b"proof"),
+        copying.Sectors(0, bytes(256)),
+        copying.Ack(7),
+        copying.BlockPaths((copying.BlockPath(3, 21, nodes),)),
+        copying.Checkpoint(9, bytes(32), bytes(64)),
+        copying.CopyRefusal("no"),
+    ]
+    ask = probing.Ask(1, 2, 3)
+    probed: list[probing.Message] = [ask, probing.Answer(ask, Opening(3, bytes(256), (bytes(32),)))]
+    return {
         "copy": Decoder(typed(copying.decode), (copying.CopyRefused,), with_kind(copied, copying.encode)),
         "copy handshake": Decoder(
-            lambda data: copying.check_handshake(data, GENESIS), (copying.CopyRefused,), (copying.encode_handshake(GENESIS),)
+            lambda data: copying.check_handshake(data, GENESIS),
+            (copying.CopyRefused,),
+            (copying.encode_handshake(GENESIS),),
         ),
         "probe": Decoder(typed(probing.decode), (probing.ProbeRefused,), with_kind(probed, probing.encode)),
         "probe handshake": Decoder(
             lambda data: probing.check_handshake(data, GENESIS), (probing.ProbeRefused,), (b"\1" + GENESIS,)
         ),
-        "archive": Decoder(archive, (ArchiveError,), packed()),
         "opening": Decoder(opening, (EncodingError,), (bytes(264 + 320),)),
-        "frontier": Decoder(lambda data: Frontier.from_bytes(bytes(32), data), (EncodingError,), (Frontier(bytes(32)).to_bytes(),)),
         "modulus": Decoder(check_modulus, (EncodingError,), (bytes([0x80]) + bytes(254) + b"\1",)),
         "sector": Decoder(
             lambda data: SectorDecoder(bytes(32), bytes([0xFF]) * 256).decode(0, data), (EncodingError,), (bytes(256),)
+        ),
+    }
+
+
+def file_decoders() -> dict[str, Decoder]:
+    """Return the decoders of files, and of what people type."""
+    return {
+        "archive": Decoder(archive, (ArchiveError,), packed()),
+        "frontier": Decoder(
+            lambda data: Frontier.from_bytes(bytes(32), data), (EncodingError,), (Frontier(bytes(32)).to_bytes(),)
         ),
         "peer address": Decoder(
             lambda data: PeerAddress.parse(data.decode("utf-8", "replace")), (ValueError,), (b"0" * 64 + b"@[::1]:80",)
@@ -210,8 +228,18 @@ def decoders() -> dict[str, Decoder]:
         "node settings": Decoder(
             text_of(lambda path: NodeSettings.load(path.parent), NODE_FILE), (NodeError,), (settings_file(),)
         ),
-        "uint": Decoder(lambda data: Reader(data).uint(), (CodecError,), tuple(map(encode_uint, (7, 300, 1 << 40)))),
-    }  # fmt: skip
+    }
+
+
+@cache
+def decoders() -> dict[str, Decoder]:
+    """Return all decoders by name."""
+    return hypercore_decoders() | protocol_decoders() | file_decoders()
+
+
+def with_kind(messages: list[Any], encode: Callable[[Any], tuple[int, bytes]]) -> tuple[bytes, ...]:
+    """Return messages as `typed` takes them."""
+    return tuple(bytes([kind]) + body for kind, body in map(encode, messages))
 
 
 def key_file() -> bytes:

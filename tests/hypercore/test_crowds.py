@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import resource
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 
 import pytest
 
 from service.hypercore import BlockRequest, Core, Request
 from service.hypercore.codec import encode_buffer, encode_string, encode_uint
-from service.hypercore.net import Channel, Connection, connection, network_of
+from service.hypercore.net import Channel, Connection, connection, fetch, network_of
 from service.hypercore.net import admission as rules
 from service.hypercore.net.admission import Admission, places_of, raise_file_limit
 from service.hypercore.net.channel import MESSAGE_COST
@@ -260,3 +261,28 @@ async def test_one_more_reader_than_places_ends_in_plain_words() -> None:
             assert await reader.read() == b""
             writer.close()
         assert not any(conn.reason for conn in held)
+
+
+@pytest.mark.case("network/readers")
+async def test_two_hundred_readers_are_all_served_and_fairly() -> None:
+    """Each gets the whole feed, and the last is done soon after the first: nobody's turns are forgotten."""
+    readers, blocks = 200, [bytes([number]) * 3000 for number in range(40)]
+    async with AsyncExitStack() as stack:
+        one = await stack.enter_async_context(side())
+        core = one.store.create()
+        core.append(blocks)
+        done: list[int] = []
+
+        async def read() -> None:
+            async with side() as reader:
+                copy = reader.store.get(core.key)
+                await fetch(copy, await reader.connect(one))
+                assert [copy.get(index) for index in range(copy.length)] == blocks
+                done.append(one.transport._shared._turns)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(readers):
+                group.create_task(read())
+        assert len(done) == readers
+        assert max(done) <= one.transport._shared._turns
+        assert not any("too many" in conn.reason for conn in one.incoming)

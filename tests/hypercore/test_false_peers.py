@@ -36,6 +36,8 @@ from service.hypercore.wire import peer as peer_module
 from tests.support.replicated import BLOCKS, content, feed, honest, sides
 from tests.support.wire_peers import SECONDS, Impostor, closed, side, until
 
+pytestmark = pytest.mark.case("network/evil_server")
+
 
 def flip(data: bytes) -> bytes:
     return bytes([data[0] ^ 1]) + data[1:]

@@ -12,7 +12,7 @@ from service.hypercore import Core, KeyPair, default_manifest
 from service.hypercore.net import Replicator
 from tests.support.npm_peer import SECONDS, Here, NodePeer, node_peer, until
 
-pytestmark = pytest.mark.node
+pytestmark = [pytest.mark.node, pytest.mark.case("feeds/peer")]
 
 BLOCKS = [hashlib.blake2b(bytes([number])).digest() * (number % 5) + bytes([number]) for number in range(137)]
 ENCRYPTION = bytes(range(32))

@@ -178,9 +178,9 @@ def test_a_hoster_declines_blocks_that_cost_more_than_they_pay() -> None:
     (action,) = ho.decide(hosting(copies=copies, plans={0: plan(40_000, 40_000)}))
     assert isinstance(action, ho.DeclineCopy)
     assert "40000 blocks have 40000 bytes" in action.reason
-    for size, blocks in ((1024, 1024), (1 << 20, 1024 + (1 << 13)), (100, 1)):
+    for size, blocks in ((1024, 1024), (24 << 10, 1024 + (1 << 10)), (100, 1)):
         assert ho.decide(hosting(copies=copies, plans={0: plan(size, blocks)})) == []
-    assert ho.decide(hosting(copies=copies, plans={0: plan(1 << 20, 1025 + (1 << 13))})) != []
+    assert ho.decide(hosting(copies=copies, plans={0: plan(24 << 10, 1025 + (1 << 10))})) != []
 
 
 def test_a_hoster_declines_what_has_no_room_beside_what_it_promised() -> None:

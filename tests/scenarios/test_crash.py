@@ -11,7 +11,7 @@ from service.chain_client.pallet.types import Copy
 from service.devnet.network import NetPeer
 from tests.support.whole_network import Network, Published
 
-pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module"), pytest.mark.case("network/kill_loop")]
 
 BIG, SMALL = 1 << 20, 100_000
 ROUNDS = 3

@@ -12,7 +12,7 @@ from service.chain_client.pallet import events
 from service.devnet.network import NetPeer
 from tests.support.whole_network import Network, network
 
-pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module"), pytest.mark.case("network/kill_loop")]
 
 SIZE = 200_000
 

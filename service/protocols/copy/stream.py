@@ -14,9 +14,9 @@ from service.hypercore.crypto import Node, leaf_node, parent_node, tree_hash
 from service.hypercore.tree import flat
 
 MAX_BLOCK = 1 << 20
-LEAST_MEAN_BLOCK, FREE_BLOCKS = 128, 1024
+LEAST_MEAN_BLOCK, FREE_BLOCKS = 24, 1024
 """Bytes that the blocks of a plan have on average at least, but for so many: pay is by bytes, and each block costs a hoster
-about 200 bytes of disk for its tree nodes."""
+about 200 bytes of disk for its tree nodes. A Hyperbee of short values has some 30 bytes in a block."""
 MAX_SEGMENT = 4 << 30
 MAX_PATH = 64
 
