@@ -27,6 +27,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--promises", action="store_true", help="hosters lose their power after the first run they stored"
     )
+    parser.add_argument("--full-disks", action="store_true", help="every peer's disk is full now and then")
     parser.add_argument("--mutation", choices=MUTATIONS, help="put a fault into the product")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="lives at the same time")
     parser.add_argument("--log", action="store_true", help="show the faults, and the peers' warnings")
@@ -35,7 +36,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _settings(asked: argparse.Namespace) -> Settings:
     faults, promises = not asked.quiet, asked.promises
-    return Settings(asked.first, asked.peers, asked.hours, asked.block_seconds, faults, asked.mutation, promises)
+    return Settings(
+        asked.first, asked.peers, asked.hours, asked.block_seconds, faults, asked.mutation, promises, asked.full_disks
+    )
 
 
 def _command(settings: Settings) -> list[str]:
@@ -45,6 +48,7 @@ def _command(settings: Settings) -> list[str]:
         *("--hours", f"{settings.hours:g}", "--block-seconds", f"{settings.block_seconds:g}"),
         *([] if settings.faults else ["--quiet"]),
         *(["--promises"] if settings.promises else []),
+        *(["--full-disks"] if settings.full_disks else []),
         *(["--mutation", settings.mutation] if settings.mutation else []),
     ]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 
 from service.encoding.profiles import SECTOR
+from tests.support.full_disk import FullDisk
 
 from .loop import LIFE, Life
 
@@ -98,6 +99,21 @@ class Disk:
             kept = random.choice((present, durable))
             pages.append(kept[start : start + PAGE].ljust(min(PAGE, size - start), b"\0"))
         return b"".join(pages)
+
+
+class FullDisks(FullDisk):
+    """Disks of which some are full."""
+
+    def __init__(self, top: Path) -> None:
+        super().__init__(top)
+        self.full: set[Path] = set()
+
+    def refuses(self, path: str) -> bool:
+        """Refuse what is below a folder that is full."""
+        if not any(path.startswith(f"{one}/") for one in self.full):
+            return False
+        self.refused += 1
+        return True
 
 
 def lost_sectors(before: Path, after: Path) -> list[str]:

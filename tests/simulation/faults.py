@@ -69,6 +69,7 @@ class Faults:
                 world.start(peer)
             else:
                 peer.life.slow = 1.0
+            world.full.full.discard(peer.folder)
             host = world.network.hosts[peer.name]
             host.island, host.loss, host.powered = 0, 0.0, True
         for link in self._links:
@@ -121,6 +122,22 @@ class Faults:
             if "hoster" in peer.roles:
                 peer.doomed_after = "stored"
                 self.world.spawn(self.world.loop.outside, self._until_dead(peer, 1200))
+
+    def fill_disks(self, random: Random) -> None:
+        """Let every peer's disk be full for a while, again and again, at moments of its own."""
+        for peer in self.world.peers:
+            self.world.spawn(self.world.loop.outside, self._fill(peer, Random(random.random())))
+
+    async def _fill(self, peer: SimPeer, random: Random) -> None:
+        full = self.world.full.full
+        while not self.stopped:
+            await asyncio.sleep(random.expovariate(1 / 240))
+            if self.stopped:
+                return
+            self.tell(f"{peer.name}'s disk is full")
+            full.add(peer.folder)
+            await asyncio.sleep(min(random.expovariate(1 / 40), 160))
+            full.discard(peer.folder)
 
     async def _until_dead(self, peer: SimPeer, seconds: int = 120) -> None:
         life = peer.life

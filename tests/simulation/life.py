@@ -8,7 +8,7 @@ import secrets
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -17,6 +17,7 @@ from typing import Any
 from service.roles.common.terms import RolesConfig
 from service.session import Session
 from service.vault.keyfile import KeyFile
+from tests.support.full_disk import full_disk
 
 from .chain import SimChain
 from .disk import Disks
@@ -48,6 +49,8 @@ class Settings:
     mutation: str | None = None
     promises: bool = False
     """Every hoster loses its power right after the first run of sectors that it stored."""
+    full_disks: bool = False
+    """Every peer's disk is full now and then."""
 
 
 @dataclass(slots=True)
@@ -101,9 +104,12 @@ def live(settings: Settings, show: bool = False) -> Outcome:
     witness = Witness(loop, show)
     witness.install()
     outcome = Outcome(settings.seed)
-    with tempfile.TemporaryDirectory(prefix="datdot-life-", dir=_memory()) as folder, drawn_randomness(settings.seed):
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="datdot-life-", dir=_memory()))
+        stack.enter_context(drawn_randomness(settings.seed))
         disks.install()
         story = _Story(settings, loop, disks, Path(folder), witness)
+        stack.enter_context(full_disk(Path(folder), story.world.full))
         try:
             outcome.failures = loop.run_until_complete(story.run())
         except Deadlock as error:
@@ -122,6 +128,7 @@ def _fill(outcome: Outcome, story: _Story, seconds: float) -> None:
         "plans": sum(len(one.published) for one in story.sponsors),
         "copies": story.quiet.copies,
         "crashes": world.crashes,
+        "writes refused": world.full.refused,
         "commands killed": sum(one.killed for one in story.people.values()),
         "blocks for the last plan": story.quiet.fresh_took,
         "steps": world.loop.steps,
@@ -201,6 +208,8 @@ class _Story:
             world.spawn(Life("fate"), self.faults.run(self.loop.time() + seconds))
             if self.settings.promises:
                 self.faults.break_promises()
+            if self.settings.full_disks:
+                self.faults.fill_disks(Random(f"{self.settings.seed} disks"))
             if self.random.random() < 0.4:
                 works.append(world.spawn(Life("government"), self._upgrade(seconds)))
         await asyncio.sleep(seconds)
@@ -223,7 +232,7 @@ class _Story:
         while self.loop.time() < end:
             await asyncio.sleep(min(self.random.expovariate(1 / 200), end - self.loop.time()))
             author = self.world.peers[0]
-            if author.life is not None:
+            if author.life is not None and author.folder not in self.world.full.full:
                 self.feeds.append(author.directory, self.random.choice(self.feeds.keys))
 
     async def _upgrade(self, seconds: float) -> None:

@@ -38,6 +38,16 @@ def test_seeds_that_failed_once_end_well(kept: list[str]) -> None:
     assert "1 of 1 lives ok" in life(*kept)
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+def test_disks_that_are_full_now_and_then_cost_nothing_for_good(seed: int) -> None:
+    """A node that runs goes on; no promise is broken, nobody is paid twice, and all ends well."""
+    shown = life(seed, "--hours", "0.15", "--full-disks", "--log")
+    assert "1 of 1 lives ok" in shown
+    refused = re.search(r"(\d+) writes refused", shown)
+    assert refused is not None
+    assert int(refused[1]) > 0
+
+
 @pytest.mark.parametrize(
     ("mutation", "seed", "options", "found"),
     [

@@ -16,6 +16,7 @@ from random import Random
 from typing import Any
 
 from service.chain_client import ChainClient, ConnectionLost, Follower, Signer
+from service.disk import DISK_ERRORS
 from service.encoding.inline import InlineCodec
 from service.hypercore import KeyPair
 from service.hypercore.net import PeerAddress
@@ -27,7 +28,7 @@ from service.session import Session
 from service.vault.keyfile import KeyFile
 
 from .chain import Link, SimChain, SimRpc
-from .disk import Disk, Disks, lost_sectors
+from .disk import Disk, Disks, FullDisks, lost_sectors
 from .loop import LIFE, Life, VirtualLoop
 from .network import Network
 
@@ -109,11 +110,13 @@ class World:
     random: Random = field(init=False)
     failures: list[str] = field(default_factory=list)
     crashes: int = 0
+    full: FullDisks = field(init=False)
     closing: bool = False
 
     def __post_init__(self) -> None:
         self.random = Random(f"{self.seed} world")
         self.disks.on_sync = self._on_sync
+        self.full = FullDisks(self.top)
 
     @property
     def well(self) -> bool:
@@ -166,11 +169,18 @@ class World:
             codec=lambda: TimedCodec(self.speed),
             account=account_of,
         )
+        ready: list[object] = []
         while True:
             try:
-                await run_node(peer.directory, settings, _nothing, partial(self._told, peer), self.config, ports)
+                await run_node(peer.directory, settings, ready.append, partial(self._told, peer), self.config, ports)
             except ConnectionLost:
                 # as a supervisor would: without a chain at its start a node ends
+                await asyncio.sleep(RESTART_SECONDS)
+            except DISK_ERRORS as error:
+                # and without a disk; but one that runs outlives that
+                if ready or peer.folder not in self.full.full:
+                    self.fail(f"{life} ended: {type(error).__name__}: {error}")
+                    return
                 await asyncio.sleep(RESTART_SECONDS)
             except Exception as error:  # noqa: BLE001 - whatever ends a node is a failure of the life
                 self.fail(f"{life} ended: {type(error).__name__}: {error}")
@@ -252,10 +262,6 @@ class World:
             await asyncio.gather(*tasks, return_exceptions=True)
             signer.close()
             await client.close()
-
-
-def _nothing(_: dict[str, Any]) -> None:
-    """Nobody listens."""
 
 
 def _write_keys(path: Path, keys: KeyFile) -> None:

@@ -46,7 +46,9 @@ class FullDisk:
         """Whether a file is on this disk."""
         return self.directory is None or str(path).startswith(f"{self.directory}/")
 
-    def _refuses(self) -> bool:
+    def refuses(self, path: str) -> bool:
+        """Count a write to a file, and return whether there is no room for it."""
+        del path
         with self._lock:
             number, self.written = self.written, self.written + 1
         if self.full_from is None or number < self.full_from or (self.full_until or number + 1) <= number:
@@ -56,12 +58,13 @@ class FullDisk:
 
     def check_file(self, descriptor: int) -> None:
         """Raise what the system raises if there is no room for what is written to a file."""
-        if self.holds(os.readlink(f"/proc/self/fd/{descriptor}")) and self._refuses():
+        path = os.readlink(f"/proc/self/fd/{descriptor}")
+        if self.holds(path) and self.refuses(path):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def check(self, connection: Connection, statement: str) -> None:
         """Raise what SQLite raises if there is no room for this statement."""
-        if not statement.lstrip().upper().startswith(WRITES) or not self._refuses():
+        if not statement.lstrip().upper().startswith(WRITES) or not self.refuses(connection.path):
             return
         if self.rolls_back and connection.in_transaction:
             connection.real("ROLLBACK")
@@ -74,6 +77,10 @@ class Connection(sqlite3.Connection):
     """A connection to a file on such a disk."""
 
     disk: FullDisk
+
+    def __init__(self, path: Any, *arguments: Any, **options: Any) -> None:
+        super().__init__(path, *arguments, **options)
+        self.path = str(path)
 
     def real(self, statement: str) -> None:
         """Execute on the real disk."""
@@ -97,9 +104,9 @@ class Connection(sqlite3.Connection):
 
 
 @contextmanager
-def full_disk(directory: Path | None = None) -> Iterator[FullDisk]:
+def full_disk(directory: Path | None = None, disk: FullDisk | None = None) -> Iterator[FullDisk]:
     """Put what is opened below a directory (default: every SQLite file) on a disk that may be full."""
-    disk = FullDisk(directory)
+    disk = disk or FullDisk(directory)
     kind = type("Watched", (Connection,), {"disk": disk})
     connect, pwrite, fsync = sqlite3.connect, os.pwrite, os.fsync
 
