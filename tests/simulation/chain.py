@@ -10,6 +10,7 @@ from contextvars import copy_context
 from random import Random
 from typing import Any
 
+import runtime_mock.rpc.system  # noqa: F401 - it adds its methods to the table
 from runtime_mock import ss58
 from runtime_mock.chainspec import ChainSpec, artifacts
 from runtime_mock.codec import prefixed
