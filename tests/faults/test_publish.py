@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from service.chain_client.errors import TableError
 from service.chain_client.pallet.types import Terms
+from service.chain_client.sent import RESERVE, Sent, SentTable
 from service.roles.sponsor import plans
+from tests.support.copy_world import digest
 from tests.support.full_disk import full_disk
 from tests.support.small_chain import Line, keys_of
 from tests.support.small_net import POT, PRICES, Net, author
@@ -42,3 +46,26 @@ async def test_a_plan_is_published_once(net: Net, after: int, rolls_back: bool) 
     again = await command()
     assert plan in (None, again), "typed again, it is the same plan, as its outcome could not be struck out"
     assert await net.chain.client.storage.next_plan() == 1
+
+
+async def test_the_table_stays_within_the_room_that_it_has_from_the_start(tmp_path: Path) -> None:
+    """So that a hoster sends its proofs on a full disk: nothing needs to grow for it."""
+    path = tmp_path / "signer.sqlite"
+    for _ in range(2):
+        table = SentTable(path)
+
+        def sizes() -> list[int]:
+            return [path.with_name(path.name + end).stat().st_size for end in ("", "-wal")]
+
+        before = sizes()
+        assert min(before) >= RESERVE
+        for number in range(60):
+            calls = [Sent(digest(number, i), i, 0, 64, bytes(9_000), bytes(9_000), "proof") for i in range(3)]
+            for one in calls:
+                table.add(bytes(32), one)
+            assert len(table.load(bytes(32))) == 3
+            for one in calls:
+                table.forget(one)
+        assert sizes() == before
+        assert table.load(bytes(32)) == []
+        table.close()
