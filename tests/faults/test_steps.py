@@ -6,6 +6,7 @@ import asyncio
 import errno
 import io
 import os
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
@@ -148,6 +149,10 @@ def test_receiving_pauses_and_goes_on_by_itself(tmp_path: Path, monkeypatch: pyt
         ("cannot store sectors", "error"),
         ("there is room again", "info"),
     ]
+    told = next(line["error"] for line in logs if "error" in line)
+    assert re.match(
+        rf"{tmp_path}/copies: cannot be written: No space left on device; \d+ MiB are free there: make room", told
+    )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -86,7 +86,8 @@ class Runner:
             wait = min(2 ** (entry.failures - 1), self._longest)
             entry.not_before = self._now + wait
             # what a full disk keeps failing is told once; the other failures differ from try to try
-            again = entry.failures > 1 and isinstance(error, DISK_ERRORS)
+            of_disk = isinstance(error, DISK_ERRORS) and not isinstance(error, ConnectionError | TimeoutError)
+            again = entry.failures > 1 and of_disk
             (self._log.debug if again else self._log.error)(
                 "failed", action=repr(key), error=f"{type(error).__name__}: {error}", retry_in_blocks=wait
             )

@@ -7,7 +7,7 @@ from pathlib import Path
 import structlog
 
 from service import durable
-from service.disk import room_at, shown_size
+from service.disk import explained, room_at, shown_size
 from service.units import MIB
 
 log = structlog.get_logger(__name__)
@@ -31,7 +31,7 @@ class Room:
             log.error(
                 "cannot store sectors: new copies are declined and none is received until there is room; "
                 "stored ones are proved and served",
-                error=str(error),
+                error=explained(self._directory / "copies", error) if isinstance(error, OSError) else str(error),
             )
         self.paused = True
 
