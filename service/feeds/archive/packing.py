@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 import struct
+import time
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
 
 from .format import DIRECTORY, END, FILE, HEADER, MAGIC, VERSION, ArchiveError
@@ -14,6 +17,8 @@ from .secrets import SecretScan
 from .walk import EVERYTHING, Entry, Selection, check_refused, entries_of, kind_of, open_file, refusal, secret_in
 
 _PIECE = 256 * 1024
+COARSE_NS = 2_000_000_000
+"""The coarsest step of a file system's times. Within it, two writes may leave the same times."""
 
 
 def pack(path: Path, selection: Selection = EVERYTHING) -> Iterator[bytes]:
@@ -59,18 +64,43 @@ def _pack_entry(entry: Entry) -> Iterator[bytes]:
             raise _changed(path)
         executable = bool(before.st_mode & stat.S_IXUSR)
         yield struct.pack("<BBH", FILE, int(executable), len(relative)) + relative + struct.pack("<Q", before.st_size)
-        left, scan = before.st_size, SecretScan(path.name, before.st_size)
-        while left:
-            piece = file.read(min(left, _PIECE))
-            if not piece:
-                raise _changed(path)
-            scan.feed(piece)
-            if scan.found is not None:
-                raise ArchiveError(refusal(path, scan.found))
-            left -= len(piece)
+        seen = hashlib.blake2b() if _recent(before) else None
+        for piece in _content(path, file, before.st_size):
+            if seen is not None:
+                seen.update(piece)
             yield piece
         if file.read(1) or _moment(os.fstat(file.fileno())) != _moment(before):
             raise _changed(path)
+        if seen is not None and _again(file) != seen.digest():
+            raise _changed(path)
+
+
+def _content(path: Path, file: BufferedReader, size: int) -> Iterator[bytes]:
+    """Yield so many bytes of a file. Raises ArchiveError if it has fewer, or secrets of ours."""
+    left, scan = size, SecretScan(path.name, size)
+    while left:
+        piece = file.read(min(left, _PIECE))
+        if not piece:
+            raise _changed(path)
+        scan.feed(piece)
+        if scan.found is not None:
+            raise ArchiveError(refusal(path, scan.found))
+        left -= len(piece)
+        yield piece
+
+
+def _recent(status: os.stat_result) -> bool:
+    """Return whether a file was written so lately that another write may have left it the same times."""
+    return max(status.st_mtime_ns, status.st_ctime_ns) > time.time_ns() - COARSE_NS
+
+
+def _again(file: BufferedReader) -> bytes:
+    """Return the hash of a file that is read once more."""
+    file.seek(0)
+    found = hashlib.blake2b()
+    while piece := file.read(_PIECE):
+        found.update(piece)
+    return found.digest()
 
 
 def _moment(status: os.stat_result) -> tuple[int, int, int]:
