@@ -32,14 +32,18 @@ $(VENV)/.setup-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@if command -v npm >/dev/null 2>&1; then npm ci --silent --no-audit --no-fund --prefix $* && touch $@; \
 	else echo "npm is missing: the tests against npm peers will be skipped" >&2; fi
 
+# async-substrate-interface has an environment of its own, as it cannot lie beside our dependencies.
+tests/conformance/asi/.venv/.setup: tests/conformance/asi/requirements.txt | $(VENV)/bin/python
+	$(BIN)/python -m venv $(@D) && $(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $< && touch $@
+
 demo: setup
 	@$(BIN)/datdot demo $(ARGS)
 
-test: setup-dev tests/interop/node_modules/.setup tests/conformance/node_modules/.setup
+test: setup-dev tests/interop/node_modules/.setup tests/conformance/node_modules/.setup tests/conformance/asi/.venv/.setup
 	$(BIN)/python -m pytest $(PARALLEL) --durations=20 $(ARGS)
 
 # The same with coverage, which makes pure Python some four times slower.
-coverage: setup-dev tests/interop/node_modules/.setup tests/conformance/node_modules/.setup
+coverage: setup-dev tests/interop/node_modules/.setup tests/conformance/node_modules/.setup tests/conformance/asi/.venv/.setup
 	$(BIN)/python -m pytest $(PARALLEL) --durations=20 --cov --cov-report=term $(ARGS)
 
 # All attackers at once on a hoster, for half an hour (ARGS='--minutes 5' for less): what they cost it.
@@ -47,7 +51,7 @@ attack: setup-dev
 	@$(BIN)/python -m tests.attack $(ARGS)
 
 # The faults that were found by attacking a network (tests/cases/catalogue.py): how many hold.
-cases: setup-dev tests/interop/node_modules/.setup tests/conformance/node_modules/.setup
+cases: setup-dev tests/interop/node_modules/.setup tests/conformance/node_modules/.setup tests/conformance/asi/.venv/.setup
 	@$(BIN)/python -m tests.cases $(ARGS)
 
 lint: setup-dev

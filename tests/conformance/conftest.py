@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.chains import RunningChain, running_chain
-
-BACKENDS = ["model", "wasm", pytest.param("node", marks=pytest.mark.substrate)]
+from tests.support.chains import BACKENDS, RunningChain, running_chain
 
 
 @pytest.fixture(scope="session", params=BACKENDS)

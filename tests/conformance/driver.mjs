@@ -87,6 +87,17 @@ tell('events at', (await at.query.system.events()).length > 0)
 tell('runtime api', (await api.call.accountNonceApi.accountNonce(eve.address)).toNumber())
 const proof = await api.rpc.state.getReadProof([api.query.system.account.key(dave.address)], hash)
 tell('proof', proof.proof.length > 0)
+const trial = api.tx.system.remark('0x03')
+await trial.signAsync(eve, { era: 0 })
+tell('dry run', (await api.rpc.system.dryRun(trial.toHex())).toHuman())
+tell('peer', (await api.rpc.system.localPeerId()).toString().slice(0, 8))
+const row = []
+for (let count = 0; count < 7; count++) {
+  const nonce = await api.rpc.system.accountNextIndex(eve.address)
+  row.push(await api.tx.system.remark('0x04').signAndSend(eve, { nonce }))
+}
+tell('row', new Set(row.map(String)).size)
+tell('derived', (await api.derive.balances.all(eve.address)).freeBalance.toBigInt() > UNIT)
 stopHeads()
 stopBalances()
 tell('heads', heads)

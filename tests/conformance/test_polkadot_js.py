@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 UNIT = 10**12
 SECONDS = 120
 
-pytestmark = pytest.mark.node
+pytestmark = [pytest.mark.node, pytest.mark.case("feeds/pjs")]
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +89,10 @@ def test_subscriptions(found: dict[str, Any]) -> None:
     assert heads == list(range(heads[0], heads[0] + len(heads)))
     steps = [int(after) - int(before) for before, after in zip(found["balances"], found["balances"][1:], strict=False)]
     assert steps == [UNIT] * 4
+
+
+def test_a_trial_and_many_in_a_row(found: dict[str, Any]) -> None:
+    assert found["dry run"] == {"Ok": {"Ok": []}}
+    assert found["peer"] == "12D3KooW"
+    assert found["row"] == 7
+    assert found["derived"] is True

@@ -20,6 +20,8 @@ BOB = Keypair.create_from_uri("//Bob").ss58_address
 ED = Keypair.create_from_seed("0x" + "5a" * 32, crypto_type=KeypairType.ED25519)
 ERAS = [None, {"period": 64}]
 
+pytestmark = pytest.mark.case("feeds/si")
+
 
 @pytest.fixture(scope="module")
 def client(chain: RunningChain) -> Iterator[SubstrateInterface]:
@@ -225,3 +227,19 @@ def test_a_runtime_api(client: SubstrateInterface, funded: Keypair) -> None:
 def test_the_metadata_is_the_artefact(client: SubstrateInterface) -> None:
     served = client.rpc_request("state_getMetadata", [])["result"]
     assert bytes.fromhex(served[2:]) == (artifacts() / "metadata.scale").read_bytes()
+
+
+def test_a_trial_of_an_extrinsic(client: SubstrateInterface) -> None:
+    call = client.compose_call("System", "remark", {"remark": "0x01"})
+    signed = client.create_signed_extrinsic(call, ALICE)
+    assert client.rpc_request("system_dryRun", [str(signed.data)])["result"] == "0x0000"
+    assert client.rpc_request("system_localPeerId", [])["result"].startswith("12D3KooW")
+
+
+def test_over_http(chain: RunningChain) -> None:
+    with SubstrateInterface(url=chain.url.replace("ws", "http")) as client:
+        assert client.query("System", "Account", [BOB]).value["data"]["free"] > 0
+        assert len(list(client.query_map("System", "Account", page_size=2))) >= 6
+        call = client.compose_call("System", "remark", {"remark": "0x01"})
+        signed = client.create_signed_extrinsic(call, Keypair.create_from_uri("//Bob"))
+        assert client.submit_extrinsic(signed).extrinsic_hash

@@ -17,6 +17,7 @@ import pytest
 from runtime_mock.chainspec import artifacts
 from tests.support.needs import free_port, node_binary
 
+BACKENDS = ["model", "wasm", pytest.param("node", marks=pytest.mark.substrate)]
 BLOCK_MS = {"model": 150, "wasm": 150, "node": 400}
 START_SECONDS = 60
 
@@ -57,13 +58,13 @@ def command(backend: str, port: int, base: Path, block_ms: int) -> list[str]:
 
 
 @contextmanager
-def running_chain(backend: str, base: Path) -> Iterator[RunningChain]:
+def running_chain(backend: str, base: Path, block_ms: int | None = None) -> Iterator[RunningChain]:
     """Start a chain, wait until it answers, stop it."""
     chain = RunningChain(backend, free_port())
     log = base / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command(backend, chain.port, base, BLOCK_MS[backend]), stdout=output, stderr=output, cwd=base
+            command(backend, chain.port, base, block_ms or BLOCK_MS[backend]), stdout=output, stderr=output, cwd=base
         )
     try:
         for _ in range(START_SECONDS * 10):

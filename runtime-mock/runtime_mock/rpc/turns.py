@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 
 class Turns:
-    """A queue for turns. Whoever waits longest is next, and after each turn the event loop runs once."""
+    """A queue for turns. Whoever waits longest is next, and before each turn the event loop runs once."""
 
     def __init__(self) -> None:
         self._free = asyncio.Lock()
@@ -22,8 +22,8 @@ class Turns:
     async def one(self) -> AsyncIterator[None]:
         """Wait for a turn; what is done within must not wait for anything."""
         async with self._free:
+            await asyncio.sleep(0)  # before the work, so that nothing comes between it and its answer
             yield
-            await asyncio.sleep(0)
 
     async def each(
         self, items: Iterable[Item], size: int, work: Callable[[Item], Result]
