@@ -79,4 +79,4 @@ lock: $(VENV)/bin/python
 	mv constraints.new constraints.txt
 
 clean:
-	rm -rf $(VENV) tests/*/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) tests/*/node_modules tests/conformance/asi/.venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
