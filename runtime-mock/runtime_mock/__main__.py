@@ -105,7 +105,8 @@ async def serve(chosen: argparse.Namespace) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     sealing = asyncio.create_task(engine.run())
-    ready = {"rpc": f"ws://{chosen.host}:{port}", "genesis": chain.genesis.hash.hex(), "backend": chosen.backend}
+    shown = f"[{chosen.host}]" if ":" in chosen.host else chosen.host
+    ready = {"rpc": f"ws://{shown}:{port}", "genesis": chain.genesis.hash.hex(), "backend": chosen.backend}
     print(json.dumps(ready), flush=True)
     log.info("ready", best=chain.best.number, **ready)
     stopping = asyncio.create_task(stop.wait())

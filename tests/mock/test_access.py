@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import tracemalloc
+import urllib.request
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -18,6 +20,7 @@ from runtime_mock.node.engine import MANUAL, Engine
 from runtime_mock.rpc import subscriptions
 from runtime_mock.rpc.access import Access, named
 from runtime_mock.rpc.methods import METHODS, Node
+from tests.support.mock_process import running_mock
 from tests.support.mock_server import Served, alive, ask, serving
 
 SEAL = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "mock_seal", "params": [3]}).encode()
@@ -90,8 +93,8 @@ async def test_a_page_of_another_machine_commands_nothing(served: Served, header
 )
 async def test_programs_and_pages_of_this_machine_do(served: Served, headers: dict[str, str]) -> None:
     assert await status(served, **headers) == 200
-    async with served.session.ws_connect(served.ws, headers=headers) as socket:
-        assert "result" in await ask(socket, "system_chain")
+    async with served.session.ws_connect(served.ws, headers=headers) as socket_:
+        assert "result" in await ask(socket_, "system_chain")
     assert served.node.chain.best.number == 3
 
 
@@ -127,6 +130,19 @@ def test_the_options(monkeypatch: pytest.MonkeyPatch) -> None:
     assert access(options()) == Access(control=True)
 
 
+def test_an_ipv6_address_is_shown_in_brackets_and_answers() -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with running_mock("--host", "::1") as mock:
+        address = mock.ready["rpc"]
+        assert address.startswith("ws://[::1]:")
+        request = urllib.request.Request(address.replace("ws", "http"), SEAL, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            assert "result" in json.load(answer)
+
+
 async def test_control_methods_are_there_on_demand_only(node: Node) -> None:
     control = {name for name in METHODS if name.startswith("mock_")}
     assert "mock_seal" in control
@@ -151,10 +167,10 @@ async def test_work_ends_with_its_client(served: Served, way: str) -> None:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     else:
-        async with served.socket() as socket:
-            await socket.send_json(request)
+        async with served.socket() as socket_:
+            await socket_.send_json(request)
             await asyncio.wait_for(begun.wait(), 60)
-            socket._response.close()
+            socket_._response.close()
     async with asyncio.timeout(60):
         while len(served.server._door):  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0)
@@ -239,22 +255,22 @@ async def test_storage_subscriptions_cost_what_changed(served: Served, monkeypat
     monkeypatch.setattr(subscriptions, "MAX_WATCHED_KEYS", 2_500)
     number = "0x26aa394eea5630e07c48ae0c9558cef702a5c1b19ab7a04f536c519aca4983ac"
     keys = [f"0x{one:08x}" for one in range(999)]
-    async with served.socket() as socket, served.socket() as other:
-        held = (await ask(socket, "state_subscribeStorage", [*keys, number]))["result"]
-        await ask(socket, "state_subscribeStorage", keys)
-        refused = await ask(socket, "state_subscribeStorage", keys)
+    async with served.socket() as socket_, served.socket() as other:
+        held = (await ask(socket_, "state_subscribeStorage", [*keys, number]))["result"]
+        await ask(socket_, "state_subscribeStorage", keys)
+        refused = await ask(socket_, "state_subscribeStorage", keys)
         assert refused["error"]["code"] == -32006
         assert "result" in await ask(other, "state_subscribeStorage", [number, number])
         watched = served.server._watched
         assert len(watched) == 1_000 + 999 + 1
         await served.call("mock_seal", 1)
-        for one in (socket, other):
+        for one in (socket_, other):
             changes = None
             while changes != [[number, "0x01000000"]]:
                 changes = (await one.receive_json(timeout=60))["params"]["result"]["changes"]
-        assert (await ask(socket, "state_unsubscribeStorage", held))["result"] is True
+        assert (await ask(socket_, "state_unsubscribeStorage", held))["result"] is True
         assert len(watched) == 1_000
-        assert "result" in await ask(socket, "state_subscribeStorage", keys)
+        assert "result" in await ask(socket_, "state_subscribeStorage", keys)
     async with asyncio.timeout(60):
         while len(watched):  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.01)
