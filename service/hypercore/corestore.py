@@ -30,7 +30,7 @@ class Corestore:
         self._storage = CoreStorage(None if directory is None else directory / FILE)
         self._storage.on_lost = self._lost
         self._open: dict[bytes, Core] = {}
-        self._ahead: set[Core] = set()
+        self._ahead: dict[Core, None] = {}
         """Cores that may show what was undone, because the disk could not be read either."""
         self._seen = self._storage.data_version()
         primary = self._storage.setting(PRIMARY_KEY)
@@ -103,7 +103,7 @@ class Corestore:
         except BaseException:
             if opened is not None:
                 self._open[core.key] = opened  # it is still there
-                self._ahead.add(opened)
+                self._ahead[opened] = None
             raise
 
     @property
@@ -158,7 +158,7 @@ class Corestore:
 
     def undo(self) -> None:
         """Drop uncommitted changes and restore every core to what is stored."""
-        self._ahead.update(self._open.values())
+        self._ahead.update(dict.fromkeys(self._open.values()))
         self._storage.rollback()
         self._restore()
 
@@ -175,7 +175,7 @@ class Corestore:
             while self._ahead:
                 core = next(iter(self._ahead))
                 told.append((core, core.restore()))
-                self._ahead.discard(core)
+                self._ahead.pop(core, None)
         finally:
             for core, changes in told:
                 core.tell(changes)

@@ -19,7 +19,7 @@ from .siege import Siege, Span, besieged, describe
 QUIET_ERAS, AFTER_ERAS = 3, 6
 
 
-async def attack(minutes: float, directory: Path, chain: str) -> list[Span]:
+async def attack(minutes: float, directory: Path, chain: str, readers: int) -> list[Span]:
     """Run a quiet span, a span of attack and one more of quiet. Return them."""
     spans: list[Span] = []
 
@@ -43,7 +43,7 @@ async def attack(minutes: float, directory: Path, chain: str) -> list[Span]:
         await show(await found.span("attack", attacked))
         await show(await found.span("after", lambda: found.eras(AFTER_ERAS)))
 
-    await besieged(directory, siege, chain)
+    await besieged(directory, siege, chain, readers)
     return spans
 
 
@@ -52,9 +52,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.attack", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0, help="how long the attack lasts")
     parser.add_argument("--chain", choices=("model", "wasm"), default="model")
+    parser.add_argument("--readers", type=int, default=16, help="strangers who read the whole feed again and again")
     options = parser.parse_args()
     directory = Path(tempfile.mkdtemp(prefix="datdot-attack-"))
-    spans = asyncio.run(attack(options.minutes, directory, options.chain))
+    spans = asyncio.run(attack(options.minutes, directory, options.chain, options.readers))
     quiet, during, after = spans
     failed = [
         name

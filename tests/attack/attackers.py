@@ -31,7 +31,6 @@ MESSAGES = 65_000
 """Small messages in one frame."""
 ADDRESSES, CONNECTIONS_EACH = 5, 250
 PROBERS, PROBES_PER_SECOND = 62, 800
-GREEDY_READERS = 16
 IDLE_AGAIN_SECONDS = 10.0
 """Time after which an idle connection that was ended is made again."""
 PATIENCE_SECONDS = 20.0
@@ -50,6 +49,7 @@ class Target:
     copy: int
     segment: int
     sectors: int
+    greedy_readers: int = 16
 
     @property
     def address(self) -> PeerAddress:
@@ -139,8 +139,9 @@ class Attack:
 
     async def run(self) -> None:
         """Attack until cancelled."""
+        target = self.target
         times: list[tuple[Deed, int]] = [
-            (self.flood, 4), (self.greedy, GREEDY_READERS), (self.prober, PROBERS), (self.silent, 50),
+            (self.flood, 4), (self.greedy, target.greedy_readers), (self.prober, PROBERS), (self.silent, 50),
             (self.rubbish, 2), (self.hungry, 20),
         ]  # fmt: skip
         loops = [deed for deed, count in times for _ in range(count)]

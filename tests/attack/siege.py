@@ -151,7 +151,9 @@ def descriptors(pid: int) -> int:
     raise LookupError(f"process {pid} is gone")
 
 
-async def besieged(directory: Path, siege: Callable[[Siege], Awaitable[None]], chain: str = "model") -> None:
+async def besieged(
+    directory: Path, siege: Callable[[Siege], Awaitable[None]], chain: str = "model", greedy_readers: int = 16
+) -> None:
     """Start a network whose hoster keeps a feed, and let a siege happen to it."""
     async with network(directory, chain, KINDS) as net:
         published = await net.publish(SIZE, seed=7)
@@ -160,6 +162,6 @@ async def besieged(directory: Path, siege: Callable[[Siege], Awaitable[None]], c
         part = copy.segments[0]
         target = Target(
             str(hoster.address), published.core.key.hex(), published.core.length, net.client.genesis.hex(), number,
-            part.segment, part.sectors,
+            part.segment, part.sectors, greedy_readers,
         )  # fmt: skip
         await siege(Siege(net, published, hoster, target))
