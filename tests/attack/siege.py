@@ -23,6 +23,7 @@ from .attackers import Target, argument
 KINDS = (*SMALL, ("attester", 3, 100 * UNIT))
 HONEST_READERS = 4
 SIZE = 1_200_000
+ERAS = 400
 
 
 @dataclass
@@ -45,7 +46,7 @@ class Span:
 
 def describe(span: Span) -> str:
     """Return a span as one line."""
-    return "  ".join(f"{name} {value}" for name, value in asdict(span).items() if value != [])
+    return "  ".join(f"{name} {value}" for name, value in asdict(span).items() if name != "reasons")
 
 
 class Siege:
@@ -156,7 +157,7 @@ async def besieged(
 ) -> None:
     """Start a network whose hoster keeps a feed, and let a siege happen to it."""
     async with network(directory, chain, KINDS) as net:
-        published = await net.publish(SIZE, seed=7)
+        published = await net.publish(SIZE, seed=7, eras=ERAS)
         ((number, copy),) = (await net.active(published.plan)).items()
         hoster = net.peer(copy.hoster)
         part = copy.segments[0]

@@ -172,7 +172,7 @@ class Network:
         """Start a peer that was killed or stopped, with what it has in its directory."""
         await self.net.start_peer(peer)
 
-    async def publish(self, size: int, replicas: int = 1, seed: int = 0) -> Published:
+    async def publish(self, size: int, replicas: int = 1, seed: int = 0, eras: int = 100) -> Published:
         """A new feed of so many random bytes, and a plan for it."""
         writer = self.net.peers[0]
         store = Corestore(writer.directory)
@@ -180,13 +180,13 @@ class Network:
         data = random.Random(seed or size).randbytes(size)
         core = store.create()
         core.append([data[at : at + BLOCK] for at in range(0, size, BLOCK)])
-        return await self.publish_core(core, data, replicas)
+        return await self.publish_core(core, data, replicas, eras)
 
-    async def publish_core(self, core: Core, data: bytes, replicas: int = 1) -> Published:
+    async def publish_core(self, core: Core, data: bytes, replicas: int = 1, eras: int = 100) -> Published:
         """A plan for a feed that the author has."""
         async with chain_session(self.net.rpc, str(self.net.peers[0].key_path)) as session:
             best = await self.client.best()
-            terms = Terms(replicas, *CAPS, best.number + 100 * self.client.times.era)
+            terms = Terms(replicas, *CAPS, best.number + eras * self.client.times.era)
             done = await sponsor.publish_plan(self.client, session.signer, core, terms, POT)
         return Published(done.plan, core, data)
 
