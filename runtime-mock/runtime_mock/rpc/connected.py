@@ -80,7 +80,7 @@ def _call(connection: Subscriptions, after: list[After], name: Any, block: Any, 
     called, given = text(function, "function"), hex_bytes(data, "callParameters")
     if follow is None:
         return {"result": "limitReached"}
-    _, state = follow.block(wanted)
+    state = follow.callable(wanted)
     return _started(after, follow.operate(lambda operation: follow.call(operation, state, called, given)))
 
 

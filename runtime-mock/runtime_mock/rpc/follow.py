@@ -27,7 +27,7 @@ MAX_PINNED = 512
 MAX_OPERATIONS = 16
 PAGE_ENTRIES = 1_000
 """Entries that are sent before the client must ask to go on."""
-NOT_PINNED, DUPLICATE = -32801, -32804
+NOT_PINNED, NO_RUNTIME, DUPLICATE = -32801, -32802, -32804
 
 Notify = Callable[[dict[str, Any]], None]
 
@@ -162,6 +162,14 @@ class Follow:
         if found is None:
             raise RpcError(NOT_PINNED, "Invalid block hash")
         return found
+
+    def callable(self, block_hash: bytes) -> Trie | None:
+        """Return the state of a pinned block, to call its runtime. Raises RpcError if the client wanted no runtime."""
+        _, state = self.block(block_hash)
+        if not self._with_runtime:
+            why = "The `chainHead_follow` subscription was started with `withRuntime` set to `false`"
+            raise RpcError(NO_RUNTIME, why)
+        return state
 
     def unpin(self, hashes: list[bytes]) -> None:
         """Unpin blocks, all or none. Raises RpcError."""
