@@ -287,3 +287,20 @@ def test_the_closest_below_a_key() -> None:
     short = Trie.of([(b"\x12\x34", b"a"), (b"\x15", b"b")])
     assert short.closest(b"\x15") not in (None, short.root())
     assert len(short.closest(b"\x15") or b"") < 32
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("chainHead_v1_header", []),
+        ("chainHead_v1_header", ["x", "0x"]),
+        ("transaction_v1_stop", ["broadcast1"]),
+        ("transaction_v1_broadcast", ["0x00"]),
+        ("chainHead_v1_unpin", ["x", [NOWHERE]]),
+    ],
+)
+async def test_without_a_connection_nothing_stays_behind(served: Served, name: str, parameters: list[Any]) -> None:
+    before = len(served.node.engine._listeners)
+    for _ in range(3):
+        await served.call(name, *parameters)
+    assert len(served.node.engine._listeners) == before

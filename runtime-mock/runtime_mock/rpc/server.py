@@ -227,11 +227,12 @@ class Server:
             connection = subscriptions
             if connection is None:
                 connection = Subscriptions(self._node, lambda message: None, self._watched)
-            async with self._node.turns.one():
-                found = CONNECTED[name].call(connection, after, parameters)
-            if subscriptions is None:
-                connection.close()
-            return found
+            try:
+                async with self._node.turns.one():
+                    return CONNECTED[name].call(connection, after, parameters)
+            finally:
+                if subscriptions is None:
+                    connection.close()
         method = self._methods.get(name)
         if method is None:
             why = "start the node with --control" if name.startswith(CONTROL) else None
