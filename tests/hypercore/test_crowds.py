@@ -193,10 +193,31 @@ def test_the_idlest_stranger_leaves_and_no_peer_of_the_network() -> None:
     for one in (*visitors, late):
         one.heard_at = 30.0
     assert admission.enter(Visitor("10.0.1.3", 30.0), 30.0) is not None, "the last newcomer has said nothing since 20"
-    assert admission.enter(busy, 30.5) is busy, "all are busy"
+    assert admission.enter(busy, 30.5) is None, "it may be a peer of the network"
+    assert admission.stay(busy, 30.5) is busy, "all are busy"
     assert len(admission) == 7
     admission.leave(late)
     assert admission.enter(busy, 30.5) is None
+    assert admission.stay(busy, 30.5) is None
+
+
+def test_strangers_that_are_all_busy_keep_no_peer_of_the_network_out() -> None:
+    """Who somebody is shows after the handshake only: until then a newcomer may have a place that is kept."""
+    admission = Admission(16)
+    strangers = [Visitor(f"10.0.0.{number}", 10.0 + number / 100) for number in range(12)]
+    for one in strangers:
+        assert admission.enter(one, 10.1) is admission.stay(one, 10.1) is None
+    ended = []
+    for number in range(14):
+        peer = Visitor(f"10.0.1.{number}", 10.5)
+        assert admission.enter(peer, 10.5) is None
+        ended.append(admission.recognise(peer))
+    assert ended == [None] * 3 + strangers[:11]
+    assert len(admission) == 15
+    half_open = [Visitor(f"10.0.2.{number}", 10.5) for number in range(3)]
+    assert [admission.enter(one, 10.5) for one in half_open] == [None, half_open[0], half_open[1]]
+    assert admission.stay(half_open[2], 10.6) is half_open[2], "the stranger that was there is busy"
+    assert admission.enter(half_open[0], 12.0) is strangers[11]
 
 
 def test_one_host_has_not_all_places() -> None:

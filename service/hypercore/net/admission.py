@@ -73,6 +73,8 @@ class Admission:
         self._kept = min(KEPT_PLACES, places // 4)
         self._per_host = min(MAX_PER_HOST, max(1, places // 2))
         self._strangers: dict[Guest, str] = {}
+        self._new: dict[Guest, None] = {}
+        """Strangers whose key is not known yet, in the order in which they came."""
         self._known: set[Guest] = set()
         self._hosts: dict[str, tuple[float, float]] = {}
 
@@ -80,32 +82,58 @@ class Admission:
         return len(self._strangers) + len(self._known)
 
     def enter(self, guest: Guest, now: float) -> Guest | None:
-        """Take in a connection whose key is not known yet. Return the one that must end for it, which may be itself."""
+        """Take in a connection whose key is not known yet. Return the one that must end for it, which may be itself.
+
+        If all strangers are busy it gets one of the places that are kept, until its key shows whether it may have it.
+        """
         host = network_of(guest.host)
         if not self._may_connect(host, now):
             return guest
         leaver: Guest | None = None
         if sum(one == host for one in self._strangers.values()) >= self._per_host:
-            leaver = self._idlest(now, host)
-        elif len(self._strangers) >= max(1, self._places - max(self._kept, len(self._known))):
+            leaver = self._idlest(now, host) or guest
+        elif len(self._strangers) >= self._most_strangers:
             leaver = self._idlest(now)
-        else:
-            self._strangers[guest] = host
-            return None
-        if leaver is None:
+            if leaver is None and len(self) >= self._places:
+                leaver = next(iter(self._new), guest)
+        if leaver is guest:
             return guest
-        self.leave(leaver)
+        if leaver is not None:
+            self.leave(leaver)
         self._strangers[guest] = host
+        self._new[guest] = None
         return leaver
 
-    def recognise(self, guest: Guest) -> None:
-        """Note that a connection is of a peer of the network."""
-        if self._strangers.pop(guest, None) is not None:
-            self._known.add(guest)
+    def stay(self, guest: Guest, now: float) -> Guest | None:
+        """Note that a connection is of a stranger. Return the one that must end for it, which may be itself."""
+        self._new.pop(guest, None)
+        if len(self._strangers) <= self._most_strangers:
+            return None
+        leaver = self._idlest(now) or guest
+        self.leave(leaver)
+        return leaver
+
+    def recognise(self, guest: Guest) -> Guest | None:
+        """Note that a connection is of a peer of the network. Return the stranger that must end for it."""
+        self._new.pop(guest, None)
+        if self._strangers.pop(guest, None) is None:
+            return None
+        self._known.add(guest)
+        if len(self._strangers) <= self._most_strangers:
+            return None
+        leaver = min(self._strangers, key=lambda one: one.heard_at)
+        self.leave(leaver)
+        return leaver
+
+    @property
+    def _most_strangers(self) -> int:
+        """How many strangers there may be: a place for one more peer of the network is always left."""
+        return max(1, self._places - max(self._kept, len(self._known) + 1))
 
     def leave(self, guest: Guest) -> None:
         """Note that a connection has ended."""
         self._strangers.pop(guest, None)
+        self._new.pop(guest, None)
         self._known.discard(guest)
 
     def _idlest(self, now: float, host: str | None = None) -> Guest | None:

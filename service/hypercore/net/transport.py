@@ -13,7 +13,7 @@ import structlog
 
 from ..crypto import KeyPair
 from ..wire.errors import ConnectError, ConnectionClosed
-from .admission import Admission, places_of, raise_file_limit
+from .admission import Admission, Guest, places_of, raise_file_limit
 from .connection import Connection
 from .shared import Shared
 
@@ -207,22 +207,28 @@ class TcpTransport:
         return Connection(False, self._key_pair, on_made=self._made, on_opened=self._opened, shared=self._shared)
 
     def _made(self, connection: Connection) -> None:
-        leaver = self._admission.enter(connection, connection.heard_at)
-        if leaver is connection:
-            connection.fail(f"too many connections from {connection.host}, or in all")
+        if not self._make_room(connection, self._admission.enter(connection, connection.heard_at)):
             return
-        if isinstance(leaver, Connection):
-            leaver.abort("it was idle, and its place was needed")
         self._keep(connection)
         connection.on_closed.append(lambda: self._admission.leave(connection))
         task = asyncio.get_running_loop().create_task(self._await_handshake(connection))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def _make_room(self, connection: Connection, leaver: Guest | None) -> bool:
+        """End the connection that must end for this one. Return False if it is this one."""
+        if leaver is connection:
+            connection.fail(f"too many connections from {connection.host}, or in all")
+        elif isinstance(leaver, Connection):
+            leaver.abort("it was idle, and its place was needed")
+        return leaver is not connection
+
     def _opened(self, connection: Connection) -> None:
         if connection.remote_key in self._peers or connection.remote_key in self._expected:
-            self._admission.recognise(connection)
-        if self._on_connection is not None:
+            leaver = self._admission.recognise(connection)
+        else:
+            leaver = self._admission.stay(connection, asyncio.get_running_loop().time())
+        if self._make_room(connection, leaver) and self._on_connection is not None:
             self._on_connection(connection)
 
     async def _await_handshake(self, connection: Connection) -> None:
