@@ -175,6 +175,21 @@ def test_places_leave_room_for_files() -> None:
         assert files - places_of(files) >= min(rules.RESERVED_FILES, files - files // 4)
 
 
+async def test_opens_in_many_small_frames_are_bounded_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each frame is less than one turn's work, so that only the count of opens can make the peer wait."""
+    monkeypatch.setattr(connection, "OPENS", 10)
+    monkeypatch.setattr(connection, "OPENS_PER_SECOND", 50.0)
+    async with side() as one, side() as two:
+        conn = await two.connect(one)
+        (serving,) = one.incoming
+        serving._opens = 10.0
+        begun = serving._loop.time()
+        for number in range(60):
+            channel = conn.open(f"nobody/{number}", None)
+            await until(lambda channel=channel: channel.is_closed)  # type: ignore[misc]
+        assert serving._loop.time() - begun >= (60 - 11) / 50
+
+
 class Visitor:
     """An incoming connection, as far as the admission knows it."""
 

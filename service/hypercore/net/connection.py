@@ -261,7 +261,7 @@ class Connection(asyncio.BufferedProtocol):
             self.heard_at = self._loop.time()
         wait = self._count_opens(self.mux.opens - opens)
         self._hold(self._stream.held + self.mux.held)
-        if not more:
+        if not more and wait <= 0:
             self._resume("work")
             return
         self._pause("work")
