@@ -98,6 +98,22 @@ def test_who_does_not_answer_loses_the_connection() -> None:
     assert "no answer to 1 requests" in silence.reason
 
 
+def test_answers_to_nothing_are_no_answers() -> None:
+    """A peer that sends them is as silent as one that sends nothing. One to a request that was taken back shows work."""
+    state = opened(core_of(0), 0.0)
+    state.start_asking(0.0)
+    state.take(m.SYNC, sync(9), 0.0)
+    back, number = state.ask(ASK, 0, 10.0), state.ask(ASK, 0, 10.0)
+    for bogus in (0, number + 1, 1000):
+        assert state.take(m.NO_DATA, m.encode_no_data(bogus, m.NOT_AVAILABLE), 50.0) is None
+    assert state.heard == 10.0
+    state.cancel(back)
+    for now in (51.0, 52.0):
+        assert state.take(m.NO_DATA, m.encode_no_data(back, m.NOT_AVAILABLE), now) is None
+    assert state.heard == 51.0, "once"
+    assert state.expire(51.0 + ANSWER_SECONDS, 0.0) is not None
+
+
 def test_what_was_taken_back_is_no_answer() -> None:
     state = opened(core_of(0))
     state.start_asking(0.0)

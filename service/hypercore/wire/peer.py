@@ -24,6 +24,8 @@ WANT_BLOCKS = 1 << 21
 """Blocks in one question about which blocks the peer has."""
 MAX_NEWS = 1024
 """Changes kept for a peer that does not keep up. Beyond that all blocks are announced again."""
+MAX_TAKEN_BACK = 1024
+"""Requests that were taken back and may be answered all the same, of which each peer's are kept."""
 ANSWER_SECONDS = 60.0
 """Time for an answer while the connection is read. It covers a server whose other peers come first."""
 OPEN_SECONDS = 20.0
@@ -88,6 +90,7 @@ class PeerState:
         self.remote = m.Sync(0, 0, 0, 0)
         self.has = Intervals()
         self.asked: dict[int, Request] = {}
+        self._taken_back: set[int] = set()
         self.outbox: deque[tuple[int, bytes]] = deque()
         """(message type, body) of the messages to send, in order."""
         self.deadline: float | None = None
@@ -191,7 +194,9 @@ class PeerState:
 
     def _answer(self, number: int, proof: Proof | None, now: float) -> Answered | None:
         request = self.asked.pop(number, None)
-        self.heard = now
+        if request is not None or number in self._taken_back:  # else it answers nothing, and is silent in all but name
+            self._taken_back.discard(number)
+            self.heard = now
         if request is None or not self.asking:
             return None  # the request was taken back
         return Answered(number, request, proof)
@@ -256,6 +261,9 @@ class PeerState:
     def cancel(self, number: int) -> None:
         """Cancel a request. An answer that is already on its way is dropped."""
         if self.asked.pop(number, None) is not None:
+            if len(self._taken_back) >= MAX_TAKEN_BACK:
+                self._taken_back.clear()
+            self._taken_back.add(number)
             self._send(m.CANCEL, encode_uint(number))
 
     def expire(self, now: float, reading_since: float | None) -> Silence | None:
