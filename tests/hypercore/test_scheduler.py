@@ -298,3 +298,45 @@ def test_an_overdue_peer_that_leaves_or_refuses_leaves_the_second_request() -> N
         assert set(asked) <= set(good.asked) | set(slow.asked) or leaves
         world.run()
         assert wanted.left == 0
+
+
+def test_a_second_peer_that_falls_silent_as_well_holds_nobody_up() -> None:
+    world = World(64)
+    first, second, good = (world.peer((0, 64)) for _ in range(3))
+    wanted = world.scheduler.want(0, 64)
+    world.pump()
+    world.answer(first, next(iter(first.asked)))
+    for peer in (second, good):
+        while peer.asked:
+            world.answer(peer, next(iter(peer.asked)))
+    world.now = OVERDUE_SECONDS
+    world.pump()
+    assert len(world.asked(second)) == WINDOW_BLOCKS, "it was asked for what the first one does not answer"
+    world.now = 2 * OVERDUE_SECONDS
+    world.pump()
+    assert not second.asked
+    while good.asked:
+        world.answer(good, next(iter(good.asked)))
+    assert wanted.left == 0
+    assert not first.asked
+
+
+def test_a_peer_that_answers_now_and_then_holds_nobody_up() -> None:
+    """It is never silent for long. Yet what it was asked for long ago goes to whoever has nothing else to do."""
+    world = World(200)
+    drip, good = world.peer((0, 200)), world.peer((0, 200))
+    wanted = world.scheduler.want(0, 200)
+    world.pump()
+    world.answer(drip, next(iter(drip.asked)))
+    while wanted.left and world.now < 60.0:
+        while good.asked:
+            world.answer(good, next(iter(good.asked)))
+        at = world.scheduler.deadline()
+        assert at is None or at > world.now, "the timer does not run in circles"
+        world.now += 0.9 * OVERDUE_SECONDS
+        if drip.asked:
+            drip.heard = world.now
+            world.answer(drip, max(drip.asked))
+        world.pump()
+    assert wanted.left == 0
+    assert world.now < 3 * OVERDUE_SECONDS

@@ -3,12 +3,14 @@
 Its shell attaches peers, passes on what they send (`peer.py`), calls `pump` after each change, and stores what
 `answered` returns. Every block is requested from one peer at a time, lowest first, at most WINDOW_BLOCKS from each peer.
 A block that one peer refuses goes to the others. While a peer answers nothing for OVERDUE_SECONDS, the others are asked for
-its blocks as well, and the first answer counts.
+its blocks as well, and the first answer counts. The same goes for a block that was asked for so long ago, once another peer
+has nothing else to do.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Protocol
 
 from ..codec import MAX_UINT
@@ -106,6 +108,9 @@ class Scheduler:
         """The peer and the request number of each block that is being fetched."""
         self._second: dict[int, tuple[PeerState, int]] = {}
         """The same of blocks that are asked of another peer as well, because theirs is overdue."""
+        self._asked_at: dict[int, float] = {}
+        """The time at which each of `blocks` was first asked for."""
+        self._pumped = 0.0
         self._upgrade: tuple[PeerState, int, m.Sync] | None = None
         self._silent: set[PeerState] = set()
         """Peers that were overdue, and have answered nothing since."""
@@ -156,8 +161,12 @@ class Scheduler:
         for peer in self.peers:
             peer.stop_asking()
         self.peers.clear()
+        self._forget_requests()
+
+    def _forget_requests(self) -> None:
         self.blocks.clear()
         self._second.clear()
+        self._asked_at.clear()
 
     # ---- downloads
 
@@ -206,8 +215,7 @@ class Scheduler:
                 wanted.at.clear()
                 wanted.left = self._missing(wanted.start, min(wanted.end, max(self._core.length, wanted.start)))
         if isinstance(change, Truncated):
-            self.blocks.clear()  # outstanding requests belong to another tree
-            self._second.clear()
+            self._forget_requests()  # they belong to another tree
         return bool(self.downloads) and not isinstance(change, Available | Appended)
 
     # ---- answers
@@ -244,7 +252,7 @@ class Scheduler:
             return None
         if found.block is None or found.block.index != index or found.upgrade or _has_unasked(found):
             raise ProofError(f"the request was for block {index}, but the answer has another")
-        del self.blocks[index]
+        del self.blocks[index], self._asked_at[index]
         self._second.pop(index, None)
         for other in (first, second):
             if other is not None and other != asked:
@@ -269,6 +277,7 @@ class Scheduler:
         if second is not None:
             self.blocks[block] = second
             return
+        self._asked_at.pop(block, None)
         for wanted in self.downloads:
             for peer, at in wanted.at.items():
                 wanted.at[peer] = max(wanted.start, min(at, block))
@@ -277,6 +286,7 @@ class Scheduler:
 
     def pump(self, now: float) -> None:
         """Queue all requests that may be sent now in the peers' outboxes."""
+        self._pumped = now
         ready = [peer for peer in self.peers if peer.opened and peer.synced and not peer.closed]
         self._silent.update(peer for peer in ready if peer.asked and now - peer.heard >= OVERDUE_SECONDS)
         late = self._silent.intersection(ready)
@@ -285,15 +295,17 @@ class Scheduler:
         for peer in sorted(ready, key=lambda peer: peer in late):
             self._ask_upgrade(peer, now)
             self._ask_blocks(peer, now, 1 if peer in late else WINDOW_BLOCKS)
-            if late and peer not in late:
+            if peer not in late:
                 self._ask_late(peer, late, now)
 
     def deadline(self) -> float | None:
-        """Return when `pump` must be called because a peer becomes overdue, or None while there is no other peer."""
+        """Return when `pump` must be called because something becomes overdue, or None while there is no other peer."""
         if len(self.peers) < 2:
             return None
-        waiting = (peer for peer in self.peers if peer.asked and peer not in self._silent)
-        return min((peer.heard + OVERDUE_SECONDS for peer in waiting), default=None)
+        waiting = [peer.heard + OVERDUE_SECONDS for peer in self.peers if peer.asked and peer not in self._silent]
+        # in the order in which they were asked for: what is overdue already goes to a peer as soon as it has room
+        overdue = (at + OVERDUE_SECONDS for at in self._asked_at.values())
+        return min([*waiting, *islice((at for at in overdue if at > self._pumped), 1)], default=None)
 
     def _leave_late_upgrade(self, others: list[PeerState]) -> None:
         """Take an overdue request for a head back, if another peer can be asked."""
@@ -305,13 +317,19 @@ class Scheduler:
 
     def _ask_late(self, peer: PeerState, late: set[PeerState], now: float) -> None:
         """Ask a peer for the blocks that others do not answer."""
-        for block, (owner, _) in list(self.blocks.items()):
+        for block, asked_at in list(self._asked_at.items()):
             if len(peer.asked) >= WINDOW_BLOCKS or not peer.writable or peer.remote.fork != self._core.fork:
                 return
-            if owner in late and block not in self._second and block not in self._refused[peer]:
+            if not late and asked_at + OVERDUE_SECONDS > now:
+                return  # the others were asked for later
+            owner, second = self.blocks[block][0], self._second.get(block)
+            overdue = owner in late or (owner is not peer and asked_at + OVERDUE_SECONDS <= now)
+            if overdue and (second is None or second[0] in late) and block not in self._refused[peer]:
                 if peer.has.next(block) != block:
                     peer.want(block)
                     continue
+                if second is not None:
+                    second[0].cancel(second[1])
                 self._second[block] = (peer, self._ask_block(peer, block, now))
 
     def _ask_block(self, peer: PeerState, block: int, now: float) -> int:
@@ -347,6 +365,7 @@ class Scheduler:
                 if block is None:
                     break
                 self.blocks[block] = (peer, self._ask_block(peer, block, now))
+                self._asked_at[block] = now
 
     def _next(self, peer: PeerState, wanted: Download) -> int | None:
         core, refused = self._core, self._refused[peer]
