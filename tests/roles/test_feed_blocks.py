@@ -10,7 +10,7 @@ import pytest
 from service.hypercore import Core, Corestore
 from service.protocols.copy.stream import StreamRange
 from service.roles.hoster import blocks as module
-from service.roles.hoster.blocks import FeedBlocks
+from service.roles.hoster.blocks import ENTRY_COST, MAX_TOLD, FeedBlocks, KeptBlocks
 
 
 class Disk:
@@ -24,10 +24,10 @@ class Disk:
         return self.stream[start:end]
 
 
-def hosted(blocks: list[bytes]) -> tuple[Core, Disk, FeedBlocks]:
+def hosted(blocks: list[bytes], kept: KeptBlocks | None = None) -> tuple[Core, Disk, FeedBlocks]:
     core, disk = Corestore().create(), Disk(blocks)
     core.append(blocks)
-    source = FeedBlocks(core, disk)  # type: ignore[arg-type]
+    source = FeedBlocks(core, disk, KeptBlocks() if kept is None else kept)  # type: ignore[arg-type]
     ranges = (StreamRange(0, len(blocks), 0, len(disk.stream)),)
     job: Any = SimpleNamespace(copy=1, ranges=ranges, head=SimpleNamespace(length=len(blocks), fork=0))
     source.add(job)
@@ -43,13 +43,41 @@ def test_a_block_is_decoded_once_for_many_readers() -> None:
 
 
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "KEPT_BYTES", 3000)
+    monkeypatch.setattr(module, "KEPT_BYTES", 3 * (1000 + ENTRY_COST))
     blocks = [bytes([number]) * 1000 for number in range(10)]
-    _, disk, source = hosted(blocks)
+    kept = KeptBlocks()
+    core, disk, source = hosted(blocks, kept)
     assert [source.get(number) for number in (0, 1, 2, 0, 3)] == [blocks[number] for number in (0, 1, 2, 0, 3)]
-    assert sorted(source._kept) == [0, 2, 3], "the one not used for longest left"
-    assert source._kept_bytes == 3000
+    assert [kept.get(core.key, number) for number in range(4)] == [blocks[0], None, blocks[2], blocks[3]]
+    assert kept.cost == 3 * (1000 + ENTRY_COST)
     assert disk.decoded == 4
+
+
+def test_what_is_kept_of_many_feeds_and_of_tiny_blocks_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader may ask for all feeds of a hoster, and a feed may have many blocks of next to nothing."""
+    monkeypatch.setattr(module, "KEPT_BYTES", 20 * ENTRY_COST)
+    kept = KeptBlocks()
+    feeds = [hosted([bytes([number, feed]) for number in range(30)], kept) for feed in range(3)]
+    for _, _, source in feeds:
+        assert all(source.get(number) is not None for number in range(30))
+    assert kept.cost <= module.KEPT_BYTES
+    assert len(kept) < 20
+    core, _, source = feeds[2]
+    assert kept.get(core.key, 29) is not None
+    source.drop(1)
+    assert len(kept) == kept.cost == 0
+
+
+def test_a_damaged_block_that_is_asked_for_again_and_again_does_not_fill_the_log(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _, disk, source = hosted([bytes([number]) * 1000 for number in range(10)])
+    disk.stream = bytes(len(disk.stream))
+    for number in range(10 * MAX_TOLD):
+        source.get(1 + number % 9)
+    told = capsys.readouterr().out
+    assert told.count("damaged") == MAX_TOLD
+    assert "no more of this copy is told" in told
 
 
 def test_what_is_kept_of_another_tree_is_not_served() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,6 +18,7 @@ from service.hypercore.net.shared import COMPLAINTS
 from service.protocols.probe import messages as m
 from service.roles.attester.probe import ask_sector
 from service.roles.hoster.probes import ProbeService
+from service.roles.hoster.role import HosterRole
 from service.roles.hoster.sectors import SectorsMissing
 from tests.support.copy_world import digest
 
@@ -235,3 +238,9 @@ async def test_a_hoster_that_answers_wrongly_is_refused(answer: tuple[int, bytes
             connection = await transport.connect(keys.public)
             with pytest.raises(m.ProbeRefused, match=reason):
                 await ask_sector(connection, GENESIS, m.Ask(1, 5, 0))
+
+
+async def test_a_copy_that_ends_while_a_question_waits_is_told_as_not_stored() -> None:
+    role: Any = SimpleNamespace(_roots={})
+    with pytest.raises(SectorsMissing, match="segment 5 does not belong to an active copy any longer"):
+        await HosterRole._open_probe(role, m.Ask(1, 5, 0))

@@ -21,19 +21,59 @@ from .store import HostedCopies
 log = structlog.get_logger(__name__)
 
 KEPT_BYTES = 8 * 1024 * 1024
-"""Bytes of decoded blocks kept for the next reader: readers of one feed are often at the same place."""
+"""Bytes of decoded blocks of all feeds kept for the next reader: readers of one feed are often at the same place."""
+ENTRY_COST = 256
+"""Memory of a kept block besides its bytes."""
+MAX_TOLD = 16
+"""Log lines about blocks of a copy that cannot be served: readers may ask for one again and again."""
 UNMARKED_AT_ONCE = 256
 """Blocks unmarked before the event loop gets a turn."""
+
+
+class KeptBlocks:
+    """The decoded blocks of all feeds of a hoster that were asked for lately, within KEPT_BYTES."""
+
+    def __init__(self) -> None:
+        self._blocks: OrderedDict[tuple[bytes, int], bytes] = OrderedDict()
+        self.cost = 0
+        """Bytes that they take."""
+
+    def __len__(self) -> int:
+        return len(self._blocks)
+
+    def get(self, feed: bytes, index: int) -> bytes | None:
+        """Return a block if it is kept."""
+        data = self._blocks.get((feed, index))
+        if data is not None:
+            self._blocks.move_to_end((feed, index))
+        return data
+
+    def keep(self, feed: bytes, index: int, data: bytes) -> None:
+        """Keep a block in place of those that were not asked for for longest."""
+        self._remove((feed, index))
+        self._blocks[feed, index] = data
+        self.cost += len(data) + ENTRY_COST
+        while self.cost > KEPT_BYTES:
+            self._remove(next(iter(self._blocks)))
+
+    def drop(self, feed: bytes) -> None:
+        """Keep nothing of a feed."""
+        for key in [key for key in self._blocks if key[0] == feed]:
+            self._remove(key)
+
+    def _remove(self, key: tuple[bytes, int]) -> None:
+        data = self._blocks.pop(key, None)
+        if data is not None:
+            self.cost -= len(data) + ENTRY_COST
 
 
 class FeedBlocks:
     """A core's blocks, decoded from the sectors of the copies that hold them and checked against the core's tree."""
 
-    def __init__(self, core: Core, hosted: HostedCopies) -> None:
-        self.core, self._hosted = core, hosted
+    def __init__(self, core: Core, hosted: HostedCopies, kept: KeptBlocks) -> None:
+        self.core, self._hosted, self._kept = core, hosted, kept
         self._jobs: dict[int, SegmentJob] = {}
-        self._kept: OrderedDict[int, bytes] = OrderedDict()
-        self._kept_bytes = 0
+        self._told: dict[int, int] = {}
         self.close = core.on_change(self._on_change)
 
     def _on_change(self, change: Change) -> None:
@@ -66,8 +106,8 @@ class FeedBlocks:
     def drop(self, copy: int) -> None:
         """Remove a copy as a source."""
         self._jobs.pop(copy, None)
-        self._kept.clear()  # what no copy holds is not here any longer
-        self._kept_bytes = 0
+        self._told.pop(copy, None)
+        self._kept.drop(self.core.key)  # what no copy holds is not here any longer
 
     @property
     def empty(self) -> bool:
@@ -80,21 +120,13 @@ class FeedBlocks:
 
     def get(self, index: int) -> bytes | None:
         """Return a block as `BlockSource` does, or None if no copy gives the right bytes. The reason is logged."""
-        data = self._kept.get(index)
+        data = self._kept.get(self.core.key, index)
         if data is not None and leaf_node(index, data) == self.core.node(2 * index):
-            self._kept.move_to_end(index)
             return data
         data = self._decoded(index)
         if data is not None:
-            self._keep(index, data)
+            self._kept.keep(self.core.key, index, data)
         return data
-
-    def _keep(self, index: int, data: bytes) -> None:
-        self._kept_bytes += len(data) - len(self._kept.pop(index, b""))
-        self._kept[index] = data
-        while self._kept_bytes > KEPT_BYTES:
-            _, oldest = self._kept.popitem(last=False)
-            self._kept_bytes -= len(oldest)
 
     def _decoded(self, index: int) -> bytes | None:
         for copy, job in self._jobs.items():
@@ -107,12 +139,19 @@ class FeedBlocks:
                 offset = stream.offset(number, start)
                 data = self._hosted.plain(copy, offset, offset + size)
             except (SectorsMissing, EncodingError, CoreError, *DISK_ERRORS) as error:
-                log.error("cannot serve a block", copy=copy, block=index, error=str(error))
+                self._tell("cannot serve a block", copy, index, error=str(error))
                 continue
             if leaf_node(index, data) == self.core.node(2 * index):
                 return data
-            log.error("the sectors of a block are damaged", copy=copy, block=index)
+            self._tell("the sectors of a block are damaged", copy, index)
         return None
+
+    def _tell(self, event: str, copy: int, block: int, **more: object) -> None:
+        told = self._told[copy] = self._told.get(copy, 0) + 1
+        if told == MAX_TOLD:
+            more["note"] = "no more of this copy is told until the node starts again"
+        if told <= MAX_TOLD:
+            log.error(event, copy=copy, block=block, **more)
 
     async def unmark(self, start: int, end: int) -> None:
         """Unmark blocks that no copy holds any longer. The core's own blocks stay: an author may host its own feed."""

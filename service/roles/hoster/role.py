@@ -24,7 +24,7 @@ from ..common.offers import Offers
 from ..common.runner import Runner, submitted
 from ..common.segment_jobs import JobError, read_job
 from ..common.watch import CopyWatch, each_block
-from .blocks import FeedBlocks
+from .blocks import FeedBlocks, KeptBlocks
 from .decisions import (
     AnswerChallenge,
     ConfirmSegment,
@@ -61,6 +61,7 @@ class HosterRole:
         )  # retry at least every 8 blocks: a disk repaired late in a proof window still answers
         self._room = Room(context.directory)
         self._sources: dict[bytes, FeedBlocks] = {}
+        self._kept = KeptBlocks()
         self._jobs: dict[int, SegmentJob] = {}
         self._channels: dict[int, Channel] = {}
         self._receiving: dict[int, asyncio.Lock] = {}
@@ -349,7 +350,7 @@ class HosterRole:
         core = self._context.store.get(job.feed_key)
         source = self._sources.get(job.feed_key)
         if source is None:
-            source = self._sources[job.feed_key] = FeedBlocks(core, self._hosted)
+            source = self._sources[job.feed_key] = FeedBlocks(core, self._hosted, self._kept)
             core.blocks = source
         source.add(job)
         return core
@@ -359,5 +360,7 @@ class HosterRole:
         return copy == ask.copy
 
     async def _open_probe(self, ask: Ask) -> Opening:
-        _, root = self._roots[ask.segment]
+        _, root = self._roots.get(ask.segment, (None, None))
+        if root is None:  # its copy ended while this question waited for its turn
+            raise SectorsMissing(f"segment {ask.segment} does not belong to an active copy any longer")
         return await asyncio.to_thread(self._hosted.open_sector, ask.segment, ask.sector, root)
