@@ -6,15 +6,18 @@ import asyncio
 import resource
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from service.hypercore import BlockRequest, Core, Request
+from service.hypercore import BlockRequest, Core, Corestore, Request
 from service.hypercore.codec import encode_buffer, encode_string, encode_uint
-from service.hypercore.net import Channel, Connection, connection, fetch, network_of
+from service.hypercore.net import Channel, Connection, connection, fetch, network_of, serving
 from service.hypercore.net import admission as rules
 from service.hypercore.net.admission import Admission, places_of, raise_file_limit
 from service.hypercore.net.channel import MESSAGE_COST
+from service.hypercore.net.serving import Server
 from service.hypercore.net.shared import COMPLAINTS, Complaints
 from service.hypercore.wire import messages as m
 from service.hypercore.wire.protomux import MAX_BATCH, OPEN_WORK
@@ -188,6 +191,25 @@ async def test_opens_in_many_small_frames_are_bounded_as_well(monkeypatch: pytes
             channel = conn.open(f"nobody/{number}", None)
             await until(lambda channel=channel: channel.is_closed)  # type: ignore[misc]
         assert serving._loop.time() - begun >= (60 - 11) / 50
+
+
+@pytest.mark.parametrize("asked", ["tiny blocks", "what is not here"])
+def test_a_turn_has_few_answers_even_if_they_are_small(asked: str) -> None:
+    """Each may be dear to find: a hoster decodes sectors for one byte."""
+    core, turns, sent = Corestore().create(), list[Callable[[], None]](), list[int]()
+    core.append([b"x"] * 100)
+    conn: Any = SimpleNamespace(writable=True, take_turn=turns.append, count_served=lambda size: None)
+    server = Server(conn, core, lambda kind, body: sent.append(kind))
+    for number in range(1000):
+        block = number % 100 + (0 if asked == "tiny blocks" else 1000)
+        server.take_request(number, 0, Request(block=BlockRequest(block, 0)))
+    most = serving.SERVE_BYTES // serving.ANSWER_COST
+    answered = 0
+    while turns:
+        turns.pop(0)()
+        assert answered < len(sent) <= answered + most
+        answered = len(sent)
+    assert answered == 1000
 
 
 class Visitor:

@@ -24,6 +24,8 @@ MAX_QUEUED_WANTS = 64
 """Unanswered questions of one peer about which blocks are here."""
 SERVE_BYTES = 64 * 1024
 """Bytes sent in one turn, so that other peers get theirs."""
+ANSWER_COST = 1024
+"""Bytes that an answer counts for at least: also one that is small, or that there is none, may be dear to find."""
 
 
 class Server:
@@ -74,13 +76,13 @@ class Server:
 
     def _serve(self) -> None:
         self._scheduled = False
-        sent = 0
-        while self._wants and self._may_send():
-            self.tell_blocks(*self._wants.popleft())
-        while self._requests and sent < SERVE_BYTES and self._may_send():
+        spent = 0
+        while self._wants and spent < SERVE_BYTES and self._may_send():
+            spent += max(ANSWER_COST, self.tell_blocks(*self._wants.popleft()))
+        while self._requests and spent < SERVE_BYTES and self._may_send():
             number = next(iter(self._requests))
-            sent += self._answer(number, *self._requests.pop(number))
-        self._connection.count_served(sent)
+            spent += max(ANSWER_COST, self._answer(number, *self._requests.pop(number)))
+        self._connection.count_served(spent)
         if self._connection.writable:
             self.schedule()
 
@@ -107,13 +109,15 @@ class Server:
         self._send(m.DATA, body)
         return len(body)
 
-    def tell_blocks(self, start: int, length: int) -> None:
-        """Tell the peer which of these blocks are here."""
-        core = self._core
+    def tell_blocks(self, start: int, length: int) -> int:
+        """Tell the peer which of these blocks are here. Return the bytes sent."""
+        core, sent = self._core, 0
         if core.contiguous_length == core.length:
             self._send(m.RANGE, m.encode_range(0, core.length) if core.length else m.encode_bitfield(start, bytes(4)))
-            return
+            return sent
         for number in range(start // PAGE_BITS, min(start + length, core.length) // PAGE_BITS + 1):
             page = core.page(number)
             if page is not None:
                 self._send(m.BITFIELD, m.encode_bitfield(number * PAGE_BITS, page))
+                sent += len(page)
+        return sent
