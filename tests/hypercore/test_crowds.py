@@ -285,6 +285,24 @@ def test_key_exchanges_of_a_host_are_bounded() -> None:
     assert len(admission._hosts) <= rules.MAX_HOSTS
 
 
+def test_connections_from_very_many_hosts_keep_no_other_host_out() -> None:
+    """Who has a large IPv6 network has more hosts than are counted. Those that were silent longest are forgotten first."""
+    admission = Admission()
+
+    def come(host: str, now: float) -> bool:
+        visitor = Visitor(host, now)
+        refused = admission.enter(visitor, now) is visitor
+        admission.leave(visitor)
+        return not refused
+
+    assert sum(come("10.0.0.1", 0.0) for _ in range(2000)) == rules.CONNECTS
+    for number in range(3 * rules.MAX_HOSTS):
+        assert come(f"2001:db8:{number:x}::1", 0.0)
+        assert not come("10.0.0.1", 0.0), "it is counted as long as it goes on"
+    assert come("10.0.0.2", 0.0)
+    assert len(admission._hosts) <= rules.MAX_HOSTS
+
+
 @pytest.mark.parametrize(
     ("host", "network"),
     [

@@ -20,7 +20,7 @@ BUSY_SECONDS = 1.0
 CONNECTS, CONNECTS_PER_SECOND = 512, 32.0
 """Connections that one host may make at once, and each second: each costs a key exchange."""
 MAX_HOSTS = 4096
-"""Hosts whose connections are counted before those that made none lately are forgotten."""
+"""Hosts whose connections are counted before the one that has made none for longest is forgotten."""
 
 
 def raise_file_limit() -> int:
@@ -77,6 +77,7 @@ class Admission:
         """Strangers whose key is not known yet, in the order in which they came."""
         self._known: set[Guest] = set()
         self._hosts: dict[str, tuple[float, float]] = {}
+        """How many connections each may make at once, as of when: the host that came last is last."""
 
     def __len__(self) -> int:
         return len(self._strangers) + len(self._known)
@@ -146,12 +147,9 @@ class Admission:
         return None if found is None or now - found.heard_at < BUSY_SECONDS else found
 
     def _may_connect(self, host: str, now: float) -> bool:
+        left, at = self._hosts.pop(host, (float(CONNECTS), now))
         if len(self._hosts) >= MAX_HOSTS:
-            full = CONNECTS / CONNECTS_PER_SECOND
-            self._hosts = {one: (left, at) for one, (left, at) in self._hosts.items() if now - at < full}
-            if host not in self._hosts and len(self._hosts) >= MAX_HOSTS:
-                return False
-        left, at = self._hosts.get(host, (float(CONNECTS), now))
+            del self._hosts[next(iter(self._hosts))]
         left = min(float(CONNECTS), left + (now - at) * CONNECTS_PER_SECOND)
         self._hosts[host] = (left - 1 if left >= 1 else left, now)
         return left >= 1
