@@ -193,6 +193,36 @@ async def test_opens_in_many_small_frames_are_bounded_as_well(monkeypatch: pytes
         assert serving._loop.time() - begun >= (60 - 11) / 50
 
 
+@pytest.mark.parametrize("fault_at", [1, 3 * connection.WORK], ids=["at once", "in a later turn"])
+async def test_a_fault_of_ours_ends_the_connection_that_met_it(
+    fault_at: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It must not stay for ever without being read. The others go on."""
+    async with side() as one, side() as two:
+        core = feed(one)
+        and_serve(one, "p", serves_p)
+        other, conn = await speak(await two.connect(one), core), await two.connect(one)
+        channel = conn.open("p", None)
+        await channel.opened()
+        serving = one.incoming[1]
+        await until(lambda: bool(serving.mux._local))
+        count = iter(range(1, 4 * connection.WORK))
+
+        def meet(kind: int, body: bytes) -> None:
+            if next(count) == fault_at:
+                raise RuntimeError("a fault of ours")
+
+        next(iter(serving.mux._local.values())).on_message = meet
+        conn._write_message(b"\0\0\1" + b"\1\0" * 4 * connection.WORK)
+        conn._flush()
+        await closed(conn)
+        await until(lambda: serving.is_closed)
+        assert "a fault of ours" in serving.reason
+        assert "a message failed" in capsys.readouterr().out
+        await other.send(m.REQUEST, m.encode_request(1, 0, Request(block=BlockRequest(3, 0))))
+        assert m.decode_data(await hear(other, m.DATA))[0] == 1
+
+
 @pytest.mark.parametrize("asked", ["tiny blocks", "what is not here"])
 def test_a_turn_has_few_answers_even_if_they_are_small(asked: str) -> None:
     """Each may be dear to find: a hoster decodes sectors for one byte."""

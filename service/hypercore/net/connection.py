@@ -232,18 +232,28 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Process the bytes that were read (asyncio's protocol)."""
+        self._guarded(lambda: self._take(nbytes))
+
+    def _take(self, nbytes: int) -> None:
+        was_open = self._stream.opened
+        messages, answer = self._stream.receive_bytes(self._view[:nbytes])
+        if answer and self._transport is not None:
+            self._transport.write(answer)
+        if not was_open and self._stream.opened:
+            self._now_open()
+        for message in messages:
+            self.mux.receive_frame(message)
+        self._work()
+
+    def _guarded(self, step: Callable[[], None]) -> None:
+        """Do a step of reading. Whatever it raises ends the connection, which would else stay and not be read."""
         try:
-            was_open = self._stream.opened
-            messages, answer = self._stream.receive_bytes(self._view[:nbytes])
-            if answer and self._transport is not None:
-                self._transport.write(answer)
-            if not was_open and self._stream.opened:
-                self._now_open()
-            for message in messages:
-                self.mux.receive_frame(message)
-            self._work()
+            step()
         except ProtocolError as error:
             self.fail(str(error))
+        except Exception as error:
+            log.exception("a message failed", peer=str(self), error=str(error))
+            self.abort(f"a message failed here: {error}")
         self._flush()
 
     def _work(self) -> None:
@@ -274,11 +284,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _work_on(self) -> None:
         self._working = False
-        try:
-            self._work()
-        except ProtocolError as error:
-            self.fail(str(error))
-        self._flush()
+        self._guarded(self._work)
 
     def _count_opens(self, opens: int) -> float:
         """Count channels that the peer opened. Return the seconds that it must wait with more."""
