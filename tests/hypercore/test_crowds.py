@@ -153,7 +153,7 @@ async def test_idle_strangers_give_way() -> None:
         core = feed(one)
         one.transport._admission = Admission(8)
         peer = await two.connect(one)
-        one.transport._admission.recognise(one.incoming[0])
+        one.transport._admission.recognise(one.incoming[0], two.transport.public_key, 0.0)
         held = [await two.connect(one) for _ in range(4)]  # as many as one host may have
         await until(lambda: len(one.transport._admission) == 5)
         await asyncio.sleep(rules.BUSY_SECONDS)  # by the clock of the loop
@@ -253,7 +253,7 @@ def test_the_idlest_stranger_leaves_and_no_peer_of_the_network() -> None:
     admission = Admission(8)  # two of them are for peers of the network
     visitors = [Visitor(f"10.0.0.{number}", float(number)) for number in range(6)]
     assert [admission.enter(one, one.heard_at) for one in visitors] == [None] * 6
-    admission.recognise(visitors[0])
+    admission.recognise(visitors[0], b"key", 6.0)
     late, busy = Visitor("10.0.1.1", 20.0), Visitor("10.0.1.4", 30.5)
     assert admission.enter(late, 20.0) is None
     assert admission.enter(Visitor("10.0.1.2", 20.0), 20.0) is visitors[1]
@@ -278,13 +278,28 @@ def test_strangers_that_are_all_busy_keep_no_peer_of_the_network_out() -> None:
     for number in range(14):
         peer = Visitor(f"10.0.1.{number}", 10.5)
         assert admission.enter(peer, 10.5) is None
-        ended.append(admission.recognise(peer))
+        ended.append(admission.recognise(peer, b"%d" % number, 10.5))
     assert ended == [None] * 3 + strangers[:11]
     assert len(admission) == 15
     half_open = [Visitor(f"10.0.2.{number}", 10.5) for number in range(3)]
     assert [admission.enter(one, 10.5) for one in half_open] == [None, half_open[0], half_open[1]]
     assert admission.stay(half_open[2], 10.6) is half_open[2], "the stranger that was there is busy"
     assert admission.enter(half_open[0], 12.0) is strangers[11]
+
+
+def test_one_peer_of_the_network_has_not_all_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "MAX_PER_PEER", 3)
+    admission = Admission(16)
+    reader = Visitor("10.0.0.1", 9.5)
+    assert admission.enter(reader, 9.5) is admission.stay(reader, 9.5) is None
+    ended = []
+    for number in range(30):
+        peer = Visitor(f"10.0.1.{number}", 10.0)
+        ended.append(admission.enter(peer, 10.0))
+        ended.append(admission.recognise(peer, b"drawn", 10.0))
+    assert reader not in ended
+    assert len(admission) == 15, "a place is left for another peer"
+    assert len(admission._known) == 3
 
 
 def test_one_host_has_not_all_places() -> None:

@@ -13,6 +13,8 @@ RESERVED_FILES = 256
 WANTED_FILES = 65_536
 MAX_PER_HOST = 256
 """Incoming connections of one host at a time. All peers of a development network share one host."""
+MAX_PER_PEER = 16
+"""Connections of one peer of the network that are never ended for others. With more it is a stranger."""
 KEPT_PLACES = 64
 """Places that only peers of the network get."""
 BUSY_SECONDS = 1.0
@@ -75,7 +77,7 @@ class Admission:
         self._strangers: dict[Guest, str] = {}
         self._new: dict[Guest, None] = {}
         """Strangers whose key is not known yet, in the order in which they came."""
-        self._known: set[Guest] = set()
+        self._known: dict[Guest, bytes] = {}
         self._hosts: dict[str, tuple[float, float]] = {}
         """How many connections each may make at once, as of when: the host that came last is last."""
 
@@ -114,12 +116,17 @@ class Admission:
         self.leave(leaver)
         return leaver
 
-    def recognise(self, guest: Guest) -> Guest | None:
-        """Note that a connection is of a peer of the network. Return the stranger that must end for it."""
+    def recognise(self, guest: Guest, key: bytes, now: float) -> Guest | None:
+        """Note that a connection is of the peer of the network with that key.
+
+        Return the stranger that must end for it, which may be itself if the peer has MAX_PER_PEER others.
+        """
+        if sum(one == key for one in self._known.values()) >= MAX_PER_PEER:
+            return self.stay(guest, now)
         self._new.pop(guest, None)
         if self._strangers.pop(guest, None) is None:
             return None
-        self._known.add(guest)
+        self._known[guest] = key
         if len(self._strangers) <= self._most_strangers:
             return None
         leaver = min(self._strangers, key=lambda one: one.heard_at)
@@ -135,7 +142,7 @@ class Admission:
         """Note that a connection has ended."""
         self._strangers.pop(guest, None)
         self._new.pop(guest, None)
-        self._known.discard(guest)
+        self._known.pop(guest, None)
 
     def _idlest(self, now: float, host: str | None = None) -> Guest | None:
         """Return the stranger (of a host) that has been silent longest, or None if all are busy."""

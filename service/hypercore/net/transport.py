@@ -224,10 +224,11 @@ class TcpTransport:
         return leaver is not connection
 
     def _opened(self, connection: Connection) -> None:
-        if connection.remote_key in self._peers or connection.remote_key in self._expected:
-            leaver = self._admission.recognise(connection)
+        key, now = connection.remote_key, asyncio.get_running_loop().time()
+        if key in self._peers or key in self._expected:
+            leaver = self._admission.recognise(connection, key, now)
         else:
-            leaver = self._admission.stay(connection, asyncio.get_running_loop().time())
+            leaver = self._admission.stay(connection, now)
         if self._make_room(connection, leaver) and self._on_connection is not None:
             self._on_connection(connection)
 
