@@ -287,6 +287,24 @@ def test_strangers_that_are_all_busy_keep_no_peer_of_the_network_out() -> None:
     assert admission.enter(half_open[0], 12.0) is strangers[11]
 
 
+def test_few_hosts_that_are_all_busy_keep_no_other_host_out() -> None:
+    """Attesters come under keys of their own making: a hoster fails retrievals if crowds keep strangers out."""
+    admission = Admission(16)
+    crowd = [Visitor(f"10.0.0.{number % 2}", 10.0) for number in range(12)]
+    for one in crowd:
+        assert admission.enter(one, 10.0) is admission.stay(one, 10.0) is None
+    came = []
+    for number in range(4):
+        attester = Visitor(f"10.0.1.{number}", 10.5)
+        assert admission.enter(attester, 10.5) is None
+        assert admission.stay(attester, 10.5) in crowd
+        came.append(attester)
+    again = Visitor("10.0.0.1", 10.5)
+    assert admission.enter(again, 10.5) is None
+    assert admission.stay(again, 10.5) in (*crowd, again)
+    assert set(came) <= admission._strangers.keys()
+
+
 def test_one_peer_of_the_network_has_not_all_places(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "MAX_PER_PEER", 3)
     admission = Admission(16)

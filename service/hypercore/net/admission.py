@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import resource
+from collections import Counter
 from typing import Protocol
 
 MAX_PLACES = 1024
@@ -108,11 +109,14 @@ class Admission:
         return leaver
 
     def stay(self, guest: Guest, now: float) -> Guest | None:
-        """Note that a connection is of a stranger. Return the one that must end for it, which may be itself."""
+        """Note that a connection is of a stranger. Return the one that must end for it, which may be itself.
+
+        If all are busy it is one of the host that has most, since an attester is a stranger too.
+        """
         self._new.pop(guest, None)
-        if len(self._strangers) <= self._most_strangers:
+        if guest not in self._strangers or len(self._strangers) <= self._most_strangers:
             return None
-        leaver = self._idlest(now) or guest
+        leaver = self._idlest(now) or self._most_crowded(guest)
         self.leave(leaver)
         return leaver
 
@@ -152,6 +156,15 @@ class Admission:
             default=None,
         )
         return None if found is None or now - found.heard_at < BUSY_SECONDS else found
+
+    def _most_crowded(self, guest: Guest) -> Guest:
+        """Return the idlest stranger of the host that has most connections, or the guest if its own has as many."""
+        of = self._strangers
+        counts = Counter(of.values())
+        host, most = counts.most_common(1)[0]
+        if most <= counts[of[guest]]:
+            return guest
+        return min((one for one in of if of[one] == host), key=lambda one: one.heard_at)
 
     def _may_connect(self, host: str, now: float) -> bool:
         left, at = self._hosts.pop(host, (float(CONNECTS), now))
