@@ -89,6 +89,27 @@ async def test_ids_that_are_none(served: Served, identifier: Any) -> None:
     assert (answer["id"], answer["error"]["code"]) == (None, -32600)
 
 
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        ("content-length: 9\r\ncontent-encoding: gzip", b"not gzip!"),
+        ("transfer-encoding: chunked", b"xyz\r\n"),
+        ("host: localhost\r\ncontent-length: 0", b""),
+    ],
+    ids=["gzip", "chunked", "two hosts"],
+)
+async def test_requests_that_do_not_decode(
+    served: Served, head: str, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    start = f"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n{head}\r\n\r\n"
+    writer.write(start.encode() + body)
+    assert b" 400 " in await asyncio.wait_for(reader.readline(), 60)
+    writer.close()
+    await alive(served)
+    assert not [record for record in caplog.records if record.exc_info], "no traceback for what a client may send"
+
+
 @pytest.mark.case("feeds/oversized-request")
 async def test_oversized_requests(served: Served) -> None:
     refusal = {"code": -32007, "message": "Request is too big", "data": f"Exceeded max limit of {MAX_REQUEST_BYTES}"}

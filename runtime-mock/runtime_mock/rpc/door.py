@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import resource
 import socket
 from collections.abc import Awaitable, Callable
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 if TYPE_CHECKING:
     from aiohttp.web_protocol import RequestHandler
@@ -50,6 +52,18 @@ def room(file_limit: int) -> int:
     return max(1, min(MAX_CONNECTIONS, file_limit - RESERVED_FILES))
 
 
+class _OurFaults(logging.Filter):
+    """Passes on no traceback of what a client sent: it got an answer that tells it, and could fill the log."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, HttpProcessingError | web.RequestPayloadError | ConnectionError)
+
+
+_FAULTS = logging.getLogger(__name__)
+_FAULTS.addFilter(_OurFaults())
+
+
 class Door(web.Server):
     """A listening socket, and the connections that came by it. `most` is their number at once.
 
@@ -58,7 +72,7 @@ class Door(web.Server):
     """
 
     def __init__(self, handler: Handler, most: int) -> None:
-        super().__init__(handler, handler_cancellation=True, access_log=None)
+        super().__init__(handler, handler_cancellation=True, access_log=None, logger=_FAULTS)
         self._most = most
         self._inside: set[asyncio.Transport] = set()
         self._silent: dict[asyncio.Transport, asyncio.TimerHandle] = {}

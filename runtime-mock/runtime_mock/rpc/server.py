@@ -119,6 +119,8 @@ class Server:
                 body = await _body(request)
         except _TooLarge:
             return web.Response(status=413, body=_too_large(), content_type=JSON)
+        except web.RequestPayloadError:
+            return web.Response(status=400, text="The request's body is not encoded as its head says.\n")
         except TimeoutError:
             return web.Response(status=408, text=f"The request took longer than {BODY_SECONDS:.0f} s.\n")
         answer, _ = await self._handle(body, None)
