@@ -17,8 +17,10 @@ from service.hypercore.net import Channel, Connection, connection, fetch, networ
 from service.hypercore.net import admission as rules
 from service.hypercore.net.admission import Admission, places_of, raise_file_limit
 from service.hypercore.net.channel import MESSAGE_COST
+from service.hypercore.net.replication import PROTOCOL
 from service.hypercore.net.serving import Server
 from service.hypercore.net.shared import COMPLAINTS, Complaints
+from service.hypercore.store.storage import StorageError
 from service.hypercore.wire import messages as m
 from service.hypercore.wire.protomux import MAX_BATCH, OPEN_WORK
 from tests.support.wire_peers import SECONDS, Side, closed, hear, side, speak, until
@@ -221,6 +223,29 @@ async def test_a_fault_of_ours_ends_the_connection_that_met_it(
         assert "a message failed" in capsys.readouterr().out
         await other.send(m.REQUEST, m.encode_request(1, 0, Request(block=BlockRequest(3, 0))))
         assert m.decode_data(await hear(other, m.DATA))[0] == 1
+
+
+@pytest.mark.parametrize("kind", ["feed", "task"])
+async def test_what_a_failing_disk_tells_of_strangers_is_bounded(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """They may ask again and again for what cannot be read here now."""
+
+    def cannot_be_read(*_: object) -> Core:
+        raise StorageError("the disk is broken")
+
+    async def fails(channel: Channel) -> None:
+        raise RuntimeError("the disk is broken")
+
+    async with side() as one, side() as two:
+        core = feed(one)
+        one.store.find = cannot_be_read  # type: ignore[method-assign]
+        and_serve(one, "p", fails)
+        conn = await two.connect(one)
+        for _ in range(5 * connection.MAX_TOLD):
+            channel = conn.open(PROTOCOL, core.discovery_key) if kind == "feed" else conn.open("p", None)
+            await until(lambda channel=channel: channel.is_closed)  # type: ignore[misc]
+    told = capsys.readouterr().out
+    assert told.count("cannot serve a feed" if kind == "feed" else "channel failed") == connection.MAX_TOLD
+    assert "the disk is broken" in told
 
 
 @pytest.mark.parametrize("asked", ["tiny blocks", "what is not here"])

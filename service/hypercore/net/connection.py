@@ -201,8 +201,8 @@ class Connection(asyncio.BufferedProtocol):
             await handle(channel)
         except (ChannelClosed, ConnectionClosed) as error:
             log.debug("channel ended", peer=str(self), protocol=channel.protocol, reason=str(error))
-        except Exception as error:
-            log.exception("channel failed", peer=str(self), protocol=channel.protocol, error=str(error))
+        except Exception as error:  # noqa: BLE001 (told with its traceback, within the bound for strangers)
+            self.complain("channel failed", protocol=channel.protocol, error=str(error), exc_info=True)
         finally:
             channel.close()
 
@@ -251,8 +251,8 @@ class Connection(asyncio.BufferedProtocol):
             step()
         except ProtocolError as error:
             self.fail(str(error))
-        except Exception as error:
-            log.exception("a message failed", peer=str(self), error=str(error))
+        except Exception as error:  # noqa: BLE001 (told with its traceback, within the bound for strangers)
+            self.complain("a message failed", error=str(error), exc_info=True)
             self.abort(f"a message failed here: {error}")
         self._flush()
 

@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-import structlog
-
 from ..codec import CodecError, Reader, encode_uint
 from ..core import Core
 from ..crypto import capability, equal
@@ -21,8 +19,6 @@ from ..wire.peer import Answered, PeerState
 from ..wire.protomux import Endpoint
 from .connection import Connection
 from .serving import Server
-
-log = structlog.get_logger(__name__)
 
 PROTOCOL = "hypercore/alpha"
 SEEKS = 1
@@ -69,7 +65,7 @@ class Replication:
             try:
                 core = find(identifier) if identifier is not None and len(identifier) == 32 else None
             except (CoreError, StorageError) as error:
-                log.error("cannot serve a feed", peer=str(self.connection), error=str(error))
+                self.connection.complain("cannot serve a feed", error=str(error))
                 return False
             if core is None:
                 return False
@@ -230,7 +226,7 @@ class CorePeer:
         except (ProofError, CoreError) as error:
             self.connection.fail(f"core {self.core.key.hex()}: {error}")
         except StorageError as error:
-            log.error("cannot read a feed from the disk", peer=str(self), core=self.core.key.hex(), error=str(error))
+            self.connection.complain("cannot read a feed from the disk", core=self.core.key.hex(), error=str(error))
             self.close("the feed cannot be read here now")
 
     def _take(self, kind: int, body: bytes) -> None:
