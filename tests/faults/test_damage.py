@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from structlog.testing import capture_logs
 
 from service.disk import DiskError
 from service.encoding import DamagedSectors
+from service.roles.hoster.role import HosterRole
 from service.roles.hoster.sectors import segment_path
 from tests.support.small_net import LivePeer, Net, blocks, copied, is_active, read_back
 
@@ -125,3 +127,18 @@ async def test_damage_after_the_last_whole_group_costs_that_group_alone(net: Net
         first = part.sectors // 256 * 256
         assert list(faults) == list(range(first, part.sectors))
         assert all(f"sectors {first} to {part.sectors - 1} on disk" in fault for fault in faults.values())
+
+
+async def test_a_check_of_the_trees_that_cannot_be_made_is_told() -> None:
+    """The records cannot be read for a moment: nothing is known to be damaged, but nothing is known to be sound either."""
+
+    def copies() -> list[int]:
+        raise DiskError("roles.sqlite: disk I/O error")
+
+    role: Any = SimpleNamespace(_hosted=SimpleNamespace(copies=copies))
+    role._check_each_tree = lambda: HosterRole._check_each_tree(role)
+    with capture_logs() as logs:
+        await HosterRole._check_trees(role)
+    (one,) = logs
+    assert "were not all checked" in one["event"]
+    assert one["error"] == "roles.sqlite: disk I/O error"

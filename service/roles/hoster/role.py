@@ -324,6 +324,12 @@ class HosterRole:
 
     async def _check_trees(self) -> None:
         """Check the trees of all stored copies against the chain's roots, once."""
+        try:
+            await self._check_each_tree()
+        except DISK_ERRORS as error:
+            log.error("the trees of hosted feeds were not all checked: start the node again", error=str(error))
+
+    async def _check_each_tree(self) -> None:
         for copy in await asyncio.to_thread(self._hosted.copies):
             segments = await asyncio.to_thread(self._hosted.segments, copy)
             source = self._sources.get(segments[0].job.feed_key) if segments else None
