@@ -340,3 +340,21 @@ def test_a_peer_that_answers_now_and_then_holds_nobody_up() -> None:
         world.pump()
     assert wanted.left == 0
     assert world.now < 3 * OVERDUE_SECONDS
+
+
+def test_a_peer_that_never_tells_its_head_is_not_waited_for_beside_another_one() -> None:
+    world = World(10)
+    silent = PeerState(world.core, world.now)
+    silent.open()
+    world.scheduler.attach(silent, world.now)
+    world.peer((0, 10))
+    world.run()
+    assert world.core.length == 10
+    assert not world.scheduler.up_to_date(), "it may have a longer one"
+    assert world.scheduler.deadline() == OVERDUE_SECONDS
+    world.now = OVERDUE_SECONDS
+    world.pump()
+    assert world.scheduler.up_to_date()
+    assert world.scheduler.deadline() is None
+    silent.take(m.SYNC, m.encode_sync(m.Sync(FLAGS, 0, 11, 0)), world.now)
+    assert not world.scheduler.up_to_date()

@@ -246,7 +246,11 @@ class Replicator:
         if self._overdue is not None:
             self._overdue.cancel()
         at = self._scheduler.deadline()
-        self._overdue = None if at is None else self._loop.call_at(at, self._pump)
+        self._overdue = None if at is None else self._loop.call_at(at, self._is_overdue)
+
+    def _is_overdue(self) -> None:
+        self._pump()
+        self._wake.set()
 
     # ---- the disk
 

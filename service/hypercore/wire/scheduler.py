@@ -102,7 +102,8 @@ class Scheduler:
         is beyond it then comes as additional nodes.
         """
         self._core, self._through = core, through
-        self.peers: dict[PeerState, None] = {}
+        self.peers: dict[PeerState, float] = {}
+        """The peers, and since when each is used."""
         self.downloads = [Download(0, MAX_UINT, MAX_UINT)] if live else []
         self.blocks: dict[int, tuple[PeerState, int]] = {}
         """The peer and the request number of each block that is being fetched."""
@@ -127,7 +128,7 @@ class Scheduler:
 
     def attach(self, peer: PeerState, now: float) -> None:
         """Use this peer as well."""
-        self.peers[peer] = None
+        self.peers[peer] = now
         self._refused[peer] = set()
         peer.start_asking(now)
 
@@ -201,9 +202,12 @@ class Scheduler:
         return sorted(block for block in refused if wanted.start <= block < wanted.end and not self._core.has(block))
 
     def up_to_date(self) -> bool:
-        """Return whether some peer announced its head, and the core is as long as every peer's."""
+        """Return whether some peer announced its head, and the core is as long as every peer's.
+
+        Who did not announce one for OVERDUE_SECONDS is not waited for.
+        """
         return any(peer.synced for peer in self.peers) and all(
-            peer.synced and not self._is_ahead(peer) for peer in self.peers
+            not self._is_ahead(peer) if peer.synced else self._tells_by(peer) <= self._pumped for peer in self.peers
         )
 
     def core_changed(self, change: Change) -> bool:
@@ -303,9 +307,14 @@ class Scheduler:
         if len(self.peers) < 2:
             return None
         waiting = [peer.heard + OVERDUE_SECONDS for peer in self.peers if peer.asked and peer not in self._silent]
+        waiting += [at for peer in self.peers if (at := self._tells_by(peer)) > self._pumped]
         # in the order in which they were asked for: what is overdue already goes to a peer as soon as it has room
         overdue = (at + OVERDUE_SECONDS for at in self._asked_at.values())
         return min([*waiting, *islice((at for at in overdue if at > self._pumped), 1)], default=None)
+
+    def _tells_by(self, peer: PeerState) -> float:
+        """Return until when a peer's head is waited for."""
+        return 0.0 if peer.synced else self.peers[peer] + OVERDUE_SECONDS
 
     def _leave_late_upgrade(self, others: list[PeerState]) -> None:
         """Take an overdue request for a head back, if another peer can be asked."""
