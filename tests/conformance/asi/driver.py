@@ -41,6 +41,7 @@ async def main(url: str, public: str, secret: str) -> None:
     async with AsyncSubstrateInterface(url) as chain:
         account = await chain.query("System", "Account", [pair.ss58_address])
         tell("query", account["data"]["free"] > UNIT)
+        tell("nonce", int(account["nonce"]))
         tell("paged", len([one async for one in await chain.query_map("System", "Account", page_size=2)]))
         tell("constant", (await chain.get_constant("Balances", "ExistentialDeposit")).value)
 
