@@ -16,6 +16,7 @@ from service.feeds.archive import ArchiveError
 from service.feeds.imports import import_once, remove_feed
 from service.hypercore import Corestore, StorageError
 from tests.support.cli_process import Ran, datdot, done, environment, many
+from tests.support.needs import missing
 
 # ---- full disks
 
@@ -29,7 +30,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", place], capture_output=True, check=False
     )
     if mounted.returncode:
-        pytest.skip("only root may mount a small disk")
+        missing("only root may mount a small disk")
     yield place
     subprocess.run(["umount", "--lazy", place], check=True)
 

@@ -22,6 +22,7 @@ from runtime_mock.rpc.access import Access, named
 from runtime_mock.rpc.methods import METHODS, Node
 from tests.support.mock_process import running_mock
 from tests.support.mock_server import Served, alive, ask, serving
+from tests.support.needs import missing
 
 SEAL = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "mock_seal", "params": [3]}).encode()
 EVIL = "http://evil.example"
@@ -134,7 +135,7 @@ def test_an_ipv6_address_is_shown_in_brackets_and_answers() -> None:
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
-        pytest.skip("this machine has no IPv6")
+        missing("this machine has no IPv6")
     with running_mock("--host", "::1") as mock:
         address = mock.ready["rpc"]
         assert address.startswith("ws://[::1]:")
