@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.chain_client import ChainClient
-from service.chain_client.pallet.types import CopyState, Terms
+from service.chain_client.pallet.types import CopyState
 from service.devnet.network import Devnet, NetPeer
 from service.feeds.imports import import_path
 from service.hypercore import Corestore
 from service.roles.sponsor import plans as sponsor
+from service.roles.sponsor.terms import plan_terms
 from service.session import chain_session
 from service.units import UNIT
 
@@ -63,7 +64,7 @@ async def _published(net: Devnet, client: ChainClient, size: int, report: Report
     report(f"{size} MiB: publishing")
     async with chain_session(net.rpc, str(net.peers[0].key_path)) as session:
         until = (await client.best()).number + ERAS * client.times.era
-        terms = Terms(1, UNIT // 100, UNIT // 10, UNIT // 100, UNIT // 1000, until)
+        terms = plan_terms(1, UNIT // 100, UNIT // 10, UNIT // 100, UNIT // 1000, until)
         plan = (await sponsor.publish_plan(client, session.signer, core, terms, 100 * UNIT)).plan
     store.close()
     return plan

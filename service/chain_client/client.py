@@ -8,9 +8,10 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from .block import Block, BlockRef, Header
+from .call import PALLET
 from .errors import ConnectionLost, StateDiscarded, UnknownRuntime
 from .pallet.constants import PALLET_ID
-from .pallet.types import Times
+from .pallet.types import Role, Times
 from .rpc import REQUEST_SECONDS, NodeRpc, Rpc
 from .runtime.extrinsic import compact
 from .runtime.metadata import EventRecord, Runtime, blake2_256
@@ -227,6 +228,16 @@ class ChainClient:
     async def balance(self, account: bytes, at: bytes | None = None) -> int:
         """Return an account's free balance, in the smallest unit."""
         return int((await self._account(account, at))["data"]["free"])
+
+    async def held(self, account: bytes, role: Role, at: bytes | None = None) -> int:
+        """Return what of an account's money is on hold for a role."""
+        runtime = await self.runtime_at(at)
+        key = "0x" + runtime.storage_key("Balances", "Holds", account).hex()
+        raw = await self.rpc.request("state_getStorage", key, *_at(at))
+        if raw is None:
+            return 0
+        holds = runtime.decode_storage_value("Balances", "Holds", bytes.fromhex(raw[2:]))
+        return sum(int(hold["amount"]) for hold in holds if hold["id"] == {PALLET: role.value})
 
     async def nonce(self, account: bytes, at: bytes | None = None) -> int:
         """Return the nonce of an account's next extrinsic, by a block's state."""

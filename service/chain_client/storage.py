@@ -14,8 +14,11 @@ from .pallet.items import (
     ATTESTERS,
     BURNED,
     COPIES,
+    DEADLINES,
     ENCODERS,
     ERAS,
+    FROZEN,
+    HOSTER_DRAWS,
     HOSTERS,
     MINTED,
     MODULI,
@@ -23,6 +26,7 @@ from .pallet.items import (
     NEXT_PLAN,
     PEERS,
     PLANS,
+    RATIOS,
     RETRIEVALS,
     ROOTS,
     SEEDS,
@@ -36,10 +40,12 @@ from .pallet.types import (
     Amounts,
     Attester,
     Copy,
+    Deadline,
     Encoder,
     EraInfo,
     Hoster,
     Plan,
+    Ratio,
     RegisteredPeer,
     Retrieval,
     Root,
@@ -47,6 +53,7 @@ from .pallet.types import (
     Slot,
     StorageChallenge,
     Times,
+    Wait,
 )
 from .rpc import NodeRpc
 from .runtime.metadata import Runtime
@@ -54,6 +61,8 @@ from .runtime.metadata import Runtime
 T = TypeVar("T")
 PAGE = 500
 """Keys or entries in one request."""
+WAITS = tuple(Wait)
+"""The kinds of expiries, each at its index in the metadata."""
 RuntimeAt = Callable[[bytes | None], Awaitable[Runtime]]
 
 
@@ -94,7 +103,11 @@ class Storage:
     async def all_of(self, item: Item[T], key_bytes: int, at: bytes | None = None) -> dict[bytes, T]:
         """Read a whole map with one key of `key_bytes`, in pages. Return it by the key's bytes."""
         runtime = await self._runtime_at(at)
-        prefix = "0x" + runtime.storage_key(PALLET, item.name).hex()
+        return await self._under("0x" + runtime.storage_key(PALLET, item.name).hex(), item, key_bytes, runtime, at)
+
+    async def _under(
+        self, prefix: str, item: Item[T], key_bytes: int, runtime: Runtime, at: bytes | None
+    ) -> dict[bytes, T]:
         found: dict[bytes, T] = {}
         start = prefix
         while True:
@@ -179,6 +192,10 @@ class Storage:
         """Return the roots of a plan's head."""
         return await self.read(ROOTS, (u64(plan),), at)
 
+    async def frozen(self, feed: bytes, at: bytes | None = None) -> int | None:
+        """Return the block in which it was shown that a feed's owner signed two histories, or None."""
+        return await self.read(FROZEN, (feed,), at)
+
     async def share(self, plan: int, account: bytes, at: bytes | None = None) -> int | None:
         """Return a donor's shares."""
         return await self.read(SHARES, (u64(plan), account), at)
@@ -210,6 +227,22 @@ class Storage:
         wanted = list(dict.fromkeys(challenges))
         found = await self.read_many(RETRIEVALS, [(u32(era), u64(copy)) for era, copy in wanted], at)
         return {one: value for one, value in zip(wanted, found, strict=True) if value is not None}
+
+    async def ratio(self, account: bytes, at: bytes | None = None) -> Ratio:
+        """Return what an account gave and took."""
+        ratio = await self.read(RATIOS, (account,), at)
+        return _present(ratio, "Ratios")
+
+    async def hoster_slot(self, account: bytes, at: bytes | None = None) -> int | None:
+        """Return a hoster's slot in the draw table."""
+        draw = await self.read(HOSTER_DRAWS, (account,), at)
+        return None if draw is None else draw.slot
+
+    async def deadlines(self, wait: Wait, at: bytes | None = None) -> list[Deadline]:
+        """Return every expiry of a kind that is armed. There may be thousands."""
+        runtime = await self._runtime_at(at)
+        kind = runtime.storage_key(PALLET, DEADLINES.name, WAITS.index(wait).to_bytes(1, "little"))
+        return list((await self._under("0x" + kind.hex(), DEADLINES, 8, runtime, at)).values())
 
     async def next_plan(self, at: bytes | None = None) -> int:
         """Return the id of the next plan."""

@@ -11,10 +11,12 @@ from typer._click import exceptions as click_errors  # typer brings its own clic
 
 from .chain import chain_app
 from .feed import feed_app
+from .hoster import hoster_app
 from .key import key_app
 from .network import demo, devnet, node
 from .output import EXIT_USAGE, Failure, Output
 from .plan import plan_app
+from .ratio import ratio
 
 app = typer.Typer(
     name="datdot",
@@ -25,7 +27,9 @@ app = typer.Typer(
 app.add_typer(key_app, name="key")
 app.add_typer(feed_app, name="feed")
 app.add_typer(plan_app, name="plan")
+app.add_typer(hoster_app, name="hoster")
 app.add_typer(chain_app, name="chain")
+app.command()(ratio)
 app.command()(node)
 app.command()(devnet)
 app.command()(demo)

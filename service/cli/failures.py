@@ -26,6 +26,7 @@ from service.hypercore import CodecError, CoreError, CryptoError, ManifestError,
 from service.hypercore.net import WireError
 from service.node.settings import NodeError
 from service.roles.common.registration import RegistrationError
+from service.roles.hoster.notices import HosterRefused
 from service.roles.sponsor.checks import (
     BadHead,
     BadHeadSignature,
@@ -37,7 +38,7 @@ from service.roles.sponsor.checks import (
     TinyBlocks,
     WrongFeedKey,
 )
-from service.roles.sponsor.plans import NoFunds, PlanRefused
+from service.roles.sponsor.refusals import AmendTooWide, NoFunds, PlanRefused
 from service.roles.sponsor.served import Unserved
 from service.vault.keyfile import KeyFileError
 
@@ -52,9 +53,11 @@ CODES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
     (BadRanges, "bad_ranges"),
     (OversizedBlock, "oversized_block"),
     (TinyBlocks, "tiny_blocks"),
+    (AmendTooWide, "amend_too_wide"),
     (BadTerms, "bad_terms"),
     (NoFunds, "no_funds"),
     (PlanRefused, "plan_refused"),
+    (HosterRefused, "hoster_refused"),
     (Unserved, "unserved"),
     (PublicationError, "refused"),
     ((DiskError, sqlite3.Error), "storage"),

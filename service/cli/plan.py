@@ -1,37 +1,55 @@
-"""The commands `datdot plan`: publish, show and fund plans."""
+"""The commands `datdot plan`: publish, show, fund, amend and end plans."""
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from service.chain_client import BlockRef
 from service.chain_client.pallet.types import Terms
-from service.hypercore import KeyPair
-from service.hypercore.net import TcpTransport
+from service.hypercore import Core, KeyPair
+from service.hypercore.net import PeerAddress, TcpTransport
 from service.node.settings import peers_of
 from service.roles.sponsor import plans as sponsor
-from service.session import chain_session, client_session
+from service.roles.sponsor.amend import Changes, amend_plan
+from service.roles.sponsor.terms import ANY_LATENCY, plan_terms
+from service.session import Session, chain_session, client_session
 from service.units import UNIT
 from service.views.plan import show_plan
 
 from .failures import failure_of
 from .feed import feed_key, known, opened, parse_peers
+from .hoster import LEAVING
 from .options import DEFAULT_CHAIN, Chain, Directory, Json, Key, Peers
 from .output import Failure, Output, configure_logging, run
+from .signing import Told, needed_key, parse_account, signed
+from .terms import (
+    LIVE,
+    MAX_ASK_DISK,
+    MAX_ASK_ENCODING,
+    MAX_ASK_RECEIVING,
+    MAX_LATENCY,
+    MIN_REPUTATION,
+    MIN_THROUGHPUT,
+    REPLICAS,
+    UNTIL,
+    Regions,
+    parse_regions,
+)
 
-plan_app = typer.Typer(help="Publish, show, fund and end plans (orders to keep feeds online).", no_args_is_help=True)
+plan_app = typer.Typer(
+    help="Publish, show, fund, amend and end plans (orders to keep feeds online).", no_args_is_help=True
+)
 Amount = Annotated[int, typer.Option(min=1, metavar="X", help="Amount in the smallest unit (10^12 make one UNIT).")]
+Blocks = Annotated[
+    list[str] | None, typer.Option("--range", metavar="START:END", help="Blocks to keep (default: all).")
+]
+Unserved = Annotated[bool, typer.Option("--unserved", help="Publish even if no known peer serves the feed.")]
 PlanId = Annotated[int, typer.Argument(min=0, max=2**64 - 1, metavar="ID", help="Number of the plan.")]
-
-
-def needed_key(key: Path | None) -> str:
-    """Return the path of the key file to sign with. Raises BadParameter if none was given."""
-    if key is None:
-        raise typer.BadParameter("signing needs a key: add --key FILE or set DATDOT_KEY")
-    return str(key)
 
 
 def parse_ranges(texts: list[str] | None) -> list[tuple[int, int]] | None:
@@ -51,22 +69,21 @@ def parse_ranges(texts: list[str] | None) -> list[tuple[int, int]] | None:
 def publish(
     feed: Annotated[str, typer.Argument(help="The feed's key, in hex or z-base-32.")],
     directory: Directory,
-    replicas: Annotated[int, typer.Option(min=1, max=16, metavar="N", help="Number of copies.")],
+    replicas: Annotated[int, REPLICAS],
     pot: Amount,
-    until: Annotated[
-        int, typer.Option(min=1, metavar="BLOCK", help="The plan ends at its first tick from this block on.")
-    ],
-    blocks: Annotated[
-        list[str] | None, typer.Option("--range", metavar="START:END", help="Blocks to keep (default: all).")
-    ] = None,
-    max_ask_disk: Annotated[int, typer.Option(help="Highest price per GiB and era.")] = UNIT // 100,
-    max_ask_encoding: Annotated[int, typer.Option(help="Highest price of encoding, per GiB.")] = UNIT // 10,
-    max_ask_receiving: Annotated[int, typer.Option(help="Highest price of receiving, per GiB.")] = UNIT // 100,
+    until: Annotated[int, UNTIL],
+    blocks: Blocks = None,
+    max_ask_disk: Annotated[int, MAX_ASK_DISK] = UNIT // 100,
+    max_ask_encoding: Annotated[int, MAX_ASK_ENCODING] = UNIT // 10,
+    max_ask_receiving: Annotated[int, MAX_ASK_RECEIVING] = UNIT // 100,
     report_price: Annotated[int, typer.Option(help="Price of one attester's report.")] = UNIT // 1000,
+    live: Annotated[bool, LIVE] = False,
+    min_reputation: Annotated[int, MIN_REPUTATION] = 0,
+    region: Regions = None,
+    max_latency: Annotated[int, MAX_LATENCY] = ANY_LATENCY,
+    min_throughput: Annotated[int, MIN_THROUGHPUT] = 0,
     peer: Peers = None,
-    unserved: Annotated[
-        bool, typer.Option("--unserved", help="Publish even if no known peer serves the feed.")
-    ] = False,
+    unserved: Unserved = False,
     key: Key = None,
     chain: Chain = DEFAULT_CHAIN,
     json: Json = False,
@@ -78,25 +95,44 @@ def publish(
     out = Output(json)
     configure_logging(json)
     ranges, wanted, signing, peers = parse_ranges(blocks), feed_key(feed), needed_key(key), parse_peers(peer)
+    prices = max_ask_disk, max_ask_encoding, max_ask_receiving, report_price
+    terms = plan_terms(
+        replicas,
+        *prices,
+        until,
+        live=live,
+        min_reputation=min_reputation,
+        regions=parse_regions(region) or (),
+        max_latency_ms=max_latency,
+        min_kib_per_s=min_throughput,
+    )
 
     async def main() -> None:
-        store = opened(directory)
-        try:
-            core = known(store, wanted, directory)
-            terms = Terms(replicas, max_ask_disk, max_ask_encoding, max_ask_receiving, report_price, until)
-            async with AsyncExitStack() as stack:
-                known_peers = [*peers, *peers_of(directory)]
-                among = await stack.enter_async_context(TcpTransport(KeyPair.generate(), known_peers))
-                session = await stack.enter_async_context(chain_session(chain, signing, keep_sent=True))
+        with closing(opened(directory)) as store:
+            core, asked = known(store, wanted, directory), None if unserved else [*peers, *peers_of(directory)]
+            async with chain_session(chain, signing, keep_sent=True) as session:
                 out.sent = session.signer.under_way
-                asked = None if unserved else among
-                done = await sponsor.publish_plan(session.client, session.signer, core, terms, pot, ranges, asked)
                 # Print the number at once: a user who is interrupted before seeing it would publish a second plan.
-                out.result({"plan": done.plan, "block": done.block.number})
-        finally:
-            store.close()
+                out.result(await _published(session, core, terms, pot, ranges, asked))
 
     run(out, main, lambda error: failure_of(error, chain))
+
+
+async def _published(
+    session: Session,
+    core: Core,
+    terms: Terms,
+    pot: int,
+    ranges: list[tuple[int, int]] | None,
+    asked: list[PeerAddress] | None,
+) -> dict[str, Any]:
+    """Publish and return what to print. With `asked`, only if one of these peers serves the feed."""
+    async with AsyncExitStack() as stack:
+        among = None
+        if asked is not None:
+            among = await stack.enter_async_context(TcpTransport(KeyPair.generate(), asked))
+        done = await sponsor.publish_plan(session.client, session.signer, core, terms, pot, ranges, among)
+        return {"plan": done.plan, "block": done.block.number}
 
 
 @plan_app.command()
@@ -134,32 +170,83 @@ def end(plan: PlanId, key: Key = None, chain: Chain = DEFAULT_CHAIN, json: Json 
 
 
 @plan_app.command()
-def claim(plan: PlanId, key: Key = None, chain: Chain = DEFAULT_CHAIN, json: Json = False) -> None:
-    """Claim your share of what an ended plan left."""
-    _signed(key, chain, json, plan, lambda session: sponsor.claim_refund(session.client, session.signer, plan))
+def amend(
+    plan: PlanId,
+    replicas: Annotated[int | None, REPLICAS] = None,
+    until: Annotated[int | None, UNTIL] = None,
+    max_ask_disk: Annotated[int | None, MAX_ASK_DISK] = None,
+    max_ask_encoding: Annotated[int | None, MAX_ASK_ENCODING] = None,
+    max_ask_receiving: Annotated[int | None, MAX_ASK_RECEIVING] = None,
+    min_reputation: Annotated[int | None, MIN_REPUTATION] = None,
+    region: Regions = None,
+    anywhere: Annotated[bool, typer.Option("--anywhere", help="Name no region any more.")] = False,
+    max_latency: Annotated[int | None, MAX_LATENCY] = None,
+    min_throughput: Annotated[int | None, MIN_THROUGHPUT] = None,
+    key: Key = None,
+    chain: Chain = DEFAULT_CHAIN,
+    json: Json = False,
+) -> None:
+    """Change terms of your own plan; what is not named stays. To ask for more takes 90 % of the plan's shares."""
+    if anywhere and region:
+        raise typer.BadParameter("--anywhere and --region exclude each other")
+    changes = Changes(
+        replicas,
+        max_ask_disk,
+        max_ask_encoding,
+        max_ask_receiving,
+        until,
+        min_reputation,
+        () if anywhere else parse_regions(region),
+        max_latency,
+        min_throughput,
+    )
+    if not changes:
+        raise typer.BadParameter("nothing to change: name a term, such as --replicas N")
+
+    async def act(session: Session) -> Told:
+        done = await amend_plan(session.client, session.signer, plan, changes)
+        return {"plan": plan, "block": done.block.number, "leaving": list(done.leaving)}, None
+
+    signed(key, chain, json, act)
 
 
-def _signed(key: Path | None, chain: str, json: bool, plan: int, act: Any) -> None:
-    out = Output(json)
-    configure_logging(json)
-    signing = needed_key(key)
+@plan_app.command()
+def claim(
+    plan: PlanId,
+    donor: Annotated[
+        str | None, typer.Option("--donor", metavar="ACCOUNT", help="Claim for this account: it gets the money.")
+    ] = None,
+    key: Key = None,
+    chain: Chain = DEFAULT_CHAIN,
+    json: Json = False,
+) -> None:
+    """Claim a share of what an ended plan left: yours, or another donor's for it."""
+    owner = None if donor is None else parse_account(donor)
+    _signed(key, chain, json, plan, lambda session: sponsor.claim_refund(session.client, session.signer, plan, owner))
 
-    async def main() -> None:
-        async with chain_session(chain, signing, keep_sent=True) as session:
-            out.sent = session.signer.under_way
-            block = await act(session)
-            out.result({"plan": plan, "block": block.number})
 
-    run(out, main, lambda error: failure_of(error, chain))
+def _signed(key: Path | None, chain: str, json: bool, plan: int, act: Callable[[Session], Awaitable[BlockRef]]) -> None:
+    async def told(session: Session) -> Told:
+        return {"plan": plan, "block": (await act(session)).number}, None
+
+    signed(key, chain, json, told)
 
 
 def _text(found: dict[str, Any]) -> str:
+    grows, waits = ("  live" if found["live"] else ""), ("  waiting for its next tick" if found["waiting"] else "")
+    caps = ", ".join(f"{name} {amount}" for name, amount in found["caps"].items())
     lines = [
-        f"plan {found['plan']}  {found['state']}  feed {found['feed']}",
+        f"plan {found['plan']}  {found['state']}  feed {found['feed']}{grows}{waits}",
         f"pot {found['pot']}, burned {found['burned']}",
+        f"replicas {found['replicas']} until block {found['until']}, caps: {caps}; stalls {found['stalls']}",
+        f"the sponsor's ratio {found['ratio']} ppm",
     ]
     for copy in found["copies"]:
-        lines.append(f"  copy {copy['copy']}  {copy['state']}  hoster {copy['hoster']}  strikes {copy['strikes']}")
+        lines.append(
+            f"  copy {copy['copy']}  {copy['state']}  hoster {copy['hoster']}  strikes {copy['strikes']}  "
+            f"{copy['confirmed_sectors']} of {copy['sectors']} sectors  not served {copy['fails']}, slow {copy['slow']} "
+            f"of the last 8{LEAVING.get(copy['leaving'], '')}"
+        )
         lines += [
             f"    segment {one['segment']}  {one['bytes']} bytes from {one['first_byte']}  root {one['root']}"
             for one in copy["segments"]

@@ -19,13 +19,14 @@ from rich.console import Console
 from service.address import ss58
 from service.chain_client import Block, BlockStream, ChainClient, ConnectionLost
 from service.chain_client.pallet import events
-from service.chain_client.pallet.types import CopyState, Terms, Verdict
+from service.chain_client.pallet.types import CopyState, Verdict
 from service.feeds.export import export_feed
 from service.feeds.fetch import fetch_feed
 from service.feeds.imports import check_apart, import_path
 from service.hypercore import Core, Corestore, KeyPair
 from service.hypercore.net import TcpTransport
 from service.roles.sponsor import plans as sponsor
+from service.roles.sponsor.terms import plan_terms
 from service.session import Session, chain_session
 from service.units import UNIT
 from service.views.plan import show_plan
@@ -325,7 +326,7 @@ async def _follow_plan(demo: Demo, session: Session, core: Core, blocks: BlockSt
     client = session.client
     best = await client.best()
     until = best.number + SPARE_ERAS * client.times.era
-    terms = Terms(demo.replicas, UNIT // 100, UNIT // 10, UNIT // 100, UNIT // 1000, until)
+    terms = plan_terms(demo.replicas, UNIT // 100, UNIT // 10, UNIT // 100, UNIT // 1000, until)
     published = await sponsor.publish_plan(client, session.signer, core, terms, POT)
     demo.plan, demo.published = published.plan, published.block.number
     demo.view.say(f"block {published.block.number}  plan {published.plan} published with {demo.replicas} replicas")

@@ -7,6 +7,7 @@ from typing import Any
 from service.address import ss58
 from service.chain_client import ChainClient
 from service.chain_client.pallet.types import Copy, Segment
+from service.roles.common.ratio import ratio_ppm
 from service.units import EXISTENTIAL_DEPOSIT
 
 
@@ -26,6 +27,7 @@ async def show_plan(client: ChainClient, plan: int, at: bytes | None = None) -> 
     segments = await client.storage.segments_of(wanted, at)
     moduli = await client.storage.moduli_of(wanted, at)
     balance = await client.balance(client.pot_account(plan), at)
+    is_peer = await client.storage.peer(found.sponsor, at) is not None
     return {
         "plan": plan,
         "feed": found.feed.hex(),
@@ -33,6 +35,17 @@ async def show_plan(client: ChainClient, plan: int, at: bytes | None = None) -> 
         "pot": str(max(0, balance - EXISTENTIAL_DEPOSIT)),
         "burned": str(found.burned),
         "copies": [_show_copy(number, copy, segments, moduli) for number, copy in copies.items()],
+        "live": found.terms.live,
+        "waiting": found.waiting,
+        "stalls": found.stalls,
+        "until": found.terms.until,
+        "replicas": found.terms.replicas,
+        "caps": {
+            "disk": str(found.terms.max_ask_disk),
+            "encoding": str(found.terms.max_ask_encoding),
+            "receiving": str(found.terms.max_ask_receiving),
+        },
+        "ratio": ratio_ppm(await client.storage.ratio(found.sponsor, at), is_peer),
     }
 
 
@@ -45,6 +58,11 @@ def _show_copy(number: int, copy: Copy, segments: dict[int, Segment], moduli: di
         "state": copy.state.value,
         "strikes": copy.strikes,
         "segments": [_show_segment(one, segments[one], moduli.get(one)) for one in ids if one in segments],
+        "fails": copy.fails.bit_count(),
+        "slow": copy.slow.bit_count(),
+        "leaving": copy.leaving,
+        "sectors": copy.sectors,
+        "confirmed_sectors": copy.stored,
     }
 
 

@@ -194,6 +194,8 @@ def sample(hint: Any, registry: Registry, number: int, draw: random.Random) -> A
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if hint is bytes:
         return draw.randbytes(detail["len"] if kind == "array" else draw.choice((0, 4, 64, 70)))
+    if hint is bool:
+        return draw.random() < 0.5
     if hint is int:
         return draw.randrange(1 << (int(detail[1:]) - draw.choice((0, 3))))
     if isinstance(hint, type) and issubclass(hint, Enum):
@@ -239,7 +241,7 @@ def test_calls_of_other_pallets(runtime: Runtime) -> None:
 @pytest.mark.parametrize(
     ("call", "why"),
     [
-        (Call(PALLET, "pause", {}), "has no call DatDot.pause"),
+        (Call(PALLET, "resume", {}), "has no call DatDot.resume"),
         (Call("Vault", "open", {}), "has no call Vault.open"),
         (Call(PALLET, "donate", {"plan": 1}), r"takes \['plan', 'amount'\], not \['plan'\]"),
         (Call(PALLET, "donate", {"amount": 1, "plan": 1}), "takes"),

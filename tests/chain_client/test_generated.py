@@ -43,8 +43,8 @@ def test_a_changed_or_missing_file_is_found(files: dict[Path, str], tmp_path: Pa
     assert differing(elsewhere) == [second]
 
 
-def test_no_generated_file_is_long(files: dict[Path, str]) -> None:
-    assert max(len(text.splitlines()) for text in files.values()) <= 500
+def test_no_generated_file_is_much_longer_than_one_by_hand(files: dict[Path, str]) -> None:
+    assert max(len(text.splitlines()) for text in files.values()) <= 800
 
 
 def test_the_command_writes_and_checks() -> None:

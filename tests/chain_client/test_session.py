@@ -15,11 +15,11 @@ from runtime_mock.chainspec import ChainSpec
 from runtime_mock.runtime import Runtime
 from service.address import ss58
 from service.chain_client import BlockRef, Call, SignerBusy, WrongChain, frame
-from service.chain_client.pallet.types import Terms
 from service.chain_client.runtime.extrinsic import PERIOD
 from service.cli import plan
 from service.hypercore import Corestore
 from service.roles.sponsor import plans as sponsor
+from service.roles.sponsor.terms import plan_terms
 from service.session import Session, chain_session, sent_table
 from tests.support.chain_world import ALICE, CHARLIE, UNIT, World, bounded, eventually
 
@@ -125,7 +125,7 @@ async def test_a_donation_is_told_though_its_plan_has_ended_since(world: World) 
         await sealing(world, task)
         return task.result()
 
-    terms = Terms(1, UNIT, UNIT, UNIT, UNIT, 2000)
+    terms = plan_terms(1, UNIT, UNIT, UNIT, UNIT, 2000)
     await sealed(lambda s: sponsor.publish_plan(s.client, s.signer, core, terms, 100 * UNIT))
     for step in (
         lambda s: sponsor.donate(s.client, s.signer, 0, UNIT),
@@ -212,7 +212,7 @@ async def test_a_publication_that_was_cut_off_is_told_though_it_took_the_money(w
     async def publish() -> None:
         async with chain_session(world.url, "//Alice", keep_sent=True) as session:
             pot = (await session.client.balance(session.signer.account, world.genesis)) * 6 // 10
-            terms = Terms(1, UNIT, UNIT, UNIT, UNIT, 2000)
+            terms = plan_terms(1, UNIT, UNIT, UNIT, UNIT, 2000)
             published.append(await sponsor.publish_plan(session.client, session.signer, core, terms, pot))
 
     first = asyncio.create_task(publish())

@@ -394,8 +394,8 @@ async def test_the_failure_of_a_call_that_sudo_made(world: World, tmp_path: Path
 async def test_a_call_that_the_runtime_lacks_is_refused_before_anything_is_signed(world: World, tmp_path: Path) -> None:
     async with following_peer(world.url, tmp_path / "sent") as peer:
         before = list(world.server.asked)
-        with pytest.raises(UnknownRuntime, match=r"runtime \d+ has no call DatDot.declare_lost"):
-            await bounded(peer.signer.submit(Call("DatDot", "declare_lost", {"copy": 1})))
+        with pytest.raises(UnknownRuntime, match=r"runtime \d+ has no call DatDot.declare_found"):
+            await bounded(peer.signer.submit(Call("DatDot", "declare_found", {"copy": 1})))
         with pytest.raises(UnknownRuntime, match="takes"):
             await bounded(peer.signer.submit(Call("DatDot", "collect", {"copy": 1, "to": b""})))
         assert "system_accountNextIndex" not in world.server.asked[len(before) :]

@@ -48,6 +48,9 @@ class Told:
 @pytest.fixture
 def told(chain: RunningChain) -> Iterator[Told]:
     found = Told(chain.url)
+    following = found.ask("chainHead_v1_follow", False)
+    found.until(following, "finalized")  # block 1, or a later one: genesis has no number yet
+    found.ask("chainHead_v1_unfollow", following)
     yield found
     found.socket.close()
 

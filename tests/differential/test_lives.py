@@ -60,7 +60,7 @@ passing = act("live", st.integers(1, 14), duties)
 quiet = act("seal", st.integers(1, 14))
 peers = st.one_of(
     act("register", who, wrong),
-    act("offer", who, st.integers(0, 2), st.integers(0, 59)),
+    act("offer", who, st.integers(0, 2), st.integers(0, 199)),
     act("withdraw", who, st.integers(0, 2)),
     act("release", who, st.integers(0, 2)),
 )
@@ -71,10 +71,22 @@ plans = st.one_of(
     act("claim", who, small),
     act("collect", who, small),
 )
+wholes = st.one_of(
+    act("update_head", small, small, wrong),
+    act("update_head", small, small),
+    act("declare_lost", small, st.one_of(st.just(0), who)),
+    act("leave", small, st.one_of(st.just(0), who)),
+    act("decline_job", small, st.one_of(st.just(0), who)),
+    act("pause", who),
+    act("amend", small, small, st.one_of(st.just(0), who)),
+    act("commit_report", who, st.integers(0, 5)),
+    act("equivocate", small, small, wrong),
+    act("batch", who, st.integers(0, 40), st.integers(0, 40)),
+)
 copies = st.one_of(
     act("decline", small, st.one_of(st.just(0), who)),
     act("begin", small, wrong),
-    act("confirm", small, wrong, st.integers(0, 5)),
+    act("confirm", small, wrong, st.integers(0, 17)),
     act("prove", small, wrong),
     act("commit", small, who, st.integers(0, 3)),
     act("reveal", small, who, wrong),
@@ -87,7 +99,7 @@ money = st.one_of(
     act("set_parameters", st.integers(0, 39), st.one_of(st.just(0), who)),
     act("force", who, st.integers(0, 9), st.integers(0, 3)),
 )
-anything = st.one_of(passing, passing, passing, quiet, peers, plans, copies, copies, money)
+anything = st.one_of(passing, passing, passing, quiet, peers, plans, copies, copies, wholes, wholes, money)
 
 
 def play(patch: dict[str, Any], opening: list[list[Any]], actions: list[list[Any]]) -> World:

@@ -19,8 +19,10 @@ def world() -> Watched:
 
 def test_storage_proofs(world: Watched) -> None:
     world.people(hosters=1, encoders=1)
+    # whoever has no challenge is not even heard
+    world.inside(1, "submit_storage_proof", issued=0, openings=[])
     world.call(world.party(1), "submit_storage_proof", issued=0, openings=[])
-    world.refused("NoChallenge")
+    world.refused("NoChallenge", "refused")
     world.publish()
     world.until("StorageChallenged", EVERYTHING & ~PROVE)
     world.until("StorageChallenged", PROVE)
@@ -69,7 +71,7 @@ def test_commits(world: Watched) -> None:
     for copy in (1, 77):
         world.call(world.party(4), "commit_retrieval", era=era, copy=copy, commit=bytes(32))
     world.refused("NotUnderTest", "NoSuchCopy")
-    world.call(world.party(SPONSOR), "commit_retrieval", era=era, copy=0, commit=bytes(32))
+    world.inside(SPONSOR, "commit_retrieval", era=era, copy=0, commit=bytes(32))
     world.refused("NoSeat")
     for party in range(4, 8):
         world.call(world.party(party), "commit_retrieval", era=era, copy=0, commit=bytes(32))
@@ -104,8 +106,8 @@ def test_reveals_and_settlements(world: Watched) -> None:
     reveal = {"era": era, "copy": said[1], "report": NO_REPORT, "link": bytes(32), "salt": bytes(32), "opening": None}
     world.do_reveal(place, me, 0)
     world.do_reveal(place, me, 0)
-    world.call(world.party(SPONSOR), "reveal_retrieval", **reveal)
-    world.call(world.party(SPONSOR), "reveal_retrieval", **reveal | {"copy": 99})
+    world.inside(SPONSOR, "reveal_retrieval", **reveal)
+    world.inside(SPONSOR, "reveal_retrieval", **reveal | {"copy": 99})
     world.call(world.party(SPONSOR), "settle_retrieval", era=era, copy=said[1])
     world.refused("", "AlreadyRevealed", "NoSeat", "NoSuchCopy", "OutsideWindow")
     assert _to(world, SHORT["settle_from"], 0) == era + 1

@@ -32,7 +32,8 @@ def test_a_plan_from_publication_to_the_last_refund() -> None:
     for index, role in enumerate([0] * 4 + [1] * 4 + [2] * 3):
         world.do_withdraw(1 + index, role, 0)
     world.until("PlanClosed")
-    world.live(SHORT["era"])
+    # an encoder's bond stays for fourteen eras after its last segment
+    world.live(14 * SHORT["era"], 0)
     for index, role in enumerate([0] * 4 + [1] * 4):
         world.do_release(1 + index, role, 0)
     world.live(1)
@@ -128,10 +129,32 @@ def test_missed_proofs_strike_and_cost_reputation() -> None:
     world.until("StorageProved")
     world.until("StorageMissed", EVERYTHING & ~PROVE)
     assert world.events["CopyStruck"] >= 1
-    world.live(2 * SHORT["era"], EVERYTHING & ~PROVE)
     struck = [peer["reputation"] for peer in world.all("Peers").values() if peer["reputation"] < 500_000]
     assert struck
+    # late is better than never
+    world.until("HosterCleared")
     world.until("StorageProved")
+
+
+def test_a_hoster_that_never_proves_is_evicted_and_its_copies_are_placed_anew() -> None:
+    world = Watched()
+    world.people(hosters=3, encoders=3)
+    world.publish(replicas=1)
+    world.publish(replicas=1)
+    world.live(3 * SHORT["era"])
+    active = world.events["CopyActive"]
+    assert active >= 2
+    evicted = {copy["hoster"] for copy in world.all("Copies").values()}
+    world.until("HosterEvicted", EVERYTHING & ~PROVE)
+    while world.events["HosterEvicted"] < len(evicted):
+        world.live(1, EVERYTHING & ~PROVE)
+    world.until("HosterCleared", EVERYTHING & ~PROVE)
+    assert world.events["Forfeited"] >= 1
+    world.live(2 * SHORT["era"])
+    for hoster in (1, 2, 3):
+        world.offer(hoster, "Hosting")
+    world.live(3 * SHORT["era"])
+    assert world.events["CopyActive"] > active
 
 
 def test_silent_committees_void_verdicts_and_burned_bonds() -> None:
@@ -174,7 +197,7 @@ def test_a_pot_that_cannot_pay_the_next_tick_is_announced_and_ends_the_plan() ->
         world.offer(hoster, "Hosting", ask_disk=1_000 * UNIT)
     world.live(SHORT["seed_delay"] + 1)
     # a megabyte costs 0.93 UNIT per era
-    world.publish([1_000_000], pot=3 * UNIT // 2, max_ask_disk=1_000 * UNIT)
+    world.publish([1_000_000], pot=3 * UNIT // 2, max_ask_disk=1_100 * UNIT)
     world.until("CopyActive")
     world.until("PotLow", most=60)
     world.until("PlanEnded", most=60)

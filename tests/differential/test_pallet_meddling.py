@@ -74,7 +74,7 @@ def test_a_pot_that_root_emptied(world: Watched, left: int) -> None:
     world.live(2 * SHORT["era"])
     world.call(world.party(SPONSOR), "end_plan", plan=0)
     world.live(4 * SHORT["era"] + SHORT["end_notice"], EVERYTHING & ~CLAIM)
-    world.call(world.party(SPONSOR), "claim_refund", plan=0)
+    world.call(world.party(SPONSOR), "claim_refund", plan=0, donor=world.party(SPONSOR).id)
     world.live(2)
 
 

@@ -46,8 +46,8 @@ class Meter:
             found = done(*arguments)
             read, written = self._open.pop()
             name = kind(*arguments)
-            # a tick or an end counts each copy
-            times = found if name in ("TICK", "END_PLAN") else 1
+            # a tick, an end or a sweep counts each copy
+            times = found if name in ("TICK", "END_PLAN", "SWEEP") else 1
             self.dearest[name] = max(self.dearest[name], (READ * len(read) + WRITE * len(written)) / times)
             return found
 
@@ -65,6 +65,17 @@ def test_no_work_of_a_block_costs_more_than_its_weight(monkeypatch: pytest.Monke
         if idle:
             world.call(world.party(SPONSOR), "end_plan", plan=0)
         world.live(SHORT["end_notice"] + 1 if idle else 5 * SHORT["era"])
+    # one whose copies leave, are lost, and are ended by eviction
+    world = Watched()
+    world.people(hosters=4, encoders=4)
+    world.publish(replicas=3)
+    world.live(4 * SHORT["era"])
+    live = sorted(key for key, copy in world.all("Copies").items() if copy["state"] == "Active")
+    assert len(live) == 3
+    for name, copy in (("leave_copy", live[0]), ("declare_lost", live[1])):
+        world.call(world._by_id[world.all("Copies")[copy]["hoster"]], name, copy=copy)
+    world.call(world.party(1), "commit_report", hash=bytes(32))
+    world.live(4 * SHORT["era"], EVERYTHING & ~PROVE)
     declared = {wait.name: weight.ref_time for wait, weight in weights.EXPIRY.items()}
     declared |= {"change": weights.CHANGE.ref_time, "try": weights.ATTEMPT.ref_time}
     assert meter.dearest.keys() == declared.keys()

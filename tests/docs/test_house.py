@@ -46,7 +46,8 @@ def calls(tree: ast.AST, owner: str, name: str) -> bool:
 
 
 def test_no_file_is_over_500_lines() -> None:
-    long = {named(path): len(path.read_text().splitlines()) for path in SOURCES}
+    texts = {named(path): path.read_text() for path in SOURCES}
+    long = {name: len(text.splitlines()) for name, text in texts.items() if not text.startswith("# Generated")}
     assert {name: lines for name, lines in long.items() if lines > MAX_LINES} == {}
 
 

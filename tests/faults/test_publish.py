@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from service.chain_client.errors import TableError
-from service.chain_client.pallet.types import Terms
 from service.chain_client.sent import RESERVE, Sent, SentTable
 from service.roles.sponsor import plans
+from service.roles.sponsor.terms import plan_terms
 from tests.support.copy_world import digest
 from tests.support.full_disk import full_disk
 from tests.support.small_chain import Line, keys_of
@@ -20,7 +20,7 @@ from tests.support.small_net import POT, PRICES, Net, author
 @pytest.mark.parametrize("rolls_back", [True, False], ids=["rolled back", "left open"])
 async def test_a_plan_is_published_once(net: Net, after: int, rolls_back: bool) -> None:
     _, core = await author(net)
-    terms = Terms(1, *PRICES, net.chain.number + 2_000)
+    terms = plan_terms(1, *PRICES, net.chain.number + 2_000)
     directory = net.directory / "command"
     directory.mkdir()
 

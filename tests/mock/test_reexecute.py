@@ -13,6 +13,7 @@ from runtime_mock.chainspec import ChainSpec
 from runtime_mock.codec import Reader, prefixed
 from runtime_mock.node.chain import Chain, ExecutionError, Header
 from tests.support.chains import running_chain
+from tests.support.differential.acts_plans import TARGETS
 from tests.support.differential.driver import UNIT, Account
 from tests.support.differential.parties import Party
 from tests.support.differential.small_feeds import Feed
@@ -42,7 +43,7 @@ def busy(rpc: Rpc) -> None:
     for party in parties:
         rpc.submit(party.account, "DatDot", "register_peer", party.bind(), 0)
         rpc.submit(party.account, "DatDot", "collect", {"copy": 7}, 1)
-    hosting = {"capacity": 1 << 30, "ask_disk": UNIT, "ask_receiving": UNIT}
+    hosting = {"capacity": 1 << 30, "ask_disk": UNIT, "ask_receiving": UNIT, "region": b"u33"}
     rpc.submit(parties[0].account, "DatDot", "offer_hosting", hosting, 2)
     rpc.submit(parties[1].account, "DatDot", "offer_encoding", {"ask": UNIT}, 2)
     rpc.submit(parties[2].account, "DatDot", "publish_plan", publication(), 2)
@@ -65,7 +66,7 @@ def busy(rpc: Rpc) -> None:
 
 def publication() -> dict[str, Any]:
     feed = Feed("node", "v1", [300, 200, 1, 70_000])
-    terms = {"replicas": 1, "report_price": 10**9, "until": 200}
+    terms = {"replicas": 1, "report_price": 10**9, "until": 200, **TARGETS[1]}
     caps = dict.fromkeys(("max_ask_disk", "max_ask_encoding", "max_ask_receiving"), UNIT)
     ranges = [(0, feed.length)]
     return {

@@ -64,6 +64,10 @@ def test_genesis_writes_the_parameters() -> None:
         ({"memory": 65}, "Memory"),
         ({"plan_eras": 0}, "plan length"),
         ({"plan_eras": 600_001}, "plan length"),
+        ({"pause": 14 * 24}, "Pause"),
+        ({"checkpoint": 0}, "Checkpoint"),
+        ({"checkpoint": 1 << 24}, "Checkpoint"),
+        ({"report_window": 4}, "ReportWindow"),
     ],
 )
 def test_times_that_break_a_rule_make_no_chain(change: dict[str, int], rule: str) -> None:
@@ -96,12 +100,11 @@ def test_amounts_are_those_of_the_rules() -> None:
 
 
 def test_the_calls_have_the_indices_and_classes_of_the_pallet() -> None:
-    names = [REGISTRY[PALLET, index].name for index in range(21)]
-    assert (PALLET, 21) not in REGISTRY
-    assert names[0] == "register_peer"
-    assert names[20] == "unset_seed"
-    operational = {name for index, name in enumerate(names) if _class(index) == Class.OPERATIONAL}
-    assert operational == {"confirm_segment", "submit_storage_proof", "commit_retrieval", "reveal_retrieval"}
+    names = {index: spec.name for (pallet, index), spec in REGISTRY.items() if pallet == PALLET}
+    assert (names[0], names[20], names[27], max(names)) == ("register_peer", "unset_seed", "commit_report", 29)
+    operational = {name for index, name in names.items() if _class(index) == Class.OPERATIONAL}
+    proofs = {"confirm_segment", "submit_storage_proof", "commit_retrieval", "reveal_retrieval"}
+    assert operational - {"report_invalid_encoding"} == proofs | {"report_equivocation"}
 
 
 def _class(index: int) -> Class:
@@ -114,10 +117,10 @@ HEAD = bytes(32) + b"\0" + bytes(16) + b"\0" + bytes(64)
 @pytest.mark.parametrize(
     ("name", "before", "element", "bound", "after"),
     [
-        ("manifest", b"\x05\x06" + bytes(32), 1, 70, bytes(16) + b"\0" + bytes(64) + b"\0\0" + bytes(69 + 16)),
-        ("roots", b"\x05\x06" + bytes(32) + b"\0" + bytes(16), 40, 53, bytes(64) + b"\0\0" + bytes(69 + 16)),
-        ("ranges", b"\x05\x06" + HEAD, 16, MAX_RANGES, b"\0" + bytes(69 + 16)),
-        ("nodes", b"\x05\x06" + HEAD + b"\0", 80, MAX_NODES, bytes(69 + 16)),
+        ("manifest", b"\x05\x06" + bytes(32), 1, 70, bytes(16) + b"\0" + bytes(64) + b"\0\0" + bytes(83 + 16)),
+        ("roots", b"\x05\x06" + bytes(32) + b"\0" + bytes(16), 40, 53, bytes(64) + b"\0\0" + bytes(83 + 16)),
+        ("ranges", b"\x05\x06" + HEAD, 16, MAX_RANGES, b"\0" + bytes(83 + 16)),
+        ("nodes", b"\x05\x06" + HEAD + b"\0", 80, MAX_NODES, bytes(83 + 16)),
         ("openings", b"\x05\x0c" + bytes(4), 257, MAX_SAMPLES, b""),
         ("siblings", b"\x05\x0c" + bytes(4) + b"\x04" + bytes(256), 32, 32, b""),
     ],
@@ -137,7 +140,7 @@ def test_a_vector_of_its_bound_is_read_and_a_longer_one_is_no_call(
 
 def test_values_out_of_range_are_no_calls() -> None:
     CALL.decode(b"\x05\x04\x02")
-    for wrong in (b"\x05\x04\x03", b"\x05\x15", b"\x05\x07" + bytes(23), b"\x05\x12" + bytes(127)):
+    for wrong in (b"\x05\x04\x03", b"\x05\x1e", b"\x05\x07" + bytes(23), b"\x05\x12" + bytes(159)):
         with pytest.raises(ScaleError):
             CALL.decode(wrong)
 

@@ -131,7 +131,7 @@ async def test_what_happens_while_it_is_down_is_told_at_the_next_start(live: Liv
         await register(live.client, signer, live.follower, live.keys)
     assert told == ["PeerRegistered"]
     async with live.signer(live.keys) as signer:
-        await signer.submit(calls.offer_hosting(1 << 30, 1, 1))
+        await signer.submit(calls.offer_hosting(1 << 30, 1, 1, b""))
         await signer.submit(calls.offer_encoding(1))
     async with live.journal(told, 2):
         pass

@@ -94,7 +94,9 @@ def test_committee_leaves_seats_empty() -> None:
         slot(b"d", renewed=(1, 3), returned=120),
         slot(b"late", taken=3),
     ]
-    seated = at.committee(drawn, 5, 120, frozenset({b"hoster"}), 10)
+    seated = at.committee(drawn, 9, 5, 120, frozenset({b"hoster"}), 10)
     assert [one.account for one in seated] == [b"a", b"c", b"d", b"late"]
-    assert at.seat_slots(bytes(32), 1, 2, 9, 0) == []
-    assert all(0 <= place < 7 for place in at.seat_slots(bytes(32), 1, 2, 9, 7))
+    seated = at.committee(drawn, 2, 5, 120, frozenset({b"hoster"}), 10)
+    assert [one.account for one in seated] == [b"a", b"c"], "no more than there are seats"
+    assert at.seat_slots(bytes(32), 1, 2, 0) == []
+    assert all(0 <= place < 7 for place in at.seat_slots(bytes(32), 1, 2, 7))

@@ -244,7 +244,7 @@ def encoding(copy: Copy | None, *keys: en.KeyRecord, **changes: Any) -> list[en.
 
 
 def assigned(state: CopyState, segments: int = 0, current: int | None = None, encoder: bytes | None = ME) -> Copy:
-    parts = tuple(CopySegment(number, 4) for number in range(segments))
+    parts = tuple(CopySegment(number, 4, 0) for number in range(segments))
     found: Copy = blank(Copy, plan=2, encoder=encoder, state=state, segments=parts, current=current)
     return found
 

@@ -15,9 +15,10 @@ from service.hypercore.crypto import KeyPair
 from service.hypercore.heads import CoreHead
 from service.hypercore.manifest import Manifest, ManifestSigner, default_manifest
 from service.roles.sponsor import checks as pub
+from service.roles.sponsor.terms import plan_terms
 
-TIMES = Times(24, 4, 4, 40, 20, 240, 5, 30, 14, 3, 12, 48, 10, 1, 9, 2, 65_536, 1_000)
-TERMS = Terms(2, 10, 20, 30, 5, 100)
+TIMES = Times(24, 4, 4, 40, 20, 240, 5, 30, 14, 3, 12, 48, 10, 1, 9, 2, 65_536, 1_000, 6, 256, 20)
+TERMS = plan_terms(2, 10, 20, 30, 5, 100)
 SIZES = [300, 200, 1, 0, 70_000, 5, 6, 7, 256, 9, 10]
 
 

@@ -13,11 +13,12 @@ from typing import Any
 from service.chain_client import ChainError
 from service.chain_client.call import Call
 from service.chain_client.frame import sudo
-from service.chain_client.pallet.types import PlanState, Terms
+from service.chain_client.pallet.types import PlanState
 from service.hypercore import Corestore
 from service.hypercore.core import Core
 from service.hypercore.tree.proof import BlockRequest, Request, UpgradeRequest
 from service.roles.sponsor import plans
+from service.roles.sponsor.terms import plan_terms
 from service.session import Session
 from service.vault.keyfile import KeyFile
 
@@ -164,7 +165,7 @@ class Sponsor:
         hosters = sum("hoster" in peer.roles for peer in world.peers)
         # the same at each try: so it is the same call
         until = world.chain.number + 2_000
-        terms = Terms(self.random.randint(1, min(3, hosters - 1)), *PRICES, until)
+        terms = plan_terms(self.random.randint(1, min(3, hosters - 1)), *PRICES, until)
         head = core.length
         whole = head < 8 or self.random.random() < 0.5
         ranges = [(0, head)] if whole else [(0, head // 3 & ~1), (head // 2 & ~1, head)]

@@ -14,12 +14,14 @@ from .people import Feeds, Sponsor, live_plans
 from .witness import Witness
 from .world import World
 
-HEAL_BLOCKS = 420
-"""Within so many blocks after the last fault every copy is active: a lease of 240, the waits, and the encoding."""
+HEAL_BLOCKS = 520
+"""Within so many blocks after the last fault every copy is active: a lease of 240, the waits, and the encoding, twice, since
+the other copies of a plan are drawn when something of the first is confirmed; and an era for a need that sleeps."""
 GRACE_BLOCKS = 40
 """After so many blocks without a fault nothing may fail any more."""
-FRESH_BLOCKS = 40
-"""Within so many blocks, and the time that encoding takes, a plan that is published in quiet has its copies active."""
+FRESH_BLOCKS = 104
+"""Within so many blocks, and the time that encoding takes, a plan that is published in quiet has its copies active: the
+first in 40, the others in 40 more, and an era for a need that sleeps."""
 WATCHED_ERAS = 2
 
 

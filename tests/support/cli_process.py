@@ -142,6 +142,18 @@ def running(log: Path, *arguments: object, **env: str) -> Iterator[Running]:
         process.stdout.close()
 
 
+def full_pipe() -> tuple[int, int]:
+    """A pipe into which nothing more can be written: who prints there waits."""
+    source, sink = os.pipe()
+    os.set_blocking(sink, False)
+    try:
+        while True:
+            os.write(sink, bytes(65_536))
+    except BlockingIOError:
+        os.set_blocking(sink, True)
+    return source, sink
+
+
 @dataclass(frozen=True)
 class RunningChain:
     """A mock chain that serves RPC."""

@@ -93,6 +93,8 @@ def recorded(base: Path, chain: str) -> dict[str, Any]:
     number, block = shapes["plan publish"]["plan"], shapes["plan publish"]["block"]
     shapes["plan donate"] = done("plan", "donate", number, 10**13, *signing)
     shapes["plan show"] = done("plan", "show", number, "--chain", chain)
+    shapes["plan amend"] = done("plan", "amend", number, "--replicas", 2, *signing)
+    shapes["ratio"] = done("ratio", *signing)
     events = datdot("chain", "events", "--from", block, "--to", block, "--chain", chain, "--json").objects
     (shapes["chain events"],) = (one for one in events if one["event"] == "PlanPublished")
     shapes["plan end"] = done("plan", "end", number, *signing)

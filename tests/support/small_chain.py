@@ -141,6 +141,11 @@ class SmallChain:
         """Return an account's offer of attesting."""
         return items.Attesters.at(self.state, who)
 
+    def offers_stand(self, hoster: bytes, encoder: bytes) -> bool:
+        """Return whether a hoster and an encoder can be drawn."""
+        hosting, encoding = items.HosterDraws.get(self.state, hoster), items.EncoderDraws.get(self.state, encoder)
+        return hosting is not None and hosting.open and encoding is not None and encoding.open
+
     def peer(self, who: bytes) -> Peer | None:
         """Return an account's keys."""
         return items.Peers.get(self.state, who)

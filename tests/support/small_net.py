@@ -11,7 +11,6 @@ from typing import Any
 
 from runtime_mock.model.datdot.records import CopyState
 from service.chain_client.pallet import calls
-from service.chain_client.pallet.types import Terms
 from service.encoding import SectorDecoder
 from service.encoding.inline import InlineCodec
 from service.encoding.profiles import SECTOR
@@ -28,6 +27,7 @@ from service.roles.hoster.role import HosterRole
 from service.roles.hoster.sectors import segment_path
 from service.roles.sponsor import plans
 from service.roles.sponsor.checks import open_nodes
+from service.roles.sponsor.terms import plan_terms
 from tests.simulation.life import _memory, drawn_randomness
 from tests.simulation.loop import VirtualLoop
 from tests.support.copy_world import digest
@@ -93,7 +93,7 @@ class Net:
 
     async def idle_hoster(self) -> bytes:
         """Return a hoster that does nothing."""
-        return await self.idle("Idle hoster", calls.offer_hosting(1 << 30, 10**9, 10**9))
+        return await self.idle("Idle hoster", calls.offer_hosting(1 << 30, 10**9, 10**9, b""))
 
     async def idle_encoder(self) -> bytes:
         """Return an encoder that does nothing."""
@@ -104,7 +104,7 @@ class Net:
     async def publish(self, core: Core, ranges: Sequence[tuple[int, int]] | None = None) -> int:
         """Publish a plan of one copy; its number."""
         wanted = [(0, core.length)] if ranges is None else list(ranges)
-        terms = Terms(1, *PRICES, self.chain.number + 2_000)
+        terms = plan_terms(1, *PRICES, self.chain.number + 2_000)
         # not by `publish_plan`, which refuses what some tests are about
         published = await plans.publish_head(
             self.sponsor.client, self.sponsor.signer, core.head(), wanted, open_nodes(core, wanted), terms, POT

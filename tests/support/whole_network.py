@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from service.address import ss58
 from service.chain_client import Block, ChainClient, Follower
 from service.chain_client.pallet import events
-from service.chain_client.pallet.types import Copy, CopyState, Payment, Plan, Terms
+from service.chain_client.pallet.types import Copy, CopyState, Payment, Plan
 from service.devnet.network import Devnet, NetPeer
 from service.feeds.export import blocks_of
 from service.feeds.fetch import fetch_feed
@@ -23,6 +23,7 @@ from service.hypercore import Core, Corestore, KeyPair
 from service.hypercore.net import ReplicationError, TcpTransport
 from service.roles.common.terms import RolesConfig
 from service.roles.sponsor import plans as sponsor
+from service.roles.sponsor.terms import plan_terms
 from service.session import chain_session
 from service.units import UNIT
 from service.views.plan import show_plan
@@ -186,7 +187,7 @@ class Network:
         """A plan for a feed that the author has."""
         async with chain_session(self.net.rpc, str(self.net.peers[0].key_path)) as session:
             best = await self.client.best()
-            terms = Terms(replicas, *CAPS, best.number + eras * self.client.times.era)
+            terms = plan_terms(replicas, *CAPS, best.number + eras * self.client.times.era)
             done = await sponsor.publish_plan(self.client, session.signer, core, terms, POT)
         return Published(done.plan, core, data)
 
@@ -245,7 +246,8 @@ class Network:
         assert first is not None
         minted, burned = await storage.minted(at), await storage.burned(at)
         assert await self.client.issuance(at) == await self.client.issuance(first) + minted - burned
-        assert minted == sum(event.amount for event in paid)
+        given_back = sum(event.pot for _, event in self.happened(events.Forfeited))
+        assert minted == sum(event.amount for event in paid) + given_back
         proved = Counter((event.hoster, event.issued) for _, event in self.happened(events.StorageProved))
         assert all(count == 1 for count in proved.values()), proved
         confirmed = Counter(event.segment for _, event in self.happened(events.SegmentConfirmed))
@@ -257,7 +259,9 @@ class Network:
         """A copy's hoster and encoder got what one copy's making costs, once."""
         by_kind = {kind: sorted(event.amount for event in paid if event.what is kind) for kind in Payment}
         receiving = sorted(copy.ask_receiving * part.sectors // GIB_SECTORS for part in copy.segments)
-        fees = [RolesConfig().encoding.ask * part.sectors // GIB_SECTORS for part in copy.segments]
+        least = self.client.times.checkpoint
+        ask = RolesConfig().encoding.ask
+        fees = [ask * max(part.sectors, least) // GIB_SECTORS for part in copy.segments]
         assert by_kind[Payment.RECEIVING] == receiving, (number, by_kind)
         assert by_kind[Payment.FIRST_HALF] == sorted(fee // 2 for fee in fees), (number, by_kind)
         second = sum(by_kind[Payment.SECOND_HALF]) + copy.halves  # paid, and still to be paid

@@ -29,9 +29,10 @@ mod calls {
             capacity: u64,
             ask_disk: Balance,
             ask_receiving: Balance,
+            region: Region,
         ) -> DispatchResult {
             let who = ensure_signed(origin)?;
-            Self::do_offer_hosting(who, capacity, ask_disk, ask_receiving)
+            Self::do_offer_hosting(who, capacity, ask_disk, ask_receiving, region)
         }
 
         /// Offer encoding, or renew the offer; the bond is filled up to its due.
@@ -109,9 +110,15 @@ mod calls {
         /// Commit a fresh modulus (big endian); the salt is drawn `SeedDelay` blocks later. By the drawn encoder.
         #[pallet::call_index(10)]
         #[pallet::weight(weights::begin_segment())]
-        pub fn begin_segment(origin: OriginFor<T>, copy: CopyId, modulus: Sector, profile: u8) -> DispatchResult {
+        pub fn begin_segment(
+            origin: OriginFor<T>,
+            copy: CopyId,
+            modulus: Sector,
+            profile: u8,
+        ) -> DispatchResultWithPostInfo {
             let who = ensure_signed(origin)?;
-            Self::do_begin_segment(who, copy, modulus, profile)
+            Self::do_begin_segment(who, copy, modulus, profile)?;
+            Ok(Pays::No.into())
         }
 
         /// Confirm a segment of `bytes`, with the statement `segment` signed by the other. By hoster or encoder.
@@ -145,7 +152,7 @@ mod calls {
 
         /// Commit to a report on a copy in an era; final. By an attester with a seat.
         #[pallet::call_index(13)]
-        #[pallet::weight((weights::retrieval(), DispatchClass::Operational))]
+        #[pallet::weight((weights::commit_retrieval(), DispatchClass::Operational))]
         pub fn commit_retrieval(
             origin: OriginFor<T>,
             era: Era,
@@ -159,7 +166,7 @@ mod calls {
 
         /// Open a commit: the report, the era's link, and, if served, the encoded sector with its siblings.
         #[pallet::call_index(14)]
-        #[pallet::weight((weights::retrieval(), DispatchClass::Operational))]
+        #[pallet::weight((weights::reveal_retrieval(), DispatchClass::Operational))]
         pub fn reveal_retrieval(
             origin: OriginFor<T>,
             era: Era,
@@ -177,9 +184,10 @@ mod calls {
         /// Settle the retrieval challenge of a copy in an era: verdict and payments. By anyone.
         #[pallet::call_index(15)]
         #[pallet::weight(weights::settle_retrieval())]
-        pub fn settle_retrieval(origin: OriginFor<T>, era: Era, copy: CopyId) -> DispatchResult {
+        pub fn settle_retrieval(origin: OriginFor<T>, era: Era, copy: CopyId) -> DispatchResultWithPostInfo {
             ensure_signed(origin)?;
-            Self::do_settle_retrieval(era, copy)
+            Self::do_settle_retrieval(era, copy)?;
+            Ok(Pays::No.into())
         }
 
         /// Pay the hoster what the copy earned. By anyone.
@@ -190,12 +198,12 @@ mod calls {
             Self::do_collect(copy)
         }
 
-        /// Claim a donor's part of an ended plan's remainder. By that donor.
+        /// Pay a donor its part of an ended plan's remainder. By anyone.
         #[pallet::call_index(17)]
         #[pallet::weight(weights::money())]
-        pub fn claim_refund(origin: OriginFor<T>, plan: PlanId) -> DispatchResult {
-            let who = ensure_signed(origin)?;
-            Self::do_claim_refund(who, plan)
+        pub fn claim_refund(origin: OriginFor<T>, plan: PlanId, donor: AccountId32) -> DispatchResult {
+            ensure_signed(origin)?;
+            Self::do_claim_refund(plan, donor)
         }
 
         /// Set the amounts. By root.
@@ -227,6 +235,84 @@ mod calls {
             SeedOverride::<T>::kill();
             Self::deposit_event(Event::SeedUnset);
             Ok(())
+        }
+
+        /// Show a live plan a longer head of its feed, with the nodes that lead from the last old root to the new one over
+        /// it; a head of a later fork ends the plan `EndNotice` blocks later. By anyone.
+        #[pallet::call_index(21)]
+        #[pallet::weight(weights::update_head())]
+        pub fn update_head(
+            origin: OriginFor<T>,
+            plan: PlanId,
+            head: SignedHead,
+            nodes: BoundedVec<OpenedNode, MaxExtension>,
+        ) -> DispatchResult {
+            ensure_signed(origin)?;
+            Self::do_update_head(plan, head, nodes.into_inner())
+        }
+
+        /// Say that a copy is lost: it ends, and costs a tenth of its collateral. By its hoster.
+        #[pallet::call_index(22)]
+        #[pallet::weight(weights::declare_lost())]
+        pub fn declare_lost(origin: OriginFor<T>, copy: CopyId) -> DispatchResult {
+            let who = ensure_signed(origin)?;
+            Self::do_declare_lost(who, copy)
+        }
+
+        /// Leave a copy: it ends when another is active, or `EndNotice` blocks later. By its hoster.
+        #[pallet::call_index(23)]
+        #[pallet::weight(weights::leave_copy())]
+        pub fn leave_copy(origin: OriginFor<T>, copy: CopyId) -> DispatchResult {
+            let who = ensure_signed(origin)?;
+            Self::do_leave_copy(who, copy)
+        }
+
+        /// Decline to encode: the feed cannot be fetched. By the drawn encoder.
+        #[pallet::call_index(24)]
+        #[pallet::weight(weights::decline_job())]
+        pub fn decline_job(origin: OriginFor<T>, copy: CopyId) -> DispatchResult {
+            let who = ensure_signed(origin)?;
+            Self::do_decline_job(who, copy)
+        }
+
+        /// Announce an absence: from now on nothing new is asked of the hoster until it is over.
+        #[pallet::call_index(25)]
+        #[pallet::weight(weights::pause())]
+        pub fn pause(origin: OriginFor<T>) -> DispatchResult {
+            let who = ensure_signed(origin)?;
+            Self::do_pause(who)
+        }
+
+        /// Change a plan's terms; to ask for more takes nine tenths of the shares. By its sponsor.
+        #[pallet::call_index(26)]
+        #[pallet::weight(weights::amend_plan())]
+        pub fn amend_plan(origin: OriginFor<T>, plan: PlanId, terms: Terms) -> DispatchResult {
+            let who = ensure_signed(origin)?;
+            Self::do_amend_plan(who, plan, terms)
+        }
+
+        /// Commit to a report of an invalid encoding, so that nobody else can make it. By a peer.
+        #[pallet::call_index(27)]
+        #[pallet::weight(weights::commit_report())]
+        pub fn commit_report(origin: OriginFor<T>, hash: H256) -> DispatchResult {
+            let who = ensure_signed(origin)?;
+            Self::do_commit_report(who, hash)
+        }
+
+        /// Show that the owner of a feed signed two histories: that root of the first head is another in the second, whose
+        /// nodes lead from its root over it down to its parent. By anyone.
+        #[pallet::call_index(29)]
+        #[pallet::weight((weights::report_equivocation(), DispatchClass::Operational))]
+        pub fn report_equivocation(
+            origin: OriginFor<T>,
+            first: SignedHead,
+            second: SignedHead,
+            root: u8,
+            nodes: BoundedVec<OpenedNode, MaxExtension>,
+        ) -> DispatchResultWithPostInfo {
+            ensure_signed(origin)?;
+            Self::do_report_equivocation(first, second, root, nodes.into_inner())?;
+            Ok(Pays::No.into())
         }
     }
 }

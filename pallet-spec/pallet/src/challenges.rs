@@ -1,9 +1,8 @@
-//! Storage challenges: issue, proof, miss (pallet-spec/README.md section 9).
+//! Storage challenges: issue, proof (pallet-spec/README.md section 9).
 
 use crate::{
     crypto::draw, draw::copy_table, merkle::opened_root, segments::passed_reputation, types::*, Config, Copies,
-    CopySlots, Error, Event, HosterDraws, HosterSlots, Hosters, Pallet, Segments, StorageChallenges, Storing,
-    StoringCount,
+    CopySlots, Error, Event, HosterDraws, Hosters, Pallet, Segments, StorageChallenges, Storing, StoringCount,
 };
 use alloc::{
     collections::{btree_map::Entry, BTreeMap, BTreeSet},
@@ -37,12 +36,15 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    /// Challenges a hoster, unless a challenge is open.
+    /// Challenges a hoster, unless a challenge is open or it announced a pause.
     fn challenge(account: AccountId32) {
         if StorageChallenges::<T>::contains_key(&account) {
             return;
         }
         let Some(hoster) = Hosters::<T>::get(&account).defensive() else { return };
+        if hoster.step > 0 || Self::paused(&hoster) {
+            return;
+        }
         let Some(slot) = HosterDraws::<T>::get(&account).and_then(|draw| draw.slot).defensive() else { return };
         let table = copy_table::<T>(&account);
         let ids = account.encode();
@@ -91,9 +93,13 @@ impl<T: Config> Pallet<T> {
         Self::proved(account, issued)
     }
 
-    /// The interval up to the challenge is paid for, then R rises.
+    /// The interval up to the challenge is paid for, then R rises; a late proof only ends the ladder.
     fn proved(account: AccountId32, issued: Block) -> DispatchResult {
         StorageChallenges::<T>::remove(&account);
+        if Hosters::<T>::get(&account).is_some_and(|hoster| hoster.step > 0) {
+            Self::clear(account);
+            return Ok(());
+        }
         let before = Self::reputation(&account);
         Self::with_hoster(&account, |hoster| {
             let until = issued.max(hoster.last);
@@ -106,23 +112,5 @@ impl<T: Config> Pallet<T> {
         Self::set_reputation(&account, reputation)?;
         Self::deposit_event(Event::StorageProved { hoster: account, issued, reputation });
         Ok(())
-    }
-
-    /// The challenge issued in block `issued` was not answered in time.
-    pub(crate) fn proof_missed(slot: u32, issued: Block) {
-        let Some(account) = HosterSlots::<T>::get(slot) else { return };
-        let open = StorageChallenges::<T>::get(&account).filter(|challenge| challenge.issued == issued);
-        let Some(challenge) = open else { return };
-        StorageChallenges::<T>::remove(&account);
-        Self::with_hoster(&account, |hoster| {
-            hoster.last = hoster.last.max(issued);
-            hoster.missed = hoster.missed.saturating_add(1);
-        });
-        let before = Self::reputation(&account);
-        let reputation = before.saturating_sub(before / 8).max(MIN_REPUTATION);
-        Self::set_reputation_now(&account, reputation);
-        Self::deposit_event(Event::StorageMissed { hoster: account, issued, reputation });
-        let copies: BTreeSet<CopyId> = challenge.samples.iter().map(|sample| sample.copy).collect();
-        copies.into_iter().for_each(Self::strike);
     }
 }

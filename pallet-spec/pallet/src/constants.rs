@@ -60,7 +60,7 @@ mod constants {
             EXPIRIES
         }
 
-        /// Placement tries per block.
+        /// Placement tries per block for each lane.
         #[pallet::constant_name(Tries)]
         fn tries() -> u32 {
             TRIES
@@ -96,7 +96,7 @@ mod constants {
             COPIES
         }
 
-        /// Declines of a hoster per era.
+        /// Declines of a hoster, and declined jobs of an encoder, per era.
         #[pallet::constant_name(Declines)]
         fn declines() -> u32 {
             DECLINES
@@ -233,6 +233,156 @@ mod constants {
         #[pallet::constant_name(MaxManifest)]
         fn max_manifest() -> u32 {
             MAX_MANIFEST
+        }
+
+        /// Least ratio, in ppm; that of a sponsor that is no peer.
+        #[pallet::constant_name(MinRatio)]
+        fn min_ratio() -> u32 {
+            MIN_RATIO
+        }
+
+        /// What every account may take, and is taken to have given, before its ratio counts.
+        #[pallet::constant_name(Allowance)]
+        fn allowance() -> Balance {
+            ALLOWANCE
+        }
+
+        /// 1 and the margin of 5 %, in ppm.
+        #[pallet::constant_name(Margin)]
+        fn margin() -> u32 {
+            MARGIN
+        }
+
+        /// What a copy forfeits that is lost, does not serve or is left young: the n-th part of its collateral.
+        #[pallet::constant_name(DropPart)]
+        fn drop_part() -> u128 {
+            DROP_PART
+        }
+
+        /// What a copy of an evicted hoster forfeits.
+        #[pallet::constant_name(EvictionPart)]
+        fn eviction_part() -> u128 {
+            EVICTION_PART
+        }
+
+        /// Lanes of needs: of plans that have something confirmed, and of the others.
+        #[pallet::constant_name(Lanes)]
+        fn lanes() -> u8 {
+            LANES
+        }
+
+        /// Changes of these that offers, withdrawals and releases may fill.
+        #[pallet::constant_name(MaxOfferChanges)]
+        fn max_offer_changes() -> u32 {
+            MAX_OFFER_CHANGES
+        }
+
+        /// Copies of an evicted hoster that end per block.
+        #[pallet::constant_name(Sweep)]
+        fn sweep() -> u32 {
+            SWEEP
+        }
+
+        /// Segments whose records go per expiry.
+        #[pallet::constant_name(Records)]
+        fn records() -> u32 {
+            RECORDS
+        }
+
+        /// Moves to the tail at which the need of a hoster sleeps.
+        #[pallet::constant_name(HosterRounds)]
+        fn hoster_rounds() -> u8 {
+            HOSTER_ROUNDS
+        }
+
+        /// Moves to the tail at which the need of an encoder acts as `Wait::EncoderDraw`.
+        #[pallet::constant_name(EncoderRounds)]
+        fn encoder_rounds() -> u8 {
+            ENCODER_ROUNDS
+        }
+
+        /// Declined jobs in a row after which a feed is taken to be gone.
+        #[pallet::constant_name(NoData)]
+        fn no_data() -> u8 {
+            NO_DATA
+        }
+
+        /// Most doublings of the sponsor's part of a stall.
+        #[pallet::constant_name(Doublings)]
+        fn doublings() -> u8 {
+            DOUBLINGS
+        }
+
+        /// Failed verdicts of the last eight that end a copy.
+        #[pallet::constant_name(Fails)]
+        fn fails() -> u32 {
+            FAILS
+        }
+
+        /// Slow verdicts of the last eight that end a copy.
+        #[pallet::constant_name(Slow)]
+        fn slow() -> u32 {
+            SLOW
+        }
+
+        /// Draws of a committee until its seats are filled.
+        #[pallet::constant_name(SeatDraws)]
+        fn seat_draws() -> u32 {
+            SEAT_DRAWS
+        }
+
+        /// Eras for which a copy is young.
+        #[pallet::constant_name(YoungEras)]
+        fn young_eras() -> u32 {
+            YOUNG_ERAS
+        }
+
+        /// Eras for which an encoder's bond is kept after its last confirmed segment.
+        #[pallet::constant_name(BondEras)]
+        fn bond_eras() -> u32 {
+            BOND_ERAS
+        }
+
+        /// Eras between two pauses of a hoster.
+        #[pallet::constant_name(PauseEras)]
+        fn pause_eras() -> u32 {
+            PAUSE_ERAS
+        }
+
+        /// Blocks that a report must stand before it is shown.
+        #[pallet::constant_name(ReportAge)]
+        fn report_age() -> Block {
+            REPORT_AGE
+        }
+
+        /// Segments beyond which a copy does not grow.
+        #[pallet::constant_name(GrowthSegments)]
+        fn growth_segments() -> u32 {
+            GROWTH_SEGMENTS
+        }
+
+        /// Regions that a plan names.
+        #[pallet::constant_name(MaxRegions)]
+        fn max_regions() -> u32 {
+            MAX_REGIONS
+        }
+
+        /// Characters of a region: a geohash's first.
+        #[pallet::constant_name(MaxRegion)]
+        fn max_region() -> u32 {
+            MAX_REGION
+        }
+
+        /// Bytes of a block that a fraud proof shows (1 MiB).
+        #[pallet::constant_name(MaxBlock)]
+        fn max_block() -> u32 {
+            MAX_BLOCK
+        }
+
+        /// Nodes that extend a head: the path from its last root to the longest tree's.
+        #[pallet::constant_name(MaxExtension)]
+        fn max_extension() -> u32 {
+            MAX_EXTENSION
         }
     }
 }

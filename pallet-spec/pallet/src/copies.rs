@@ -6,7 +6,7 @@ use frame_support::{ensure, traits::Defensive};
 use sp_runtime::{AccountId32, DispatchResult};
 
 impl Copy {
-    /// Its hoster, then its encoders that confirmed a segment or are now drawn.
+    /// Its hoster, then its encoders: those that made it whole, and the one that is drawn.
     pub fn parties(&self) -> Vec<AccountId32> {
         let drawn = self.encoder.iter().filter(|encoder| !self.encoders.contains(encoder));
         [&self.hoster].into_iter().chain(&self.encoders).chain(drawn).cloned().collect()
@@ -43,19 +43,11 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Puts a copy's need of an encoder into the queue, with its deadline.
-    fn want_encoder(id: CopyId, copy: &Copy) {
+    pub(crate) fn want_encoder(id: CopyId, copy: &Copy) {
         let times = Self::times();
         let ready = Self::now().saturating_add(times.seed_delay);
-        Self::push_need(Need { kind: NeedKind::Encoder, id, ready, misses: 0 });
+        Self::push_need(Need { kind: NeedKind::Encoder, id, ready, misses: 0, rounds: 0 });
         Self::arm(Wait::EncoderDraw, times.encoder_wait, id, copy.generation.into());
-    }
-
-    /// No encoder was drawn in time.
-    pub(crate) fn no_encoder(id: CopyId, generation: u64) {
-        let waits = |copy: &Copy| copy.state == CopyState::Accepted && u64::from(copy.generation) == generation;
-        if Copies::<T>::get(id).is_some_and(|copy| waits(&copy)) {
-            Self::end_copy(id, CopyEnd::NoEncoder);
-        }
     }
 
     /// The drawn encoder did not begin: it is fined and out, and only it is redrawn.
@@ -73,7 +65,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Takes the drawn encoder off a copy, in `on_initialize`.
-    fn end_job(copy: &mut Copy) {
+    pub(crate) fn end_job(copy: &mut Copy) {
         let Some(encoder) = copy.encoder.take() else { return };
         let fee = core::mem::take(&mut copy.fee);
         copy.ask_encoding = 0;
@@ -85,7 +77,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Out of the draw table until it renews its offer, in `on_initialize`.
-    fn put_encoder_out(account: &AccountId32) {
+    pub(crate) fn put_encoder_out(account: &AccountId32) {
         let now = Self::now();
         Self::with_encoder(account, |encoder| {
             if encoder.open {
@@ -101,7 +93,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Out of the draw table until it renews its offer, in `on_initialize`.
-    fn put_hoster_out(account: &AccountId32) {
+    pub(crate) fn put_hoster_out(account: &AccountId32) {
         let now = Self::now();
         Self::with_hoster(account, |hoster| {
             if hoster.open {
@@ -114,25 +106,6 @@ impl<T: Config> Pallet<T> {
             draw.open = false;
             draw.collateral = collateral;
         });
-    }
-
-    /// The lease passed: all three pay, the copy ends, hoster and encoder are out.
-    pub(crate) fn lease_passed(id: CopyId, segment: SegmentId) {
-        let waits =
-            |copy: &Copy| matches!(copy.state, CopyState::Begun | CopyState::Encoding) && copy.current == Some(segment);
-        let Some((copy, mut plan)) = Self::copy_and_plan(id).filter(|(copy, _)| waits(copy)) else { return };
-        let Some(encoder) = copy.encoder.defensive() else { return };
-        let hoster = copy.hoster;
-        let fine = Self::amounts().stall_fine;
-        let collateral = Self::burn_held(&hoster, Role::Hosting, fine);
-        let bond = Self::burn_held(&encoder, Role::Encoding, fine);
-        let pot = fine.min(Self::pot_free(copy.plan, &plan));
-        let pot = Self::burn_pot(copy.plan, &mut plan, pot);
-        Plans::<T>::insert(copy.plan, plan);
-        Self::put_hoster_out(&hoster);
-        Self::put_encoder_out(&encoder);
-        Self::deposit_event(Event::Stalled { copy: id, hoster, encoder, collateral, bond, pot });
-        Self::end_copy(id, CopyEnd::Stalled);
     }
 
     /// Ends a copy in `on_initialize`: the draw tables and the queue follow at once.
@@ -168,8 +141,12 @@ impl<T: Config> Pallet<T> {
                 let _ = plan.former.try_push(party).defensive();
             }
         }
+        Self::drop_samples(&copy.hoster, id);
         Self::end_job(&mut copy);
         plan.live.retain(|live| *live != id);
+        plan.leaving = plan.leaving.saturating_sub(u8::from(copy.leaving > 0));
+        let stores = |id: &CopyId| Copies::<T>::get(id).is_some_and(|copy| copy.stored > 0);
+        plan.confirmed = plan.confirmed && (copy.stored == 0 || plan.live.iter().any(stores));
         copy.state = CopyState::Ended;
         copy.ended = Some(Self::now());
         let reports = if copy.active_since.is_some() { Self::reports_reserve(&plan) } else { 0 };
@@ -180,19 +157,21 @@ impl<T: Config> Pallet<T> {
         Self::deposit_event(Event::CopyEnded { copy: id, reason });
     }
 
-    /// An ended copy's records go, and what is left of its reserve returns to the pot.
+    /// Some of an ended copy's segments go; with the last its own record, and what is left of its reserve returns to
+    /// the pot.
     pub(crate) fn remove_records(id: CopyId) {
         let Some((mut copy, mut plan)) = Self::copy_and_plan(id) else { return };
-        if copy.halves > 0 {
-            // A backlog kept a second half waiting: the records wait for it.
+        // A backlog may have kept a second half waiting: the records wait for it.
+        if copy.halves == 0 {
+            let piece = copy.segments.len().min(RECORDS as usize);
+            copy.segments.drain(..piece).for_each(|part| Self::remove_segment(part.segment));
+        }
+        if copy.halves > 0 || !copy.segments.is_empty() {
+            Copies::<T>::insert(id, copy);
             Self::arm(Wait::Records, 1, id, 0);
             return;
         }
-        let segments = copy.segments.iter().map(|segment| segment.segment).chain(copy.current);
-        for segment in segments {
-            Segments::<T>::remove(segment);
-            Moduli::<T>::remove(segment);
-        }
+        copy.current.into_iter().for_each(Self::remove_segment);
         Self::set_reserve(&mut copy, &mut plan, 0);
         plan.records = plan.records.saturating_sub(1);
         Plans::<T>::insert(copy.plan, plan);
@@ -200,6 +179,12 @@ impl<T: Config> Pallet<T> {
         Copies::<T>::remove(id);
         Self::deposit_event(Event::CopyRemoved { copy: id });
         Self::fix_remainder(copy.plan);
+    }
+
+    /// A segment's records go; its modulus stays used.
+    pub(crate) fn remove_segment(id: SegmentId) {
+        Segments::<T>::remove(id);
+        Moduli::<T>::remove(id);
     }
 
     /// One strike more for a copy whose records stand.

@@ -52,7 +52,7 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    /// Expiries of one kind: whole heads while fewer than 32 are counted.
+    /// Expiries of one kind: whole heads while fewer than `EXPIRIES` are counted.
     fn expire(wait: Wait) -> u32 {
         let mut counted = 0u32;
         while counted < EXPIRIES {
@@ -73,10 +73,16 @@ impl<T: Config> Pallet<T> {
             Wait::Proof => Self::proof_missed(id as u32, tag as Block),
             Wait::Half => Self::pay_half(id),
             Wait::Tick => return Self::tick(id, due),
-            Wait::EndPlan => return Self::end_called(id),
+            Wait::EndPlan => return Self::end_called(id, tag),
             Wait::Settle => Retrievals::<T>::remove(tag as Era, id),
             Wait::Records if tag == 0 => Self::remove_records(id),
             Wait::Records => Self::free_slot(id as u32),
+            Wait::Recheck => Self::recheck_missed(id as u32, tag as Block),
+            Wait::LastCall => Self::evict(id as u32, tag as Block),
+            Wait::Drop => Self::drop_due(id, tag),
+            Wait::Leave => Self::drop_copy(id, CopyEnd::Left),
+            Wait::Sweep => return Self::sweep_hoster(id as u32),
+            Wait::Report => Self::forget_report(id),
         }
         1
     }

@@ -28,7 +28,7 @@ mod errors {
         /// An ask, cap, price or parameter above 10^24.
         #[codec(index = 6)]
         AmountTooLarge,
-        /// 256 changes of the draw tables wait for that block already: try in the next one.
+        /// 256 changes of the draw tables wait for that block already, or 64 of offers: try in the next one.
         #[codec(index = 7)]
         TooManyChanges,
         /// A draw table has no free slot.
@@ -40,10 +40,10 @@ mod errors {
         /// The offer stands: withdraw it first.
         #[codec(index = 10)]
         OfferOpen,
-        /// The role was left less than three eras ago.
+        /// The role was left less than three eras ago, or the last segment was confirmed less than 14 eras ago.
         #[codec(index = 11)]
         TooEarly,
-        /// A job, a second half or a copy's record is left.
+        /// A job, a second half, a copy's record or an overdue proof is left.
         #[codec(index = 12)]
         StillBound,
         /// More than 16 slots, or none.
@@ -58,7 +58,8 @@ mod errors {
         /// Fork, length or sizes out of range, or not the roots of that length.
         #[codec(index = 16)]
         BadHead,
-        /// No range, too many, or one that is empty, touching the one before it, not after it, or outside the feed.
+        /// No range, too many, or one that is empty, touching the one before it, not after it, or outside the feed; or the
+        /// last of a live plan ends before the feed.
         #[codec(index = 17)]
         BadRanges,
         /// The opened nodes are not exactly those that prove the ranges' bytes.
@@ -67,7 +68,7 @@ mod errors {
         /// No byte, or more than 256 GiB.
         #[codec(index = 19)]
         BadPlanSize,
-        /// Replicas not 1 to 16, or `until` past or too far.
+        /// Replicas not 1 to 16, `until` past or too far, a reputation above 10^6, or a region that is none.
         #[codec(index = 20)]
         BadTerms,
         /// Less than the reserves of all replicas at the caps for one era.
@@ -82,7 +83,7 @@ mod errors {
         /// The plan has ended.
         #[codec(index = 24)]
         PlanNotLive,
-        /// `end_plan` was called before.
+        /// The plan is ending already.
         #[codec(index = 25)]
         AlreadyEnding,
         /// Less than the smallest donation.
@@ -106,7 +107,7 @@ mod errors {
         /// The copy's state does not allow that.
         #[codec(index = 32)]
         WrongState,
-        /// The hoster declined eight copies in this era.
+        /// The hoster declined eight copies, or the encoder eight jobs, in this era.
         #[codec(index = 33)]
         TooManyDeclines,
         /// There is no such profile of the encoding.
@@ -118,13 +119,13 @@ mod errors {
         /// A segment was begun with that modulus before.
         #[codec(index = 36)]
         ModulusUsed,
-        /// 32 segments were begun in this block: try in the next one.
+        /// 16 segments were begun in this block: try in the next one.
         #[codec(index = 37)]
         TooManyBegins,
         /// Not the copy's current segment.
         #[codec(index = 38)]
         WrongSegment,
-        /// Neither the rest nor a partial segment's length.
+        /// Neither the rest, nor a partial segment's length, nor a checkpoint's.
         #[codec(index = 39)]
         BadSegmentBytes,
         /// The copy has 256 segments: the last must be the rest.
@@ -172,5 +173,38 @@ mod errors {
         /// The challenge has its verdict.
         #[codec(index = 54)]
         AlreadySettled,
+        /// The feed's owner signed two histories: no plan of it goes on.
+        #[codec(index = 55)]
+        FeedFrozen,
+        /// The nodes do not show that the new head extends the plan's.
+        #[codec(index = 56)]
+        BadExtension,
+        /// The head is not longer than the plan's, or of an older fork.
+        #[codec(index = 57)]
+        HeadNotNewer,
+        /// The plan is not live: its ranges are fixed.
+        #[codec(index = 58)]
+        PlanFixed,
+        /// Only a sponsor with nine tenths of the shares may ask for more.
+        #[codec(index = 59)]
+        AmendTooWide,
+        /// The hoster leaves that copy already.
+        #[codec(index = 60)]
+        AlreadyLeaving,
+        /// The last pause began less than 14 eras ago.
+        #[codec(index = 61)]
+        PauseTooSoon,
+        /// A region is up to three characters of a geohash.
+        #[codec(index = 62)]
+        BadRegion,
+        /// The hash was committed before, or the copy was reported.
+        #[codec(index = 63)]
+        AlreadyReported,
+        /// No report of that hash was committed at least four blocks ago.
+        #[codec(index = 64)]
+        NoReport,
+        /// The evidence does not show what it should.
+        #[codec(index = 65)]
+        NotProven,
     }
 }

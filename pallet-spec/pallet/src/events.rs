@@ -143,5 +143,56 @@ mod events {
         /// The seed is random again.
         #[codec(index = 37)]
         SeedUnset,
+        /// A hoster did not answer in time; `step`: 1 or 2; `due`: the last block in which it may still.
+        #[codec(index = 38)]
+        HosterOverdue { hoster: AccountId32, issued: Block, step: u8, due: Block },
+        /// A hoster owes no proof any more, or was swept.
+        #[codec(index = 39)]
+        HosterCleared { hoster: AccountId32 },
+        /// A hoster did not answer at all: its copies end.
+        #[codec(index = 40)]
+        HosterEvicted { hoster: AccountId32 },
+        /// A copy cost its hoster a part of the collateral: burned, and given to the plan's pot.
+        #[codec(index = 41)]
+        Forfeited { copy: CopyId, account: AccountId32, burned: Balance, pot: Balance },
+        /// A copy follows its plan, which became longer; `sectors`: how many more.
+        #[codec(index = 42)]
+        GrowthBegun { copy: CopyId, bytes: u64, sectors: u64 },
+        /// A copy did not become longer: it stays as it was.
+        #[codec(index = 43)]
+        GrowthLeft { copy: CopyId },
+        /// A live plan follows a longer head; `bytes`: of its copy stream.
+        #[codec(index = 44)]
+        HeadUpdated { plan: PlanId, length: u64, bytes: u64 },
+        /// A plan wants nothing before its next tick.
+        #[codec(index = 45)]
+        PlanWaits { plan: PlanId },
+        /// A copy is to be replaced, and ends in `block` at the latest; 0: only when it is replaced.
+        #[codec(index = 46)]
+        CopyLeaving { copy: CopyId, block: Block },
+        /// What the sponsor's ratio added to `base`, which its plan paid.
+        #[codec(index = 47)]
+        Surcharged { plan: PlanId, base: Balance, amount: Balance },
+        /// The sponsor changed the terms.
+        #[codec(index = 48)]
+        PlanAmended { plan: PlanId, terms: Terms },
+        /// A drawn encoder cannot get the feed.
+        #[codec(index = 49)]
+        JobDeclined { copy: CopyId, encoder: AccountId32 },
+        /// A hoster may be away in blocks start + 1 ..= end.
+        #[codec(index = 50)]
+        HosterPaused { account: AccountId32, start: Block, end: Block },
+        /// A plan found no hoster; it asks again at its next tick.
+        #[codec(index = 51)]
+        NeedSleeps { plan: PlanId },
+        /// A feed's owner signed two histories: no plan of it goes on.
+        #[codec(index = 52)]
+        FeedIsFrozen { feed: Key },
+        /// A report of an invalid encoding was committed to.
+        #[codec(index = 53)]
+        ReportCommitted { account: AccountId32, hash: H256 },
+        /// A sector does not decode to the feed; `taken` of hoster and encoder, `reward` of it to the reporter.
+        #[codec(index = 54)]
+        EncodingReported { copy: CopyId, segment: SegmentId, account: AccountId32, taken: Balance, reward: Balance },
     }
 }

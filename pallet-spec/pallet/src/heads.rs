@@ -2,7 +2,7 @@
 
 use crate::{
     crypto::{hash, verify, Refused},
-    types::{Head, Key, Root, SignedHead, MAX_SAFE},
+    types::{Head, Key, OpenedNode, Root, SignedHead, MAX_SAFE},
 };
 use alloc::vec::Vec;
 use sp_core::H256;
@@ -53,6 +53,18 @@ impl Subtree {
     pub fn contains(&self, other: &Subtree) -> bool {
         self.start <= other.start && other.end() <= self.end()
     }
+
+    /// The subtree over it and its sibling.
+    pub fn parent(&self) -> Subtree {
+        let height = self.height + 1;
+        Subtree { start: self.start >> height << height, height }
+    }
+
+    /// The subtrees from this down to `tile`, both included.
+    pub fn path_to(&self, tile: Subtree) -> Vec<Subtree> {
+        let at = |height| Subtree { start: tile.start >> height << height, height };
+        (tile.height..=self.height).rev().map(at).collect()
+    }
 }
 
 /// The maximal full subtrees that tile blocks [start, end), left to right. Of [0, length) these are the roots.
@@ -66,6 +78,40 @@ pub fn tiles(start: u64, end: u64) -> Vec<Subtree> {
         at += 1 << height;
     }
     tiles
+}
+
+/// Hash of an inner node of a tree.
+pub fn node_hash(node: &OpenedNode) -> H256 {
+    hash(&[&[1], &node.size.to_le_bytes(), node.left.as_bytes(), node.right.as_bytes()])
+}
+
+/// Shows that the tree of a longer head goes on where an older one ends; none if it does not. `nodes` lead from the last old
+/// root up to the new root over it: it and all roots before it must be those of the new tree, or stand in these nodes.
+pub fn extends(places: &[Subtree], old: &[Root], (length, roots): (u64, &[Root]), nodes: &[OpenedNode]) -> Option<()> {
+    let new: Vec<(Subtree, &Root)> = tiles(0, length).into_iter().zip(roots).collect();
+    let root_at = |subtree: Subtree| new.iter().find(|(at, _)| *at == subtree).map(|(_, root)| *root);
+    let mut left: Vec<(Subtree, &Root)> = places.iter().copied().zip(old).collect();
+    let (mut at, last) = left.pop()?;
+    let mut cur = last.clone();
+    let mut nodes = nodes.iter();
+    while root_at(at).is_none() {
+        let node = nodes.next()?;
+        let parent = at.parent();
+        let joined = if parent.start == at.start {
+            node.left == cur.hash
+        } else {
+            let (sibling, root) = left.pop()?;
+            sibling.height == at.height && node.left == root.hash && node.right == cur.hash
+        };
+        if !joined || node.index != parent.index() {
+            return None;
+        }
+        at = parent;
+        cur = Root { hash: node_hash(node), size: node.size };
+    }
+    let whole = nodes.next().is_none() && root_at(at) == Some(&cur);
+    let kept = left.iter().all(|(at, root)| root_at(*at) == Some(*root));
+    (whole && kept).then_some(())
 }
 
 /// The tree hash over roots, left to right.

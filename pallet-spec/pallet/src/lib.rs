@@ -13,8 +13,10 @@
 //! 3. An encoder is drawn. It calls `begin_segment` with a fresh modulus; the salt is drawn some blocks later; hoster and
 //!    encoder sign what they made, and one of them calls `confirm_segment`, until the copy is `Active`.
 //! 4. Storage challenges are answered by `submit_storage_proof`, retrieval challenges by attesters' `commit_retrieval` and
-//!    `reveal_retrieval`, and anybody's `settle_retrieval`.
-//! 5. Disk is paid at every tick of the plan and by `collect`. When the plan ends, its copies' records go three eras later,
+//!    `reveal_retrieval`, and anybody's `settle_retrieval`. Who does not prove is warned, suspended, evicted; a copy that is
+//!    not served, lost or left ends, and another takes its place.
+//! 5. A live plan follows its feed (`update_head`), and its copies grow at its ticks.
+//! 6. Disk is paid at every tick of the plan and by `collect`. When the plan ends, its copies' records go three eras later,
 //!    and donors `claim_refund`.
 //!
 //! # Where what stands
@@ -26,11 +28,17 @@
 //! | `deadlines` | the order of a block, and what every expired wait does |
 //! | `queue`, `changes`, `placement` | FIFOs; changes of the draw tables that wait; draws of hosters and encoders |
 //! | `draw`, [`sums`] | the draw tables |
-//! | `offers`, `plans`, `copies`, `segments` | what the calls of that subject do |
-//! | `challenges`, `retrieval` | storage and retrieval challenges |
+//! | `offers`, `plans`, `terms`, `copies`, `segments` | what the calls of that subject do |
+//! | `live` | longer heads, and copies that grow with them |
+//! | `stalls`, `ends` | encoders that fail and feeds that are gone; copies that end before their plan |
+//! | `challenges`, `ladder` | storage challenges; what happens to who does not answer |
+//! | `retrieval`, `verdicts` | retrieval challenges; what they come to over eras |
+//! | `fraud` | reports of invalid encodings and of second histories |
 //! | `money`, [`params`] | burning, minting, holds, reserves; time spans and amounts |
 //! | [`crypto`], [`heads`], [`ranges`], [`merkle`] | hashes and statements; what a feed's head and a sector's opening prove |
+//! | `validity` | calls that are refused before they get into a block |
 //! | [`weights`] | upper bounds of weights |
+//! | [`migrations`] | what a chain of an older version becomes |
 //! | `try_state` | what holds after every block |
 //!
 //! # Configuration
@@ -45,6 +53,7 @@ extern crate alloc;
 pub mod crypto;
 pub mod heads;
 pub mod merkle;
+pub mod migrations;
 pub mod params;
 pub mod ranges;
 pub mod sums;
@@ -58,8 +67,12 @@ mod constants;
 mod copies;
 mod deadlines;
 mod draw;
+mod ends;
 mod errors;
 mod events;
+mod fraud;
+mod ladder;
+mod live;
 mod money;
 mod offers;
 mod placement;
@@ -67,8 +80,12 @@ mod plans;
 mod queue;
 mod retrieval;
 mod segments;
+mod stalls;
+mod terms;
 #[cfg(any(test, feature = "try-runtime"))]
 mod try_state;
+mod validity;
+mod verdicts;
 
 #[cfg(test)]
 mod tests;
@@ -76,6 +93,7 @@ mod tests;
 use frame_support::pallet_macros::import_section;
 pub use money::CountBurned;
 pub use pallet::*;
+pub use validity::CheckParty;
 
 /// Storage, calls, hooks, events, errors and constants.
 #[import_section(calls::calls)]
@@ -123,7 +141,11 @@ pub mod pallet {
 
     /// The pallet; every storage item has a greatest length.
     #[pallet::pallet]
+    #[pallet::storage_version(STORAGE_VERSION)]
     pub struct Pallet<T>(_);
+
+    /// 0 until version 2 of the runtime.
+    const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
 
     /// Why money is on hold.
     #[pallet::composite_enum]
@@ -177,7 +199,7 @@ pub mod pallet {
     /// Hosters' states.
     #[pallet::storage]
     pub type Hosters<T> = StorageMap<_, Blake2_128Concat, AccountId32, Hoster, OptionQuery>;
-    /// Hosters that ever offered.
+    /// Entries of the draw table of hosters.
     #[pallet::storage]
     pub type HosterCount<T> = StorageValue<_, u32, ValueQuery>;
     /// Encoders' states.
@@ -237,6 +259,9 @@ pub mod pallet {
     /// Changes of the draw tables that are due in a block.
     #[pallet::storage]
     pub type Changes<T> = StorageMap<_, Twox64Concat, Block, BoundedVec<Change, ConstU32<MAX_CHANGES>>, ValueQuery>;
+    /// How many of a block's changes are offers, withdrawals and releases.
+    #[pallet::storage]
+    pub type OfferChanges<T> = StorageMap<_, Twox64Concat, Block, u32, ValueQuery>;
 
     // ---- plans and copies
 
@@ -273,12 +298,30 @@ pub mod pallet {
     /// `begin_segment` calls in this block.
     #[pallet::storage]
     pub type Begins<T> = StorageValue<_, u32, ValueQuery>;
-    /// The FIFO of needs.
+    /// The FIFOs of needs, by lane: 0 of plans that have something confirmed, 1 of the others.
     #[pallet::storage]
-    pub type Needs<T> = StorageMap<_, Twox64Concat, u64, Need, OptionQuery>;
-    /// Ends of the FIFO of needs.
+    pub type Needs<T> = StorageDoubleMap<_, Twox64Concat, u8, Twox64Concat, u64, Need, OptionQuery>;
+    /// Ends of the FIFOs of needs, by lane.
     #[pallet::storage]
-    pub type NeedQueue<T> = StorageValue<_, Fifo, ValueQuery>;
+    pub type NeedQueue<T> = StorageMap<_, Twox64Concat, u8, Fifo, ValueQuery>;
+    /// What accounts gave and took.
+    #[pallet::storage]
+    pub type Ratios<T> = StorageMap<_, Blake2_128Concat, AccountId32, Ratio, ValueQuery>;
+
+    // ---- fraud
+
+    /// Keys of feeds whose owners signed two histories, and the block in which that was shown.
+    #[pallet::storage]
+    pub type Frozen<T> = StorageMap<_, Blake2_128Concat, Key, Block, OptionQuery>;
+    /// Hashes of reports that were committed to, and when.
+    #[pallet::storage]
+    pub type Reports<T> = StorageMap<_, Identity, H256, Block, OptionQuery>;
+    /// The same by number: their expiries name it.
+    #[pallet::storage]
+    pub type ReportAt<T> = StorageMap<_, Twox64Concat, u64, H256, OptionQuery>;
+    /// Number of the next report.
+    #[pallet::storage]
+    pub type NextReport<T> = StorageValue<_, u64, ValueQuery>;
 
     // ---- challenges and deadlines
 

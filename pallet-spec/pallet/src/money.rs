@@ -1,7 +1,8 @@
 //! Money: burning, minting, holds and their counts, a copy's reserve and pay (pallet-spec/README.md section 11).
 
 use crate::{
-    types::*, Amount, Burned, Config, Copies, Error, Event, HoldReason, Hosters, Minted, Pallet, Plans, Segments, Time,
+    types::*, Amount, Burned, Config, Copies, Error, Event, HoldReason, Hosters, Minted, Pallet, Peers, Plans, Ratios,
+    Segments, Time,
 };
 use core::marker::PhantomData;
 use frame_support::{
@@ -45,6 +46,14 @@ pub fn fee(price: Balance, sectors: u64) -> Balance {
 /// The same, rounded up.
 pub fn fee_ceil(price: Balance, sectors: u64) -> Balance {
     mul_div_ceil([price, sectors.into(), 1], GIB_SECTORS.into())
+}
+
+/// Sectors that the encoding of `rest` may be paid for: the last segment counts as if it had `checkpoint` at least.
+pub fn sectors_paid(rest: u64, checkpoint: u32) -> u64 {
+    if rest == 0 {
+        return 0;
+    }
+    rest.saturating_add(checkpoint.into())
 }
 
 /// Counts what falls out of circulation elsewhere: fees, tips, dust.
@@ -194,6 +203,7 @@ impl<T: Config> Pallet<T> {
         if T::Currency::mint_into(to, amount).defensive().is_ok() {
             Minted::<T>::mutate(|minted| *minted = minted.saturating_add(amount));
         }
+        Ratios::<T>::mutate(to, |ratio| ratio.given = ratio.given.saturating_add(amount));
         Self::deposit_event(Event::Paid { copy: id, account: to.clone(), amount, what });
         amount
     }
@@ -210,11 +220,51 @@ impl<T: Config> Pallet<T> {
         let parts = [
             disk,
             copy.halves,
-            fee_ceil(encoding, rest),
+            fee_ceil(encoding, sectors_paid(rest, times.checkpoint)),
             fee_ceil(copy.ask_receiving, rest),
             Self::reports_reserve(plan),
         ];
         parts.iter().fold(0, |sum, part| sum.saturating_add(*part))
+    }
+
+    /// An account's ratio, in ppm: what it gave to what it took, at most 1; the least if it is no peer.
+    pub(crate) fn ratio(account: &AccountId32) -> u32 {
+        if !Peers::<T>::contains_key(account) {
+            return MIN_RATIO;
+        }
+        let Ratio { given, taken } = Ratios::<T>::get(account);
+        let ratio = mul_div([given.saturating_add(ALLOWANCE), PPM.into(), 1], taken.saturating_add(ALLOWANCE));
+        ratio.clamp(MIN_RATIO.into(), PPM.into()) as u32
+    }
+
+    /// What an ask costs the pot of that sponsor: with the margin, and dearer the worse its ratio.
+    pub(crate) fn cost(sponsor: &AccountId32, ask: Balance) -> Balance {
+        mul_div_ceil([ask, MARGIN.into(), 1], Self::ratio(sponsor).into())
+    }
+
+    /// Burns what the sponsor's ratio adds to the payments since the last time, and counts what it took. Neither a stall's
+    /// part nor a retry's fee is a payment: `mark` moves with them.
+    pub(crate) fn surcharge(id: PlanId, plan: &mut Plan) {
+        let base = plan.burned.saturating_sub(plan.mark);
+        if base == 0 {
+            return;
+        }
+        let due = Self::cost(&plan.sponsor, base).saturating_sub(base);
+        let due = due.min(Self::pot_free(id, plan));
+        let amount = Self::burn_pot(id, plan, due);
+        plan.mark = plan.burned;
+        let taken = base.saturating_add(amount);
+        Ratios::<T>::mutate(&plan.sponsor, |ratio| ratio.taken = ratio.taken.saturating_add(taken));
+        Self::deposit_event(Event::Surcharged { plan: id, base, amount });
+    }
+
+    /// What an era's disk of all live copies costs the plan's pot.
+    pub(crate) fn era_disk_cost(plan: &Plan) -> Balance {
+        let copies = plan.live.iter().filter_map(|copy| Copies::<T>::get(copy).defensive());
+        copies.fold(0, |sum, copy| {
+            let ask = Self::cost(&plan.sponsor, copy.ask_disk);
+            sum.saturating_add(fee_ceil(ask, copy.sectors))
+        })
     }
 
     /// What a copy must have reserved for reports.

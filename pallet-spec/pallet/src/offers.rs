@@ -12,6 +12,11 @@ use frame_support::{ensure, traits::Defensive};
 use sp_core::H256;
 use sp_runtime::{AccountId32, DispatchResult, SaturatedConversion};
 
+/// Whether it is at most three characters of a geohash.
+pub(crate) fn is_region(region: &Region) -> bool {
+    region.iter().all(|c| b"0123456789bcdefghjkmnpqrstuvwxyz".contains(c))
+}
+
 impl<T: Config> Pallet<T> {
     /// The hash of block 0, which every statement names.
     pub(crate) fn genesis() -> H256 {
@@ -91,13 +96,35 @@ impl<T: Config> Pallet<T> {
         });
     }
 
-    fn new_hoster(account: &AccountId32, reputation: u32) -> Result<Hoster, Error<T>> {
+    /// Whether a hoster announced a pause that is not over: nothing new is asked of it, and nothing placed with it.
+    pub(crate) fn paused(hoster: &Hoster) -> bool {
+        let times = Self::times();
+        let last = |from: Block| from.saturating_add(times.proof_window).saturating_add(times.pause);
+        hoster.pause.is_some_and(|from| Self::now() <= last(from))
+    }
+
+    /// Makes a hoster's entry of the draw table; its slot follows with the offer.
+    fn enter_hoster(account: &AccountId32, reputation: u32) -> Result<(), Error<T>> {
         let count = HosterCount::<T>::get();
         ensure!(count < MAX_ENTRIES, Error::<T>::TableFull);
         HosterCount::<T>::put(count.saturating_add(1));
-        let draw = HosterDraw { slot: None, open: false, capacity: 0, used: 0, collateral: 0, reputation };
+        let draw = HosterDraw {
+            slot: None,
+            open: false,
+            capacity: 0,
+            used: 0,
+            collateral: 0,
+            reputation,
+            ask_disk: 0,
+            ask_receiving: 0,
+            region: Default::default(),
+        };
         HosterDraws::<T>::insert(account, draw);
-        Ok(Hoster {
+        Ok(())
+    }
+
+    fn new_hoster() -> Hoster {
+        Hoster {
             open: false,
             out_since: 0,
             capacity: 0,
@@ -114,7 +141,10 @@ impl<T: Config> Pallet<T> {
             place: None,
             passed: 0,
             missed: 0,
-        })
+            region: Default::default(),
+            step: 0,
+            pause: None,
+        }
     }
 
     pub(crate) fn do_offer_hosting(
@@ -122,24 +152,35 @@ impl<T: Config> Pallet<T> {
         capacity: u64,
         ask_disk: Balance,
         ask_receiving: Balance,
+        region: Region,
     ) -> DispatchResult {
         let peer = Self::ensure_peer(&account)?;
         ensure!(ask_disk <= MAX_AMOUNT && ask_receiving <= MAX_AMOUNT, Error::<T>::AmountTooLarge);
-        let mut hoster = match Hosters::<T>::get(&account) {
-            Some(hoster) => hoster,
-            None => Self::new_hoster(&account, peer.reputation)?,
-        };
+        ensure!(is_region(&region), Error::<T>::BadRegion);
+        // None at the first offer, and after a release.
+        if !HosterDraws::<T>::contains_key(&account) {
+            Self::enter_hoster(&account, peer.reputation)?;
+        }
+        let mut hoster = Hosters::<T>::get(&account).unwrap_or_else(Self::new_hoster);
         let capacity = capacity.max(hoster.used);
         let held = Self::held(&account, Role::Hosting);
         let missing = collateral_due(Self::amounts().collateral, capacity).saturating_sub(held);
         Self::ensure_spendable(&account, missing)?;
         let collateral = held.saturating_add(missing);
-        Self::schedule(Change::HosterOffered { account: account.clone(), capacity, collateral })?;
+        Self::schedule(Change::HosterOffered {
+            account: account.clone(),
+            capacity,
+            collateral,
+            ask_disk,
+            ask_receiving,
+            region: region.clone(),
+        })?;
         Self::hold(&account, Role::Hosting, missing)?;
         hoster.open = true;
         hoster.capacity = capacity;
         hoster.ask_disk = ask_disk;
         hoster.ask_receiving = ask_receiving;
+        hoster.region = region;
         Hosters::<T>::insert(&account, hoster);
         Self::deposit_event(Event::HostingOffered { account, capacity, ask_disk, ask_receiving, collateral });
         Ok(())
@@ -149,9 +190,19 @@ impl<T: Config> Pallet<T> {
         let count = EncoderCount::<T>::get();
         ensure!(count < MAX_ENTRIES, Error::<T>::TableFull);
         EncoderCount::<T>::put(count.saturating_add(1));
-        let draw = EncoderDraw { slot: None, open: false, jobs: 0, bond: 0, reputation };
+        let draw = EncoderDraw { slot: None, open: false, jobs: 0, bond: 0, reputation, ask: 0 };
         EncoderDraws::<T>::insert(account, draw);
-        Ok(Encoder { open: false, out_since: 0, jobs: 0, ask: 0, unreleased: 0, halves: 0 })
+        Ok(Encoder {
+            open: false,
+            out_since: 0,
+            jobs: 0,
+            ask: 0,
+            unreleased: 0,
+            halves: 0,
+            decline_era: 0,
+            declines: 0,
+            confirmed: 0,
+        })
     }
 
     pub(crate) fn do_offer_encoding(account: AccountId32, ask: Balance) -> DispatchResult {
@@ -165,7 +216,7 @@ impl<T: Config> Pallet<T> {
         let missing = Self::amounts().encoder_bond.saturating_sub(held);
         Self::ensure_spendable(&account, missing)?;
         let bond = held.saturating_add(missing);
-        Self::schedule(Change::EncoderOffered { account: account.clone(), bond })?;
+        Self::schedule(Change::EncoderOffered { account: account.clone(), bond, ask })?;
         Self::hold(&account, Role::Encoding, missing)?;
         encoder.open = true;
         encoder.ask = ask;
@@ -184,11 +235,13 @@ impl<T: Config> Pallet<T> {
             attester.slots.iter().for_each(|slot| Self::renew_slot(*slot, era));
             attester = Attester { slots: attester.slots, ..fresh };
         }
-        let bond = Self::amounts().attester_bond;
+        let Amounts { attester_bond: bond, slot_fee, .. } = Self::amounts();
         let total = bond.saturating_mul(slots.into());
+        let fee = slot_fee.saturating_mul(slots.into());
         let fits = (attester.slots.len() as u64).saturating_add(slots.into()) <= u64::from(MAX_SLOTS);
         ensure!(fits, Error::<T>::BadSlotCount);
-        Self::ensure_spendable(&account, total)?;
+        Self::ensure_spendable(&account, fee.saturating_add(total))?;
+        Self::burn(&account, fee)?;
         Self::hold(&account, Role::Attesting, total)?;
         for _ in 0..slots {
             let slot = Slot {
@@ -293,21 +346,27 @@ impl<T: Config> Pallet<T> {
     }
 
     pub(crate) fn do_release(account: AccountId32, role: Role) -> DispatchResult {
-        let (open, out_since, bound, change) = match role {
+        let eras = |count: u32| Self::times().era.saturating_mul(count);
+        let (open, out_since, kept_until, bound, change) = match role {
             Role::Hosting => {
                 let hoster = Hosters::<T>::get(&account).ok_or(Error::<T>::NoOffer)?;
                 let change = Change::HosterReleased { account: account.clone() };
-                (hoster.open, hoster.out_since, hoster.records > 0, change)
+                (hoster.open, hoster.out_since, 0, hoster.records > 0 || hoster.step > 0, change)
             },
             Role::Encoding => {
                 let encoder = Encoders::<T>::get(&account).ok_or(Error::<T>::NoOffer)?;
                 let change = Change::EncoderReleased { account: account.clone() };
-                (encoder.open, encoder.out_since, encoder.jobs > 0 || encoder.halves > 0, change)
+                // What it made may be reported for as long.
+                let kept_until = match encoder.confirmed {
+                    0 => 0,
+                    confirmed => confirmed.saturating_add(eras(BOND_ERAS)),
+                };
+                (encoder.open, encoder.out_since, kept_until, encoder.jobs > 0 || encoder.halves > 0, change)
             },
             Role::Attesting => return Err(Error::<T>::NoOffer.into()),
         };
         ensure!(!open, Error::<T>::OfferOpen);
-        let free_from = out_since.saturating_add(Self::times().era.saturating_mul(KEEP_ERAS));
+        let free_from = out_since.saturating_add(eras(KEEP_ERAS)).max(kept_until);
         ensure!(Self::now() >= free_from, Error::<T>::TooEarly);
         ensure!(!bound, Error::<T>::StillBound);
         Self::schedule(change)?;

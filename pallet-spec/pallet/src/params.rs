@@ -1,6 +1,9 @@
 //! The two columns of parameters (pallet-spec/README.md section 17) and the rules that they must keep.
 
-use crate::types::{Amounts, Times, ERAS, KEEP_ERAS, MAX_AMOUNT, MAX_MEMORY, MAX_SEATS, SEEDS, UNIT};
+use crate::types::{
+    Amounts, Times, ERAS, KEEP_ERAS, MAX_AMOUNT, MAX_MEMORY, MAX_SEATS, PAUSE_ERAS, REPORT_AGE, SECTOR, SEEDS,
+    SEGMENT_BYTES, UNIT,
+};
 
 impl Times {
     /// The default column: 6 s blocks.
@@ -23,6 +26,9 @@ impl Times {
         quorum: 5,
         probe_bytes: 1 << 20,
         plan_eras: 180,
+        pause: 4_032,
+        checkpoint: 1 << 18,
+        report_window: 600,
     };
 
     /// The development column: 500 ms blocks.
@@ -45,6 +51,9 @@ impl Times {
         quorum: 2,
         probe_bytes: 64 << 10,
         plan_eras: 1_000,
+        pause: 6,
+        checkpoint: 256,
+        report_window: 20,
     };
 
     /// `Err` names the first rule that is broken.
@@ -83,6 +92,9 @@ impl Times {
                 self.plan_eras >= 1 && self.plan_eras as u64 * self.era as u64 <= LONGEST as u64,
                 "1 <= plan length, at most 14,400,000 blocks",
             ),
+            (PAUSE_ERAS as u64 * self.era as u64 > self.pause as u64, "Pause < 14 Era"),
+            (self.checkpoint >= 1 && SEGMENT_BYTES / SECTOR > self.checkpoint as u64, "1 <= Checkpoint < 2^24"),
+            (self.report_window > REPORT_AGE && self.report_window <= LONGEST, "ReportWindow > 4"),
             (ERAS > KEEP_ERAS, "Era(r) outlives what is tested in r"),
         ];
         rules.iter().find(|(kept, _)| !kept).map_or(Ok(()), |(_, rule)| Err(rule))
@@ -99,6 +111,8 @@ impl Amounts {
         attester_bond: 10 * UNIT,
         begin_fine: UNIT / 50,
         stall_fine: UNIT / 100,
+        retry_fee: UNIT / 100,
+        slot_fee: UNIT / 2,
     };
 
     /// No amount is above 10^24, and donations are above zero.
@@ -112,6 +126,8 @@ impl Amounts {
             self.attester_bond,
             self.begin_fine,
             self.stall_fine,
+            self.retry_fee,
+            self.slot_fee,
         ];
         all.iter().all(|a| *a <= MAX_AMOUNT) && self.min_donation > 0
     }

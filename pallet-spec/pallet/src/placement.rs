@@ -5,7 +5,8 @@ use crate::{
     draw::{encoder_table, hoster_table},
     money::fee,
     types::*,
-    Config, Copies, EncoderSlots, Encoders, Event, HosterSlots, Hosters, NextCopy, Pallet, Plans,
+    Config, Copies, EncoderDraws, EncoderSlots, Encoders, Event, HosterDraws, HosterSlots, Hosters, NextCopy, Pallet,
+    Plans,
 };
 use alloc::vec::Vec;
 use frame_support::traits::Defensive;
@@ -15,14 +16,16 @@ use sp_runtime::AccountId32;
 enum Try {
     /// The need is void.
     Void,
+    /// What its plan wants changed a moment ago: no seed that was known then may decide on it.
+    Later,
     Miss,
     /// Somebody was found; `true`: nothing more is needed.
     Fit(bool),
 }
 
 impl Copy {
-    /// A copy that is offered to a hoster: its asks are locked.
-    fn offered(id: PlanId, plan: &Plan, (account, hoster): (&AccountId32, &Hoster), now: Block) -> Self {
+    /// A copy that is offered to a hoster: the asks of its entry are locked.
+    fn offered(id: PlanId, plan: &Plan, (account, entry): (&AccountId32, &HosterDraw), now: Block) -> Self {
         Self {
             plan: id,
             hoster: account.clone(),
@@ -33,8 +36,8 @@ impl Copy {
             sectors: plan.sectors,
             stored_bytes: 0,
             stored: 0,
-            ask_disk: hoster.ask_disk,
-            ask_receiving: hoster.ask_receiving,
+            ask_disk: entry.ask_disk,
+            ask_receiving: entry.ask_receiving,
             ask_encoding: 0,
             fee: 0,
             halves: 0,
@@ -51,59 +54,112 @@ impl Copy {
             slot: None,
             tabled: 0,
             strikes: 0,
+            head: plan.head,
+            leaving: 0,
+            dropping: false,
+            stalls: 0,
+            judged: 0,
+            fails: 0,
+            slow: 0,
+            invalid: false,
         }
     }
 }
 
+impl Terms {
+    /// Whether a hoster of that region may host.
+    fn allows(&self, region: &Region) -> bool {
+        self.regions.is_empty() || self.regions.iter().any(|prefix| region.starts_with(prefix))
+    }
+}
+
+/// Picks made in a block, by need: one that went to the tail may come to the head again.
+struct Picks(Vec<(NeedKind, u64, u32)>);
+
+impl Picks {
+    /// The count of a need's picks.
+    fn of(&mut self, need: &Need) -> Option<&mut u32> {
+        let known = self.0.iter().position(|(kind, id, _)| (*kind, *id) == (need.kind, need.id));
+        let at = known.unwrap_or_else(|| {
+            self.0.push((need.kind, need.id, 0));
+            self.0.len() - 1
+        });
+        self.0.get_mut(at).defensive().map(|(_, _, ctr)| ctr)
+    }
+}
+
 impl<T: Config> Pallet<T> {
-    /// 32 tries for the needs at the head; returns how many were made.
+    /// 16 tries for each lane, and those that the other leaves over; returns how many were made.
     pub(crate) fn place() -> u32 {
-        // Picks made in this block, by need: one that went to the tail may come to the head again.
-        let mut picks: Vec<(NeedKind, u64, u32)> = Vec::new();
-        let mut tries = 0;
-        while tries < TRIES {
-            let Some(need) = Self::first_need().filter(|need| need.ready <= Self::now()) else { break };
-            tries += 1;
-            let known = picks.iter().position(|(kind, id, _)| (*kind, *id) == (need.kind, need.id));
-            let at = known.unwrap_or_else(|| {
-                picks.push((need.kind, need.id, 0));
-                picks.len() - 1
-            });
-            let Some((_, _, ctr)) = picks.get_mut(at).defensive() else { break };
-            let outcome = match need.kind {
-                NeedKind::Hoster => Self::try_hoster(need.id, ctr),
-                NeedKind::Encoder => Self::try_encoder(need.id, ctr),
-            };
-            match outcome {
-                Try::Void | Try::Fit(true) => Self::met(need),
-                Try::Fit(false) => Self::keep_need(Need { misses: 0, ..need }),
-                Try::Miss => Self::missed(need),
+        let mut picks = Picks(Vec::new());
+        let mut made = 0;
+        // Lane 0 comes a second time for what lane 1 leaves over; it has none of its own then.
+        for (lane, granted) in [(0, TRIES), (1, 2 * TRIES), (0, 2 * TRIES)] {
+            while made < granted && Self::try_lane(lane, &mut picks) {
+                made += 1;
             }
         }
-        tries
+        made
     }
 
-    /// Counts a miss of the need at the head; the eighth in a row moves it to the tail.
-    fn missed(need: Need) {
+    /// One try for the need at the head of a lane; false if there is none that is ready.
+    fn try_lane(lane: u8, picks: &mut Picks) -> bool {
+        let Some(need) = Self::first_need(lane).filter(|need| need.ready <= Self::now()) else { return false };
+        let Some(ctr) = picks.of(&need) else { return false };
+        let outcome = match need.kind {
+            NeedKind::Hoster => Self::try_hoster(need.id, ctr),
+            NeedKind::Encoder => Self::try_encoder(need.id, ctr),
+        };
+        match outcome {
+            Try::Void | Try::Fit(true) => Self::met(lane, need),
+            Try::Fit(false) => Self::keep_need(lane, Need { misses: 0, rounds: 0, ..need }),
+            Try::Miss => Self::missed(lane, need),
+            Try::Later => {
+                Self::pop_need(lane);
+                Self::push_need_in(lane, need);
+            },
+        }
+        true
+    }
+
+    /// Counts a miss of the need at the head; the eighth in a row moves it to the tail, or ends its patience.
+    fn missed(lane: u8, need: Need) {
         let misses = need.misses.saturating_add(1);
         if misses < MISSES {
-            Self::keep_need(Need { misses, ..need });
-        } else {
-            Self::pop_need();
-            Self::push_need(Need { misses: 0, ..need });
+            Self::keep_need(lane, Need { misses, ..need });
+            return;
+        }
+        Self::pop_need(lane);
+        let rounds = need.rounds.saturating_add(1);
+        match need.kind {
+            NeedKind::Hoster if rounds >= HOSTER_ROUNDS => {
+                Self::unqueue(need.id);
+                Self::deposit_event(Event::NeedSleeps { plan: need.id });
+            },
+            NeedKind::Encoder if rounds >= ENCODER_ROUNDS => {
+                if let Some(copy) = Copies::<T>::get(need.id) {
+                    Self::no_encoder(need.id, copy.generation.into());
+                }
+            },
+            _ => Self::push_need_in(lane, Need { misses: 0, rounds, ..need }),
         }
     }
 
     /// Drops the need at the head.
-    fn met(need: Need) {
-        Self::pop_need();
+    fn met(lane: u8, need: Need) {
+        Self::pop_need(lane);
         if need.kind == NeedKind::Hoster {
-            Plans::<T>::mutate(need.id, |plan| {
-                if let Some(plan) = plan {
-                    plan.queued = false;
-                }
-            });
+            Self::unqueue(need.id);
         }
+    }
+
+    /// A plan's need is in the queue no more.
+    fn unqueue(id: PlanId) {
+        Plans::<T>::mutate(id, |plan| {
+            if let Some(plan) = plan {
+                plan.queued = false;
+            }
+        });
     }
 
     fn next(ctr: &mut u32) -> u32 {
@@ -112,44 +168,68 @@ impl<T: Config> Pallet<T> {
         used
     }
 
-    fn is_party(plan: &Plan, account: &AccountId32) -> bool {
-        let of = |id: &CopyId| Copies::<T>::get(id).is_some_and(|copy| copy.parties().contains(account));
+    /// Whether an account is the plan's sponsor, or `part` of a live copy of it.
+    fn takes_part(plan: &Plan, account: &AccountId32, part: fn(&Copy, &AccountId32) -> bool) -> bool {
+        let of = |id: &CopyId| Copies::<T>::get(id).is_some_and(|copy| part(&copy, account));
         plan.sponsor == *account || plan.live.iter().any(of)
     }
 
+    fn is_party(plan: &Plan, account: &AccountId32) -> bool {
+        Self::takes_part(plan, account, |copy, account| copy.parties().contains(account))
+    }
+
+    /// Who may not encode what a whole copy grows by. Its encoders may: else a live plan would use up all that there are.
+    fn is_hoster(plan: &Plan, account: &AccountId32) -> bool {
+        Self::takes_part(plan, account, |copy, account| copy.hoster == *account)
+    }
+
     fn try_hoster(id: PlanId, ctr: &mut u32) -> Try {
-        let wanted = |plan: &Plan| plan.live.len() < usize::from(plan.terms.replicas);
-        let Some(plan) = Plans::<T>::get(id).filter(|plan| plan.state == PlanState::Live && wanted(plan)) else {
-            return Try::Void;
-        };
+        let Some(plan) = Plans::<T>::get(id).filter(Plan::wants) else { return Try::Void };
+        if Self::now() < plan.fresh {
+            return Try::Later;
+        }
         let x = draw(1, Self::seed(), &id.to_le_bytes(), Self::next(ctr));
         let drawn = hoster_table::<T>().pick(x).and_then(|(slot, _)| HosterSlots::<T>::get(slot));
         let Some(account) = drawn else { return Try::Miss };
         let Some(hoster) = Hosters::<T>::get(&account).defensive() else { return Try::Miss };
-        let bytes = plan.sectors.saturating_mul(SECTOR);
-        let fits = !plan.former.contains(&account)
-            && hoster.open
-            && hoster.ask_disk <= plan.terms.max_ask_disk
-            && hoster.ask_receiving <= plan.terms.max_ask_receiving
-            && hoster.capacity.saturating_sub(hoster.used) >= bytes
-            && hoster.copies < COPIES
-            && !Self::is_party(&plan, &account);
-        if !fits {
+        let Some(entry) = HosterDraws::<T>::get(&account).defensive() else { return Try::Miss };
+        if !Self::hoster_fits(&plan, &account, (&hoster, &entry)) {
             return Try::Miss;
         }
-        Self::offer_copy(id, plan, account, hoster)
+        Self::offer_copy(id, plan, account, (hoster, entry))
+    }
+
+    /// Asks and region are those of the entry: else who knows a seed would raise its ask to the cap just in time.
+    fn hoster_fits(plan: &Plan, account: &AccountId32, (hoster, entry): (&Hoster, &HosterDraw)) -> bool {
+        let bytes = plan.sectors.saturating_mul(SECTOR);
+        !plan.former.contains(account)
+            && hoster.open
+            && hoster.step == 0
+            && !Self::paused(hoster)
+            && Self::cost(&plan.sponsor, entry.ask_disk) <= plan.terms.max_ask_disk
+            && Self::cost(&plan.sponsor, entry.ask_receiving) <= plan.terms.max_ask_receiving
+            && Self::reputation(account) >= plan.terms.min_reputation
+            && plan.terms.allows(&entry.region)
+            && hoster.capacity.saturating_sub(hoster.used) >= bytes
+            && hoster.copies < COPIES
+            && !Self::is_party(plan, account)
     }
 
     /// Offers a copy to a hoster that fits, if the pot can pay it.
-    fn offer_copy(plan_id: PlanId, mut plan: Plan, account: AccountId32, mut hoster: Hoster) -> Try {
+    fn offer_copy(
+        plan_id: PlanId,
+        mut plan: Plan,
+        account: AccountId32,
+        (mut hoster, entry): (Hoster, HosterDraw),
+    ) -> Try {
         let now = Self::now();
-        let mut copy = Copy::offered(plan_id, &plan, (&account, &hoster), now);
+        let mut copy = Copy::offered(plan_id, &plan, (&account, &entry), now);
         let want = Self::reserve_for(&copy, &plan, plan.next_tick.saturating_sub(now));
         if Self::pot_free(plan_id, &plan) < want {
             return Try::Miss;
         }
         let id = NextCopy::<T>::get();
-        // There is room: live copies are fewer than the replicas.
+        // There is room: a plan that wants one has fewer than the bound.
         if plan.live.try_push(id).defensive().is_err() {
             return Try::Void;
         }
@@ -163,7 +243,7 @@ impl<T: Config> Pallet<T> {
         Hosters::<T>::insert(&account, hoster);
         Self::draw_hoster(&account, |draw| draw.used = draw.used.saturating_add(bytes));
         Self::arm(Wait::Decline, Self::times().decline_window, id, 0);
-        let full = plan.live.len() >= usize::from(plan.terms.replicas);
+        let full = !plan.wants();
         Self::put_copy_and_plan(id, copy, plan);
         Self::deposit_event(Event::CopyOffered { copy: id, plan: plan_id, hoster: account });
         Try::Fit(full)
@@ -172,20 +252,26 @@ impl<T: Config> Pallet<T> {
     fn try_encoder(id: CopyId, ctr: &mut u32) -> Try {
         let waits = |copy: &Copy| copy.state == CopyState::Accepted;
         let Some((copy, plan)) = Self::copy_and_plan(id).filter(|(copy, _)| waits(copy)) else { return Try::Void };
+        if Self::now() < plan.fresh {
+            return Try::Later;
+        }
         let x = draw(2, Self::seed(), &id.to_le_bytes(), Self::next(ctr));
         let drawn = encoder_table::<T>().pick(x).and_then(|(slot, _)| EncoderSlots::<T>::get(slot));
         let Some(account) = drawn else { return Try::Miss };
         let Some(encoder) = Encoders::<T>::get(&account).defensive() else { return Try::Miss };
-        let job = fee(encoder.ask, copy.job_sectors());
-        let fits = encoder.open
-            && encoder.ask <= plan.terms.max_ask_encoding
+        let Some(entry) = EncoderDraws::<T>::get(&account).defensive() else { return Try::Miss };
+        let job = fee(entry.ask, copy.job_sectors(Self::times().checkpoint));
+        let grows = copy.active_since.is_some();
+        let excluded = if grows { Self::is_hoster(&plan, &account) } else { Self::is_party(&plan, &account) };
+        let fits = !excluded
+            && encoder.open
+            && Self::cost(&plan.sponsor, entry.ask) <= plan.terms.max_ask_encoding
             && encoder.jobs < JOBS
-            && encoder.unreleased.saturating_add(job) <= Self::held(&account, Role::Encoding)
-            && !Self::is_party(&plan, &account);
+            && encoder.unreleased.saturating_add(job) <= Self::held(&account, Role::Encoding);
         if !fits {
             return Try::Miss;
         }
-        Self::assign((id, copy), plan, (account, encoder), job)
+        Self::assign((id, copy), plan, (account, encoder), (entry.ask, job))
     }
 
     /// Gives a copy to an encoder that fits, if the pot can pay it.
@@ -193,13 +279,13 @@ impl<T: Config> Pallet<T> {
         (id, mut copy): (CopyId, Copy),
         mut plan: Plan,
         (account, mut encoder): (AccountId32, Encoder),
-        job: Balance,
+        (ask, job): (Balance, Balance),
     ) -> Try {
         // The reserve is counted from where the hoster was paid to: what it earned until then is paid first.
         Self::collect_into(id, &mut copy, &mut plan);
         let idle = copy.clone();
         copy.encoder = Some(account.clone());
-        copy.ask_encoding = encoder.ask;
+        copy.ask_encoding = ask;
         let blocks = plan.next_tick.saturating_sub(Self::paid_until(&copy, Self::now()));
         let want = Self::reserve_for(&copy, &plan, blocks);
         if Self::pot_free(copy.plan, &plan).saturating_add(copy.reserve) < want {

@@ -3,10 +3,11 @@
 use crate::{
     crypto::Refused,
     heads::{self, BadHead},
-    money::{fee_ceil, mul_div},
+    money::{fee_ceil, mul_div, sectors_paid},
+    offers::is_region,
     ranges::{self, BadRanges},
     types::*,
-    Config, Copies, Error, Event, Hosters, NextPlan, Pallet, Plans, Roots, Shares,
+    Config, Copies, Error, Event, Frozen, Hosters, NextPlan, Pallet, Plans, Roots, Shares,
 };
 use alloc::vec::Vec;
 use frame_support::{
@@ -19,6 +20,10 @@ use frame_support::{
     BoundedVec,
 };
 use sp_runtime::{AccountId32, DispatchResult};
+
+/// Tags of `Wait::EndPlan`: why the plan ends.
+pub(crate) const CALLED: u64 = 0;
+pub(crate) const FORKED: u64 = 1;
 
 impl Plan {
     /// A live plan of one donor, without bytes, blocks and shares; its need of a hoster is in the queue.
@@ -44,12 +49,28 @@ impl Plan {
             queued: true,
             ending: false,
             remainder: None,
+            confirmed: false,
+            waiting: false,
+            declined: 0,
+            stalls: 0,
+            leaving: 0,
+            mark: 0,
+            fresh: 0,
         }
     }
 }
 
+impl Plan {
+    /// Whether it wants one hoster more; until something is confirmed it has one copy at a time.
+    pub fn wants(&self) -> bool {
+        let most = if self.confirmed { self.terms.replicas.into() } else { 1 };
+        let staying = self.live.len().saturating_sub(self.leaving.into());
+        self.state == PlanState::Live && !self.waiting && staying < most && self.live.len() < MAX_REPLICAS as usize
+    }
+}
+
 impl<T: Config> Pallet<T> {
-    fn check_head(signed: &SignedHead) -> Result<Head, Error<T>> {
+    pub(crate) fn check_head(signed: &SignedHead) -> Result<Head, Error<T>> {
         heads::check(signed).map_err(|bad| match bad {
             BadHead::Manifest => Error::<T>::BadManifest,
             BadHead::Key => Error::<T>::WrongFeedKey,
@@ -59,7 +80,7 @@ impl<T: Config> Pallet<T> {
         })
     }
 
-    fn check_terms(terms: &Terms) -> DispatchResult {
+    pub(crate) fn check_terms(terms: &Terms) -> DispatchResult {
         let amounts = [terms.max_ask_disk, terms.max_ask_encoding, terms.max_ask_receiving, terms.report_price];
         ensure!(amounts.iter().all(|amount| *amount <= MAX_AMOUNT), Error::<T>::AmountTooLarge);
         let times = Self::times();
@@ -67,13 +88,35 @@ impl<T: Config> Pallet<T> {
         let last = now.saturating_add(times.plan_eras.saturating_mul(times.era));
         let until = terms.until > now && terms.until <= last;
         ensure!((1..=MAX_REPLICAS).contains(&terms.replicas.into()) && until, Error::<T>::BadTerms);
+        let regions = terms.regions.iter().all(|region| !region.is_empty() && is_region(region));
+        ensure!(regions && terms.min_reputation <= PPM, Error::<T>::BadTerms);
         Ok(())
+    }
+
+    /// Measures the ranges; the last of a live plan's ends where the feed does.
+    fn check_ranges(
+        signed: &SignedHead,
+        ranges: &[BlockRange],
+        nodes: &[OpenedNode],
+        live: bool,
+    ) -> Result<Vec<Range>, Error<T>> {
+        let at_end = ranges.last().is_some_and(|range| range.end == signed.length);
+        ensure!(at_end || !live, Error::<T>::BadRanges);
+        ranges::prove(signed.length, &signed.roots, ranges, nodes).map_err(|bad| match bad {
+            BadRanges::Ranges => Error::<T>::BadRanges,
+            BadRanges::Nodes => Error::<T>::BadNodes,
+        })
     }
 
     /// What publication must put into the pot: the reserves of all replicas at the caps for one era.
     fn least_pot(terms: &Terms, sectors: u64) -> Balance {
-        let caps = [terms.max_ask_disk, terms.max_ask_encoding, terms.max_ask_receiving];
-        let each = caps.iter().fold(Self::reports_cost(terms), |sum, cap| sum.saturating_add(fee_ceil(*cap, sectors)));
+        let encoded = sectors_paid(sectors, Self::times().checkpoint);
+        let parts = [
+            fee_ceil(terms.max_ask_disk, sectors),
+            fee_ceil(terms.max_ask_encoding, encoded),
+            fee_ceil(terms.max_ask_receiving, sectors),
+        ];
+        let each = parts.iter().fold(Self::reports_cost(terms), |sum, part| sum.saturating_add(*part));
         each.saturating_mul(terms.replicas.into())
     }
 
@@ -88,10 +131,8 @@ impl<T: Config> Pallet<T> {
         Self::check_terms(&terms)?;
         ensure!(pot <= MAX_AMOUNT, Error::<T>::AmountTooLarge);
         let head = Self::check_head(&signed)?;
-        let ranges = ranges::prove(head.length, &signed.roots, &ranges, &nodes).map_err(|bad| match bad {
-            BadRanges::Ranges => Error::<T>::BadRanges,
-            BadRanges::Nodes => Error::<T>::BadNodes,
-        })?;
+        ensure!(!Frozen::<T>::contains_key(signed.key), Error::<T>::FeedFrozen);
+        let ranges = Self::check_ranges(&signed, &ranges, &nodes, terms.live)?;
         let bytes = ranges.iter().fold(0u64, |sum, range| sum.saturating_add(range.bytes));
         ensure!((1..=MAX_PLAN_BYTES).contains(&bytes), Error::<T>::BadPlanSize);
         let sectors = bytes.div_ceil(SECTOR);
@@ -117,9 +158,9 @@ impl<T: Config> Pallet<T> {
             ..Plan::of(sponsor.clone(), signed.key, head, ranges, terms)
         };
         let ready = now.saturating_add(times.seed_delay);
-        Self::push_need(Need { kind: NeedKind::Hoster, id, ready, misses: 0 });
-        Self::arm(Wait::Tick, times.era, id, 0);
         Plans::<T>::insert(id, plan);
+        Self::push_need(Need { kind: NeedKind::Hoster, id, ready, misses: 0, rounds: 0 });
+        Self::arm(Wait::Tick, times.era, id, 0);
         Roots::<T>::insert(id, signed.roots);
         Shares::<T>::insert(id, &sponsor, pot);
         Self::deposit_event(Event::PlanPublished { plan: id, sponsor, feed: signed.key, bytes, pot });
@@ -149,29 +190,33 @@ impl<T: Config> Pallet<T> {
     }
 
     pub(crate) fn do_end_plan(account: AccountId32, id: PlanId) -> DispatchResult {
-        let mut plan = Plans::<T>::get(id).ok_or(Error::<T>::NoSuchPlan)?;
+        let plan = Plans::<T>::get(id).ok_or(Error::<T>::NoSuchPlan)?;
         ensure!(plan.sponsor == account, Error::<T>::NotSponsor);
         ensure!(plan.state == PlanState::Live, Error::<T>::PlanNotLive);
         ensure!(!plan.ending, Error::<T>::AlreadyEnding);
+        Self::end_later(id, plan, CALLED);
+        Ok(())
+    }
+
+    /// The plan ends when `EndNotice` is over; the tag says why.
+    pub(crate) fn end_later(id: PlanId, mut plan: Plan, tag: u64) {
         plan.ending = true;
         Plans::<T>::insert(id, plan);
         let notice = Self::times().end_notice;
-        Self::arm(Wait::EndPlan, notice, id, 0);
+        Self::arm(Wait::EndPlan, notice, id, tag);
         Self::deposit_event(Event::PlanEnding { plan: id, block: Self::now().saturating_add(notice) });
-        Ok(())
     }
 
     /// The plan needs a hoster, unless it has that need already.
     pub(crate) fn need_hoster(id: PlanId) {
         let Some(mut plan) = Plans::<T>::get(id) else { return };
-        let full = plan.live.len() >= usize::from(plan.terms.replicas);
-        if plan.state != PlanState::Live || plan.queued || full {
+        if plan.queued || !plan.wants() {
             return;
         }
         plan.queued = true;
-        Plans::<T>::insert(id, plan);
+        Plans::<T>::insert(id, &plan);
         let ready = Self::now().saturating_add(Self::times().seed_delay);
-        Self::push_need(Need { kind: NeedKind::Hoster, id, ready, misses: 0 });
+        Self::push_need(Need { kind: NeedKind::Hoster, id, ready, misses: 0, rounds: 0 });
     }
 
     /// The plan's tick that was due in block `due`; returns what it counts.
@@ -183,10 +228,21 @@ impl<T: Config> Pallet<T> {
             // Cannot fail: a live plan's live copies exist.
             let _ = Self::do_collect(*copy).defensive();
         }
-        if due >= plan.terms.until {
-            Self::finish_plan(id, PlanEnd::Until);
-        } else if !Self::prepay(id, &live, due) {
-            Self::finish_plan(id, PlanEnd::Unpaid);
+        let Some(mut plan) = Plans::<T>::get(id).defensive() else { return count };
+        Self::surcharge(id, &mut plan);
+        Plans::<T>::insert(id, &plan);
+        let end = match () {
+            _ if Frozen::<T>::contains_key(plan.feed) => Some(PlanEnd::Frozen),
+            _ if due >= plan.terms.until => Some(PlanEnd::Until),
+            _ if !Self::prepay(id, &live, due) => Some(PlanEnd::Unpaid),
+            _ => None,
+        };
+        match end {
+            Some(reason) => Self::finish_plan(id, reason),
+            None => {
+                Self::grow(id);
+                Self::wake(id);
+            },
         }
         count
     }
@@ -211,14 +267,33 @@ impl<T: Config> Pallet<T> {
             Copies::<T>::insert(*copy_id, &*copy);
         }
         plan.next_tick = next;
-        let era = copies.iter().fold(0u128, |sum, (_, c)| sum.saturating_add(fee_ceil(c.ask_disk, c.sectors)));
-        let low = Self::pot_free(id, &plan) < era;
+        let low = Self::pot_free(id, &plan) < Self::era_disk_cost(&plan);
         Plans::<T>::insert(id, plan);
         Self::arm_at(Wait::Tick, next, id, 0);
         if low {
             Self::deposit_event(Event::PotLow { plan: id, block: next });
         }
         true
+    }
+
+    /// A plan that waited, or whose need sleeps, asks again, for a fee.
+    fn wake(id: PlanId) {
+        let Some(mut plan) = Plans::<T>::get(id).defensive() else { return };
+        plan.waiting = false;
+        plan.declined = 0;
+        let fee = Self::amounts().retry_fee;
+        let asks = plan.wants() && !plan.queued && Self::pot_free(id, &plan) >= fee;
+        if asks {
+            let burned = Self::burn_pot(id, &mut plan, fee);
+            plan.mark = plan.mark.saturating_add(burned);
+            plan.queued = true;
+        }
+        let rounds = if plan.confirmed { 0 } else { HOSTER_ROUNDS.saturating_sub(1) };
+        Plans::<T>::insert(id, plan);
+        if asks {
+            let ready = Self::now().saturating_add(Self::times().seed_delay);
+            Self::push_need(Need { kind: NeedKind::Hoster, id, ready, misses: 0, rounds });
+        }
     }
 
     /// L: the block from which a copy's disk is still to be paid.
@@ -229,10 +304,11 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    /// `end_plan` falls due; returns what it counts.
-    pub(crate) fn end_called(id: PlanId) -> u32 {
+    /// `end_plan`, or a fork of the feed, falls due; returns what it counts.
+    pub(crate) fn end_called(id: PlanId, tag: u64) -> u32 {
         let Some(plan) = Plans::<T>::get(id).filter(|plan| plan.state == PlanState::Live) else { return 1 };
-        Self::finish_plan(id, PlanEnd::Called);
+        let reason = if tag == FORKED { PlanEnd::Forked } else { PlanEnd::Called };
+        Self::finish_plan(id, reason);
         (plan.live.len() as u32).max(1)
     }
 
@@ -254,13 +330,15 @@ impl<T: Config> Pallet<T> {
         if plan.state != PlanState::Ended || plan.records > 0 || plan.remainder.is_some() {
             return;
         }
+        Self::surcharge(id, &mut plan);
         let remainder = Self::pot_value(id);
         plan.remainder = Some(remainder);
         Plans::<T>::insert(id, plan);
         Self::deposit_event(Event::PlanClaimable { plan: id, remainder });
     }
 
-    pub(crate) fn do_claim_refund(account: AccountId32, id: PlanId) -> DispatchResult {
+    /// Pays a donor its part of the remainder, whoever asks for it.
+    pub(crate) fn do_claim_refund(id: PlanId, account: AccountId32) -> DispatchResult {
         let mut plan = Plans::<T>::get(id).ok_or(Error::<T>::NoSuchPlan)?;
         let remainder = plan.remainder.ok_or(Error::<T>::NotClaimable)?;
         let shares = Shares::<T>::take(id, &account).ok_or(Error::<T>::NoShares)?;

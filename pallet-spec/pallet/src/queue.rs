@@ -1,12 +1,23 @@
 //! The FIFOs: needs of placement, and deadlines by kind.
 
-use crate::{types::*, Config, DeadlineQueues, Deadlines, NeedQueue, Needs, Pallet};
+use crate::{types::*, Config, Copies, DeadlineQueues, Deadlines, NeedQueue, Needs, Pallet, Plans};
 
 impl<T: Config> Pallet<T> {
     /// Arms a wait of `blocks`: the chain's own act in the block in which they are over, others in the next.
     pub(crate) fn arm(wait: Wait, blocks: u32, id: u64, tag: u64) {
-        let own =
-            matches!(wait, Wait::EncoderDraw | Wait::Salt | Wait::Half | Wait::Tick | Wait::EndPlan | Wait::Records);
+        let own = matches!(
+            wait,
+            Wait::EncoderDraw
+                | Wait::Salt
+                | Wait::Half
+                | Wait::Tick
+                | Wait::EndPlan
+                | Wait::Records
+                | Wait::Drop
+                | Wait::Leave
+                | Wait::Sweep
+                | Wait::Report
+        );
         let due = Self::now().saturating_add(blocks).saturating_add(u32::from(!own));
         Self::arm_at(wait, due, id, tag);
     }
@@ -29,28 +40,42 @@ impl<T: Config> Pallet<T> {
         Some(deadline)
     }
 
-    /// Puts a need at the tail.
+    /// The lane of a need: 0 if its plan has something confirmed, else 1.
+    fn lane(need: &Need) -> u8 {
+        let plan = match need.kind {
+            NeedKind::Hoster => Some(need.id),
+            NeedKind::Encoder => Copies::<T>::get(need.id).map(|copy| copy.plan),
+        };
+        u8::from(!plan.and_then(Plans::<T>::get).is_some_and(|plan| plan.confirmed))
+    }
+
+    /// Puts a need at the tail of its lane. Its plan and copy must be stored.
     pub(crate) fn push_need(need: Need) {
-        NeedQueue::<T>::mutate(|fifo| {
-            Needs::<T>::insert(fifo.tail, need);
+        Self::push_need_in(Self::lane(&need), need)
+    }
+
+    /// Puts a need at the tail of a lane.
+    pub(crate) fn push_need_in(lane: u8, need: Need) {
+        NeedQueue::<T>::mutate(lane, |fifo| {
+            Needs::<T>::insert(lane, fifo.tail, need);
             fifo.tail = fifo.tail.saturating_add(1);
         });
     }
 
-    /// The need at the head.
-    pub(crate) fn first_need() -> Option<Need> {
-        Needs::<T>::get(NeedQueue::<T>::get().head)
+    /// The need at the head of a lane.
+    pub(crate) fn first_need(lane: u8) -> Option<Need> {
+        Needs::<T>::get(lane, NeedQueue::<T>::get(lane).head)
     }
 
-    /// Writes the need at the head again.
-    pub(crate) fn keep_need(need: Need) {
-        Needs::<T>::insert(NeedQueue::<T>::get().head, need);
+    /// Writes the need at the head of a lane again.
+    pub(crate) fn keep_need(lane: u8, need: Need) {
+        Needs::<T>::insert(lane, NeedQueue::<T>::get(lane).head, need);
     }
 
-    /// Drops the need at the head.
-    pub(crate) fn pop_need() {
-        NeedQueue::<T>::mutate(|fifo| {
-            Needs::<T>::remove(fifo.head);
+    /// Drops the need at the head of a lane.
+    pub(crate) fn pop_need(lane: u8) {
+        NeedQueue::<T>::mutate(lane, |fifo| {
+            Needs::<T>::remove(lane, fifo.head);
             fifo.head = fifo.head.saturating_add(1);
         });
     }

@@ -1,8 +1,7 @@
 //! Proves the bytes of block ranges with opened tree nodes, whose sizes are hashed (pallet-spec/README.md section 7).
 
 use crate::{
-    crypto::hash,
-    heads::{tiles, Subtree},
+    heads::{node_hash, tiles, Subtree},
     types::{BlockRange, OpenedNode, Range, Root},
 };
 use alloc::{
@@ -44,15 +43,6 @@ fn place(length: u64, roots: &[Root]) -> Vec<Placed<'_>> {
     placed.collect()
 }
 
-/// The subtrees from a root down to `tile`, both included.
-fn path(root: Subtree, tile: Subtree) -> Vec<Subtree> {
-    (tile.height..=root.height).rev().map(|height| Subtree { start: tile.start >> height << height, height }).collect()
-}
-
-fn node_hash(node: &OpenedNode) -> H256 {
-    hash(&[&[1], &node.size.to_le_bytes(), node.left.as_bytes(), node.right.as_bytes()])
-}
-
 /// The opened nodes by flat-tree index, with their hashes.
 struct Opened<'a>(BTreeMap<u64, (&'a OpenedNode, H256)>);
 
@@ -63,7 +53,7 @@ impl Opened<'_> {
             return Ok((placed.offset, placed.root.size));
         }
         let (mut expected, mut bound, mut offset) = (placed.root.hash, None, placed.offset);
-        let steps = path(placed.subtree, tile);
+        let steps = placed.subtree.path_to(tile);
         for (step, next) in steps.iter().zip(steps.iter().skip(1).map(Some).chain([None])) {
             let (node, hash) = self.0.get(&step.index()).ok_or(BadRanges::Nodes)?;
             if *hash != expected {
@@ -130,7 +120,7 @@ pub fn prove(
             let at = placed.iter().position(|p| p.subtree.contains(&tile)).ok_or(BadRanges::Ranges)?;
             let root = placed.get(at).ok_or(BadRanges::Ranges)?;
             if tile != root.subtree {
-                wanted.extend(path(root.subtree, tile).into_iter().map(|subtree| (subtree.index(), subtree)));
+                wanted.extend(root.subtree.path_to(tile).into_iter().map(|subtree| (subtree.index(), subtree)));
             }
             located.push((range.start, at, tile));
         }

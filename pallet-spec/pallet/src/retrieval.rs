@@ -45,9 +45,24 @@ impl Outcome {
         Self { verdict, reports: count, fails, latency_ms, kib_per_s }
     }
 
-    /// Whether a report is paid: served always, not served if the verdict is the same.
-    fn pays(&self, report: &Report) -> bool {
-        report.served == 1 || self.verdict == Verdict::Failed
+    /// The same, but nobody is blamed.
+    fn excused(self) -> Self {
+        Self { verdict: Verdict::Void, ..self }
+    }
+}
+
+impl Report {
+    /// Whether it is paid, whatever the verdict: "not served" would be earned without fetching.
+    fn pays(&self) -> bool {
+        self.served == 1
+    }
+}
+
+impl Copy {
+    /// Its sectors when a block began; of an active copy those that may be probed in the era of that first block.
+    fn sectors_before(&self, block: Block) -> u64 {
+        let before = self.segments.iter().filter(|part| part.since < block);
+        before.fold(0, |sum, part| sum.saturating_add(part.sectors))
     }
 }
 
@@ -87,8 +102,13 @@ impl<T: Config> Pallet<T> {
         let Some(plan) = Plans::<T>::get(copy.plan).defensive() else { return Vec::new() };
         let ids = [&id.to_le_bytes()[..], &era.to_le_bytes()[..]].concat();
         let mut seats: Vec<Seat> = Vec::new();
-        for i in 0..Self::times().seats {
-            let Some(place) = draw(5, info.seed, &ids, i).checked_rem(before.slots.into()) else { break };
+        let wanted = Self::times().seats as usize;
+        // More draws than seats: holes in the list of slots do not thin the committee.
+        for ctr in 0..SEAT_DRAWS {
+            if seats.len() >= wanted {
+                break;
+            }
+            let Some(place) = draw(5, info.seed, &ids, ctr).checked_rem(before.slots.into()) else { break };
             let index = place as u32;
             let Some(slot) = Slots::<T>::get(index) else { continue };
             let late = slot.taken.saturating_add(1) >= era || slot.renewed.iter().any(|e| e.saturating_add(1) == era);
@@ -131,7 +151,7 @@ impl<T: Config> Pallet<T> {
         let times = Self::times();
         Self::ensure_within(era, times.probe_blocks, times.era)?;
         let copy = Self::tested(era, id)?;
-        ensure!(copy.state == CopyState::Active, Error::<T>::NotUnderTest);
+        ensure!(copy.state != CopyState::Ended, Error::<T>::NotUnderTest);
         let mut record = Self::record(era, id, &copy);
         let at = Self::seat_of(&mut record, era, &account)?;
         let seat = record.seats.get_mut(at).ok_or(Error::<T>::NoSeat)?;
@@ -194,7 +214,8 @@ impl<T: Config> Pallet<T> {
 
     /// The leaf of the sector that the link names, if the opening proves it.
     fn opened_leaf(era: Era, id: CopyId, copy: &Copy, link: H256, opening: &Opening) -> Result<H256, Error<T>> {
-        let sector = low(probe(link, id, era, 0)).checked_rem(copy.sectors.into()).ok_or(Error::<T>::BadOpening)?;
+        let sectors = copy.sectors_before(Self::era_start(era));
+        let sector = low(probe(link, id, era, 0)).checked_rem(sectors.into()).ok_or(Error::<T>::BadOpening)?;
         let (segment_id, index) = copy.locate(sector as u64).ok_or(Error::<T>::BadOpening)?;
         let segment = Segments::<T>::get(segment_id).ok_or(Error::<T>::BadOpening)?;
         let context = Self::context_of(&segment, &copy.hoster).ok_or(Error::<T>::BadOpening)?;
@@ -216,19 +237,30 @@ impl<T: Config> Pallet<T> {
         let seats: Vec<(Seat, Option<Report>)> = record.seats.iter().map(|seat| (seat.clone(), valid(seat))).collect();
         Retrievals::<T>::insert(era, id, record);
         let reports: Vec<Report> = seats.iter().filter_map(|(_, report)| *report).collect();
-        let outcome = Outcome::of(&reports, times.quorum);
-        Self::pay_committee(era, id, &seats, &outcome)?;
+        let outcome = match Outcome::of(&reports, times.quorum) {
+            failed if failed.verdict == Verdict::Failed && Self::was_away(&copy, era) => failed.excused(),
+            outcome => outcome,
+        };
+        Self::pay_committee(era, id, &seats)?;
         Self::score((era, id), &copy, outcome)
     }
 
+    /// Whether the hoster had announced a pause that touches an era.
+    fn was_away(copy: &Copy, era: Era) -> bool {
+        let times = Self::times();
+        let Some(from) = Hosters::<T>::get(&copy.hoster).and_then(|hoster| hoster.pause) else { return false };
+        let start = from.saturating_add(times.proof_window);
+        start < Self::era_start(era.saturating_add(1)) && start.saturating_add(times.pause) >= Self::era_start(era)
+    }
+
     /// Pays the reports and burns from those who came with empty hands, in seat order.
-    fn pay_committee(era: Era, id: CopyId, seats: &[(Seat, Option<Report>)], outcome: &Outcome) -> DispatchResult {
+    fn pay_committee(era: Era, id: CopyId, seats: &[(Seat, Option<Report>)]) -> DispatchResult {
         let (mut copy, mut plan) = Self::copy_and_plan(id).ok_or(Error::<T>::NoSuchCopy)?;
         let price =
             crate::money::mul_div([plan.terms.report_price, Self::reputation(&copy.hoster).into(), 1], PPM.into());
         for (seat, report) in seats {
             match report {
-                Some(report) if outcome.pays(report) => {
+                Some(report) if report.pays() => {
                     Self::pay((id, &mut copy), &mut plan, &seat.account, price, Payment::Report);
                 },
                 Some(_) => (),
@@ -277,9 +309,10 @@ impl<T: Config> Pallet<T> {
             Verdict::Void => (),
         });
         Self::deposit_event(Event::RetrievalSettled { era, copy: id, verdict, reports, fails, latency_ms, kib_per_s });
+        Self::judge(era, id, verdict, latency_ms, kib_per_s);
         if verdict == Verdict::Failed {
             let all = Hosters::<T>::get(&copy.hoster).map_or(0, |hoster| hoster.stored);
-            if copy.state == CopyState::Active && all > 0 {
+            if copy.state != CopyState::Ended && all > 0 {
                 let factors = [u128::from(before), copy.stored.into(), 1];
                 let loss = crate::money::mul_div(factors, 16 * u128::from(all));
                 let reputation = before.saturating_sub(loss as u32).max(MIN_REPUTATION);

@@ -4,8 +4,7 @@ use crate::{
     crypto::{self, hash, valid_modulus, SaltInputs, SegmentStatement},
     money::fee,
     types::*,
-    Begins, Config, Copies, Error, Event, Hosters, Moduli, NextSegment, Pallet, Peers, Plans, Seeds, Segments,
-    UsedModuli,
+    Begins, Config, Copies, Error, Event, Hosters, Moduli, NextSegment, Pallet, Peers, Seeds, Segments, UsedModuli,
 };
 use frame_support::{ensure, traits::Defensive};
 use sp_core::H256;
@@ -14,10 +13,21 @@ use sp_runtime::{AccountId32, DispatchResult};
 /// Sectors of the longest part that must be confirmed at once.
 const SEGMENT_SECTORS: u64 = SEGMENT_BYTES / SECTOR;
 
+/// What of the rest of a copy a segment is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// All of it.
+    Rest,
+    /// Enough of it: the same encoder goes on.
+    Partial,
+    /// A checkpoint of it, once: another encoder goes on.
+    Salvaged,
+}
+
 impl Copy {
-    /// Sectors that the current job is paid for: the rest, at most 4 GiB.
-    pub fn job_sectors(&self) -> u64 {
-        self.sectors.saturating_sub(self.stored).min(SEGMENT_SECTORS)
+    /// Sectors that the current job is paid for: the rest, at most 4 GiB and at least a checkpoint's.
+    pub fn job_sectors(&self, checkpoint: u32) -> u64 {
+        self.sectors.saturating_sub(self.stored).min(SEGMENT_SECTORS).max(checkpoint.into())
     }
 
     /// Segment and index in it of a sector of the copy.
@@ -33,6 +43,15 @@ impl Copy {
     }
 }
 
+impl Plan {
+    /// Somebody got the feed and made a segment; true if no live copy stored anything before.
+    fn count_confirmed(&mut self) -> bool {
+        self.stalls = 0;
+        self.declined = 0;
+        !core::mem::replace(&mut self.confirmed, true)
+    }
+}
+
 impl<T: Config> Pallet<T> {
     pub(crate) fn do_begin_segment(account: AccountId32, id: CopyId, modulus: Sector, profile: u8) -> DispatchResult {
         let mut copy = Copies::<T>::get(id).ok_or(Error::<T>::NoSuchCopy)?;
@@ -44,7 +63,6 @@ impl<T: Config> Pallet<T> {
         ensure!(!UsedModuli::<T>::contains_key(used), Error::<T>::ModulusUsed);
         let begins = Begins::<T>::get();
         ensure!(begins < BEGINS, Error::<T>::TooManyBegins);
-        let plan = Plans::<T>::get(copy.plan).ok_or(Error::<T>::NoSuchPlan)?;
 
         Begins::<T>::put(begins.saturating_add(1));
         let segment = NextSegment::<T>::get();
@@ -63,7 +81,7 @@ impl<T: Config> Pallet<T> {
             bytes: 0,
             sectors: 0,
             root: H256::zero(),
-            head: plan.head,
+            head: copy.head,
             half: 0,
         };
         Segments::<T>::insert(segment, begun);
@@ -127,11 +145,7 @@ impl<T: Config> Pallet<T> {
         };
         ensure!(copy.state == CopyState::Encoding, Error::<T>::WrongState);
         ensure!(copy.current == Some(segment_id), Error::<T>::WrongSegment);
-        let rest = copy.bytes.saturating_sub(copy.stored_bytes);
-        let partial = bytes.is_multiple_of(SECTOR) && rest.min(SEGMENT_BYTES) <= bytes && bytes < rest;
-        ensure!(bytes == rest || partial, Error::<T>::BadSegmentBytes);
-        let last = copy.segments.len().saturating_add(1) >= MAX_SEGMENTS as usize;
-        ensure!(!(partial && last), Error::<T>::TooManySegments);
+        let part = Self::part_of(&copy, bytes)?;
         let mut segment = Segments::<T>::get(segment_id).ok_or(Error::<T>::WrongSegment)?;
         segment.bytes = bytes;
         segment.sectors = bytes.div_ceil(SECTOR);
@@ -150,7 +164,22 @@ impl<T: Config> Pallet<T> {
         };
         let key = Peers::<T>::get(signer).ok_or(Error::<T>::NotAPeer)?.statement_key;
         Self::ensure_signed_by(&signature, &statement.message(Self::genesis()), &key)?;
-        Self::confirm((id, copy), plan, (segment_id, segment), drawn)
+        Self::confirm((id, copy), plan, (segment_id, segment), drawn, (account, part))
+    }
+
+    /// What of a copy's rest that many bytes may be.
+    fn part_of(copy: &Copy, bytes: u64) -> Result<Part, Error<T>> {
+        let rest = copy.bytes.saturating_sub(copy.stored_bytes);
+        if bytes == rest {
+            return Ok(Part::Rest);
+        }
+        ensure!(bytes.is_multiple_of(SECTOR) && bytes < rest, Error::<T>::BadSegmentBytes);
+        let part = if bytes >= rest.min(SEGMENT_BYTES) { Part::Partial } else { Part::Salvaged };
+        let least = u64::from(Self::times().checkpoint).saturating_mul(SECTOR);
+        let allowed = part == Part::Partial || bytes >= least && copy.stalls == 0;
+        ensure!(allowed, Error::<T>::BadSegmentBytes);
+        ensure!(copy.segments.len().saturating_add(1) < MAX_SEGMENTS as usize, Error::<T>::TooManySegments);
+        Ok(part)
     }
 
     /// Books a confirmed segment: sectors, fees, and the copy's next state.
@@ -159,16 +188,16 @@ impl<T: Config> Pallet<T> {
         mut plan: Plan,
         (segment_id, mut segment): (SegmentId, Segment),
         encoder: AccountId32,
+        (caller, part): (AccountId32, Part),
     ) -> DispatchResult {
         let Segment { bytes, sectors, first_byte, root, .. } = segment;
-        let done = copy.bytes == copy.stored_bytes.saturating_add(bytes);
-        let leaves = done.then(|| encoder.clone());
+        let leaves = (part != Part::Partial).then(|| encoder.clone());
         Self::schedule(Change::Confirmed { copy: id, sectors, encoder: leaves })?;
         Self::store_sectors(&mut copy, sectors)?;
-        let total = fee(copy.ask_encoding, sectors);
+        let total = fee(copy.ask_encoding, sectors.max(Self::times().checkpoint.into()));
         let first_half = total / 2;
         segment.half = total.saturating_sub(first_half);
-        Self::book_segment(&mut copy, (segment_id, &segment), &encoder, done)?;
+        Self::book_segment(&mut copy, (segment_id, &segment), &encoder, part)?;
         if segment.half > 0 {
             Self::arm(Wait::Half, Self::times().era.saturating_mul(HALF_ERAS), segment_id, 0);
         }
@@ -184,55 +213,75 @@ impl<T: Config> Pallet<T> {
         let receiving = fee(copy.ask_receiving, sectors);
         let hoster = copy.hoster.clone();
         Self::pay((id, &mut copy), &mut plan, &hoster, receiving, Payment::Receiving);
-        Self::after_segment(id, &mut copy, done);
         Segments::<T>::insert(segment_id, segment);
-        Self::put_copy_and_plan(id, copy, plan);
+        let first = plan.count_confirmed();
+        match part {
+            Part::Rest => Self::whole(id, &mut copy, &plan),
+            Part::Partial => Self::next_segment(id, &mut copy),
+            Part::Salvaged => Self::salvaged(&mut copy, &caller),
+        }
+        let plan_id = copy.plan;
+        // Needs take the lane of the plan as it is now.
+        Self::put_copy_and_plan(id, copy.clone(), plan);
+        if part == Part::Salvaged {
+            Self::want_encoder(id, &copy);
+        }
+        if first {
+            Self::need_hoster(plan_id);
+        }
         Ok(())
     }
 
-    /// Adds a confirmed segment to its copy, and moves its fee in the encoder's books; `done`: it was the last.
+    /// Adds a confirmed segment to its copy, and moves its fee in the encoder's books.
     fn book_segment(
         copy: &mut Copy,
         (id, segment): (SegmentId, &Segment),
         encoder: &AccountId32,
-        done: bool,
+        part: Part,
     ) -> DispatchResult {
         let old_fee = core::mem::take(&mut copy.fee);
         copy.stored_bytes = copy.stored_bytes.saturating_add(segment.bytes);
         copy.stored = copy.stored.saturating_add(segment.sectors);
         copy.halves = copy.halves.saturating_add(segment.half);
-        let part = CopySegment { segment: id, sectors: segment.sectors };
-        copy.segments.try_push(part).map_err(|_| Error::<T>::TooManySegments)?;
-        if !copy.encoders.contains(encoder) {
+        let listed = CopySegment { segment: id, sectors: segment.sectors, since: Self::now() };
+        copy.segments.try_push(listed).map_err(|_| Error::<T>::TooManySegments)?;
+        // Who makes a whole copy longer is no party: else a live plan would use up all encoders.
+        if copy.active_since.is_none() && !copy.encoders.contains(encoder) {
             copy.encoders.try_push(encoder.clone()).map_err(|_| Error::<T>::TooManySegments)?;
         }
         copy.current = None;
         copy.first_confirmed = copy.first_confirmed.or(Some(Self::now()));
-        if !done {
-            copy.fee = fee(copy.ask_encoding, copy.job_sectors());
+        if part == Part::Partial {
+            copy.fee = fee(copy.ask_encoding, copy.job_sectors(Self::times().checkpoint));
         }
         Self::with_encoder(encoder, |state| {
             let kept = state.unreleased.saturating_sub(old_fee);
             state.unreleased = kept.saturating_add(segment.half).saturating_add(copy.fee);
             state.halves = state.halves.saturating_add(u32::from(segment.half > 0));
-            state.jobs = state.jobs.saturating_sub(u32::from(done));
+            state.jobs = state.jobs.saturating_sub(u32::from(part != Part::Partial));
+            state.confirmed = Self::now();
         });
         Ok(())
     }
 
-    /// A copy's state after a confirmation: whole, or the same encoder begins the next segment.
-    fn after_segment(id: CopyId, copy: &mut Copy, done: bool) {
-        if done {
-            copy.state = CopyState::Active;
+    /// A copy is whole; if that is the first time, one that is leaving may go.
+    fn whole(id: CopyId, copy: &mut Copy, plan: &Plan) {
+        copy.state = CopyState::Active;
+        copy.encoder = None;
+        copy.ask_encoding = 0;
+        copy.stalls = 0;
+        if copy.active_since.is_none() {
             copy.active_since = Some(Self::now());
-            copy.encoder = None;
-            copy.ask_encoding = 0;
-            Self::deposit_event(Event::CopyActive { copy: id });
-        } else {
-            copy.state = CopyState::Assigned;
-            copy.generation = copy.generation.saturating_add(1);
-            Self::arm(Wait::Begin, Self::times().begin_window, id, copy.generation.into());
+            Self::replace_by(id, plan);
         }
+        Self::deposit_event(Event::CopyActive { copy: id });
+    }
+
+    /// The same encoder begins the next segment.
+    fn next_segment(id: CopyId, copy: &mut Copy) {
+        copy.state = CopyState::Assigned;
+        copy.generation = copy.generation.saturating_add(1);
+        Self::arm(Wait::Begin, Self::times().begin_window, id, copy.generation.into());
     }
 
     /// The hoster stores that many sectors more; they are not paid for the time before.

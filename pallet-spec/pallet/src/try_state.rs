@@ -4,8 +4,8 @@ use crate::{
     draw::{copy_table, encoder_table, encoder_weight, hoster_table, hoster_weight},
     types::*,
     Changes, Config, Copies, CopySlots, DeadlineQueues, Deadlines, EncoderDraws, EncoderNodes, Encoders, HoleCount,
-    Holes, HosterDraws, HosterNodes, Hosters, Moduli, NeedQueue, Needs, Pallet, Plans, Segments, SlotCount, Slots,
-    Storing, StoringCount,
+    Holes, HosterCount, HosterDraws, HosterNodes, HosterSlots, Hosters, Moduli, NeedQueue, Needs, OfferChanges, Pallet,
+    Plans, ReportAt, Reports, Segments, SlotCount, Slots, StorageChallenges, Storing, StoringCount,
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 use sp_runtime::{AccountId32, TryRuntimeError};
@@ -45,6 +45,9 @@ impl<T: Config> Pallet<T> {
         Self::check_encoders(&sums)?;
         Self::check_slots()?;
         Self::check_storing()?;
+        Self::check_needs()?;
+        Self::check_entries()?;
+        Self::check_changes()?;
         Self::check_queues()
     }
 
@@ -84,7 +87,14 @@ impl<T: Config> Pallet<T> {
             let mut listed = plan.live.to_vec();
             listed.sort_unstable();
             holds(listed == live, "a plan lists its live copies")?;
-            holds(live.len() <= usize::from(plan.terms.replicas), "no more copies than replicas")?;
+            let leaving = own.iter().filter(|(_, c)| c.state != CopyState::Ended && c.leaving > 0).count();
+            holds(leaving == usize::from(plan.leaving), "a plan counts its leaving copies")?;
+            holds(live.len() - leaving <= usize::from(plan.terms.replicas), "no more copies stay than replicas")?;
+            let stores = own.iter().any(|(_, c)| c.state != CopyState::Ended && c.stored > 0);
+            holds(plan.confirmed == stores, "a plan is confirmed while a live copy stores something")?;
+            holds(plan.mark <= plan.burned, "no more is marked than burned")?;
+            let bytes = plan.ranges.iter().fold(0, |sum, range| sum + range.bytes);
+            holds(bytes == plan.bytes && bytes.div_ceil(SECTOR) == plan.sectors, "a plan's bytes are its ranges'")?;
             holds(plan.state == PlanState::Live || live.is_empty(), "an ended plan has no live copy")?;
             let shares =
                 crate::Shares::<T>::iter_prefix_values(id).fold((0, 0u128), |(n, s), share| (n + 1, s + share));
@@ -97,7 +107,16 @@ impl<T: Config> Pallet<T> {
     fn check_copies(copies: &BTreeMap<CopyId, Copy>) -> Checked {
         for (id, copy) in copies {
             let stored = copy.segments.iter().fold(0, |sum, part| sum + part.sectors);
-            holds(stored == copy.stored, "a copy's segments add up to what is stored")?;
+            let rest = (copy.bytes - copy.stored_bytes).div_ceil(SECTOR);
+            // An ended copy's segments go one piece after the other.
+            let ended = copy.state == CopyState::Ended;
+            holds(ended || stored == copy.stored, "a copy's segments add up to what is stored")?;
+            holds(copy.sectors == copy.stored + rest, "a copy's sectors are those stored and those of the rest")?;
+            holds(copy.state != CopyState::Active || copy.stalls == 0, "an active copy has no stall")?;
+            holds(
+                copy.leaving <= 2 && (copy.active_since.is_some() || copy.leaving < 2),
+                "who leaves has a whole copy",
+            )?;
             let drawn = matches!(copy.state, CopyState::Assigned | CopyState::Begun | CopyState::Encoding);
             holds(copy.encoder.is_some() == drawn, "a copy has an encoder exactly while it needs one")?;
             let begun = matches!(copy.state, CopyState::Begun | CopyState::Encoding);
@@ -136,6 +155,8 @@ impl<T: Config> Pallet<T> {
             holds(hoster.used == own.used, "a hoster's used bytes are its live copies'")?;
             holds(hoster.stored == own.stored, "a hoster's stored sectors are its live copies'")?;
             holds(hoster.copies == own.copies && hoster.records == own.records, "a hoster counts its copies")?;
+            holds(hoster.used <= hoster.capacity, "a hoster uses no more than it offered")?;
+            Self::check_ladder(&account, hoster.step)?;
             let tabled = copy_table::<T>(&account).total();
             let slots = CopySlots::<T>::iter_prefix_values(&account);
             let drawn = slots.filter_map(Copies::<T>::get).fold(0, |sum, copy| sum + copy.tabled);
@@ -149,6 +170,18 @@ impl<T: Config> Pallet<T> {
             }
         }
         holds(hoster_table::<T>().total() == total, "the table of hosters sums their weights")
+    }
+
+    /// Who is overdue has an open challenge, and each challenge asks for live copies of its hoster.
+    fn check_ladder(account: &AccountId32, step: u8) -> Checked {
+        let open = StorageChallenges::<T>::get(account);
+        holds(step <= 3 && open.is_some() >= matches!(step, 1 | 2), "who is overdue has an open challenge")?;
+        holds(step < 3 || open.is_none(), "who is evicted has none")?;
+        for sample in open.into_iter().flat_map(|open| open.samples) {
+            let live = Copies::<T>::get(sample.copy).filter(|copy| copy.state != CopyState::Ended);
+            holds(live.is_some_and(|copy| copy.hoster == *account), "a sample is of a live copy of the hoster")?;
+        }
+        Ok(())
     }
 
     fn check_encoders(sums: &BTreeMap<AccountId32, Sums>) -> Checked {
@@ -199,11 +232,59 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    fn check_queues() -> Checked {
+    fn check_needs() -> Checked {
+        let mut asking: Vec<PlanId> = Vec::new();
+        for lane in 0..LANES {
+            let needs: Vec<Need> = Needs::<T>::iter_prefix_values(lane).collect();
+            let queue = NeedQueue::<T>::get(lane);
+            holds(needs.len() as u64 == queue.tail - queue.head, "a queue of needs is whole")?;
+            for need in needs {
+                let rounds = if need.kind == NeedKind::Hoster { HOSTER_ROUNDS } else { ENCODER_ROUNDS };
+                holds(need.misses < MISSES && need.rounds < rounds, "a need's patience has an end")?;
+                if need.kind == NeedKind::Hoster {
+                    asking.push(need.id);
+                }
+            }
+        }
+        asking.sort_unstable();
+        let mut queued: Vec<PlanId> = Plans::<T>::iter().filter(|(_, plan)| plan.queued).map(|(id, _)| id).collect();
+        queued.sort_unstable();
+        asking.retain(|id| Plans::<T>::contains_key(id));
+        holds(asking == queued, "a plan knows whether it asks for a hoster, and asks once")
+    }
+
+    fn check_changes() -> Checked {
         let now = Self::now();
-        let needs = NeedQueue::<T>::get();
-        holds(Needs::<T>::iter_keys().count() as u64 == needs.tail - needs.head, "the queue of needs is whole")?;
-        holds(Changes::<T>::iter_keys().all(|block| block > now), "no change is overdue")?;
+        for (block, changes) in Changes::<T>::iter() {
+            holds(block > now, "no change is overdue")?;
+            let offers = changes.iter().filter(|change| change.is_offer()).count() as u32;
+            holds(OfferChanges::<T>::get(block) == offers, "a block's changes of offers are counted")?;
+            holds(offers <= MAX_OFFER_CHANGES, "offers leave room")?;
+        }
+        holds(OfferChanges::<T>::iter_keys().all(Changes::<T>::contains_key), "what is counted is there")
+    }
+
+    /// Entries of hosters in the draw table, and their slots.
+    fn check_entries() -> Checked {
+        let (mut entries, mut slots) = (0, 0);
+        for (account, draw) in HosterDraws::<T>::iter() {
+            entries += 1;
+            if let Some(slot) = draw.slot {
+                slots += 1;
+                holds(HosterSlots::<T>::get(slot) == Some(account), "a hoster stands in its slot")?;
+            }
+        }
+        holds(entries == HosterCount::<T>::get(), "hosters' entries are counted")?;
+        holds(HosterSlots::<T>::iter_keys().count() == slots, "a slot that is free has no hoster")?;
+        let stays = |(account, hoster): (AccountId32, Hoster)| {
+            HosterDraws::<T>::contains_key(account) || !hoster.open && hoster.records == 0
+        };
+        holds(Hosters::<T>::iter().all(stays), "who offers or hosts has an entry")
+    }
+
+    fn check_queues() -> Checked {
+        let (reports, numbered) = (Reports::<T>::iter_keys().count(), ReportAt::<T>::iter_keys().count());
+        holds(reports == numbered, "a committed report has its number")?;
         for wait in Wait::ALL {
             let queue = DeadlineQueues::<T>::get(wait);
             let kept = Deadlines::<T>::iter_prefix(wait).count() as u64;

@@ -40,14 +40,47 @@ pub const fn confirm_segment() -> Weight {
 pub const fn submit_storage_proof() -> Weight {
     ms(10)
 }
-pub const fn retrieval() -> Weight {
+/// 128 slots are read.
+pub const fn commit_retrieval() -> Weight {
+    ms(8)
+}
+pub const fn reveal_retrieval() -> Weight {
     ms(4)
 }
+/// 128 slots are read.
 pub const fn settle_retrieval() -> Weight {
-    ms(8)
+    ms(12)
 }
 pub const fn root() -> Weight {
     ms(1)
+}
+/// A signature and 53 nodes.
+pub const fn update_head() -> Weight {
+    ms(3)
+}
+/// 32 strikes.
+pub const fn declare_lost() -> Weight {
+    ms(6)
+}
+pub const fn leave_copy() -> Weight {
+    ms(2)
+}
+pub const fn decline_job() -> Weight {
+    ms(3)
+}
+pub const fn pause() -> Weight {
+    ms(2)
+}
+/// 16 copies that may go.
+pub const fn amend_plan() -> Weight {
+    ms(4)
+}
+pub const fn commit_report() -> Weight {
+    ms(2)
+}
+/// Two signatures and 53 nodes.
+pub const fn report_equivocation() -> Weight {
+    ms(3)
 }
 /// `on_initialize` without changes, expiries and tries: the seed, an era, and 8 challenges of 32 samples.
 pub const fn block() -> Weight {
@@ -61,17 +94,16 @@ pub const fn change() -> Weight {
 pub const fn attempt() -> Weight {
     Weight::from_parts(5 * MS / 2, 0)
 }
-/// One expiry; of a tick or an end of a plan, each copy that it counts.
+/// One expiry; of a tick, an end of a plan or a sweep, each copy that it counts.
 pub const fn expiry(wait: Wait) -> Weight {
     match wait {
-        Wait::Decline | Wait::Salt | Wait::Settle => ms(1),
-        Wait::Begin | Wait::Half => ms(2),
-        Wait::EncoderDraw => ms(3),
-        // A tick may end the plan.
-        Wait::Tick | Wait::EndPlan => ms(4),
-        Wait::Lease => ms(5),
-        // A strike for each of 32 copies.
-        Wait::Proof => ms(6),
+        Wait::Decline | Wait::Salt | Wait::Settle | Wait::Report => ms(1),
+        Wait::Begin | Wait::Half | Wait::Recheck => ms(2),
+        Wait::LastCall => ms(3),
+        Wait::EncoderDraw => ms(4),
+        Wait::EndPlan => ms(5),
+        // A tick may end the plan. A stall may let a growing copy go. A strike for each of 32 copies. An end of a copy.
+        Wait::Tick | Wait::Lease | Wait::Proof | Wait::Drop | Wait::Leave | Wait::Sweep => ms(6),
         // 64 segments, each with its modulus.
         Wait::Records => ms(14),
     }

@@ -1,4 +1,4 @@
-//! datdot's runtime: System, Timestamp, Balances, Sudo, TransactionPayment, DatDot.
+//! datdot's runtime: System, Timestamp, Balances, Sudo, TransactionPayment, DatDot, Utility.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![recursion_limit = "256"]
 
@@ -6,6 +6,8 @@ extern crate alloc;
 
 mod apis;
 mod genesis;
+#[cfg(test)]
+mod tests;
 mod weights;
 
 use alloc::{borrow::Cow, vec::Vec};
@@ -47,10 +49,13 @@ pub type TxExtension = (
     frame_system::CheckNonce<Runtime>,
     frame_system::CheckWeight<Runtime>,
     pallet_transaction_payment::ChargeTransactionPayment<Runtime>,
+    pallet_datdot::CheckParty<Runtime>,
 );
 pub type UncheckedExtrinsic = generic::UncheckedExtrinsic<Address, RuntimeCall, Signature, TxExtension>;
 pub type Executive =
     frame_executive::Executive<Runtime, Block, frame_system::ChainContext<Runtime>, Runtime, AllPalletsWithSystem>;
+/// What the upgrade to this version does, once.
+pub type Migrations = pallet_datdot::migrations::ToVersion3<Runtime>;
 
 /// 10^12 of the smallest unit.
 pub const UNIT: Balance = pallet_datdot::types::UNIT;
@@ -61,10 +66,10 @@ pub const VERSION: RuntimeVersion = RuntimeVersion {
     spec_name: Cow::Borrowed("datdot"),
     impl_name: Cow::Borrowed("datdot"),
     authoring_version: 1,
-    spec_version: 2,
+    spec_version: 3,
     impl_version: 1,
     apis: apis::RUNTIME_API_VERSIONS,
-    transaction_version: 1,
+    transaction_version: 2,
     system_version: 1,
 };
 
@@ -97,6 +102,8 @@ mod runtime {
     pub type Sudo = pallet_sudo;
     #[runtime::pallet_index(5)]
     pub type DatDot = pallet_datdot;
+    #[runtime::pallet_index(6)]
+    pub type Utility = pallet_utility;
 }
 
 /// Normal calls may fill three quarters of a block.
@@ -141,6 +148,7 @@ impl frame_system::Config for Runtime {
     type Lookup = AccountIdLookup<AccountId, ()>;
     type MaxConsumers = ConstU32<16>;
     type Nonce = Nonce;
+    type SingleBlockMigrations = Migrations;
     type SS58Prefix = frame_support::traits::ConstU16<42>;
     type SystemWeightInfo = weights::Flat;
     type Version = Version;
@@ -190,6 +198,13 @@ impl pallet_transaction_payment::Config for Runtime {
 }
 
 impl pallet_sudo::Config for Runtime {
+    type RuntimeCall = RuntimeCall;
+    type RuntimeEvent = RuntimeEvent;
+    type WeightInfo = weights::Flat;
+}
+
+impl pallet_utility::Config for Runtime {
+    type PalletsOrigin = OriginCaller;
     type RuntimeCall = RuntimeCall;
     type RuntimeEvent = RuntimeEvent;
     type WeightInfo = weights::Flat;

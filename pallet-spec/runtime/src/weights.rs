@@ -6,7 +6,7 @@ use frame_support::weights::Weight;
 /// 200 us: above every benchmark of these pallets on reference hardware.
 const FLAT: Weight = Weight::from_parts(200_000_000, 0);
 
-/// The weights of System, Timestamp, Balances, Sudo and TransactionPayment.
+/// The weights of System, Timestamp, Balances, Sudo, TransactionPayment and Utility.
 pub struct Flat;
 
 impl pallet_balances::WeightInfo for Flat {
@@ -136,5 +136,29 @@ impl frame_system::ExtensionsWeightInfo for Flat {
     }
     fn weight_reclaim() -> Weight {
         Weight::zero()
+    }
+}
+
+impl pallet_utility::WeightInfo for Flat {
+    fn batch(_: u32) -> Weight {
+        FLAT
+    }
+    fn as_derivative() -> Weight {
+        FLAT
+    }
+    fn batch_all(_: u32) -> Weight {
+        FLAT
+    }
+    fn dispatch_as() -> Weight {
+        FLAT
+    }
+    fn force_batch(_: u32) -> Weight {
+        FLAT
+    }
+    fn dispatch_as_fallible() -> Weight {
+        FLAT
+    }
+    fn if_else() -> Weight {
+        FLAT
     }
 }

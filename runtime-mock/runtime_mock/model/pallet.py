@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .datdot import build_genesis, on_initialize, register_all
+from .datdot import build_genesis, may_call, on_initialize, register_all
 
-__all__ = ["build_genesis", "on_initialize", "register_all"]
+__all__ = ["build_genesis", "may_call", "on_initialize", "register_all"]

@@ -65,7 +65,7 @@ class ModelRuntime:
     def __init__(self, artifacts: Path) -> None:
         _register_once()
         self._metadata = {number: (artifacts / name).read_bytes() for number, name in METADATA.items()}
-        self._executive = Executive(pallet.on_initialize)
+        self._executive = Executive(pallet.on_initialize, pallet.may_call)
         self._apis: dict[str, Api] = {
             "Core_version": _constant(version()),
             "Core_execute_block": self._execute_block,
@@ -233,12 +233,12 @@ def _read_extrinsic(data: bytes) -> tuple[bool, DispatchInfo, int]:
 
 def _query_info(s: Overlay, data: bytes) -> bytes:
     bare, info, length = _read_extrinsic(data)
-    return _dispatch_info(info, 0 if bare else payment.inclusion_fee(s, length, info).total)
+    return _dispatch_info(info, 0 if bare else payment.inclusion_fee(s, length, info.weight).total)
 
 
 def _query_fee_details(s: Overlay, data: bytes) -> bytes:
     bare, info, length = _read_extrinsic(data)
-    return _fee_details(None if bare else payment.inclusion_fee(s, length, info))
+    return _fee_details(None if bare else payment.inclusion_fee(s, length, info.weight))
 
 
 def _read_call(data: bytes) -> tuple[DispatchInfo, int]:
@@ -249,12 +249,12 @@ def _read_call(data: bytes) -> tuple[DispatchInfo, int]:
 
 def _query_call_info(s: Overlay, data: bytes) -> bytes:
     info, length = _read_call(data)
-    return _dispatch_info(info, payment.inclusion_fee(s, length, info).total)
+    return _dispatch_info(info, payment.inclusion_fee(s, length, info.weight).total)
 
 
 def _query_call_fee_details(s: Overlay, data: bytes) -> bytes:
     info, length = _read_call(data)
-    return _fee_details(payment.inclusion_fee(s, length, info))
+    return _fee_details(payment.inclusion_fee(s, length, info.weight))
 
 
 def _weight_to_fee(_: Overlay, data: bytes) -> bytes:

@@ -214,7 +214,7 @@ class TaggedUnion(Codec[Any]):
     """An enum with fields: dataclasses, each with a class attribute `INDEX`."""
 
     def __init__(self, kinds: tuple[type[Any], ...]) -> None:
-        self.codecs = {kind.INDEX: Record(kind) for kind in kinds}
+        self.codecs: dict[int, Codec[Any]] = {kind.INDEX: Record(kind) for kind in kinds}
 
     def encode(self, value: Any) -> bytes:
         return bytes([value.INDEX]) + self.codecs[value.INDEX].encode(value)

@@ -4,7 +4,19 @@
 from __future__ import annotations
 
 from ..call import PALLET, Call
-from .types import Amounts, BlockRange, Bytes, ChainOpening, Hash, OpenedNode, Report, Role, SignedHead, Terms
+from .types import (
+    AccountId,
+    Amounts,
+    BlockRange,
+    Bytes,
+    ChainOpening,
+    Hash,
+    OpenedNode,
+    Report,
+    Role,
+    SignedHead,
+    Terms,
+)
 
 
 def _datdot(name: str, **arguments: object) -> Call:
@@ -22,9 +34,9 @@ def register_peer(swarm_key: Bytes, statement_key: Bytes, swarm_signature: Bytes
     )
 
 
-def offer_hosting(capacity: int, ask_disk: int, ask_receiving: int) -> Call:
+def offer_hosting(capacity: int, ask_disk: int, ask_receiving: int, region: Bytes) -> Call:
     """Offer `capacity` bytes, or renew the offer; the collateral is filled up to its due."""
-    return _datdot("offer_hosting", capacity=capacity, ask_disk=ask_disk, ask_receiving=ask_receiving)
+    return _datdot("offer_hosting", capacity=capacity, ask_disk=ask_disk, ask_receiving=ask_receiving, region=region)
 
 
 def offer_encoding(ask: int) -> Call:
@@ -107,9 +119,9 @@ def collect(copy: int) -> Call:
     return _datdot("collect", copy=copy)
 
 
-def claim_refund(plan: int) -> Call:
-    """Claim a donor's part of an ended plan's remainder. By that donor."""
-    return _datdot("claim_refund", plan=plan)
+def claim_refund(plan: int, donor: AccountId) -> Call:
+    """Pay a donor its part of an ended plan's remainder. By anyone."""
+    return _datdot("claim_refund", plan=plan, donor=donor)
 
 
 def set_parameters(amounts: Amounts) -> Call:
@@ -125,3 +137,50 @@ def set_seed(value: Hash) -> Call:
 def unset_seed() -> Call:
     """Take seeds from the source of randomness again. By root."""
     return _datdot("unset_seed")
+
+
+def update_head(plan: int, head: SignedHead, nodes: tuple[OpenedNode, ...]) -> Call:
+    """Show a live plan a longer head of its feed, with the nodes that lead from the last old root to the new one over it;
+
+    a head of a later fork ends the plan `EndNotice` blocks later. By anyone.
+    """
+    return _datdot("update_head", plan=plan, head=head, nodes=nodes)
+
+
+def declare_lost(copy: int) -> Call:
+    """Say that a copy is lost: it ends, and costs a tenth of its collateral. By its hoster."""
+    return _datdot("declare_lost", copy=copy)
+
+
+def leave_copy(copy: int) -> Call:
+    """Leave a copy: it ends when another is active, or `EndNotice` blocks later. By its hoster."""
+    return _datdot("leave_copy", copy=copy)
+
+
+def decline_job(copy: int) -> Call:
+    """Decline to encode: the feed cannot be fetched. By the drawn encoder."""
+    return _datdot("decline_job", copy=copy)
+
+
+def pause() -> Call:
+    """Announce an absence: from now on nothing new is asked of the hoster until it is over."""
+    return _datdot("pause")
+
+
+def amend_plan(plan: int, terms: Terms) -> Call:
+    """Change a plan's terms; to ask for more takes nine tenths of the shares. By its sponsor."""
+    return _datdot("amend_plan", plan=plan, terms=terms)
+
+
+def commit_report(hash: Hash) -> Call:
+    """Commit to a report of an invalid encoding, so that nobody else can make it. By a peer."""
+    return _datdot("commit_report", hash=hash)
+
+
+def report_equivocation(first: SignedHead, second: SignedHead, root: int, nodes: tuple[OpenedNode, ...]) -> Call:
+    """Show that the owner of a feed signed two histories:
+
+    that root of the first head is another in the second, whose nodes lead from its root over it down to its parent. By
+    anyone.
+    """
+    return _datdot("report_equivocation", first=first, second=second, root=root, nodes=nodes)

@@ -23,22 +23,22 @@ MIN_REPUTATION: Final = 100_000
 """Lowest reputation, in ppm."""
 FIRST_REPUTATION: Final = 500_000
 """Reputation at registration, in ppm."""
-EXPIRIES: Final = 32
+EXPIRIES: Final = 16
 """Expiries handled per kind and block."""
-TRIES: Final = 32
-"""Placement tries per block."""
+TRIES: Final = 16
+"""Placement tries per block for each lane."""
 MAX_CHANGES: Final = 256
 """Changes of the draw tables that may wait for one block."""
 CHALLENGES: Final = 8
 """Storage challenges issued per block."""
-BEGINS: Final = 32
+BEGINS: Final = 16
 """`begin_segment` calls per block."""
 JOBS: Final = 4
 """Jobs of an encoder at a time."""
 COPIES: Final = 4_096
 """Live copies of a hoster."""
 DECLINES: Final = 8
-"""Declines of a hoster per era."""
+"""Declines of a hoster, and declined jobs of an encoder, per era."""
 MISSES: Final = 8
 """Misses in a row after which a need goes to the tail."""
 MAX_LINKS: Final = 64
@@ -83,3 +83,53 @@ MAX_SIBLINGS: Final = 32
 """Siblings of one sector: 2^30 sectors of a copy are 30 levels."""
 MAX_MANIFEST: Final = 70
 """Bytes of a single signer's manifest."""
+MIN_RATIO: Final = 500_000
+"""Least ratio, in ppm; that of a sponsor that is no peer."""
+ALLOWANCE: Final = 4_000_000_000_000
+"""What every account may take, and is taken to have given, before its ratio counts."""
+MARGIN: Final = 1_050_000
+"""1 and the margin of 5 %, in ppm."""
+DROP_PART: Final = 10
+"""What a copy forfeits that is lost, does not serve or is left young: the n-th part of its collateral."""
+EVICTION_PART: Final = 2
+"""What a copy of an evicted hoster forfeits."""
+LANES: Final = 2
+"""Lanes of needs: of plans that have something confirmed, and of the others."""
+MAX_OFFER_CHANGES: Final = 64
+"""Changes of these that offers, withdrawals and releases may fill."""
+SWEEP: Final = 8
+"""Copies of an evicted hoster that end per block."""
+RECORDS: Final = 64
+"""Segments whose records go per expiry."""
+HOSTER_ROUNDS: Final = 4
+"""Moves to the tail at which the need of a hoster sleeps."""
+ENCODER_ROUNDS: Final = 16
+"""Moves to the tail at which the need of an encoder acts as `Wait::EncoderDraw`."""
+NO_DATA: Final = 4
+"""Declined jobs in a row after which a feed is taken to be gone."""
+DOUBLINGS: Final = 3
+"""Most doublings of the sponsor's part of a stall."""
+FAILS: Final = 4
+"""Failed verdicts of the last eight that end a copy."""
+SLOW: Final = 7
+"""Slow verdicts of the last eight that end a copy."""
+SEAT_DRAWS: Final = 128
+"""Draws of a committee until its seats are filled."""
+YOUNG_ERAS: Final = 60
+"""Eras for which a copy is young."""
+BOND_ERAS: Final = 14
+"""Eras for which an encoder's bond is kept after its last confirmed segment."""
+PAUSE_ERAS: Final = 14
+"""Eras between two pauses of a hoster."""
+REPORT_AGE: Final = 4
+"""Blocks that a report must stand before it is shown."""
+GROWTH_SEGMENTS: Final = 250
+"""Segments beyond which a copy does not grow."""
+MAX_REGIONS: Final = 4
+"""Regions that a plan names."""
+MAX_REGION: Final = 3
+"""Characters of a region: a geohash's first."""
+MAX_BLOCK: Final = 1_048_576
+"""Bytes of a block that a fraud proof shows (1 MiB)."""
+MAX_EXTENSION: Final = 53
+"""Nodes that extend a head: the path from its last root to the longest tree's."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import get_args
 
-from .types import AccountId, Amounts, Bytes, CopyEnd, Hash, Payment, PlanEnd, Report, Role, Verdict
+from .types import AccountId, Amounts, Bytes, CopyEnd, Hash, Payment, PlanEnd, Report, Role, Terms, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,6 +350,147 @@ class SeedUnset:
     """The seed is random again."""
 
 
+@dataclass(frozen=True, slots=True)
+class HosterOverdue:
+    """A hoster did not answer in time; `step`: 1 or 2; `due`: the last block in which it may still."""
+
+    hoster: AccountId
+    issued: int
+    step: int
+    due: int
+
+
+@dataclass(frozen=True, slots=True)
+class HosterCleared:
+    """A hoster owes no proof any more, or was swept."""
+
+    hoster: AccountId
+
+
+@dataclass(frozen=True, slots=True)
+class HosterEvicted:
+    """A hoster did not answer at all: its copies end."""
+
+    hoster: AccountId
+
+
+@dataclass(frozen=True, slots=True)
+class Forfeited:
+    """A copy cost its hoster a part of the collateral: burned, and given to the plan's pot."""
+
+    copy: int
+    account: AccountId
+    burned: int
+    pot: int
+
+
+@dataclass(frozen=True, slots=True)
+class GrowthBegun:
+    """A copy follows its plan, which became longer; `sectors`: how many more."""
+
+    copy: int
+    bytes: int
+    sectors: int
+
+
+@dataclass(frozen=True, slots=True)
+class GrowthLeft:
+    """A copy did not become longer: it stays as it was."""
+
+    copy: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeadUpdated:
+    """A live plan follows a longer head; `bytes`: of its copy stream."""
+
+    plan: int
+    length: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlanWaits:
+    """A plan wants nothing before its next tick."""
+
+    plan: int
+
+
+@dataclass(frozen=True, slots=True)
+class CopyLeaving:
+    """A copy is to be replaced, and ends in `block` at the latest; 0: only when it is replaced."""
+
+    copy: int
+    block: int
+
+
+@dataclass(frozen=True, slots=True)
+class Surcharged:
+    """What the sponsor's ratio added to `base`, which its plan paid."""
+
+    plan: int
+    base: int
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlanAmended:
+    """The sponsor changed the terms."""
+
+    plan: int
+    terms: Terms
+
+
+@dataclass(frozen=True, slots=True)
+class JobDeclined:
+    """A drawn encoder cannot get the feed."""
+
+    copy: int
+    encoder: AccountId
+
+
+@dataclass(frozen=True, slots=True)
+class HosterPaused:
+    """A hoster may be away in blocks start + 1 ..= end."""
+
+    account: AccountId
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class NeedSleeps:
+    """A plan found no hoster; it asks again at its next tick."""
+
+    plan: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeedIsFrozen:
+    """A feed's owner signed two histories: no plan of it goes on."""
+
+    feed: Bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReportCommitted:
+    """A report of an invalid encoding was committed to."""
+
+    account: AccountId
+    hash: Hash
+
+
+@dataclass(frozen=True, slots=True)
+class EncodingReported:
+    """A sector does not decode to the feed; `taken` of hoster and encoder, `reward` of it to the reporter."""
+
+    copy: int
+    segment: int
+    account: AccountId
+    taken: int
+    reward: int
+
+
 Event = (
     PeerRegistered
     | HostingOffered
@@ -389,6 +530,23 @@ Event = (
     | ParametersSet
     | SeedSet
     | SeedUnset
+    | HosterOverdue
+    | HosterCleared
+    | HosterEvicted
+    | Forfeited
+    | GrowthBegun
+    | GrowthLeft
+    | HeadUpdated
+    | PlanWaits
+    | CopyLeaving
+    | Surcharged
+    | PlanAmended
+    | JobDeclined
+    | HosterPaused
+    | NeedSleeps
+    | FeedIsFrozen
+    | ReportCommitted
+    | EncodingReported
 )
 
 

@@ -23,6 +23,7 @@ from .types import (
     HosterDraw,
     Need,
     Plan,
+    Ratio,
     RegisteredPeer,
     Retrieval,
     Root,
@@ -54,7 +55,7 @@ KEYS: Item[AccountId] = Item("Keys", AccountId)
 HOSTERS: Item[Hoster] = Item("Hosters", Hoster)
 """Hosters' states. Keys: AccountId32."""
 HOSTER_COUNT: Item[int] = Item("HosterCount", int)
-"""Hosters that ever offered."""
+"""Entries of the draw table of hosters."""
 ENCODERS: Item[Encoder] = Item("Encoders", Encoder)
 """Encoders' states. Keys: AccountId32."""
 ENCODER_COUNT: Item[int] = Item("EncoderCount", int)
@@ -91,6 +92,8 @@ STORING_COUNT: Item[int] = Item("StoringCount", int)
 """Hosters that store something."""
 CHANGES: Item[tuple[Change, ...]] = Item("Changes", tuple[Change, ...])
 """Changes of the draw tables that are due in a block. Keys: u32."""
+OFFER_CHANGES: Item[int] = Item("OfferChanges", int)
+"""How many of a block's changes are offers, withdrawals and releases. Keys: u32."""
 NEXT_PLAN: Item[int] = Item("NextPlan", int)
 """Number of the next plan."""
 NEXT_COPY: Item[int] = Item("NextCopy", int)
@@ -114,9 +117,19 @@ USED_MODULI: Item[int] = Item("UsedModuli", int)
 BEGINS: Item[int] = Item("Begins", int)
 """`begin_segment` calls in this block."""
 NEEDS: Item[Need] = Item("Needs", Need)
-"""The FIFO of needs. Keys: u64."""
+"""The FIFOs of needs, by lane: 0 of plans that have something confirmed, 1 of the others. Keys: u8, u64."""
 NEED_QUEUE: Item[Fifo] = Item("NeedQueue", Fifo)
-"""Ends of the FIFO of needs."""
+"""Ends of the FIFOs of needs, by lane. Keys: u8."""
+RATIOS: Item[Ratio] = Item("Ratios", Ratio)
+"""What accounts gave and took. Keys: AccountId32."""
+FROZEN: Item[int] = Item("Frozen", int)
+"""Keys of feeds whose owners signed two histories, and the block in which that was shown. Keys: [u8; 32]."""
+REPORTS: Item[int] = Item("Reports", int)
+"""Hashes of reports that were committed to, and when. Keys: H256."""
+REPORT_AT: Item[Hash] = Item("ReportAt", Hash)
+"""The same by number: their expiries name it. Keys: u64."""
+NEXT_REPORT: Item[int] = Item("NextReport", int)
+"""Number of the next report."""
 STORAGE_CHALLENGES: Item[StorageChallenge] = Item("StorageChallenges", StorageChallenge)
 """Open storage challenges, by hoster. Keys: AccountId32."""
 RETRIEVALS: Item[Retrieval] = Item("Retrievals", Retrieval)
@@ -156,6 +169,7 @@ ITEMS: tuple[Item[Any], ...] = (
     STORING,
     STORING_COUNT,
     CHANGES,
+    OFFER_CHANGES,
     NEXT_PLAN,
     NEXT_COPY,
     NEXT_SEGMENT,
@@ -169,6 +183,11 @@ ITEMS: tuple[Item[Any], ...] = (
     BEGINS,
     NEEDS,
     NEED_QUEUE,
+    RATIOS,
+    FROZEN,
+    REPORTS,
+    REPORT_AT,
+    NEXT_REPORT,
     STORAGE_CHALLENGES,
     RETRIEVALS,
     DEADLINES,

@@ -40,6 +40,7 @@ EXTENSIONS = (
     "CheckNonce",
     "CheckWeight",
     "ChargeTransactionPayment",
+    "CheckParty",
 )
 
 
@@ -87,6 +88,7 @@ class Runtime:
                 f"the metadata of runtime {spec_version} cannot be read; only V14 is supported: {error}"
             ) from error
         self._config.set_active_spec_version_id(spec_version)
+        self._config.read_bytes_as_hex()
         # Most values read block after block have not changed, and several readers decode each block's events.
         self._stored: Callable[..., Any] = lru_cache(maxsize=KEPT_VALUES)(self._decode_stored)
         self._events = lru_cache(maxsize=KEPT_EVENTS)(self._decode_events)

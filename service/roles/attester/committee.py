@@ -5,9 +5,9 @@ from __future__ import annotations
 from service.chain_client import ChainClient
 from service.chain_client.pallet.types import Copy, CopyState, Plan
 from service.encoding import contract_id, derive_ctx
-from service.protocols.copy.stream import PlanHead, StreamRange
+from service.protocols.copy.stream import PlanHead
 
-from ..common.segment_jobs import head_nodes
+from ..common.segment_jobs import roots_of, stream_ranges
 from .probe import Target
 from .rules import committee, seat_slots
 
@@ -29,10 +29,10 @@ async def seated_copies(client: ChainClient, account: bytes, era: int, at: bytes
     tested = {
         number: copy
         for number, copy in (await storage.all_copies(at)).items()
-        if copy.state is CopyState.ACTIVE and copy.active_since is not None and copy.active_since < start
+        if copy.state is not CopyState.ENDED and copy.active_since is not None and copy.active_since < start
     }
     plans = await storage.plans_of({copy.plan for copy in tested.values()}, at)
-    drawn = {number: seat_slots(info.seed, number, era, times.seats, before.slots) for number in tested}
+    drawn = {number: seat_slots(info.seed, number, era, before.slots) for number in tested}
     slots = await storage.slots_of({place for places in drawn.values() for place in places}, at)
     found = {}
     for number, copy in tested.items():
@@ -40,11 +40,17 @@ async def seated_copies(client: ChainClient, account: bytes, era: int, at: bytes
         if plan is None:
             continue
         barred = frozenset({plan.sponsor, copy.hoster, *copy.encoders} | ({copy.encoder} if copy.encoder else set()))
-        seated = committee([slots.get(place) for place in drawn[number]], era, start, barred, plan.terms.report_price)
+        found_slots = [slots.get(place) for place in drawn[number]]
+        seated = committee(found_slots, times.seats, era, start, barred, plan.terms.report_price)
         own = next((slot for slot in seated if slot.account == account), None)
         if own is not None and max(own.renewed, default=0) < era:
             found[number] = copy
     return found
+
+
+def sectors_at(copy: Copy, start: int) -> int:
+    """Return how many sectors of a copy were confirmed before block `start`, the first of an era."""
+    return sum(part.sectors for part in copy.segments if part.since < start)
 
 
 async def read_target(client: ChainClient, number: int, sector: int, at: bytes) -> Target:
@@ -81,8 +87,8 @@ async def read_target(client: ChainClient, number: int, sector: int, at: bytes) 
         hoster=hoster.swarm_key,
         feed_key=plan.feed,
         head=PlanHead(segment.head.fork, segment.head.length, segment.head.tree_hash),
-        roots=() if roots is None or segment.head != plan.head else head_nodes(segment.head.length, roots),
-        ranges=tuple(StreamRange(r.start, r.end, r.first_byte, r.bytes) for r in plan.ranges),
+        roots=() if roots is None else roots_of(segment.head, plan, roots),
+        ranges=stream_ranges(plan, segment.head),
         copy=number,
         segment=part.segment,
         sector=index,

@@ -23,7 +23,7 @@ from ..common.context import Context
 from ..common.offers import Offers
 from ..common.runner import Runner, submitted
 from ..common.watch import each_block
-from .committee import read_target, seated_copies
+from .committee import read_target, seated_copies, sectors_at
 from .decisions import (
     AttesterAction,
     AttesterFacts,
@@ -136,8 +136,9 @@ class AttesterRole:
             log.error("cannot probe in this era", era=era, error=str(error))
             link = None
         if link is not None:
+            start = era * self._context.client.times.era
             copies = await seated_copies(self._context.client, self._context.signer.account, era, block.hash)
-            found = tuple(OwnSeat(number, copy.sectors, link) for number, copy in copies.items())
+            found = tuple(OwnSeat(number, sectors_at(copy, start), link) for number, copy in copies.items())
         self._seats = era, found
         self._per_copy = {seat.copy: self._per_copy.get(seat.copy, asyncio.Lock()) for seat in found}
         if found:

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from service.chain_client.pallet.constants import PROBES
+from service.chain_client.pallet.constants import PROBES, SEAT_DRAWS
 from service.chain_client.pallet.types import Slot
 
 CHAIN_LENGTH = 4096
@@ -129,23 +129,30 @@ def commit_hash(
     return _h(b"datdot/v1/commit\x00", genesis, account, fields)
 
 
-def seat_slots(seed: bytes, copy: int, era: int, seats: int, slots: int) -> list[int]:
-    """Return the slot numbers drawn for the seats of (copy, era), given `seed` of Era(era) and `slots` of Era(era - 1)."""
+def seat_slots(seed: bytes, copy: int, era: int, slots: int) -> list[int]:
+    """Return the slot numbers drawn for (copy, era) until its seats are filled.
+
+    `seed` is that of Era(era), `slots` that of Era(era - 1).
+    """
     if slots < 1:
         return []
     ids = struct.pack("<QI", copy, era)
-    return [draw(TAG_COMMITTEE, seed, ids, seat) % slots for seat in range(seats)]
+    return [draw(TAG_COMMITTEE, seed, ids, ctr) % slots for ctr in range(SEAT_DRAWS)]
 
 
-def committee(drawn: Sequence[Slot | None], era: int, start: int, barred: frozenset[bytes], price: int) -> list[Slot]:
-    """Return, in seat order, the drawn slots that sit for a copy in `era`, which began in block `start`.
+def committee(
+    drawn: Sequence[Slot | None], seats: int, era: int, start: int, barred: frozenset[bytes], price: int
+) -> list[Slot]:
+    """Return, in seat order, the first `seats` drawn slots that can sit for a copy in `era`, which began in block `start`.
 
-    The rule is that of pallet-spec/README.md section 10. A seat stays empty if its slot is a hole, was taken (or
+    The rule is that of pallet-spec/README.md section 10. A draw is passed over if its slot is a hole, was taken (or
     renewed) in era - 1 or later, was given back before the era, repeats an account, belongs to a barred account (the
     copy's parties, the sponsor), or asks more than the plan's price.
     """
     seated: dict[bytes, Slot] = {}
     for slot in drawn:
+        if len(seated) == seats:
+            break
         if slot is None or slot.account in seated or slot.account in barred or slot.ask > price:
             continue
         gone = slot.returned is not None and slot.returned < start

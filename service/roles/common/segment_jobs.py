@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.chain_client import ChainClient
-from service.chain_client.pallet.types import Copy, Plan, Root, Segment
+from service.chain_client.pallet.types import Copy, Head, Plan, Root, Segment
 from service.hypercore.crypto import Node
 from service.hypercore.tree import flat
 from service.protocols.copy.job import Party, SegmentJob
@@ -19,6 +19,20 @@ def head_nodes(length: int, roots: tuple[Root, ...]) -> tuple[Node, ...]:
     return tuple(
         Node(index, root.size, root.hash) for index, root in zip(flat.full_roots(2 * length), roots, strict=True)
     )
+
+
+def roots_of(head: Head, plan: Plan, roots: tuple[Root, ...]) -> tuple[Node, ...]:
+    """Return the roots of a head of the plan's feed: the chain has those of the plan's own head, and of no other."""
+    return head_nodes(head.length, roots) if head == plan.head else ()
+
+
+def stream_ranges(plan: Plan, head: Head) -> tuple[StreamRange, ...]:
+    """Return the plan's ranges as a copy at `head` has them: the last one of a live plan may have grown since."""
+    ranges = [StreamRange(one.start, one.end, one.first_byte, one.bytes) for one in plan.ranges]
+    last = ranges[-1]
+    if plan.terms.live and head.length < last.end:
+        ranges[-1] = StreamRange(last.start, head.length, last.first_byte, head.byte_length - last.first_byte)
+    return tuple(ranges)
 
 
 async def read_job(client: ChainClient, at: bytes, number: int, copy: Copy, plan: Plan) -> SegmentJob:
@@ -59,9 +73,9 @@ def _job(
         copy=number,
         segment=copy.current,
         feed_key=plan.feed,
-        head=PlanHead(plan.head.fork, plan.head.length, plan.head.tree_hash),
-        roots=head_nodes(plan.head.length, roots),
-        ranges=tuple(StreamRange(r.start, r.end, r.first_byte, r.bytes) for r in plan.ranges),
+        head=PlanHead(segment.head.fork, segment.head.length, segment.head.tree_hash),
+        roots=roots_of(segment.head, plan, roots),
+        ranges=stream_ranges(plan, segment.head),
         first_byte=segment.first_byte,
         encoder=encoder,
         hoster=hoster,

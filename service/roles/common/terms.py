@@ -9,11 +9,15 @@ from service.units import GIB, UNIT
 
 @dataclass(frozen=True, slots=True)
 class HosterTerms:
-    """A hoster's offer: capacity in bytes, and prices in the smallest unit per GiB·era and per GiB received."""
+    """A hoster's offer: capacity in bytes, and prices in the smallest unit per GiB·era and per GiB received.
+
+    `region` are up to three characters of a geohash: where it says it is; empty: nowhere.
+    """
 
     capacity: int
     ask_disk: int
     ask_receiving: int
+    region: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

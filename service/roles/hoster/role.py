@@ -173,7 +173,7 @@ class HosterRole:
             offer = await context.client.storage.hoster(context.signer.account)
             return offer is not None and offer.open
 
-        call = calls.offer_hosting(terms.capacity, terms.ask_disk, terms.ask_receiving)
+        call = calls.offer_hosting(terms.capacity, terms.ask_disk, terms.ask_receiving, terms.region)
         return await self._offers.send(call, held)
 
     async def _decline(self, action: DeclineCopy) -> int | None:

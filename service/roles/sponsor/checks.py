@@ -9,7 +9,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from service import hypercore
-from service.chain_client.pallet.constants import MAX_AMOUNT, MAX_PLAN_BYTES, MAX_REPLICAS, MAX_SAFE, REPORT_ERAS
+from service.chain_client.pallet.constants import (
+    MAX_AMOUNT,
+    MAX_PLAN_BYTES,
+    MAX_REGION,
+    MAX_REGIONS,
+    MAX_REPLICAS,
+    MAX_SAFE,
+    PPM,
+    REPORT_ERAS,
+)
 from service.chain_client.pallet.types import BlockRange, OpenedNode, Root, SignedHead, Terms, Times
 from service.encoding.profiles import SECTOR
 from service.hypercore.codec import CodecError
@@ -23,6 +32,9 @@ from .ranges import RangeError, check_ranges, opened, tiles
 
 GIB_SECTORS = 1 << 22
 MAX_BLOCK_NUMBER = 1 << 32
+MAX_TARGET = 1 << 32
+GEOHASH = b"0123456789bcdefghjkmnpqrstuvwxyz"
+"""The characters of a geohash."""
 
 _PRIME = (1 << 255) - 19
 _SMALL_ORDER = frozenset(number.to_bytes(32, "little") for number in (0, 1, _PRIME - 1, _PRIME, _PRIME + 1)) | {
@@ -228,8 +240,12 @@ class Publication:
 
 def least_pot(terms: Terms, sectors: int, times: Times) -> int:
     """Return the smallest pot: all replicas' reserves, at the caps, for one era (pallet-spec/README.md section 11)."""
-    caps = (terms.max_ask_disk, terms.max_ask_encoding, terms.max_ask_receiving)
-    each = sum(-(-cap * sectors // GIB_SECTORS) for cap in caps) + REPORT_ERAS * times.seats * terms.report_price
+    parts = (
+        (terms.max_ask_disk, sectors),
+        (terms.max_ask_encoding, sectors + times.checkpoint),
+        (terms.max_ask_receiving, sectors),
+    )
+    each = sum(-(-cap * size // GIB_SECTORS) for cap, size in parts) + REPORT_ERAS * times.seats * terms.report_price
     return each * terms.replicas
 
 
@@ -250,8 +266,24 @@ def check_bounds(terms: Terms) -> None:
     for name, amount in _amounts(terms):
         if not 0 <= amount <= MAX_AMOUNT:
             raise BadTerms(f"{name}: {amount} is outside 0 to {MAX_AMOUNT}")
+    if not 0 <= terms.min_reputation <= PPM:
+        raise BadTerms(f"a least reputation of {terms.min_reputation} ppm: it must be from 0 to {PPM}")
+    _check_regions(terms.regions)
+    for name, value in (("latency", terms.max_latency_ms), ("throughput", terms.min_kib_per_s)):
+        if not 0 <= value < MAX_TARGET:
+            raise BadTerms(f"{name}: {value} is outside 0 to {MAX_TARGET - 1}")
     if not 0 <= terms.until < MAX_BLOCK_NUMBER:
         raise BadTerms(f"a plan until block {terms.until}: no later than block {MAX_BLOCK_NUMBER - 1} can be named")
+
+
+def _check_regions(regions: Sequence[bytes]) -> None:
+    if len(regions) > MAX_REGIONS:
+        raise BadTerms(f"{len(regions)} regions: a plan names at most {MAX_REGIONS}")
+    for region in regions:
+        if not 1 <= len(region) <= MAX_REGION or not set(region) <= set(GEOHASH):
+            raise BadTerms(
+                f"region {region.decode(errors='replace')!r}: 1 to {MAX_REGION} characters of a geohash are one"
+            )
 
 
 def _amounts(terms: Terms) -> Iterator[tuple[str, int]]:
@@ -291,12 +323,20 @@ def assemble(
     """Return a publication whose head, ranges and bounds are right, whatever the time. Raises a PublicationError."""
     check_bounds(terms)
     signed = check_head(head)
+    check_live(terms, ranges, signed.length)
     total = sum(range_bytes(signed, ranges, nodes))
     if not 1 <= total <= MAX_PLAN_BYTES:
         raise BadRanges(f"the ranges have {total} bytes: a plan has 1 byte to 256 GiB")
     if pot > MAX_AMOUNT:
         raise BadTerms(f"a pot of {pot}: the maximum is {MAX_AMOUNT}")
     return Publication(signed, tuple(BlockRange(start, end) for start, end in ranges), tuple(nodes), terms, pot, total)
+
+
+def check_live(terms: Terms, ranges: Sequence[tuple[int, int]], length: int) -> None:
+    """Raise BadRanges for a live plan that does not reach the end of its feed: its last range grows with it."""
+    if terms.live and (not ranges or ranges[-1][1] != length):
+        end = f"block {ranges[-1][1]}" if ranges else "nowhere"
+        raise BadRanges(f"the last range of a live plan must end at the feed's length {length}, not at {end}")
 
 
 def check_prices(wanted: Publication, times: Times, now: int) -> None:

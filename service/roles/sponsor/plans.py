@@ -7,64 +7,21 @@ from dataclasses import dataclass
 from functools import partial
 
 from service import hypercore
-from service.chain_client import BlockRef, ChainClient, Receipt, Signer
-from service.chain_client.call import PALLET, Call
-from service.chain_client.errors import DispatchError
+from service.address import ss58
+from service.chain_client import BlockRef, ChainClient, Signer
 from service.chain_client.pallet import calls
 from service.chain_client.pallet.constants import MAX_AMOUNT, PPM
 from service.chain_client.pallet.events import PlanPublished
-from service.chain_client.pallet.types import OpenedNode, Plan, PlanState, Terms
+from service.chain_client.pallet.types import OpenedNode, Terms
 from service.hypercore.core import Core
 from service.hypercore.net import Transport
 from service.hypercore.stored import CoreError
 from service.units import EXISTENTIAL_DEPOSIT
 
-from .checks import (
-    BadHead,
-    BadHeadSignature,
-    BadRanges,
-    BadTerms,
-    PublicationError,
-    SmallOrderKey,
-    WrongFeedKey,
-    assemble,
-    check_blocks,
-    check_prices,
-    open_nodes,
-)
+from ..common.submit import submit
+from .checks import BadHead, BadTerms, WrongFeedKey, assemble, check_blocks, check_prices, open_nodes
+from .refusals import KINDS, NoFunds, PlanRefused, check_number, find_plan, live_plan
 from .served import check_served
-
-
-class NoFunds(PublicationError):
-    """The account cannot spend that much and keep the existential deposit."""
-
-
-class PlanRefused(PublicationError):
-    """The plan does not exist, belongs to another account, or is in a state that does not allow the call."""
-
-
-_KINDS: dict[str, type[PublicationError]] = {
-    "WrongFeedKey": WrongFeedKey,
-    "BadManifest": WrongFeedKey,
-    "BadSignature": BadHeadSignature,
-    "SmallOrderKey": SmallOrderKey,
-    "BadHead": BadHead,
-    "BadRanges": BadRanges,
-    "BadNodes": BadRanges,
-    "BadPlanSize": BadRanges,
-    "BadTerms": BadTerms,
-    "PotTooSmall": BadTerms,
-    "DonationTooSmall": BadTerms,
-    "AmountTooLarge": BadTerms,
-    "InsufficientBalance": NoFunds,
-    "NoSuchPlan": PlanRefused,
-    "NotSponsor": PlanRefused,
-    "PlanNotLive": PlanRefused,
-    "AlreadyEnding": PlanRefused,
-    "PotExhausted": PlanRefused,
-    "NotClaimable": PlanRefused,
-    "NoShares": PlanRefused,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,25 +73,29 @@ async def publish_head(
     """Publish a plan and return once it is finalized.
 
     `pot` is in the smallest unit, `nodes` come from `open_nodes`, and `before` is awaited before anything is sent.
-    Raises WrongFeedKey, BadHead, SmallOrderKey, BadHeadSignature, BadRanges, BadTerms and NoFunds before anything is
-    sent, and ChainError.
+    Raises WrongFeedKey, BadHead, SmallOrderKey, BadHeadSignature, BadRanges, BadTerms, NoFunds and PlanRefused before
+    anything is sent, and ChainError.
     """
     wanted = assemble(head, ranges, nodes, terms, pot)
 
-    async def held() -> bool:
+    async def check() -> None:
         # All that time changes is checked only here, after the signer looked for an earlier try: an interrupted
         # publication that is repeated has already taken the money, and its outcome is told whatever has passed since.
         best = await client.best()
+        frozen = await client.storage.frozen(head.key, best.hash)
+        if frozen is not None:
+            raise PlanRefused(
+                f"feed {head.key.hex()}: its author signed two histories, as was shown in block {frozen}: no plan of it is taken"
+            )
         check_prices(wanted, client.times, best.number)
         amounts = await client.storage.amounts(best.hash)
         _check_donation(pot, amounts.min_donation)
         await _check_funds(client, signer.account, pot + EXISTENTIAL_DEPOSIT + amounts.publish_fee, best)
         if before is not None:
             await before()
-        return False
 
     call = calls.publish_plan(wanted.head, wanted.ranges, wanted.nodes, wanted.terms, wanted.pot)
-    receipt = await _submit(signer, call, held)
+    receipt = await submit(signer, call, KINDS, check)
     plan = next(record.event.plan for record in receipt.events if isinstance(record.event, PlanPublished))
     return Published(plan, receipt.block, wanted.bytes)
 
@@ -142,72 +103,54 @@ async def publish_head(
 async def donate(client: ChainClient, signer: Signer, plan: int, amount: int) -> BlockRef:
     """Add to a live plan's pot and return the finalized block. Raises BadTerms, PlanRefused, NoFunds and ChainError."""
 
-    async def held() -> bool:
+    async def check() -> None:
         best = await client.best()
-        found = await _live(client, plan, best)
+        found = await live_plan(client, plan, best)
         _check_donation(amount, (await client.storage.amounts(best.hash)).min_donation)
         value = await client.balance(client.pot_account(plan), best.hash) - EXISTENTIAL_DEPOSIT
         if value <= 0 or value * PPM < found.shares:
             raise PlanRefused(f"plan {plan}: its pot is nearly empty, so a donation would buy almost all shares")
         await _check_funds(client, signer.account, amount, best)
-        return False
 
-    _check_number(plan)
+    check_number(plan)
     _check_amount(amount)
-    return (await _submit(signer, calls.donate(plan, amount), held)).block
+    return (await submit(signer, calls.donate(plan, amount), KINDS, check)).block
 
 
 async def end_plan(client: ChainClient, signer: Signer, plan: int) -> BlockRef:
     """Give notice for a plan of ours and return the finalized block. Raises PlanRefused and ChainError."""
 
-    async def held() -> bool:
+    async def check() -> None:
         best = await client.best()
-        found = await _live(client, plan, best)
+        found = await live_plan(client, plan, best)
         if found.sponsor != signer.account:
             raise PlanRefused(f"plan {plan} was published by another account")
         if found.ending:
             raise PlanRefused(f"plan {plan} has been given notice already")
-        return False
 
-    _check_number(plan)
-    return (await _submit(signer, calls.end_plan(plan), held)).block
+    check_number(plan)
+    return (await submit(signer, calls.end_plan(plan), KINDS, check)).block
 
 
-async def claim_refund(client: ChainClient, signer: Signer, plan: int) -> BlockRef:
-    """Claim our part of an ended plan's remainder and return the finalized block. Raises PlanRefused and ChainError."""
+async def claim_refund(client: ChainClient, signer: Signer, plan: int, donor: bytes | None = None) -> BlockRef:
+    """Claim a donor's part of an ended plan's remainder for it (default: ours), and return the finalized block.
 
-    async def held() -> bool:
+    We pay the fee, and the donor gets the money. Raises PlanRefused and ChainError.
+    """
+    owner = signer.account if donor is None else donor
+
+    async def check() -> None:
         best = await client.best()
-        found = await _plan(client, plan, best)
+        found = await find_plan(client, plan, best)
         if found.remainder is None:
             raise PlanRefused(
                 f"plan {plan}: nothing can be claimed before the plan has ended and the records of its last copy are gone"
             )
-        if await client.storage.share(plan, signer.account, best.hash) is None:
-            raise PlanRefused(f"plan {plan}: this account has no share in it, or has already claimed it")
-        return False
+        if await client.storage.share(plan, owner, best.hash) is None:
+            raise PlanRefused(f"plan {plan}: account {ss58(owner)} has no share in it, or its share was claimed before")
 
-    _check_number(plan)
-    return (await _submit(signer, calls.claim_refund(plan), held)).block
-
-
-def _check_number(plan: int) -> None:
-    if not 0 <= plan < 1 << 64:
-        raise PlanRefused(f"plan {plan} does not exist")
-
-
-async def _plan(client: ChainClient, plan: int, at: BlockRef) -> Plan:
-    found = await client.storage.plan(plan, at.hash)
-    if found is None:
-        raise PlanRefused(f"plan {plan} does not exist")
-    return found
-
-
-async def _live(client: ChainClient, plan: int, at: BlockRef) -> Plan:
-    found = await _plan(client, plan, at)
-    if found.state is not PlanState.LIVE:
-        raise PlanRefused(f"plan {plan} has ended")
-    return found
+    check_number(plan)
+    return (await submit(signer, calls.claim_refund(plan, owner), KINDS, check)).block
 
 
 def _check_amount(amount: int) -> None:
@@ -224,15 +167,3 @@ async def _check_funds(client: ChainClient, account: bytes, needed: int, at: Blo
     free = await client.balance(account, at.hash)
     if free - EXISTENTIAL_DEPOSIT < needed:
         raise NoFunds(f"{needed} needed, but the account can spend only {max(0, free - EXISTENTIAL_DEPOSIT)}")
-
-
-async def _submit(signer: Signer, call: Call, held: Callable[[], Awaitable[bool]] | None = None) -> Receipt:
-    try:
-        receipt = await signer.submit(call, held)
-    except DispatchError as error:
-        kind = _KINDS.get(error.name) if error.pallet == PALLET else None
-        if kind is None:
-            raise
-        raise kind(f"the chain refused {call}: {error}") from error
-    assert receipt is not None, "nothing holds already"
-    return receipt

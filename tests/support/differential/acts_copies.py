@@ -50,6 +50,9 @@ class Copies(Base):
             size = min(rest, 4 * GIB)
         elif part % 3 == 2:
             size = max(0, rest - 256 * part)
+        if part // 6 % 3 == 1:
+            # a checkpoint, when the other one is gone
+            size = min(256 * (self.times["checkpoint"] + part), rest)
         sectors = -(-size // SECTOR)
         if wrong % 8 == 1:
             size += 1

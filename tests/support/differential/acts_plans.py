@@ -21,6 +21,16 @@ SHAPES: list[list[int]] = [
     [400] * 33,
 ]
 
+# what a plan asks beyond a price, mostly nothing
+TARGETS: list[dict[str, Any]] = [
+    {"live": True, "min_reputation": 0, "regions": [], "max_latency_ms": 2**32 - 1, "min_kib_per_s": 0},
+    {"live": False, "min_reputation": 0, "regions": [], "max_latency_ms": 2**32 - 1, "min_kib_per_s": 0},
+    {"live": True, "min_reputation": 0, "regions": [], "max_latency_ms": 100, "min_kib_per_s": 0},
+    {"live": False, "min_reputation": 400_000, "regions": [], "max_latency_ms": 9, "min_kib_per_s": 90_000},
+    {"live": True, "min_reputation": 500_001, "regions": [], "max_latency_ms": 2**32 - 1, "min_kib_per_s": 0},
+    {"live": False, "min_reputation": 0, "regions": [b"u3", b"e"], "max_latency_ms": 500, "min_kib_per_s": 1},
+]
+
 
 class Plans(Base):
     """Peers, offers, plans."""
@@ -47,7 +57,9 @@ class Plans(Base):
         if role % 3 == 0:
             capacity = (10 * GIB, GIB, 1 << 20, 0, 2**63, 1_300)[variant % 6]
             asks = ((UNIT, UNIT), (2 * UNIT, 0), (0, 0), (10**24 + 1, 0), (10**24, 1))[variant // 6 % 5]
-            self.call(party, "offer_hosting", capacity=capacity, ask_disk=asks[0], ask_receiving=asks[1])
+            region = (b"", b"u33", b"u", b"ezs", b"a")[variant // 30 % 5]
+            offer = {"capacity": capacity, "ask_disk": asks[0], "ask_receiving": asks[1], "region": region}
+            self.call(party, "offer_hosting", **offer)
         elif role % 3 == 1:
             self.call(party, "offer_encoding", ask=(UNIT, 2 * UNIT, 0, 10**24, 10**24 + 1)[variant % 5])
         else:
@@ -66,6 +78,7 @@ class Plans(Base):
     def do_publish(self, shape: int, variant: int, wrong: int) -> None:
         sizes = SHAPES[shape % len(SHAPES)]
         feed = Feed(f"feed {shape} {variant % 5}", KINDS[variant % 3], sizes, fork=variant // 3 % 2)
+        self.remember(feed)
         ranges = [(0, feed.length)]
         if variant // 6 % 3 == 1 and feed.length > 2:
             ranges = [(2, feed.length)]
@@ -75,11 +88,12 @@ class Plans(Base):
         far = 2_000 if variant // 18 % 2 else 90
         terms = {
             "replicas": (3, 1, 2, 4)[variant // 9 % 4],
-            "max_ask_disk": 2 * UNIT,
-            "max_ask_encoding": 2 * UNIT,
-            "max_ask_receiving": 2 * UNIT,
+            "max_ask_disk": 3 * UNIT,
+            "max_ask_encoding": 3 * UNIT,
+            "max_ask_receiving": 3 * UNIT,
             "report_price": (10**9, 0, 2 * 10**9)[variant // 7 % 3],
             "until": self.next_block + far,
+            **TARGETS[variant // 5 % len(TARGETS)],
         }
         pot = (20 * UNIT, UNIT // 5, 1_000 * UNIT)[variant // 11 % 3]
         if max(sizes) > GIB:
@@ -133,7 +147,8 @@ class Plans(Base):
         self.call(self.party(wrong) if wrong else sponsor, "end_plan", plan=key)
 
     def do_claim(self, who: int, plan: int, _: int) -> None:
-        self.call(self.party(who), "claim_refund", plan=self.pick("Plans", plan)[0])
+        key, _ = self.pick("Plans", plan)
+        self.call(self.party(who), "claim_refund", plan=key, donor=self.party(who // 2).id)
 
     def do_collect(self, who: int, copy: int, _: int) -> None:
         self.call(self.party(who), "collect", copy=self.pick("Copies", copy)[0])

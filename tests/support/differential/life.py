@@ -13,6 +13,7 @@ from typing import Any
 
 from tests.support.differential.acts_copies import Copies
 from tests.support.differential.acts_frame import Frame
+from tests.support.differential.acts_lives import Lives
 from tests.support.differential.acts_plans import Plans
 from tests.support.differential.driver import Outcome
 from tests.support.differential.parties import ED, GIB
@@ -20,7 +21,7 @@ from tests.support.differential.parties import ED, GIB
 Action = Sequence[Any]
 
 
-class World(Plans, Copies, Frame):
+class World(Plans, Copies, Lives, Frame):
     """All that parties can do."""
 
     def play(self, actions: Iterable[Action]) -> None:
@@ -114,7 +115,7 @@ class World(Plans, Copies, Frame):
         for key, plan in self.all("Plans").items():
             if plan["remainder"] is not None:
                 for account in self.pair.entries("DatDot", "Shares", key):
-                    self.call(self._by_id[account], "claim_refund", plan=key)
+                    self.call(self.parties[0], "claim_refund", plan=key, donor=account)
 
 
 __all__ = ["ED", "GIB", "Action", "World"]

@@ -9,6 +9,7 @@ from typing import Any
 from runtime_mock.model.datdot.check_state import check_money, check_state
 from runtime_mock.model.frame import balances
 from runtime_mock.state.overlay import Overlay
+from tests.support.differential.acts_plans import TARGETS
 from tests.support.differential.driver import UNIT, Outcome, Pair
 from tests.support.differential.life import GIB, World
 from tests.support.differential.small_feeds import Feed
@@ -31,6 +32,9 @@ SHORT = {
     "memory": 2,
     "seats": 4,
     "quorum": 2,
+    "pause": 3,
+    "checkpoint": 2,
+    "report_window": 6,
 }
 SPONSOR = 0
 BEGIN, CONFIRM, PROVE, COMMIT, REVEAL, SETTLE, CLAIM, COLLECT = (1 << bit for bit in range(8))
@@ -75,7 +79,11 @@ class Watched(World):
         """A fair offer, with changes."""
         party = self.party(who)
         if role == "Hosting":
-            self.call(party, "offer_hosting", **{"capacity": GIB, "ask_disk": UNIT, "ask_receiving": UNIT} | changes)
+            self.call(
+                party,
+                "offer_hosting",
+                **{"capacity": GIB, "ask_disk": UNIT, "ask_receiving": UNIT, "region": b""} | changes,
+            )
         elif role == "Encoding":
             self.call(party, "offer_encoding", **{"ask": UNIT} | changes)
         else:
@@ -90,13 +98,15 @@ class Watched(World):
     def publish(self, sizes: list[int] | None = None, pot: int = 20 * UNIT, **terms: Any) -> None:
         """A plan for a whole feed."""
         feed = Feed(f"feed {len(self.actions)} {self.pair.number}", "v1", sizes or [5_000, 3_000, 1_200])
+        self.remember(feed)
         fair = {
             "replicas": 1,
-            "max_ask_disk": 2 * UNIT,
-            "max_ask_encoding": 2 * UNIT,
-            "max_ask_receiving": 2 * UNIT,
+            "max_ask_disk": 3 * UNIT,
+            "max_ask_encoding": 3 * UNIT,
+            "max_ask_receiving": 3 * UNIT,
             "report_price": 10**9,
             "until": self.next_block + 5_000,
+            **TARGETS[1],
         }
         ranges = [(0, feed.length)]
         self.call(
@@ -108,6 +118,11 @@ class Watched(World):
             terms=fair | terms,
             pot=pot,
         )
+
+    def inside(self, who: int, name: str, **arguments: Any) -> None:
+        """A call within a batch, where nobody asks whether the account can be good for it."""
+        calls = [("DatDot", (name, arguments))]
+        self.pair.submit(self.party(who).account, "Utility", "batch_all", {"calls": calls})
 
     def copy_in(self, state: str) -> int:
         """The first copy in a state."""

@@ -11,6 +11,7 @@ from nacl.signing import SigningKey
 from service.roles.attester.rules import LinkChain
 from tests.support.differential.driver import Account, Outcome, Pair
 from tests.support.differential.segments import Tree
+from tests.support.differential.small_feeds import Feed
 
 ED = 10**9
 GIB = 1 << 30
@@ -76,6 +77,8 @@ class Base:
         self._committed: dict[tuple[int, int, bytes], dict[str, Any]] = {}
         self._moduli = 0
         self.outcomes: list[Outcome] = []
+        # feeds that plans were published of, or grew to, by key, length and fork
+        self.feeds: dict[tuple[bytes, int, int], Feed] = {}
         self.actions: list[list[Any]] = []
 
     @property
@@ -85,6 +88,9 @@ class Base:
     @property
     def era(self) -> int:
         return self.next_block // self.times["era"]
+
+    def remember(self, feed: Feed) -> None:
+        self.feeds[feed.key, feed.length, feed.fork] = feed
 
     def party(self, number: int) -> Party:
         return self.parties[number % len(self.parties)]

@@ -20,7 +20,7 @@ class Feed:
     """A feed of `sizes`, signed by a key that follows from its name."""
 
     def __init__(self, name: str, kind: str, sizes: list[int], fork: int = 0) -> None:
-        self.kind, self.sizes, self.fork = kind, sizes, fork
+        self.name, self.kind, self.sizes, self.fork = name, kind, sizes, fork
         self._secret = SigningKey(hashlib.blake2b(b"feed " + name.encode(), digest_size=32).digest())
         public = bytes(self._secret.verify_key)
         self.manifest = b""
@@ -31,13 +31,18 @@ class Feed:
         self._nodes: dict[int, Node] = {}
         for block, size in enumerate(sizes):
             self._nodes[2 * block] = Node(2 * block, size, blake2b(name.encode(), block.to_bytes(8, "little")))
-        self.roots = [self._grow(index) for index in flat.full_roots(2 * len(sizes))]
+        self.indices = flat.full_roots(2 * len(sizes))
+        self.roots = [self._grow(index) for index in self.indices]
 
     def _grow(self, index: int) -> Node:
         if index not in self._nodes:
             left, right = self._grow(flat.left_child(index)), self._grow(flat.right_child(index))
             self._nodes[index] = parent_node(left, right)
         return self._nodes[index]
+
+    def again(self, sizes: list[int], fork: int = 0) -> Feed:
+        """The same feed with other blocks."""
+        return Feed(self.name, self.kind, sizes, fork)
 
     @property
     def length(self) -> int:
@@ -60,12 +65,28 @@ class Feed:
             "signature": bytes(self._secret.sign(message).signature),
         }
 
+    def extension(self, length: int) -> list[dict[str, Any]]:
+        """`OpenedNode`s that show that this feed extends its own first `length` blocks: from the last root upwards."""
+        roots, index = set(flat.full_roots(2 * self.length)), flat.full_roots(2 * length)[-1]
+        found = []
+        while index not in roots:
+            index = flat.parent(index)
+            found.append(self.opened_node(index))
+        return found
+
+    def path(self, root: int, to: int) -> list[dict[str, Any]]:
+        """`OpenedNode`s from a root down to the parent of a node below it, by their indices."""
+        found = []
+        while to != root:
+            to = flat.parent(to)
+            found.append(self.opened_node(to))
+        return found[::-1]
+
+    def opened_node(self, index: int) -> dict[str, Any]:
+        """An `OpenedNode`."""
+        node, left, right = (self._grow(one) for one in (index, flat.left_child(index), flat.right_child(index)))
+        return {"index": index, "size": node.size, "left": left.hash, "right": right.hash}
+
     def open(self, ranges: list[tuple[int, int]]) -> list[dict[str, Any]]:
         """`OpenedNode`s that prove the ranges' bytes."""
-        found = []
-        for index in opened(self.length, ranges):
-            left, right = self._nodes[flat.left_child(index)], self._nodes[flat.right_child(index)]
-            found.append(
-                {"index": index, "size": self._nodes[index].size, "left": left.hash, "right": right.hash},
-            )
-        return found
+        return [self.opened_node(index) for index in opened(self.length, ranges)]

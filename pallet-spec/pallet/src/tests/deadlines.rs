@@ -3,33 +3,49 @@
 use super::{mock::*, world::*};
 use crate::{
     refused, types::*, Begins, Changes, DeadlineQueues, Deadlines, EncoderDraws, Encoders, Event, HosterDraws, Hosters,
-    Plans,
+    OfferChanges, Plans,
 };
 use frame_support::{assert_ok, traits::Hooks};
 use sp_core::H256;
+
+/// Blocks without the checks, for states that no call leads to.
+fn run_quietly_to(block: Block) {
+    while now() < block {
+        System::reset_events();
+        System::set_block_number(now() + 1);
+        DatDot::on_initialize(now());
+    }
+}
 
 fn encoder(n: u64) -> Encoder {
     Encoders::<Test>::get(account(n)).unwrap()
 }
 
 #[test]
-fn without_an_encoder_the_copy_ends_and_nobody_pays() {
+fn without_an_encoder_the_copy_ends_and_the_sponsor_pays() {
     with_chain(|| {
         providers(&[10, 11], &[]);
         publish(3, 1);
         run_until(0, CopyState::Accepted);
         let (accepted, n) = (now(), number(&copy(0).hoster));
-        let before = (free(n), held(n, Role::Hosting), plan(0).burned);
+        // Its need comes to its turn only when the time is over: the queue is long.
+        DatDot::pop_need(1);
+        let before = (free(n), held(n, Role::Hosting));
         run_to(accepted + 39);
         assert_eq!(copy(0).state, CopyState::Accepted);
+        assert_eq!((plan(0).burned, plan(0).waiting), (0, false));
         next_block();
+        happened(Event::PlanWaits { plan: 0 });
         happened(Event::CopyEnded { copy: 0, reason: CopyEnd::NoEncoder });
-        assert_eq!((free(n), held(n, Role::Hosting), plan(0).burned), before);
+        assert_eq!((free(n), held(n, Role::Hosting)), before);
+        assert_eq!((plan(0).burned, plan(0).mark, plan(0).stalls), (UNIT / 100, UNIT / 100, 1));
         assert!(Hosters::<Test>::get(account(n)).unwrap().open, "its offer stands");
         assert_eq!(HosterDraws::<Test>::get(account(n)).unwrap().used, 0, "the table follows at once");
-        assert!(plan(0).queued, "the need is queued again");
+        assert!(plan(0).waiting && !plan(0).queued);
         assert_eq!((copy(0).reserve, plan(0).reserved), (0, 0), "all of the reserve is back in the pot");
-        run(4);
+        // At its next tick it asks again, for a fee.
+        run_to(plan(0).next_tick + 4);
+        assert_eq!(plan(0).burned, 2 * (UNIT / 100));
         assert_ne!(number(&copy(1).hoster), n);
     });
 }
@@ -53,11 +69,12 @@ fn an_encoder_that_does_not_begin_is_fined_and_out_until_it_renews() {
         let copy = copy(0);
         assert_eq!((copy.state, copy.encoder, copy.fee, copy.ask_encoding), (CopyState::Accepted, None, 0, 0));
         assert_eq!(copy.hoster, account(HOSTER), "only the encoder is drawn anew");
-        run(10);
-        assert_eq!(super::world::copy(0).state, CopyState::Accepted);
+        run(2);
         offer_encoding(ENCODER);
         assert_eq!(held(ENCODER, Role::Encoding), 100 * UNIT, "renewing fills the bond");
-        run(4);
+        run(3);
+        assert_eq!(super::world::copy(0).state, CopyState::Accepted, "it was ready a block ago");
+        next_block();
         assert_eq!(super::world::copy(0).encoder, Some(account(ENCODER)));
     });
 }
@@ -201,15 +218,15 @@ fn an_ended_copy_still_pays_the_second_half() {
     });
 }
 
-/// 32 expiries of a kind are handled in a block; what was met in time counts among them, and nobody is punished for a backlog.
+/// 16 expiries of a kind are handled in a block; what was met in time counts among them, and nobody is punished for a backlog.
 #[test]
-fn a_block_handles_32_expiries_of_a_kind() {
+fn a_block_handles_16_expiries_of_a_kind() {
     with_chain(|| {
         let pending = |wait| DeadlineQueues::<Test>::get(wait).tail - DeadlineQueues::<Test>::get(wait).head;
         for wait in Wait::ALL {
-            (0..70).for_each(|_| DatDot::arm_at(wait, now() + 1, 900, 0));
+            (0..35).for_each(|_| DatDot::arm_at(wait, now() + 1, 900, 0));
         }
-        for left in [38, 6, 0, 0] {
+        for left in [19, 3, 0, 0] {
             next_block();
             for wait in Wait::ALL {
                 assert_eq!(pending(wait), left, "{wait:?}");
@@ -224,11 +241,11 @@ fn a_late_accept_leaves_a_late_decline_its_time() {
         providers(&[HOSTER], &[]);
         publish(3, 1);
         run_until(0, CopyState::Offered);
-        // 32 void entries stand before the copy's own.
+        // 16 void entries stand before the copy's own.
         let due = Deadlines::<Test>::get(Wait::Decline, 0).unwrap().due;
         let own = Deadlines::<Test>::take(Wait::Decline, 0).unwrap();
         DeadlineQueues::<Test>::insert(Wait::Decline, Fifo { head: 1, tail: 1 });
-        (0..32).for_each(|_| DatDot::arm_at(Wait::Decline, due, 900, 0));
+        (0..16).for_each(|_| DatDot::arm_at(Wait::Decline, due, 900, 0));
         DatDot::arm_at(Wait::Decline, own.due, own.id, own.tag);
         run_to(due);
         assert_eq!(copy(0).state, CopyState::Offered);
@@ -238,22 +255,30 @@ fn a_late_accept_leaves_a_late_decline_its_time() {
     });
 }
 
-/// Many copies that wait for an encoder for ever.
-const CROWDED: Times = Times { era: 60, encoder_wait: 2_000, ..Times::DEVELOPMENT };
+/// Many copies whose encoders take their time, and whose hosters are not challenged.
+const CROWDED: Times = Times { era: 60, begin_window: 2_000, mean_gap: 1_000_000, ..Times::DEVELOPMENT };
+
+/// Plans with so many live copies each, one of which is active.
+fn crowd(replicas: &[u8]) {
+    providers(&(40..80).collect::<Vec<_>>(), &(80..98).collect::<Vec<_>>());
+    for count in replicas {
+        publish_with(&feed_of(1), Terms { report_price: 0, ..terms(*count) }, GENEROUS);
+    }
+    let first: Vec<CopyId> = (0..replicas.len() as u64).collect();
+    activate_all(&first);
+    let tick = plan(0).next_tick;
+    run_while(|| replicas.iter().enumerate().any(|(id, count)| plan(id as u64).live.len() < usize::from(*count)));
+    assert!(now() < tick);
+}
 
 /// A tick counts one for each copy; a late one counts with its due block.
 #[test]
 fn ticks_count_their_copies_and_late_ones_keep_their_time() {
     with_times(CROWDED, 1, || {
-        providers(&(40..80).collect::<Vec<_>>(), &[]);
-        for _ in 0..3 {
-            publish_with(&feed_of(1), Terms { report_price: 0, ..terms(16) }, GENEROUS);
-        }
+        crowd(&[8, 8, 8]);
         let tick = plan(0).next_tick;
-        run_while(|| (0..3).any(|id| plan(id).live.len() < 16));
-        assert!(now() < tick);
         run_to(tick);
-        assert_eq!([0, 1, 2].map(|id| plan(id).next_tick), [tick + 60, tick + 60, tick], "16 + 16 are 32");
+        assert_eq!([0, 1, 2].map(|id| plan(id).next_tick), [tick + 60, tick + 60, tick], "8 + 8 are 16");
         next_block();
         assert_eq!(plan(2).next_tick, tick + 60, "a late tick counts with its due block");
         run_to(tick + 60);
@@ -262,49 +287,54 @@ fn ticks_count_their_copies_and_late_ones_keep_their_time() {
 }
 
 #[test]
-fn the_head_is_handled_whole_while_fewer_than_32_are_counted() {
+fn the_head_is_handled_whole_while_fewer_than_16_are_counted() {
     with_times(CROWDED, 1, || {
-        providers(&(40..80).collect::<Vec<_>>(), &[]);
-        publish_with(&feed_of(1), Terms { report_price: 0, replicas: 15, ..terms(15) }, GENEROUS);
-        publish_with(&feed_of(1), Terms { report_price: 0, replicas: 16, ..terms(16) }, GENEROUS);
-        publish_with(&feed_of(1), Terms { report_price: 0, replicas: 16, ..terms(16) }, GENEROUS);
+        crowd(&[15, 16, 1]);
         let tick = plan(0).next_tick;
-        run_while(|| plan(0).live.len() < 15 || (1..3).any(|id| plan(id).live.len() < 16));
-        assert!(now() < tick);
         run_to(tick);
-        // 15 + 16 = 31 < 32: the third is handled whole, too.
-        assert_eq!([0, 1, 2].map(|id| plan(id).next_tick), [tick + 60; 3]);
+        // 15 < 16: the second is handled whole, too; then 31 are counted.
+        assert_eq!([0, 1, 2].map(|id| plan(id).next_tick), [tick + 60, tick + 60, tick]);
     });
 }
 
 #[test]
-fn changes_are_256_for_a_block() {
+fn changes_are_256_for_a_block_and_offers_fill_64_of_them() {
     with_chain(|| {
         register(HOSTER);
-        for _ in 0..256 {
-            offer_hosting(HOSTER, GIB);
+        register(ENCODER);
+        (0..31).for_each(|_| offer_hosting(HOSTER, GIB));
+        assert_ok!(DatDot::withdraw_offer(signed(HOSTER), Role::Hosting));
+        (0..32).for_each(|_| offer_encoding(ENCODER));
+        refused!(offer_hosting_at(HOSTER, GIB, 1, 1), TooManyChanges);
+        refused!(DatDot::offer_encoding(signed(ENCODER), 1), TooManyChanges);
+        refused!(DatDot::withdraw_offer(signed(ENCODER), Role::Encoding), TooManyChanges);
+        assert_eq!(OfferChanges::<Test>::get(now() + 4), 64);
+        // Proofs, confirmations, declines and verdicts find room.
+        let proof = || Change::Reputation { account: account(HOSTER), reputation: 500_000 };
+        for _ in 0..192 {
+            assert_ok!(DatDot::schedule(proof()));
         }
-        refused!(DatDot::offer_hosting(signed(HOSTER), GIB, 1, 1), TooManyChanges);
+        assert_eq!(DatDot::schedule(proof()), Err(error(crate::Error::TooManyChanges)));
         assert_eq!(Changes::<Test>::get(now() + 4).len(), 256);
         next_block();
         offer_hosting(HOSTER, GIB);
         run(4);
-        assert!(Changes::<Test>::iter().next().is_none());
+        assert!(Changes::<Test>::iter().next().is_none() && OfferChanges::<Test>::iter().next().is_none());
     });
 }
 
 #[test]
-fn begins_are_32_in_a_block() {
+fn begins_are_16_in_a_block() {
     with_chain(|| {
         providers(&[HOSTER], &[ENCODER]);
         publish(3, 1);
         run_until(0, CopyState::Assigned);
-        Begins::<Test>::put(31);
+        Begins::<Test>::put(15);
         begin(0);
-        assert_eq!(Begins::<Test>::get(), 32);
+        assert_eq!(Begins::<Test>::get(), 16);
         publish(3, 1);
         run_until(1, CopyState::Assigned);
-        Begins::<Test>::put(32);
+        Begins::<Test>::put(16);
         refused!(DatDot::begin_segment(signed(ENCODER), 1, modulus(9), PROFILE_P1), TooManyBegins);
         next_block();
         begin(1);
@@ -318,13 +348,11 @@ fn a_hoster_has_4096_copies_at_most() {
         publish(3, 1);
         let copies = |n| Hosters::<Test>::mutate(account(HOSTER), |hoster| hoster.as_mut().unwrap().copies = n);
         copies(4_096);
-        for _ in 0..10 {
-            System::set_block_number(now() + 1);
-            DatDot::on_initialize(now());
-        }
+        run_quietly_to(now() + 4);
+        happened(Event::NeedSleeps { plan: 0 });
         assert!(plan(0).live.is_empty());
         copies(0);
-        next_block();
+        run_to(plan(0).next_tick + 4);
         assert_eq!(plan(0).live.len(), 1);
     });
 }

@@ -101,6 +101,11 @@ impl Feed {
         }
     }
 
+    /// Signs another size for a root than its hash says.
+    pub fn claim(&mut self, start: u64, height: u32, size: u64) {
+        self.nodes.get_mut(&index(start, height)).expect("a node").size = size;
+    }
+
     /// (start, height) of the roots.
     fn root_places(&self) -> Vec<(u64, u32)> {
         let mut places = Vec::new();
@@ -188,6 +193,43 @@ impl Feed {
             }
         }
         opened.into_values().collect()
+    }
+}
+
+impl Feed {
+    /// The nodes that lead from the last root of its first `old` blocks up to its own root over it.
+    pub fn extension(&self, old: u64) -> Vec<OpenedNode> {
+        let roots = self.root_places();
+        let (mut start, mut height) = *Self::cover(0, old).last().expect("a root");
+        let mut nodes = Vec::new();
+        while !roots.contains(&(start, height)) {
+            height += 1;
+            start = start >> height << height;
+            let node = self.at(start, height);
+            let (left, right) = node.children.expect("a parent");
+            nodes.push(OpenedNode { index: index(start, height), size: node.size, left, right });
+        }
+        nodes
+    }
+
+    /// The nodes from its root over a subtree down to the parent of that.
+    pub fn path(&self, start: u64, height: u32) -> Vec<OpenedNode> {
+        let roots = self.root_places();
+        let (mut at, mut up) = (start, height);
+        let mut nodes = Vec::new();
+        while !roots.contains(&(at, up)) {
+            up += 1;
+            at = at >> up << up;
+            let node = self.at(at, up);
+            let (left, right) = node.children.expect("a parent");
+            nodes.insert(0, OpenedNode { index: index(at, up), size: node.size, left, right });
+        }
+        nodes
+    }
+
+    /// (start, height) of the n-th root.
+    pub fn root_place(&self, n: usize) -> (u64, u32) {
+        self.root_places()[n]
     }
 }
 

@@ -1,7 +1,7 @@
 //! Random calls by random accounts over some hundred blocks, most of them wrong: no block breaks what must hold.
 
-use super::{feeds::range, life::*, mock::*, world::*};
-use crate::{types::*, Copies, NextCopy, NextPlan, StorageChallenges};
+use super::{feeds::*, life::*, mock::*, world::*};
+use crate::{types::*, Copies, NextCopy, NextPlan, Plans, StorageChallenges};
 use frame_support::traits::Hooks;
 use sp_core::H256;
 use sp_runtime::{traits::Dispatchable, DispatchError};
@@ -10,13 +10,13 @@ use std::collections::BTreeMap;
 type Call = crate::Call<Test>;
 
 /// Numbers that follow from a seed.
-struct Dice {
-    seed: u64,
-    thrown: u64,
+pub struct Dice {
+    pub seed: u64,
+    pub thrown: u64,
 }
 
 impl Dice {
-    fn throw(&mut self, bound: u64) -> u64 {
+    pub fn throw(&mut self, bound: u64) -> u64 {
         self.thrown += 1;
         let hash = crate::crypto::hash(&[b"dice", &self.seed.to_le_bytes(), &self.thrown.to_le_bytes()]);
         (crate::crypto::low(hash) % u128::from(bound.max(1))) as u64
@@ -57,11 +57,12 @@ impl Dice {
 fn any_call(dice: &mut Dice) -> Call {
     let copy = dice.id(NextCopy::<Test>::get());
     let plan = dice.id(NextPlan::<Test>::get());
-    match dice.throw(18) {
+    match dice.throw(24) {
         0 => Call::offer_hosting {
             capacity: [0, 1, 256 * dice.throw(40), GIB * dice.throw(6), u64::MAX][dice.throw(5) as usize],
             ask_disk: dice.amount(),
             ask_receiving: dice.amount(),
+            region: [&b""[..], b"u", b"u33", b"a"][dice.throw(4) as usize].to_vec().try_into().unwrap(),
         },
         1 => Call::offer_encoding { ask: dice.amount() },
         2 => Call::offer_attesting { ask: dice.amount(), anchor: dice.hash(), slots: dice.throw(4) as u32 },
@@ -93,14 +94,63 @@ fn any_call(dice: &mut Dice) -> Call {
         },
         13 => Call::settle_retrieval { era: era().saturating_sub(dice.throw(3) as u32), copy },
         14 => Call::collect { copy },
-        15 => Call::claim_refund { plan },
+        15 => Call::claim_refund { plan, donor: account(dice.account()) },
         16 => any_plan(dice),
+        17 => Call::collect { copy },
+        _ => any_later_call(dice, copy, plan),
+    }
+}
+
+/// Calls on copies that are whole, and on plans that change.
+fn any_later_call(dice: &mut Dice, copy: CopyId, plan: PlanId) -> Call {
+    let own = Plans::<Test>::get(plan);
+    match dice.throw(9) {
+        0 | 1 => any_head(dice, plan, own.as_ref()),
+        2 => Call::declare_lost { copy },
+        3 => Call::leave_copy { copy },
+        4 => Call::decline_job { copy },
+        5 if dice.throw(3) == 0 => Call::pause {},
+        6 => {
+            let old = own.map_or_else(|| terms(1), |plan| plan.terms);
+            let replicas = dice.throw(5) as u8;
+            let max_latency_ms = if dice.throw(2) == 0 { 0 } else { old.max_latency_ms };
+            Call::amend_plan { plan, terms: Terms { replicas, max_latency_ms, live: dice.throw(2) == 0, ..old } }
+        },
+        7 => Call::commit_report { hash: dice.hash() },
+        8 => {
+            let (first, second) = (grown(MORTAL, 3, 1), grown(MORTAL, 4 + dice.throw(2), dice.throw(2)));
+            let (start, height) = first.root_place(dice.throw(2) as usize);
+            let nodes = second.path(start, height).try_into().unwrap();
+            let root = dice.throw(3) as u8;
+            Call::report_equivocation { first: first.head(), second: second.head(), root, nodes }
+        },
         _ => Call::collect { copy },
     }
 }
 
+/// Names of two feeds that grow; the author of the second signs two histories.
+pub const GROWING: u64 = 7;
+const MORTAL: u64 = 9;
+
+/// A feed of so many blocks, of which a longer one is an extension if its history is the same.
+pub fn grown(name: u64, blocks: u64, history: u64) -> Feed {
+    let sizes: Vec<u64> = (0..blocks).map(|block| 256 * (history + 1 + block % 3) + block).collect();
+    Feed::new(Kind::Compat, name, &sizes)
+}
+
+/// A head for a plan, mostly a longer one of its feed.
+fn any_head(dice: &mut Dice, id: PlanId, plan: Option<&Plan>) -> Call {
+    let old = plan.map_or(1, |plan| plan.head.length);
+    let mut feed = grown(if dice.throw(8) == 0 { MORTAL } else { GROWING }, old + dice.throw(4), 1);
+    let nodes = feed.extension(old);
+    feed.fork = u64::from(dice.throw(20) == 0);
+    Call::update_head { plan: id, head: feed.head(), nodes: nodes.try_into().unwrap() }
+}
+
 fn any_plan(dice: &mut Dice) -> Call {
-    let feed = feed_of(1 + dice.throw(30));
+    let live = dice.throw(2) == 0;
+    let name = if dice.throw(4) == 0 { MORTAL } else { GROWING };
+    let feed = if live { grown(name, 1 + dice.throw(6), 1) } else { feed_of(1 + dice.throw(30)) };
     let terms = Terms {
         replicas: dice.throw(5) as u8,
         max_ask_disk: dice.amount(),
@@ -108,9 +158,14 @@ fn any_plan(dice: &mut Dice) -> Call {
         max_ask_receiving: dice.amount(),
         report_price: dice.amount() / 100,
         until: now() + dice.throw(200) as u32,
+        min_reputation: dice.throw(1_100_000) as u32,
+        live,
+        ..terms(1)
     };
-    let ranges = vec![range(0, 1)].try_into().unwrap();
-    Call::publish_plan { head: feed.head(), ranges, nodes: Default::default(), terms, pot: dice.amount() }
+    let ranges = vec![range(0, feed.length)];
+    let nodes = feed.prove(&ranges).try_into().unwrap();
+    let ranges = ranges.try_into().unwrap();
+    Call::publish_plan { head: feed.head(), ranges, nodes, terms, pot: dice.amount() }
 }
 
 fn any_amounts(dice: &mut Dice) -> Call {
@@ -118,6 +173,17 @@ fn any_amounts(dice: &mut Dice) -> Call {
     let amounts =
         Amounts { encoder_bond: bond, collateral: UNIT / 100 * u128::from(dice.throw(10)), ..Amounts::DEFAULT };
     Call::set_parameters { amounts }
+}
+
+/// "ok", or the name of the refusal.
+fn outcome(origin: RuntimeOrigin, call: Call) -> String {
+    match RuntimeCall::DatDot(call).dispatch(origin) {
+        Ok(_) => "ok".to_string(),
+        Err(refused) => match refused.error {
+            DispatchError::Module(module) => module.message.unwrap_or("?").to_string(),
+            other => format!("{other:?}"),
+        },
+    }
 }
 
 fn fuzz(seed: u64) {
@@ -128,6 +194,7 @@ fn fuzz(seed: u64) {
             dead_hosters: vec![HOSTER],
             decliners: vec![HOSTER + 1],
             absent: vec![ATTESTER],
+            ..Habits::default()
         };
         let mut world = World::new(5, 5, 4, habits, seed);
         (0..8).for_each(register);
@@ -135,22 +202,16 @@ fn fuzz(seed: u64) {
         let mut outcomes: BTreeMap<String, u32> = BTreeMap::new();
         for _ in 0..200 {
             world.step();
-            if now() % 40 == 10 {
-                publish(1 + dice.throw(20), 2);
+            if now() % 20 == 10 {
+                let feed = grown(GROWING, 1 + dice.throw(6), 1);
+                publish_with(&feed, Terms { live: dice.throw(2) == 0, ..terms(2) }, GENEROUS);
             }
             for _ in 0..12 {
                 let (origin, call) = match dice.throw(150) {
                     0 => (RuntimeOrigin::root(), any_amounts(&mut dice)),
                     _ => (signed(dice.account()), any_call(&mut dice)),
                 };
-                let outcome = match RuntimeCall::DatDot(call).dispatch(origin) {
-                    Ok(_) => "ok".to_string(),
-                    Err(refused) => match refused.error {
-                        DispatchError::Module(module) => module.message.unwrap_or("?").to_string(),
-                        other => format!("{other:?}"),
-                    },
-                };
-                *outcomes.entry(outcome).or_default() += 1;
+                *outcomes.entry(outcome(origin, call)).or_default() += 1;
             }
             check();
         }

@@ -18,6 +18,12 @@ pub struct Habits {
     pub decliners: Vec<u64>,
     /// Attesters that never commit.
     pub absent: Vec<u64>,
+    /// Hosters that answer when they like, or too late.
+    pub late: Vec<u64>,
+    /// Encoders that decline half their jobs.
+    pub refusers: Vec<u64>,
+    /// Encoders that begin and do no more, half the time.
+    pub stallers: Vec<u64>,
 }
 
 /// Peers, and what they did so far.
@@ -100,13 +106,18 @@ impl World {
             CopyState::Offered if self.habits.decliners.contains(&hoster) && self.declined.insert(hoster) => {
                 assert_ok!(DatDot::decline_copy(signed(hoster), id));
             },
+            CopyState::Assigned if self.refuses(encoder) => {
+                // At most eight times an era.
+                let _ = DatDot::decline_job(RuntimeOrigin::signed(copy.encoder.expect("an encoder")), id);
+            },
             CopyState::Assigned if alive => {
                 let segment = begin(id);
                 self.done.insert(segment, now() + 20 + self.chance(segment, 31) as u32);
             },
             CopyState::Encoding if alive && !self.habits.dead_hosters.contains(&hoster) => {
                 let segment = copy.current.expect("a segment");
-                if self.done.get(&segment).is_some_and(|done| *done <= now()) {
+                let stalls = encoder.is_some_and(|n| self.habits.stallers.contains(&n)) && self.chance(segment, 2) == 0;
+                if !stalls && self.done.get(&segment).is_some_and(|done| *done <= now()) {
                     confirm(id);
                 }
             },
@@ -114,11 +125,19 @@ impl World {
         }
     }
 
+    fn refuses(&self, encoder: Option<u64>) -> bool {
+        encoder.is_some_and(|n| self.habits.refusers.contains(&n)) && self.chance(now().into(), 2) == 0
+    }
+
     fn answer(&mut self, n: u64) {
         if self.habits.dead_hosters.contains(&n) {
             return;
         }
-        if challenge(n).is_some_and(|open| open.issued < now()) {
+        let after = |issued: Block| match self.habits.late.contains(&n) {
+            true => issued + self.chance(issued.into(), 120) as u32,
+            false => issued,
+        };
+        if challenge(n).is_some_and(|open| after(open.issued) < now()) {
             prove(n);
             *self.proofs.entry(n).or_default() += 1;
         }
@@ -184,7 +203,7 @@ impl World {
         for id in 0..NextPlan::<Test>::get() {
             let donors: Vec<_> = Shares::<Test>::iter_key_prefix(id).collect();
             for donor in donors {
-                assert_ok!(DatDot::claim_refund(RuntimeOrigin::signed(donor), id));
+                assert_ok!(DatDot::claim_refund(signed(STRANGER), id, donor));
             }
             assert_eq!(Balances::free_balance(DatDot::pot_account(id)), 0);
         }
@@ -195,7 +214,8 @@ impl World {
                 let _ = DatDot::withdraw_offer(signed(n), role);
             }
         }
-        (0..4 * times().era).for_each(|_| self.step());
+        // An encoder's bond stays for 14 eras after its last confirmed segment.
+        (0..BOND_ERAS * times().era).for_each(|_| self.step());
         for n in 0..100 {
             for role in [Role::Hosting, Role::Encoding] {
                 let _ = DatDot::release(signed(n), role);
@@ -324,8 +344,9 @@ fn competing_plans_with_a_pot_at_its_least() {
             for _ in 0..3 {
                 publish(sectors, 3);
             }
-            let least = |price: Balance| (price * u128::from(sectors)).div_ceil(1 << 22);
-            let each = least(ASK_DISK) + least(ASK_ENCODING) + least(ASK_RECEIVING) + 36 * REPORT_PRICE;
+            let least = |price: Balance, sectors: u64| (price * u128::from(sectors)).div_ceil(1 << 22);
+            let work = least(CAP_DISK, sectors) + least(CAP_ENCODING, sectors + 256) + least(CAP_RECEIVING, sectors);
+            let each = work + 36 * REPORT_PRICE;
             publish_with(&feed_of(sectors), terms(3), 3 * each);
             let (mut poorest, mut poor) = (Balance::MAX, PlanState::Live);
             for _ in 0..300 {

@@ -80,12 +80,12 @@ fn registration_needs_the_fee_and_the_existential_deposit() {
 #[test]
 fn hosting_fills_the_collateral_up_to_its_due() {
     with_chain(|| {
-        refused!(DatDot::offer_hosting(signed(10), GIB, 1, 1), NotAPeer);
+        refused!(offer_hosting_at(10, GIB, 1, 1), NotAPeer);
         register(10);
-        refused!(DatDot::offer_hosting(signed(10), GIB, MAX_AMOUNT + 1, 1), AmountTooLarge);
-        refused!(DatDot::offer_hosting(signed(10), GIB, 1, MAX_AMOUNT + 1), AmountTooLarge);
-        refused!(DatDot::offer_hosting(signed(10), 1_000_000 * GIB, 1, 1), InsufficientBalance);
-        assert_ok!(DatDot::offer_hosting(signed(10), 3 * GIB / 2, 11, 12));
+        refused!(offer_hosting_at(10, GIB, MAX_AMOUNT + 1, 1), AmountTooLarge);
+        refused!(offer_hosting_at(10, GIB, 1, MAX_AMOUNT + 1), AmountTooLarge);
+        refused!(offer_hosting_at(10, 1_000_000 * GIB, 1, 1), InsufficientBalance);
+        assert_ok!(offer_hosting_at(10, 3 * GIB / 2, 11, 12));
         let collateral = UNIT / 20 * 3 / 2;
         assert_eq!(held(10, Role::Hosting), collateral);
         let event = Event::HostingOffered {
@@ -100,9 +100,9 @@ fn hosting_fills_the_collateral_up_to_its_due() {
         assert!(hoster.open);
         assert_eq!((hoster.capacity, hoster.ask_disk, hoster.ask_receiving, hoster.used), (3 * GIB / 2, 11, 12, 0));
         // A lower capacity frees nothing; the due of one byte is floor(0.05 UNIT / 2^30) = 46.
-        assert_ok!(DatDot::offer_hosting(signed(10), GIB, 11, 12));
+        assert_ok!(offer_hosting_at(10, GIB, 11, 12));
         assert_eq!(held(10, Role::Hosting), collateral);
-        assert_ok!(DatDot::offer_hosting(signed(10), 2 * GIB + 1, 11, 12));
+        assert_ok!(offer_hosting_at(10, 2 * GIB + 1, 11, 12));
         assert_eq!(held(10, Role::Hosting), UNIT / 10 + 46);
     });
 }
@@ -132,7 +132,17 @@ fn an_offer_reaches_the_draw_table_seed_delay_later() {
 fn a_hosters_weight_is_bounded_and_rounds_up() {
     let draw = |capacity, used, reputation| {
         let collateral = crate::draw::collateral_due(Amounts::DEFAULT.collateral, capacity);
-        HosterDraw { slot: Some(0), open: true, capacity, used, collateral, reputation }
+        HosterDraw {
+            slot: Some(0),
+            open: true,
+            capacity,
+            used,
+            collateral,
+            reputation,
+            ask_disk: 0,
+            ask_receiving: 0,
+            region: Default::default(),
+        }
     };
     let weight = |draw: &HosterDraw| crate::draw::hoster_weight(draw, &Amounts::DEFAULT);
     assert_eq!(weight(&draw(1, 0, 500_999)), 500);
@@ -168,7 +178,7 @@ fn encoding_fills_the_bond() {
 
 #[test]
 fn an_encoders_weight_is_zero_when_busy_or_short() {
-    let draw = |jobs, bond| EncoderDraw { slot: Some(0), open: true, jobs, bond, reputation: 750_999 };
+    let draw = |jobs, bond| EncoderDraw { slot: Some(0), open: true, jobs, bond, reputation: 750_999, ask: 0 };
     let weight = |draw: &EncoderDraw| crate::draw::encoder_weight(draw, &Amounts::DEFAULT);
     assert_eq!(weight(&draw(3, 100 * UNIT)), 750);
     assert_eq!(weight(&draw(4, 100 * UNIT)), 0);
@@ -188,6 +198,7 @@ fn attesting_takes_slots_with_a_bond_each() {
         assert_ok!(DatDot::offer_attesting(signed(30), 5, anchor, 2));
         assert_eq!(last_event(), Event::AttestingOffered { account: account(30), ask: 5, anchor, slots: 2 });
         assert_eq!(held(30, Role::Attesting), 20 * UNIT);
+        assert_eq!(free(30), ENDOWMENT - UNIT - 20 * UNIT - UNIT, "and a fee of 0.5 UNIT for each slot is burned");
         let attester = Attesters::<Test>::get(account(30)).unwrap();
         assert_eq!((attester.anchor, attester.link, attester.link_era), (anchor, anchor, 0));
         assert_eq!(attester.slots.to_vec(), vec![0, 1]);
@@ -202,8 +213,14 @@ fn attesting_takes_slots_with_a_bond_each() {
         assert_ok!(DatDot::offer_attesting(signed(30), 9, H256::repeat_byte(3), 0));
         assert_eq!(Slots::<Test>::get(0).unwrap().renewed.to_vec(), vec![1]);
         assert_eq!(Attesters::<Test>::get(account(30)).unwrap().link_era, 1);
-        assert_ok!(Balances::transfer_allow_death(signed(30), account(3), free(30) - 10 * UNIT));
+        let paid = free(30);
+        assert_ok!(DatDot::offer_attesting(signed(30), 9, anchor, 0));
+        assert_eq!(free(30), paid, "what is no new slot costs nothing");
+        let enough = 10 * UNIT + UNIT / 2 + EXISTENTIAL;
+        assert_ok!(Balances::transfer_allow_death(signed(30), account(3), free(30) - enough + 1));
         refused!(DatDot::offer_attesting(signed(30), 5, anchor, 1), InsufficientBalance);
+        assert_ok!(Balances::transfer_allow_death(signed(3), account(30), 1));
+        assert_ok!(DatDot::offer_attesting(signed(30), 5, anchor, 1));
     });
 }
 
@@ -282,15 +299,101 @@ fn a_hold_is_bound_while_a_record_a_job_or_a_half_is_left() {
         run(72);
         refused!(DatDot::release(signed(20), Role::Encoding), StillBound);
         confirm(0);
+        // The bond stays for 14 eras after the last confirmed segment; the second half is paid after two.
+        let confirmed = now();
+        serve_to(confirmed + 14 * 24 - 1);
+        refused!(DatDot::release(signed(20), Role::Encoding), TooEarly);
+        serve_to(confirmed + 14 * 24);
+        Encoders::<Test>::mutate(account(20), |encoder| encoder.as_mut().unwrap().halves = 1);
         refused!(DatDot::release(signed(20), Role::Encoding), StillBound);
-        run(47);
-        refused!(DatDot::release(signed(20), Role::Encoding), StillBound);
-        next_block();
+        Encoders::<Test>::mutate(account(20), |encoder| encoder.as_mut().unwrap().halves = 0);
         assert_ok!(DatDot::release(signed(20), Role::Encoding));
         refused!(DatDot::release(signed(10), Role::Hosting), StillBound);
         assert_ok!(DatDot::end_plan(signed(SPONSOR), 0));
         run_while(|| crate::Copies::<Test>::contains_key(0));
+        Hosters::<Test>::mutate(account(10), |hoster| hoster.as_mut().unwrap().step = 1);
+        refused!(DatDot::release(signed(10), Role::Hosting), StillBound);
+        Hosters::<Test>::mutate(account(10), |hoster| hoster.as_mut().unwrap().step = 0);
         assert_ok!(DatDot::release(signed(10), Role::Hosting));
+    });
+}
+
+/// Who leaves hosting for good leaves its slot, too: 262,144 accounts that come and go do not fill the table for ever.
+#[test]
+fn a_released_hosters_slot_is_free_for_others() {
+    with_chain(|| {
+        providers(&[10, 11], &[]);
+        let slot = |n| HosterDraws::<Test>::get(account(n)).and_then(|draw| draw.slot);
+        assert_eq!((slot(10), slot(11), crate::HosterCount::<Test>::get()), (Some(0), Some(1), 2));
+        assert_ok!(DatDot::withdraw_offer(signed(10), Role::Hosting));
+        run(72);
+        assert_ok!(DatDot::release(signed(10), Role::Hosting));
+        run(3);
+        assert_eq!(slot(10), Some(0), "the table lags");
+        next_block();
+        assert_eq!((slot(10), crate::HosterSlots::<Test>::get(0), crate::HosterCount::<Test>::get()), (None, None, 1));
+        assert!(Hosters::<Test>::contains_key(account(10)), "its state stays");
+        providers(&[12], &[]);
+        assert_eq!(slot(12), Some(0));
+        // Whoever comes back gets an entry anew.
+        offer_hosting(10, GIB);
+        assert_eq!(
+            (HosterDraws::<Test>::get(account(10)).unwrap().open, crate::HosterCount::<Test>::get()),
+            (false, 3)
+        );
+        run(4);
+        assert_eq!((slot(10), crate::draw::hoster_table::<Test>().total()), (Some(2), 2 * 4 * 500 + 500));
+    });
+}
+
+/// A release and an offer that wait at the same time: the slot stays, whatever comes after them.
+#[test]
+fn who_comes_back_before_its_slot_is_free_keeps_it() {
+    for leaves_again in [false, true] {
+        with_chain(|| {
+            providers(&[10], &[]);
+            assert_ok!(DatDot::withdraw_offer(signed(10), Role::Hosting));
+            run(72);
+            assert_ok!(DatDot::release(signed(10), Role::Hosting));
+            run(1);
+            offer_hosting(10, 2 * GIB);
+            run(1);
+            if leaves_again {
+                assert_ok!(DatDot::withdraw_offer(signed(10), Role::Hosting));
+            }
+            run(4);
+            let entry = HosterDraws::<Test>::get(account(10));
+            if leaves_again {
+                assert_eq!((entry, crate::HosterCount::<Test>::get()), (None, 0));
+                offer_hosting(10, GIB);
+                run(4);
+            } else {
+                assert_eq!(entry.and_then(|entry| entry.slot), Some(0));
+            }
+            assert_eq!((crate::HosterCount::<Test>::get(), crate::draw::hoster_table::<Test>().total() > 0), (1, true));
+        });
+    }
+}
+
+#[test]
+fn a_region_is_three_characters_of_a_geohash() {
+    with_chain(|| {
+        register(10);
+        let offer = |name: &str| {
+            let region = name.as_bytes().to_vec().try_into().unwrap();
+            DatDot::offer_hosting(signed(10), GIB, 1, 1, region)
+        };
+        for bad in ["a", "i", "l", "o", "U", "u3 ", "\u{fc}"] {
+            refused!(offer(bad), BadRegion);
+        }
+        for good in ["", "0", "u3", "zyx"] {
+            assert_ok!(offer(good));
+            assert_eq!(Hosters::<Test>::get(account(10)).unwrap().region.to_vec(), good.as_bytes());
+        }
+        refused!(
+            DatDot::offer_hosting(signed(10), GIB, MAX_AMOUNT + 1, 1, b"a".to_vec().try_into().unwrap()),
+            AmountTooLarge
+        );
     });
 }
 
@@ -300,12 +403,13 @@ fn draw_tables_have_262144_entries() {
         register(10);
         crate::HosterCount::<Test>::put(MAX_ENTRIES);
         crate::EncoderCount::<Test>::put(MAX_ENTRIES);
-        refused!(DatDot::offer_hosting(signed(10), GIB, 1, 1), TableFull);
+        refused!(offer_hosting_at(10, GIB, 1, 1), TableFull);
         refused!(DatDot::offer_encoding(signed(10), 1), TableFull);
         crate::HosterCount::<Test>::put(MAX_ENTRIES - 1);
         offer_hosting(10, GIB);
         // Who is in already renews at any time.
         offer_hosting(10, GIB);
         assert_eq!(crate::HosterCount::<Test>::get(), MAX_ENTRIES);
+        crate::HosterCount::<Test>::put(1);
     });
 }

@@ -13,9 +13,10 @@ fn publish_terms(terms: Terms, pot: Balance) -> DispatchResult {
 
 /// Least pot of a plan of `sectors`: replicas x the reserve of a copy at the caps for one era.
 fn least(sectors: u128, replicas: u128) -> Balance {
-    let up = |price: Balance| (price * sectors).div_ceil(1 << 22);
+    let up = |price: Balance, sectors: u128| (price * sectors).div_ceil(1 << 22);
     let reports = 4 * u128::from(times().seats) * REPORT_PRICE;
-    replicas * (up(ASK_DISK) + up(ASK_ENCODING) + up(ASK_RECEIVING) + reports)
+    let encoded = sectors + u128::from(times().checkpoint);
+    replicas * (up(CAP_DISK, sectors) + up(CAP_ENCODING, encoded) + up(CAP_RECEIVING, sectors) + reports)
 }
 
 fn pot(id: PlanId) -> Balance {
@@ -39,8 +40,8 @@ fn publication_fills_the_pot_and_queues_the_need() {
             plan.queued && !plan.ending && plan.remainder.is_none() && plan.live.is_empty() && plan.former.is_empty()
         );
         assert_eq!(Shares::<Test>::get(0, account(SPONSOR)), Some(GENEROUS));
-        let need = Need { kind: NeedKind::Hoster, id: 0, ready: 5, misses: 0 };
-        assert_eq!(DatDot::first_need(), Some(need));
+        let need = Need { kind: NeedKind::Hoster, id: 0, ready: 5, misses: 0, rounds: 0 };
+        assert_eq!(DatDot::first_need(1), Some(need));
         let event =
             Event::PlanPublished { plan: 0, sponsor: account(SPONSOR), feed: feed.key, bytes: 1_024, pot: GENEROUS };
         assert_eq!(last_event(), event);
@@ -63,8 +64,57 @@ fn publication_refuses_bad_terms() {
         refused!(publish_terms(Terms { max_ask_receiving: high, ..terms(1) }, GENEROUS), AmountTooLarge);
         refused!(publish_terms(Terms { report_price: high, ..terms(1) }, GENEROUS), AmountTooLarge);
         refused!(publish_terms(terms(1), high), AmountTooLarge);
+        refused!(publish_terms(Terms { min_reputation: PPM + 1, ..terms(1) }, GENEROUS), BadTerms);
+        let with_regions = |names: &[&str]| {
+            let regions: Vec<Region> = names.iter().map(|name| name.as_bytes().to_vec().try_into().unwrap()).collect();
+            publish_terms(Terms { regions: regions.try_into().unwrap(), ..terms(1) }, GENEROUS)
+        };
+        refused!(with_regions(&["u3", ""]), BadTerms);
+        refused!(with_regions(&["u3", "a"]), BadTerms);
+        assert_ok!(with_regions(&["u3", "9", "zzz", "000"]));
+        assert_ok!(publish_terms(Terms { min_reputation: PPM, ..terms(1) }, GENEROUS));
         assert_ok!(publish_terms(Terms { until: 1 + 24_000, ..terms(1) }, GENEROUS));
         assert_ok!(publish_terms(Terms { until: 2, ..terms(16) }, GENEROUS));
+    });
+}
+
+#[test]
+fn a_live_plan_ends_where_its_feed_does() {
+    with_chain(|| {
+        let feed = Feed::new(Kind::Compat, 7, &[300; 9]);
+        let publish = |ranges: &[BlockRange], nodes: Vec<OpenedNode>, live| {
+            let (ranges, nodes) = (ranges.to_vec().try_into().unwrap(), nodes.try_into().unwrap());
+            let terms = Terms { live, ..terms(1) };
+            DatDot::publish_plan(signed(SPONSOR), feed.head(), ranges, nodes, terms, GENEROUS)
+        };
+        let short = [range(0, 4)];
+        refused!(publish(&short, feed.prove(&short), true), BadRanges);
+        refused!(publish(&short, vec![], true), BadRanges);
+        assert_ok!(publish(&short, feed.prove(&short), false));
+        for ranges in [vec![range(0, 9)], vec![range(0, 2), range(8, 9)], vec![range(8, 9)]] {
+            assert_ok!(publish(&ranges, feed.prove(&ranges), true));
+        }
+    });
+}
+
+#[test]
+fn no_plan_of_a_frozen_feed_is_published() {
+    with_chain(|| {
+        let feed = feed_of(4);
+        // Its owner signed another first block, too.
+        let other = Feed::new(Kind::Compat, 7, &[5]);
+        let (first, second) = (feed.head(), other.head());
+        assert_ok!(DatDot::report_equivocation(signed(STRANGER), first, second, 0, Default::default()));
+        refused!(publish_terms(terms(1), GENEROUS), FeedFrozen);
+        // The head is checked first, ranges afterwards.
+        let mut head = feed.head();
+        head.signature = [1; 64];
+        let call = |head, ranges: Vec<BlockRange>| {
+            let ranges = ranges.try_into().unwrap();
+            DatDot::publish_plan(signed(SPONSOR), head, ranges, Default::default(), terms(1), GENEROUS)
+        };
+        refused!(call(head, vec![range(0, 1)]), BadSignature);
+        refused!(call(feed.head(), vec![]), FeedFrozen);
     });
 }
 
@@ -97,7 +147,7 @@ fn donations_buy_shares_at_the_pots_worth() {
         assert_ok!(DatDot::donate(signed(2), 0, 50 * UNIT));
         assert_eq!(last_event(), Event::Donated { plan: 0, account: account(2), amount: 50 * UNIT, shares: 50 * UNIT });
         // Half the pot is gone: a share costs half as much.
-        Plans::<Test>::mutate(0, |plan| DatDot::burn_pot(0, plan.as_mut().unwrap(), 75 * UNIT));
+        spend(0, 75 * UNIT);
         assert_ok!(DatDot::donate(signed(3), 0, UNIT));
         assert_eq!(last_event(), Event::Donated { plan: 0, account: account(3), amount: UNIT, shares: 2 * UNIT });
         assert_ok!(DatDot::donate(signed(3), 0, UNIT));
@@ -112,10 +162,9 @@ fn an_exhausted_or_ended_plan_takes_no_donation() {
     with_chain(|| {
         publish(4, 1);
         // V x 10^6 < S.
-        let burn = |amount| Plans::<Test>::mutate(0, |plan| DatDot::burn_pot(0, plan.as_mut().unwrap(), amount));
-        burn(GENEROUS - GENEROUS / 1_000_000);
+        spend(0, GENEROUS - GENEROUS / 1_000_000);
         assert_ok!(DatDot::donate(signed(2), 0, UNIT / 100));
-        burn(UNIT / 100 + 1);
+        spend(0, UNIT / 100 + 1);
         refused!(DatDot::donate(signed(2), 0, UNIT / 100), PotExhausted);
         run_while(|| plan(0).state == PlanState::Live);
         refused!(DatDot::donate(signed(2), 0, UNIT), PlanNotLive);
@@ -183,13 +232,18 @@ fn an_unpaid_tick_ends_the_plan_after_a_warning() {
         providers(&[HOSTER], &[ENCODER]);
         let sectors = 1 << 20;
         let terms = Terms { report_price: 0, ..terms(1) };
-        let caps = |price: Balance| (price * u128::from(sectors)).div_ceil(1 << 22);
-        let pot = caps(ASK_DISK) * 44 / 24 + caps(ASK_ENCODING) + caps(ASK_RECEIVING);
-        publish_with(&feed_of(sectors), terms, pot);
+        let caps = |price: Balance, sectors: u64| (price * u128::from(sectors)).div_ceil(1 << 22);
+        let most = caps(CAP_DISK, sectors) + caps(CAP_ENCODING, sectors + 256) + caps(CAP_RECEIVING, sectors);
+        publish_with(&feed_of(sectors), terms, most);
         run_until(0, CopyState::Assigned);
         begin(0);
         run_until(0, CopyState::Encoding);
         confirm_bytes(0, sectors * SECTOR, sp_core::H256::repeat_byte(1));
+        // All is paid but the second half: what is left is for disk, and for what the sponsor's ratio adds.
+        let paid = caps(ASK_ENCODING, sectors) / 2 + caps(ASK_RECEIVING, sectors);
+        let added = paid * 11 / 10;
+        let (half, era) = (caps(ASK_ENCODING, sectors) / 2, caps(ASK_DISK, sectors));
+        spend(0, DatDot::pot_value(0) - added - half - era * 44 / 24);
         let first = plan(0).next_tick;
         // Nobody proves: no disk is paid, so each tick wants an era more than the last.
         run_to(first);
@@ -209,32 +263,35 @@ fn refunds_share_the_remainder_and_the_last_takes_the_rest() {
         for (n, amount) in [(2, 10 * UNIT + 1), (3, UNIT / 3)] {
             assert_ok!(DatDot::donate(signed(n), 0, amount));
         }
-        Plans::<Test>::mutate(0, |plan| DatDot::burn_pot(0, plan.as_mut().unwrap(), 37 * UNIT + 5));
-        refused!(DatDot::claim_refund(signed(2), 0), NotClaimable);
-        refused!(DatDot::claim_refund(signed(2), 9), NoSuchPlan);
+        spend(0, 37 * UNIT + 5);
+        refused!(DatDot::claim_refund(signed(STRANGER), 0, account(2)), NotClaimable);
+        refused!(DatDot::claim_refund(signed(STRANGER), 9, account(2)), NoSuchPlan);
         assert_ok!(DatDot::end_plan(signed(SPONSOR), 0));
         run(10);
         let (remainder, shares) = (plan(0).remainder.unwrap(), plan(0).shares);
         assert_eq!(remainder, GENEROUS + 10 * UNIT + 1 + UNIT / 3 - 37 * UNIT - 5);
-        refused!(DatDot::claim_refund(signed(4), 0), NoShares);
+        refused!(DatDot::claim_refund(signed(STRANGER), 0, account(4)), NoShares);
         let mut given = 0;
+        // Whoever asks for it, the money goes to the donor.
+        let asker = free(STRANGER);
         for n in [SPONSOR, 3] {
             let (before, own) = (free(n), Shares::<Test>::get(0, account(n)).unwrap());
-            assert_ok!(DatDot::claim_refund(signed(n), 0));
+            assert_ok!(DatDot::claim_refund(signed(STRANGER), 0, account(n)));
             let amount = remainder * own / shares;
             assert_eq!(free(n), before + amount);
             assert_eq!(last_event(), Event::Refunded { plan: 0, account: account(n), amount });
-            refused!(DatDot::claim_refund(signed(n), 0), NoShares);
+            refused!(DatDot::claim_refund(signed(STRANGER), 0, account(n)), NoShares);
             given += amount;
         }
+        assert_eq!(free(STRANGER), asker);
         let (before, sponsor) = (free(2), free(SPONSOR));
-        assert_ok!(DatDot::claim_refund(signed(2), 0));
+        assert_ok!(DatDot::claim_refund(signed(STRANGER), 0, account(2)));
         assert_eq!(free(2), before + remainder - given);
         assert_eq!(free(SPONSOR), sponsor + EXISTENTIAL, "the sponsor gets the existential deposit back");
         assert_eq!(last_event(), Event::PlanClosed { plan: 0 });
         assert_eq!(pot(0), 0);
         assert!(!Plans::<Test>::contains_key(0) && !crate::Roots::<Test>::contains_key(0));
-        refused!(DatDot::claim_refund(signed(2), 0), NoSuchPlan);
+        refused!(DatDot::claim_refund(signed(STRANGER), 0, account(2)), NoSuchPlan);
     });
 }
 
@@ -249,10 +306,10 @@ fn the_remainder_is_fixed_when_the_last_records_are_gone() {
         assert_eq!(copy(id).ended, Some(ended));
         run_to(ended + 71);
         assert_eq!(plan(0).remainder, None);
-        refused!(DatDot::claim_refund(signed(SPONSOR), 0), NotClaimable);
+        refused!(DatDot::claim_refund(signed(STRANGER), 0, account(SPONSOR)), NotClaimable);
         next_block();
         happened(Event::CopyRemoved { copy: id });
         happened(Event::PlanClaimable { plan: 0, remainder: plan(0).remainder.unwrap() });
-        assert_ok!(DatDot::claim_refund(signed(SPONSOR), 0));
+        assert_ok!(DatDot::claim_refund(signed(STRANGER), 0, account(SPONSOR)));
     });
 }

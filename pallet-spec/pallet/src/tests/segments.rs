@@ -1,13 +1,13 @@
 //! Segments: begin, salt, confirmation, partial ones.
 
 use super::{feeds::*, mock::*, world::*};
-use crate::{crypto, refused, types::*, Changes, Encoders, Event, Hosters, Moduli, UsedModuli};
+use crate::{crypto, refused, types::*, Changes, Copies, Encoders, Event, Hosters, Moduli, UsedModuli};
 use frame_support::assert_ok;
 use sp_core::H256;
 use sp_runtime::DispatchResult;
 
 fn begin_as(n: u64, id: CopyId, modulus: Sector, profile: u8) -> DispatchResult {
-    DatDot::begin_segment(signed(n), id, modulus, profile)
+    DatDot::begin_segment(signed(n), id, modulus, profile).map(|_| ()).map_err(|refused| refused.error)
 }
 
 /// A copy of that many sectors whose encoder is drawn.
@@ -101,7 +101,7 @@ fn a_modulus_is_taken_once_for_ever() {
         run_until(0, CopyState::Encoding);
         confirm(0);
         assert_ok!(DatDot::end_plan(signed(SPONSOR), 0));
-        run_while(|| crate::Copies::<Test>::contains_key(0));
+        run_while(|| Copies::<Test>::contains_key(0));
         assert!(!Moduli::<Test>::contains_key(0), "the modulus itself goes with the records");
         publish(3, 1);
         offer_encoding(ENCODER);
@@ -299,6 +299,8 @@ fn a_partial_segment_is_a_multiple_of_256_and_4_gib_at_least() {
         run_until(0, CopyState::Encoding);
         let root = H256::repeat_byte(1);
         let call = |bytes| DatDot::confirm_segment(signed(HOSTER), 0, 0, bytes, root, [7; 64]);
+        // Below 4 GiB it is a checkpoint, of which there is one.
+        Copies::<Test>::mutate(0, |copy| copy.as_mut().unwrap().stalls = 1);
         for bytes in [SEGMENT_BYTES - 256, SEGMENT_BYTES + 1, SEGMENT_BYTES + 100, BIG - 1, BIG + 156] {
             refused!(call(bytes), BadSegmentBytes);
         }
@@ -429,12 +431,12 @@ fn the_256th_segment_must_be_the_last() {
         let before = copy(0);
         let mut full = before.clone();
         for _ in 0..255 {
-            full.segments.try_push(CopySegment { segment: 0, sectors: 0 }).unwrap();
+            full.segments.try_push(CopySegment { segment: 0, sectors: 0, since: 0 }).unwrap();
         }
-        crate::Copies::<Test>::insert(0, full);
+        Copies::<Test>::insert(0, full);
         let call = |bytes| DatDot::confirm_segment(signed(HOSTER), 0, 0, bytes, H256::zero(), [7; 64]);
         refused!(call(SEGMENT_BYTES), TooManySegments);
         refused!(call(BIG), BadSignature);
-        crate::Copies::<Test>::insert(0, before);
+        Copies::<Test>::insert(0, before);
     });
 }

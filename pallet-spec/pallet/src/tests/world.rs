@@ -4,7 +4,7 @@ use super::{feeds::*, mock::*, trees::Tree};
 use crate::{crypto, types::*, Attesters, Copies, Error, Plans, Segments, StorageChallenges};
 use frame_support::assert_ok;
 use sp_core::{ed25519, Pair, H256};
-use sp_runtime::{AccountId32, DispatchError};
+use sp_runtime::{AccountId32, DispatchError, DispatchResult};
 
 pub const SPONSOR: u64 = 1;
 pub const STRANGER: u64 = 2;
@@ -13,6 +13,10 @@ pub const ENCODER: u64 = 20;
 pub const ATTESTER: u64 = 30;
 
 pub const GENEROUS: Balance = 100 * UNIT;
+/// Caps of the terms of tests: what the asks cost a sponsor that is no peer.
+pub const CAP_DISK: Balance = ASK_DISK * 21 / 10;
+pub const CAP_RECEIVING: Balance = ASK_RECEIVING * 21 / 10;
+pub const CAP_ENCODING: Balance = ASK_ENCODING * 21 / 10;
 /// Capacity that the hosters of tests offer.
 pub const CAPACITY: u64 = 4 * GIB;
 pub const ASK_DISK: Balance = UNIT;
@@ -51,8 +55,13 @@ pub fn register(n: u64) {
     assert_ok!(DatDot::register_peer(signed(n), swarm_key, statement_key, one, two));
 }
 
+/// An offer of hosting without a region.
+pub fn offer_hosting_at(n: u64, capacity: u64, ask_disk: Balance, ask_receiving: Balance) -> DispatchResult {
+    DatDot::offer_hosting(signed(n), capacity, ask_disk, ask_receiving, Default::default())
+}
+
 pub fn offer_hosting(n: u64, capacity: u64) {
-    assert_ok!(DatDot::offer_hosting(signed(n), capacity, ASK_DISK, ASK_RECEIVING));
+    assert_ok!(offer_hosting_at(n, capacity, ASK_DISK, ASK_RECEIVING));
 }
 
 pub fn offer_encoding(n: u64) {
@@ -85,11 +94,16 @@ pub fn providers(hosters: &[u64], encoders: &[u64]) {
 pub fn terms(replicas: u8) -> Terms {
     Terms {
         replicas,
-        max_ask_disk: ASK_DISK,
-        max_ask_encoding: ASK_ENCODING,
-        max_ask_receiving: ASK_RECEIVING,
+        max_ask_disk: CAP_DISK,
+        max_ask_encoding: CAP_ENCODING,
+        max_ask_receiving: CAP_RECEIVING,
         report_price: REPORT_PRICE,
         until: now() + 20 * times().era,
+        live: false,
+        min_reputation: 0,
+        regions: Default::default(),
+        max_latency_ms: u32::MAX,
+        min_kib_per_s: 0,
     }
 }
 
@@ -115,6 +129,20 @@ pub fn publish(sectors: u64, replicas: u8) -> PlanId {
 
 pub fn plan(id: PlanId) -> Plan {
     Plans::<Test>::get(id).expect("a plan")
+}
+
+/// Burns of a pot what was no payment.
+pub fn spend(id: PlanId, amount: Balance) {
+    Plans::<Test>::mutate(id, |plan| {
+        let plan = plan.as_mut().expect("a plan");
+        DatDot::burn_pot(id, plan, amount);
+        plan.mark += amount;
+    });
+}
+
+/// Sectors that the encoding of so many is paid for.
+pub fn paid_sectors(sectors: u64) -> u128 {
+    sectors.max(times().checkpoint.into()).into()
 }
 
 pub fn copy(id: CopyId) -> Copy {
@@ -279,6 +307,17 @@ pub fn prove(n: u64) {
     assert_ok!(submit(n, challenge.issued, openings(&challenge)));
 }
 
+/// Goes to the beginning of a block; whoever is challenged meanwhile proves, late in its window.
+pub fn serve_to(block: Block) {
+    assert!(block >= now(), "block {block} is past, it is {}", now());
+    while now() < block {
+        next_block();
+        let late = |open: &StorageChallenge| now() == open.issued + times().proof_window - 1;
+        let due: Vec<_> = StorageChallenges::<Test>::iter().filter(|(_, open)| late(open)).collect();
+        due.iter().for_each(|(hoster, _)| prove(number(hoster)));
+    }
+}
+
 /// What an attester commits to, and reveals.
 #[derive(Clone)]
 pub struct Probe {
@@ -300,9 +339,12 @@ impl Probe {
         let link = link(n, anchor_era + era - attester.link_era);
         let salt = crypto::hash(&[b"salt", &n.to_le_bytes()]);
         let mut probe = Probe { n, era, copy: id, report, link, salt, opening: None, leaf: H256::zero() };
-        if report.served == 1 {
-            let copy = copy(id);
-            let sector = crypto::low(crypto::probe(link, id, era, 0)) % u128::from(copy.sectors);
+        let copy = copy(id);
+        // Sectors that came within the era are not probed in it; without any the copy is not under test.
+        let before = copy.segments.iter().filter(|part| part.since < era * times().era);
+        let sectors = before.fold(0, |sum, part| sum + u128::from(part.sectors));
+        if report.served == 1 && sectors > 0 {
+            let sector = crypto::low(crypto::probe(link, id, era, 0)) % sectors;
             let (segment_id, index) = copy.locate(sector as u64).expect("a sector");
             let tree = tree(segment_id, segment(segment_id).sectors);
             probe.leaf = tree.leaf(index);
@@ -340,7 +382,7 @@ pub fn era() -> Era {
 }
 
 pub fn settle(era: Era, copy: CopyId) -> Result<(), DispatchError> {
-    DatDot::settle_retrieval(signed(STRANGER), era, copy)
+    DatDot::settle_retrieval(signed(STRANGER), era, copy).map(|_| ()).map_err(|e| e.error)
 }
 
 pub fn error(error: Error<Test>) -> DispatchError {

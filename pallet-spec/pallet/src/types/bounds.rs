@@ -38,18 +38,37 @@ pub const MIN_REPUTATION: u32 = 100_000;
 /// Reputation at registration, in ppm.
 pub const FIRST_REPUTATION: u32 = 500_000;
 
+/// Least ratio, in ppm; that of a sponsor that is no peer.
+pub const MIN_RATIO: u32 = 500_000;
+/// What every account may take, and is taken to have given, before its ratio counts.
+pub const ALLOWANCE: Balance = 4 * UNIT;
+/// 1 and the margin of 5 %, in ppm.
+pub const MARGIN: u32 = 1_050_000;
+/// What a copy forfeits that is lost, does not serve or is left young: the n-th part of its collateral.
+pub const DROP_PART: u128 = 10;
+/// What a copy of an evicted hoster forfeits.
+pub const EVICTION_PART: u128 = 2;
+
 // ---- the work of a block
 
 /// Expiries handled per kind and block.
-pub const EXPIRIES: u32 = 32;
-/// Placement tries per block.
-pub const TRIES: u32 = 32;
+pub const EXPIRIES: u32 = 16;
+/// Lanes of needs: of plans that have something confirmed, and of the others.
+pub const LANES: u8 = 2;
+/// Placement tries per block for each lane.
+pub const TRIES: u32 = 16;
 /// Changes of the draw tables that may wait for one block.
 pub const MAX_CHANGES: u32 = 256;
+/// Changes of these that offers, withdrawals and releases may fill.
+pub const MAX_OFFER_CHANGES: u32 = 64;
 /// Storage challenges issued per block.
 pub const CHALLENGES: u32 = 8;
 /// `begin_segment` calls per block.
-pub const BEGINS: u32 = 32;
+pub const BEGINS: u32 = 16;
+/// Copies of an evicted hoster that end per block.
+pub const SWEEP: u32 = 8;
+/// Segments whose records go per expiry.
+pub const RECORDS: u32 = 64;
 
 // ---- peers
 
@@ -57,10 +76,24 @@ pub const BEGINS: u32 = 32;
 pub const JOBS: u32 = 4;
 /// Live copies of a hoster.
 pub const COPIES: u32 = 4_096;
-/// Declines of a hoster per era.
+/// Declines of a hoster, and declined jobs of an encoder, per era.
 pub const DECLINES: u32 = 8;
 /// Misses in a row after which a need goes to the tail.
 pub const MISSES: u8 = 8;
+/// Moves to the tail at which the need of a hoster sleeps.
+pub const HOSTER_ROUNDS: u8 = 4;
+/// Moves to the tail at which the need of an encoder acts as `Wait::EncoderDraw`.
+pub const ENCODER_ROUNDS: u8 = 16;
+/// Declined jobs in a row after which a feed is taken to be gone.
+pub const NO_DATA: u8 = 4;
+/// Most doublings of the sponsor's part of a stall.
+pub const DOUBLINGS: u8 = 3;
+/// Failed verdicts of the last eight that end a copy.
+pub const FAILS: u32 = 4;
+/// Slow verdicts of the last eight that end a copy.
+pub const SLOW: u32 = 7;
+/// Draws of a committee until its seats are filled.
+pub const SEAT_DRAWS: u32 = 128;
 /// Links that one reveal may skip.
 pub const MAX_LINKS: u32 = 64;
 /// Probes that an attester makes of a copy in an era; the chain checks the sector of the first.
@@ -84,6 +117,15 @@ pub const HALF_ERAS: u32 = 2;
 /// Eras of reports that a copy's reserve must pay.
 pub const REPORT_ERAS: u32 = 4;
 
+/// Eras for which a copy is young.
+pub const YOUNG_ERAS: u32 = 60;
+/// Eras for which an encoder's bond is kept after its last confirmed segment.
+pub const BOND_ERAS: u32 = 14;
+/// Eras between two pauses of a hoster.
+pub const PAUSE_ERAS: u32 = 14;
+/// Blocks that a report must stand before it is shown.
+pub const REPORT_AGE: Block = 4;
+
 // ---- lengths of vectors
 
 /// Replicas of a plan.
@@ -92,6 +134,8 @@ pub const MAX_REPLICAS: u32 = 16;
 pub const MAX_RANGES: u32 = 16;
 /// Segments of a copy.
 pub const MAX_SEGMENTS: u32 = 256;
+/// Segments beyond which a copy does not grow.
+pub const GROWTH_SEGMENTS: u32 = 250;
 /// Samples of a storage challenge.
 pub const MAX_SAMPLES: u32 = 32;
 /// Seats of a committee.
@@ -110,6 +154,14 @@ pub const MAX_NODES: u32 = 4_096;
 pub const MAX_SIBLINGS: u32 = 32;
 /// Bytes of a single signer's manifest.
 pub const MAX_MANIFEST: u32 = 70;
+/// Regions that a plan names.
+pub const MAX_REGIONS: u32 = 4;
+/// Characters of a region: a geohash's first.
+pub const MAX_REGION: u32 = 3;
+/// Bytes of a block that a fraud proof shows (1 MiB).
+pub const MAX_BLOCK: u32 = 1 << 20;
+/// Nodes that extend a head: the path from its last root to the longest tree's.
+pub const MAX_EXTENSION: u32 = 53;
 
 // ---- the same as types
 
@@ -125,3 +177,9 @@ pub type MaxRoots = ConstU32<MAX_ROOTS>;
 pub type MaxNodes = ConstU32<MAX_NODES>;
 pub type MaxSiblings = ConstU32<MAX_SIBLINGS>;
 pub type MaxManifest = ConstU32<MAX_MANIFEST>;
+pub type MaxRegions = ConstU32<MAX_REGIONS>;
+pub type MaxRegion = ConstU32<MAX_REGION>;
+pub type MaxBlock = ConstU32<MAX_BLOCK>;
+pub type MaxExtension = ConstU32<MAX_EXTENSION>;
+/// A region: up to three characters of a geohash; empty is everywhere or nowhere.
+pub type Region = frame_support::BoundedVec<u8, MaxRegion>;

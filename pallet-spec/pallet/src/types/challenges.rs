@@ -1,7 +1,8 @@
 //! Storage and retrieval challenges.
 
 use super::{
-    bounds::{MaxSamples, MaxSeats, MaxSiblings},
+    bounds::{MaxBlock, MaxRoots, MaxSamples, MaxSeats, MaxSiblings},
+    feeds::Root,
     Block, CopyId, Sector, SegmentId,
 };
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
@@ -21,7 +22,7 @@ pub struct Sample {
     pub sector: u64,
 }
 
-/// A storage challenge, due in issued + 1 ..= issued + ProofWindow.
+/// A storage challenge, due in issued + 1 ..= issued + ProofWindow; after that it stays open while its hoster is overdue.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 #[scale_info(capture_docs = "always")]
 pub struct StorageChallenge {
@@ -36,6 +37,28 @@ pub struct StorageChallenge {
 pub struct Opening {
     pub data: Sector,
     pub siblings: BoundedVec<H256, MaxSiblings>,
+}
+
+/// A block of a feed with what proves it: `length` and `roots` give the head, `siblings` lead from the block to a root.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[scale_info(capture_docs = "always")]
+pub struct BlockProof {
+    pub length: u64,
+    pub roots: BoundedVec<Root, MaxRoots>,
+    pub index: u64,
+    pub data: BoundedVec<u8, MaxBlock>,
+    /// Bottom-up.
+    pub siblings: BoundedVec<Root, MaxRoots>,
+}
+
+/// An opened sector that does not decode to the feed, and the feed's block that shows it; none: the padding does.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[scale_info(capture_docs = "always")]
+pub struct Evidence {
+    pub segment: SegmentId,
+    pub sector: u64,
+    pub opening: Opening,
+    pub block: Option<BlockProof>,
 }
 
 /// What an attester measured.

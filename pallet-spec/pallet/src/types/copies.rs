@@ -1,6 +1,6 @@
 //! Copies, the segments that they are made of, and what is paid for them.
 
-use super::{bounds::MaxSegments, feeds::Head, Balance, Block, CopyId, PlanId, SegmentId};
+use super::{bounds::MaxSegments, feeds::Head, Balance, Block, CopyId, Era, PlanId, SegmentId};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use frame_support::BoundedVec;
 use scale_info::TypeInfo;
@@ -41,7 +41,7 @@ pub enum CopyEnd {
     /// The hoster declined.
     #[codec(index = 0)]
     Declined,
-    /// No encoder was found in `Times::encoder_wait`.
+    /// No encoder was found.
     #[codec(index = 1)]
     NoEncoder,
     /// The lease of a segment passed.
@@ -50,6 +50,30 @@ pub enum CopyEnd {
     /// The plan ended.
     #[codec(index = 3)]
     PlanEnded,
+    /// Its hoster said that it lost it.
+    #[codec(index = 4)]
+    Lost,
+    /// Its hoster was evicted.
+    #[codec(index = 5)]
+    Evicted,
+    /// Four of its last eight verdicts failed.
+    #[codec(index = 6)]
+    Unserved,
+    /// Seven of its last eight verdicts were slow.
+    #[codec(index = 7)]
+    Slow,
+    /// Its time to leave was over.
+    #[codec(index = 8)]
+    Left,
+    /// It was leaving, and another copy became active.
+    #[codec(index = 9)]
+    Replaced,
+    /// Its sectors are not what they should decode to.
+    #[codec(index = 10)]
+    Invalid,
+    /// Its encoders could not get the feed.
+    #[codec(index = 11)]
+    NoData,
 }
 
 /// A confirmed segment of a copy.
@@ -58,6 +82,8 @@ pub enum CopyEnd {
 pub struct CopySegment {
     pub segment: SegmentId,
     pub sectors: u64,
+    /// Block of its confirmation.
+    pub since: Block,
 }
 
 /// One replica of a plan on one hoster.
@@ -66,9 +92,9 @@ pub struct CopySegment {
 pub struct Copy {
     pub plan: PlanId,
     pub hoster: AccountId32,
-    /// The encoder that is drawn; none once the copy is active.
+    /// The encoder that is drawn; none while the copy is active.
     pub encoder: Option<AccountId32>,
-    /// Encoders that confirmed a segment, each once, in that order.
+    /// Encoders that confirmed a segment before the copy was first active, each once, in that order.
     pub encoders: BoundedVec<AccountId32, MaxSegments>,
     pub state: CopyState,
     pub bytes: u64,
@@ -106,6 +132,22 @@ pub struct Copy {
     /// Sectors that are in the hoster's copies table.
     pub tabled: u64,
     pub strikes: u32,
+    /// The feed's head that it follows: its plan's when it was offered or last grew.
+    pub head: Head,
+    /// 1: let go by the chain or the sponsor; 2: its hoster wishes to go.
+    pub leaving: u8,
+    /// Its end is under way.
+    pub dropping: bool,
+    /// 1: an encoder stalled or left a checkpoint since it was last active.
+    pub stalls: u8,
+    /// Era of the last verdict in `fails` and `slow`.
+    pub judged: Era,
+    /// Bit i: the verdict of era judged - i was `Failed`.
+    pub fails: u8,
+    /// Bit i: the verdict of era judged - i was slow.
+    pub slow: u8,
+    /// It was proven not to decode to the feed.
+    pub invalid: bool,
 }
 
 /// A run of one copy's sectors made by one encoder.
@@ -125,7 +167,7 @@ pub struct Segment {
     pub bytes: u64,
     pub sectors: u64,
     pub root: H256,
-    /// The feed's head at `begin_segment`.
+    /// The copy's head at `begin_segment`.
     pub head: Head,
     /// Second half of its fee, while unpaid.
     pub half: Balance,

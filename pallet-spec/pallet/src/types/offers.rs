@@ -1,7 +1,7 @@
 //! Peers and what they offer: hosting, encoding, attesting.
 
 use super::{
-    bounds::{MaxRecent, MaxSlots},
+    bounds::{MaxRecent, MaxSlots, Region},
     Balance, Block, Era, Key,
 };
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
@@ -82,6 +82,12 @@ pub struct Hoster {
     /// Passed and missed storage challenges.
     pub passed: u32,
     pub missed: u32,
+    /// Where it says it is; empty: nowhere.
+    pub region: Region,
+    /// 0 good, 1 warned, 2 suspended, 3 evicted and being swept.
+    pub step: u8,
+    /// Block of its last `pause`.
+    pub pause: Option<Block>,
 }
 
 /// An encoder's state; every entry that was ever offered stays.
@@ -98,6 +104,12 @@ pub struct Encoder {
     pub unreleased: Balance,
     /// Unpaid second halves, in number.
     pub halves: u32,
+    /// Era of the last declined job.
+    pub decline_era: Era,
+    /// Declined jobs in that era.
+    pub declines: u32,
+    /// Block of its last confirmed segment; 0 before.
+    pub confirmed: Block,
 }
 
 /// An attester's chain of links and its slots.

@@ -27,7 +27,7 @@ pub struct Times {
     pub seed_delay: u32,
     /// Blocks in which a hoster may decline a copy.
     pub decline_window: u32,
-    /// Blocks after which a copy without an encoder ends.
+    /// Blocks after which a copy without an encoder ends, or does not grow.
     pub encoder_wait: u32,
     /// Blocks in which a drawn encoder must begin a segment.
     pub begin_window: u32,
@@ -45,7 +45,7 @@ pub struct Times {
     pub settle_from: u32,
     /// Settlement ends with this block after the start of the next era.
     pub settle_to: u32,
-    /// Blocks between `end_plan` and the end of the plan.
+    /// Blocks between `end_plan`, a fork or `leave_copy` and the end.
     pub end_notice: u32,
     /// Former parties that a plan remembers.
     pub memory: u32,
@@ -57,6 +57,12 @@ pub struct Times {
     pub probe_bytes: u32,
     /// Longest plan, in eras.
     pub plan_eras: u32,
+    /// Longest absence of a hoster that announced a pause, in blocks.
+    pub pause: u32,
+    /// Sectors between two checkpoints of a segment; a segment is paid as if it had as many.
+    pub checkpoint: u32,
+    /// Blocks for which a committed report is kept.
+    pub report_window: u32,
 }
 
 /// Amounts, in the smallest unit; root may change them.
@@ -90,6 +96,10 @@ pub struct Amounts {
     pub attester_bond: Balance,
     /// Burned from the bond of an encoder that does not begin.
     pub begin_fine: Balance,
-    /// Burned at a stall from each of hoster, encoder and pot.
+    /// Burned at a stall from each of hoster, encoder and pot; the pot's part doubles with each stall.
     pub stall_fine: Balance,
+    /// Burned of the pot when a plan asks again at a tick.
+    pub retry_fee: Balance,
+    /// Burned by `offer_attesting` for each new slot.
+    pub slot_fee: Balance,
 }

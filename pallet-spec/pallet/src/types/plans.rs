@@ -1,7 +1,7 @@
 //! Plans and their terms.
 
 use super::{
-    bounds::{MaxMemory, MaxRanges, MaxReplicas},
+    bounds::{MaxMemory, MaxRanges, MaxRegions, MaxReplicas, Region},
     feeds::{Head, Range},
     Balance, Block, CopyId, Key,
 };
@@ -24,6 +24,16 @@ pub struct Terms {
     pub report_price: Balance,
     /// The plan ends at its first tick at or after this block.
     pub until: Block,
+    /// The last range grows with the feed.
+    pub live: bool,
+    /// Least reputation of a hoster, in ppm.
+    pub min_reputation: u32,
+    /// Prefixes of regions, one of which a hoster's must begin with; none: anywhere.
+    pub regions: BoundedVec<Region, MaxRegions>,
+    /// Largest median latency of a verdict that is not slow.
+    pub max_latency_ms: u32,
+    /// Smallest median throughput of a verdict that is not slow.
+    pub min_kib_per_s: u32,
 }
 
 /// Whether a plan goes on.
@@ -51,6 +61,12 @@ pub enum PlanEnd {
     /// `end_plan`.
     #[codec(index = 2)]
     Called,
+    /// The feed's owner signed two histories.
+    #[codec(index = 3)]
+    Frozen,
+    /// The feed was forked.
+    #[codec(index = 4)]
+    Forked,
 }
 
 /// A sponsor's order.
@@ -92,4 +108,30 @@ pub struct Plan {
     pub ending: bool,
     /// What is left for its donors, once fixed.
     pub remainder: Option<Balance>,
+    /// Some live copy stores something.
+    pub confirmed: bool,
+    /// It wants nothing before its next tick.
+    pub waiting: bool,
+    /// Declined jobs since the last confirmed segment.
+    pub declined: u8,
+    /// Stalls since the last confirmed segment.
+    pub stalls: u8,
+    /// Live copies that are leaving.
+    pub leaving: u8,
+    /// What of `burned` was surcharged, or is not to be.
+    pub mark: Balance,
+    /// First block in which changed terms or a new head meet a draw.
+    pub fresh: Block,
+}
+
+/// What an account gave and what its plans took.
+#[derive(
+    Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo, Copy, Default,
+)]
+#[scale_info(capture_docs = "always")]
+pub struct Ratio {
+    /// All that it was paid.
+    pub given: Balance,
+    /// All that its plans burned for payments and surcharges.
+    pub taken: Balance,
 }

@@ -15,6 +15,8 @@ pub struct Need {
     pub ready: Block,
     /// Misses in a row.
     pub misses: u8,
+    /// Moves to the tail since the last fit.
+    pub rounds: u8,
 }
 
 /// What a need is of.
@@ -78,11 +80,29 @@ pub enum Wait {
     /// The copy's records, or the slot, are kept.
     #[codec(index = 10)]
     Records,
+    /// The hoster must still prove them: the second deadline.
+    #[codec(index = 11)]
+    Recheck,
+    /// The hoster must still prove them: the last deadline.
+    #[codec(index = 12)]
+    LastCall,
+    /// The copy ends.
+    #[codec(index = 13)]
+    Drop,
+    /// The copy's time to leave is over.
+    #[codec(index = 14)]
+    Leave,
+    /// The evicted hoster's copies end.
+    #[codec(index = 15)]
+    Sweep,
+    /// The committed report is forgotten.
+    #[codec(index = 16)]
+    Report,
 }
 
 impl Wait {
     /// The order of a block.
-    pub const ALL: [Wait; 11] = [
+    pub const ALL: [Wait; 17] = [
         Wait::Decline,
         Wait::EncoderDraw,
         Wait::Begin,
@@ -94,6 +114,12 @@ impl Wait {
         Wait::EndPlan,
         Wait::Settle,
         Wait::Records,
+        Wait::Recheck,
+        Wait::LastCall,
+        Wait::Drop,
+        Wait::Leave,
+        Wait::Sweep,
+        Wait::Report,
     ];
 }
 

@@ -1,6 +1,6 @@
 //! The draw tables and the changes that wait for them.
 
-use super::{Balance, CopyId, PlanId};
+use super::{bounds::Region, Balance, CopyId, PlanId};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 use sp_runtime::AccountId32;
@@ -16,6 +16,9 @@ pub struct HosterDraw {
     pub used: u64,
     pub collateral: Balance,
     pub reputation: u32,
+    pub ask_disk: Balance,
+    pub ask_receiving: Balance,
+    pub region: Region,
 }
 
 /// The draw table's own copies of what an encoder's weight follows from.
@@ -27,6 +30,7 @@ pub struct EncoderDraw {
     pub jobs: u32,
     pub bond: Balance,
     pub reputation: u32,
+    pub ask: Balance,
 }
 
 /// A node of a sum table: fan-out 64.
@@ -44,7 +48,14 @@ pub struct Node {
 pub enum Change {
     /// `offer_hosting`.
     #[codec(index = 0)]
-    HosterOffered { account: AccountId32, capacity: u64, collateral: Balance },
+    HosterOffered {
+        account: AccountId32,
+        capacity: u64,
+        collateral: Balance,
+        ask_disk: Balance,
+        ask_receiving: Balance,
+        region: Region,
+    },
     /// `withdraw_offer(Hosting)`.
     #[codec(index = 1)]
     HosterWithdrawn { account: AccountId32 },
@@ -53,7 +64,7 @@ pub enum Change {
     HosterReleased { account: AccountId32 },
     /// `offer_encoding`.
     #[codec(index = 3)]
-    EncoderOffered { account: AccountId32, bond: Balance },
+    EncoderOffered { account: AccountId32, bond: Balance, ask: Balance },
     /// `withdraw_offer(Encoding)`.
     #[codec(index = 4)]
     EncoderWithdrawn { account: AccountId32 },
@@ -69,4 +80,7 @@ pub enum Change {
     /// `confirm_segment`: sectors enter the copies table; `encoder` is set when its job ended with it.
     #[codec(index = 8)]
     Confirmed { copy: CopyId, sectors: u64, encoder: Option<AccountId32> },
+    /// `decline_job`: the encoder's job ended.
+    #[codec(index = 9)]
+    JobLeft { account: AccountId32 },
 }

@@ -9,14 +9,30 @@ from typing import Annotated, Any
 from ..frame import balances, payment
 from ..frame.calls import flat, register
 from ..frame.dispatch import Class, Origin, Weight
-from ..scale import BYTES32, U8, U32, U64, U128, Bound, FixedBytes, Option, Variant, codec_of
+from ..scale import BYTES32, U8, U32, U64, U128, Bound, FixedBytes, Option, VarBytes, Variant, codec_of
 from ..storage import State
-from . import challenges, copies, money, offers, plans, retrieval, segments, weights
+from . import (
+    amend,
+    challenges,
+    copies,
+    ends,
+    fraud,
+    jobs,
+    ladder,
+    live_plans,
+    money,
+    offers,
+    pauses,
+    plans,
+    retrieval,
+    segments,
+    weights,
+)
 from .block import deposit
 from .errors import Error, ensure
 from .events import ParametersSet, SeedSet, SeedUnset
 from .items import Amount, SeedOverride
-from .limits import MAX_NODES, MAX_RANGES, MAX_SAMPLES, PALLET
+from .limits import MAX_EXTENSION, MAX_NODES, MAX_RANGES, MAX_REGION, MAX_SAMPLES, PALLET
 from .params import valid_amounts
 from .records import BlockRange, OpenedNode, Opening, Report, SignedHead, Terms
 from .types import Amounts, Role
@@ -27,6 +43,7 @@ _ROLE = Variant(Role)
 _HEAD, _TERMS, _REPORT, _AMOUNTS = (codec_of(kind) for kind in (SignedHead, Terms, Report, Amounts))
 _RANGES = codec_of(Annotated[list[BlockRange], Bound(MAX_RANGES)])
 _NODES = codec_of(Annotated[list[OpenedNode], Bound(MAX_NODES)])
+_PATH = codec_of(Annotated[list[OpenedNode], Bound(MAX_EXTENSION)])
 _OPENINGS = codec_of(Annotated[list[Opening], Bound(MAX_SAMPLES)])
 _OPENING = Option(codec_of(Opening))
 
@@ -84,6 +101,17 @@ def _free(rule: Rule) -> Callable[..., bool]:
     return run
 
 
+def _free_by_anyone(rule: Rule) -> Callable[..., bool]:
+    """Return the handler of a call that is `_by_anyone` and `_free`."""
+
+    def run(s: State, origin: Origin, *args: Any) -> bool:
+        origin.signed()
+        rule(s, *args)
+        return True
+
+    return run
+
+
 def _register(index: int, name: str, args: list[Any], run: Callable[..., Any], weight: Weight) -> None:
     register(PALLET, index, name, args, run, flat(weight))
 
@@ -105,14 +133,15 @@ def register_all() -> None:
     )
     proof = weights.SUBMIT_STORAGE_PROOF
     _operational(12, "submit_storage_proof", [U32, _OPENINGS], challenges.submit_storage_proof, proof)
-    _operational(13, "commit_retrieval", [U32, U64, BYTES32], retrieval.commit_retrieval, weights.RETRIEVAL)
+    _operational(13, "commit_retrieval", [U32, U64, BYTES32], retrieval.commit_retrieval, weights.COMMIT_RETRIEVAL)
     reveal = [U32, U64, _REPORT, BYTES32, BYTES32, _OPENING]
-    _operational(14, "reveal_retrieval", reveal, retrieval.reveal_retrieval, weights.RETRIEVAL)
-    settle = _by_anyone(retrieval.settle_retrieval)
+    _operational(14, "reveal_retrieval", reveal, retrieval.reveal_retrieval, weights.REVEAL_RETRIEVAL)
+    settle = _free_by_anyone(retrieval.settle_retrieval)
     _register(15, "settle_retrieval", [U32, U64], settle, weights.SETTLE_RETRIEVAL)
     _register(18, "set_parameters", [_AMOUNTS], _set_parameters, weights.ROOT)
     _register(19, "set_seed", [BYTES32], _set_seed, weights.ROOT)
     _register(20, "unset_seed", [], _unset_seed, weights.ROOT)
+    _register_later()
     _count_elsewhere()
 
 
@@ -126,7 +155,8 @@ def _count_elsewhere() -> None:
 def _register_offers() -> None:
     keys = [BYTES32, BYTES32, _SIGNATURE, _SIGNATURE]
     _register(0, "register_peer", keys, _by_signer(offers.register_peer), weights.REGISTER_PEER)
-    _register(1, "offer_hosting", [U64, U128, U128], _by_signer(offers.offer_hosting), weights.OFFER)
+    hosting = [U64, U128, U128, VarBytes(MAX_REGION)]
+    _register(1, "offer_hosting", hosting, _by_signer(offers.offer_hosting), weights.OFFER)
     _register(2, "offer_encoding", [U128], _by_signer(offers.offer_encoding), weights.OFFER)
     attesting = _by_signer(offers.offer_attesting)
     _register(3, "offer_attesting", [U128, BYTES32, U32], attesting, weights.OFFER_ATTESTING)
@@ -140,7 +170,21 @@ def _register_plans() -> None:
     _register(7, "donate", [U64, U128], _by_signer(plans.donate), weights.MONEY)
     _register(8, "end_plan", [U64], _by_signer(plans.end_plan), weights.MONEY)
     _register(9, "decline_copy", [U64], _by_signer(copies.decline_copy), weights.DECLINE_COPY)
-    begin = _by_signer(segments.begin_segment)
+    begin = _free(segments.begin_segment)
     _register(10, "begin_segment", [U64, _SECTOR, U8], begin, weights.BEGIN_SEGMENT)
     _register(16, "collect", [U64], _by_anyone(money.collect), weights.MONEY)
-    _register(17, "claim_refund", [U64], _by_signer(plans.claim_refund), weights.MONEY)
+    _register(17, "claim_refund", [U64, BYTES32], _by_anyone(plans.claim_refund), weights.MONEY)
+
+
+def _register_later() -> None:
+    """Register the calls of live plans, of copies that end early, of pauses and of fraud."""
+    _register(21, "update_head", [U64, _HEAD, _PATH], _by_anyone(live_plans.update_head), weights.UPDATE_HEAD)
+    _register(22, "declare_lost", [U64], _by_signer(ladder.declare_lost), weights.DECLARE_LOST)
+    _register(23, "leave_copy", [U64], _by_signer(ends.leave_copy), weights.LEAVE_COPY)
+    _register(24, "decline_job", [U64], _by_signer(jobs.decline_job), weights.DECLINE_JOB)
+    _register(25, "pause", [], _by_signer(pauses.pause), weights.PAUSE)
+    _register(26, "amend_plan", [U64, _TERMS], _by_signer(amend.amend_plan), weights.AMEND_PLAN)
+    _register(27, "commit_report", [BYTES32], _by_signer(fraud.commit_report), weights.COMMIT_REPORT)
+    equivocation = flat(weights.REPORT_EQUIVOCATION, Class.OPERATIONAL)
+    proof = [_HEAD, _HEAD, U8, _PATH]
+    register(PALLET, 29, "report_equivocation", proof, _free_by_anyone(fraud.report_equivocation), equivocation)

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from ..storage import State
-from .block import deposit, less, now, seed
-from .changes import reputation, set_reputation, set_reputation_now
-from .copies import strike
+from .block import deposit, now, seed
+from .changes import reputation, set_reputation
+from .copies import clear
 from .crypto import draw
 from .errors import Error, ensure, error
-from .events import StorageChallenged, StorageMissed, StorageProved
+from .events import StorageChallenged, StorageProved
 from .items import (
     Copies,
     CopySlots,
     HosterDraws,
     Hosters,
-    HosterSlots,
     Segments,
     StorageChallenges,
     Storing,
     StoringCount,
 )
-from .limits import CHALLENGES, GIB_SECTORS, MAX_SAMPLES, MIN_REPUTATION
+from .limits import CHALLENGES, GIB_SECTORS, MAX_SAMPLES
 from .merkle import opened_root
 from .params import times
+from .pauses import is_paused
 from .queue import arm
 from .records import Opening, Sample, Segment, StorageChallenge
 from .segments import context_of, locate, passed_reputation
@@ -61,11 +61,11 @@ def _sample(s: State, table: Table, account: bytes, j: int) -> Sample | None:
 
 
 def _challenge(s: State, account: bytes) -> None:
-    """Challenge a hoster, unless a challenge is open."""
+    """Challenge a hoster, unless a challenge is open or it is paused."""
     if StorageChallenges.contains(s, account):
         return
     hoster, entry = Hosters.get(s, account), HosterDraws.get(s, account)
-    if hoster is None or entry is None or entry.slot is None:
+    if hoster is None or entry is None or entry.slot is None or hoster.step or is_paused(s, hoster):
         return
     table = copy_table(s, account)
     drawn = (_sample(s, table, account, j) for j in range(sample_count(hoster.stored)))
@@ -101,10 +101,13 @@ def submit_storage_proof(s: State, account: bytes, issued: int, openings: list[O
 
 
 def _proved(s: State, account: bytes, issued: int) -> None:
-    """Pay for the interval up to the challenge, then raise R."""
+    """Pay for the interval up to the challenge, then raise R. A late proof only makes good."""
     StorageChallenges.remove(s, account)
     before = reputation(s, account)
     hoster = Hosters.get(s, account)
+    if hoster is not None and hoster.step:
+        clear(s, account)
+        return
     if hoster is not None:
         until = max(issued, hoster.last)
         hoster.acc += before * (until - hoster.last)
@@ -114,23 +117,3 @@ def _proved(s: State, account: bytes, issued: int) -> None:
     after = passed_reputation(before)
     set_reputation(s, account, after)
     deposit(s, StorageProved(account, issued, after))
-
-
-def proof_missed(s: State, slot: int, issued: int) -> None:
-    """Punish that the challenge issued in block `issued` was not answered in time."""
-    account = HosterSlots.get(s, slot)
-    challenge = StorageChallenges.get(s, account) if account is not None else None
-    if account is None or challenge is None or challenge.issued != issued:
-        return
-    StorageChallenges.remove(s, account)
-    hoster = Hosters.get(s, account)
-    if hoster is not None:
-        hoster.last = max(hoster.last, issued)
-        hoster.missed += 1
-        Hosters.put(s, account, hoster)
-    before = reputation(s, account)
-    after = max(less(before, before // 8), MIN_REPUTATION)
-    set_reputation_now(s, account, after)
-    deposit(s, StorageMissed(account, issued, after))
-    for copy_id in sorted({sample.copy for sample in challenge.samples}):
-        strike(s, copy_id)

@@ -11,12 +11,12 @@ from ..scale import COMPACT, codec_of
 from ..storage import State
 from .block import now
 from .errors import Error, ensure
-from .items import Copies, DueChanges, Peers
-from .limits import MAX_CHANGES, MIN_REPUTATION
+from .items import Copies, DueChanges, Hosters, OfferChanges, Peers
+from .limits import MAX_CHANGES, MAX_OFFER_CHANGES, MIN_REPUTATION
 from .params import times
 from .queue import need_hoster
 from .records import CopyState
-from .tables import draw_encoder, draw_hoster, drop_job, drop_used, table_copy
+from .tables import draw_encoder, draw_hoster, drop_job, drop_used, remove_hoster, table_copy
 from .types import (
     Change,
     Confirmed,
@@ -29,15 +29,23 @@ from .types import (
     HosterOffered,
     HosterReleased,
     HosterWithdrawn,
+    JobLeft,
     Reputation,
 )
 
 _CHANGE = codec_of(Change)
+# Changes by offers, which may not take the room of proofs and confirmations.
+OFFERS = (HosterOffered, HosterWithdrawn, HosterReleased, EncoderOffered, EncoderWithdrawn, EncoderReleased)
 
 
 def schedule(s: State, change: Change) -> None:
     """Schedule a call's change for block now + SeedDelay. Raises TooManyChanges."""
-    key = DueChanges.key(now(s) + times(s).seed_delay)
+    due = now(s) + times(s).seed_delay
+    if isinstance(change, OFFERS):
+        offered = OfferChanges.get(s, due)
+        ensure(offered < MAX_OFFER_CHANGES, Error.TooManyChanges)
+        OfferChanges.put(s, due, offered + 1)
+    key = DueChanges.key(due)
     raw = s.get(key) or b"\0"
     count, at = COMPACT.read(raw, 0)
     ensure(count < MAX_CHANGES, Error.TooManyChanges)
@@ -48,6 +56,7 @@ def apply_changes(s: State) -> int:
     """Apply the changes due in this block, in the order in which they came, and return their number."""
     due = DueChanges.get(s, now(s))
     DueChanges.remove(s, now(s))
+    OfferChanges.remove(s, now(s))
     for change in due:
         _apply(s, change)
     return len(due)
@@ -55,13 +64,13 @@ def apply_changes(s: State) -> int:
 
 def _apply(s: State, change: Change) -> None:
     if isinstance(change, HosterOffered):
-        _set_hoster(s, change.account, open=True, capacity=change.capacity, collateral=change.collateral)
+        _offer_hoster(s, change)
     elif isinstance(change, HosterWithdrawn):
         _set_hoster(s, change.account, open=False)
     elif isinstance(change, HosterReleased):
-        _set_hoster(s, change.account, collateral=0)
+        _release_hoster(s, change.account)
     elif isinstance(change, EncoderOffered):
-        _set_encoder(s, change.account, open=True, bond=change.bond)
+        _set_encoder(s, change.account, open=True, bond=change.bond, ask=change.ask)
     elif isinstance(change, EncoderWithdrawn):
         _set_encoder(s, change.account, open=False)
     elif isinstance(change, EncoderReleased):
@@ -71,8 +80,32 @@ def _apply(s: State, change: Change) -> None:
     elif isinstance(change, Declined):
         drop_used(s, change.account, change.bytes)
         need_hoster(s, change.plan)
+    elif isinstance(change, JobLeft):
+        drop_job(s, change.account)
     else:
         _apply_confirmed(s, change)
+
+
+def _offer_hoster(s: State, change: HosterOffered) -> None:
+    _set_hoster(
+        s,
+        change.account,
+        open=True,
+        capacity=change.capacity,
+        collateral=change.collateral,
+        ask_disk=change.ask_disk,
+        ask_receiving=change.ask_receiving,
+        region=change.region,
+    )
+
+
+def _release_hoster(s: State, account: bytes) -> None:
+    """Free a released hoster's slot, unless it offered again meanwhile."""
+    hoster = Hosters.get(s, account)
+    if hoster is not None and hoster.open:
+        _set_hoster(s, account, collateral=0)
+    else:
+        remove_hoster(s, account)
 
 
 def _set_hoster(s: State, account: bytes, **values: Any) -> None:

@@ -9,12 +9,13 @@ from ..frame import balances
 from ..storage import State
 from . import items
 from .block import now
-from .limits import JOBS, SECTOR
+from .changes import OFFERS
+from .limits import JOBS, LANES, MAX_OFFER_CHANGES, MAX_REPLICAS, SECTOR
 from .money import held, pot_value
 from .params import DEFAULT_AMOUNTS
 from .records import Copy, CopyState, PlanState
 from .tables import copy_table, encoder_table, encoder_weight, hoster_table, hoster_weight
-from .types import Role, Wait
+from .types import Hoster, NeedKind, Role, Wait
 
 # Amounts with which nothing is due.
 FREE = replace(DEFAULT_AMOUNTS, collateral=0, encoder_bond=0)
@@ -93,7 +94,13 @@ def _check_plans(s: State, copies: dict[int, Copy]) -> None:
         _holds(pot_value(s, plan_id) >= reserved, "a pot holds what its copies reserve", plan_id)
         _holds(plan.records == len(own), "a plan counts its copies' records", plan_id)
         _holds(sorted(plan.live) == live, "a plan lists its live copies", plan_id)
-        _holds(len(live) <= plan.terms.replicas, "no more copies than replicas", plan_id)
+        leaving = sum(own[copy_id].leaving > 0 for copy_id in live)
+        _holds(plan.leaving == leaving, "a plan counts its leaving copies", plan_id)
+        _holds(len(live) <= MAX_REPLICAS, "a plan has at most 16 live copies", plan_id)
+        _holds(len(live) - leaving <= plan.terms.replicas, "no more copies stay than replicas", plan_id)
+        stores = any(own[copy_id].stored for copy_id in live)
+        _holds(plan.confirmed == stores, "a plan knows whether a live copy stores something", plan_id)
+        _holds(plan.mark <= plan.burned, "no more had its surcharge than was burned", plan_id)
         _holds(plan.state == PlanState.LIVE or not live, "an ended plan has no live copy", plan_id)
         _holds(len(shares) == plan.donors, "a plan counts its donors", plan_id)
         _holds(sum(shares) <= plan.shares, "donors hold no more than all shares", plan_id)
@@ -102,11 +109,19 @@ def _check_plans(s: State, copies: dict[int, Copy]) -> None:
 def _check_copies(s: State, copies: dict[int, Copy]) -> None:
     for copy_id, copy in copies.items():
         stored = sum(part.sectors for part in copy.segments)
-        _holds(stored == copy.stored, "a copy's segments add up to what is stored", copy_id)
+        ended = copy.state == CopyState.ENDED
+        # The records of a long copy that ended go in pieces.
+        _holds(
+            stored == copy.stored or (ended and stored < copy.stored), "a copy's segments are what is stored", copy_id
+        )
+        rest = -(-(copy.bytes - copy.stored_bytes) // SECTOR)
+        _holds(copy.sectors == copy.stored + rest, "a copy's sectors are those of its bytes", copy_id)
+        grown = copy.active_since is None or all(part.since >= copy.active_since for part in copy.segments[-1:])
+        _holds(grown, "a copy's last segment is not older than its first activity", copy_id)
         begun = copy.state in (CopyState.BEGUN, CopyState.ENCODING)
         drawn = begun or copy.state == CopyState.ASSIGNED
         _holds((copy.encoder is not None) == drawn, "a copy has an encoder exactly while it needs one", copy_id)
-        current = copy.state == CopyState.ENDED or (copy.current is not None) == begun
+        current = ended or (copy.current is not None) == begun
         _holds(current, "a current segment while encoding", copy_id)
         whole = copy.state != CopyState.ACTIVE or copy.stored_bytes == copy.bytes
         _holds(whole, "an active copy is whole", copy_id)
@@ -130,6 +145,8 @@ def _check_hosters(s: State, sums: dict[bytes, Sums]) -> None:
         _holds(hoster.used == own.used, "a hoster's used bytes are its live copies'", account)
         _holds(hoster.stored == own.stored, "a hoster's stored sectors are its live copies'", account)
         _holds((hoster.copies, hoster.records) == (own.copies, own.records), "a hoster counts its copies", account)
+        _holds(hoster.used <= hoster.capacity, "a hoster has no more used than it has", account)
+        _check_ladder(s, account, hoster)
         tabled = copy_table(s, account).total()
         listed = [items.Copies.get(s, copy_id) for _, copy_id in items.CopySlots.entries(s, account)]
         drawn = sum(copy.tabled for copy in listed if copy is not None)
@@ -142,6 +159,22 @@ def _check_hosters(s: State, sums: dict[bytes, Sums]) -> None:
             _holds(weight in (0, hoster_weight(draw, FREE)), "a hoster's weight is that of its entry", account)
             total += weight
     _holds(hoster_table(s).total() == total, "the table of hosters sums their weights", total)
+    entries = dict(items.HosterDraws.entries(s))
+    _holds(len(entries) == items.HosterCount.get(s), "the entries of the table of hosters are counted", len(entries))
+    slots = dict(items.HosterSlots.entries(s))
+    known = {entry.slot: account for account, entry in entries.items() if entry.slot is not None}
+    _holds(slots == known, "every slot of the table of hosters has its entry", len(slots))
+
+
+def _check_ladder(s: State, account: bytes, hoster: Hoster) -> None:
+    challenge = items.StorageChallenges.get(s, account)
+    _holds(hoster.step in range(4), "a hoster's step is one of four", account)
+    if hoster.step:
+        _holds((challenge is not None) == (hoster.step < 3), "a challenge is open while it is overdue", account)
+    if challenge is not None:
+        copies = [items.Copies.get(s, sample.copy) for sample in challenge.samples]
+        live = all(copy is not None and copy.state != CopyState.ENDED for copy in copies)
+        _holds(bool(copies) and live, "a challenge asks for live copies", account)
 
 
 def _check_encoders(s: State, sums: dict[bytes, Sums]) -> None:
@@ -184,9 +217,21 @@ def _check_storing(s: State) -> None:
 
 
 def _check_queues(s: State) -> None:
-    needs = items.NeedQueue.get(s)
-    kept = sum(1 for _ in items.Needs.entries(s))
-    _holds(kept == needs.tail - needs.head, "the queue of needs is whole", kept)
+    wanting = []
+    for lane in range(LANES):
+        fifo = items.NeedQueue.get(s, lane)
+        needs = [need for _, need in items.Needs.entries(s, lane)]
+        _holds(len(needs) == fifo.tail - fifo.head, "a lane of needs is whole", lane)
+        # A need may outlive its plan.
+        wanting += [need.id for need in needs if need.kind == NeedKind.HOSTER and items.Plans.contains(s, need.id)]
+    queued = [plan_id for plan_id, plan in items.Plans.entries(s) if plan.queued]
+    _holds(sorted(wanting) == sorted(queued), "a plan knows whether it has a need in a queue", len(wanting))
+    for block, count in items.OfferChanges.entries(s):
+        offers = sum(isinstance(change, OFFERS) for change in items.DueChanges.get(s, block))
+        # At the upgrade to version 3 those that waited were not counted.
+        _holds(count <= min(offers, MAX_OFFER_CHANGES), "changes by offers are counted", block)
+    reports = sorted(hash_ for _, hash_ in items.ReportAt.entries(s))
+    _holds(reports == sorted(hash_ for hash_, _ in items.Reports.entries(s)), "reports are listed", len(reports))
     due = [block for block, _ in items.DueChanges.entries(s)]
     _holds(all(block > now(s) for block in due), "no change is overdue", due)
     for wait in Wait:

@@ -4,28 +4,19 @@ from __future__ import annotations
 
 from ..storage import State
 from .block import deposit, era, less, now
-from .changes import put_encoder_draw_out, put_hoster_draw_out, schedule
+from .changes import schedule
 from .errors import Error, ensure, error
-from .events import BeginMissed, CopyAccepted, CopyEnded, CopyRemoved, CopyStruck, Stalled
-from .items import Copies, Encoders, Hosters, Moduli, Plans, Segments
-from .limits import DECLINES, KEEP_ERAS, SECTOR
-from .money import (
-    burn_held,
-    burn_pot,
-    collect_into,
-    copy_and_plan,
-    fix_remainder,
-    held,
-    pot_free,
-    put_copy_and_plan,
-    reports_reserve,
-    set_reserve,
-)
-from .params import amounts, times
-from .queue import arm, need_hoster, push_need
+from .events import CopyAccepted, CopyEnded, CopyRemoved, CopyStruck, HosterCleared
+from .items import Copies, Hosters, Moduli, Plans, Segments, StorageChallenges
+from .jobs import end_job, want_encoder
+from .limits import DECLINES, KEEP_ERAS, RECORDS, SECTOR
+from .money import collect_into, copy_and_plan, put_copy_and_plan, reports_reserve, set_reserve
+from .params import times
+from .queue import arm, need_hoster
+from .ratio import fix_remainder
 from .records import Copy, CopyEnd, CopyState, Plan
-from .tables import drop_job, drop_used, untable_copy
-from .types import Declined, Need, NeedKind, Role, Wait
+from .tables import drop_used, untable_copy
+from .types import Declined, Wait
 
 
 def parties(copy: Copy) -> list[bytes]:
@@ -57,92 +48,14 @@ def decline_copy(s: State, account: bytes, copy_id: int) -> None:
 
 def accept(s: State, copy_id: int) -> None:
     """Accept a copy by the hoster's silence. It then needs an encoder."""
-    copy = Copies.get(s, copy_id)
-    if copy is None or copy.state != CopyState.OFFERED:
-        return
-    copy.state = CopyState.ACCEPTED
-    _want_encoder(s, copy_id, copy)
-    Copies.put(s, copy_id, copy)
-    deposit(s, CopyAccepted(copy_id))
-
-
-def _want_encoder(s: State, copy_id: int, copy: Copy) -> None:
-    """Queue a copy's need of an encoder, with its deadline."""
-    push_need(s, Need(NeedKind.ENCODER, copy_id, now(s) + times(s).seed_delay))
-    arm(s, Wait.ENCODER_DRAW, times(s).encoder_wait, copy_id, copy.generation)
-
-
-def no_encoder(s: State, copy_id: int, generation: int) -> None:
-    """End the wait for an encoder: none was drawn in time."""
-    copy = Copies.get(s, copy_id)
-    if copy is not None and copy.state == CopyState.ACCEPTED and copy.generation == generation:
-        end_copy(s, copy_id, CopyEnd.NO_ENCODER)
-
-
-def begin_missed(s: State, copy_id: int, generation: int) -> None:
-    """Punish a drawn encoder that did not begin: it is fined and out, and only the encoder is drawn again."""
-    copy = Copies.get(s, copy_id)
-    if copy is None or copy.state != CopyState.ASSIGNED or copy.generation != generation or copy.encoder is None:
-        return
-    encoder = copy.encoder
-    burned = burn_held(s, encoder, Role.ENCODING, amounts(s).begin_fine)
-    _end_job(s, copy)
-    _put_encoder_out(s, encoder)
-    copy.state = CopyState.ACCEPTED
-    _want_encoder(s, copy_id, copy)
-    Copies.put(s, copy_id, copy)
-    deposit(s, BeginMissed(copy_id, encoder, burned))
-
-
-def _end_job(s: State, copy: Copy) -> None:
-    """Take the drawn encoder off a copy, in `on_initialize`."""
-    account, copy.encoder = copy.encoder, None
-    if account is None:
-        return
-    fee, copy.fee = copy.fee, 0
-    copy.ask_encoding = 0
-    encoder = Encoders.get(s, account)
-    if encoder is not None:
-        encoder.jobs = less(encoder.jobs, 1)
-        encoder.unreleased = less(encoder.unreleased, fee)
-        Encoders.put(s, account, encoder)
-    drop_job(s, account)
-
-
-def _put_encoder_out(s: State, account: bytes) -> None:
-    """Take an encoder out of the draw table until it renews its offer, in `on_initialize`."""
-    encoder = Encoders.get(s, account)
-    if encoder is not None and encoder.open:
-        encoder.open, encoder.out_since = False, now(s)
-        Encoders.put(s, account, encoder)
-    put_encoder_draw_out(s, account, held(s, account, Role.ENCODING))
-
-
-def _put_hoster_out(s: State, account: bytes) -> None:
-    hoster = Hosters.get(s, account)
-    if hoster is not None and hoster.open:
-        hoster.open, hoster.out_since = False, now(s)
-        Hosters.put(s, account, hoster)
-    put_hoster_draw_out(s, account, held(s, account, Role.HOSTING))
-
-
-def lease_passed(s: State, copy_id: int, segment: int) -> None:
-    """End a copy whose lease passed: all three parties pay, and hoster and encoder are out."""
     found = copy_and_plan(s, copy_id)
-    if found is None:
+    if found is None or found[0].state != CopyState.OFFERED:
         return
     copy, plan = found
-    if copy.state not in (CopyState.BEGUN, CopyState.ENCODING) or copy.current != segment or copy.encoder is None:
-        return
-    hoster, encoder, fine = copy.hoster, copy.encoder, amounts(s).stall_fine
-    collateral = burn_held(s, hoster, Role.HOSTING, fine)
-    bond = burn_held(s, encoder, Role.ENCODING, fine)
-    pot = burn_pot(s, copy.plan, plan, min(fine, pot_free(s, copy.plan, plan)))
-    Plans.put(s, copy.plan, plan)
-    _put_hoster_out(s, hoster)
-    _put_encoder_out(s, encoder)
-    deposit(s, Stalled(copy_id, hoster, encoder, collateral, bond, pot))
-    end_copy(s, copy_id, CopyEnd.STALLED)
+    copy.state = CopyState.ACCEPTED
+    want_encoder(s, copy_id, copy, plan)
+    Copies.put(s, copy_id, copy)
+    deposit(s, CopyAccepted(copy_id))
 
 
 def end_copy(s: State, copy_id: int, reason: CopyEnd) -> None:
@@ -166,6 +79,7 @@ def _retire(s: State, copy_id: int, reason: CopyEnd) -> None:
         hoster = Hosters.get(s, copy.hoster)
         copy.frozen = None if hoster is None else hoster.acc
         untable_copy(s, copy)
+    _drop_samples(s, copy.hoster, copy_id)
     hoster = Hosters.get(s, copy.hoster)
     if hoster is not None:
         hoster.stored = less(hoster.stored, copy.stored)
@@ -173,8 +87,10 @@ def _retire(s: State, copy_id: int, reason: CopyEnd) -> None:
         hoster.copies = less(hoster.copies, 1)
         Hosters.put(s, copy.hoster, hoster)
     _remember(plan, copy, times(s).memory)
-    _end_job(s, copy)
+    end_job(s, copy)
     plan.live = [live for live in plan.live if live != copy_id]
+    plan.leaving = less(plan.leaving, int(copy.leaving > 0))
+    plan.confirmed = plan.confirmed and any(Copies.at(s, live).stored for live in plan.live)
     copy.state = CopyState.ENDED
     copy.ended = now(s)
     reports = 0 if copy.active_since is None else reports_reserve(s, plan)
@@ -184,6 +100,29 @@ def _retire(s: State, copy_id: int, reason: CopyEnd) -> None:
     deposit(s, CopyEnded(copy_id, reason))
 
 
+def _drop_samples(s: State, account: bytes, copy_id: int) -> None:
+    """Ask no more for sectors of a copy that ended. A hoster of which nothing is asked any more is good."""
+    challenge = StorageChallenges.get(s, account)
+    if challenge is None or all(sample.copy != copy_id for sample in challenge.samples):
+        return
+    challenge.samples = [sample for sample in challenge.samples if sample.copy != copy_id]
+    if challenge.samples:
+        StorageChallenges.put(s, account, challenge)
+        return
+    StorageChallenges.remove(s, account)
+    hoster = Hosters.get(s, account)
+    if hoster is not None and hoster.step in (1, 2):
+        clear(s, account)
+
+
+def clear(s: State, account: bytes) -> None:
+    """Take a hoster for good again. It earns nothing for the time up to now."""
+    hoster = Hosters.at(s, account)
+    hoster.step, hoster.last = 0, max(hoster.last, now(s))
+    Hosters.put(s, account, hoster)
+    deposit(s, HosterCleared(account))
+
+
 def _remember(plan: Plan, copy: Copy, memory: int) -> None:
     """Record a copy's parties as former ones of its plan."""
     former = plan.former + parties(copy)
@@ -191,7 +130,7 @@ def _remember(plan: Plan, copy: Copy, memory: int) -> None:
 
 
 def remove_records(s: State, copy_id: int) -> None:
-    """Remove an ended copy's records. What is left of its reserve returns to the pot."""
+    """Remove an ended copy's records, 64 segments at a time. What is left of its reserve returns to the pot."""
     found = copy_and_plan(s, copy_id)
     if found is None:
         return
@@ -200,10 +139,15 @@ def remove_records(s: State, copy_id: int) -> None:
         # A backlog delayed the second half of a fee: the records wait for it.
         arm(s, Wait.RECORDS, 1, copy_id)
         return
-    current = [] if copy.current is None else [copy.current]
-    for segment in [part.segment for part in copy.segments] + current:
-        Segments.remove(s, segment)
-        Moduli.remove(s, segment)
+    removed, copy.segments = copy.segments[:RECORDS], copy.segments[RECORDS:]
+    for part in removed:
+        _remove_segment(s, part.segment)
+    if copy.segments:
+        Copies.put(s, copy_id, copy)
+        arm(s, Wait.RECORDS, 1, copy_id)
+        return
+    if copy.current is not None:
+        _remove_segment(s, copy.current)
     set_reserve(copy, plan, 0)
     plan.records = less(plan.records, 1)
     Plans.put(s, copy.plan, plan)
@@ -214,6 +158,11 @@ def remove_records(s: State, copy_id: int) -> None:
     Copies.remove(s, copy_id)
     deposit(s, CopyRemoved(copy_id))
     fix_remainder(s, copy.plan)
+
+
+def _remove_segment(s: State, segment_id: int) -> None:
+    Segments.remove(s, segment_id)
+    Moduli.remove(s, segment_id)
 
 
 def strike(s: State, copy_id: int) -> None:

@@ -7,11 +7,15 @@ from ..frame.dispatch import Weight
 from ..scale import U64
 from ..storage import State
 from .block import era, now, seed
-from .challenges import issue_challenges, proof_missed
+from .challenges import issue_challenges
 from .changes import apply_changes
-from .copies import accept, begin_missed, lease_passed, no_encoder, remove_records
+from .copies import accept, remove_records
 from .crypto import digest
+from .ends import drop
+from .fraud import forget_report
 from .items import Begins, Eras, Retrievals, SeedOverride, Seeds, SlotCount
+from .jobs import begin_missed
+from .ladder import evict, proof_missed, recheck_missed, sweep
 from .limits import ERAS, EXPIRIES, SEEDS
 from .money import pay_half
 from .offers import free_slot
@@ -19,8 +23,9 @@ from .params import times
 from .placement import place
 from .plans import end_called, tick
 from .queue import next_due
-from .records import EraInfo
+from .records import CopyEnd, EraInfo
 from .segments import draw_salt
+from .stalls import lease_passed, no_encoder
 from .types import Deadline, Wait
 from .weights import ATTEMPT, BLOCK, CHANGE, EXPIRY
 
@@ -56,7 +61,7 @@ def _begin_era(s: State) -> None:
 
 
 def _expire(s: State, wait: Wait) -> int:
-    """Handle expiries of one kind: whole heads while fewer than 32 are counted. Return the count."""
+    """Handle expiries of one kind: whole heads while fewer than 16 are counted. Return the count."""
     counted = 0
     while counted < EXPIRIES:
         deadline = next_due(s, wait)
@@ -87,9 +92,21 @@ def _act(s: State, wait: Wait, deadline: Deadline) -> int:
         case Wait.TICK:
             return tick(s, id_, due)
         case Wait.END_PLAN:
-            return end_called(s, id_)
+            return end_called(s, id_, forked=tag == 1)
         case Wait.SETTLE:
             Retrievals.remove(s, tag, id_)
         case Wait.RECORDS:
             free_slot(s, id_) if tag else remove_records(s, id_)
+        case Wait.RECHECK:
+            recheck_missed(s, id_, tag)
+        case Wait.LAST_CALL:
+            evict(s, id_, tag)
+        case Wait.DROP:
+            drop(s, id_, CopyEnd(tag))
+        case Wait.LEAVE:
+            drop(s, id_, CopyEnd.LEFT)
+        case Wait.SWEEP:
+            return sweep(s, id_)
+        case Wait.REPORT:
+            forget_report(s, id_)
     return 1

@@ -66,6 +66,17 @@ class Error(IntEnum):
     BadLink = 52
     CommitMismatch = 53
     AlreadySettled = 54
+    FeedFrozen = 55
+    BadExtension = 56
+    HeadNotNewer = 57
+    PlanFixed = 58
+    AmendTooWide = 59
+    AlreadyLeaving = 60
+    PauseTooSoon = 61
+    BadRegion = 62
+    AlreadyReported = 63
+    NoReport = 64
+    NotProven = 65
 
 
 def error(kind: Error) -> ModuleError:

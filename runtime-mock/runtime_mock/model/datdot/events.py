@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..scale import H256, AccountId, u32, u64
+from ..scale import H256, AccountId, u8, u32, u64
 from .limits import PALLET
-from .records import CopyEnd, PlanEnd, Report, Verdict
+from .records import CopyEnd, PlanEnd, Report, Terms, Verdict
 from .types import Amounts, Balance, Block, CopyId, Era, Key, Payment, PlanId, Role, SegmentId
 
 
@@ -333,3 +333,153 @@ class SeedSet:
 @dataclass(slots=True)
 class SeedUnset:
     INDEX: ClassVar = (PALLET, 37)
+
+
+@dataclass(slots=True)
+class HosterOverdue:
+    """A deadline of a storage challenge passed; an answer counts until `due`."""
+
+    INDEX: ClassVar = (PALLET, 38)
+    hoster: AccountId
+    issued: Block
+    step: u8
+    due: Block
+
+
+@dataclass(slots=True)
+class HosterCleared:
+    """A hoster is good again."""
+
+    INDEX: ClassVar = (PALLET, 39)
+    hoster: AccountId
+
+
+@dataclass(slots=True)
+class HosterEvicted:
+    """A hoster's challenge stayed open to the end: its copies end."""
+
+    INDEX: ClassVar = (PALLET, 40)
+    hoster: AccountId
+
+
+@dataclass(slots=True)
+class Forfeited:
+    """A part of a copy's collateral was taken; `pot` of it went to the plan's pot."""
+
+    INDEX: ClassVar = (PALLET, 41)
+    copy: CopyId
+    account: AccountId
+    burned: Balance
+    pot: Balance
+
+
+@dataclass(slots=True)
+class GrowthBegun:
+    """A copy follows its plan's longer feed."""
+
+    INDEX: ClassVar = (PALLET, 42)
+    copy: CopyId
+    bytes: u64
+    sectors: u64
+
+
+@dataclass(slots=True)
+class GrowthLeft:
+    """A copy that grew stays as long as it was."""
+
+    INDEX: ClassVar = (PALLET, 43)
+    copy: CopyId
+
+
+@dataclass(slots=True)
+class HeadUpdated:
+    INDEX: ClassVar = (PALLET, 44)
+    plan: PlanId
+    length: u64
+    bytes: u64
+
+
+@dataclass(slots=True)
+class PlanWaits:
+    """A plan asks for no hoster until its next tick."""
+
+    INDEX: ClassVar = (PALLET, 45)
+    plan: PlanId
+
+
+@dataclass(slots=True)
+class CopyLeaving:
+    """A copy is to go, in `block` at the latest; 0: when it is replaced."""
+
+    INDEX: ClassVar = (PALLET, 46)
+    copy: CopyId
+    block: Block
+
+
+@dataclass(slots=True)
+class Surcharged:
+    """`amount` was burned on top of the payments `base`."""
+
+    INDEX: ClassVar = (PALLET, 47)
+    plan: PlanId
+    base: Balance
+    amount: Balance
+
+
+@dataclass(slots=True)
+class PlanAmended:
+    INDEX: ClassVar = (PALLET, 48)
+    plan: PlanId
+    terms: Terms
+
+
+@dataclass(slots=True)
+class JobDeclined:
+    INDEX: ClassVar = (PALLET, 49)
+    copy: CopyId
+    encoder: AccountId
+
+
+@dataclass(slots=True)
+class HosterPaused:
+    """A hoster may be away after `start`, up to `end`."""
+
+    INDEX: ClassVar = (PALLET, 50)
+    account: AccountId
+    start: Block
+    end: Block
+
+
+@dataclass(slots=True)
+class NeedSleeps:
+    """Nobody fits: a plan's need is tried no more until its next tick."""
+
+    INDEX: ClassVar = (PALLET, 51)
+    plan: PlanId
+
+
+@dataclass(slots=True)
+class FeedIsFrozen:
+    """Two heads of a feed contradict each other."""
+
+    INDEX: ClassVar = (PALLET, 52)
+    feed: Key
+
+
+@dataclass(slots=True)
+class ReportCommitted:
+    INDEX: ClassVar = (PALLET, 53)
+    account: AccountId
+    hash: H256
+
+
+@dataclass(slots=True)
+class EncodingReported:
+    """A segment was proven to be wrongly encoded."""
+
+    INDEX: ClassVar = (PALLET, 54)
+    copy: CopyId
+    segment: SegmentId
+    account: AccountId
+    taken: Balance
+    reward: Balance

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..scale import H256, AccountId, u32, u64, u128
+from ..scale import H256, AccountId, u8, u32, u64, u128
 from ..storage import Map, Value, blake2_128_concat, identity, twox64_concat
 from .records import Copy, EraInfo, Plan, Retrieval, Roots, Segment, StorageChallenge
 from .types import (
@@ -22,6 +22,7 @@ from .types import (
     Need,
     Node,
     Peer,
+    Ratio,
     Sector,
     Slot,
     Times,
@@ -30,9 +31,11 @@ from .types import (
 
 _NAME = "DatDot"
 _ACCOUNT = (blake2_128_concat, AccountId)
+_U8 = (twox64_concat, u8)
 _U32 = (twox64_concat, u32)
 _U64 = (twox64_concat, u64)
 _WAIT = (twox64_concat, Wait)
+# A value without content: only the key counts.
 
 
 def _optional(name: str, keys: list[Any], tp: Any) -> Map[Any, None]:
@@ -87,6 +90,8 @@ Storing: Map[bytes, None] = _optional("Storing", [_U32], AccountId)
 StoringCount = Value[int, int](_NAME, "StoringCount", u32, 0)
 # Changes of the draw tables that are due in a block.
 DueChanges: Map[list[Change], list[Change]] = Map(_NAME, "Changes", [_U32], Changes, list)
+# Those of them that are offers, withdrawals and releases.
+OfferChanges: Map[int, int] = Map(_NAME, "OfferChanges", [_U32], u32, int)
 
 # ---- plans and copies
 
@@ -104,9 +109,11 @@ Moduli: Map[bytes, None] = _optional("Moduli", [_U64], Sector)
 UsedModuli: Map[int, None] = _optional("UsedModuli", [(identity, H256)], u64)
 # `begin_segment` calls in this block.
 Begins = Value[int, int](_NAME, "Begins", u32, 0)
-# The FIFO of needs.
-Needs: Map[Need, None] = _optional("Needs", [_U64], Need)
-NeedQueue = Value[Fifo, Fifo](_NAME, "NeedQueue", Fifo, Fifo())
+# The FIFOs of needs, by lane.
+Needs: Map[Need, None] = _optional("Needs", [_U8, _U64], Need)
+NeedQueue: Map[Fifo, Fifo] = Map(_NAME, "NeedQueue", [_U8], Fifo, Fifo)
+# What accounts earned, and what their pots burned.
+Ratios: Map[Ratio, Ratio] = Map(_NAME, "Ratios", [_ACCOUNT], Ratio, Ratio)
 
 # ---- challenges and deadlines
 
@@ -114,3 +121,12 @@ StorageChallenges: Map[StorageChallenge, None] = _optional("StorageChallenges", 
 Retrievals: Map[Retrieval, None] = _optional("Retrievals", [_U32, _U64], Retrieval)
 Deadlines: Map[Deadline, None] = _optional("Deadlines", [_WAIT, _U64], Deadline)
 DeadlineQueues: Map[Fifo, Fifo] = Map(_NAME, "DeadlineQueues", [_WAIT], Fifo, Fifo)
+
+# ---- fraud
+
+# Feeds of which two heads contradict each other.
+Frozen: Map[int, None] = _optional("Frozen", [(blake2_128_concat, Key)], u32)
+# The block in which a report was committed, by its hash; the hashes by number.
+Reports: Map[int, None] = _optional("Reports", [(identity, H256)], u32)
+ReportAt: Map[bytes, None] = _optional("ReportAt", [_U64], H256)
+NextReport = Value[int, int](_NAME, "NextReport", u64, 0)

@@ -30,23 +30,32 @@ MAX_AMOUNT = 10**24
 PROFILE_P1 = 1
 
 # Expiries handled per kind and block.
-EXPIRIES = 32
-# Placement tries per block.
-TRIES = 32
+EXPIRIES = 16
+# Lanes of needs: of plans that have something confirmed, and of the others.
+LANES = 2
+# Placement tries of each lane per block; what one leaves the other uses.
+TRIES = 16
 # Changes of the draw tables that may wait for one block.
 MAX_CHANGES = 256
+# Those of them that offers, withdrawals and releases may fill.
+MAX_OFFER_CHANGES = 64
 # Storage challenges issued per block.
 CHALLENGES = 8
 # `begin_segment` calls per block.
-BEGINS = 32
+BEGINS = 16
 # Jobs of an encoder at a time.
 JOBS = 4
 # Live copies of a hoster.
 COPIES = 4_096
-# Declines of a hoster per era.
+# Declines per era, of copies by a hoster and of jobs by an encoder.
 DECLINES = 8
+# Declined jobs in a row after which a plan's feed is taken for gone.
+NO_DATA = 4
 # Misses in a row after which a need goes to the tail.
 MISSES = 8
+# Moves to the tail after which a hoster's need sleeps, and after which an encoder's gives up.
+HOSTER_ROUNDS = 4
+ENCODER_ROUNDS = 16
 # Blocks for which seeds are kept.
 SEEDS = 256
 # Eras for which Era(r) is kept.
@@ -58,6 +67,35 @@ KEEP_ERAS = 3
 HALF_ERAS = 2
 # Eras of reports that a copy's reserve must pay.
 REPORT_ERAS = 4
+# Eras for which an encoder's bond stays after its last confirmed segment.
+BOND_ERAS = 14
+# Blocks that a report must have been committed before it is made.
+REPORT_AGE = 4
+# Eras between two pauses of a hoster.
+PAUSE_ERAS = 14
+# Eras for which a new copy costs its hoster a forfeit when it leaves.
+YOUNG_ERAS = 60
+# A copy's collateral is forfeited in these parts: at a loss or a failed service, and at an eviction.
+DROP_PART = 10
+EVICTION_PART = 2
+# The part of a copy's collateral that the pot gets at most.
+POT_PART = 10
+# Copies of an evicted hoster that end in a block.
+SWEEP = 8
+# Verdicts that a copy remembers; failed and slow ones among them that end it.
+VERDICTS = 8
+FAILS = 4
+SLOW = 7
+# Doublings of the sponsor's part of a stall.
+DOUBLINGS = 3
+# Segments of a copy with which it grows no more.
+GROWTH_SEGMENTS = 250
+# Segments whose records one expiry removes.
+RECORDS = 64
+# Least ratio of a sponsor in ppm, what every account starts with on both sides of it, and what 1 costs at ratio 1.
+MIN_RATIO = 500_000
+ALLOWANCE = 4 * UNIT
+MARGIN = 1_050_000
 # Links that one reveal may skip.
 MAX_LINKS = 64
 # Probes that an attester makes of a copy in an era; the chain checks the sector of the first.
@@ -76,6 +114,8 @@ MAX_SEGMENTS = 256
 # Samples of a storage challenge, and seats of a committee.
 MAX_SAMPLES = 32
 MAX_SEATS = 16
+# Draws for a committee's seats.
+SEAT_DRAWS = 128
 # Slots of one attester.
 MAX_SLOTS = 16
 # Eras that a slot remembers, of renewals and of empty-handed seats alike.
@@ -86,5 +126,12 @@ MAX_ROOTS = 53
 MAX_NODES = 4_096
 # Siblings of one sector: 2^30 sectors of a copy are 30 levels.
 MAX_SIBLINGS = 32
+# Nodes that extend a head: the path from its last root to that of the longest tree.
+MAX_EXTENSION = 53
+# Characters of a hoster's region, and prefixes of regions that a plan may name.
+MAX_REGION = 3
+MAX_REGIONS = 4
+# Bytes of a block that a proof of fraud shows (1 MiB).
+MAX_BLOCK = 1 << 20
 # Bytes of a single signer's manifest.
 MAX_MANIFEST = 70

@@ -11,11 +11,11 @@ from ..frame.limits import EXISTENTIAL_DEPOSIT
 from ..storage import State
 from .block import deposit, less
 from .errors import Error, ensure, error
-from .events import Paid, PlanClaimable
-from .items import Burned, Copies, Encoders, Hosters, Minted, Plans, Segments
+from .events import Paid
+from .items import Burned, Copies, Encoders, Hosters, Minted, Plans, Ratios, Segments
 from .limits import GIB_SECTORS, PALLET, PALLET_ID, PPM, REPORT_ERAS
 from .params import times
-from .records import Copy, Plan, PlanState
+from .records import Copy, Plan
 from .types import Payment, Role
 
 log = structlog.get_logger(__name__)
@@ -53,6 +53,28 @@ def count_burned(s: State, amount: int) -> None:
     """Count money that leaves circulation: what the pallet burns, and fees, tips and dust."""
     if amount:
         Burned.put(s, min(Burned.get(s) + amount, MAX_BALANCE))
+
+
+def count_minted(s: State, amount: int) -> None:
+    """Count money that the pallet mints."""
+    if amount:
+        Minted.put(s, min(Minted.get(s) + amount, MAX_BALANCE))
+
+
+def count_given(s: State, account: bytes, amount: int) -> None:
+    """Count what an account earned."""
+    if amount:
+        ratio = Ratios.get(s, account)
+        ratio.given = min(ratio.given + amount, MAX_BALANCE)
+        Ratios.put(s, account, ratio)
+
+
+def count_taken(s: State, account: bytes, amount: int) -> None:
+    """Count what an account's pots burned for others."""
+    if amount:
+        ratio = Ratios.get(s, account)
+        ratio.taken = min(ratio.taken + amount, MAX_BALANCE)
+        Ratios.put(s, account, ratio)
 
 
 # ---- accounts
@@ -155,10 +177,11 @@ def pay(s: State, copy_id: int, copy: Copy, plan: Plan, to: bytes, amount: int, 
     plan.reserved = less(plan.reserved, amount)
     try:
         balances.mint(s, to, amount)
-        Minted.put(s, min(Minted.get(s) + amount, MAX_BALANCE))
+        count_minted(s, amount)
     except DispatchError as failure:
         # The same amount was burned just now, so only an account that root filled to the maximum cannot take it.
         log.warning("cannot mint to an account with the maximum balance", account=to.hex(), why=failure.name)
+    count_given(s, to, amount)
     deposit(s, Paid(copy_id, to, amount, what))
     return amount
 
@@ -174,9 +197,11 @@ def reports_reserve(s: State, plan: Plan) -> int:
 def reserve_for(s: State, copy: Copy, plan: Plan, blocks: int) -> int:
     """Return what a copy must have reserved to pay disk for `blocks` blocks and everything else it can still cost."""
     rest = less(copy.sectors, copy.stored)
+    # The last segment of the rest may be shorter than what a segment is paid for at least.
+    encoded = rest + times(s).checkpoint if rest else 0
     encoding = copy.ask_encoding if copy.encoder is not None else plan.terms.max_ask_encoding
     disk = mul_div_ceil(copy.ask_disk, copy.sectors, blocks, by=GIB_SECTORS * times(s).era)
-    work = fee_ceil(encoding, rest) + fee_ceil(copy.ask_receiving, rest)
+    work = fee_ceil(encoding, encoded) + fee_ceil(copy.ask_receiving, rest)
     return disk + copy.halves + work + reports_reserve(s, plan)
 
 
@@ -192,16 +217,6 @@ def paid_until(s: State, copy: Copy, block: int) -> int:
     if copy.first_confirmed is None or hoster is None:
         return block
     return max(copy.first_confirmed, hoster.last)
-
-
-def fix_remainder(s: State, plan_id: int) -> None:
-    """Fix the donors' remainder, once the plan has ended and its last copy's records are removed."""
-    plan = Plans.get(s, plan_id)
-    if plan is None or plan.state != PlanState.ENDED or plan.records or plan.remainder is not None:
-        return
-    plan.remainder = pot_value(s, plan_id)
-    Plans.put(s, plan_id, plan)
-    deposit(s, PlanClaimable(plan_id, plan.remainder))
 
 
 # ---- earnings

@@ -34,10 +34,11 @@ from .items import (
     SlotCount,
     Slots,
 )
-from .limits import FIRST_REPUTATION, KEEP_ERAS, MAX_AMOUNT, MAX_ENTRIES, MAX_RECENT, MAX_SLOTS
+from .limits import BOND_ERAS, FIRST_REPUTATION, KEEP_ERAS, MAX_AMOUNT, MAX_ENTRIES, MAX_RECENT, MAX_SLOTS
 from .money import MAX_BALANCE, burn, ensure_spendable, held, hold, unhold
 from .params import amounts, times
 from .queue import arm
+from .regions import is_region
 from .tables import collateral_due
 from .types import (
     Attester,
@@ -95,28 +96,27 @@ def _count_entry(s: State, entries: Value[int, int]) -> None:
     entries.put(s, count + 1)
 
 
-def _new_hoster(s: State, account: bytes, reputation: int) -> Hoster:
-    _count_entry(s, HosterCount)
-    HosterDraws.put(s, account, HosterDraw(None, False, 0, 0, 0, reputation))
-    return Hoster()
-
-
-def offer_hosting(s: State, account: bytes, capacity: int, ask_disk: int, ask_receiving: int) -> None:
-    """Offer `capacity` bytes, or renew the offer. Tops up the collateral."""
+def offer_hosting(s: State, account: bytes, capacity: int, ask_disk: int, ask_receiving: int, region: bytes) -> None:
+    """Offer `capacity` bytes in a region, or renew the offer. Tops up the collateral."""
     peer = _ensure_peer(s, account)
     ensure(ask_disk <= MAX_AMOUNT and ask_receiving <= MAX_AMOUNT, Error.AmountTooLarge)
-    hoster = Hosters.get(s, account) or _new_hoster(s, account, peer.reputation)
+    ensure(is_region(region), Error.BadRegion)
+    if not HosterDraws.contains(s, account):
+        _count_entry(s, HosterCount)
+        HosterDraws.put(s, account, HosterDraw(None, False, 0, 0, 0, peer.reputation))
+    hoster = Hosters.get(s, account) or Hoster()
     capacity = max(capacity, hoster.used)
     on_hold = held(s, account, Role.HOSTING)
     missing = less(collateral_due(amounts(s).collateral, capacity), on_hold)
     ensure_spendable(s, account, missing)
     collateral = on_hold + missing
-    schedule(s, HosterOffered(account, capacity, collateral))
+    schedule(s, HosterOffered(account, capacity, collateral, ask_disk, ask_receiving, region))
     hold(s, account, Role.HOSTING, missing)
     hoster.open = True
     hoster.capacity = capacity
     hoster.ask_disk = ask_disk
     hoster.ask_receiving = ask_receiving
+    hoster.region = region
     Hosters.put(s, account, hoster)
     deposit(s, HostingOffered(account, capacity, ask_disk, ask_receiving, collateral))
 
@@ -136,7 +136,7 @@ def offer_encoding(s: State, account: bytes, ask: int) -> None:
     missing = less(amounts(s).encoder_bond, on_hold)
     ensure_spendable(s, account, missing)
     bond = on_hold + missing
-    schedule(s, EncoderOffered(account, bond))
+    schedule(s, EncoderOffered(account, bond, ask))
     hold(s, account, Role.ENCODING, missing)
     encoder.open = True
     encoder.ask = ask
@@ -145,7 +145,7 @@ def offer_encoding(s: State, account: bytes, ask: int) -> None:
 
 
 def offer_attesting(s: State, account: bytes, ask: int, anchor: bytes, slots: int) -> None:
-    """Take `slots` more slots. A new anchor counts all of the account's slots as taken in this era."""
+    """Take `slots` more slots, for a fee each. A new anchor counts all of the account's slots as taken in this era."""
     _ensure_peer(s, account)
     ensure(ask <= MAX_AMOUNT, Error.AmountTooLarge)
     this_era = era(s)
@@ -157,7 +157,9 @@ def offer_attesting(s: State, account: bytes, ask: int, anchor: bytes, slots: in
     bond = amounts(s).attester_bond
     total = bond * slots
     ensure(len(attester.slots) + slots <= MAX_SLOTS, Error.BadSlotCount)
-    ensure_spendable(s, account, total)
+    fee = amounts(s).slot_fee * slots
+    ensure_spendable(s, account, fee + total)
+    burn(s, account, fee)
     hold(s, account, Role.ATTESTING, total)
     for _ in range(slots):
         attester.slots.append(_take_slot(s, Slot(account, ask, bond, this_era)))
@@ -238,18 +240,23 @@ def free_slot(s: State, index: int) -> None:
 
 
 def release(s: State, account: bytes, role: Role) -> None:
-    """Free the hold of hosting or encoding, three eras after the role was left."""
+    """Free the hold of hosting or encoding, three eras after the role was left.
+
+    An encoder's also waits for fourteen eras after its last confirmed segment.
+    """
     change: HosterReleased | EncoderReleased
+    until = 0
     if role == Role.HOSTING and (hoster := Hosters.get(s, account)) is not None:
-        is_open, out_since, bound = hoster.open, hoster.out_since, hoster.records > 0
+        is_open, out_since, bound = hoster.open, hoster.out_since, hoster.records > 0 or hoster.step > 0
         change = HosterReleased(account)
     elif role == Role.ENCODING and (encoder := Encoders.get(s, account)) is not None:
         is_open, out_since, bound = encoder.open, encoder.out_since, encoder.jobs > 0 or encoder.halves > 0
+        until = encoder.confirmed + times(s).era * BOND_ERAS if encoder.confirmed else 0
         change = EncoderReleased(account)
     else:
         raise error(Error.NoOffer)
     ensure(not is_open, Error.OfferOpen)
-    ensure(now(s) >= out_since + times(s).era * KEEP_ERAS, Error.TooEarly)
+    ensure(now(s) >= max(out_since + times(s).era * KEEP_ERAS, until), Error.TooEarly)
     ensure(not bound, Error.StillBound)
     schedule(s, change)
     amount = unhold(s, account, role, MAX_BALANCE)

@@ -9,7 +9,19 @@ from typing import Any, TypeVar
 from ..frame.dispatch import RuntimePanic
 from ..storage import State
 from .items import Amount, Time
-from .limits import ERAS, KEEP_ERAS, MAX_AMOUNT, MAX_MEMORY, MAX_SEATS, SEEDS, UNIT
+from .limits import (
+    ERAS,
+    KEEP_ERAS,
+    MAX_AMOUNT,
+    MAX_MEMORY,
+    MAX_SEATS,
+    PAUSE_ERAS,
+    REPORT_AGE,
+    SECTOR,
+    SEEDS,
+    SEGMENT_BYTES,
+    UNIT,
+)
 from .types import Amounts, Times
 
 # A day is 14,400 blocks. Nothing here exceeds a thousand days, so block arithmetic in u32 never overflows.
@@ -35,6 +47,9 @@ PRODUCTION = Times(
     quorum=5,
     probe_bytes=1 << 20,
     plan_eras=180,
+    pause=4_032,
+    checkpoint=1 << 18,
+    report_window=600,
 )
 
 # The development column: 500 ms blocks.
@@ -57,6 +72,9 @@ DEVELOPMENT = Times(
     quorum=2,
     probe_bytes=64 << 10,
     plan_eras=1_000,
+    pause=6,
+    checkpoint=256,
+    report_window=20,
 )
 
 DEFAULT_AMOUNTS = Amounts(
@@ -68,6 +86,8 @@ DEFAULT_AMOUNTS = Amounts(
     attester_bond=10 * UNIT,
     begin_fine=UNIT // 50,
     stall_fine=UNIT // 100,
+    retry_fee=UNIT // 100,
+    slot_fee=UNIT // 2,
 )
 
 
@@ -84,6 +104,7 @@ def broken_rule(t: Times) -> str | None:
         t.proof_window,
         t.end_notice,
         t.settle_to,
+        t.report_window,
     )
     rules = (
         (all(1 <= wait <= LONGEST for wait in waits), "every wait >= 1, and at most 14,400,000"),
@@ -96,6 +117,9 @@ def broken_rule(t: Times) -> str | None:
         (1 <= t.quorum <= t.seats <= MAX_SEATS, "1 <= Quorum <= Seats <= 16"),
         (t.memory <= MAX_MEMORY, "Memory <= 64"),
         (t.plan_eras >= 1 and t.plan_eras * t.era <= LONGEST, "1 <= plan length, at most 14,400,000 blocks"),
+        (t.pause < PAUSE_ERAS * t.era, "Pause < 14 Era"),
+        (1 <= t.checkpoint < SEGMENT_BYTES // SECTOR, "1 <= Checkpoint < 2^24"),
+        (t.report_window > REPORT_AGE, "ReportWindow > 4"),
         (ERAS > KEEP_ERAS, "Era(r) outlives what is tested in r"),
     )
     return next((rule for kept, rule in rules if not kept), None)

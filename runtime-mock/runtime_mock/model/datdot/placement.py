@@ -7,11 +7,12 @@ from enum import Enum
 from ..scale import U64
 from ..storage import State
 from .block import deposit, less, now, seed
+from .changes import reputation
 from .copies import parties
 from .crypto import draw
-from .events import CopyOffered, EncoderDrawn
-from .items import Copies, Encoders, EncoderSlots, Hosters, HosterSlots, NextCopy, Plans
-from .limits import COPIES, JOBS, MISSES, SECTOR, TRIES
+from .events import CopyOffered, EncoderDrawn, NeedSleeps
+from .items import Copies, EncoderDraws, Encoders, EncoderSlots, HosterDraws, Hosters, HosterSlots, NextCopy, Plans
+from .limits import COPIES, ENCODER_ROUNDS, HOSTER_ROUNDS, JOBS, LANES, MISSES, SECTOR, TRIES
 from .money import (
     collect_into,
     copy_and_plan,
@@ -24,90 +25,150 @@ from .money import (
     set_reserve,
 )
 from .params import times
-from .queue import arm, first_need, keep_need, pop_need, push_need
-from .records import Copy, CopyState, Plan, PlanState
+from .pauses import is_paused
+from .queue import CONFIRMED, NEW, arm, first_need, keep_need, pop_need, push_need, wants_hoster
+from .ratio import cost
+from .records import Copy, CopyState, Plan
 from .segments import job_sectors
+from .stalls import no_encoder
 from .tables import add_job, add_used, encoder_table, hoster_table
-from .types import Encoder, Hoster, Need, NeedKind, Role, Wait
+from .types import Encoder, EncoderDraw, Hoster, HosterDraw, Need, NeedKind, Role, Wait
 
 
 class Try(Enum):
-    """The outcome of a try: the need is void; nobody fits; a peer was found and more are needed, or no more are."""
+    """The outcome of a try: the need is void; it is too early; nobody fits; somebody does, and more or no more are needed."""
 
     VOID = 0
-    MISS = 1
-    FIT = 2
-    MET = 3
+    LATER = 1
+    MISS = 2
+    FIT = 3
+    MET = 4
+
+
+# Picks made in this block, by need: a need moved to the tail may reach the head again.
+Picks = dict[tuple[NeedKind, int], int]
 
 
 def place(s: State) -> int:
-    """Make up to 32 tries for the needs at the head. Return how many were made."""
-    # Picks made in this block, by need: a need moved to the tail may reach the head again.
-    picks: dict[tuple[NeedKind, int], int] = {}
+    """Make up to 32 tries for the needs at the heads of both lanes. Return how many were made."""
+    picks: Picks = {}
+    most = LANES * TRIES
+    tries = _place_in(s, CONFIRMED, TRIES, picks)
+    tries += _place_in(s, NEW, most - tries, picks)
+    return tries + _place_in(s, CONFIRMED, most - tries, picks)
+
+
+def _place_in(s: State, lane: int, most: int, picks: Picks) -> int:
+    """Make up to `most` tries for the needs at the head of a lane. Return how many were made."""
     tries = 0
-    while tries < TRIES:
-        need = first_need(s)
+    while tries < most:
+        need = first_need(s, lane)
         if need is None or need.ready > now(s):
             break
         tries += 1
         ctr = picks.get((need.kind, need.id), 0)
         attempt = _try_hoster if need.kind == NeedKind.HOSTER else _try_encoder
         outcome = attempt(s, need.id, ctr)
-        if outcome is not Try.VOID:
+        if outcome not in (Try.VOID, Try.LATER):
             picks[need.kind, need.id] = ctr + 1
-        _book(s, need, outcome)
+        _book(s, lane, need, outcome)
     return tries
 
 
-def _book(s: State, need: Need, outcome: Try) -> None:
+def _book(s: State, lane: int, need: Need, outcome: Try) -> None:
     """Record the outcome of a try in its need."""
     if outcome in (Try.VOID, Try.MET):
-        _met(s, need)
-        return
-    need.misses = need.misses + 1 if outcome is Try.MISS else 0
-    if need.misses < MISSES:
-        keep_need(s, need)
-        return
+        _met(s, lane, need)
+    elif outcome is Try.LATER:
+        pop_need(s, lane)
+        push_need(s, lane, need)
+    elif outcome is Try.FIT:
+        need.misses = need.rounds = 0
+        keep_need(s, lane, need)
+    elif need.misses + 1 < MISSES:
+        need.misses += 1
+        keep_need(s, lane, need)
+    else:
+        _move(s, lane, need)
+
+
+def _move(s: State, lane: int, need: Need) -> None:
+    """Move a need that nobody fits to the tail. After its last round it sleeps, or an encoder's gives up."""
+    pop_need(s, lane)
     need.misses = 0
-    pop_need(s)
-    push_need(s, need)
+    need.rounds += 1
+    if need.rounds < (HOSTER_ROUNDS if need.kind == NeedKind.HOSTER else ENCODER_ROUNDS):
+        push_need(s, lane, need)
+    elif need.kind == NeedKind.HOSTER:
+        _not_queued(s, need.id)
+        deposit(s, NeedSleeps(need.id))
+    else:
+        copy = Copies.get(s, need.id)
+        if copy is not None:
+            no_encoder(s, need.id, copy.generation)
 
 
-def _met(s: State, need: Need) -> None:
-    pop_need(s)
-    plan = Plans.get(s, need.id) if need.kind == NeedKind.HOSTER else None
+def _met(s: State, lane: int, need: Need) -> None:
+    pop_need(s, lane)
+    if need.kind == NeedKind.HOSTER:
+        _not_queued(s, need.id)
+
+
+def _not_queued(s: State, plan_id: int) -> None:
+    plan = Plans.get(s, plan_id)
     if plan is not None:
         plan.queued = False
-        Plans.put(s, need.id, plan)
+        Plans.put(s, plan_id, plan)
+
+
+def _live(s: State, plan: Plan) -> list[Copy]:
+    copies = (Copies.get(s, copy_id) for copy_id in plan.live)
+    return [copy for copy in copies if copy is not None]
 
 
 def _is_party(s: State, plan: Plan, account: bytes) -> bool:
-    copies = (Copies.get(s, copy_id) for copy_id in plan.live)
-    return plan.sponsor == account or any(copy is not None and account in parties(copy) for copy in copies)
+    return plan.sponsor == account or any(account in parties(copy) for copy in _live(s, plan))
+
+
+def _is_hoster(s: State, plan: Plan, account: bytes) -> bool:
+    return plan.sponsor == account or any(account == copy.hoster for copy in _live(s, plan))
 
 
 def _try_hoster(s: State, plan_id: int, ctr: int) -> Try:
     plan = Plans.get(s, plan_id)
-    if plan is None or plan.state != PlanState.LIVE or len(plan.live) >= plan.terms.replicas:
+    if plan is None or not wants_hoster(plan):
         return Try.VOID
+    if now(s) < plan.fresh:
+        return Try.LATER
     picked = hoster_table(s).pick(draw(1, seed(s), U64.encode(plan_id), ctr))
     account = HosterSlots.get(s, picked[0]) if picked else None
-    hoster = Hosters.get(s, account) if account is not None else None
-    if account is None or hoster is None:
+    if account is None:
         return Try.MISS
-    fits = (
+    hoster, entry = Hosters.get(s, account), HosterDraws.get(s, account)
+    if hoster is None or entry is None or not _hoster_fits(s, plan, account, hoster, entry):
+        return Try.MISS
+    return _offer_copy(s, plan_id, plan, account, hoster, entry)
+
+
+def _hoster_fits(s: State, plan: Plan, account: bytes, hoster: Hoster, entry: HosterDraw) -> bool:
+    """Return whether a hoster suits a plan. Its asks and region are those that the draw knew."""
+    terms = plan.terms
+    return (
         account not in plan.former
         and hoster.open
-        and hoster.ask_disk <= plan.terms.max_ask_disk
-        and hoster.ask_receiving <= plan.terms.max_ask_receiving
+        and hoster.step == 0
+        and not is_paused(s, hoster)
+        and cost(s, plan.sponsor, entry.ask_disk) <= terms.max_ask_disk
+        and cost(s, plan.sponsor, entry.ask_receiving) <= terms.max_ask_receiving
+        and reputation(s, account) >= terms.min_reputation
+        and (not terms.regions or any(entry.region.startswith(region) for region in terms.regions))
         and less(hoster.capacity, hoster.used) >= plan.sectors * SECTOR
         and hoster.copies < COPIES
         and not _is_party(s, plan, account)
     )
-    return _offer_copy(s, plan_id, plan, account, hoster) if fits else Try.MISS
 
 
-def _offered(plan_id: int, plan: Plan, account: bytes, hoster: Hoster, block: int) -> Copy:
+def _offered(plan_id: int, plan: Plan, account: bytes, entry: HosterDraw, block: int) -> Copy:
     return Copy(
         plan=plan_id,
         hoster=account,
@@ -118,8 +179,8 @@ def _offered(plan_id: int, plan: Plan, account: bytes, hoster: Hoster, block: in
         sectors=plan.sectors,
         stored_bytes=0,
         stored=0,
-        ask_disk=hoster.ask_disk,
-        ask_receiving=hoster.ask_receiving,
+        ask_disk=entry.ask_disk,
+        ask_receiving=entry.ask_receiving,
         ask_encoding=0,
         fee=0,
         halves=0,
@@ -136,12 +197,13 @@ def _offered(plan_id: int, plan: Plan, account: bytes, hoster: Hoster, block: in
         slot=None,
         tabled=0,
         strikes=0,
+        head=plan.head,
     )
 
 
-def _offer_copy(s: State, plan_id: int, plan: Plan, account: bytes, hoster: Hoster) -> Try:
+def _offer_copy(s: State, plan_id: int, plan: Plan, account: bytes, hoster: Hoster, entry: HosterDraw) -> Try:
     """Offer a copy to a hoster that fits, if the pot can pay it."""
-    copy = _offered(plan_id, plan, account, hoster, now(s))
+    copy = _offered(plan_id, plan, account, entry, now(s))
     want = reserve_for(s, copy, plan, less(plan.next_tick, now(s)))
     if pot_free(s, plan_id, plan) < want:
         return Try.MISS
@@ -159,7 +221,7 @@ def _offer_copy(s: State, plan_id: int, plan: Plan, account: bytes, hoster: Host
     arm(s, Wait.DECLINE, times(s).decline_window, copy_id)
     put_copy_and_plan(s, copy_id, copy, plan)
     deposit(s, CopyOffered(copy_id, plan_id, account))
-    return Try.MET if len(plan.live) >= plan.terms.replicas else Try.FIT
+    return Try.FIT if wants_hoster(plan) else Try.MET
 
 
 def _try_encoder(s: State, copy_id: int, ctr: int) -> Try:
@@ -167,30 +229,43 @@ def _try_encoder(s: State, copy_id: int, ctr: int) -> Try:
     if found is None or found[0].state != CopyState.ACCEPTED:
         return Try.VOID
     copy, plan = found
+    if now(s) < plan.fresh:
+        return Try.LATER
     picked = encoder_table(s).pick(draw(2, seed(s), U64.encode(copy_id), ctr))
     account = EncoderSlots.get(s, picked[0]) if picked else None
-    encoder = Encoders.get(s, account) if account is not None else None
-    if account is None or encoder is None:
+    if account is None:
         return Try.MISS
-    job = fee(encoder.ask, job_sectors(copy))
-    fits = (
+    encoder, entry = Encoders.get(s, account), EncoderDraws.get(s, account)
+    if encoder is None or entry is None:
+        return Try.MISS
+    job = fee(entry.ask, job_sectors(s, copy))
+    if not _encoder_fits(s, copy, plan, account, encoder, entry, job):
+        return Try.MISS
+    return _assign(s, copy_id, copy, plan, account, entry.ask, job)
+
+
+def _encoder_fits(
+    s: State, copy: Copy, plan: Plan, account: bytes, encoder: Encoder, entry: EncoderDraw, job: int
+) -> bool:
+    """Return whether an encoder suits a copy. Its ask is the one that the draw knew."""
+    # Encoders that make a whole copy longer are no parties, else a live plan would use up all of them.
+    taken = _is_party if copy.active_since is None else _is_hoster
+    return (
         encoder.open
-        and encoder.ask <= plan.terms.max_ask_encoding
+        and cost(s, plan.sponsor, entry.ask) <= plan.terms.max_ask_encoding
         and encoder.jobs < JOBS
         and encoder.unreleased + job <= held(s, account, Role.ENCODING)
-        and not _is_party(s, plan, account)
+        and not taken(s, plan, account)
     )
-    return _assign(s, (copy_id, copy), plan, (account, encoder), job) if fits else Try.MISS
 
 
-def _assign(s: State, to: tuple[int, Copy], plan: Plan, drawn: tuple[bytes, Encoder], job: int) -> Try:
+def _assign(s: State, copy_id: int, copy: Copy, plan: Plan, account: bytes, ask: int, job: int) -> Try:
     """Give a copy to an encoder that fits, if the pot can pay it."""
-    (copy_id, copy), (account, encoder) = to, drawn
     # The reserve is counted from the block up to which the hoster was paid, so its earnings are paid first.
     collect_into(s, copy_id, copy, plan)
     put_copy_and_plan(s, copy_id, copy, plan)
     copy.encoder = account
-    copy.ask_encoding = encoder.ask
+    copy.ask_encoding = ask
     want = reserve_for(s, copy, plan, less(plan.next_tick, paid_until(s, copy, now(s))))
     if pot_free(s, copy.plan, plan) + copy.reserve < want:
         return Try.MISS
@@ -198,6 +273,7 @@ def _assign(s: State, to: tuple[int, Copy], plan: Plan, drawn: tuple[bytes, Enco
     copy.fee = job
     copy.state = CopyState.ASSIGNED
     copy.generation += 1
+    encoder = Encoders.at(s, account)
     encoder.jobs += 1
     encoder.unreleased += job
     Encoders.put(s, account, encoder)

@@ -11,15 +11,15 @@ from .block import deposit, less, now
 from .copies import end_copy
 from .errors import Error, ensure, error
 from .events import Donated, PlanClosed, PlanEnded, PlanEnding, PlanPublished, PotLow, Refunded
-from .items import Copies, NextPlan, PlanRoots, Plans, Shares
-from .limits import MAX_AMOUNT, MAX_PLAN_BYTES, MAX_REPLICAS, PPM, REPORT_ERAS, SECTOR
+from .growth import grow
+from .items import Copies, Frozen, NextPlan, PlanRoots, Plans, Shares
+from .limits import HOSTER_ROUNDS, MAX_AMOUNT, MAX_PLAN_BYTES, MAX_REPLICAS, PPM, REPORT_ERAS, SECTOR
 from .money import (
     burn,
     collect,
     copy_and_plan,
     ensure_spendable,
     fee_ceil,
-    fix_remainder,
     mul_div,
     paid_until,
     pot_account,
@@ -29,23 +29,28 @@ from .money import (
     set_reserve,
 )
 from .params import amounts, times
-from .queue import arm, arm_at, push_need
+from .queue import NEW, arm, arm_at, lane_of, push_need, wants_hoster
+from .ratio import burn_unpaid, cost, fix_remainder, surcharge
 from .records import BlockRange, CopyEnd, OpenedNode, Plan, PlanEnd, PlanState, SignedHead, Terms
+from .regions import is_region
 from .types import Need, NeedKind, Wait
 
 
-def _check_terms(s: State, terms: Terms) -> None:
+def check_terms(s: State, terms: Terms) -> None:
+    """Raise AmountTooLarge or BadTerms unless a plan may have these terms from now on."""
     caps = (terms.max_ask_disk, terms.max_ask_encoding, terms.max_ask_receiving, terms.report_price)
     ensure(max(caps) <= MAX_AMOUNT, Error.AmountTooLarge)
     until = now(s) < terms.until <= now(s) + times(s).plan_eras * times(s).era
-    ensure(1 <= terms.replicas <= MAX_REPLICAS and until, Error.BadTerms)
+    regions = all(region and is_region(region) for region in terms.regions)
+    rules = 1 <= terms.replicas <= MAX_REPLICAS and until and terms.min_reputation <= PPM and regions
+    ensure(rules, Error.BadTerms)
 
 
 def _least_pot(s: State, terms: Terms, sectors: int) -> int:
     """Return the smallest pot for publication: all replicas' reserves at the caps for one era."""
-    caps = (terms.max_ask_disk, terms.max_ask_encoding, terms.max_ask_receiving)
-    each = terms.report_price * REPORT_ERAS * times(s).seats + sum(fee_ceil(cap, sectors) for cap in caps)
-    return each * terms.replicas
+    stored = fee_ceil(terms.max_ask_disk, sectors) + fee_ceil(terms.max_ask_receiving, sectors)
+    encoded = fee_ceil(terms.max_ask_encoding, sectors + times(s).checkpoint)
+    return (terms.report_price * REPORT_ERAS * times(s).seats + stored + encoded) * terms.replicas
 
 
 def publish_plan(
@@ -58,9 +63,12 @@ def publish_plan(
     pot: int,
 ) -> None:
     """Publish a plan for block ranges of a feed and fill its pot."""
-    _check_terms(s, terms)
+    check_terms(s, terms)
     ensure(pot <= MAX_AMOUNT, Error.AmountTooLarge)
     head = heads.check(signed)
+    ensure(not Frozen.contains(s, signed.key), Error.FeedFrozen)
+    whole = bool(block_ranges) and block_ranges[-1].end == head.length
+    ensure(whole or not terms.live, Error.BadRanges)
     proven = ranges.prove(head.length, signed.roots, block_ranges, nodes)
     size = sum(one.bytes for one in proven)
     ensure(1 <= size <= MAX_PLAN_BYTES, Error.BadPlanSize)
@@ -88,7 +96,7 @@ def publish_plan(
         shares=pot,
         donors=1,
     )
-    push_need(s, Need(NeedKind.HOSTER, plan_id, now(s) + times(s).seed_delay))
+    push_need(s, NEW, Need(NeedKind.HOSTER, plan_id, now(s) + times(s).seed_delay))
     arm(s, Wait.TICK, times(s).era, plan_id)
     Plans.put(s, plan_id, plan)
     PlanRoots.put(s, plan_id, signed.roots)
@@ -96,7 +104,8 @@ def publish_plan(
     deposit(s, PlanPublished(plan_id, sponsor, signed.key, size, pot))
 
 
-def _plan(s: State, plan_id: int) -> Plan:
+def get_plan(s: State, plan_id: int) -> Plan:
+    """Return a plan. Raises NoSuchPlan."""
     plan = Plans.get(s, plan_id)
     if plan is None:
         raise error(Error.NoSuchPlan)
@@ -105,7 +114,7 @@ def _plan(s: State, plan_id: int) -> Plan:
 
 def donate(s: State, account: bytes, plan_id: int, amount: int) -> None:
     """Add to a plan's pot, in exchange for shares of the remainder."""
-    plan = _plan(s, plan_id)
+    plan = get_plan(s, plan_id)
     ensure(plan.state == PlanState.LIVE, Error.PlanNotLive)
     ensure(amount <= MAX_AMOUNT, Error.AmountTooLarge)
     ensure(amount >= amounts(s).min_donation, Error.DonationTooSmall)
@@ -124,14 +133,19 @@ def donate(s: State, account: bytes, plan_id: int, amount: int) -> None:
 
 def end_plan(s: State, account: bytes, plan_id: int) -> None:
     """Give notice, by the sponsor: the plan ends `EndNotice` blocks later."""
-    plan = _plan(s, plan_id)
+    plan = get_plan(s, plan_id)
     ensure(plan.sponsor == account, Error.NotSponsor)
     ensure(plan.state == PlanState.LIVE, Error.PlanNotLive)
+    give_plan_notice(s, plan_id, plan, forked=False)
+
+
+def give_plan_notice(s: State, plan_id: int, plan: Plan, forked: bool) -> None:
+    """Let a plan end when its notice is over. Raises AlreadyEnding."""
     ensure(not plan.ending, Error.AlreadyEnding)
     plan.ending = True
     Plans.put(s, plan_id, plan)
     notice = times(s).end_notice
-    arm(s, Wait.END_PLAN, notice, plan_id)
+    arm(s, Wait.END_PLAN, notice, plan_id, int(forked))
     deposit(s, PlanEnding(plan_id, now(s) + notice))
 
 
@@ -143,11 +157,32 @@ def tick(s: State, plan_id: int, due: int) -> int:
     for copy_id in plan.live:
         if copy_and_plan(s, copy_id) is not None:
             collect(s, copy_id)
-    if due >= plan.terms.until:
+    plan = Plans.at(s, plan_id)
+    surcharge(s, plan_id, plan)
+    Plans.put(s, plan_id, plan)
+    if Frozen.contains(s, plan.feed):
+        _finish_plan(s, plan_id, PlanEnd.FROZEN)
+    elif due >= plan.terms.until:
         _finish_plan(s, plan_id, PlanEnd.UNTIL)
     elif not _prepay(s, plan_id, plan.live, due):
         _finish_plan(s, plan_id, PlanEnd.UNPAID)
+    else:
+        grow(s, plan_id)
+        _try_again(s, plan_id)
     return max(1, len(plan.live))
+
+
+def _try_again(s: State, plan_id: int) -> None:
+    """Let a plan that waited, or whose need sleeps, ask for a hoster again, for a fee."""
+    plan = Plans.at(s, plan_id)
+    plan.waiting, plan.declined = False, 0
+    fee = amounts(s).retry_fee
+    if wants_hoster(plan) and not plan.queued and pot_free(s, plan_id, plan) >= fee:
+        burn_unpaid(s, plan_id, plan, fee)
+        plan.queued = True
+        rounds = HOSTER_ROUNDS - 1 if lane_of(plan) == NEW else 0
+        push_need(s, lane_of(plan), Need(NeedKind.HOSTER, plan_id, now(s) + times(s).seed_delay, rounds=rounds))
+    Plans.put(s, plan_id, plan)
 
 
 def _prepay(s: State, plan_id: int, live: list[int], due: int) -> bool:
@@ -164,7 +199,8 @@ def _prepay(s: State, plan_id: int, live: list[int], due: int) -> bool:
         set_reserve(copy, plan, want)
         Copies.put(s, copy_id, copy)
     plan.next_tick = following
-    low = pot_free(s, plan_id, plan) < sum(fee_ceil(copy.ask_disk, copy.sectors) for _, copy in copies)
+    disk = sum(fee_ceil(cost(s, plan.sponsor, copy.ask_disk), copy.sectors) for _, copy in copies)
+    low = pot_free(s, plan_id, plan) < disk
     Plans.put(s, plan_id, plan)
     arm_at(s, Wait.TICK, following, plan_id)
     if low:
@@ -172,12 +208,12 @@ def _prepay(s: State, plan_id: int, live: list[int], due: int) -> bool:
     return True
 
 
-def end_called(s: State, plan_id: int) -> int:
+def end_called(s: State, plan_id: int, forked: bool) -> int:
     """End a plan whose notice has passed. Return what it counts."""
     plan = Plans.get(s, plan_id)
     if plan is None or plan.state != PlanState.LIVE:
         return 1
-    _finish_plan(s, plan_id, PlanEnd.CALLED)
+    _finish_plan(s, plan_id, PlanEnd.FORKED if forked else PlanEnd.CALLED)
     return max(1, len(plan.live))
 
 
@@ -193,9 +229,9 @@ def _finish_plan(s: State, plan_id: int, reason: PlanEnd) -> None:
     fix_remainder(s, plan_id)
 
 
-def claim_refund(s: State, account: bytes, plan_id: int) -> None:
-    """Claim a donor's share of an ended plan's remainder."""
-    plan = _plan(s, plan_id)
+def claim_refund(s: State, plan_id: int, account: bytes) -> None:
+    """Give a donor its share of an ended plan's remainder, by anyone."""
+    plan = get_plan(s, plan_id)
     if plan.remainder is None:
         raise error(Error.NotClaimable)
     shares = Shares.get(s, plan_id, account)

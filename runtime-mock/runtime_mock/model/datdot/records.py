@@ -11,6 +11,7 @@ from .limits import (
     MAX_MANIFEST,
     MAX_MEMORY,
     MAX_RANGES,
+    MAX_REGIONS,
     MAX_REPLICAS,
     MAX_ROOTS,
     MAX_SAMPLES,
@@ -18,7 +19,7 @@ from .limits import (
     MAX_SEGMENTS,
     MAX_SIBLINGS,
 )
-from .types import Balance, Block, CopyId, Key, PlanId, Sector, SegmentId, Signature
+from .types import Balance, Block, CopyId, Era, Key, PlanId, Region, Sector, SegmentId, Signature
 
 
 @dataclass(slots=True)
@@ -84,7 +85,10 @@ class OpenedNode:
 
 @dataclass(slots=True)
 class Terms:
-    """The terms of a plan: caps per GiB and era, per GiB, per GiB; Z; it ends at its first tick at or after `until`."""
+    """The terms of a plan: caps per GiB and era, per GiB, per GiB; Z; it ends at its first tick at or after `until`.
+
+    `live` plans follow their feed. `regions` are prefixes, of which a hoster's region must have one, if there is any.
+    """
 
     replicas: u8
     max_ask_disk: Balance
@@ -92,6 +96,12 @@ class Terms:
     max_ask_receiving: Balance
     report_price: Balance
     until: Block
+    live: bool = False
+    min_reputation: u32 = 0
+    regions: Annotated[list[Region], Bound(MAX_REGIONS)] = field(default_factory=list)
+    # Targets of retrieval.
+    max_latency_ms: u32 = 2**32 - 1
+    min_kib_per_s: u32 = 0
 
 
 class PlanState(IntEnum):
@@ -100,11 +110,13 @@ class PlanState(IntEnum):
 
 
 class PlanEnd(IntEnum):
-    """Why a plan ended: the first tick at or after `until`, a tick that the pot could not pay, `end_plan`."""
+    """Why a plan ended: a tick at or after `until`, one that the pot could not pay, `end_plan`, its feed frozen or forked."""
 
     UNTIL = 0
     UNPAID = 1
     CALLED = 2
+    FROZEN = 3
+    FORKED = 4
 
 
 @dataclass(slots=True)
@@ -137,6 +149,18 @@ class Plan:
     ending: bool = False
     # The donors' remainder, once fixed.
     remainder: Balance | None = None
+    # Whether a live copy stores something; whether it asks for no hoster until its next tick.
+    confirmed: bool = False
+    waiting: bool = False
+    # Declined jobs and stalls since a confirmed segment.
+    declined: u8 = 0
+    stalls: u8 = 0
+    # Live copies that are to go.
+    leaving: u8 = 0
+    # What of `burned` had its surcharge, or needs none.
+    mark: Balance = 0
+    # First block in which its needs may be tried after a change of terms or head.
+    fresh: Block = 0
 
 
 class CopyState(IntEnum):
@@ -158,6 +182,14 @@ class CopyEnd(IntEnum):
     NO_ENCODER = 1
     STALLED = 2
     PLAN_ENDED = 3
+    LOST = 4
+    EVICTED = 5
+    UNSERVED = 6
+    SLOW = 7
+    LEFT = 8
+    REPLACED = 9
+    INVALID = 10
+    NO_DATA = 11
 
 
 @dataclass(slots=True)
@@ -166,6 +198,8 @@ class CopySegment:
 
     segment: SegmentId
     sectors: u64
+    # Block of its confirmation.
+    since: Block
 
 
 @dataclass(slots=True)
@@ -174,7 +208,7 @@ class Copy:
 
     plan: PlanId
     hoster: AccountId
-    # The drawn encoder; those that confirmed a segment, each once, in that order.
+    # The drawn encoder; those that confirmed a segment before it was first active, each once, in that order.
     encoder: AccountId | None
     encoders: Annotated[list[AccountId], Bound(MAX_SEGMENTS)]
     state: CopyState
@@ -206,6 +240,19 @@ class Copy:
     slot: u32 | None
     tabled: u64
     strikes: u32
+    # The head up to which it is, or is to be, whole.
+    head: Head
+    # 1: let go by the chain or the sponsor, 2: by its hoster's wish; whether its end is under way.
+    leaving: u8 = 0
+    dropping: bool = False
+    # Whether a stall or a salvage is behind it since it was last active.
+    stalls: u8 = 0
+    # Last era with a verdict; its last eight failed and slow ones, bit 0 the last.
+    judged: Era = 0
+    fails: u8 = 0
+    slow: u8 = 0
+    # Whether it was reported as wrongly encoded.
+    invalid: bool = False
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..scale import U32, U64
 from ..storage import State
@@ -14,14 +14,16 @@ from .crypto import commitment, draw, low, next_link, probe
 from .errors import Error, ensure, error
 from .events import RetrievalCommitted, RetrievalRevealed, RetrievalSettled, SeatEmptyHanded
 from .items import Attesters, Copies, Eras, Hosters, Peers, Plans, Retrievals, Segments, Slots
-from .limits import EMPTY_HANDED, MAX_LINKS, MAX_RECENT, MIN_REPUTATION, PPM
+from .limits import EMPTY_HANDED, MAX_LINKS, MAX_RECENT, MIN_REPUTATION, PPM, SEAT_DRAWS
 from .merkle import leaf, opened_root
 from .money import burn_held, copy_and_plan, mul_div, pay, put_copy_and_plan
 from .params import amounts, times
+from .pauses import was_away
 from .queue import arm_at
 from .records import Copy, CopyState, Opening, Plan, Report, Retrieval, Seat, Verdict
 from .segments import context_of, locate
 from .types import EraCount, Payment, Role, Slot, Wait
+from .verdicts import judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,6 @@ class Outcome:
         return cls(
             verdict, len(reports), fails, median(lambda report: report.latency_ms), median(lambda r: r.kib_per_s)
         )
-
-    def pays(self, report: Report) -> bool:
-        """Return whether a report is paid: "served" always, "not served" only if the verdict agrees."""
-        return report.served == 1 or self.verdict == Verdict.FAILED
 
 
 def _lower_median(values: list[int]) -> int:
@@ -98,13 +96,15 @@ def _may_sit(s: State, slot: Slot, era: int, plan: Plan, copy: Copy) -> bool:
 
 
 def _committee(s: State, era: int, copy_id: int, copy: Copy) -> list[Seat]:
-    """Return the committee of (era, copy): its occupied seats, in seat order."""
+    """Return the committee of (era, copy): its seats, in the order in which they were drawn."""
     info, before, plan = Eras.get(s, era), Eras.get(s, less(era, 1)), Plans.get(s, copy.plan)
     if info is None or before is None or plan is None or before.slots == 0:
         return []
     ids = U64.encode(copy_id) + U32.encode(era)
     seats: list[Seat] = []
-    for i in range(times(s).seats):
+    for i in range(SEAT_DRAWS):
+        if len(seats) >= times(s).seats:
+            break
         index = draw(5, info.seed, ids, i) % before.slots
         slot = Slots.get(s, index)
         if slot is None or any(seat.account == slot.account for seat in seats):
@@ -146,7 +146,7 @@ def commit_retrieval(s: State, account: bytes, era: int, copy_id: int, commit: b
     """Commit H of a report, by an attester with a seat for (era, copy). It is final."""
     _ensure_within(s, era, times(s).probe_blocks, times(s).era)
     copy = _tested(s, era, copy_id)
-    ensure(copy.state == CopyState.ACTIVE, Error.NotUnderTest)
+    ensure(copy.state != CopyState.ENDED, Error.NotUnderTest)
     record = _record(s, era, copy_id, copy)
     seat = _seat_of(s, record, era, account)
     ensure(seat.commit is None, Error.AlreadyCommitted)
@@ -204,10 +204,16 @@ def _show_link(s: State, account: bytes, era: int, link: bytes) -> None:
     Attesters.put(s, account, attester)
 
 
+def _sectors_at(s: State, copy: Copy, era: int) -> int:
+    """Return the sectors that a copy stored when `era` began."""
+    return sum(part.sectors for part in copy.segments if part.since < _era_start(s, era))
+
+
 def _opened_leaf(s: State, era: int, copy_id: int, copy: Copy, link: bytes, opening: Opening) -> bytes:
     """Return the leaf of the sector that the link names, if the opening proves it. Raises BadOpening."""
-    ensure(copy.sectors > 0, Error.BadOpening)
-    found = locate(copy, low(probe(link, copy_id, era, 0)) % copy.sectors)
+    sectors = _sectors_at(s, copy, era)
+    ensure(sectors > 0, Error.BadOpening)
+    found = locate(copy, low(probe(link, copy_id, era, 0)) % sectors)
     segment = Segments.get(s, found[0]) if found else None
     context = context_of(s, segment, copy.hoster) if segment is not None else None
     if found is None or segment is None or context is None:
@@ -232,12 +238,15 @@ def settle_retrieval(s: State, era: int, copy_id: int) -> None:
     seats = [(seat, seat.report if _kept(s, seat, era) else None) for seat in record.seats]
     Retrievals.put(s, era, copy_id, record)
     outcome = Outcome.of([report for _, report in seats if report is not None], times(s).quorum)
-    _pay_committee(s, era, copy_id, seats, outcome)
+    hoster = Hosters.get(s, copy.hoster)
+    if outcome.verdict == Verdict.FAILED and hoster is not None and was_away(s, hoster, era):
+        outcome = replace(outcome, verdict=Verdict.VOID)
+    _pay_committee(s, era, copy_id, seats)
     _score(s, era, copy_id, copy, outcome)
 
 
-def _pay_committee(s: State, era: int, copy_id: int, seats: list[tuple[Seat, Report | None]], outcome: Outcome) -> None:
-    """Pay the reports, and burn from attesters without a report, in seat order."""
+def _pay_committee(s: State, era: int, copy_id: int, seats: list[tuple[Seat, Report | None]]) -> None:
+    """Pay the reports that say "served", and burn from attesters without a report, in seat order."""
     found = copy_and_plan(s, copy_id)
     if found is None:
         raise error(Error.NoSuchCopy)
@@ -246,7 +255,7 @@ def _pay_committee(s: State, era: int, copy_id: int, seats: list[tuple[Seat, Rep
     for seat, report in seats:
         if report is None:
             _empty_handed(s, era, copy_id, seat)
-        elif outcome.pays(report):
+        elif report.served == 1:
             pay(s, copy_id, copy, plan, seat.account, price, Payment.REPORT)
     put_copy_and_plan(s, copy_id, copy, plan)
 
@@ -289,11 +298,12 @@ def _score(s: State, era: int, copy_id: int, copy: Copy, outcome: Outcome) -> No
         Peers.put(s, copy.hoster, peer)
     medians = outcome.latency_ms, outcome.kib_per_s
     deposit(s, RetrievalSettled(era, copy_id, outcome.verdict, outcome.reports, outcome.fails, *medians))
+    judge(s, era, copy_id, outcome.verdict, *medians)
     if outcome.verdict != Verdict.FAILED:
         return
     hoster = Hosters.get(s, copy.hoster)
     stored = hoster.stored if hoster is not None else 0
-    if copy.state == CopyState.ACTIVE and stored > 0:
+    if copy.state != CopyState.ENDED and stored > 0:
         loss = mul_div(before, copy.stored, by=16 * stored)
         set_reputation(s, copy.hoster, max(less(before, loss), MIN_REPUTATION))
     strike(s, copy_id)

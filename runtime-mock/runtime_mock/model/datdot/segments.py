@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import Enum
+
 from ..storage import State
 from . import crypto
 from .block import deposit, genesis, less, now
 from .changes import reputation, schedule
 from .crypto import digest, ensure_signed_by, valid_modulus
+from .drops import replace_leaving
 from .errors import Error, ensure, error
 from .events import CopyActive, SaltDrawn, SegmentBegun, SegmentConfirmed
 from .items import Begins, Copies, Encoders, Hosters, Moduli, NextSegment, Peers, Plans, Seeds, Segments, UsedModuli
+from .jobs import want_encoder
 from .limits import BEGINS, HALF_ERAS, MAX_SEGMENTS, PPM, PROFILE_P1, SECTOR, SEGMENT_BYTES
-from .money import copy_and_plan, fee, pay, put_copy_and_plan
-from .params import times
-from .queue import arm
+from .money import burn_held, copy_and_plan, fee, pay, put_copy_and_plan
+from .params import amounts, times
+from .queue import arm, need_hoster
 from .records import Copy, CopySegment, CopyState, Plan, Segment
-from .types import Confirmed, Payment, Wait
+from .types import Confirmed, Payment, Role, Wait
 
 
-def job_sectors(copy: Copy) -> int:
+def paid_sectors(s: State, sectors: int) -> int:
+    """Return the sectors that an encoder is paid for: at least a checkpoint, else nobody would encode a short end."""
+    return max(sectors, times(s).checkpoint)
+
+
+def job_sectors(s: State, copy: Copy) -> int:
     """Return the sectors that the current job is paid for: the rest, at most 4 GiB."""
-    return min(less(copy.sectors, copy.stored), SEGMENT_BYTES // SECTOR)
+    return paid_sectors(s, min(less(copy.sectors, copy.stored), SEGMENT_BYTES // SECTOR))
 
 
 def locate(copy: Copy, sector: int) -> tuple[int, int] | None:
@@ -53,9 +63,7 @@ def begin_segment(s: State, account: bytes, copy_id: int, modulus: bytes, profil
     ensure(not UsedModuli.contains(s, used), Error.ModulusUsed)
     begins = Begins.get(s)
     ensure(begins < BEGINS, Error.TooManyBegins)
-    plan = Plans.get(s, copy.plan)
-    if plan is None:
-        raise error(Error.NoSuchPlan)
+    ensure(Plans.contains(s, copy.plan), Error.NoSuchPlan)
 
     Begins.put(s, begins + 1)
     segment_id = NextSegment.get(s)
@@ -74,7 +82,7 @@ def begin_segment(s: State, account: bytes, copy_id: int, modulus: bytes, profil
         bytes=0,
         sectors=0,
         root=bytes(32),
-        head=plan.head,
+        head=copy.head,
         half=0,
     )
     Segments.put(s, segment_id, segment)
@@ -121,12 +129,25 @@ def context_of(s: State, segment: Segment, hoster: bytes) -> bytes | None:
     return crypto.context(contract_id, segment.encoder, hoster, segment.profile, segment.pk_hash, segment.salt)
 
 
-def _ensure_bytes(copy: Copy, size: int) -> None:
-    """Raise BadSegmentBytes unless a segment may have this size, and TooManySegments if it must be the last."""
+class Extent(Enum):
+    """How much of a copy a segment is: all that was missing, a part, or the last checkpoint before a stall."""
+
+    REST = 0
+    PARTIAL = 1
+    SALVAGE = 2
+
+
+def _extent(s: State, copy: Copy, size: int) -> Extent:
+    """Return what a segment of this size is. Raises BadSegmentBytes, and TooManySegments if it must be the rest."""
     rest = less(copy.bytes, copy.stored_bytes)
-    partial = size % SECTOR == 0 and min(rest, SEGMENT_BYTES) <= size < rest
-    ensure(size == rest or partial, Error.BadSegmentBytes)
-    ensure(not (partial and len(copy.segments) + 1 >= MAX_SEGMENTS), Error.TooManySegments)
+    if size == rest:
+        return Extent.REST
+    most = min(rest, SEGMENT_BYTES)
+    partial = most <= size < rest
+    salvage = times(s).checkpoint * SECTOR <= size < most and not copy.stalls
+    ensure(size % SECTOR == 0 and (partial or salvage), Error.BadSegmentBytes)
+    ensure(len(copy.segments) + 1 < MAX_SEGMENTS, Error.TooManySegments)
+    return Extent.PARTIAL if partial else Extent.SALVAGE
 
 
 def confirm_segment(
@@ -144,7 +165,7 @@ def confirm_segment(
     signer = drawn if account == copy.hoster else copy.hoster
     ensure(copy.state == CopyState.ENCODING, Error.WrongState)
     ensure(copy.current == segment_id, Error.WrongSegment)
-    _ensure_bytes(copy, size)
+    extent = _extent(s, copy, size)
     segment = Segments.get(s, segment_id)
     if segment is None:
         raise error(Error.WrongSegment)
@@ -170,51 +191,83 @@ def confirm_segment(
     if peer is None:
         raise error(Error.NotAPeer)
     ensure_signed_by(signature, statement, peer.statement_key)
-    _confirm(s, (copy_id, copy), plan, (segment_id, segment), drawn)
+    _confirm(s, copy_id, copy, plan, Confirmation(segment_id, segment, account, drawn, extent))
 
 
-def _confirm(s: State, of: tuple[int, Copy], plan: Plan, confirmed: tuple[int, Segment], account: bytes) -> None:
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """A segment that both sides signed: who sent it, which encoder made it, and how much of the copy it is."""
+
+    id: int
+    segment: Segment
+    caller: bytes
+    encoder: bytes
+    extent: Extent
+
+
+def _confirm(s: State, copy_id: int, copy: Copy, plan: Plan, by: Confirmation) -> None:
     """Record a confirmed segment: sectors, fees, and the copy's next state."""
-    (copy_id, copy), (segment_id, segment) = of, confirmed
-    done = copy.bytes == copy.stored_bytes + segment.bytes
-    schedule(s, Confirmed(copy_id, segment.sectors, account if done else None))
+    segment, old_fee = by.segment, copy.fee
+    done = by.extent != Extent.PARTIAL
+    schedule(s, Confirmed(copy_id, segment.sectors, by.encoder if done else None))
     _store_sectors(s, copy, segment.sectors)
-    total = fee(copy.ask_encoding, segment.sectors)
-    first_half = total // 2
-    segment.half = total - first_half
+    total = fee(copy.ask_encoding, paid_sectors(s, segment.sectors))
+    segment.half = total - total // 2
+    _add_segment(s, copy, by)
+    copy.fee = 0 if done else fee(copy.ask_encoding, job_sectors(s, copy))
+    _book_job(s, by.encoder, old_fee, copy.fee, segment.half, done)
+    plan.declined = plan.stalls = 0
+    first, plan.confirmed = not plan.confirmed, True
+    if segment.half > 0:
+        arm(s, Wait.HALF, times(s).era * HALF_ERAS, by.id)
+    first_byte, size = segment.first_byte, segment.bytes
+    deposit(s, SegmentConfirmed(copy_id, by.id, first_byte, size, segment.sectors, segment.root))
+    pay(s, copy_id, copy, plan, by.encoder, total // 2, Payment.FIRST_HALF)
+    receiving = fee(copy.ask_receiving, segment.sectors)
+    pay(s, copy_id, copy, plan, copy.hoster, receiving, Payment.RECEIVING)
+    Segments.put(s, by.id, segment)
+    _go_on(s, copy_id, copy, plan, by)
+    put_copy_and_plan(s, copy_id, copy, plan)
+    if first:
+        need_hoster(s, copy.plan)
 
-    old_fee, copy.fee = copy.fee, 0
+
+def _add_segment(s: State, copy: Copy, by: Confirmation) -> None:
+    """Add a confirmed segment to its copy."""
+    ensure(len(copy.segments) < MAX_SEGMENTS, Error.TooManySegments)
+    segment = by.segment
+    copy.segments.append(CopySegment(by.id, segment.sectors, now(s)))
     copy.stored_bytes += segment.bytes
     copy.stored += segment.sectors
     copy.halves += segment.half
-    ensure(len(copy.segments) < MAX_SEGMENTS, Error.TooManySegments)
-    copy.segments.append(CopySegment(segment_id, segment.sectors))
-    if account not in copy.encoders:
-        copy.encoders.append(account)
+    # Who makes a copy longer later is no party: a live plan would use up all encoders.
+    if copy.active_since is None and by.encoder not in copy.encoders:
+        copy.encoders.append(by.encoder)
     copy.current = None
     copy.first_confirmed = now(s) if copy.first_confirmed is None else copy.first_confirmed
-    if not done:
-        copy.fee = fee(copy.ask_encoding, job_sectors(copy))
-    _book_job(s, account, old_fee, copy.fee, segment.half, done)
-    if segment.half > 0:
-        arm(s, Wait.HALF, times(s).era * HALF_ERAS, segment_id)
-    first_byte, size = segment.first_byte, segment.bytes
-    deposit(s, SegmentConfirmed(copy_id, segment_id, first_byte, size, segment.sectors, segment.root))
-    pay(s, copy_id, copy, plan, account, first_half, Payment.FIRST_HALF)
-    receiving = fee(copy.ask_receiving, segment.sectors)
-    pay(s, copy_id, copy, plan, copy.hoster, receiving, Payment.RECEIVING)
-    if done:
-        copy.state = CopyState.ACTIVE
-        copy.active_since = now(s)
-        copy.encoder = None
-        copy.ask_encoding = 0
-        deposit(s, CopyActive(copy_id))
-    else:
+
+
+def _go_on(s: State, copy_id: int, copy: Copy, plan: Plan, by: Confirmation) -> None:
+    """Take a copy to its next state after a confirmed segment."""
+    if by.extent == Extent.PARTIAL:
         copy.state = CopyState.ASSIGNED
         copy.generation += 1
         arm(s, Wait.BEGIN, times(s).begin_window, copy_id, copy.generation)
-    Segments.put(s, segment_id, segment)
-    put_copy_and_plan(s, copy_id, copy, plan)
+        return
+    copy.encoder, copy.ask_encoding = None, 0
+    if by.extent == Extent.SALVAGE:
+        # Whoever confirms a checkpoint pays for it, so that nobody shops for a friend.
+        role = Role.HOSTING if by.caller == copy.hoster else Role.ENCODING
+        burn_held(s, by.caller, role, amounts(s).stall_fine)
+        copy.stalls = 1
+        copy.state = CopyState.ACCEPTED
+        want_encoder(s, copy_id, copy, plan)
+        return
+    copy.state, copy.stalls = CopyState.ACTIVE, 0
+    if copy.active_since is None:
+        copy.active_since = now(s)
+        replace_leaving(s, copy_id, plan)
+    deposit(s, CopyActive(copy_id))
 
 
 def _book_job(s: State, account: bytes, old_fee: int, new_fee: int, half: int, done: bool) -> None:
@@ -225,6 +278,7 @@ def _book_job(s: State, account: bytes, old_fee: int, new_fee: int, half: int, d
     encoder.unreleased = less(encoder.unreleased, old_fee) + half + new_fee
     encoder.halves += half > 0
     encoder.jobs = less(encoder.jobs, int(done))
+    encoder.confirmed = now(s)
     Encoders.put(s, account, encoder)
 
 

@@ -14,6 +14,7 @@ from .items import (
     EncoderDraws,
     EncoderNodes,
     EncoderSlots,
+    HosterCount,
     HosterDraws,
     HosterNodes,
     Hosters,
@@ -78,6 +79,18 @@ def draw_hoster(s: State, account: bytes, change: Callable[[HosterDraw], None]) 
         if draw.slot is not None:
             HosterSlots.put(s, draw.slot, account)
     HosterDraws.put(s, account, draw)
+
+
+def remove_hoster(s: State, account: bytes) -> None:
+    """Remove a hoster's entry from the draw table and free its slot."""
+    draw = HosterDraws.get(s, account)
+    if draw is None:
+        return
+    if draw.slot is not None:
+        hoster_table(s).free(draw.slot)
+        HosterSlots.remove(s, draw.slot)
+    HosterDraws.remove(s, account)
+    HosterCount.put(s, max(0, HosterCount.get(s) - 1))
 
 
 def draw_encoder(s: State, account: bytes, change: Callable[[EncoderDraw], None]) -> None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Annotated, ClassVar
 
-from ..scale import H256, AccountId, Bound, FixedBytes, Words, u8, u32, u64, u128
-from .limits import MAX_CHANGES, MAX_RECENT, MAX_SLOTS
+from ..scale import H256, AccountId, Bound, FixedBytes, VarBytes, Words, u8, u32, u64, u128
+from .limits import MAX_CHANGES, MAX_RECENT, MAX_REGION, MAX_SLOTS
 
 Balance = u128
 Block = u32
@@ -20,6 +20,8 @@ Key = Annotated[bytes, FixedBytes(32)]
 Signature = Annotated[bytes, FixedBytes(64)]
 # The plaintext or the encoded bytes of one sector.
 Sector = Annotated[bytes, FixedBytes(256)]
+# A place as the first characters of its geohash; empty: nowhere.
+Region = Annotated[bytes, VarBytes(MAX_REGION)]
 
 
 class Role(IntEnum):
@@ -71,11 +73,17 @@ class Hoster:
     place: u32 | None = None
     passed: u32 = 0
     missed: u32 = 0
+    # Where it says that it is.
+    region: Region = b""
+    # 0 good, 1 warned, 2 suspended, 3 evicted (its copies are being ended).
+    step: u8 = 0
+    # Block of its last `pause`.
+    pause: Block | None = None
 
 
 @dataclass(slots=True)
 class HosterDraw:
-    """The draw table's own copies of what a hoster's weight depends on. The slot is kept once it has been taken."""
+    """The draw table's own copies of what a hoster's weight and fit depend on. The slot is kept until the release."""
 
     slot: u32 | None
     open: bool
@@ -83,6 +91,9 @@ class HosterDraw:
     used: u64
     collateral: Balance
     reputation: u32
+    ask_disk: Balance = 0
+    ask_receiving: Balance = 0
+    region: Region = b""
 
 
 @dataclass(slots=True)
@@ -96,17 +107,22 @@ class Encoder:
     # Unpaid second halves and the fees of its current jobs; the number of halves.
     unreleased: Balance = 0
     halves: u32 = 0
+    decline_era: Era = 0
+    declines: u32 = 0
+    # Block of its last confirmed segment.
+    confirmed: Block = 0
 
 
 @dataclass(slots=True)
 class EncoderDraw:
-    """The draw table's own copies of what an encoder's weight depends on."""
+    """The draw table's own copies of what an encoder's weight and fit depend on."""
 
     slot: u32 | None
     open: bool
     jobs: u32
     bond: Balance
     reputation: u32
+    ask: Balance = 0
 
 
 @dataclass(slots=True)
@@ -159,6 +175,9 @@ class HosterOffered:
     account: AccountId
     capacity: u64
     collateral: Balance
+    ask_disk: Balance
+    ask_receiving: Balance
+    region: Region
 
 
 @dataclass(slots=True)
@@ -178,6 +197,7 @@ class EncoderOffered:
     INDEX: ClassVar = 3
     account: AccountId
     bond: Balance
+    ask: Balance
 
 
 @dataclass(slots=True)
@@ -221,6 +241,14 @@ class Confirmed:
     encoder: AccountId | None
 
 
+@dataclass(slots=True)
+class JobLeft:
+    """By `decline_job`: the encoder has a job less."""
+
+    INDEX: ClassVar = 9
+    account: AccountId
+
+
 Change = (
     HosterOffered
     | HosterWithdrawn
@@ -231,6 +259,7 @@ Change = (
     | Reputation
     | Declined
     | Confirmed
+    | JobLeft
 )
 Changes = Annotated[list[Change], Bound(MAX_CHANGES)]
 
@@ -247,12 +276,16 @@ class NeedKind(IntEnum):
 
 @dataclass(slots=True)
 class Need:
-    """A need of placement of a plan or a copy, the first block in which it may be tried, and misses in a row."""
+    """A need of placement of a plan or a copy, and the first block in which it may be tried.
+
+    `misses` counts those in a row, `rounds` the moves to the tail since the last fit.
+    """
 
     kind: NeedKind
     id: u64
     ready: Block
     misses: u8 = 0
+    rounds: u8 = 0
 
 
 @dataclass(slots=True, frozen=True)
@@ -277,6 +310,12 @@ class Wait(IntEnum):
     END_PLAN = 8
     SETTLE = 9
     RECORDS = 10
+    RECHECK = 11
+    LAST_CALL = 12
+    DROP = 13
+    LEAVE = 14
+    SWEEP = 15
+    REPORT = 16
 
 
 @dataclass(slots=True)
@@ -298,12 +337,20 @@ class Payment(IntEnum):
     REPORT = 4
 
 
+@dataclass(slots=True)
+class Ratio:
+    """What an account earned from pots, and what its own pots burned."""
+
+    given: u128 = 0
+    taken: u128 = 0
+
+
 # ---- parameters
 
 
 @dataclass(slots=True, frozen=True)
 class Times:
-    """Time spans in blocks, and counts. They are fixed at genesis. `plan_eras` is the longest plan."""
+    """Time spans in blocks, and counts. They are fixed at genesis. `plan_eras` is the longest plan, `checkpoint` in sectors."""
 
     era: u32
     seed_delay: u32
@@ -323,6 +370,9 @@ class Times:
     quorum: u32
     probe_bytes: u32
     plan_eras: u32
+    pause: u32
+    checkpoint: u32
+    report_window: u32
 
 
 @dataclass(slots=True, frozen=True)
@@ -337,3 +387,5 @@ class Amounts:
     attester_bond: Balance
     begin_fine: Balance
     stall_fine: Balance
+    retry_fee: Balance
+    slot_fee: Balance

@@ -19,8 +19,17 @@ DECLINE_COPY = _ms(3)
 BEGIN_SEGMENT = _ms(5)
 CONFIRM_SEGMENT = _ms(4)
 SUBMIT_STORAGE_PROOF = _ms(10)
-RETRIEVAL = _ms(4)
-SETTLE_RETRIEVAL = _ms(8)
+COMMIT_RETRIEVAL = _ms(8)
+REVEAL_RETRIEVAL = _ms(4)
+SETTLE_RETRIEVAL = _ms(12)
+UPDATE_HEAD = _ms(3)
+DECLARE_LOST = _ms(6)
+LEAVE_COPY = _ms(2)
+DECLINE_JOB = _ms(3)
+PAUSE = _ms(2)
+AMEND_PLAN = _ms(4)
+COMMIT_REPORT = _ms(2)
+REPORT_EQUIVOCATION = _ms(3)
 ROOT = _ms(1)
 # `on_initialize` without changes, expiries and tries; one change; one placement try; one expiry of a kind.
 BLOCK = _ms(30)
@@ -28,14 +37,20 @@ CHANGE = Weight(1_500_000_000)
 ATTEMPT = Weight(2_500_000_000)
 EXPIRY = {
     Wait.DECLINE: _ms(1),
-    Wait.ENCODER_DRAW: _ms(3),
+    Wait.ENCODER_DRAW: _ms(4),
     Wait.BEGIN: _ms(2),
     Wait.SALT: _ms(1),
-    Wait.LEASE: _ms(5),
+    Wait.LEASE: _ms(6),
     Wait.PROOF: _ms(6),
     Wait.HALF: _ms(2),
-    Wait.TICK: _ms(4),
-    Wait.END_PLAN: _ms(4),
+    Wait.TICK: _ms(6),
+    Wait.END_PLAN: _ms(5),
     Wait.SETTLE: _ms(1),
     Wait.RECORDS: _ms(14),
+    Wait.RECHECK: _ms(2),
+    Wait.LAST_CALL: _ms(3),
+    Wait.DROP: _ms(6),
+    Wait.LEAVE: _ms(6),
+    Wait.SWEEP: _ms(6),
+    Wait.REPORT: _ms(1),
 }

@@ -1,1 +1,1 @@
-"""The FRAME pallets (System, Timestamp, Balances, TransactionPayment, Sudo), as far as the runtime uses them."""
+"""The FRAME pallets (System, Timestamp, Balances, TransactionPayment, Sudo, Utility), as far as the runtime uses them."""

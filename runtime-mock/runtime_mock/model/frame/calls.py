@@ -9,7 +9,7 @@ from typing import Any
 from ..scale import Codec, ScaleError, Tuple
 from ..storage import State
 from . import system
-from .dispatch import LAYERS_REACHED, Class, DispatchError, DispatchInfo, Origin, Weight
+from .dispatch import LAYERS_REACHED, Class, DispatchError, DispatchInfo, Origin, Post, Weight
 from .limits import FLAT
 
 # Calls within calls that an extrinsic may have. Decoding goes on to the depth at which the wasm's stack ends as well.
@@ -18,8 +18,11 @@ MOST_DEPTH = 1_024
 # Storage layers within storage layers.
 MAX_LAYERS = 255
 
-# Runs a call and returns whether its fee is given back (`Pays::No`).
-Handler = Callable[..., bool | None]
+# Balances.burn, whose burning nobody would count, and Utility.batch_all.
+BURN, BATCH_ALL = (2, 10), (6, 2)
+
+# Runs a call and returns what is known then, or only whether its fee is given back (`Pays::No`).
+Handler = Callable[..., Post | bool | None]
 InfoOf = Callable[..., DispatchInfo]
 
 
@@ -94,27 +97,28 @@ CALL = CallCodec()
 _layers = 0
 
 
-def dispatch_unfiltered(s: State, origin: Origin, call: Call) -> bool:
-    """Run a call and return whether its fee is given back. A DispatchError leaves no trace."""
+def dispatch_unfiltered(s: State, origin: Origin, call: Call) -> Post:
+    """Run a call and return what is known then. A DispatchError leaves no trace."""
     global _layers
     if _layers >= MAX_LAYERS:
         raise DispatchError(*LAYERS_REACHED)
     s.begin()
     _layers += 1
     try:
-        free = call.spec.run(s, origin, *call.args)
+        post = call.spec.run(s, origin, *call.args)
     except DispatchError:
         s.rollback()
         raise
     finally:
         _layers -= 1
     s.commit()
-    return bool(free)
+    return post if isinstance(post, Post) else Post(free=bool(post))
 
 
-def dispatch(s: State, origin: Origin, call: Call) -> bool:
-    """Run a call as `dispatch_unfiltered` does, but refuse `Balances.burn`, whose burning nobody would count."""
-    if (call.pallet, call.index) == (2, 10):
+def dispatch(s: State, origin: Origin, call: Call) -> Post:
+    """Run a call as `dispatch_unfiltered` does, but refuse what the origin may not call."""
+    refused = (BURN, BATCH_ALL) if origin.plain else (BURN,)
+    if not origin.root and (call.pallet, call.index) in refused:
         raise system.error(system.Error.CallFiltered)
     return dispatch_unfiltered(s, origin, call)
 

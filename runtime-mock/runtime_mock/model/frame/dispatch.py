@@ -16,12 +16,13 @@ class RuntimePanic(Exception):
 
 
 class DispatchError(Exception):
-    """A call failed. `encoded` is its sp_runtime::DispatchError."""
+    """A call failed. `encoded` is its sp_runtime::DispatchError, `weight` the weight it used, if it says so."""
 
     def __init__(self, encoded: bytes, name: str) -> None:
         super().__init__(name)
         self.encoded = encoded
         self.name = name
+        self.weight: Weight | None = None
 
 
 class ModuleError(DispatchError):
@@ -125,6 +126,13 @@ class Weight:
             min(self.ref_time + other.ref_time, 2**64 - 1), min(self.proof_size + other.proof_size, 2**64 - 1)
         )
 
+    def __sub__(self, other: Weight) -> Weight:
+        return Weight(max(0, self.ref_time - other.ref_time), max(0, self.proof_size - other.proof_size))
+
+    def at_most(self, other: Weight) -> Weight:
+        """Return the weight with no component greater than the other weight's."""
+        return Weight(min(self.ref_time, other.ref_time), min(self.proof_size, other.proof_size))
+
     def any_gt(self, other: Weight) -> bool:
         """Return whether either component is greater than the other weight's."""
         return self.ref_time > other.ref_time or self.proof_size > other.proof_size
@@ -136,18 +144,35 @@ class Weight:
 
 @dataclass(frozen=True)
 class DispatchInfo:
-    """The largest weight of a call, and its class. `pays` is false for calls without a fee."""
+    """The largest weight of a call, and its class."""
 
     weight: Weight
     kind: Class = Class.NORMAL
 
 
 @dataclass(frozen=True)
+class Post:
+    """What is known after a call: the weight it used, if that is not all of its own, and whether its fee is given back."""
+
+    weight: Weight | None = None
+    free: bool = False
+
+    def used(self, info: DispatchInfo) -> Weight:
+        """Return the weight that a call with this info used."""
+        return info.weight if self.weight is None else self.weight.at_most(info.weight)
+
+
+@dataclass(frozen=True)
 class Origin:
-    """Root, a signed account, or nobody (inherents)."""
+    """Root, a signed account, the runtime's own authorization, or nobody (inherents).
+
+    `plain` origins may not call `batch_all`, because a `batch_all` calls for them.
+    """
 
     account: bytes | None = None
     root: bool = False
+    authorized: bool = False
+    plain: bool = False
 
     def signed(self) -> bytes:
         """Return the signer. Raises BadOrigin."""
@@ -162,9 +187,10 @@ class Origin:
 
     def ensure_none(self) -> None:
         """Raise BadOrigin unless the origin is nobody."""
-        if self.root or self.account is not None:
+        if self.root or self.authorized or self.account is not None:
             raise bad_origin()
 
 
 ROOT = Origin(root=True)
 NONE = Origin()
+AUTHORIZED = Origin(authorized=True)

@@ -9,7 +9,7 @@ from ...state.trie import ordered_root
 from ..scale import BYTES32, COMPACT, U8, U32, U64
 from ..storage import State
 from . import balances, payment, system, timestamp
-from .calls import dispatch, encode_result
+from .calls import Call, dispatch, encode_result
 from .dispatch import (
     NONE,
     Class,
@@ -17,6 +17,7 @@ from .dispatch import (
     DispatchInfo,
     Invalid,
     Origin,
+    Post,
     RuntimePanic,
     ValidityError,
     Weight,
@@ -40,6 +41,8 @@ from .limits import (
 
 # A pallet's `on_initialize`, which returns its weight.
 Hook = Callable[[State], Weight]
+# Whether an account may make a call for which it would get its fee back.
+Check = Callable[[State, bytes, Call], bool]
 MAX_U64 = 2**64 - 1
 
 
@@ -104,10 +107,11 @@ def read_header(data: bytes, at: int = 0) -> tuple[Header, int]:
 
 
 class Executive:
-    """The executor of blocks. `hook` is DatDot's `on_initialize`."""
+    """The executor of blocks. `hook` is DatDot's `on_initialize`, `may_call` its check of signed transactions."""
 
-    def __init__(self, hook: Hook) -> None:
+    def __init__(self, hook: Hook, may_call: Check) -> None:
         self._hook = hook
+        self._may_call = may_call
 
     def initialize_block(self, s: State, header: Header) -> None:
         """Open a block: reset its events, and run the pallets' `on_initialize`."""
@@ -133,19 +137,19 @@ class Executive:
             self._inherents_applied(s)
         index = system.extrinsic_index(s)
         s.put(system.ExtrinsicData.key(index), COMPACT.encode(len(extrinsic.encoded)) + extrinsic.encoded)
-        failure, free = self._run(s, extrinsic, info)
+        failure, post = self._run(s, extrinsic, info)
         if failure is not None and info.kind == Class.MANDATORY:
             raise invalid(Invalid.BAD_MANDATORY)
         outcome = b"\x00" if failure is None else b"\x01" + failure.encoded
-        weight = (info.weight + BASE_EXTRINSIC).encode()
-        event = bytes([system.PALLET]) + outcome + weight + bytes([info.kind, free])
+        weight = (post.used(info) + BASE_EXTRINSIC).encode()
+        event = bytes([system.PALLET]) + outcome + weight + bytes([info.kind, post.free])
         system.deposit_raw(s, event)
         s.put(system.EXTRINSIC_INDEX, U32.encode(index + 1))
         s.put(system.ExecutionPhase.key, system.apply_phase(index + 1))
         return failure
 
-    def _run(self, s: State, extrinsic: Extrinsic, info: DispatchInfo) -> tuple[DispatchError | None, bool]:
-        """Run extensions and call. Return the call's failure, and whether the fee was given back."""
+    def _run(self, s: State, extrinsic: Extrinsic, info: DispatchInfo) -> tuple[DispatchError | None, Post]:
+        """Run extensions and call. Return the call's failure, and what is known after it."""
         length = len(extrinsic.encoded)
         if extrinsic.bare:
             self._pre_dispatch_bare(extrinsic)
@@ -159,16 +163,27 @@ class Executive:
         system.Account.put(s, who, account)
         self._take_weight(s, info, length)
         payment.withdraw(s, who, fee)
-        failure, free = self._dispatch(s, Origin(who), extrinsic)
-        payment.settle(s, who, fee, extensions.tip, free)
-        return failure, free
+        failure, post = self._dispatch(s, Origin(who), extrinsic)
+        self._reclaim(s, info, post)
+        due = 0 if post.free else payment.inclusion_fee(s, length, post.used(info)).total
+        payment.settle(s, who, fee, extensions.tip, due)
+        return failure, post
 
     @staticmethod
-    def _dispatch(s: State, origin: Origin, extrinsic: Extrinsic) -> tuple[DispatchError | None, bool]:
+    def _dispatch(s: State, origin: Origin, extrinsic: Extrinsic) -> tuple[DispatchError | None, Post]:
         try:
             return None, dispatch(s, origin, extrinsic.call)
         except DispatchError as error:
-            return error, False
+            return error, Post(error.weight)
+
+    @staticmethod
+    def _reclaim(s: State, info: DispatchInfo, post: Post) -> None:
+        """Take from the block's weight what the call did not use of its own."""
+        unspent = info.weight - post.used(info)
+        if unspent != Weight():
+            weights = system.block_weight(s)
+            weights[info.kind] = weights[info.kind] - unspent
+            system.put_block_weight(s, weights)
 
     @staticmethod
     def _pre_dispatch_bare(extrinsic: Extrinsic) -> None:
@@ -215,9 +230,11 @@ class Executive:
         if extensions.nonce < account.nonce:
             raise invalid(Invalid.STALE)
         self._check_size(s, info, length)
-        fee = payment.inclusion_fee(s, length, info).total + extensions.tip
+        fee = payment.inclusion_fee(s, length, info.weight).total + extensions.tip
         if not balances.can_withdraw_fee(s, who, fee):
             raise invalid(Invalid.PAYMENT)
+        if not self._may_call(s, who, extrinsic.call):
+            raise invalid(Invalid.CALL)
         return who, extensions, fee
 
     def validate_transaction(self, s: State, extrinsic: Extrinsic, block_hash: bytes) -> bytes:

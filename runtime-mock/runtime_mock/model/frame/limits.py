@@ -8,8 +8,8 @@ from ..scale import COMPACT, U32
 from .dispatch import Class, Weight
 
 SPEC_NAME = b"datdot"
-SPEC_VERSION = 2
-TRANSACTION_VERSION = 1
+SPEC_VERSION = 3
+TRANSACTION_VERSION = 2
 SYSTEM_VERSION = 1
 STATE_VERSION = 1
 EXTRINSICS_ROOT_VERSION = 0
@@ -40,6 +40,10 @@ MAX_HEADER = 1024 * 1024
 # The weight of every call outside DatDot.
 FLAT = Weight(200_000_000)
 SET_CODE = Weight(10**12)
+# One read and one write of the database.
+READ_AND_WRITE = Weight(125_000_000)
+# Calls in a batch: a third of the largest allocation, in calls of 1 KiB.
+BATCHED_CALLS = 32 * 1024 * 1024 // 3 // 1024
 FEE_PER_BYTE = 10**6
 
 APIS = {

@@ -58,10 +58,10 @@ def length_to_fee(length: int) -> int:
     return length * FEE_PER_BYTE
 
 
-def inclusion_fee(s: State, length: int, info: DispatchInfo) -> InclusionFee:
+def inclusion_fee(s: State, length: int, weight: Weight) -> InclusionFee:
     """Return the fee of an extrinsic with this length and weight."""
-    weight = NextFeeMultiplier.get(s) * weight_to_fee(info.weight) // ONE
-    return InclusionFee(weight_to_fee(BASE_EXTRINSIC), length_to_fee(length), weight)
+    by_weight = NextFeeMultiplier.get(s) * weight_to_fee(weight) // ONE
+    return InclusionFee(weight_to_fee(BASE_EXTRINSIC), length_to_fee(length), by_weight)
 
 
 def priority(info: DispatchInfo, length: int, tip: int, fee: int) -> int:
@@ -85,11 +85,10 @@ def withdraw(s: State, who: bytes, fee: int) -> None:
     balances.withdraw(s, who, fee)
 
 
-def settle(s: State, who: bytes, withdrawn: int, tip: int, free: bool) -> None:
+def settle(s: State, who: bytes, withdrawn: int, tip: int, due: int) -> None:
     """Settle the fee after the call: give back what is not due and burn the rest. `withdrawn` includes the tip."""
     inclusion = withdrawn - tip
-    fee = 0 if free else inclusion
-    refund = inclusion - fee
+    fee, refund = due, inclusion - due
     account = system.Account.get(s, who)
     if not refund or not (account.providers or account.sufficients):
         fee = inclusion
@@ -104,4 +103,4 @@ def settle(s: State, who: bytes, withdrawn: int, tip: int, free: bool) -> None:
         for handler in _fee_handlers:
             handler(s, burned)
         balances.drop_credit(s, burned)
-    system.deposit(s, TransactionFeePaid(who, tip if free else withdrawn, tip))
+    system.deposit(s, TransactionFeePaid(who, due + tip, tip))

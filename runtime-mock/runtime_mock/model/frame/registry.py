@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from ..scale import BOOL, BYTES, BYTES32, U8, U32, U64, U128, Codec, CompactInt, ScaleError, Tuple, Vec
+from ..scale import BOOL, BYTES, BYTES32, U8, U16, U32, U64, U128, Codec, CompactInt, ScaleError, Tuple, Vec
 from ..storage import State
-from . import balances, sudo, system, timestamp
+from . import balances, sudo, system, timestamp, utility
 from .balances import EXPENDABLE, PRESERVE
 from .calls import CALL, Call, Handler, flat, register
 from .dispatch import CANNOT_LOOKUP, COMPACT64, Class, DispatchError, DispatchInfo, Origin, Weight
@@ -196,7 +196,7 @@ def _sudo_as(s: State, origin: Origin, who: bytes | None, call: Call) -> bool:
 
 
 def register_all() -> None:
-    """Register the calls of System, Timestamp, Balances and Sudo."""
+    """Register the calls of System, Timestamp, Balances, Sudo and Utility."""
     operational = flat(FLAT, Class.OPERATIONAL)
     register(0, 0, "remark", [BYTES], _remark, flat())
     register(0, 1, "set_heap_pages", [U64], _set_heap_pages, operational)
@@ -224,3 +224,17 @@ def register_all() -> None:
     register(4, 2, "set_key", [ADDRESS], _set_key, flat())
     register(4, 3, "sudo_as", [ADDRESS, CALL], _sudo_as, sudo.sudo_as_info)
     register(4, 4, "remove_key", [], sudo.remove_key, flat())
+    _register_utility()
+
+
+def _register_utility() -> None:
+    calls, origin = Vec(CALL), utility.OriginCodec()
+    register(6, 0, "batch", [calls], utility.batch, utility.batch_info)
+    register(6, 1, "as_derivative", [U16, CALL], utility.as_derivative, utility.as_derivative_info)
+    register(6, 2, "batch_all", [calls], utility.batch_all, utility.batch_info)
+    register(6, 3, "dispatch_as", [origin, CALL], utility.dispatch_as, utility.dispatch_as_info)
+    register(6, 4, "force_batch", [calls], utility.force_batch, utility.batch_info)
+    register(6, 5, "with_weight", [CALL, WeightCodec()], utility.with_weight, utility.with_weight_info)
+    register(6, 6, "if_else", [CALL, CALL], utility.if_else, utility.if_else_info)
+    fallible = utility.dispatch_as_fallible
+    register(6, 7, "dispatch_as_fallible", [origin, CALL], fallible, utility.dispatch_as_info)

@@ -13,7 +13,7 @@ from .copies import Copy, CopyEnd, CopySegment, CopyState, Payment, Segment
 from .feeds import BlockRange, Head, OpenedNode, Range, Root, SignedHead
 from .offers import Attester, Encoder, EraCount, Hoster, RegisteredPeer, Role, Slot
 from .params import Amounts, Times
-from .plans import Plan, PlanEnd, PlanState, Terms
+from .plans import Plan, PlanEnd, PlanState, Ratio, Terms
 from .queues import Deadline, Fifo, Need, NeedKind, Wait
 from .tables import Change, EncoderDraw, HosterDraw, SumNode
 
@@ -47,6 +47,7 @@ __all__ = [
     "PlanEnd",
     "PlanState",
     "Range",
+    "Ratio",
     "RegisteredPeer",
     "Report",
     "Retrieval",

@@ -58,7 +58,10 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class StorageChallenge:
-    """A storage challenge, due in issued + 1 ..= issued + ProofWindow."""
+    """A storage challenge, due in issued + 1 ..= issued + ProofWindow;
+
+    after that it stays open while its hoster is overdue.
+    """
 
     issued: int
     samples: tuple[Sample, ...]

@@ -16,11 +16,27 @@ class CopyEnd(Enum):
     DECLINED = "Declined"
     """The hoster declined."""
     NO_ENCODER = "NoEncoder"
-    """No encoder was found in `Times::encoder_wait`."""
+    """No encoder was found."""
     STALLED = "Stalled"
     """The lease of a segment passed."""
     PLAN_ENDED = "PlanEnded"
     """The plan ended."""
+    LOST = "Lost"
+    """Its hoster said that it lost it."""
+    EVICTED = "Evicted"
+    """Its hoster was evicted."""
+    UNSERVED = "Unserved"
+    """Four of its last eight verdicts failed."""
+    SLOW = "Slow"
+    """Seven of its last eight verdicts were slow."""
+    LEFT = "Left"
+    """Its time to leave was over."""
+    REPLACED = "Replaced"
+    """It was leaving, and another copy became active."""
+    INVALID = "Invalid"
+    """Its sectors are not what they should decode to."""
+    NO_DATA = "NoData"
+    """Its encoders could not get the feed."""
 
 
 class Payment(Enum):
@@ -63,6 +79,8 @@ class CopySegment:
 
     segment: int
     sectors: int
+    since: int
+    """Block of its confirmation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +90,9 @@ class Copy:
     plan: int
     hoster: AccountId
     encoder: AccountId | None
-    """The encoder that is drawn; none once the copy is active."""
+    """The encoder that is drawn; none while the copy is active."""
     encoders: tuple[AccountId, ...]
-    """Encoders that confirmed a segment, each once, in that order."""
+    """Encoders that confirmed a segment before the copy was first active, each once, in that order."""
     state: CopyState
     bytes: int
     sectors: int
@@ -111,6 +129,22 @@ class Copy:
     tabled: int
     """Sectors that are in the hoster's copies table."""
     strikes: int
+    head: Head
+    """The feed's head that it follows: its plan's when it was offered or last grew."""
+    leaving: int
+    """1: let go by the chain or the sponsor; 2: its hoster wishes to go."""
+    dropping: bool
+    """Its end is under way."""
+    stalls: int
+    """1: an encoder stalled or left a checkpoint since it was last active."""
+    judged: int
+    """Era of the last verdict in `fails` and `slow`."""
+    fails: int
+    """Bit i: the verdict of era judged - i was `Failed`."""
+    slow: int
+    """Bit i: the verdict of era judged - i was slow."""
+    invalid: bool
+    """It was proven not to decode to the feed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +165,6 @@ class Segment:
     sectors: int
     root: Hash
     head: Head
-    """The feed's head at `begin_segment`."""
+    """The copy's head at `begin_segment`."""
     half: int
     """Second half of its fee, while unpaid."""

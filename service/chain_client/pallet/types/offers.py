@@ -77,6 +77,12 @@ class Hoster:
     passed: int
     """Passed and missed storage challenges."""
     missed: int
+    region: Bytes
+    """Where it says it is; empty: nowhere."""
+    step: int
+    """0 good, 1 warned, 2 suspended, 3 evicted and being swept."""
+    pause: int | None
+    """Block of its last `pause`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,12 @@ class Encoder:
     """Unreleased fees: unpaid second halves and the fees of its current jobs."""
     halves: int
     """Unpaid second halves, in number."""
+    decline_era: int
+    """Era of the last declined job."""
+    declines: int
+    """Declined jobs in that era."""
+    confirmed: int
+    """Block of its last confirmed segment; 0 before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,11 @@ class Amounts:
     begin_fine: int
     """Burned from the bond of an encoder that does not begin."""
     stall_fine: int
-    """Burned at a stall from each of hoster, encoder and pot."""
+    """Burned at a stall from each of hoster, encoder and pot; the pot's part doubles with each stall."""
+    retry_fee: int
+    """Burned of the pot when a plan asks again at a tick."""
+    slot_fee: int
+    """Burned by `offer_attesting` for each new slot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class Times:
     decline_window: int
     """Blocks in which a hoster may decline a copy."""
     encoder_wait: int
-    """Blocks after which a copy without an encoder ends."""
+    """Blocks after which a copy without an encoder ends, or does not grow."""
     begin_window: int
     """Blocks in which a drawn encoder must begin a segment."""
     lease: int
@@ -57,7 +61,7 @@ class Times:
     settle_to: int
     """Settlement ends with this block after the start of the next era."""
     end_notice: int
-    """Blocks between `end_plan` and the end of the plan."""
+    """Blocks between `end_plan`, a fork or `leave_copy` and the end."""
     memory: int
     """Former parties that a plan remembers."""
     seats: int
@@ -68,3 +72,9 @@ class Times:
     """Bytes that a probe fetches of the feed (off chain)."""
     plan_eras: int
     """Longest plan, in eras."""
+    pause: int
+    """Longest absence of a hoster that announced a pause, in blocks."""
+    checkpoint: int
+    """Sectors between two checkpoints of a segment; a segment is paid as if it had as many."""
+    report_window: int
+    """Blocks for which a committed report is kept."""

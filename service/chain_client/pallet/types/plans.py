@@ -19,6 +19,10 @@ class PlanEnd(Enum):
     """The pot could not pay a tick."""
     CALLED = "Called"
     """`end_plan`."""
+    FROZEN = "Frozen"
+    """The feed's owner signed two histories."""
+    FORKED = "Forked"
+    """The feed was forked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,16 @@ class Terms:
     """Z: price of one report."""
     until: int
     """The plan ends at its first tick at or after this block."""
+    live: bool
+    """The last range grows with the feed."""
+    min_reputation: int
+    """Least reputation of a hoster, in ppm."""
+    regions: tuple[Bytes, ...]
+    """Prefixes of regions, one of which a hoster's must begin with; none: anywhere."""
+    max_latency_ms: int
+    """Largest median latency of a verdict that is not slow."""
+    min_kib_per_s: int
+    """Smallest median throughput of a verdict that is not slow."""
 
 
 class PlanState(Enum):
@@ -85,3 +99,27 @@ class Plan:
     """`end_plan` was called."""
     remainder: int | None
     """What is left for its donors, once fixed."""
+    confirmed: bool
+    """Some live copy stores something."""
+    waiting: bool
+    """It wants nothing before its next tick."""
+    declined: int
+    """Declined jobs since the last confirmed segment."""
+    stalls: int
+    """Stalls since the last confirmed segment."""
+    leaving: int
+    """Live copies that are leaving."""
+    mark: int
+    """What of `burned` was surcharged, or is not to be."""
+    fresh: int
+    """First block in which changed terms or a new head meet a draw."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """What an account gave and what its plans took."""
+
+    given: int
+    """All that it was paid."""
+    taken: int
+    """All that its plans burned for payments and surcharges."""

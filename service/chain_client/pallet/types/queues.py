@@ -27,6 +27,8 @@ class Need:
     """First block in which it may be tried."""
     misses: int
     """Misses in a row."""
+    rounds: int
+    """Moves to the tail since the last fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,18 @@ class Wait(Enum):
     """The retrieval challenge may be settled."""
     RECORDS = "Records"
     """The copy's records, or the slot, are kept."""
+    RECHECK = "Recheck"
+    """The hoster must still prove them: the second deadline."""
+    LAST_CALL = "LastCall"
+    """The hoster must still prove them: the last deadline."""
+    DROP = "Drop"
+    """The copy ends."""
+    LEAVE = "Leave"
+    """The copy's time to leave is over."""
+    SWEEP = "Sweep"
+    """The evicted hoster's copies end."""
+    REPORT = "Report"
+    """The committed report is forgotten."""
 
 
 @dataclass(frozen=True, slots=True)

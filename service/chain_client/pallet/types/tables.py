@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .aliases import AccountId
+from .aliases import AccountId, Bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,9 @@ class HosterDraw:
     used: int
     collateral: int
     reputation: int
+    ask_disk: int
+    ask_receiving: int
+    region: Bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class EncoderDraw:
     jobs: int
     bond: int
     reputation: int
+    ask: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,9 @@ class HosterOffered:
     account: AccountId
     capacity: int
     collateral: int
+    ask_disk: int
+    ask_receiving: int
+    region: Bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,7 @@ class EncoderOffered:
 
     account: AccountId
     bond: int
+    ask: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +120,13 @@ class Confirmed:
     encoder: AccountId | None
 
 
+@dataclass(frozen=True, slots=True)
+class JobLeft:
+    """`decline_job`: the encoder's job ended."""
+
+    account: AccountId
+
+
 Change = (
     HosterOffered
     | HosterWithdrawn
@@ -122,5 +137,6 @@ Change = (
     | Reputation
     | Declined
     | Confirmed
+    | JobLeft
 )
 """A change of the draw tables that waits; variants by what a call changed."""

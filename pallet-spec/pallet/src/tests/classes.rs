@@ -1,0 +1,38 @@
+//! What the newer calls weigh, and in which class they are.
+
+use super::{feeds::*, mock::*, world::*};
+use frame_support::{
+    dispatch::{DispatchClass, GetDispatchInfo},
+    weights::Weight,
+};
+use sp_core::H256;
+
+type Call = crate::Call<Test>;
+
+#[test]
+fn calls_weigh_what_the_specification_says() {
+    with_chain(|| {
+        let feed = Feed::new(Kind::Compat, 7, &[256]);
+        let (head, nodes) = (feed.head(), Default::default());
+        let second = head.clone();
+        let normal = DispatchClass::Normal;
+        let calls = [
+            (Call::update_head { plan: 0, head: head.clone(), nodes }, 3, normal),
+            (Call::declare_lost { copy: 0 }, 6, normal),
+            (Call::leave_copy { copy: 0 }, 2, normal),
+            (Call::decline_job { copy: 0 }, 3, normal),
+            (Call::pause {}, 2, normal),
+            (Call::amend_plan { plan: 0, terms: terms(1) }, 4, normal),
+            (Call::commit_report { hash: H256::zero() }, 2, normal),
+            (
+                Call::report_equivocation { first: head, second, root: 0, nodes: Default::default() },
+                3,
+                DispatchClass::Operational,
+            ),
+        ];
+        for (call, ms, class) in calls {
+            let info = call.get_dispatch_info();
+            assert_eq!((info.call_weight, info.class), (Weight::from_parts(ms * 1_000_000_000, 0), class), "{call:?}");
+        }
+    });
+}

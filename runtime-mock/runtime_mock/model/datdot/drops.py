@@ -1,0 +1,41 @@
+"""The end of a copy that a call decided: it is armed here, and acts when the draw tables have followed."""
+
+from __future__ import annotations
+
+from ..storage import State
+from .block import deposit
+from .events import CopyLeaving
+from .items import Copies
+from .params import times
+from .queue import arm
+from .records import Copy, CopyEnd, Plan
+from .types import Wait
+
+
+def arm_drop(s: State, copy_id: int, copy: Copy, reason: CopyEnd) -> None:
+    """Arm a copy's end, unless its end is under way."""
+    if not copy.dropping:
+        copy.dropping = True
+        arm(s, Wait.DROP, times(s).seed_delay, copy_id, reason)
+
+
+def mark_leaving(copy: Copy, plan: Plan, by: int) -> None:
+    """Note that a copy is to go, by the chain or the sponsor (1) or by its hoster's wish (2)."""
+    plan.leaving += copy.leaving == 0
+    copy.leaving = by
+
+
+def let_go(s: State, copy_id: int, copy: Copy, plan: Plan) -> None:
+    """Let a copy go as soon as it is replaced."""
+    mark_leaving(copy, plan, 1)
+    deposit(s, CopyLeaving(copy_id, 0))
+
+
+def replace_leaving(s: State, copy_id: int, plan: Plan) -> None:
+    """End the first leaving copy of a plan of which copy `copy_id` became active."""
+    for live in plan.live:
+        copy = Copies.at(s, live)
+        if live != copy_id and copy.leaving and not copy.dropping:
+            arm_drop(s, live, copy, CopyEnd.REPLACED)
+            Copies.put(s, live, copy)
+            return

@@ -1,0 +1,24 @@
+"""The check of signed transactions: a call that gives its fee back is taken only of accounts that it can be good for."""
+
+from __future__ import annotations
+
+from ..frame.calls import Call
+from ..storage import State
+from .items import Attesters, Copies, StorageChallenges
+from .limits import PALLET
+
+CONFIRM_SEGMENT, SUBMIT_STORAGE_PROOF, COMMIT_RETRIEVAL, REVEAL_RETRIEVAL = 11, 12, 13, 14
+
+
+def may_call(s: State, account: bytes, call: Call) -> bool:
+    """Return whether an account may send a call to the chain."""
+    if call.pallet != PALLET:
+        return True
+    if call.index == CONFIRM_SEGMENT:
+        copy = Copies.get(s, call.args[0])
+        return copy is not None and account in (copy.hoster, copy.encoder)
+    if call.index == SUBMIT_STORAGE_PROOF:
+        return StorageChallenges.contains(s, account)
+    if call.index in (COMMIT_RETRIEVAL, REVEAL_RETRIEVAL):
+        return Attesters.contains(s, account)
+    return True

@@ -1,0 +1,105 @@
+"""The commands `datdot hoster`: where a hoster stands, a pause, copies that it leaves or lost."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from service.roles.hoster import notices
+from service.session import Session, client_session
+from service.views.hoster import show_hoster
+
+from .failures import failure_of
+from .options import DEFAULT_CHAIN, Chain, Json, Key
+from .output import Failure, Output, configure_logging, run
+from .signing import Account, Told, account_or_own, signed
+
+hoster_app = typer.Typer(
+    help="Show how a hoster stands; pause, leave a copy, say that one is lost.", no_args_is_help=True
+)
+CopyId = Annotated[int, typer.Argument(min=0, max=2**64 - 1, metavar="COPY", help="Number of the copy.")]
+
+
+@hoster_app.command()
+def status(account: Account = None, key: Key = None, chain: Chain = DEFAULT_CHAIN, json: Json = False) -> None:
+    """Show how a hoster stands: its step, what it must prove until when, collateral, reputation, pause, copies."""
+    out = Output(json)
+    configure_logging(json)
+    find = account_or_own(account, key)
+
+    async def main() -> None:
+        wanted = find()
+        async with client_session(chain) as client:
+            found = await show_hoster(client, wanted)
+            if found is None:
+                raise Failure("no_such_hoster", "this account never offered to host on this chain", chain)
+            out.result(found, None if json else _text(found))
+
+    run(out, main, lambda error: failure_of(error, chain))
+
+
+@hoster_app.command()
+def pause(key: Key = None, chain: Chain = DEFAULT_CHAIN, json: Json = False) -> None:
+    """Announce an absence: what is asked before it must still be answered, and nothing is asked during it."""
+
+    async def act(session: Session) -> Told:
+        done = await notices.pause(session.client, session.signer)
+        value = {"block": done.block.number, "from": done.first, "until": done.last}
+        return value, f"you may be away in blocks {done.first} to {done.last}; until then keep the node running"
+
+    signed(key, chain, json, act)
+
+
+@hoster_app.command()
+def leave(copy: CopyId, key: Key = None, chain: Chain = DEFAULT_CHAIN, json: Json = False) -> None:
+    """Leave a copy: it is kept until another hoster has one, or the notice is over."""
+
+    async def act(session: Session) -> Told:
+        done = await notices.leave_copy(session.client, session.signer, copy)
+        value = {"copy": copy, "block": done.block.number, "until": done.until}
+        return value, f"copy {copy} ends when it is replaced, in block {done.until} at the latest; until then keep it"
+
+    signed(key, chain, json, act)
+
+
+@hoster_app.command()
+def lost(copy: CopyId, key: Key = None, chain: Chain = DEFAULT_CHAIN, json: Json = False) -> None:
+    """Say that a copy is lost: it ends and costs a tenth of its collateral, and the other copies are not harmed."""
+
+    async def act(session: Session) -> Told:
+        block = await notices.declare_lost(session.client, session.signer, copy)
+        return {"copy": copy, "block": block.number}, None
+
+    signed(key, chain, json, act)
+
+
+LEAVING = {1: "  let go", 2: "  leaving"}
+"""What is shown of a copy's `leaving`."""
+
+
+def _text(found: dict[str, Any]) -> str:
+    held, due = found["collateral"]["held"], found["collateral"]["due"]
+    region = f" in region {found['region']}" if found["region"] else ""
+    lines = [
+        f"hoster {found['account']}  {'open' if found['open'] else 'not open'}{region}, in block {found['block']}",
+        f"step {found['step']}: {found['standing']}. {found['remedy'].capitalize()}",
+        f"collateral {held} held, {due} due",
+        f"reputation {found['reputation']} ppm, challenges passed {found['passed']}, missed {found['missed']}",
+    ]
+    if found["challenge"] is not None:
+        challenge, last = found["challenge"], found["challenge"]["deadlines"]
+        lines.append(
+            f"challenge of block {challenge['issued']}: answer by block {last['proof']}, else warned; "
+            f"by {last['recheck']}, else suspended; by {last['last_call']}, else evicted"
+        )
+    if found["pause"] is not None:
+        lines.append(f"pause: away in blocks {found['pause']['from']} to {found['pause']['until']}")
+    lines.append(f"a pause can be announced from block {found['next_pause']} on")
+    for copy in found["copies"]:
+        going = "  ending" if copy["dropping"] else LEAVING.get(copy["leaving"], "")
+        lines.append(
+            f"  copy {copy['copy']}  plan {copy['plan']}  {copy['state']}  "
+            f"{copy['confirmed_sectors']} of {copy['sectors']} sectors  strikes {copy['strikes']}{going}"
+        )
+    return "\n".join(lines)

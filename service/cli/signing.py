@@ -1,0 +1,62 @@
+"""What the commands share that sign a call, or are about an account."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from service.address import account_id
+from service.session import Session, chain_session
+from service.vault.keyfile import KeyFile
+
+from .failures import failure_of
+from .output import Output, configure_logging, run
+
+Account = Annotated[str | None, typer.Argument(metavar="ACCOUNT", help="An account in SS58 (default: that of --key).")]
+Told = tuple[dict[str, Any], str | None]
+"""A result, and its text for people: None for its fields line by line."""
+
+
+def needed_key(key: Path | None) -> str:
+    """Return the path of the key file to sign with. Raises BadParameter if none was given."""
+    if key is None:
+        raise typer.BadParameter("signing needs a key: add --key FILE or set DATDOT_KEY")
+    return str(key)
+
+
+def parse_account(text: str) -> bytes:
+    """Return the account of an SS58 address. Raises BadParameter."""
+    try:
+        account = account_id(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not an account in SS58: {error}") from error
+    if len(account) != 32:
+        raise typer.BadParameter(f"{text!r} is not an account in SS58: it has {len(account)} bytes")
+    return account
+
+
+def account_or_own(text: str | None, key: Path | None) -> Callable[[], bytes]:
+    """Return what finds the account that a command is about. Raises BadParameter if none was named."""
+    if text is not None:
+        account = parse_account(text)
+        return lambda: account
+    if key is None:
+        raise typer.BadParameter("name an account: ACCOUNT in SS58, or add --key FILE or set DATDOT_KEY")
+    return lambda: KeyFile.load(key).account
+
+
+def signed(key: Path | None, chain: str, json: bool, act: Callable[[Session], Awaitable[Told]]) -> None:
+    """Run `act` in a session that signs, and print what it returns, at the latest when it is asked again."""
+    out = Output(json)
+    configure_logging(json)
+    signing = needed_key(key)
+
+    async def main() -> None:
+        async with chain_session(chain, signing, keep_sent=True) as session:
+            out.sent = session.signer.under_way
+            out.result(*await act(session))
+
+    run(out, main, lambda error: failure_of(error, chain))

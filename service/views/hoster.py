@@ -1,0 +1,166 @@
+"""The view of a hoster: where it stands, what it owes, until when, and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from service.address import ss58
+from service.chain_client import ChainClient
+from service.chain_client.pallet.types import (
+    Amounts,
+    Copy,
+    CopyState,
+    Hoster,
+    RegisteredPeer,
+    Role,
+    StorageChallenge,
+    Times,
+    Wait,
+)
+from service.roles.hoster.notices import next_pause
+from service.units import GIB
+
+GOOD, WARNED, SUSPENDED, EVICTED = range(4)
+STANDING = {GOOD: "good", WARNED: "warned", SUSPENDED: "suspended", EVICTED: "evicted"}
+"""What a hoster's steps are called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the view rests on, at one block. `due` is the block in which the open challenge's next step acts, if known."""
+
+    account: bytes
+    now: int
+    hoster: Hoster
+    peer: RegisteredPeer | None
+    challenge: StorageChallenge | None
+    due: int | None
+    held: int
+    copies: dict[int, Copy]
+
+
+async def show_hoster(client: ChainClient, account: bytes) -> dict[str, Any] | None:
+    """Return the object of `datdot hoster status`, or None if the account never offered to host."""
+    best = await client.best()
+    storage, at = client.storage, best.hash
+    hoster = await storage.hoster(account, at)
+    if hoster is None:
+        return None
+    challenge = await storage.storage_challenge(account, at)
+    due = None if challenge is None else await _due(client, account, hoster.step, challenge.issued, at)
+    copies = {number: copy for number, copy in (await storage.all_copies(at)).items() if copy.hoster == account}
+    facts = Facts(
+        account,
+        best.number,
+        hoster,
+        await storage.peer(account, at),
+        challenge,
+        due,
+        await client.held(account, Role.HOSTING, at),
+        {number: copy for number, copy in copies.items() if copy.state is not CopyState.ENDED},
+    )
+    return hoster_view(facts, client.times, await storage.amounts(at))
+
+
+async def _due(client: ChainClient, account: bytes, step: int, issued: int, at: bytes) -> int | None:
+    """Return the block in which an overdue challenge's next step acts.
+
+    `declare_lost` begins the first step early, so it does not follow from the block of the challenge.
+    """
+    if step not in (WARNED, SUSPENDED):
+        return None
+    slot = await client.storage.hoster_slot(account, at)
+    waits = await client.storage.deadlines(Wait.RECHECK if step == WARNED else Wait.LAST_CALL, at)
+    return next((one.due for one in waits if (one.id, one.tag) == (slot, issued)), None)
+
+
+def hoster_view(facts: Facts, times: Times, amounts: Amounts) -> dict[str, Any]:
+    """Return what is shown of a hoster."""
+    hoster, peer = facts.hoster, facts.peer
+    return {
+        "account": ss58(facts.account),
+        "block": facts.now,
+        "open": hoster.open,
+        "region": hoster.region.decode(errors="replace"),
+        "step": hoster.step,
+        "standing": STANDING.get(hoster.step, str(hoster.step)),
+        "remedy": _remedy(facts, times),
+        "challenge": None if facts.challenge is None else _challenge(facts.challenge, facts, times),
+        "collateral": {
+            "held": str(facts.held),
+            "due": str(amounts.collateral * hoster.capacity // GIB) if hoster.open else "0",
+        },
+        "reputation": 0 if peer is None else peer.reputation,
+        "passed": hoster.passed,
+        "missed": hoster.missed,
+        "pause": _pause(hoster, times, facts.now),
+        "next_pause": next_pause(hoster, times.era),
+        "copies": [
+            {
+                "copy": number,
+                "plan": copy.plan,
+                "state": copy.state.value,
+                "sectors": copy.sectors,
+                "confirmed_sectors": copy.stored,
+                "strikes": copy.strikes,
+                "leaving": copy.leaving,
+                "dropping": copy.dropping,
+            }
+            for number, copy in facts.copies.items()
+        ],
+    }
+
+
+def deadlines(issued: int, step: int, due: int | None, times: Times) -> tuple[int, int, int]:
+    """Return the last blocks in which an answer counts: without any effect, before placement stops, before eviction.
+
+    A deadline acts in the block after its last one, and the next begins there; `due` is such a block, of the step.
+    """
+    warns = issued + times.proof_window + 1
+    if step == WARNED and due is not None:
+        warns = due - times.proof_window - 1
+    suspends = warns + times.proof_window + 1
+    if step == SUSPENDED and due is not None:
+        suspends = due - times.era - 1
+        warns = suspends - times.proof_window - 1
+    return warns - 1, suspends - 1, suspends + times.era
+
+
+def _challenge(challenge: StorageChallenge, facts: Facts, times: Times) -> dict[str, Any]:
+    proof, recheck, last_call = deadlines(challenge.issued, facts.hoster.step, facts.due, times)
+    return {
+        "issued": challenge.issued,
+        "samples": len(challenge.samples),
+        "copies": sorted({sample.copy for sample in challenge.samples}),
+        "deadlines": {"proof": proof, "recheck": recheck, "last_call": last_call},
+    }
+
+
+def _remedy(facts: Facts, times: Times) -> str:
+    step, challenge = facts.hoster.step, facts.challenge
+    if step == EVICTED:
+        return "its copies are being ended; after that the step is 0, and the offer can be renewed"
+    if challenge is None:
+        return "nothing is due"
+    proof, recheck, last_call = deadlines(challenge.issued, step, facts.due, times)
+    asked = ", ".join(str(copy) for copy in sorted({sample.copy for sample in challenge.samples}))
+    how = (
+        f"answer the challenge, as a running node does by itself; if the disk lost a copy that it asks for ({asked}), "
+        "say so first: datdot hoster lost COPY"
+    )
+    if step == GOOD:
+        return f"by block {proof}: {how}"
+    waits = "until then nothing new is placed and nothing is earned"
+    if step == WARNED:
+        return f"by block {recheck}: {how}; {waits}"
+    return f"by block {last_call}: {how}; {waits}. After that all copies end, and half of their collateral is taken"
+
+
+def _pause(hoster: Hoster, times: Times, now: int) -> dict[str, int] | None:
+    """Return the blocks of the pause that is announced and not over."""
+    if hoster.pause is None:
+        return None
+    first = hoster.pause + times.proof_window + 1
+    last = first - 1 + times.pause
+    return {"announced": hoster.pause, "from": first, "until": last} if now <= last else None

@@ -1,0 +1,104 @@
+"""How a hoster's standing, its deadlines and an account's ratio are shown, by the rules alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runtime_mock.model.datdot.params import DEFAULT_AMOUNTS, DEVELOPMENT
+from service.chain_client.pallet.constants import ALLOWANCE
+from service.chain_client.pallet.types import Amounts, Hoster, Ratio, Sample, StorageChallenge, Times
+from service.cli.hoster import _text
+from service.roles.common.ratio import cost, ratio_ppm
+from service.roles.hoster.notices import HosterRefused, check_pause
+from service.views.hoster import EVICTED, GOOD, SUSPENDED, WARNED, Facts, deadlines, hoster_view
+from service.views.ratio import ratio_view
+
+UNIT = 10**12
+TIMES = Times(**{name: getattr(DEVELOPMENT, name) for name in Times.__dataclass_fields__})
+AMOUNTS = Amounts(**{name: getattr(DEFAULT_AMOUNTS, name) for name in Amounts.__dataclass_fields__})
+ISSUED = 1000
+
+
+def hoster(**changed: Any) -> Hoster:
+    values: dict[str, Any] = dict.fromkeys(Hoster.__dataclass_fields__, 0)
+    return Hoster(**values | {"open": True, "place": None, "region": b"", "pause": None} | changed)
+
+
+def view(step: int, now: int = ISSUED, due: int | None = None, **changed: Any) -> dict[str, Any]:
+    asked = tuple(Sample(copy, copy, 0) for copy in (3, 5, 5))
+    challenge = None if step == EVICTED else StorageChallenge(ISSUED, asked)
+    facts = Facts(bytes(32), now, hoster(step=step, **changed), None, challenge, due, 0, {})
+    return hoster_view(facts, TIMES, AMOUNTS)
+
+
+def test_deadlines_follow_from_the_challenge() -> None:
+    window, era = TIMES.proof_window, TIMES.era
+    expected = (ISSUED + window, ISSUED + 2 * window + 1, ISSUED + 2 * window + 2 + era)
+    assert deadlines(ISSUED, GOOD, None, TIMES) == expected
+    assert deadlines(ISSUED, WARNED, ISSUED + 2 * window + 2, TIMES) == expected
+    assert deadlines(ISSUED, SUSPENDED, ISSUED + 2 * window + 3 + era, TIMES) == expected
+
+
+def test_a_declared_loss_brings_all_deadlines_forward() -> None:
+    """It warns at once, in block 1010: the next deadline acts a window and a block later."""
+    window, era = TIMES.proof_window, TIMES.era
+    recheck = 1010 + window
+    assert deadlines(ISSUED, WARNED, recheck + 1, TIMES) == (1009, recheck, recheck + 1 + era)
+    assert deadlines(ISSUED, SUSPENDED, recheck + 2 + era, TIMES) == (1009, recheck, recheck + 1 + era)
+
+
+def test_each_step_says_what_to_do() -> None:
+    shown = {step: view(step)["remedy"] for step in (GOOD, WARNED, SUSPENDED, EVICTED)}
+    for step, block in ((GOOD, 1030), (WARNED, 1061), (SUSPENDED, 1086)):
+        assert shown[step].startswith(f"by block {block}: answer the challenge")
+        assert "(3, 5), say so first: datdot hoster lost COPY" in shown[step]
+    assert "nothing new is placed" not in shown[GOOD]
+    assert "half of their collateral" in shown[SUSPENDED]
+    assert "the offer can be renewed" in shown[EVICTED]
+    assert "step 3: evicted. Its copies are being ended" in _text(view(EVICTED))
+    assert "answer by block 1030, else warned; by 1061, else suspended; by 1086, else evicted" in _text(view(GOOD))
+
+
+def test_a_pause_is_shown_until_it_is_over() -> None:
+    last = 900 + TIMES.proof_window + TIMES.pause
+    away = {"announced": 900, "from": 900 + TIMES.proof_window + 1, "until": last}
+    assert view(GOOD, now=last, pause=900)["pause"] == away
+    over = view(GOOD, now=last + 1, pause=900)
+    assert (over["pause"], over["next_pause"]) == (None, 900 + 14 * TIMES.era)
+
+
+def test_a_pause_comes_once_in_fourteen_eras() -> None:
+    again = 900 + 14 * TIMES.era
+    check_pause(bytes(32), hoster(pause=900), TIMES.era, again)
+    with pytest.raises(HosterRefused, match=f"from block {again} on"):
+        check_pause(bytes(32), hoster(pause=900), TIMES.era, again - 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "taken", "is_peer", "ppm"),
+    [
+        (4 * UNIT, 12 * UNIT, True, 500_000),
+        (100 * UNIT, 100 * UNIT, True, 10**6),
+        (0, 0, True, 10**6),
+        (0, 1, True, 10**6 - 1),
+        (10**30, 0, True, 10**6),
+        (0, 10**30, True, 500_000),
+        (100 * UNIT, 0, False, 500_000),
+        (0, ALLOWANCE // 4, True, 800_000),
+    ],
+)
+def test_ratios(given: int, taken: int, is_peer: bool, ppm: int) -> None:
+    assert ratio_ppm(Ratio(given, taken), is_peer) == ppm
+    shown = ratio_view(bytes(32), Ratio(given, taken), is_peer)
+    assert (shown["ratio"], shown["cost"]) == (ppm, str(cost(UNIT, ppm)))
+
+
+def test_a_ratio_is_explained() -> None:
+    why = ratio_view(bytes(32), Ratio(4 * UNIT, 12 * UNIT), True)["why"]
+    assert "(given 4 + 4 UNIT) / (taken 12 + 4 UNIT)" in why
+    assert "at least 0.5 and at most 1: 0.5;" in why
+    assert "1.05 / 0.5 = 2.1 UNIT" in why
+    assert cost(1000, 500_000) == 2100
+    assert cost(1, 10**6) == 2, "rounded up"
