@@ -31,6 +31,8 @@ class ProcessFailed(Exception):
 
 
 def _die_with_parent() -> None:
+    # A signal that the parent ignores would be ignored by its children, too, and neither a stop nor its death would end them.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if _libc is not None:
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     os.setpgrp()  # Ctrl-C reaches the parent alone, which stops its children in order

@@ -329,6 +329,12 @@ def key_sizes(runtime: Runtime, registry: Registry, item: str) -> list[int]:
     return found
 
 
+def hashed(runtime: Runtime, item: str) -> list[int]:
+    """How many bytes stand before each key of an item."""
+    before = {"Blake2_128Concat": 16, "Twox64Concat": 8, "Identity": 0}
+    return [before[one] for one in runtime._items[PALLET, item].get_param_hashers()]
+
+
 class Asked:
     """A node that notes which keys are asked for."""
 
@@ -347,9 +353,14 @@ class Wholes(Storage):
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
         self.wholes: list[tuple[Item[Any], int]] = []
+        self.parts: list[tuple[bytes, Item[Any], int]] = []
 
     async def all_of(self, item: Item[Any], key_bytes: int, at: bytes | None = None) -> dict[bytes, Any]:
         self.wholes.append((item, key_bytes))
+        return {}
+
+    async def _under(self, prefix: str, item: Item[Any], key_bytes: int, *_: Any) -> dict[bytes, Any]:
+        self.parts.append((bytes.fromhex(prefix[2:]), item, key_bytes))
         return {}
 
 
@@ -377,19 +388,20 @@ async def test_a_typed_read_asks_for_keys_of_the_right_size(runtime: Runtime, re
     hints = {**typing.get_type_hints(read)}
     hints.pop("return")
     hints.pop("at")
-    values = {bytes: b"\1" * 32, int: 1, tuple[int, int]: (1, 1)}
+    values = {bytes: b"\1" * 32, int: 1, tuple[int, int]: (1, 1), face.Wait: face.Wait.RECHECK}
     arguments = [values.get(hint) or [values[typing.get_args(hint)[0]]] for hint in hints.values()]
     with suppress_absence():
         await read(*arguments)
     for key in asked.keys:
         item = next(item.name for item in ITEMS if key.startswith(runtime.storage_key(PALLET, item.name)))
-        hashes = {"Blake2_128Concat": 16, "Twox64Concat": 8, "Identity": 0}
-        hashers = [] if len(key) == 32 else runtime._items[PALLET, item].get_param_hashers()
-        sizes = key_sizes(runtime, registry, item)
-        assert len(key) == 32 + sum(hashes[one] for one in hashers) + sum(sizes)
+        hashes = [] if len(key) == 32 else hashed(runtime, item)
+        assert len(key) == 32 + sum(hashes) + sum(key_sizes(runtime, registry, item))
     for item, size in storage.wholes:
         assert [size] == key_sizes(runtime, registry, item.name)
-    assert len(asked.keys) + len(storage.wholes) == 1
+    for prefix, item, size in storage.parts:
+        first, second = key_sizes(runtime, registry, item.name)
+        assert (len(prefix), size) == (32 + hashed(runtime, item.name)[0] + first, second)
+    assert len(asked.keys) + len(storage.wholes) + len(storage.parts) == 1
 
 
 # errors, constants, extensions

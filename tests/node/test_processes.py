@@ -101,9 +101,10 @@ async def test_all_are_stopped_at_once(tmp_path: Path) -> None:
     assert not any(one.running for one in children)
 
 
-def test_none_outlives_its_parent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ignoring", ["", "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"])
+def test_none_outlives_its_parent(tmp_path: Path, ignoring: str) -> None:
     code = (
-        "import asyncio, sys; from pathlib import Path; from service.devnet.processes import Child\n"
+        f"{ignoring}import asyncio, sys; from pathlib import Path; from service.devnet.processes import Child\n"
         "async def main():\n"
         f"    one = Child('peer', [sys.executable, '-c', {READY + 'time.sleep(600)'!r}], Path({str(tmp_path / 'log')!r}))\n"
         "    await one.start(); print(one.pid, flush=True); await asyncio.sleep(600)\n"
@@ -115,9 +116,7 @@ def test_none_outlives_its_parent(tmp_path: Path) -> None:
         pid = int(parent.stdout.readline())
         os.kill(parent.pid, signal.SIGKILL)
         parent.wait()
-    deadline = time.monotonic() + 60
-    while alive(pid):
-        assert time.monotonic() < deadline, "it is still there"
+    while alive(pid):  # a process tells no event; pytest's own limit ends a wait in vain
         time.sleep(0.05)
 
 
