@@ -24,7 +24,6 @@ from service.hypercore.net import (
 from service.hypercore.net.replication import PROTOCOL
 from service.hypercore.net.serving import MAX_QUEUED_REQUESTS
 from service.hypercore.wire import messages as m
-from service.hypercore.wire import peer as peer_module
 from tests.support.wire_peers import SECONDS, Side, closed, hear, side, speak, until
 
 
@@ -268,8 +267,6 @@ async def test_frames_that_come_whole_are_not_taken_for_one_that_does_not(monkey
 
 async def test_a_peer_that_must_wait_is_not_late(monkeypatch: pytest.MonkeyPatch) -> None:
     """While nothing is read here, its answers and the rest of its frames cannot come."""
-    monkeypatch.setattr(connection, "KEEP_ALIVE_SECONDS", 0.05)
-    monkeypatch.setattr(connection, "FRAME_SECONDS", 0.0)
     async with side() as one, side() as two:
         core = feed(one)
         copy = two.store.get(core.key)
@@ -280,14 +277,16 @@ async def test_a_peer_that_must_wait_is_not_late(monkeypatch: pytest.MonkeyPatch
             conn.unread(connection.MAX_UNREAD_BYTES + 1)
             wanted = asyncio.create_task(replicator.download())
             await until(lambda: bool(peer.state.asked))
-            monkeypatch.setattr(peer_module, "ANSWER_SECONDS", 0.0)
-            conn._frame_since = 0.0
+            assert conn._paused_since is not None
+            hour = 3600.0  # as if the request, a frame and the pause began an hour ago
+            conn._frame_since = asyncio.get_running_loop().time() - conn.paused_seconds - hour
+            conn._paused_since -= hour
+            peer.state.heard -= hour
             for _ in range(3):
                 peer._expire()
                 conn._keep_alive()
             assert not conn.reason
             conn._frame_since = None
-            monkeypatch.undo()
             conn.unread(-connection.MAX_UNREAD_BYTES - 1)
             async with asyncio.timeout(SECONDS):
                 await wanted

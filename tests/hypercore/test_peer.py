@@ -10,7 +10,15 @@ from service.hypercore import Core, Corestore
 from service.hypercore.heads import Appended, Available
 from service.hypercore.tree.proof import BlockRequest, Request
 from service.hypercore.wire import messages as m
-from service.hypercore.wire.peer import ANSWER_SECONDS, MAX_NEWS, OPEN_SECONDS, Answered, Changed, PeerState
+from service.hypercore.wire.peer import (
+    ANSWER_SECONDS,
+    CHECK_SECONDS,
+    MAX_NEWS,
+    OPEN_SECONDS,
+    Answered,
+    Changed,
+    PeerState,
+)
 
 ASK = Request(block=BlockRequest(3, 0))
 
@@ -69,15 +77,27 @@ def test_who_does_not_tell_its_length_is_given_up() -> None:
     assert "did not announce its length" in silence.reason
 
 
-def test_a_head_is_waited_for_from_when_reading_went_on() -> None:
+def test_a_head_is_waited_for_while_it_is_read() -> None:
     state = opened(core_of(0), 0.0)
     state.start_asking(0.0)
-    assert state.expire(OPEN_SECONDS, None) is None, "what it says waits behind another channel"
-    assert state.deadline == 2 * OPEN_SECONDS
-    resumed = 2 * OPEN_SECONDS - 1
-    assert state.expire(2 * OPEN_SECONDS, resumed) is None
-    assert state.deadline == resumed + OPEN_SECONDS
-    assert state.expire(resumed + OPEN_SECONDS, resumed) is not None
+    assert state.expire(OPEN_SECONDS, OPEN_SECONDS - 1) is None, "what it says waited behind another channel"
+    assert state.deadline == 2 * OPEN_SECONDS - 1
+    assert state.expire(2 * OPEN_SECONDS - 1, OPEN_SECONDS - 1) is not None
+
+
+def test_pauses_of_reading_stop_the_clock_and_do_not_begin_it_anew() -> None:
+    """Else a peer that fills another channel now and then is never found silent."""
+    state = opened(core_of(0), 0.0)
+    state.start_asking(0.0)
+    state.take(m.SYNC, sync(9), 0.0)
+    state.ask(ASK, 0, 0.0)
+    now = paused = 0.0
+    while (silence := state.expire(now, paused)) is None:
+        assert state.deadline is not None
+        assert state.deadline >= now + CHECK_SECONDS
+        now, paused = now + 2.0, paused + 1.0
+    assert silence.fatal
+    assert now - paused == ANSWER_SECONDS
 
 
 def test_who_does_not_answer_loses_the_connection() -> None:

@@ -112,8 +112,8 @@ class Connection(asyncio.BufferedProtocol):
         self._idle_since: float | None = None
         self.heard_at = loop.time()
         """The time of the last message on an open channel, or of the connection's beginning (the loop's clock)."""
-        self.reading_since: float | None = loop.time()
-        """Time at which reading last resumed (the loop's clock), or None while it is paused: the peer's messages then wait."""
+        self._paused_since: float | None = None
+        self._paused_before = 0.0
         self.on_writable: list[Callable[[], None]] = []
         self.on_closed: list[Callable[[], None]] = []
         self.context: dict[str, object] = {}
@@ -129,6 +129,12 @@ class Connection(asyncio.BufferedProtocol):
     def handshake_hash(self) -> bytes:
         """The hash that only both sides of the connection know."""
         return self._stream.handshake_hash
+
+    @property
+    def paused_seconds(self) -> float:
+        """Seconds in all for which the connection was not read, while what the peer says waits."""
+        since = self._paused_since
+        return self._paused_before + (self._loop.time() - since if since is not None else 0.0)
 
     @property
     def is_closed(self) -> bool:
@@ -296,7 +302,7 @@ class Connection(asyncio.BufferedProtocol):
     def _pause(self, why: str) -> None:
         if not self._paused and self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()
-            self.reading_since = None
+            self._paused_since = self._loop.time()
         self._paused.add(why)
 
     def _resume(self, why: str) -> None:
@@ -304,8 +310,8 @@ class Connection(asyncio.BufferedProtocol):
             return
         self._paused.discard(why)
         if not self._paused and self._transport is not None and not self._transport.is_closing():
+            self._paused_before, self._paused_since = self.paused_seconds, None
             self._transport.resume_reading()
-            self.reading_since = self._loop.time()
 
     def _now_open(self) -> None:
         if self._on_opened is not None:
@@ -322,7 +328,7 @@ class Connection(asyncio.BufferedProtocol):
         if held == 0 or self._stream.frames != self._frames:
             self._frame_since, self._frames = None, self._stream.frames
         if held and self._frame_since is None:
-            self._frame_since = self._loop.time()
+            self._frame_since = self._loop.time() - self.paused_seconds
         if not self._shared.change(change):
             raise ProtocolError(f"over {self._shared.limit >> 20} MiB of unfinished frames of all peers are held")
 
@@ -438,9 +444,9 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.write(data)
 
     def _keep_alive(self) -> None:
-        # While reading is paused the peer cannot complete its frame, so only time since the last resume counts.
-        since, reading = self._frame_since, self.reading_since
-        if since is not None and reading is not None and self._loop.time() - max(since, reading) > FRAME_SECONDS:
+        # While reading is paused the peer cannot complete its frame, so only the time in which it was read counts.
+        since, read = self._frame_since, self._loop.time() - self.paused_seconds
+        if since is not None and read - since > FRAME_SECONDS:
             self.fail(f"a frame was not complete within {FRAME_SECONDS:.0f} s")
             return
         if self._is_idle():

@@ -176,7 +176,7 @@ class CorePeer:
 
     def _expire(self) -> None:
         self._timer = None
-        silence = self.state.expire(self._loop.time(), self.connection.reading_since)
+        silence = self.state.expire(self._loop.time(), self.connection.paused_seconds)
         if silence is None:
             self.flush()
         elif silence.fatal:

@@ -30,6 +30,8 @@ ANSWER_SECONDS = 60.0
 """Time for an answer while the connection is read. It covers a server whose other peers come first."""
 OPEN_SECONDS = 20.0
 """Time for the peer's first Sync. It is shorter, because other peers may have the core."""
+CHECK_SECONDS = 1.0
+"""Least time between two looks at a silence, so that a pause of reading at its very end does not mean a look at each turn."""
 
 
 class CoreState(Protocol):
@@ -97,7 +99,8 @@ class PeerState:
         """The time at which `expire` must be called."""
         self._core = core
         self.heard = now
-        """The time of the last answer, or of the first request that waits for one."""
+        """The time of the last answer, or of the first request that waits for one, and later by each pause of reading since."""
+        self._paused = 0.0
         self._next_number = 1
         self._told: m.Sync | None = None
         self._wanted: set[int] = set()
@@ -266,29 +269,24 @@ class PeerState:
             self._taken_back.add(number)
             self._send(m.CANCEL, encode_uint(number))
 
-    def expire(self, now: float, reading_since: float | None) -> Silence | None:
+    def expire(self, now: float, paused: float) -> Silence | None:
         """Check at `deadline` whether the peer has been silent for too long, and set the next deadline.
 
-        `reading_since` is the time since which the connection has been read without a pause, or None while it is
-        paused. The peer's messages then wait behind another channel whose reader is slow, so the silence is not the
-        peer's.
+        `paused` are the seconds in all for which the connection was not read. The peer's messages then waited behind
+        another channel whose reader is slow, so they are no silence of the peer. They only stop the clock: a peer that
+        has its connection paused again and again does not begin anew.
         """
         self.deadline = None
-        if self.closed or not self.asking:
+        self.heard = min(now, self.heard + paused - self._paused)
+        self._paused = paused
+        if self.closed or not self.asking or (self.synced and not self.asked):
             return None
-        if reading_since is None:
-            self.deadline = now + OPEN_SECONDS
+        limit = ANSWER_SECONDS if self.synced else OPEN_SECONDS
+        silent = now - self.heard
+        if silent < limit:
+            self.deadline = now + max(limit - silent, CHECK_SECONDS)
             return None
-        silent = now - max(self.heard, reading_since)
-        if not self.synced:
-            if silent >= OPEN_SECONDS:
-                # give up only this core: other peers may have it and must not wait for this one
-                return Silence(f"the peer did not announce its length within {OPEN_SECONDS:.0f} s", fatal=False)
-            self.deadline = (
-                now + OPEN_SECONDS - silent
-            )  # reading resumed a moment ago, so the peer gets its full time from then on
-        elif self.asked:
-            if silent >= ANSWER_SECONDS:
-                return Silence(f"no answer to {len(self.asked)} requests within {ANSWER_SECONDS:.0f} s", fatal=True)
-            self.deadline = now + ANSWER_SECONDS - silent
-        return None
+        if self.synced:
+            return Silence(f"no answer to {len(self.asked)} requests within {ANSWER_SECONDS:.0f} s", fatal=True)
+        # give up only this core: other peers may have it and must not wait for this one
+        return Silence(f"the peer did not announce its length within {OPEN_SECONDS:.0f} s", fatal=False)
