@@ -13,7 +13,7 @@ import pytest
 
 from service.hypercore import BlockRequest, Core, Corestore, Request
 from service.hypercore.codec import encode_buffer, encode_string, encode_uint
-from service.hypercore.net import Channel, Connection, connection, fetch, network_of, serving
+from service.hypercore.net import Channel, Connection, connection, fetch, origin_of, serving
 from service.hypercore.net import admission as rules
 from service.hypercore.net.admission import Admission, places_of, raise_file_limit
 from service.hypercore.net.channel import MESSAGE_COST
@@ -330,6 +330,31 @@ def test_few_hosts_that_are_all_busy_keep_no_other_host_out() -> None:
     assert set(came) <= admission._strangers.keys()
 
 
+def test_a_site_with_many_networks_is_one_crowd() -> None:
+    """One customer may have 65,536 IPv6 networks, and a busy connection from each."""
+    admission = Admission(16)
+    crowd = [Visitor(f"2001:db8:7:{number:x}::1", 10.0) for number in range(12)]
+    for one in crowd:
+        assert admission.enter(one, 10.0) is admission.stay(one, 10.0) is None
+    for number in range(4):
+        attester = Visitor(f"2001:db8:{number:x}:1::1", 10.5)
+        assert admission.enter(attester, 10.5) is None
+        assert admission.stay(attester, 10.5) in crowd
+    again = Visitor("2001:db8:7:ffff::1", 10.5)
+    assert admission.enter(again, 10.5) is None
+    assert admission.stay(again, 10.5) in (*crowd, again)
+
+
+async def test_a_peer_that_becomes_expected_keeps_its_open_connections() -> None:
+    async with side() as one, side() as two:
+        await two.connect(one)
+        admission = one.transport._admission
+        await until(lambda: bool(admission._strangers) and not admission._new)
+        one.transport.expect([two.transport.public_key])
+        assert list(admission._known.values()) == [two.transport.public_key]
+        assert not admission._strangers
+
+
 def test_one_peer_of_the_network_has_not_all_places(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "MAX_PER_PEER", 3)
     admission = Admission(16)
@@ -392,18 +417,18 @@ def test_connections_from_very_many_hosts_keep_no_other_host_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "network"),
+    ("host", "counted", "site"),
     [
-        ("192.0.2.7", "192.0.2.7"),
-        ("::ffff:192.0.2.7", "192.0.2.7"),
-        ("2001:db8::7", "2001:db8::/64"),
-        ("fe80::7%eth0", "fe80::/64"),
-        ("", ""),
-        ("host", "host"),
+        ("192.0.2.7", "192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2::7", "2001:db8:1:2::/64", "2001:db8:1::/48"),
+        ("fe80::7%eth0", "fe80::/64", "fe80::/48"),
+        ("", "", ""),
+        ("host", "host", "host"),
     ],
 )
-def test_what_counts_as_one_host(host: str, network: str) -> None:
-    assert network_of(host) == network
+def test_what_counts_as_one_host_and_one_site(host: str, counted: str, site: str) -> None:
+    assert origin_of(host) == (counted, site)
 
 
 def test_what_is_told_of_strangers_is_bounded(capsys: pytest.CaptureFixture[str]) -> None:

@@ -102,6 +102,15 @@ def test_the_rate_fills_with_the_chains_blocks() -> None:
     assert len(rate._level) <= m.MAX_ADDRESSES
 
 
+def test_addresses_for_which_there_is_no_room_share_one_bucket() -> None:
+    rate = m.RateLimit()
+    came = [rate.allow(str(number), 100) for number in range(2 * m.MAX_ADDRESSES)]
+    assert sum(came) == m.MAX_ADDRESSES + m.BURST
+    assert len(rate._level) == m.MAX_ADDRESSES + 1
+    assert rate.allow("0", 100), "who has a bucket keeps it"
+    assert rate.allow("late", 101), "and the shared one fills like any other"
+
+
 class Hosts:
     """A hoster that has one segment of 10 sectors, one of which is damaged."""
 

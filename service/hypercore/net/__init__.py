@@ -1,7 +1,7 @@
 """Hypercore's network layer: connections, channels, and replication with any hypercore peer."""
 
 from ..wire.errors import ChannelClosed, ConnectError, ConnectionClosed, ProtocolError, ReplicationError, WireError
-from .admission import network_of
+from .admission import origin_of
 from .channel import Channel
 from .connection import Connection
 from .replication import Replication
@@ -23,5 +23,5 @@ __all__ = [
     "Transport",
     "WireError",
     "fetch",
-    "network_of",
+    "origin_of",
 ]

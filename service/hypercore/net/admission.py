@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import resource
 from collections import Counter
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 MAX_PLACES = 1024
 """Incoming connections at a time, if the process may open enough files."""
@@ -41,17 +41,25 @@ def places_of(files: int) -> int:
     return min(MAX_PLACES, max(files - RESERVED_FILES, files // 4))
 
 
-def network_of(host: str) -> str:
-    """Return what counts as one host: an IPv4 address, or an IPv6 network of 64 bits, which one customer has whole."""
+class Origin(NamedTuple):
+    """Where a connection comes from."""
+
+    host: str
+    """What counts as one host: an IPv4 address, or an IPv6 network of 64 bits, which one customer has whole."""
+    site: str
+    """The network of 48 bits in which an IPv6 host is: one customer may have that, too. Of IPv4 the address."""
+
+
+def origin_of(host: str) -> Origin:
+    """Return where an address belongs."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        return host
-    if isinstance(address, ipaddress.IPv4Address):
-        return str(address)
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.ip_network((address, 64), strict=False))
+        return Origin(host, host)
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
+        return Origin(*(str(ipaddress.ip_network((address, bits), strict=False)) for bits in (64, 48)))
+    found = str(address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else address)
+    return Origin(found, found)
 
 
 class Guest(Protocol):
@@ -75,7 +83,7 @@ class Admission:
         self._places = places
         self._kept = min(KEPT_PLACES, places // 4)
         self._per_host = min(MAX_PER_HOST, max(1, places // 2))
-        self._strangers: dict[Guest, str] = {}
+        self._strangers: dict[Guest, Origin] = {}
         self._new: dict[Guest, None] = {}
         """Strangers whose key is not known yet, in the order in which they came."""
         self._known: dict[Guest, bytes] = {}
@@ -90,12 +98,12 @@ class Admission:
 
         If all strangers are busy it gets one of the places that are kept, until its key shows whether it may have it.
         """
-        host = network_of(guest.host)
-        if not self._may_connect(host, now):
+        origin = origin_of(guest.host)
+        if not self._may_connect(origin.host, now):
             return guest
         leaver: Guest | None = None
-        if sum(one == host for one in self._strangers.values()) >= self._per_host:
-            leaver = self._idlest(now, host) or guest
+        if sum(one.host == origin.host for one in self._strangers.values()) >= self._per_host:
+            leaver = self._idlest(now, origin.host) or guest
         elif len(self._strangers) >= self._most_strangers:
             leaver = self._idlest(now)
             if leaver is None and len(self) >= self._places:
@@ -104,14 +112,14 @@ class Admission:
             return guest
         if leaver is not None:
             self.leave(leaver)
-        self._strangers[guest] = host
+        self._strangers[guest] = origin
         self._new[guest] = None
         return leaver
 
     def stay(self, guest: Guest, now: float) -> Guest | None:
         """Note that a connection is of a stranger. Return the one that must end for it, which may be itself.
 
-        If all are busy it is one of the host that has most, since an attester is a stranger too.
+        If all are busy it is one of the site that has most, since an attester is a stranger too.
         """
         self._new.pop(guest, None)
         if guest not in self._strangers or len(self._strangers) <= self._most_strangers:
@@ -151,20 +159,20 @@ class Admission:
     def _idlest(self, now: float, host: str | None = None) -> Guest | None:
         """Return the stranger (of a host) that has been silent longest, or None if all are busy."""
         found = min(
-            (guest for guest, of in self._strangers.items() if host in (None, of)),
+            (guest for guest, origin in self._strangers.items() if host in (None, origin.host)),
             key=lambda guest: guest.heard_at,
             default=None,
         )
         return None if found is None or now - found.heard_at < BUSY_SECONDS else found
 
     def _most_crowded(self, guest: Guest) -> Guest:
-        """Return the idlest stranger of the host that has most connections, or the guest if its own has as many."""
-        of = self._strangers
-        counts = Counter(of.values())
-        host, most = counts.most_common(1)[0]
-        if most <= counts[of[guest]]:
+        """Return the idlest stranger of the site that has most connections, or the guest if its own has as many."""
+        sites = {one: origin.site for one, origin in self._strangers.items()}
+        counts = Counter(sites.values())
+        site, most = counts.most_common(1)[0]
+        if most <= counts[sites[guest]]:
             return guest
-        return min((one for one in of if of[one] == host), key=lambda one: one.heard_at)
+        return min((one for one, of in sites.items() if of == site), key=lambda one: one.heard_at)
 
     def _may_connect(self, host: str, now: float) -> bool:
         left, at = self._hosts.pop(host, (float(CONNECTS), now))

@@ -131,6 +131,11 @@ class Connection(asyncio.BufferedProtocol):
         return self._stream.handshake_hash
 
     @property
+    def is_open(self) -> bool:
+        """Whether the handshake is done and the connection has not ended."""
+        return self._stream.opened and not self.is_closed
+
+    @property
     def paused_seconds(self) -> float:
         """Seconds in all for which the connection was not read, while what the peer says waits."""
         since = self._paused_since

@@ -130,8 +130,16 @@ class TcpTransport:
         self._peers[peer.key] = peer
 
     def expect(self, keys: Iterable[bytes]) -> None:
-        """Keep places for these peers as well, instead of those that were expected before."""
+        """Keep places for these peers as well, instead of those that were expected before.
+
+        It holds for connections that they have already, too.
+        """
+        now = asyncio.get_running_loop().time()
+        new = frozenset(keys) - self._expected
         self._expected = frozenset(keys)
+        for connection in list(self._connections) if new else ():
+            if not connection.initiator and connection.is_open and connection.remote_key in new:
+                self._make_room(connection, self._admission.recognise(connection, connection.remote_key, now))
 
     async def listen(self, host: str, port: int) -> tuple[str, int]:
         """Accept connections. Return the address, with the port that was picked for 0. Raises OSError."""

@@ -34,6 +34,8 @@ PER_BLOCK = 8
 """Further questions that one address may ask per block of the chain, on average."""
 MAX_ADDRESSES = 4096
 """Addresses counted before those that asked nothing lately are forgotten."""
+NEWCOMERS = "newcomers"
+"""The bucket that addresses share for which there is no room."""
 
 
 class ProbeRefused(Exception):
@@ -120,7 +122,10 @@ def _decode(kind: int, reader: codec.Reader) -> Message:
 
 
 class RateLimit:
-    """A limit on how many sectors an address is shown: a bucket that fills with the chain's blocks."""
+    """A limit on how many sectors an address is shown: a bucket that fills with the chain's blocks.
+
+    When there is no room for another bucket, all addresses that come then share one.
+    """
 
     def __init__(self) -> None:
         self._level: dict[str, tuple[int, int]] = {}
@@ -131,7 +136,7 @@ class RateLimit:
             full = BURST // PER_BLOCK
             self._level = {one: found for one, found in self._level.items() if now - found[1] < full}
             if address not in self._level and len(self._level) >= MAX_ADDRESSES:
-                return False
+                address = NEWCOMERS
         level, then = self._level.get(address, (BURST, now))
         level = min(BURST, level + PER_BLOCK * max(0, now - then))
         allowed = level > 0

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from service.disk import DISK_ERRORS
 from service.encoding import EncodingError, Opening
-from service.hypercore.net import Channel, Connection, network_of
+from service.hypercore.net import Channel, Connection, origin_of
 from service.protocols.probe import messages as m
 
 from .sectors import SectorsMissing
@@ -89,7 +89,7 @@ class ProbeService:
             raise SectorsMissing(f"segment {ask.segment} does not belong to copy {ask.copy}, or is not stored here")
         first = ASKED not in connection.context
         connection.context[ASKED] = True
-        if not first and not self._rate.allow(network_of(connection.host), self._now()):
+        if not first and not self._rate.allow(origin_of(connection.host).host, self._now()):
             raise m.ProbeRefused("too many probes from this address: try again in a few blocks, or on a new connection")
         async with self._reading:
             return await self._open(ask)
