@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
@@ -13,10 +14,11 @@ from service.disk import explained
 from service.durable import make_directories, make_private_database
 
 from .block import BlockRef
-from .errors import ChainError, SignerBusy, TableError, WrongChain
+from .errors import ChainError, SignerBusy, TableError, UnknownRuntime, WrongChain
 from .runtime.metadata import EventRecord
 
 log = structlog.get_logger(__name__)
+E = TypeVar("E")
 
 VERSION = 1
 SCHEMA = """
@@ -39,6 +41,16 @@ class Receipt:
     index: int
     hash: bytes
     events: tuple[EventRecord, ...]
+
+    def told(self, kind: type[E]) -> E:
+        """Return the extrinsic's event of a kind. Raises UnknownRuntime if a newer runtime has it in another form."""
+        for record in self.events:
+            if isinstance(record.event, kind):
+                return record.event
+        raise UnknownRuntime(
+            f"the extrinsic took effect in block {self.block.number}, but this runtime tells no {kind.__name__} that this"
+            " service can read: update datdot"
+        )
 
 
 @dataclass(slots=True, eq=False)

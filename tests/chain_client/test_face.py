@@ -14,18 +14,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
-from service.chain_client import Call, PalletError, UnknownRuntime, frame
+from service.chain_client import BlockRef, Call, PalletError, Receipt, UnknownRuntime, frame
 from service.chain_client.call import PALLET
 from service.chain_client.client import ChainClient
 from service.chain_client.pallet import calls, constants
 from service.chain_client.pallet import types as face
-from service.chain_client.pallet.events import EVENTS
+from service.chain_client.pallet.events import EVENTS, HosterPaused
 from service.chain_client.pallet.item import Item
 from service.chain_client.pallet.items import ITEMS
 from service.chain_client.runtime import registry as scale_registry
 from service.chain_client.runtime.extrinsic import compact
-from service.chain_client.runtime.metadata import EXTENSIONS, Runtime
+from service.chain_client.runtime.metadata import EXTENSIONS, EventRecord, Runtime
 from service.chain_client.storage import Storage
 
 METADATA = Path(__file__).parents[2] / "pallet-spec" / "artifacts" / "metadata.scale"
@@ -285,8 +286,20 @@ def test_an_event_in_another_form_is_named() -> None:
     other = Runtime(changed, 2, 1)
     event = next(one for one in other._pallets[PALLET].events if one.name == "SaltDrawn").value
     header = b"\4" + b"\2" + bytes([other._pallets[PALLET].value["index"], event["index"]])
-    with pytest.raises(UnknownRuntime, match=r"event DatDot.SaltDrawn of runtime 2 .*chain_rand"):
-        other.decode_events(header + bytes(8 + 8 + 32 + 32) + b"\0")
+    data = header + bytes(8 + 8 + 32 + 32) + b"\0"
+    with capture_logs() as logs:
+        (record,), (again,) = other.decode_events(data), other.decode_events(data[:5] + b"\0" * 4 + data[9:])
+    assert record.event is again.event is None
+    assert (record.name, record.fields["copy"]) == ("SaltDrawn", 0)
+    assert [(line["event_name"], line["runtime"]) for line in logs] == [("DatDot.SaltDrawn", 2)], "once"
+    assert "chain_rand" in logs[0]["reason"]
+
+
+def test_an_event_that_a_command_waits_for_is_missed_by_name() -> None:
+    bare = EventRecord(PALLET, "HosterPaused", {}, None, 1)
+    receipt = Receipt(BlockRef(7, bytes(32)), 1, bytes(32), (bare,))
+    with pytest.raises(UnknownRuntime, match="took effect in block 7, but this runtime tells no HosterPaused"):
+        receipt.told(HosterPaused)
 
 
 # storage

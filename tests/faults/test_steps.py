@@ -14,7 +14,7 @@ from typing import Any, cast
 import pytest
 from structlog.testing import capture_logs
 
-from service.chain_client import Block, BlockRef, ChainClient, Follower
+from service.chain_client import Block, BlockRef, ChainClient, Follower, UnknownRuntime
 from service.cli.output import LogStream
 from service.disk import room_at
 from service.node.journal import Journal
@@ -200,11 +200,12 @@ async def test_a_step_whose_disk_fails_is_tried_with_the_next_block(error: Excep
     assert str(error) in logs[0]["error"]
 
 
-async def test_an_action_whose_disk_fails_is_told_once() -> None:
+@pytest.mark.parametrize("error", [DatabaseError("roles.sqlite: full"), UnknownRuntime("runtime 9 has no such call")])
+async def test_an_action_that_keeps_failing_alike_is_told_once(error: Exception) -> None:
     runner = Runner("test", longest=1)
 
     async def perform() -> int | None:
-        raise DatabaseError("roles.sqlite: full")
+        raise error
 
     with capture_logs() as logs:
         for now in range(1, 9):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import copy_context
 from random import Random
@@ -52,8 +52,14 @@ class UpgradableRuntime:
 
     def call(self, state: Overlay, method: str, data: bytes) -> bytes:
         """See `runtime_mock.runtime.Runtime`."""
-        with _version_of(state.get(CODE) or b""):
-            return limits.version() if method == "Core_version" else self._model.call(state, method, data)
+        current = state.get(CODE) or b""
+        with _version_of(current):
+            answer = limits.version() if method == "Core_version" else self._model.call(state, method, data)
+        if method == "Metadata_metadata":
+            for old, new in _renamed(current):
+                assert old in answer, f"{old!r} is not in the metadata"
+                answer = answer.replace(old, new)
+        return answer
 
 
 @contextmanager
@@ -75,9 +81,17 @@ def _set_code(state: State, origin: Origin, new: bytes) -> None:
     system.deposit_log(state, NEW_RUNTIME)
 
 
-def code(version: int) -> bytes:
-    """The `:code` of a version."""
-    return b"model" + version.to_bytes(4, "little")
+def code(version: int, renamed: Mapping[str, str] | None = None) -> bytes:
+    """The `:code` of a version, in whose metadata some names are others of the same length."""
+    names = ",".join(f"{old}={new}" for old, new in (renamed or {}).items())
+    assert all(len(old) == len(new) < 64 for old, new in (renamed or {}).items())
+    return b"model" + names.encode() + version.to_bytes(4, "little")
+
+
+def _renamed(code: bytes) -> list[tuple[bytes, bytes]]:
+    """The names that a `:code` changes, as they stand in the metadata: with their length before them."""
+    pairs = [pair.split(b"=") for pair in code.removeprefix(b"model")[:-4].split(b",") if pair]
+    return [(bytes([4 * len(old)]) + old, bytes([4 * len(new)]) + new) for old, new in pairs]
 
 
 def genesis(runtime: UpgradableRuntime, root: bytes, money: dict[bytes, int]) -> Trie:

@@ -34,7 +34,7 @@ from tests.support.copy_world import digest
 from tests.support.small_chain import MONEY, UNIT, Line, SmallChain, account, keys_of, running_chain
 
 SIZES = [700, 65_536, 0, 20_000, 300, 30_000, 17]
-NAMES = ("Sponsor", "Hoster", "Encoder", "Idle hoster", "Idle encoder", "One", "Two", "Reader")
+NAMES = ("Root", "Sponsor", "Hoster", "Encoder", "Idle hoster", "Idle encoder", "One", "Two", "Reader")
 PRICES = (10**10, 10**11, 10**10, 10**9)
 POT = 100 * UNIT
 SECTORS_PER_SECOND = 1_400.0

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
 
+import structlog
 import xxhash
 from scalecodec.base import ScaleBytes
 from scalecodec.exceptions import InvalidScaleTypeValueException, RemainingScaleBytesNotEmptyException
@@ -18,6 +19,8 @@ from ..pallet.events import EVENTS, Event
 from .convert import from_scale, to_scale
 from .registry import Registry
 from .show import Shower
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 UNDECODABLE = (
@@ -46,7 +49,10 @@ EXTENSIONS = (
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """An event of a block. `event` is typed if the pallet is DatDot; `extrinsic` is the index it belongs to."""
+    """An event of a block. `extrinsic` is the index it belongs to.
+
+    `event` is typed if the pallet is DatDot and the runtime has the event in the form that this service knows.
+    """
 
     pallet: str
     name: str
@@ -92,6 +98,7 @@ class Runtime:
         # Most values read block after block have not changed, and several readers decode each block's events.
         self._stored: Callable[..., Any] = lru_cache(maxsize=KEPT_VALUES)(self._decode_stored)
         self._events = lru_cache(maxsize=KEPT_EVENTS)(self._decode_events)
+        self._unread: set[str] = set()
         self._pallets = {pallet.name: pallet for pallet in self._metadata.pallets}
         self._items = {
             (pallet.name, item.name): item
@@ -157,13 +164,35 @@ class Runtime:
 
     def _record(self, value: Any) -> EventRecord:
         pallet, name, fields = value["module_id"], value["event_id"], value["attributes"]
-        typed: Event | None = None
-        if pallet == PALLET and name in EVENTS:
-            try:
-                typed = from_scale(EVENTS[name], fields or {})
-            except UNDECODABLE as error:
-                raise self._other_form(f"event {pallet}.{name}", error) from error
+        typed = self._typed(name, fields or {}) if pallet == PALLET else None
         return EventRecord(pallet, name, fields, typed, value["extrinsic_idx"])
+
+    def _typed(self, name: str, fields: Any) -> Event | None:
+        """Return an event of ours, or None if a newer runtime has changed it: that is told once, and ends nothing.
+
+        Decisions rest on the state. Events are for the log and for those who wait for one of their own.
+        """
+        try:
+            kind = EVENTS[name]
+        except KeyError:
+            self._tell_unread(name, "this service does not know it")
+            return None
+        try:
+            return from_scale(kind, fields)
+        except UNDECODABLE as error:
+            self._tell_unread(name, f"this service knows it in another form: {error!r}")
+            return None
+
+    def _tell_unread(self, name: str, why: str) -> None:
+        if name not in self._unread:
+            self._unread.add(name)
+            log.warning(
+                "an event of this runtime is not logged any longer; all else goes on",
+                event_name=f"{PALLET}.{name}",
+                runtime=self.spec_version,
+                reason=why,
+                remedy="update datdot",
+            )
 
     def show_event(self, record: EventRecord) -> Any:
         """Return an event's fields as JSON: accounts in SS58, bytes in hex, amounts as decimal strings."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from service.chain_client import Call, DispatchError, Signer
+from service.chain_client import Call, DispatchError, Signer, UnknownRuntime
 from service.disk import DISK_ERRORS
 
 log = structlog.get_logger(__name__)
@@ -85,9 +85,9 @@ class Runner:
             entry.failures += 1
             wait = min(2 ** (entry.failures - 1), self._longest)
             entry.not_before = self._now + wait
-            # what a full disk keeps failing is told once; the other failures differ from try to try
+            # what a full disk or a newer runtime keeps failing is told once; the other failures differ from try to try
             of_disk = isinstance(error, DISK_ERRORS) and not isinstance(error, ConnectionError | TimeoutError)
-            again = entry.failures > 1 and of_disk
+            again = entry.failures > 1 and (of_disk or isinstance(error, UnknownRuntime))
             (self._log.debug if again else self._log.error)(
                 "failed", action=repr(key), error=f"{type(error).__name__}: {error}", retry_in_blocks=wait
             )

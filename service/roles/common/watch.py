@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import structlog
 
-from service.chain_client import Block, ChainError, Follower, Storage, WrongChain
+from service.chain_client import Block, ChainError, Follower, Storage, UnknownRuntime, WrongChain
 from service.chain_client.pallet.types import Copy, CopyState
 from service.disk import DISK_ERRORS
 
@@ -67,21 +67,34 @@ async def latest_blocks(follower: Follower) -> AsyncIterator[Block]:
 async def each_block(follower: Follower, step: Callable[[Block], Awaitable[None]]) -> None:
     """Take a step with each finalized block, and skip a block whose state cannot be read. Raises WrongChain.
 
-    A disk that is full or fails costs this step only, and is told once: the next block is another try.
+    A disk that is full or fails costs this step only, and is told once: the next block is another try. So is a runtime
+    that this service does not know: it may be upgraded again.
     """
     failing = False
+    unknown = ""
     async for block in latest_blocks(follower):
         try:
             await step(block)
             if failing:
                 log.info("the disk can be used again", block=block.number)
-            failing = False
+            if unknown:
+                log.info("this role goes on: it can read the chain again", block=block.number)
+            failing, unknown = False, ""
         except DISK_ERRORS as error:
             if not failing:
                 log.error("cannot use the disk; trying again with each block", block=block.number, error=str(error))
             failing = True
         except WrongChain:
             raise
+        except UnknownRuntime as error:
+            if str(error) != unknown:
+                log.error(
+                    "this role stands still, but for storage proofs: it cannot read the chain's new runtime",
+                    block=block.number,
+                    error=str(error),
+                    remedy="update datdot",
+                )
+            unknown = str(error)
         except ChainError as error:
             log.warning(
                 "cannot read the chain; trying again with the next block",

@@ -110,11 +110,14 @@ def _no_room(facts: HosterFacts, number: int, copy: Copy) -> str | None:
     return f"it has {copy.bytes} bytes, and there is room for {left} on this disk" if copy.bytes > left else None
 
 
+def answer(challenge: StorageChallenge | None) -> list[HosterAction]:
+    """Return what a hoster must do about its challenge, whatever else is known of the chain."""
+    return [] if challenge is None else [AnswerChallenge(challenge.issued, tuple(challenge.samples))]
+
+
 def decide(facts: HosterFacts) -> list[HosterAction]:
     """Return what a hoster must do now, most urgent first."""
-    actions: list[HosterAction] = []
-    if facts.challenge is not None:
-        actions.append(AnswerChallenge(facts.challenge.issued, tuple(facts.challenge.samples)))
+    actions = answer(facts.challenge)
     for number, copy in sorted(facts.copies.items()):
         action = _about(facts, number, copy)
         if action is not None:

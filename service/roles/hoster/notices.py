@@ -61,7 +61,7 @@ async def pause(client: ChainClient, signer: Signer) -> Paused:
         check_pause(signer.account, found, client.times.era, best.number + 1)
 
     receipt = await submit(signer, calls.pause(), KINDS, check)
-    told = next(record.event for record in receipt.events if isinstance(record.event, HosterPaused))
+    told = receipt.told(HosterPaused)
     return Paused(receipt.block, told.start + 1, told.end)
 
 
@@ -74,7 +74,7 @@ async def leave_copy(client: ChainClient, signer: Signer, copy: int) -> Leaving:
             raise HosterRefused(f"copy {copy}: notice of it has been given already; it ends by itself")
 
     receipt = await submit(signer, calls.leave_copy(_checked(copy)), KINDS, check)
-    told = next(record.event for record in receipt.events if isinstance(record.event, CopyLeaving))
+    told = receipt.told(CopyLeaving)
     return Leaving(receipt.block, told.block)
 
 

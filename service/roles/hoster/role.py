@@ -8,7 +8,7 @@ from functools import partial
 
 import structlog
 
-from service.chain_client import Block
+from service.chain_client import Block, UnknownRuntime
 from service.chain_client.pallet import calls
 from service.chain_client.pallet.types import ChainOpening, Copy, CopyState, Plan, Sample
 from service.disk import DISK_ERRORS
@@ -33,6 +33,7 @@ from .decisions import (
     HosterAction,
     HosterFacts,
     OfferHosting,
+    answer,
     decide,
 )
 from .probes import ProbeService
@@ -87,8 +88,18 @@ class HosterRole:
 
     async def _step(self, block: Block) -> None:
         self._runner.look(block.number)
-        facts = await self._facts(block)
-        self._runner.apply(block.number, [self._task(action, facts) for action in decide(facts)])
+        try:
+            facts = await self._facts(block)
+        except UnknownRuntime:
+            await self._prove_only(block)
+            raise
+        self._runner.apply(block.number, [self._task(action) for action in decide(facts)])
+
+    async def _prove_only(self, block: Block) -> None:
+        """Answer an open challenge, though a new runtime has something else in a form that this service does not know."""
+        account = self._context.signer.account
+        challenge = await self._context.client.storage.storage_challenge(account, block.hash)
+        self._runner.apply(block.number, [self._task(action) for action in answer(challenge)])
 
     async def _facts(self, block: Block) -> HosterFacts:
         client, account = self._context.client, self._context.signer.account
@@ -153,7 +164,7 @@ class HosterRole:
                 found[segment.job.segment] = point
         return found
 
-    def _task(self, action: HosterAction, facts: HosterFacts) -> tuple[Hashable, Callable[[], Awaitable[int | None]]]:
+    def _task(self, action: HosterAction) -> tuple[Hashable, Callable[[], Awaitable[int | None]]]:
         match action:
             case OfferHosting():
                 return "offer", self._offer

@@ -96,7 +96,7 @@ async def publish_head(
 
     call = calls.publish_plan(wanted.head, wanted.ranges, wanted.nodes, wanted.terms, wanted.pot)
     receipt = await submit(signer, call, KINDS, check)
-    plan = next(record.event.plan for record in receipt.events if isinstance(record.event, PlanPublished))
+    plan = receipt.told(PlanPublished).plan
     return Published(plan, receipt.block, wanted.bytes)
 
 
