@@ -38,6 +38,9 @@ RETRY_SECONDS = 1.0
 PENALTIES = (
     events.BeginMissed,
     events.CopyStruck,
+    events.Forfeited,
+    events.HosterEvicted,
+    events.HosterOverdue,
     events.SeatEmptyHanded,
     events.Stalled,
     events.StorageMissed,
@@ -45,10 +48,14 @@ PENALTIES = (
 
 ACCOUNTS = frozenset({"account", "encoder", "hoster", "sponsor"})
 
+OTHERWISE = {"block": "in_block"}
+"""Names in the log of fields whose own name a line has for something else: its block is the one of the event."""
+
 
 def shown(event: Event) -> dict[str, Any]:
     """Return an event's fields for a log: accounts in SS58, other bytes in hex."""
-    return {one.name: _shown(one.name, getattr(event, one.name)) for one in fields(event)}
+    names = [one.name for one in fields(event)]
+    return {OTHERWISE.get(name, name): _shown(name, getattr(event, name)) for name in names}
 
 
 def _shown(name: str, value: object) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -234,4 +234,25 @@ def test_penalties_are_warnings_and_strangers_are_not_told_of(live: Live, tmp_pa
     ]
     assert lines[0]["hoster"] == ss58(ACCOUNT)
     assert lines[4]["verdict"] == "Failed"
+    database.close()
+
+
+def test_every_event_that_concerns_the_account_can_be_told(live: Live, tmp_path: Path) -> None:
+    """Also those with a field that is named as something that every line has."""
+    database = Database(tmp_path / "other.sqlite")
+    journal = Journal(live.client, live.follower, ACCOUNT, database)
+    journal._tell(Block(8, bytes(32), bytes(32), (record(events.CopyOffered(7, 0, ACCOUNT)),)))
+    kinds = [one for one in vars(events).values() if isinstance(one, type) and is_dataclass(one)]
+    kinds.sort(key=lambda kind: kind is events.CopyRemoved)  # after it the copy is a stranger's
+    values = {"copy": 7, "account": ACCOUNT, "verdict": Verdict.PASSED}
+    happened = [kind(*(values.get(one.name, 30) for one in fields(kind))) for kind in kinds]
+    block = Block(9, bytes(32), bytes(32), tuple(record(event) for event in happened))
+    with capture_logs() as lines:
+        journal._tell(block)
+    told = {line["event"]: line for line in lines}
+    assert {"CopyLeaving", "PotLow", "PlanEnding"} <= {kind.__name__ for kind in kinds}
+    assert told["CopyLeaving"]["block"] == 9
+    assert told["CopyLeaving"]["in_block"] == 30
+    concerned = {kind.__name__ for kind in kinds if {one.name for one in fields(kind)} & {"copy", "account"}}
+    assert concerned <= told.keys()
     database.close()
