@@ -9,7 +9,7 @@ ARGS ?=
 # As many workers as the machine has cores; tests that run a whole network share one of them (tests/conftest.py).
 PARALLEL ?= --numprocesses=auto --dist=loadgroup
 
-.PHONY: setup setup-dev demo test coverage attack cases lint devnet simulate runtime bench lock clean
+.PHONY: setup setup-dev demo test coverage attack cases scenarios cheats lint devnet simulate runtime bench lock clean
 
 setup: $(VENV)/.setup
 setup-dev: $(VENV)/.setup-dev
@@ -53,6 +53,11 @@ attack: setup-dev
 # The faults that were found by attacking a network (tests/cases/catalogue.py): how many hold.
 cases: setup-dev tests/interop/node_modules/.setup tests/conformance/node_modules/.setup tests/conformance/asi/.venv/.setup
 	@$(BIN)/python -m tests.cases $(ARGS)
+
+# What befalls whole networks, and what it costs those who cheat (ARGS='NAME…' for some, ARGS=--list says which there are).
+CHAIN ?= model
+scenarios cheats: setup-dev
+	@$(BIN)/python -m tests.play $@ --chain $(CHAIN) $(ARGS)
 
 lint: setup-dev
 	$(BIN)/ruff check .

@@ -1,4 +1,5 @@
-"""The chain of a simulated network: the mock's engine with the model, sealed by the virtual clock, and RPC without sockets."""
+"""The chain of a simulated network: the mock's engine with the model, or with the real runtime in wasm, sealed by the virtual
+clock, and RPC without sockets."""
 
 from __future__ import annotations
 
@@ -7,11 +8,13 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import copy_context
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
 import runtime_mock.rpc.system  # noqa: F401 - it adds its methods to the table
 from runtime_mock import ss58
+from runtime_mock.artifacts import WASM
 from runtime_mock.chainspec import ChainSpec, artifacts
 from runtime_mock.codec import prefixed
 from runtime_mock.model import ModelRuntime
@@ -30,9 +33,10 @@ from runtime_mock.rpc.methods import METHODS
 from runtime_mock.rpc.methods import Node as MockNode
 from runtime_mock.rpc.subscriptions import Subscriptions
 from runtime_mock.rpc.watched import WatchedKeys
-from runtime_mock.runtime import CODE
+from runtime_mock.runtime import CODE, Runtime
 from runtime_mock.state.overlay import Overlay
 from runtime_mock.state.trie import Trie
+from runtime_mock.wasm.runtime import WasmRuntime, default_cache
 from service.chain_client.client import NEW_RUNTIME, READ_TRIES
 from service.chain_client.errors import ConnectionLost, RpcError, StateDiscarded
 from service.chain_client.rpc import DISCARDED, REQUEST_SECONDS, Subscription
@@ -94,28 +98,52 @@ def _renamed(code: bytes) -> list[tuple[bytes, bytes]]:
     return [(bytes([4 * len(old)]) + old, bytes([4 * len(new)]) + new) for old, new in pairs]
 
 
-def genesis(runtime: UpgradableRuntime, root: bytes, money: dict[bytes, int]) -> Trie:
-    """Short times, a root and accounts with money."""
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a chain is made of: its runtime, and what its parameters are besides those of the development preset."""
+
+    backend: str = "model"
+    """`model` or `wasm`."""
+    preset: str = "development"
+    times: Mapping[str, int] = field(default_factory=dict)
+    amounts: Mapping[str, int] = field(default_factory=dict)
+
+    def runtime(self) -> tuple[Runtime, bytes]:
+        """A runtime, and its `:code`."""
+        if self.backend == "model":
+            return UpgradableRuntime(), code(1)
+        found = (artifacts() / WASM).read_bytes()
+        return WasmRuntime(found, default_cache()), found
+
+
+def genesis(setting: Setting, runtime: Runtime, own: bytes, root: bytes, money: dict[bytes, int]) -> Trie:
+    """Short times, a root and accounts with money; `own` is the runtime's `:code`."""
     config = default()
-    patch = json.loads(preset("development") or b"")
-    config["datDot"] = patch["datDot"]
+    parameters = json.loads(preset(setting.preset) or b"")["datDot"]
+    config["datDot"] = {
+        "times": parameters["times"] | dict(setting.times),
+        "amounts": parameters["amounts"] | dict(setting.amounts),
+    }
     config["sudo"]["key"] = ss58.encode(root, 42)
     config["balances"]["balances"] = [[ss58.encode(account, 42), amount] for account, amount in money.items()]
     state = Overlay(Trie())
     answer = runtime.call(state, "GenesisBuilder_build_state", prefixed(json.dumps(config).encode()))
     assert answer == b"\0", answer
-    state.put(CODE, code(1))
+    state.put(CODE, own)
     return state.trie()
 
 
 class SimChain:
     """One node of the chain, to which all peers are connected."""
 
-    def __init__(self, seed: int, block_seconds: float, root: bytes, money: dict[bytes, int]) -> None:
+    def __init__(
+        self, seed: int, block_seconds: float, root: bytes, money: dict[bytes, int], setting: Setting | None = None
+    ) -> None:
         self.random = Random(f"{seed} chain")
         self.block_seconds = block_seconds
-        runtime = UpgradableRuntime()
-        start = genesis(runtime, root, money)
+        setting = setting or Setting()
+        runtime, own = setting.runtime()
+        start = genesis(setting, runtime, own, root, money)
         self.chain = Chain(runtime, start, 4096)
         self.engine = Engine(self.chain, "manual")
         self.node = MockNode(self.engine, ChainSpec("simulation", "simulation", "Development", {}, start))

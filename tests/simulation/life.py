@@ -105,7 +105,7 @@ def live(settings: Settings, show: bool = False) -> Outcome:
     witness.install()
     outcome = Outcome(settings.seed)
     with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="datdot-life-", dir=_memory()))
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="datdot-life-", dir=memory()))
         stack.enter_context(drawn_randomness(settings.seed))
         disks.install()
         story = _Story(settings, loop, disks, Path(folder), witness)
@@ -136,7 +136,7 @@ def _fill(outcome: Outcome, story: _Story, seconds: float) -> None:
     }
 
 
-def _memory() -> str | None:
+def memory() -> str | None:
     """A folder in memory, where there is one: what a loss of power takes is decided here, not by a real disk."""
     return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 

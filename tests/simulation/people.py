@@ -89,22 +89,22 @@ class Feeds:
     here: Corestore = field(default_factory=lambda: Corestore(None))
     keys: list[bytes] = field(default_factory=list)
 
-    def create(self, directory: Path) -> bytes:
-        """One more in the author's directory; its key."""
+    def create(self, directory: Path, blocks: list[bytes] | None = None) -> bytes:
+        """One more in the author's directory, of some blocks or these; its key."""
         store = Corestore(directory)
         core = store.create()
-        core.append(self._blocks())
+        core.append(blocks or self._blocks())
         core.flush()
         self._learn(core)
         store.close()
         self.keys.append(core.key)
         return core.key
 
-    def append(self, directory: Path, key: bytes) -> None:
-        """More blocks, by another process than the author's node."""
+    def append(self, directory: Path, key: bytes, blocks: list[bytes] | None = None) -> None:
+        """Some more blocks, or these, by another process than the author's node."""
         store = Corestore(directory)
         core = store.get(key)
-        core.append(self._blocks()[:5])
+        core.append(blocks or self._blocks()[:5])
         core.flush()
         self._learn(core)
         store.close()

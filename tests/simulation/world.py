@@ -106,6 +106,8 @@ class World:
     top: Path
     config: RolesConfig
     speed: float
+    configs: dict[str, RolesConfig] = field(default_factory=dict)
+    """Of peers that have other terms than the rest."""
     peers: list[SimPeer] = field(default_factory=list)
     random: Random = field(init=False)
     failures: list[str] = field(default_factory=list)
@@ -172,7 +174,8 @@ class World:
         ready: list[object] = []
         while True:
             try:
-                await run_node(peer.directory, settings, ready.append, partial(self._told, peer), self.config, ports)
+                config = self.configs.get(peer.name, self.config)
+                await run_node(peer.directory, settings, ready.append, partial(self._told, peer), config, ports)
             except ConnectionLost:
                 # as a supervisor would: without a chain at its start a node ends
                 await asyncio.sleep(RESTART_SECONDS)

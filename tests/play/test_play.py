@@ -1,0 +1,56 @@
+"""The short form of `make scenarios` and `make cheats`: those that are marked so, on the model, and one on wasm."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .__main__ import main
+from .catalogue import acts
+
+ON_WASM = "fork"
+
+
+def played(kind: str, name: str, chain: str = "model") -> dict[str, object]:
+    command = [sys.executable, "-m", "tests.play", kind, name, "--one", "--chain", chain]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, object] = json.loads(done.stdout)
+    return found
+
+
+SHORT = [(kind, name) for kind in ("scenarios", "cheats") for name, act in acts(kind).items() if act.short]
+
+
+@pytest.mark.parametrize(("kind", "name"), SHORT)
+def test_it_is_as_it_must(kind: str, name: str) -> None:
+    found = played(kind, name)
+    assert found["ok"], found["why"]
+
+
+def test_the_real_runtime_is_the_chain_of_a_simulated_network() -> None:
+    found = played("scenarios", ON_WASM, "wasm")
+    assert found["ok"], found["why"]
+
+
+def test_an_unknown_name_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["scenarios", "nobody-wrote-this"])
+    assert "there is no scenario nobody-wrote-this" in capsys.readouterr().err
+
+
+def test_an_interrupt_ends_all_plays(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.play", "scenarios", "away-27-hours", "--jobs", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "… away-27-hours\n"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert err == "stopped\n"
+    assert out == ""
