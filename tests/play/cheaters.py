@@ -2,9 +2,260 @@
 
 from __future__ import annotations
 
+import asyncio
+import secrets
 from collections.abc import Callable
+from pathlib import Path
 
+from service.chain_client import Block, DispatchError
+from service.chain_client.pallet import calls
+from service.chain_client.pallet.types import ChainOpening, Copy, Plan, Sample
+from service.encoding import Opening
+from service.encoding.merkle import leaf_hashes, parents
+from service.encoding.profiles import SECTOR
+from service.hypercore.net import Connection
 from service.node.run import NodeRole
+from service.protocols.copy.job import SegmentJob
+from service.roles.attester.committee import read_target
+from service.roles.attester.decisions import MakeProbe
+from service.roles.attester.probe import Measured, probe
+from service.roles.attester.role import AttesterRole
 from service.roles.common.context import Context
+from service.roles.encoder.decisions import EncodeSegment
+from service.roles.encoder.role import EncoderRole
+from service.roles.hoster.decisions import AnswerChallenge
+from service.roles.hoster.role import ChallengeFailed, HosterRole
+from service.roles.hoster.sectors import segment_path
+from service.roles.hoster.store import HostedCopies
 
-CHEATERS: dict[str, Callable[[Context], NodeRole]] = {}
+
+class PlainCopies(HostedCopies):
+    """Copies of which the plaintext is kept beside the sectors, or in their place."""
+
+    def plain_path(self, job: SegmentJob) -> Path:
+        """Where a segment's plaintext is."""
+        return self._path(job).with_suffix(".plain")
+
+    def keep_plain(self, job: SegmentJob) -> None:
+        """Decode a whole segment."""
+        self.plain_path(job).write_bytes(super()._decode(job, 0, job.length))
+
+    def _decode(self, job: SegmentJob, start: int, end: int) -> bytes:
+        path = self.plain_path(job)
+        return path.read_bytes()[start:end] if path.exists() else super()._decode(job, start, end)
+
+
+class Forgetful(HosterRole):
+    """Makes a copy as it must, then spoils its sectors, and serves readers from the plaintext."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._hosted = self._plain = PlainCopies(context.directory, context.database)
+
+    async def _step(self, block: Block) -> None:
+        await super()._step(block)
+        for copy in self._plain.copies():
+            for hosted in self._plain.segments(copy):
+                job = hosted.job
+                if job.segment in self._roots and not self._plain.plain_path(job).exists():
+                    self._plain.keep_plain(job)
+                    self._spoil(job, segment_path(self._context.directory, job.copy, job.segment))
+
+    def _spoil(self, job: SegmentJob, path: Path) -> None:
+        raise NotImplementedError
+
+
+class PlaintextOnly(Forgetful):
+    """Keeps no sector at all."""
+
+    def _spoil(self, job: SegmentJob, path: Path) -> None:
+        path.unlink()
+
+
+class DropsOneInTen(Forgetful):
+    """Drops every tenth sector."""
+
+    kept = staticmethod(lambda sector: sector % 10 != 7)
+
+    def _spoil(self, job: SegmentJob, path: Path) -> None:
+        data = bytearray(path.read_bytes())
+        for sector in range(len(data) // SECTOR):
+            if not self.kept(sector):
+                data[sector * SECTOR : (sector + 1) * SECTOR] = bytes(SECTOR)
+        path.write_bytes(data)
+
+    async def _open_sample(self, sample: Sample) -> Opening:
+        if not self.kept(sample.sector):
+            raise ChallengeFailed(f"sector {sample.sector} was dropped")
+        return await super()._open_sample(sample)
+
+
+class KeepsOneInTen(DropsOneInTen):
+    """Keeps every tenth sector."""
+
+    kept = staticmethod(lambda sector: sector % 10 == 7)
+
+
+class WithoutSectors(PlaintextOnly):
+    """Keeps no sector, and sends proofs all the same."""
+
+    async def _prove(self, action: AnswerChallenge) -> int | None:
+        openings = [await self._false_opening(sample) for sample in action.samples]
+        call = calls.submit_storage_proof(
+            action.issued, tuple(ChainOpening(one.data, one.siblings) for one in openings)
+        )
+        try:
+            return (await self._context.signer.submit(call)).block.number  # type: ignore[union-attr]
+        except DispatchError as error:
+            raise ChallengeFailed(f"the chain refused it: {error}") from error
+
+    async def _false_opening(self, sample: Sample) -> Opening:
+        raise NotImplementedError
+
+    def _from_file(self, sample: Sample, path: Path) -> Opening:
+        """Open a sector of another copy's file as if it were the sample's."""
+        job = next(one.job for one in self._plain.segments(sample.copy) if one.job.segment == sample.segment)
+        return opened(job.ctx, path.read_bytes(), sample.sector)
+
+
+class SharesADisk(WithoutSectors):
+    """Opens the sectors that its neighbour stores for the same plan: one disk for two."""
+
+    async def _false_opening(self, sample: Sample) -> Opening:
+        me = self._context.directory.parent
+        neighbour = me.parent / ("hoster-1" if me.name != "hoster-1" else "hoster-2")
+        copies = await self._context.client.storage.all_copies()
+        plan = copies[sample.copy].plan
+        found = [
+            path
+            for number, copy in sorted(copies.items())
+            if copy.plan == plan
+            for path in neighbour.glob(f"*/copies/{number}/*.sectors")
+        ]
+        if not found:
+            raise ChallengeFailed("the neighbour has no such copy")
+        return self._from_file(sample, found[0])
+
+
+class AnswersForAnother(WithoutSectors):
+    """Stores its first copy only, and opens its sectors whatever copy it is asked for."""
+
+    def _spoil(self, job: SegmentJob, path: Path) -> None:
+        if job.copy != min(self._plain.copies()):
+            path.unlink()
+
+    async def _false_opening(self, sample: Sample) -> Opening:
+        first = min(self._plain.copies())
+        if sample.copy == first:
+            return await self._open_sample(sample)
+        (path,) = (self._context.directory / "copies" / str(first)).glob("*.sectors")
+        return self._from_file(sample, path)
+
+
+class Replays(WithoutSectors):
+    """Answers its first challenge, drops everything, and sends the same answer to each that comes."""
+
+    _openings: tuple[ChainOpening, ...] = ()
+
+    def _spoil(self, job: SegmentJob, path: Path) -> None:
+        pass
+
+    async def _prove(self, action: AnswerChallenge) -> int | None:
+        if not self._openings:
+            found = [await self._open_sample(sample) for sample in action.samples]
+            self._openings = tuple(ChainOpening(one.data, one.siblings) for one in found)
+            block = await HosterRole._prove(self, action)
+            for path in self._context.directory.glob("copies/*/*.sectors"):
+                path.unlink()
+            return block
+        call = calls.submit_storage_proof(action.issued, self._openings)
+        try:
+            return (await self._context.signer.submit(call)).block.number  # type: ignore[union-attr]
+        except DispatchError as error:
+            raise ChallengeFailed(f"the chain refused it: {error}") from error
+
+
+def opened(ctx: bytes, data: bytes, sector: int) -> Opening:
+    """Open a sector of some data in the tree of a context, whatever root it leads to."""
+    level, at, siblings = leaf_hashes(ctx, 0, data), sector, []
+    at = min(at, len(level) - 1)
+    chunk = data[at * SECTOR : (at + 1) * SECTOR]
+    while len(level) > 1:
+        if at ^ 1 < len(level):
+            siblings.append(level[at ^ 1])
+        level, at = parents(level), at // 2
+    return Opening(sector, chunk, tuple(siblings))
+
+
+class ServesNobody(HosterRole):
+    """Proves its storage, and closes the connections of all who read; encoders may come."""
+
+    def known(self, host: str) -> bool:
+        """Whether whoever connects from there is served all the same."""
+        return False
+
+    def attach(self, connection: Connection) -> None:
+        """Serve encoders, and whom it knows."""
+        encoders = {job.encoder.swarm_key for job in self._jobs.values()}
+        if connection.remote_key in encoders or self.known(connection.host):
+            super().attach(connection)
+        else:
+            asyncio.get_running_loop().call_soon(connection.close, "no")
+
+
+class ServesTwoAttesters(ServesNobody):
+    """Serves those who come from the addresses of two attesters that it knows, and nobody else."""
+
+    def known(self, host: str) -> bool:
+        return host in ("attester-1", "attester-2")
+
+
+class NeverFetches(AttesterRole):
+    """Reports without having asked for anything: not served."""
+
+    async def _probe(self, action: MakeProbe, at: bytes) -> int | None:
+        return None
+
+
+class LiesDown(AttesterRole):
+    """Fetches as it must, and reports that it was not served."""
+
+    async def _probe(self, action: MakeProbe, at: bytes) -> int | None:
+        context = self._context
+        target = await read_target(context.client, action.copy, action.sector, at)
+        await probe(context.transport, target, context.client.times.probe_bytes)
+        return None
+
+
+class LiesUp(AttesterRole):
+    """Reports that it was served, and fast, without having asked for anything."""
+
+    async def _probe(self, action: MakeProbe, at: bytes) -> int | None:
+        target = await read_target(self._context.client, action.copy, action.sector, at)
+        made_up = Measured(1, 1 << 20, Opening(target.sector, secrets.token_bytes(SECTOR), ()))
+        self._reports.keep_probe(action.era, action.copy, action.number, target.segment, made_up)
+        return None
+
+
+class Stalls(EncoderRole):
+    """Begins its segments, and never sends a sector."""
+
+    async def _encode(self, action: EncodeSegment, copy: Copy, plan: Plan, block: Block) -> int | None:
+        await asyncio.Event().wait()
+        return None
+
+
+CHEATERS: dict[str, Callable[[Context], NodeRole]] = {
+    "plaintext-only": PlaintextOnly,
+    "drops-one-in-ten": DropsOneInTen,
+    "keeps-one-in-ten": KeepsOneInTen,
+    "shares-a-disk": SharesADisk,
+    "answers-for-another": AnswersForAnother,
+    "replays": Replays,
+    "serves-nobody": ServesNobody,
+    "serves-two-attesters": ServesTwoAttesters,
+    "never-fetches": NeverFetches,
+    "lies-down": LiesDown,
+    "lies-up": LiesUp,
+    "stalls": Stalls,
+}

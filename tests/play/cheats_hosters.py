@@ -1,0 +1,144 @@
+"""Cheats of hosters: what they keep, what they answer, whom they serve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import mean
+
+from service.chain_client.pallet import events
+from service.chain_client.pallet.types import CopyEnd, Verdict
+from service.roles.common.terms import AttesterTerms
+from service.units import UNIT
+
+from .catalogue import Cast, act, dear
+from .stage import Peer, Stage
+
+SIZE = 12_000
+POT = 2_000 * UNIT
+CONFIG, AMOUNTS = dear()
+WATCHED_BLOCKS = 180
+"""A hoster that does not answer is evicted within a challenge, two windows and an era."""
+
+
+def cast(**cheats: str) -> Cast:
+    """Four hosters, each with a copy of every plan; some of them cheat."""
+    named = {name.replace("_", "-"): what for name, what in cheats.items()}
+    return Cast(hosters=4, encoders=4, cheats=named, config=CONFIG, amounts=AMOUNTS)
+
+
+async def watch(stage: Stage, cheats: Sequence[Peer], challenges: int, plans: int = 1) -> int:
+    """Let them cheat for a while; what they have over their twins then.
+
+    Fails unless each loses money within so many challenges, while the honest lose nothing and miss nothing.
+    """
+    hosters, began = stage.peers("hoster"), stage.now
+    for _ in range(plans):
+        published = await stage.publish(SIZE, len(hosters), pot=POT)
+        await stage.active(published.plan, len(hosters))
+    since, before = stage.now, await stage.wealth_of(hosters)
+    for peer in cheats:
+        await stage.event(events.Forfeited, since, account=peer.account)
+        (paid, _) = stage.happened(events.Forfeited, since, account=peer.account)[0]
+        asked = [at for at, _ in stage.happened(events.StorageChallenged, began, hoster=peer.account) if at <= paid]
+        stage.notes.append(f"{peer.name}: challenged {len(asked)} times until it lost money, {paid - since} blocks")
+        assert len(asked) <= challenges, f"{len(asked)} challenges until {peer.name} lost money"
+    await stage.until("all have earned for a while", lambda: stage.now >= since + WATCHED_BLOCKS, WATCHED_BLOCKS + 1)
+    return await gain(stage, cheats, hosters, before)
+
+
+async def gain(stage: Stage, cheats: Sequence[Peer], everybody: Sequence[Peer], before: dict[str, int]) -> int:
+    """What the cheats have gained over as many honest ones. Fails unless these were not hurt."""
+    after = await stage.wealth_of(everybody)
+    gained = {name: after[name] - before[name] for name in after}
+    honest = [one for one in everybody if one not in cheats]
+    twin = mean(gained[one.name] for one in honest)
+    for one in honest:
+        assert gained[one.name] > 0, f"{one.name} is honest and lost {-gained[one.name]}"
+        assert not stage.happened(events.HosterOverdue, hoster=one.account), f"{one.name} is honest and missed"
+        assert not stage.happened(events.Forfeited, account=one.account), f"{one.name} is honest and forfeited"
+    stage.notes.append(
+        f"cheats {sum(gained[one.name] for one in cheats) / len(cheats) / UNIT:+.3f} UNIT each, twins {twin / UNIT:+.3f}"
+    )
+    found = round(sum(gained[one.name] for one in cheats) - twin * len(cheats))
+    assert found < 0, f"cheating gained {found}"
+    return found
+
+
+def named(stage: Stage, *names: str) -> list[Peer]:
+    """Hosters by their names."""
+    return [one for one in stage.peers("hoster") if one.name in names]
+
+
+@act("cheats", "plaintext-only", cast(hoster_1="plaintext-only"), real=True, short=True)
+async def plaintext_only(stage: Stage) -> int:
+    """A hoster that keeps the plaintext and drops the sectors pays at its first challenge."""
+    return await watch(stage, named(stage, "hoster-1"), 1)
+
+
+@act("cheats", "one-sector-in-ten", cast(hoster_1="drops-one-in-ten"), real=True)
+async def one_sector_in_ten(stage: Stage) -> int:
+    """A hoster that drops one sector in ten is found out by one challenge of two, and pays within 12."""
+    return await watch(stage, named(stage, "hoster-1"), 12)
+
+
+@act("cheats", "nine-sectors-in-ten", cast(hoster_1="keeps-one-in-ten"))
+async def nine_sectors_in_ten(stage: Stage) -> int:
+    """A hoster that drops nine sectors in ten pays at its first challenge."""
+    return await watch(stage, named(stage, "hoster-1"), 1)
+
+
+@act("cheats", "two-hosters-one-disk", cast(hoster_2="shares-a-disk"))
+async def two_hosters_one_disk(stage: Stage) -> int:
+    """Two hosters with one disk: the second opens the first one's sectors, which are not its own, and pays at once."""
+    return await watch(stage, named(stage, "hoster-2"), 1)
+
+
+@act("cheats", "answers-for-another-copy", cast(hoster_1="answers-for-another"))
+async def answers_for_another_copy(stage: Stage) -> int:
+    """A hoster that stores one of its two copies and opens it for the other pays within 4 challenges."""
+    return await watch(stage, named(stage, "hoster-1"), 4, plans=2)
+
+
+@act("cheats", "replayed-proofs", cast(hoster_1="replays"))
+async def replayed_proofs(stage: Stage) -> int:
+    """A hoster that sends the proof of an earlier challenge once more is refused, and pays within 3."""
+    return await watch(stage, named(stage, "hoster-1"), 3)
+
+
+ATTESTED = replace(CONFIG, attesting=AttesterTerms(UNIT, 3))
+
+
+async def unserved(stage: Stage, peer: Peer) -> int:
+    """Let a hoster serve nobody until its copy ends for it."""
+    hosters = stage.peers("hoster")
+    published = await stage.publish(SIZE, len(hosters), pot=POT)
+    await stage.active(published.plan, len(hosters))
+    since, before = stage.now, await stage.wealth_of(hosters)
+    forfeited = await stage.event(events.Forfeited, since, account=peer.account)
+    ended = await stage.event(events.CopyEnded, since, copy=forfeited.copy)
+    assert ended.reason is CopyEnd.UNSERVED, ended
+    failed = stage.happened(events.RetrievalSettled, since, verdict=Verdict.FAILED)
+    assert {event.copy for _, event in failed} == {forfeited.copy}, "nobody else failed"
+    stage.notes.append(f"{len(failed)} verdicts until its copy ended")
+    return await gain(stage, [peer], hosters, before)
+
+
+def attested(**cheats: str) -> Cast:
+    """The same with six attesters."""
+    return replace(cast(**cheats), hosters=3, encoders=4, attesters=6, config=ATTESTED)
+
+
+@act("cheats", "serves-nobody", attested(hoster_1="serves-nobody"))
+async def serves_nobody(stage: Stage) -> int:
+    """A hoster that proves its storage and serves nobody loses its copy at the fourth failed verdict."""
+    return await unserved(stage, named(stage, "hoster-1")[0])
+
+
+@act("cheats", "serves-only-attesters", attested(hoster_1="serves-two-attesters"))
+async def serves_only_attesters(stage: Stage) -> int:
+    """A hoster that serves only attesters whose addresses it knows fails as soon as most seats are others'."""
+    stage.notes.append(
+        "bound: who knows the addresses of most attesters is not found out; throw-away keys hide who asks, not from where"
+    )
+    return await unserved(stage, named(stage, "hoster-1")[0])
