@@ -24,16 +24,28 @@ from service.chain_client.pallet.types import (
     Times,
 )
 from service.protocols.copy.messages import Checkpoint, SignedRoot
+from service.protocols.copy.stream import StreamRange
 from service.roles.attester import decisions as at
 from service.roles.attester.rules import probes
 from service.roles.encoder import decisions as en
+from service.roles.encoder.draws import sample_blocks
 from service.roles.hoster import decisions as ho
 from tests.support.blank import blank
 from tests.support.copy_world import digest
 
 ME, OTHER = digest("me"), digest("other")
 LINK = digest("link")
-TIMES: Times = blank(Times, era=24, probe_blocks=14, reveal_from=3, settle_from=12, settle_to=48)
+TIMES: Times = blank(
+    Times,
+    era=24,
+    probe_blocks=14,
+    reveal_from=3,
+    settle_from=12,
+    settle_to=48,
+    begin_window=20,
+    lease=240,
+    checkpoint=8,
+)
 ERA, COPY = 5, 3
 START = ERA * 24
 
@@ -237,7 +249,7 @@ def test_a_hoster_forgets_nothing_that_an_old_state_does_not_know_yet() -> None:
 
 def encoding(copy: Copy | None, *keys: en.KeyRecord, **changes: Any) -> list[en.EncoderAction]:
     facts = en.EncoderFacts(
-        now=100, account=ME, terms=en.EncoderTerms(4), offer=blank(Encoder, open=True),
+        now=100, account=ME, times=TIMES, terms=en.EncoderTerms(4), offer=blank(Encoder, open=True),
         next_copy=10, seen=0, copies={} if copy is None else {1: copy}, plans={}, keys=keys, reachable=frozenset({1}),
     )  # fmt: skip
     return en.decide(replace(facts, **changes))
@@ -251,11 +263,41 @@ def assigned(state: CopyState, segments: int = 0, current: int | None = None, en
 
 def test_an_encoder_begins_only_with_a_feed_at_hand_and_a_key_on_disk() -> None:
     copy, key = assigned(CopyState.ASSIGNED), en.KeyRecord(1, 0, b"N")
-    assert encoding(copy, reachable=frozenset()) == [en.FetchHead(1, 2)]
+    assert encoding(copy, reachable=frozenset()) == [en.FetchHead(1)]
     assert encoding(copy) == [en.MakeKey(1, 0)]
     assert encoding(copy, key) == [en.BeginSegment(1, b"N")]
     assert encoding(assigned(CopyState.BEGUN, current=8), key) == [], "no salt yet"
     assert encoding(copy, offer=None) == [en.MakeKey(1, 0), en.OfferEncoding(en.EncoderTerms(4))]
+
+
+def test_an_encoder_declines_in_time_what_is_not_to_be_had() -> None:
+    copy, none = assigned(CopyState.ASSIGNED), frozenset[int]()
+
+    def declined(**changes: Any) -> bool:
+        (action,) = encoding(copy, **{"reachable": none, "drawn": {1: 90}, **changes})
+        return isinstance(action, en.DeclineJob)
+
+    assert [now for now in range(90, 111) if declined(now=now)] == list(range(100, 111)), "ten blocks before it is late"
+    assert not declined(drawn={}), "not known since when"
+    spent = blank(Encoder, open=True, decline_era=100 // 24, declines=8)
+    assert not declined(offer=spent), "the ninth of an era would be an error"
+    assert declined(offer=blank(Encoder, open=True, decline_era=100 // 24, declines=7))
+    assert declined(offer=spent, now=110, drawn={1: 100}) == (110 // 24 != 100 // 24)
+    assert declined(offer=spent, now=120, drawn={1: 100}), "another era"
+    assert encoding(copy, drawn={1: 0}) == [en.MakeKey(1, 0)], "it is to be had"
+
+
+def test_the_blocks_that_are_asked_for_lie_all_over_what_is_to_be_encoded() -> None:
+    ranges = (StreamRange(10, 20, 100, 1_000), StreamRange(40, 41, 9_000, 7), StreamRange(50, 1_050, 9_100, 10_000))
+    found = sample_blocks(ranges, 0, 11_007)
+    assert found[0] == 10
+    assert found[-1] == 1_049
+    assert len(found) == 8
+    assert sample_blocks(ranges, 1_000, 1_007) == [40]
+    assert sample_blocks(ranges, 0, 500) == [10, 11, 12, 13, 14]
+    assert sample_blocks(ranges, 11_006, 11_007) == [1_049]
+    assert sample_blocks(ranges, 5, 5) == []
+    assert sample_blocks((StreamRange(0, 3, 0, 0), StreamRange(5, 6, 0, 1)), 0, 1) == [5]
 
 
 def test_an_encoder_encodes_with_the_key_that_the_chain_knows() -> None:

@@ -7,7 +7,7 @@ from service.chain_client.pallet.types import Copy, Head, Plan, Root, Segment
 from service.hypercore.crypto import Node
 from service.hypercore.tree import flat
 from service.protocols.copy.job import Party, SegmentJob
-from service.protocols.copy.stream import PlanHead, StreamRange
+from service.protocols.copy.stream import PlanHead, StreamRange, segment_bytes
 
 
 class JobError(Exception):
@@ -33,6 +33,11 @@ def stream_ranges(plan: Plan, head: Head) -> tuple[StreamRange, ...]:
     if plan.terms.live and head.length < last.end:
         ranges[-1] = StreamRange(last.start, head.length, last.first_byte, head.byte_length - last.first_byte)
     return tuple(ranges)
+
+
+def segment_end(copy: Copy) -> int:
+    """Return where in its stream the segment that a copy needs next ends: the rest, but at most 4 GiB."""
+    return copy.stored_bytes + segment_bytes(copy.bytes, copy.stored_bytes)
 
 
 async def read_job(client: ChainClient, at: bytes, number: int, copy: Copy, plan: Plan) -> SegmentJob:

@@ -1,7 +1,7 @@
 """The encoder as a pure machine: which of its copies needs a key, a begin, sectors, a confirmation, or erasure.
 
-    Assigned ─ MakeKey ─ BeginSegment ─▶ Begun ─ (salt) ─▶ Encoding ─ EncodeSegment … receipt ─▶ (the hoster confirms)
-                                        └─ ConfirmByEncoder after a grace ─▶ confirmed ─ EraseKey
+    Assigned ─ FetchHead ─ MakeKey ─ BeginSegment ─▶ Begun ─ (salt) ─▶ Encoding ─ EncodeSegment … receipt ─▶ (the hoster confirms)
+         └─ DeclineJob, if the feed is not to be had        └─ ConfirmByEncoder after a grace ─▶ confirmed ─ EraseKey
 
 The order is for security: the plan's head is on the chain before there is a modulus, the modulus before the salt is
 drawn, and only then is anything encoded. The key is on the disk before its modulus is on the chain, so that a crash
@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from service.chain_client.pallet.types import Copy, CopyState, Encoder, Plan
+from service.chain_client.pallet.constants import DECLINES
+from service.chain_client.pallet.types import Copy, CopyState, Encoder, Plan, Times
 from service.protocols.copy.messages import SignedRoot
 
 from ..common.terms import EncoderTerms
@@ -34,12 +35,13 @@ class KeyRecord:
 class EncoderFacts:
     """Everything a decision rests on, at one finalized block.
 
-    `reachable` are the copies whose plan's head some peer serves. Copies from `next_copy` on do not exist yet. Block
-    `seen` was final before this run began.
+    `reachable` are the copies of which the feed is to be had, `drawn` the blocks in which we were drawn for those that are
+    assigned to us. Copies from `next_copy` on do not exist yet. Block `seen` was final before this run began.
     """
 
     now: int
     account: bytes
+    times: Times
     terms: EncoderTerms
     offer: Encoder | None
     next_copy: int
@@ -49,6 +51,7 @@ class EncoderFacts:
     keys: tuple[KeyRecord, ...] = ()
     moduli: Mapping[int, bytes] = field(default_factory=dict)
     reachable: frozenset[int] = frozenset()
+    drawn: Mapping[int, int] = field(default_factory=dict)
     confirm_grace: int = 10
 
 
@@ -61,10 +64,17 @@ class OfferEncoding:
 
 @dataclass(frozen=True, slots=True)
 class FetchHead:
-    """Reach a peer that serves the feed, and fetch the head of the copy's plan."""
+    """Reach peers that serve the feed, and see that they have the copy's head and what is still to be encoded."""
 
     copy: int
-    plan: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeclineJob:
+    """Give the job back, because what it needs of the feed is not to be had."""
+
+    copy: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +120,9 @@ class EraseKey:
     last: bool
 
 
-EncoderAction = OfferEncoding | FetchHead | MakeKey | BeginSegment | EncodeSegment | ConfirmByEncoder | EraseKey
+EncoderAction = (
+    OfferEncoding | FetchHead | DeclineJob | MakeKey | BeginSegment | EncodeSegment | ConfirmByEncoder | EraseKey
+)
 
 
 def decide(facts: EncoderFacts) -> list[EncoderAction]:
@@ -136,7 +148,7 @@ def _about(facts: EncoderFacts, number: int, copy: Copy, key: KeyRecord | None) 
     ordinal = len(copy.segments)
     if copy.state is CopyState.ASSIGNED:
         if number not in facts.reachable:
-            return [FetchHead(number, copy.plan)]
+            return [_declined(facts, number) or FetchHead(number)]
         return [MakeKey(number, ordinal) if key is None else BeginSegment(number, key.modulus)]
     if copy.state is not CopyState.ENCODING or copy.current is None or key is None:
         return []
@@ -148,3 +160,20 @@ def _about(facts: EncoderFacts, number: int, copy: Copy, key: KeyRecord | None) 
     if key.receipt_block is not None and facts.now >= key.receipt_block + facts.confirm_grace:
         return [ConfirmByEncoder(number, copy.current, receipt)]
     return []
+
+
+def patience(times: Times) -> int:
+    """Return how many blocks after its draw an encoder declines a job of which the feed is not to be had.
+
+    It is half of the time for a begin: after it, the call may take as long as the search, and is still in time.
+    """
+    return max(1, times.begin_window // 2)
+
+
+def _declined(facts: EncoderFacts, number: int) -> DeclineJob | None:
+    waited = facts.now - facts.drawn.get(number, facts.now)
+    offer = facts.offer
+    spent = offer is not None and offer.declines >= DECLINES and offer.decline_era == facts.now // facts.times.era
+    if waited < patience(facts.times) or spent:
+        return None  # a decline beyond the era's last would be an error: the feed may come until the begin is due
+    return DeclineJob(number, f"no known peer has what it needs of the feed, {waited} blocks after we were drawn")

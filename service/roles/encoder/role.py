@@ -22,11 +22,12 @@ from ..common.context import Context
 from ..common.feed_window import open_feed
 from ..common.offers import Offers
 from ..common.runner import Runner, submitted
-from ..common.segment_jobs import head_nodes, read_job
+from ..common.segment_jobs import read_job, roots_of, segment_end, stream_ranges
 from ..common.watch import CopyWatch, each_block
 from .decisions import (
     BeginSegment,
     ConfirmByEncoder,
+    DeclineJob,
     EncoderAction,
     EncoderFacts,
     EncodeSegment,
@@ -36,6 +37,7 @@ from .decisions import (
     OfferEncoding,
     decide,
 )
+from .draws import Drawn, sample_blocks
 from .send import Work, send_copy
 from .store import EncoderStore
 
@@ -52,7 +54,7 @@ class EncoderRole:
         self._context = context
         self._runner = Runner("encoder")
         self._offers = Offers(context.client, context.signer)
-        self._reachable: set[int] = set()
+        self._drawn = Drawn(context.client)
         self._told = 0.0
         self._lost: set[int] = set()
         self._store = EncoderStore(context.database, context.directory)
@@ -96,9 +98,11 @@ class EncoderRole:
         copies = await self._watch.copies(block.hash)
         plans = await client.storage.plans_of({copy.plan for copy in copies.values()}, block.hash)
         current = [copy.current for copy in copies.values() if copy.current is not None and copy.encoder == account]
+        await self._drawn.look(block, {number: copy for number, copy in copies.items() if copy.encoder == account})
         return EncoderFacts(
             now=block.number,
             account=account,
+            times=client.times,
             terms=self._context.config.encoding,
             offer=await client.storage.encoder(account, block.hash),
             next_copy=self._watch.next,
@@ -107,7 +111,8 @@ class EncoderRole:
             plans=plans,
             keys=await asyncio.to_thread(self._store.records),
             moduli=await client.storage.moduli_of(current, block.hash),
-            reachable=frozenset(n for n, copy in copies.items() if copy.plan in self._reachable),
+            reachable=self._drawn.reachable,
+            drawn=self._drawn.blocks,
             confirm_grace=self._context.config.confirm_grace,
         )
 
@@ -118,7 +123,11 @@ class EncoderRole:
             case OfferEncoding():
                 return "offer", self._offer
             case FetchHead():
-                return ("head", action.plan), partial(self._fetch_head, action.plan, facts.plans[action.plan])
+                copy = facts.copies[action.copy]
+                draw = "head", action.copy, copy.generation  # a new draw does not wait for the failures of an older one
+                return draw, partial(self._fetch_head, action.copy, copy, facts.plans[copy.plan])
+            case DeclineJob():
+                return ("decline", action.copy), partial(self._decline, action)
             case MakeKey():
                 return ("key", action.copy, action.ordinal), partial(self._new_key, action)
             case BeginSegment():
@@ -141,25 +150,36 @@ class EncoderRole:
 
         return await self._offers.send(calls.offer_encoding(context.config.encoding.ask), held)
 
-    async def _fetch_head(self, number: int, plan: Plan) -> int | None:
-        roots = await self._context.client.storage.roots(number) or ()
-        async with open_feed(self._context.store, self._context.transport, plan.feed, plan.head.length) as feed:
-            head = PlanHead(plan.head.fork, plan.head.length, plan.head.tree_hash)
-            await feed.reach(head, head_nodes(head.length, roots) if roots else ())
-        self._reachable.add(number)
+    async def _fetch_head(self, number: int, copy: Copy, plan: Plan) -> int | None:
+        roots = await self._context.client.storage.roots(copy.plan) or ()
+        head = PlanHead(copy.head.fork, copy.head.length, copy.head.tree_hash)
+        async with open_feed(self._context.store, self._context.transport, plan.feed, head.length) as feed:
+            await feed.reach(head, roots_of(copy.head, plan, roots) if roots else ())
+            ranges = stream_ranges(plan, copy.head)
+            for index in sample_blocks(ranges, copy.stored_bytes, segment_end(copy)):
+                await feed.block(index, index + 1)
+        self._drawn.found(number, copy)
         return None
+
+    async def _decline(self, action: DeclineJob) -> int | None:
+        log.warning("job declined", copy=action.copy, reason=action.reason)
+        block = await submitted(
+            self._context.signer, calls.decline_job(action.copy), partial(self._not_assigned, action.copy)
+        )
+        self._tell("declined", action.copy)
+        return block
+
+    async def _not_assigned(self, number: int) -> bool:
+        copy = await self._context.client.storage.copy(number)
+        return copy is None or copy.state is not CopyState.ASSIGNED or copy.encoder != self._context.signer.account
 
     async def _new_key(self, action: MakeKey) -> int | None:
         await asyncio.to_thread(self._store.make_key, action.copy, action.ordinal)
         return None
 
     async def _begin(self, action: BeginSegment) -> int | None:
-        async def held() -> bool:
-            copy = await self._context.client.storage.copy(action.copy)
-            return copy is None or copy.state is not CopyState.ASSIGNED or copy.encoder != self._context.signer.account
-
         call = calls.begin_segment(action.copy, action.modulus, PROFILE_P1)
-        block = await submitted(self._context.signer, call, held)
+        block = await submitted(self._context.signer, call, partial(self._not_assigned, action.copy))
         self._tell("begun", action.copy)
         return block
 
