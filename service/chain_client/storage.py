@@ -24,6 +24,7 @@ from .pallet.items import (
     MODULI,
     NEXT_COPY,
     NEXT_PLAN,
+    NEXT_SEGMENT,
     PEERS,
     PLANS,
     RATIOS,
@@ -251,6 +252,10 @@ class Storage:
     async def next_copy(self, at: bytes | None = None) -> int:
         """Return the id of the next copy."""
         return await self._count(NEXT_COPY, (), at)
+
+    async def next_segment(self, at: bytes | None = None) -> int:
+        """Return the id of the next segment."""
+        return await self._count(NEXT_SEGMENT, (), at)
 
     async def plans_of(self, plans: Iterable[int], at: bytes | None = None) -> dict[int, Plan]:
         """Return several plans, as far as they exist."""

@@ -121,7 +121,7 @@ async def test_damage_after_the_last_whole_group_costs_that_group_alone(net: Net
         faults: dict[int, str] = {}
         for sector in range(part.sectors):
             try:
-                hoster.role._hosted.open_sector(part.segment, sector, root)
+                hoster.role._hosted.open_sector(part.segment, sector, root, part.sectors)
             except DamagedSectors as error:
                 faults[sector] = str(error)
         first = part.sectors // 256 * 256

@@ -1,4 +1,4 @@
-"""`python -m tests.play scenarios|cheats [NAME...]`: plays them, a line for each; the exit status is 1 unless all are as they must."""
+"""`python -m tests.play scenarios|cheats [NAME...]`: plays them, a line for each; exits with 1 unless all are as they must."""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ from service.chain_client.pallet.types import (
     Retrieval,
     Sample,
     Seat,
+    Segment,
     StorageChallenge,
     Times,
 )
@@ -27,9 +28,12 @@ from service.protocols.copy.messages import Checkpoint, SignedRoot
 from service.protocols.copy.stream import StreamRange
 from service.roles.attester import decisions as at
 from service.roles.attester.rules import probes
+from service.roles.common.salvage import Making, salvage_due
 from service.roles.encoder import decisions as en
 from service.roles.encoder.draws import sample_blocks
 from service.roles.hoster import decisions as ho
+from service.roles.hoster.losses import Losses, shows_loss
+from service.roles.hoster.sectors import SectorsMissing
 from tests.support.blank import blank
 from tests.support.copy_world import digest
 
@@ -150,6 +154,7 @@ def test_settling_goes_by_rank_and_has_an_end() -> None:
 def hosting(**changes: Any) -> ho.HosterFacts:
     facts = ho.HosterFacts(
         now=100,
+        times=TIMES,
         era=4,
         terms=ho.HosterTerms(10, 2, 3),
         offer=blank(Hoster, open=True),
@@ -166,10 +171,43 @@ def plan(size: int, blocks: int = 1) -> Plan:
     return found
 
 
+def test_a_copy_is_declared_lost_when_it_was_damaged_for_long() -> None:
+    times = replace(TIMES, proof_window=30)
+    copy = blank(Copy, state=CopyState.ACTIVE, active_since=7)
+
+    def declared(copy: Copy, now: int = 115) -> bool:
+        return ho.DeclareLost(1) in ho.decide(hosting(now=now, times=times, copies={1: copy}, damaged={1: 100, 2: 1}))
+
+    assert [now for now in range(100, 118) if declared(copy, now)] == [115, 116, 117]
+    assert declared(replace(copy, state=CopyState.ENCODING)), "it grows, and was whole once"
+    assert not declared(replace(copy, active_since=None)), "the chain would refuse it"
+    assert not declared(replace(copy, dropping=True)), "its end is under way"
+    assert not declared(replace(copy, state=CopyState.ENDED))
+
+
+def test_what_is_suspected_and_for_how_long() -> None:
+    losses = Losses(replace(TIMES, proof_window=30))
+    losses.suspect(1, 10, "a sector")
+    losses.suspect(1, 20, "another")
+    assert losses.suspected == {1: 10}
+    losses.whole(1, 25)
+    assert losses.suspected == {}
+    losses.suspect(1, 26, "a reader got nothing", by_root=False)
+    assert losses.suspected == {}, "it was just read through"
+    losses.suspect(1, 49, "a reader got nothing", by_root=False)
+    losses.suspect(2, 50, "a sector")
+    assert losses.suspected == {1: 49, 2: 50}
+    losses.keep({2: blank(Copy)})
+    assert losses.suspected == {2: 50}
+    assert shows_loss(SectorsMissing("gone"))
+    assert not shows_loss(OSError(5, "input/output error"))
+
+
 def test_a_hoster_offers_and_renews() -> None:
     assert ho.decide(hosting()) == []
     for offer in (None, blank(Hoster, open=False)):
         assert ho.decide(hosting(offer=offer)) == [ho.OfferHosting(ho.HosterTerms(10, 2, 3))]
+    assert ho.decide(hosting(offer=blank(Hoster, open=False, step=3))) == [], "its copies are still being ended"
 
 
 def test_a_hoster_declines_what_certainly_has_an_oversized_block() -> None:
@@ -219,11 +257,93 @@ def test_a_hoster_declines_what_has_no_room_beside_what_it_promised() -> None:
 
 def test_a_hoster_confirms_only_the_segment_in_the_making() -> None:
     point = Checkpoint(9, digest("root"), bytes(64))
-    copies = {1: blank(Copy, state=CopyState.ENCODING, current=6)}
-    assert ho.decide(hosting(copies=copies, checkpoints={6: point})) == [ho.ConfirmSegment(1, 6, point)]
+    copies = {1: blank(Copy, state=CopyState.ENCODING, current=6, bytes=4_000, stored_bytes=1_792)}
+    assert ho.decide(hosting(copies=copies, checkpoints={6: point})) == [ho.ConfirmSegment(1, 6, point, 2_208)]
     assert ho.decide(hosting(copies=copies, checkpoints={5: point})) == []
     active = {1: blank(Copy, state=CopyState.ACTIVE, current=None)}
     assert ho.decide(hosting(copies=active, checkpoints={6: point})) == []
+
+
+# ---- a checkpoint that is confirmed because the segment will not be finished
+
+
+BEGUN = 1_000
+UNFINISHED: Copy = blank(Copy, state=CopyState.ENCODING, encoder=ME, current=6, bytes=25_600)
+
+
+def salvaged(copy: Copy = UNFINISHED, signed: int = 50, hoster: bool = False, **heard: Any) -> list[int]:
+    """Return the blocks of the lease in which the checkpoint is confirmed. `heard`: block of the last sector, sectors."""
+    found = []
+    for now in range(BEGUN, BEGUN + 241):
+        last, done = min(now, heard.get("heard", 9_999)), heard.get("done", 60)
+        making = Making(BEGUN, done, signed, last)
+        if salvage_due(now, TIMES, copy, making, hoster):
+            found.append(now)
+    return found
+
+
+def test_a_checkpoint_is_confirmed_when_the_other_side_stays_away() -> None:
+    away = salvaged(heard=BEGUN + 20)
+    assert away == list(range(BEGUN + 80, BEGUN + 241)), "a quarter of the lease after the last word"
+    assert salvaged(heard=BEGUN + 20, hoster=True)[0] == BEGUN + 85, "one of them pays"
+    assert salvaged(heard=BEGUN + 230)[0] == BEGUN + 216, "and nobody waits beyond the lease"
+
+
+def test_a_checkpoint_is_confirmed_when_the_rest_is_not_made_in_time() -> None:
+    assert salvaged(done=60)[0] == BEGUN + 216, "40 of 100 sectors are missing with 20 blocks left"
+    assert salvaged(done=60, hoster=True)[0] == BEGUN + 221
+    assert salvaged(done=95)[0] == BEGUN + 225, "5 more are made in 11 blocks, until too few are left"
+    assert salvaged(done=99, signed=99)[0] > BEGUN + 230
+    assert salvaged(done=100)[0] == BEGUN + 236, "it was all done, and yet there is no signature over it"
+
+
+def test_a_checkpoint_is_not_confirmed_where_the_chain_refuses_it() -> None:
+    assert salvaged(signed=7, heard=BEGUN) == [], "less than a checkpoint"
+    assert salvaged(signed=8, heard=BEGUN) != []
+    assert salvaged(signed=100, heard=BEGUN) == [], "the whole is no salvage"
+    assert salvaged(replace(UNFINISHED, stalls=1), heard=BEGUN) == [], "once only"
+    full = tuple(CopySegment(number, 1, 0) for number in range(255))
+    assert salvaged(replace(UNFINISHED, segments=full), heard=BEGUN) == []
+
+
+def test_hoster_and_encoder_salvage_their_own_signatures() -> None:
+    segment = blank(Segment, begun=10)
+    point = Checkpoint(50, digest("root"), bytes(64))
+    copies = {1: UNFINISHED}
+    facts = {
+        "copies": copies,
+        "segments": {6: segment},
+        "checkpoints": {6: point},
+        "stored": {6: (1, 60)},
+        "next_segment": 7,
+    }
+    assert ho.decide(hosting(**facts, heard={6: 40})) == []
+    assert ho.decide(hosting(**facts, heard={6: 35})) == [ho.ConfirmSegment(1, 6, point, 12_800)]
+    receipt, key = SignedRoot(50, digest("root"), bytes(64)), en.KeyRecord(1, 0, b"N")
+    more: Any = {"moduli": {6: b"N"}, "segments": {6: segment}, "acked": {6: (60, 40)}}
+    encode = en.EncodeSegment(1, 6, 0)
+    assert encoding(UNFINISHED, key, **more) == [encode]
+    signed = replace(key, receipt=receipt, receipt_block=40)
+    assert encoding(UNFINISHED, signed, **more) == [en.ConfirmByEncoder(1, 6, receipt), encode]
+    assert encoding(UNFINISHED, signed, **{**more, "acked": {6: (60, 41)}}) == [encode]
+
+
+def test_a_hoster_keeps_of_a_copy_what_the_chain_has_of_it() -> None:
+    parts = (CopySegment(4, 10, 0), CopySegment(6, 3, 0))
+    copies = {1: blank(Copy, state=CopyState.ENCODING, segments=parts, current=9)}
+    tidy = ho.TidyCopy(1, ((4, 10), (6, 3)), 9)
+
+    def tidied(stored: dict[int, tuple[int, int]], **changes: Any) -> bool:
+        return tidy in ho.decide(hosting(**{"copies": copies, "stored": stored, "next_segment": 10, **changes}))
+
+    good = {4: (1, 10), 6: (1, 3), 9: (1, 700)}
+    assert not tidied(good)
+    assert tidied({**good, 6: (1, 4)}), "salvaged: the hoster had more than was signed"
+    assert tidied({**good, 8: (1, 0)}), "its lease passed"
+    assert not tidied({**good, 8: (1, 0)}, next_segment=8), "the state is older than the segment"
+    assert not tidied({**good, 8: (2, 5)}), "of another copy"
+    ended = {1: replace(copies[1], state=CopyState.ENDED)}
+    assert ho.decide(hosting(copies=ended, stored={8: (1, 5)}, next_segment=10)) == []
 
 
 def test_a_hoster_proves_first_and_forgets_last() -> None:
@@ -309,7 +429,8 @@ def test_an_encoder_encodes_with_the_key_that_the_chain_knows() -> None:
 
 def test_an_encoder_confirms_by_itself_after_the_grace() -> None:
     receipt = SignedRoot(4, digest("root"), bytes(64))
-    copy, key = assigned(CopyState.ENCODING, current=8), en.KeyRecord(1, 0, b"N", receipt, 91)
+    copy = replace(assigned(CopyState.ENCODING, current=8), bytes=1_000)
+    key = en.KeyRecord(1, 0, b"N", receipt, 91)
     assert encoding(copy, key, moduli={8: b"N"}) == []
     assert encoding(copy, key, moduli={8: b"N"}, now=101) == [en.ConfirmByEncoder(1, 8, receipt)]
 

@@ -107,9 +107,12 @@ class SegmentJob:
             salt=self.salt,
         )
 
+    def covered(self, sectors: int) -> int:
+        """Return the bytes of the stream that the first `sectors` sectors hold."""
+        return self.length if sectors == self.sectors else sectors * SECTOR
+
     def statement(self, sectors: int, root: bytes) -> bytes:
         """Return the statement `segment` over the first `sectors` sectors (pallet-spec/README.md section 2)."""
-        covered = self.length if sectors == self.sectors else sectors * SECTOR
         return b"".join(
             (
                 STATEMENT,
@@ -119,7 +122,7 @@ class SegmentJob:
                 self.hoster.account,
                 self.pk_hash,
                 self.salt,
-                struct.pack("<QQQ", self.first_byte, covered, sectors),
+                struct.pack("<QQQ", self.first_byte, self.covered(sectors), sectors),
                 root,
             )
         )

@@ -87,7 +87,7 @@ class CompareRoot:
 
 @dataclass(frozen=True, slots=True)
 class KeepCheckpoint:
-    """Make the encoder's signed checkpoint durable. `whole` says that it covers the segment and can be confirmed."""
+    """Make the encoder's signed checkpoint durable. `whole` says that it covers the segment."""
 
     checkpoint: Checkpoint
     whole: bool

@@ -26,7 +26,7 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class KeepReceipt:
-    """Make the hoster's signature durable. `whole` says that it covers the segment and can be confirmed."""
+    """Make the hoster's signature durable. `whole` says that it covers the segment."""
 
     receipt: SignedRoot
     whole: bool

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from service.chain_client import Call, DispatchError, Signer, UnknownRuntime
+from service.chain_client import Call, DispatchError, InvalidTransaction, Signer, UnknownRuntime
 from service.disk import DISK_ERRORS
 
 log = structlog.get_logger(__name__)
@@ -20,11 +20,12 @@ async def submitted(signer: Signer, call: Call, held: Callable[[], Awaitable[boo
     """Submit a call unless it already took effect. Return the block in which it did, as `Runner` expects it.
 
     If it failed because the fact was made meanwhile, by another peer or by an earlier call of ours, that is a race and no
-    error. Raises what `Signer.submit` raises.
+    error, also if the pool refused it: the chain does not take calls that give their fee back of those who have no part
+    in them. Raises what `Signer.submit` raises.
     """
     try:
         receipt = await signer.submit(call, held)
-    except DispatchError as error:
+    except (DispatchError, InvalidTransaction) as error:
         if not await held():
             raise
         log.info("another call was faster", call=str(call), outcome=str(error))

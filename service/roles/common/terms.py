@@ -47,5 +47,5 @@ class RolesConfig:
 
     The hoster goes first, so that only one of them pays the fee.
     """
-    checkpoint_sectors: int = 1 << 18
-    """An encoder signs a checkpoint each time this many more sectors are durable."""
+    checkpoint_sectors: int | None = None
+    """An encoder signs a checkpoint each time this many more sectors are durable; None: as many as the chain says."""

@@ -14,15 +14,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from service.chain_client.pallet.constants import DECLINES
-from service.chain_client.pallet.types import Copy, CopyState, Encoder, Plan, Times
+from service.chain_client.pallet.types import Copy, CopyState, Encoder, Plan, Segment, Times
 from service.protocols.copy.messages import SignedRoot
 
+from ..common.salvage import Making, salvage_due, segment_sectors
 from ..common.terms import EncoderTerms
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """A private modulus on this disk: the copy and segment (counted from 0) it belongs to, and the receipt it led to."""
+    """A private modulus on this disk: the copy and segment (counted from 0) it belongs to, and the hoster's last receipt."""
 
     copy: int
     ordinal: int
@@ -36,7 +37,8 @@ class EncoderFacts:
     """Everything a decision rests on, at one finalized block.
 
     `reachable` are the copies of which the feed is to be had, `drawn` the blocks in which we were drawn for those that are
-    assigned to us. Copies from `next_copy` on do not exist yet. Block `seen` was final before this run began.
+    assigned to us. `acked` is how many sectors of a segment its hoster has, and the block in which it last had more. Copies
+    from `next_copy` on do not exist yet. Block `seen` was final before this run began.
     """
 
     now: int
@@ -50,6 +52,8 @@ class EncoderFacts:
     plans: Mapping[int, Plan]
     keys: tuple[KeyRecord, ...] = ()
     moduli: Mapping[int, bytes] = field(default_factory=dict)
+    segments: Mapping[int, Segment] = field(default_factory=dict)
+    acked: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     reachable: frozenset[int] = frozenset()
     drawn: Mapping[int, int] = field(default_factory=dict)
     confirm_grace: int = 10
@@ -104,7 +108,10 @@ class EncodeSegment:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmByEncoder:
-    """Confirm with the hoster's signature, because the hoster has not confirmed in time."""
+    """Confirm with the hoster's signature, because the hoster has not confirmed in time.
+
+    Either the whole segment, or the last checkpoint of one that will not be finished.
+    """
 
     copy: int
     segment: int
@@ -155,11 +162,22 @@ def _about(facts: EncoderFacts, number: int, copy: Copy, key: KeyRecord | None) 
     if facts.moduli.get(copy.current) != key.modulus:
         return []
     receipt = key.receipt
-    if receipt is None:
-        return [EncodeSegment(number, copy.current, ordinal)]
+    if receipt is None or receipt.sectors < segment_sectors(copy):
+        encode = EncodeSegment(number, copy.current, ordinal)
+        salvage = receipt is not None and _salvage(facts, copy, copy.current, receipt)
+        return [ConfirmByEncoder(number, copy.current, receipt), encode] if receipt and salvage else [encode]
     if key.receipt_block is not None and facts.now >= key.receipt_block + facts.confirm_grace:
         return [ConfirmByEncoder(number, copy.current, receipt)]
     return []
+
+
+def _salvage(facts: EncoderFacts, copy: Copy, current: int, receipt: SignedRoot) -> bool:
+    segment = facts.segments.get(current)
+    if segment is None:
+        return False
+    done, heard = facts.acked.get(current, (receipt.sectors, facts.now))
+    making = Making(segment.begun, max(done, receipt.sectors), receipt.sectors, heard)
+    return salvage_due(facts.now, facts.times, copy, making, hoster=False)
 
 
 def patience(times: Times) -> int:

@@ -55,6 +55,8 @@ class EncoderRole:
         self._runner = Runner("encoder")
         self._offers = Offers(context.client, context.signer)
         self._drawn = Drawn(context.client)
+        self._acked: dict[int, tuple[int, int]] = {}
+        """By segment in the making: the sectors that its hoster has, and the block in which it last had more."""
         self._told = 0.0
         self._lost: set[int] = set()
         self._store = EncoderStore(context.database, context.directory)
@@ -98,6 +100,7 @@ class EncoderRole:
         copies = await self._watch.copies(block.hash)
         plans = await client.storage.plans_of({copy.plan for copy in copies.values()}, block.hash)
         current = [copy.current for copy in copies.values() if copy.current is not None and copy.encoder == account]
+        self._acked = {segment: self._acked.get(segment, (0, block.number)) for segment in current}
         await self._drawn.look(block, {number: copy for number, copy in copies.items() if copy.encoder == account})
         return EncoderFacts(
             now=block.number,
@@ -111,6 +114,8 @@ class EncoderRole:
             plans=plans,
             keys=await asyncio.to_thread(self._store.records),
             moduli=await client.storage.moduli_of(current, block.hash),
+            segments=await client.storage.segments_of(current, block.hash),
+            acked=self._acked,
             reachable=self._drawn.reachable,
             drawn=self._drawn.blocks,
             confirm_grace=self._context.config.confirm_grace,
@@ -202,8 +207,9 @@ class EncoderRole:
                     point=self._store.point(*segment),
                     keep_point=partial(self._store.keep_point, *segment),
                     keep_receipt=partial(self._keep_signed_root, *segment),
+                    on_acked=partial(self._on_acked, job.segment),
                     on_progress=partial(self._progress, job),
-                    checkpoint_sectors=context.config.checkpoint_sectors,
+                    checkpoint_sectors=context.config.checkpoint_sectors or context.client.times.checkpoint,
                 )
                 await send_copy(channel, job, work)
             finally:
@@ -229,9 +235,17 @@ class EncoderRole:
     def _tell(self, event: str, copy: int, **more: object) -> None:
         self._context.on_progress({"role": "encoder", "event": event, "copy": copy, **more})
 
-    def _keep_signed_root(self, copy: int, ordinal: int, signed: m.SignedRoot) -> None:
+    @property
+    def _now(self) -> int:
         latest = self._context.follower.latest
-        self._store.keep_signed_root(copy, ordinal, signed, 0 if latest is None else latest.number)
+        return 0 if latest is None else latest.number
+
+    def _on_acked(self, segment: int, sectors: int) -> None:
+        if sectors > self._acked.get(segment, (0, 0))[0]:
+            self._acked[segment] = sectors, self._now
+
+    def _keep_signed_root(self, copy: int, ordinal: int, signed: m.SignedRoot) -> None:
+        self._store.keep_signed_root(copy, ordinal, signed, self._now)
 
     async def _confirm(self, action: ConfirmByEncoder, copy: Copy, plan: Plan, block: Block) -> int | None:
         job = await read_job(self._context.client, block.hash, action.copy, copy, plan)
@@ -240,8 +254,12 @@ class EncoderRole:
             found = await self._context.client.storage.copy(action.copy)
             return found is None or found.current != action.segment
 
-        receipt = action.receipt
-        call = calls.confirm_segment(action.copy, action.segment, job.length, receipt.root, receipt.signature)
+        receipt, size = action.receipt, job.covered(action.receipt.sectors)
+        if size < job.length:
+            log.warning(
+                "segment salvaged: its hoster is gone, or its lease ends", copy=action.copy, bytes=size, of=job.length
+            )
+        call = calls.confirm_segment(action.copy, action.segment, size, receipt.root, receipt.signature)
         return await submitted(self._context.signer, call, held)
 
     async def _erase(self, action: EraseKey) -> int | None:

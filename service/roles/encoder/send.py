@@ -45,7 +45,10 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What one segment's encoding needs besides its job. `keep_point` and `keep_receipt` must be durable on return."""
+    """What one segment's encoding needs besides its job. `keep_point` and `keep_receipt` must be durable on return.
+
+    `on_acked` is called with the sectors that the hoster has, each time it says so.
+    """
 
     key: PrivateKey
     pool: Codec
@@ -54,6 +57,7 @@ class Work:
     point: Point | None
     keep_point: Callable[[Point], None]
     keep_receipt: Callable[[m.SignedRoot], None]
+    on_acked: Callable[[int], None]
     on_progress: Callable[[Progress], None]
     checkpoint_sectors: int = m.CHECKPOINT_SECTORS
 
@@ -134,8 +138,8 @@ class _Sending:
             event = self._sender.receive_message(m.decode(*await self._channel.receive()))
             if isinstance(event, KeepReceipt):
                 self._receipt = event.receipt
-                if event.whole:
-                    self._work.keep_receipt(event.receipt)
+                self._work.keep_receipt(event.receipt)
+            self._work.on_acked(self._sender.acked)
             self._news.set()
 
     async def send(self) -> m.SignedRoot:

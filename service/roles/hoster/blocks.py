@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 
 import structlog
 
@@ -67,11 +68,15 @@ class KeptBlocks:
             self.cost -= len(data) + ENTRY_COST
 
 
+OnDamage = Callable[[int, str], None]
+"""A function called with a copy that did not give a block's bytes, and why."""
+
+
 class FeedBlocks:
     """A core's blocks, decoded from the sectors of the copies that hold them and checked against the core's tree."""
 
-    def __init__(self, core: Core, hosted: HostedCopies, kept: KeptBlocks) -> None:
-        self.core, self._hosted, self._kept = core, hosted, kept
+    def __init__(self, core: Core, hosted: HostedCopies, kept: KeptBlocks, on_damage: OnDamage) -> None:
+        self.core, self._hosted, self._kept, self._on_damage = core, hosted, kept, on_damage
         self._jobs: dict[int, SegmentJob] = {}
         self._told: dict[int, int] = {}
         self.close = core.on_change(self._on_change)
@@ -94,13 +99,16 @@ class FeedBlocks:
         for copy, job in self._jobs.items():
             # of another fork only the blocks that it shares were left marked; the core does not have the others
             same = job.head.fork == self.core.fork
-            segments = self._hosted.segments(copy)
-            reached = segments[-1].progress.position.block if segments else 0
-            for first, last in job.stream.spans(start, min(end, reached)):
+            for first, last in job.stream.spans(start, min(end, self._reached(copy))):
                 (self.core.mark if same else self.core.mark_again)(first, last)
 
+    def _reached(self, copy: int) -> int:
+        """Return the block up to which a copy is stored."""
+        segments = self._hosted.segments(copy)
+        return segments[-1].progress.position.block if segments else 0
+
     def add(self, job: SegmentJob) -> None:
-        """Add the copy of a job as a source."""
+        """Add the copy of a job as a source, or let it be as it is with this job from now on."""
         self._jobs[job.copy] = job
 
     def drop(self, copy: int) -> None:
@@ -113,10 +121,6 @@ class FeedBlocks:
     def empty(self) -> bool:
         """Whether no copy is left."""
         return not self._jobs
-
-    def covers(self, block: int) -> bool:
-        """Return whether some copy's plan holds the block."""
-        return any(job.stream.range_of(block) is not None for job in self._jobs.values())
 
     def get(self, index: int) -> bytes | None:
         """Return a block as `BlockSource` does, or None if no copy gives the right bytes. The reason is logged."""
@@ -132,7 +136,7 @@ class FeedBlocks:
         for copy, job in self._jobs.items():
             stream = CopyStream(job.ranges)
             number = stream.range_of(index)
-            if number is None:
+            if number is None or index >= self._reached(copy):
                 continue
             try:
                 start, size = self.core.byte_range(index, job.head.length)
@@ -140,10 +144,13 @@ class FeedBlocks:
                 data = self._hosted.plain(copy, offset, offset + size)
             except (SectorsMissing, EncodingError, CoreError, *DISK_ERRORS) as error:
                 self._tell("cannot serve a block", copy, index, error=str(error))
+                if isinstance(error, SectorsMissing):
+                    self._on_damage(copy, str(error))
                 continue
             if leaf_node(index, data) == self.core.node(2 * index):
                 return data
             self._tell("the sectors of a block are damaged", copy, index)
+            self._on_damage(copy, f"block {index} is not what it decodes to")
         return None
 
     def _tell(self, event: str, copy: int, block: int, **more: object) -> None:
@@ -155,8 +162,10 @@ class FeedBlocks:
 
     async def unmark(self, start: int, end: int) -> None:
         """Unmark blocks that no copy holds any longer. The core's own blocks stay: an author may host its own feed."""
+        held = [(job.stream, self._reached(copy)) for copy, job in self._jobs.items()]
         for block in range(start, end):
-            if not self.covers(block) and self.core.raw(block) is None:
+            covered = any(block < reached and stream.range_of(block) is not None for stream, reached in held)
+            if not covered and self.core.raw(block) is None:
                 self.core.unmark(block, block + 1)
             if block % UNMARKED_AT_ONCE == 0:
                 await asyncio.sleep(0)

@@ -1,7 +1,8 @@
 """The hoster as a pure machine: in go the chain's state and what is stored here, out comes what to do now.
 
     copy:  Offered ─ decline? ─▶ Accepted ─▶ Assigned ─▶ Begun ─▶ Encoding ─ Confirm ─▶ Active ─▶ Ended ─ Forget
-    challenge:  issued ─ Answer (checked against the chain's roots first) ─▶ proved | missed
+                                    ◀──────── Confirm of the last checkpoint, TidyCopy ┘
+    challenge:  issued ─ Answer (checked against the chain's roots first) ─▶ proved | overdue ─ Answer ─▶ cleared
 
 Nothing is remembered between two decisions: after a restart the same facts give the same actions.
 """
@@ -12,21 +13,41 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from service.chain_client.pallet.constants import DECLINES
-from service.chain_client.pallet.types import Copy, CopyState, Hoster, Plan, Sample, StorageChallenge
+from service.chain_client.pallet.types import (
+    Copy,
+    CopyState,
+    Hoster,
+    Plan,
+    Sample,
+    Segment,
+    StorageChallenge,
+    Times,
+)
+from service.encoding.profiles import SECTOR
 from service.protocols.copy.messages import Checkpoint
 from service.protocols.copy.stream import MAX_BLOCK, too_many_blocks
 
+from ..common.salvage import Making, salvage_due, segment_sectors
+from ..common.segment_jobs import segment_end
 from ..common.terms import HosterTerms
+from .losses import may_declare
+
+EVICTED = 3
+"""The step of a hoster whose copies are being ended: an offer would get it none before that is over."""
 
 
 @dataclass(frozen=True, slots=True)
 class HosterFacts:
-    """Everything a decision rests on, at one finalized block. Copies from `next_copy` on do not exist yet.
+    """Everything a decision rests on, at one finalized block.
 
-    `free` are the bytes for copies on this disk, None if nobody can tell.
+    Copies from `next_copy` and segments from `next_segment` on do not exist yet. `kept` are the copies of which anything
+    is on this disk, `stored` the copy and the sectors of each segment on it, `checkpoints` its encoder's last one, `heard`
+    the block in which it last grew. `segments` are those in the making. `damaged` is when a copy was found damaged. `free`
+    are the bytes for copies on this disk, None if nobody can tell.
     """
 
     now: int
+    times: Times
     era: int
     terms: HosterTerms
     offer: Hoster | None
@@ -34,8 +55,13 @@ class HosterFacts:
     copies: Mapping[int, Copy]
     plans: Mapping[int, Plan]
     challenge: StorageChallenge | None
+    next_segment: int = 0
+    segments: Mapping[int, Segment] = field(default_factory=dict)
     kept: frozenset[int] = frozenset()
+    stored: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     checkpoints: Mapping[int, Checkpoint] = field(default_factory=dict)
+    heard: Mapping[int, int] = field(default_factory=dict)
+    damaged: Mapping[int, int] = field(default_factory=dict)
     free: int | None = None
 
 
@@ -56,11 +82,12 @@ class DeclineCopy:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmSegment:
-    """Confirm a finished segment with the encoder's signature."""
+    """Confirm a segment of `bytes` with the encoder's signature: the whole, or what is signed of one that will not be."""
 
     copy: int
     segment: int
     checkpoint: Checkpoint
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +105,23 @@ class ForgetCopy:
     copy: int
 
 
-HosterAction = OfferHosting | DeclineCopy | ConfirmSegment | AnswerChallenge | ForgetCopy
+@dataclass(frozen=True, slots=True)
+class TidyCopy:
+    """Cut each segment to the (segment, sectors) that the chain has `confirmed`, and delete all others but the `current`."""
+
+    copy: int
+    confirmed: tuple[tuple[int, int], ...]
+    current: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeclareLost:
+    """Look through a copy once more, and tell the chain if it is lost."""
+
+    copy: int
+
+
+HosterAction = OfferHosting | DeclineCopy | ConfirmSegment | AnswerChallenge | ForgetCopy | TidyCopy | DeclareLost
 
 
 def decline_reason(plan: Plan) -> str | None:
@@ -122,12 +165,34 @@ def decide(facts: HosterFacts) -> list[HosterAction]:
         action = _about(facts, number, copy)
         if action is not None:
             actions.append(action)
-    if facts.offer is None or not facts.offer.open:
+    for number, since in sorted(facts.damaged.items()):
+        found = facts.copies.get(number)
+        if found is not None and may_declare(facts.now, facts.times, found, since):
+            actions.append(DeclareLost(number))
+    if facts.offer is None or (not facts.offer.open and facts.offer.step < EVICTED):
         actions.append(OfferHosting(facts.terms))
     # a node that is still synchronising shows states before the kept copies existed: do not delete those
     gone = (number for number in facts.kept - facts.copies.keys() if number < facts.next_copy)
     actions += [ForgetCopy(number) for number in sorted(gone)]
+    actions += [_tidied(number, facts.copies[number]) for number in sorted(_untidy(facts))]
     return actions
+
+
+def _tidied(number: int, copy: Copy) -> TidyCopy:
+    return TidyCopy(number, tuple((part.segment, part.sectors) for part in copy.segments), copy.current)
+
+
+def _untidy(facts: HosterFacts) -> set[int]:
+    """Return the copies of which more is on this disk than the chain has, but for what is in the making."""
+    found = set()
+    for segment, (number, sectors) in facts.stored.items():
+        copy = facts.copies.get(number)
+        if copy is None or copy.state is CopyState.ENDED or segment >= facts.next_segment or segment == copy.current:
+            continue
+        confirmed = next((part.sectors for part in copy.segments if part.segment == segment), -1)
+        if sectors > confirmed:
+            found.add(number)
+    return found
 
 
 def _about(facts: HosterFacts, number: int, copy: Copy) -> HosterAction | None:
@@ -136,9 +201,22 @@ def _about(facts: HosterFacts, number: int, copy: Copy) -> HosterAction | None:
         reason = decline_reason(plan) or _no_room(facts, number, copy)
         return None if reason is None else DeclineCopy(number, reason)
     if copy.state is CopyState.ENCODING and copy.current is not None:
-        checkpoint = facts.checkpoints.get(copy.current)
-        if checkpoint is not None:
-            return ConfirmSegment(number, copy.current, checkpoint)
+        return _confirm(facts, number, copy, copy.current)
+    return None
+
+
+def _confirm(facts: HosterFacts, number: int, copy: Copy, current: int) -> ConfirmSegment | None:
+    checkpoint, segment = facts.checkpoints.get(current), facts.segments.get(current)
+    if checkpoint is None:
+        return None
+    if checkpoint.sectors == segment_sectors(copy):
+        return ConfirmSegment(number, current, checkpoint, segment_end(copy) - copy.stored_bytes)
+    _, done = facts.stored.get(current, (number, checkpoint.sectors))
+    if segment is None:
+        return None
+    making = Making(segment.begun, done, checkpoint.sectors, facts.heard.get(current, facts.now))
+    if salvage_due(facts.now, facts.times, copy, making, hoster=True):
+        return ConfirmSegment(number, current, checkpoint, checkpoint.sectors * SECTOR)
     return None
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from functools import partial
 
 import structlog
 
 from service.chain_client import Block, UnknownRuntime
 from service.chain_client.pallet import calls
-from service.chain_client.pallet.types import ChainOpening, Copy, CopyState, Plan, Sample
+from service.chain_client.pallet.types import ChainOpening, Copy, CopyState, Plan, Sample, Segment
 from service.disk import DISK_ERRORS
 from service.encoding import EncodingError, ModulusError, Opening, check_modulus
-from service.hypercore import Core, CoreError
+from service.hypercore import CoreError
 from service.hypercore.net import Channel, Connection
 from service.protocols.copy import messages as m
 from service.protocols.copy.job import SegmentJob
@@ -24,24 +24,26 @@ from ..common.offers import Offers
 from ..common.runner import Runner, submitted
 from ..common.segment_jobs import JobError, read_job
 from ..common.watch import CopyWatch, each_block
-from .blocks import FeedBlocks, KeptBlocks
 from .decisions import (
     AnswerChallenge,
     ConfirmSegment,
+    DeclareLost,
     DeclineCopy,
     ForgetCopy,
     HosterAction,
     HosterFacts,
     OfferHosting,
+    TidyCopy,
     answer,
     decide,
 )
+from .feeds import HostedFeeds
+from .losses import Losses, confirmed_of, shows_loss
 from .probes import ProbeService
 from .receive import Shelf, receive_copy
 from .room import Room
 from .sectors import SectorsMissing
 from .store import HostedCopies
-from .trees import remedy, tree_fault
 
 log = structlog.get_logger(__name__)
 
@@ -61,8 +63,13 @@ class HosterRole:
             "hoster", longest=8
         )  # retry at least every 8 blocks: a disk repaired late in a proof window still answers
         self._room = Room(context.directory)
-        self._sources: dict[bytes, FeedBlocks] = {}
-        self._kept = KeptBlocks()
+        self._losses = Losses(context.client.times)
+        self._feeds = HostedFeeds(
+            context.store,
+            self._hosted,
+            context.directory,
+            lambda copy, why: self._losses.suspect(copy, self._now, why, by_root=False),
+        )
         self._jobs: dict[int, SegmentJob] = {}
         self._channels: dict[int, Channel] = {}
         self._receiving: dict[int, asyncio.Lock] = {}
@@ -70,15 +77,17 @@ class HosterRole:
         account = context.signer.account
         self._watch = CopyWatch(context.client.storage, lambda _, copy: copy.hoster == account)
         self._probes = ProbeService(context.client.genesis, self._open_probe, self._holds, lambda: self._now)
-        self._roots: dict[int, tuple[int, bytes]] = {}
-        """Copy and root of each confirmed segment that is kept here."""
-        self._restore()
+        self._roots: dict[int, Segment] = {}
+        """The confirmed segments of our copies."""
+        self._heard: dict[int, int] = {}
+        """By segment in the making: the block in which it last grew here."""
+        self._feeds.restore()
 
     # ---- the chain
 
     async def run(self) -> None:
         """Host until cancelled."""
-        checking = asyncio.create_task(self._check_trees())
+        checking = asyncio.create_task(self._feeds.check_trees())
         try:
             await each_block(self._context.follower, self._step)
         finally:
@@ -93,13 +102,13 @@ class HosterRole:
         except UnknownRuntime:
             await self._prove_only(block)
             raise
-        self._runner.apply(block.number, [self._task(action) for action in decide(facts)])
+        self._runner.apply(block.number, [self._task(action, facts.copies) for action in decide(facts)])
 
     async def _prove_only(self, block: Block) -> None:
         """Answer an open challenge, though a new runtime has something else in a form that this service does not know."""
         account = self._context.signer.account
         challenge = await self._context.client.storage.storage_challenge(account, block.hash)
-        self._runner.apply(block.number, [self._task(action) for action in answer(challenge)])
+        self._runner.apply(block.number, [self._task(action, {}) for action in answer(challenge)])
 
     async def _facts(self, block: Block) -> HosterFacts:
         client, account = self._context.client, self._context.signer.account
@@ -110,9 +119,12 @@ class HosterRole:
         challenge = await client.storage.storage_challenge(account, block.hash)
         await self._read_jobs(block, copies, plans)
         await self._read_roots(block, copies)
-        kept = frozenset(await asyncio.to_thread(self._hosted.copies))
+        stored = await asyncio.to_thread(self._hosted.counts)
+        making = [copy.current for copy in copies.values() if copy.current is not None]
+        self._heard = {segment: self._heard.get(segment, block.number) for segment in making}
         return HosterFacts(
             now=block.number,
+            times=client.times,
             era=block.number // client.times.era,
             terms=self._context.config.hosting,
             offer=offer,
@@ -120,7 +132,12 @@ class HosterRole:
             copies=copies,
             plans=plans,
             challenge=challenge,
-            kept=kept,
+            next_segment=await client.storage.next_segment(block.hash),
+            segments=await client.storage.segments_of(making, block.hash),
+            kept=frozenset(copy for copy, _ in stored.values()),
+            stored=stored,
+            heard=self._heard,
+            damaged=self._losses.suspected,
             checkpoints=await asyncio.to_thread(self._checkpoints, copies),
             free=await asyncio.to_thread(self._room.look),
         )
@@ -143,28 +160,40 @@ class HosterRole:
                 log.error("cannot receive a segment", copy=number, error=str(error))
                 continue
             self._jobs[number] = job
+            if number in self._channels:
+                self._channels[number].close()  # of an earlier segment
         self._context.transport.expect(job.encoder.swarm_key for job in self._jobs.values())
 
     async def _read_roots(self, block: Block, copies: dict[int, Copy]) -> None:
-        active = [part.segment for copy in copies.values() for part in copy.segments]
+        live = (copy for copy in copies.values() if copy.state is not CopyState.ENDED)
+        active = [part.segment for copy in live for part in copy.segments]
         missing = [segment for segment in active if segment not in self._roots]
         found = await self._context.client.storage.segments_of(missing, block.hash)
-        self._roots.update({number: (segment.copy, segment.root) for number, segment in found.items()})
+        await asyncio.to_thread(self._look_for, found)
+        self._roots.update(found)
+        self._losses.keep(copies)
         for segment in self._roots.keys() - set(active):
             del self._roots[segment]
+
+    def _look_for(self, segments: dict[int, Segment]) -> None:
+        """Look once in a run whether the files of confirmed segments are there, before anybody asks for them."""
+        for number, segment in segments.items():
+            missing = self._hosted.short(number, segment.sectors)
+            if missing is not None:
+                self._losses.suspect(segment.copy, self._now, missing)
 
     def _checkpoints(self, copies: dict[int, Copy]) -> dict[int, m.Checkpoint]:
         found = {}
         for copy in copies.values():
             segment = None if copy.current is None else self._hosted.segment(copy.current)
             point = None if segment is None else segment.checkpoint
-            if segment is None or point is None:
-                continue
-            if point.sectors == segment.job.sectors == segment.progress.sectors:
+            if segment is not None and point is not None and point.sectors <= segment.progress.sectors:
                 found[segment.job.segment] = point
         return found
 
-    def _task(self, action: HosterAction) -> tuple[Hashable, Callable[[], Awaitable[int | None]]]:
+    def _task(
+        self, action: HosterAction, copies: Mapping[int, Copy]
+    ) -> tuple[Hashable, Callable[[], Awaitable[int | None]]]:
         match action:
             case OfferHosting():
                 return "offer", self._offer
@@ -176,6 +205,11 @@ class HosterRole:
                 return ("prove", action.issued), partial(self._prove, action)
             case ForgetCopy():
                 return ("forget", action.copy), partial(self._forget, action.copy)
+            case DeclareLost():
+                confirmed = confirmed_of(copies[action.copy], self._roots)
+                return ("lost", action.copy), partial(self._declare_lost, action.copy, confirmed)
+            case TidyCopy():
+                return ("tidy", action.copy), partial(self._tidy, action)
 
     async def _offer(self) -> int | None:
         terms, context = self._context.config.hosting, self._context
@@ -201,15 +235,19 @@ class HosterRole:
         return held
 
     async def _confirm(self, action: ConfirmSegment) -> int | None:
-        segment = await asyncio.to_thread(self._hosted.segment, action.segment)
-        assert segment is not None
         point = action.checkpoint
+        job = self._jobs.get(action.copy)
+        if job is not None and action.bytes < job.length:
+            log.warning(
+                "segment salvaged: its encoder is gone, or its lease ends",
+                copy=action.copy, bytes=action.bytes, of=job.length,
+            )  # fmt: skip
 
         async def held() -> bool:
             copy = await self._context.client.storage.copy(action.copy)
             return copy is None or copy.current != action.segment
 
-        call = calls.confirm_segment(action.copy, action.segment, segment.job.length, point.root, point.signature)
+        call = calls.confirm_segment(action.copy, action.segment, action.bytes, point.root, point.signature)
         block = await submitted(self._context.signer, call, held)
         self._tell("confirmed", action.copy, segment=action.segment)
         return block
@@ -229,39 +267,52 @@ class HosterRole:
         return block
 
     async def _open_sample(self, sample: Sample) -> Opening:
-        _, root = self._roots.get(sample.segment, (None, None))
-        if root is None:
-            segment = await self._context.client.storage.segment(sample.segment)
-            if segment is None:
-                raise ChallengeFailed(f"segment {sample.segment} of copy {sample.copy} is not on the chain")
-            root = segment.root
+        segment = self._roots.get(sample.segment) or await self._context.client.storage.segment(sample.segment)
+        if segment is None:
+            raise ChallengeFailed(f"segment {sample.segment} of copy {sample.copy} is not on the chain")
         try:
-            return await asyncio.to_thread(self._hosted.open_sector, sample.segment, sample.sector, root)
+            return await self._open(sample.segment, sample.sector, segment)
         except (SectorsMissing, EncodingError, *DISK_ERRORS) as error:
+            if shows_loss(error):
+                self._losses.suspect(sample.copy, self._now, str(error))
             raise ChallengeFailed(
                 f"storage challenge: copy {sample.copy}, segment {sample.segment}, sector {sample.sector}: {error}"
             ) from error
 
+    async def _open(self, number: int, sector: int, segment: Segment) -> Opening:
+        return await asyncio.to_thread(self._hosted.open_sector, number, sector, segment.root, segment.sectors)
+
+    async def _declare_lost(self, copy: int, segments: dict[int, Segment]) -> int | None:
+        """Tell the chain that a copy is lost, unless it is found whole now. Raises OSError if nobody can tell."""
+        for number, segment in segments.items():
+            why = await asyncio.to_thread(self._hosted.fault, number, segment.root, segment.sectors)
+            if why is not None:
+                break
+        else:
+            log.info("a copy that was found damaged is whole again", copy=copy)
+            self._losses.whole(copy, self._now)
+            return None
+        log.error("copy declared lost: it will end and be replaced", copy=copy, error=why)
+
+        async def held() -> bool:
+            found = await self._context.client.storage.copy(copy)
+            return found is None or found.dropping or found.state is CopyState.ENDED
+
+        block = await submitted(self._context.signer, calls.declare_lost(copy), held)
+        self._tell("lost", copy)
+        return block
+
     async def _forget(self, copy: int) -> int | None:
-        segments = await asyncio.to_thread(self._hosted.segments, copy)
-        for segment in segments[:1]:
-            key = segment.job.feed_key
-            source = self._sources.get(key)
-            if source is None:
-                continue
-            source.drop(copy)
-            core = self._context.store.get(key)
-            for span in segment.job.ranges:
-                for start, end in core.ranges(span.start, span.end):
-                    await source.unmark(start, end)
-            core.flush()
-            if source.empty:
-                core.blocks = None
-                source.close()
-                del self._sources[key]
+        await self._feeds.drop(copy)
         await asyncio.to_thread(self._hosted.forget, copy)
         self._receiving.pop(copy, None)
         log.info("copy forgotten", copy=copy)
+        return None
+
+    async def _tidy(self, action: TidyCopy) -> int | None:
+        # a thread of a channel that was closed may still be writing
+        async with self._receiving.setdefault(action.copy, asyncio.Lock()):
+            await self._feeds.tidy(action.copy, dict(action.confirmed), action.current)
         return None
 
     # ---- other peers
@@ -304,13 +355,13 @@ class HosterRole:
         self._channels[job.copy] = channel
         context = self._context
         try:
-            shelf = Shelf(self._hosted, self._serve(job), context.pool, context.keys.sign_statement, self._stored)
+            shelf = Shelf(self._hosted, self._feeds.serve(job), context.pool, context.keys.sign_statement, self._stored)
             # a thread of the old channel may still be writing, and two must never write the same files
             async with self._receiving.setdefault(job.copy, asyncio.Lock()):
                 if not channel.is_closed:
                     await receive_copy(channel, job, shelf)
         except CoreError as error:
-            self._tell_damage(job, str(error))
+            self._feeds.tell_damage(job, str(error))
         except DISK_ERRORS as error:
             self._room.failed(error)
         finally:
@@ -318,66 +369,23 @@ class HosterRole:
                 del self._channels[job.copy]
 
     def _stored(self, job: SegmentJob, sectors: int) -> None:
+        self._heard[job.segment] = self._now
         self._tell("stored", job.copy, segment=job.segment, sectors=sectors, of=job.sectors)
 
     def _tell(self, event: str, copy: int, **more: object) -> None:
         self._context.on_progress({"role": "hoster", "event": event, "copy": copy, **more})
 
-    def _restore(self) -> None:
-        """Serve what is stored. A feed whose tree cannot be read is told of, and its sectors are proved all the same."""
-        for copy in self._hosted.copies():
-            for segment in self._hosted.segments(copy)[:1]:
-                try:
-                    core = self._serve(segment.job)
-                    self._sources[core.key].mark(0, core.length)
-                except (CoreError, *DISK_ERRORS) as error:
-                    self._tell_damage(segment.job, str(error))
-
-    async def _check_trees(self) -> None:
-        """Check the trees of all stored copies against the chain's roots, once."""
-        try:
-            await self._check_each_tree()
-        except DISK_ERRORS as error:
-            log.error("the trees of hosted feeds were not all checked: start the node again", error=str(error))
-
-    async def _check_each_tree(self) -> None:
-        for copy in await asyncio.to_thread(self._hosted.copies):
-            segments = await asyncio.to_thread(self._hosted.segments, copy)
-            source = self._sources.get(segments[0].job.feed_key) if segments else None
-            if source is None or segments[-1].progress.sectors == 0:
-                continue
-            job, reached = segments[0].job, segments[-1].progress.position.block
-            try:
-                fault = await tree_fault(source.core, job, reached)
-            except (CoreError, *DISK_ERRORS) as error:
-                fault = str(error)
-            if fault is not None:
-                self._tell_damage(job, fault)
-
-    def _tell_damage(self, job: SegmentJob, fault: str) -> None:
-        log.error(
-            "the tree of a hosted feed is damaged: no reader gets it, and attesters will find it not served",
-            copy=job.copy,
-            feed=job.feed_key.hex(),
-            error=fault,
-            remedy=remedy(job, self._context.directory),
-        )
-
-    def _serve(self, job: SegmentJob) -> Core:
-        core = self._context.store.get(job.feed_key)
-        source = self._sources.get(job.feed_key)
-        if source is None:
-            source = self._sources[job.feed_key] = FeedBlocks(core, self._hosted, self._kept)
-            core.blocks = source
-        source.add(job)
-        return core
-
     def _holds(self, ask: Ask) -> bool:
-        copy, _ = self._roots.get(ask.segment, (None, None))
-        return copy == ask.copy
+        segment = self._roots.get(ask.segment)
+        return segment is not None and segment.copy == ask.copy
 
     async def _open_probe(self, ask: Ask) -> Opening:
-        _, root = self._roots.get(ask.segment, (None, None))
-        if root is None:  # its copy ended while this question waited for its turn
+        segment = self._roots.get(ask.segment)
+        if segment is None:  # its copy ended while this question waited for its turn
             raise SectorsMissing(f"segment {ask.segment} does not belong to an active copy any longer")
-        return await asyncio.to_thread(self._hosted.open_sector, ask.segment, ask.sector, root)
+        try:
+            return await self._open(ask.segment, ask.sector, segment)
+        except (SectorsMissing, EncodingError) as error:
+            if shows_loss(error):
+                self._losses.suspect(ask.copy, self._now, str(error))
+            raise

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from service.encoding import Opening, SectorDecoder
+from service.encoding import Frontier, Opening, SectorDecoder
 from service.encoding.profiles import SECTOR
 from service.encoding.treefile import TreeFile
 from service.protocols.copy.job import SegmentJob
@@ -24,6 +24,8 @@ from .records import job_from_json, job_to_json
 from .sectors import SectorFile, SectorsMissing, segment_path, tree_path
 
 _DECODERS = 64
+_READ = 4096
+"""Sectors read at a time when a whole segment is looked through (1 MiB)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,10 @@ class HostedCopies:
     def copies(self) -> list[int]:
         """Return the numbers of all copies of which anything is kept."""
         return [row[0] for row in self._db.rows("SELECT DISTINCT copy FROM hosted ORDER BY copy")]
+
+    def counts(self) -> dict[int, tuple[int, int]]:
+        """Return the copy and the durable sectors of each segment."""
+        return {row[0]: (row[1], row[2]) for row in self._db.rows("SELECT segment, copy, sectors FROM hosted")}
 
     # ---- receiving
 
@@ -177,8 +183,8 @@ class HostedCopies:
         """Decode sectors as they were received."""
         return self._decoder(job).decode(first, data)
 
-    def open_sector(self, segment: int, sector: int, root: bytes) -> Opening:
-        """Return the opening of a stored sector, checked against the root on the chain.
+    def open_sector(self, segment: int, sector: int, root: bytes, sectors: int) -> Opening:
+        """Return the opening of a stored sector, checked against the segment's sectors and their root on the chain.
 
         Raises SectorsMissing if the segment or a file is missing, and EncodingError (DamagedSectors, DamagedTree, …) if
         the stored data does not lead to the root.
@@ -189,18 +195,61 @@ class HostedCopies:
                 raise SectorsMissing(f"segment {segment} is not stored here")
             read = SectorFile(self._path(hosted.job)).read
             path = tree_path(self._directory, hosted.job.copy, segment)
-            with TreeFile.open(path, hosted.job.ctx, hosted.progress.sectors, read, root) as tree:
+            with TreeFile.open(path, hosted.job.ctx, sectors, read, root) as tree:
                 return tree.open_sector(sector, read, root=root)
 
+    def short(self, segment: int, sectors: int) -> str | None:
+        """Return what is missing of a segment by the size of its file, or None. Its sectors are not read."""
+        hosted = self.segment(segment)
+        if hosted is None:
+            return f"segment {segment} is not stored here"
+        path = self._path(hosted.job)
+        held = path.stat().st_size // SECTOR if path.exists() else 0
+        return f"{path} has {held} of {sectors} sectors" if held < sectors else None
+
+    def fault(self, segment: int, root: bytes, sectors: int) -> str | None:
+        """Return why all sectors of a segment do not lead to their root on the chain, or None if they do.
+
+        Raises OSError and DatabaseError if they cannot be read now.
+        """
+        hosted = self.segment(segment)
+        if hosted is None:
+            return f"segment {segment} is not stored here"
+        file, frontier = SectorFile(self._path(hosted.job)), Frontier(hosted.job.ctx)
+        try:
+            for first in range(0, sectors, _READ):
+                frontier.append(file.read(first, min(_READ, sectors - first)))
+        except SectorsMissing as error:
+            return str(error)
+        return None if frontier.root() == root else f"{file.path}: its sectors do not lead to the root on the chain"
+
     # ---- the end
+
+    def cut(self, job: SegmentJob, progress: Stored) -> None:
+        """Cut a segment to fewer sectors. The count is last: a cut that was cut off is one that is still to be made."""
+        with self._lock:
+            SectorFile(self._path(job)).prepare(progress.sectors)
+            hosted = self.segment(job.segment)
+            assert hosted is not None
+            self._tree(replace(hosted, progress=progress)).close()
+            self.advance(job, progress)
+
+    def drop(self, job: SegmentJob) -> None:
+        """Delete a segment that was begun and is of no copy."""
+        with self._lock:
+            self._remove(job)
+            self._db.execute("DELETE FROM hosted WHERE segment = ?", (job.segment,))
+
+    def _remove(self, job: SegmentJob) -> None:
+        SectorFile(self._path(job)).remove()
+        TreeFile.remove(tree_path(self._directory, job.copy, job.segment))
+        self._decoders.pop(job.segment, None)
 
     def forget(self, copy: int) -> None:
         """Delete a copy's sectors, trees and records, once nothing more can be asked of it."""
         with self._lock:
             for hosted in self.segments(copy):
-                SectorFile(self._path(hosted.job)).remove()
-                TreeFile.remove(tree_path(self._directory, copy, hosted.job.segment))
-                self._decoders.pop(hosted.job.segment, None)
+                self._remove(hosted.job)
             self._db.execute("DELETE FROM hosted WHERE copy = ?", (copy,))
             folder = self._directory / "copies" / str(copy)
             if folder.is_dir() and not any(folder.iterdir()):

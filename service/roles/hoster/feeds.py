@@ -1,0 +1,138 @@
+"""The feeds of which a hoster has copies: served from what is stored, with trees that are checked at its start."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import structlog
+
+from service.disk import DISK_ERRORS
+from service.encoding.profiles import SECTOR
+from service.hypercore import Core, CoreError, Corestore
+from service.protocols.copy.job import SegmentJob
+from service.protocols.copy.receiver import Stored
+from service.protocols.copy.stream import Position
+
+from .blocks import FeedBlocks, KeptBlocks, OnDamage
+from .store import HostedCopies, HostedSegment
+from .trees import remedy, tree_fault
+
+log = structlog.get_logger(__name__)
+
+
+class HostedFeeds:
+    """The sources from which the node's hypercores serve what its copies hold."""
+
+    def __init__(self, store: Corestore, hosted: HostedCopies, directory: Path, on_damage: OnDamage) -> None:
+        self._store, self._hosted, self._directory, self._on_damage = store, hosted, directory, on_damage
+        self._sources: dict[bytes, FeedBlocks] = {}
+        self._kept = KeptBlocks()
+
+    def restore(self) -> None:
+        """Serve what is stored. A feed whose tree cannot be read is told of, and its sectors are proved all the same."""
+        for copy in self._hosted.copies():
+            for segment in self._hosted.segments(copy)[-1:]:  # the last one has the longest head
+                try:
+                    core = self.serve(segment.job)
+                    self._sources[core.key].mark(0, core.length)
+                except (CoreError, *DISK_ERRORS) as error:
+                    self.tell_damage(segment.job, str(error))
+
+    def serve(self, job: SegmentJob) -> Core:
+        """Serve a copy as it is with a job. Raises CoreError and StorageError."""
+        core = self._store.get(job.feed_key)
+        source = self._sources.get(job.feed_key)
+        if source is None:
+            source = self._sources[job.feed_key] = FeedBlocks(core, self._hosted, self._kept, self._on_damage)
+            core.blocks = source
+        source.add(job)
+        return core
+
+    async def check_trees(self) -> None:
+        """Check the trees of all stored copies against the chain's roots, once."""
+        try:
+            for copy in await asyncio.to_thread(self._hosted.copies):
+                await self._check_tree(await asyncio.to_thread(self._hosted.segments, copy))
+        except DISK_ERRORS as error:
+            log.error("the trees of hosted feeds were not all checked: start the node again", error=str(error))
+
+    async def _check_tree(self, segments: list[HostedSegment]) -> None:
+        source = self._sources.get(segments[0].job.feed_key) if segments else None
+        stored = [segment for segment in segments if segment.progress.sectors]
+        if source is None or not stored:
+            return
+        job, reached = stored[-1].job, stored[-1].progress.position.block
+        try:
+            fault = await tree_fault(source.core, job, reached)
+        except (CoreError, *DISK_ERRORS) as error:
+            fault = str(error)
+        if fault is not None:
+            self.tell_damage(job, fault)
+
+    def tell_damage(self, job: SegmentJob, fault: str) -> None:
+        """Log that a hosted feed's tree is damaged, and what to do."""
+        log.error(
+            "the tree of a hosted feed is damaged: no reader gets it, and attesters will find it not served",
+            copy=job.copy,
+            feed=job.feed_key.hex(),
+            error=fault,
+            remedy=remedy(job, self._directory),
+        )
+
+    async def drop(self, copy: int) -> None:
+        """Serve a copy no longer. Raises CoreError and DISK_ERRORS."""
+        for segment in (await asyncio.to_thread(self._hosted.segments, copy))[-1:]:
+            source = self._sources.get(segment.job.feed_key)
+            if source is None:
+                continue
+            source.drop(copy)
+            core = source.core
+            for span in segment.job.ranges:
+                for start, end in core.ranges(span.start, span.end):
+                    await source.unmark(start, end)
+            core.flush()
+            if source.empty:
+                core.blocks = None
+                source.close()
+                del self._sources[core.key]
+
+    async def tidy(self, copy: int, confirmed: dict[int, int], current: int | None) -> None:
+        """Make the segments of a copy those that the chain has, `confirmed` sectors of each, and the one in the making.
+
+        Raises CoreError and DISK_ERRORS.
+        """
+        for segment in await asyncio.to_thread(self._hosted.segments, copy):
+            job, sectors = segment.job, confirmed.get(segment.job.segment)
+            if sectors is None and job.segment != current:
+                await asyncio.to_thread(self._hosted.drop, job)
+            elif sectors is not None and sectors < segment.progress.sectors:
+                position = position_at(self._store.get(job.feed_key), job, job.first_byte + sectors * SECTOR)
+                await asyncio.to_thread(self._hosted.cut, job, Stored(sectors, position))
+            else:
+                continue
+            log.info("segment cut to what is confirmed", copy=copy, segment=job.segment, sectors=sectors or 0)
+            source = self._sources.get(job.feed_key)
+            if source is not None:
+                await source.unmark(self._start(copy), segment.progress.position.block)
+                source.core.flush()
+
+    def _start(self, copy: int) -> int:
+        segments = self._hosted.segments(copy)
+        return segments[-1].progress.position.block if segments else 0
+
+
+def position_at(core: Core, job: SegmentJob, byte: int) -> Position:
+    """Return the block that holds a byte of a copy's stream. Raises CoreError if a node on the way to it is not here."""
+    stream = job.stream
+    number = next(one for one in range(len(stream.ranges)) if byte < stream.end_of(one))
+    low, high = stream.ranges[number].start, stream.ranges[number].end - 1
+    while low < high:
+        middle = (low + high) // 2
+        start, size = core.byte_range(middle, job.head.length)
+        if stream.offset(number, start + size) > byte:
+            high = middle
+        else:
+            low = middle + 1
+    start, _ = core.byte_range(low, job.head.length)
+    return Position(low, stream.offset(number, start))
