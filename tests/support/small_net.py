@@ -28,7 +28,7 @@ from service.roles.hoster.sectors import segment_path
 from service.roles.sponsor import plans
 from service.roles.sponsor.checks import open_nodes
 from service.roles.sponsor.terms import plan_terms
-from tests.simulation.life import _memory, drawn_randomness
+from tests.simulation.life import drawn_randomness, memory
 from tests.simulation.loop import VirtualLoop
 from tests.support.copy_world import digest
 from tests.support.small_chain import MONEY, UNIT, Line, SmallChain, account, keys_of, running_chain
@@ -233,7 +233,7 @@ async def drawn_net() -> AsyncIterator[Net]:
     """A network in memory whose keys, salts and draws are the same in each run, under the virtual clock."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
-    with tempfile.TemporaryDirectory(prefix="datdot-roles-", dir=_memory()) as folder, drawn_randomness(0):
+    with tempfile.TemporaryDirectory(prefix="datdot-roles-", dir=memory()) as folder, drawn_randomness(0):
         async with small_net(Path(folder)) as net:
             yield net
     assert loop.faults == []
