@@ -18,6 +18,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 
+import structlog
+
 from service.feeds.fetch import fetch_feed
 from service.hypercore import Corestore, KeyPair
 from service.hypercore.codec import encode_buffer, encode_string, encode_uint
@@ -261,6 +263,7 @@ async def main() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 8192)), hard))
     os.nice(10)  # strangers have machines of their own
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # the counts have the standard output
     attack = Attack(Target(**json.loads(sys.argv[1])))
     running = asyncio.create_task(attack.run())
     while not running.done():

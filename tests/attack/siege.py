@@ -116,6 +116,7 @@ class Siege:
         try:
             await wait()
             assert child.returncode is None, "the attackers failed"
+            assert not counting.done(), "the attackers' counts cannot be read"
         finally:
             if child.returncode is None:
                 child.kill()
