@@ -26,6 +26,7 @@ from service.roles.common.registration import register
 from service.roles.common.terms import RolesConfig
 from service.roles.encoder.role import EncoderRole
 from service.roles.hoster.role import HosterRole
+from service.roles.sponsor.role import FollowerRole
 from service.vault.keyfile import KeyFile
 
 from .clock import watch_clock
@@ -68,6 +69,10 @@ ON_CHAIN: dict[str, Callable[[Context], NodeRole]] = {
 }
 
 
+FOLLOWING = frozenset({"author", "sponsor"})
+"""The roles that bring newer heads of the stored feeds to their live plans."""
+
+
 @dataclass(slots=True)
 class RunningNode:
     """A node that is up: its context, its transport and its roles."""
@@ -76,6 +81,8 @@ class RunningNode:
     transport: TcpTransport
     feeds: FeedServer
     roles: list[NodeRole] = field(default_factory=list)
+    registered: bool = False
+    """Whether one of them is a peer's, for which the account must be registered."""
 
     def accept(self, connection: Connection) -> None:
         """Offer a connection to the feed server and to all roles."""
@@ -193,6 +200,9 @@ async def _build(
     )
     node = RunningNode(context, transport, FeedServer(store))
     node.roles = [ON_CHAIN[name](context) for name in settings.roles if name in ON_CHAIN]
+    node.registered = bool(node.roles)
+    if not FOLLOWING.isdisjoint(settings.roles):
+        node.roles.append(FollowerRole(context))
     held.append(node)
     return node
 
@@ -216,7 +226,7 @@ async def _work(node: RunningNode, ready: Callable[[], None]) -> None:
             journal = Journal(context.client, context.follower, context.signer.account, context.database)
             group.create_task(journal.run())
             ready()
-            if node.roles:
+            if node.registered:
                 await register(context.client, context.signer, context.follower, context.keys)
             for role in node.roles:
                 group.create_task(role.run())

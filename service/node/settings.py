@@ -18,7 +18,8 @@ ROLES_FILE, SIGNER_FILE = "roles.sqlite", "signer.sqlite"
 ROLES = ("author", "sponsor", "hoster", "encoder", "attester")
 """The roles of a node.
 
-An author's node serves its feeds. A sponsor's does nothing by itself: plans are published by command.
+An author's node serves its feeds, and an author's or a sponsor's brings their newer heads to live plans. Plans are published
+by command.
 """
 
 

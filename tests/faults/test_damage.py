@@ -14,7 +14,8 @@ from structlog.testing import capture_logs
 
 from service.disk import DiskError
 from service.encoding import DamagedSectors
-from service.roles.hoster.role import HosterRole
+from service.hypercore import Corestore
+from service.roles.hoster.feeds import HostedFeeds
 from service.roles.hoster.sectors import segment_path
 from tests.support.small_net import LivePeer, Net, blocks, copied, is_active, read_back
 
@@ -135,10 +136,9 @@ async def test_a_check_of_the_trees_that_cannot_be_made_is_told() -> None:
     def copies() -> list[int]:
         raise DiskError("roles.sqlite: disk I/O error")
 
-    role: Any = SimpleNamespace(_hosted=SimpleNamespace(copies=copies))
-    role._check_each_tree = lambda: HosterRole._check_each_tree(role)
-    with capture_logs() as logs:
-        await HosterRole._check_trees(role)
+    hosted: Any = SimpleNamespace(copies=copies)
+    with capture_logs() as logs, closing(Corestore(None)) as store:
+        await HostedFeeds(store, hosted, Path(), lambda copy, why: None).check_trees()
     (one,) = logs
     assert "were not all checked" in one["event"]
     assert one["error"] == "roles.sqlite: disk I/O error"

@@ -91,7 +91,8 @@ async def test_a_hoster_that_is_gone_is_reported_as_not_served(net: Net) -> None
 
 
 @pytest.mark.parametrize("damage", ["last byte of each sector", "file"])
-async def test_damaged_sectors_are_not_served(net: Net, damage: str) -> None:
+async def test_damaged_sectors_are_not_served(net: Net, damage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.roles.hoster.losses.patience", lambda times: 1_000)  # it does not say so by itself
     async with under_test(net) as world:
         path = segment_path(world.hoster.directory, world.copy, 0)
         data = bytearray(path.read_bytes())

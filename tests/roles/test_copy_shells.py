@@ -115,10 +115,10 @@ async def test_damaged_sectors_fail_the_challenge_and_nothing_else(net: Net, dam
         else:
             path.write_bytes(bytes(len(good)))
         with capture_logs() as logs:
-            await net.chain.until(lambda: any(line["log_level"] == "error" for line in logs))
+            await net.chain.until(lambda: any("ChallengeFailed" in str(line) for line in logs))
         challenge = challenged(net, hoster)
         assert challenge is not None
-        line = str(next(line for line in logs if line["log_level"] == "error"))
+        line = str(next(line for line in logs if "ChallengeFailed" in str(line)))
         named = re.search(rf"copy {copy}, segment 0, sector (\d+)", line)
         assert named is not None
         assert int(named[1]) in [sample.sector for sample in challenge.samples]

@@ -17,7 +17,14 @@ class Disk:
     """A hoster's copies, which count what is decoded."""
 
     def __init__(self, blocks: list[bytes]) -> None:
-        self.stream, self.decoded = b"".join(blocks), 0
+        self.stream, self.decoded, self.blocks = b"".join(blocks), 0, len(blocks)
+        self.damaged: list[tuple[int, str]] = []
+
+    def reached(self, copy: int) -> int:
+        return self.blocks
+
+    def tell(self, copy: int, why: str) -> None:
+        self.damaged.append((copy, why))
 
     def plain(self, copy: int, start: int, end: int) -> bytes:
         self.decoded += 1
@@ -27,7 +34,7 @@ class Disk:
 def hosted(blocks: list[bytes], kept: KeptBlocks | None = None) -> tuple[Core, Disk, FeedBlocks]:
     core, disk = Corestore().create(), Disk(blocks)
     core.append(blocks)
-    source = FeedBlocks(core, disk, KeptBlocks() if kept is None else kept)  # type: ignore[arg-type]
+    source = FeedBlocks(core, disk, KeptBlocks() if kept is None else kept, disk.tell)  # type: ignore[arg-type]
     ranges = (StreamRange(0, len(blocks), 0, len(disk.stream)),)
     job: Any = SimpleNamespace(copy=1, ranges=ranges, head=SimpleNamespace(length=len(blocks), fork=0))
     source.add(job)

@@ -63,6 +63,7 @@ class Disk:
                 self.checkpoint = action.checkpoint if action.whole else self.checkpoint
             else:
                 self.head = action.proof
+                receiver.installed(self.job.roots)
 
     def root(self) -> bytes:
         tree = Frontier(self.job.ctx)

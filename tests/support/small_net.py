@@ -101,19 +101,21 @@ class Net:
 
     # ---- plans
 
-    async def publish(self, core: Core, ranges: Sequence[tuple[int, int]] | None = None) -> int:
+    async def publish(
+        self, core: Core, ranges: Sequence[tuple[int, int]] | None = None, live: bool = False, replicas: int = 1
+    ) -> int:
         """Publish a plan of one copy; its number."""
         wanted = [(0, core.length)] if ranges is None else list(ranges)
-        terms = plan_terms(1, *PRICES, self.chain.number + 2_000)
+        terms = plan_terms(replicas, *PRICES, self.chain.number + 2_000, live=live)
         # not by `publish_plan`, which refuses what some tests are about
         published = await plans.publish_head(
             self.sponsor.client, self.sponsor.signer, core.head(), wanted, open_nodes(core, wanted), terms, POT
         )
         return published.plan
 
-    async def place(self, core: Core, ranges: Sequence[tuple[int, int]] | None = None) -> int:
+    async def place(self, core: Core, ranges: Sequence[tuple[int, int]] | None = None, live: bool = False) -> int:
         """Publish a plan of one copy, and wait until the copy has a hoster and an encoder; the copy's number."""
-        plan = await self.publish(core, ranges)
+        plan = await self.publish(core, ranges, live)
         await self.chain.until(lambda: self._encoder_drawn(plan))
         (copy,) = self.chain.plan(plan).live
         return copy

@@ -53,9 +53,9 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class InstallHead:
-    """Give the feed's core a signed head at least as long as the plan's.
+    """Give the feed's core a signed head at least as long as the copy's, and hand that one's roots to `installed`.
 
-    `proof` upgrades it from its current length.
+    `proof` upgrades it from its current length, or begins with these roots.
     """
 
     proof: bytes
@@ -121,6 +121,7 @@ class CopyReceiver:
         self._resume: deque[tuple[int, Position]] = deque()
         self._position = progress.position
         self._nodes: list[Node] = []
+        self._headed = False
         self._verifier: BlockVerifier | None = None
         self._decoding: Decode | None = None
         self._checkpoint: Checkpoint | None = None
@@ -168,10 +169,17 @@ class CopyReceiver:
         raise CopyRefused(f"{type(message).__name__} is not a message that an encoder sends")
 
     def _head(self, message: HeadProof) -> list[Action]:
-        if self._verifier is not None:
+        if self._headed:
             raise CopyRefused("a second head on one connection")
-        self._verifier = BlockVerifier(self._job.head, self._job.roots)
+        self._headed = True
         return [InstallHead(message.proof)]
+
+    def installed(self, roots: Sequence[Node]) -> None:
+        """Take the roots of the copy's head. Raises CopyRefused if they do not hash to its tree hash."""
+        try:
+            self._verifier = BlockVerifier(self._job.head, roots)
+        except StreamError as error:
+            raise CopyRefused(str(error)) from error
 
     def _sectors(self, message: Sectors) -> list[Action]:
         if message.first != self._received:

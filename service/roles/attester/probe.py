@@ -31,7 +31,7 @@ from service.protocols.copy.stream import (
 from service.protocols.probe import messages as m
 from service.protocols.probe.messages import Ask, ProbeRefused
 
-from ..common.feed_window import FeedUnreachable, require_head
+from ..common.feed_window import FeedReader, FeedUnreachable
 
 PROBE_SECONDS = 60.0
 """Time limit of one probe: a hoster that stalls must not use up the attester's turn."""
@@ -124,7 +124,7 @@ async def _read(transport: Transport, target: Target, probe_bytes: int) -> _Read
         with Replicator(core, through=target.head.length) as replicator:
             replicator.attach(connection)
             await replicator.update(target.head.length)
-            require_head(core, target.head, target.roots)
+            await FeedReader(core, replicator).reach(target.head, target.roots)
             return await _Walk(core, replicator, target).read(probe_bytes)
     finally:
         connection.close("done")

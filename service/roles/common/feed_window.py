@@ -33,11 +33,26 @@ class FeedReader:
         self._next: asyncio.Task[None] | None = None
         self._ahead = 0
 
-    async def reach(self, head: PlanHead, roots: Sequence[Node] = ()) -> None:
-        """Obtain a signed head that covers `head`, whose `roots` the chain holds. Raises FeedUnreachable, ReplicationError."""
+    async def reach(self, head: PlanHead, roots: Sequence[Node] = ()) -> tuple[Node, ...]:
+        """Obtain a signed head that covers `head`, and return the roots of `head`.
+
+        `roots` are those that the chain has: it keeps those of a plan's newest head only, so those of an older one come from
+        the feed itself, and are right if they hash to the head's tree hash. Raises FeedUnreachable and ReplicationError.
+        """
         if self.core.length < head.length:
             await self._replicator.update(head.length)
+        if not roots and not self._knows_roots(head.length):
+            await self.renew(
+                head.length - 1, head.length
+            )  # the way from its last block up passes all roots of a length
         require_head(self.core, head, roots)
+        return self.core.roots(head.length)
+
+    def _knows_roots(self, length: int) -> bool:
+        try:
+            return bool(self.core.roots(length))
+        except CoreError:
+            return False
 
     async def block(self, index: int, end: int) -> bytes:
         """Return a block as it is in the tree, and prefetch up to `end`, as those blocks are expected to be read next."""

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 import structlog
 
-from service.chain_client import Block, ChainError, Follower, Storage, UnknownRuntime, WrongChain
+from service.chain_client import (
+    Block,
+    ChainClient,
+    ChainError,
+    Follower,
+    StateDiscarded,
+    UnknownRuntime,
+    WrongChain,
+)
+from service.chain_client.pallet.events import GrowthBegun
 from service.chain_client.pallet.types import Copy, CopyState
+from service.chain_client.runtime.metadata import EventRecord
 from service.disk import DISK_ERRORS
 
 log = structlog.get_logger(__name__)
@@ -15,33 +25,57 @@ log = structlog.get_logger(__name__)
 IsMine = Callable[[int, Copy], bool]
 MAX_BEHIND = 2
 """Blocks a reader may lag behind the chain before it skips ahead."""
+MOST_MISSED = 64
+"""Blocks that were skipped whose events are read. After more all copies are read again, as at the start."""
 
 
 class CopyWatch:
-    """The copies for which `mine` holds. Other copies are read again until they are active or ended."""
+    """The copies for which `mine` holds. Other copies are read again until they are active or ended, and when they grow."""
 
-    def __init__(self, storage: Storage, mine: IsMine) -> None:
-        self._storage, self._mine = storage, mine
+    def __init__(self, client: ChainClient, mine: IsMine) -> None:
+        self._client, self._mine = client, mine
         self._watched: set[int] = set()
         self._next: int | None = None
+        self._last = 0
 
     @property
     def next(self) -> int:
         """The first copy number that was not yet assigned at the block read last."""
         return self._next or 0
 
-    async def copies(self, at: bytes) -> dict[int, Copy]:
+    async def copies(self, block: Block) -> dict[int, Copy]:
         """Return the copies that are ours at a block."""
-        following = await self._storage.next_copy(at)
-        if self._next is None:
-            found = await self._storage.all_copies(at)
+        storage, at = self._client.storage, block.hash
+        following = await storage.next_copy(at)
+        grown = None if self._next is None else await self._grown(block)
+        if self._next is None or grown is None:
+            found = await storage.all_copies(at)
         else:
-            found = await self._storage.copies_of(sorted(self._watched | set(range(self._next, following))), at)
-        self._next = following
+            found = await storage.copies_of(sorted(self._watched | grown | set(range(self._next, following))), at)
+        self._next, self._last = following, block.number
         mine = {number: copy for number, copy in found.items() if self._mine(number, copy)}
         open_ones = {n for n, copy in found.items() if copy.state not in (CopyState.ACTIVE, CopyState.ENDED)}
         self._watched = open_ones | set(mine)
         return mine
+
+    async def _grown(self, block: Block) -> set[int] | None:
+        """Return the active copies that began to grow since the last look, or None if too much has passed to tell."""
+        if block.number - self._last > MOST_MISSED:
+            return None
+        found = _growing(block.events)
+        for number in range(self._last + 1, block.number):
+            missed = await self._client.block_hash(number)
+            if missed is None:
+                return None
+            try:
+                found |= _growing(await self._client.events(missed))
+            except StateDiscarded:
+                return None
+        return found
+
+
+def _growing(records: Iterable[EventRecord]) -> set[int]:
+    return {record.event.copy for record in records if isinstance(record.event, GrowthBegun)}
 
 
 async def latest_blocks(follower: Follower) -> AsyncIterator[Block]:

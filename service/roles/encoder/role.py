@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -66,7 +67,7 @@ class EncoderRole:
         self._seen = 0 if seen is None else seen.number
         account = context.signer.account
         self._watch = CopyWatch(
-            context.client.storage, lambda number, copy: copy.encoder == account or number in self._store.copies()
+            context.client, lambda number, copy: copy.encoder == account or number in self._store.copies()
         )
 
     def attach(self, connection: Connection) -> None:
@@ -97,7 +98,7 @@ class EncoderRole:
 
     async def _facts(self, block: Block) -> EncoderFacts:
         client, account = self._context.client, self._context.signer.account
-        copies = await self._watch.copies(block.hash)
+        copies = await self._watch.copies(block)
         plans = await client.storage.plans_of({copy.plan for copy in copies.values()}, block.hash)
         current = [copy.current for copy in copies.values() if copy.current is not None and copy.encoder == account]
         self._acked = {segment: self._acked.get(segment, (0, block.number)) for segment in current}
@@ -194,7 +195,8 @@ class EncoderRole:
         segment = action.copy, action.ordinal
         key = await asyncio.to_thread(self._store.key, *segment)
         async with open_feed(context.store, context.transport, job.feed_key, job.head.length) as feed:
-            await feed.reach(job.head, job.roots)
+            moved = not job.roots  # so the chain does not tell them to the hoster, either
+            job = replace(job, roots=await feed.reach(job.head, job.roots))
             connection = await context.transport.connect(job.hoster.swarm_key)
             try:
                 channel = connection.open(m.PROTOCOL, m.channel_id(job.copy), m.encode_handshake(job.genesis))
@@ -209,6 +211,7 @@ class EncoderRole:
                     keep_receipt=partial(self._keep_signed_root, *segment),
                     on_acked=partial(self._on_acked, job.segment),
                     on_progress=partial(self._progress, job),
+                    shows_roots=moved,
                     checkpoint_sectors=context.config.checkpoint_sectors or context.client.times.checkpoint,
                 )
                 await send_copy(channel, job, work)

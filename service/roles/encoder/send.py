@@ -47,7 +47,8 @@ class Point:
 class Work:
     """What one segment's encoding needs besides its job. `keep_point` and `keep_receipt` must be durable on return.
 
-    `on_acked` is called with the sectors that the hoster has, each time it says so.
+    `on_acked` is called with the sectors that the hoster has, each time it says so. `shows_roots` says that the copy's head
+    is not its plan's any longer: the chain has other roots now, and the hoster gets those of the head from us.
     """
 
     key: PrivateKey
@@ -59,6 +60,7 @@ class Work:
     keep_receipt: Callable[[m.SignedRoot], None]
     on_acked: Callable[[int], None]
     on_progress: Callable[[Progress], None]
+    shows_roots: bool = False
     checkpoint_sectors: int = m.CHECKPOINT_SECTORS
 
 
@@ -169,10 +171,15 @@ class _Sending:
         return await self._checkpoint(job.sectors)
 
     async def _head(self) -> bytes:
-        """Return the proof of a head that covers the plan's; empty if the hoster's core is as long as that."""
+        """Return the proof of a head that covers the copy's; empty if the hoster's core is as long as that.
+
+        It is from the feed's beginning, and so begins with the roots of the copy's head, if the hoster needs those.
+        """
         core, there = self._work.feed.core, self._begin.core_length
-        if there >= self._job.head.length:
+        if there >= self._job.head.length and not self._work.shows_roots:
             return b""
+        if there >= self._job.head.length:
+            there = 0
         # up to the plan's head, so that the hoster can show the way from there to the head of today
         request = Request(upgrade=UpgradeRequest(there, self._job.head.length - there), manifest=True)
         for _ in range(MAX_RENEWED):

@@ -99,13 +99,8 @@ class FeedBlocks:
         for copy, job in self._jobs.items():
             # of another fork only the blocks that it shares were left marked; the core does not have the others
             same = job.head.fork == self.core.fork
-            for first, last in job.stream.spans(start, min(end, self._reached(copy))):
+            for first, last in job.stream.spans(start, min(end, self._hosted.reached(copy))):
                 (self.core.mark if same else self.core.mark_again)(first, last)
-
-    def _reached(self, copy: int) -> int:
-        """Return the block up to which a copy is stored."""
-        segments = self._hosted.segments(copy)
-        return segments[-1].progress.position.block if segments else 0
 
     def add(self, job: SegmentJob) -> None:
         """Add the copy of a job as a source, or let it be as it is with this job from now on."""
@@ -136,7 +131,7 @@ class FeedBlocks:
         for copy, job in self._jobs.items():
             stream = CopyStream(job.ranges)
             number = stream.range_of(index)
-            if number is None or index >= self._reached(copy):
+            if number is None or index >= self._hosted.reached(copy):
                 continue
             try:
                 start, size = self.core.byte_range(index, job.head.length)
@@ -162,7 +157,7 @@ class FeedBlocks:
 
     async def unmark(self, start: int, end: int) -> None:
         """Unmark blocks that no copy holds any longer. The core's own blocks stay: an author may host its own feed."""
-        held = [(job.stream, self._reached(copy)) for copy, job in self._jobs.items()]
+        held = [(job.stream, self._hosted.reached(copy)) for copy, job in self._jobs.items()]
         for block in range(start, end):
             covered = any(block < reached and stream.range_of(block) is not None for stream, reached in held)
             if not covered and self.core.raw(block) is None:

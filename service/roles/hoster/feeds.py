@@ -114,12 +114,8 @@ class HostedFeeds:
             log.info("segment cut to what is confirmed", copy=copy, segment=job.segment, sectors=sectors or 0)
             source = self._sources.get(job.feed_key)
             if source is not None:
-                await source.unmark(self._start(copy), segment.progress.position.block)
+                await source.unmark(self._hosted.reached(copy), segment.progress.position.block)
                 source.core.flush()
-
-    def _start(self, copy: int) -> int:
-        segments = self._hosted.segments(copy)
-        return segments[-1].progress.position.block if segments else 0
 
 
 def position_at(core: Core, job: SegmentJob, byte: int) -> Position:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -14,7 +14,9 @@ from service.encoding import PoolClosed
 from service.encoding.profiles import SECTOR
 from service.encoding.treefile import TreeFile
 from service.hypercore import CodecError, Core, CoreError, ProofError
+from service.hypercore.crypto import Node
 from service.hypercore.net import Channel, ChannelClosed, ConnectionClosed
+from service.hypercore.tree.proof import Proof
 from service.hypercore.wire.messages import decode_data
 from service.ports import Codec
 from service.protocols.copy import messages as m
@@ -30,6 +32,7 @@ from service.protocols.copy.receiver import (
     Store,
     refusal,
 )
+from service.protocols.copy.stream import PlanHead, StreamError
 
 from .store import HostedCopies, HostedSegment
 
@@ -100,7 +103,7 @@ class _Session:
             if isinstance(action, Send):
                 await self._channel.send(*m.encode(action.message))
             elif isinstance(action, InstallHead):
-                self._install(action.proof)
+                self._receiver.installed(await self._install(action.proof))
             elif isinstance(action, Decode):
                 await self._perform(self._receiver.decoded(await self._decode(action)))
             elif isinstance(action, Store):
@@ -117,25 +120,31 @@ class _Session:
         except PoolClosed as error:
             raise ConnectionClosed("this node stops") from error  # a wanted end, as when the other node stops
 
-    def _install(self, body: bytes) -> None:
+    async def _install(self, body: bytes) -> tuple[Node, ...]:
+        """Give the core the head shown, and return the roots of the copy's head: the chain's, the core's or those shown."""
         core, head = self._shelf.core, self._job.head
         try:
-            if body and core.length < head.length:  # another copy's encoder may have shown it first
-                _, proof = decode_data(body)
+            proof = decode_data(body)[1] if body else None
+            if proof is not None and core.length < head.length:  # another copy's encoder may have shown it first
                 core.apply(proof, keep=False)
             if core.length < head.length or core.fork != head.fork:
                 raise m.CopyRefused(
                     f"the head shown has {core.length} blocks at fork {core.fork}; "
-                    f"the plan's head has {head.length} at fork {head.fork}"
+                    f"the copy's head has {head.length} at fork {head.fork}"
                 )
-            for root in self._job.roots:
+            roots = self._job.roots or head_roots(core, head, proof)
+            for root in roots:
                 known = core.node(root.index)
                 if known is not None and known != root:
-                    raise m.CopyRefused(f"tree node {root.index} of the head shown differs from the plan's")
-            core.keep_nodes(self._job.roots)
+                    raise m.CopyRefused(f"tree node {root.index} of the head shown differs from the copy's")
+            core.keep_nodes(roots)
             core.flush()
         except (ProofError, CodecError, CoreError) as error:
             raise m.CopyRefused(f"head: {error}") from error
+        if not self._job.roots:
+            self._job = replace(self._job, roots=roots)
+            await asyncio.to_thread(self._shelf.hosted.keep_job, self._job)
+        return roots
 
     async def _store(self, store: Store) -> None:
         hosted, core = self._shelf.hosted, self._shelf.core
@@ -154,3 +163,20 @@ class _Session:
         if core.dirty:
             core.flush()
         self._shelf.on_stored(self._job, store.progress.sectors)
+
+
+def head_roots(core: Core, head: PlanHead, proof: Proof | None) -> tuple[Node, ...]:
+    """Return the roots of a copy's head, which is older than its plan's, from the core or from a proof that begins with them.
+
+    They are right if they hash to its tree hash, which the chain has. Raises CopyRefused.
+    """
+    found: list[Sequence[Node]] = []
+    with suppress(CoreError):
+        found.append(core.roots(head.length))
+    if proof is not None and proof.upgrade is not None and proof.upgrade.start == 0:
+        found.append(proof.upgrade.nodes)
+    for roots in found:
+        with suppress(StreamError):
+            head.check_roots(roots)
+            return tuple(roots)
+    raise m.CopyRefused(f"the roots of the copy's head of {head.length} blocks are not known here, and were not shown")

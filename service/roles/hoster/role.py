@@ -75,7 +75,7 @@ class HosterRole:
         self._receiving: dict[int, asyncio.Lock] = {}
         self._now = 0
         account = context.signer.account
-        self._watch = CopyWatch(context.client.storage, lambda _, copy: copy.hoster == account)
+        self._watch = CopyWatch(context.client, lambda _, copy: copy.hoster == account)
         self._probes = ProbeService(context.client.genesis, self._open_probe, self._holds, lambda: self._now)
         self._roots: dict[int, Segment] = {}
         """The confirmed segments of our copies."""
@@ -113,7 +113,7 @@ class HosterRole:
     async def _facts(self, block: Block) -> HosterFacts:
         client, account = self._context.client, self._context.signer.account
         self._now = block.number
-        copies = await self._watch.copies(block.hash)
+        copies = await self._watch.copies(block)
         plans = await client.storage.plans_of({copy.plan for copy in copies.values()}, block.hash)
         offer = await client.storage.hoster(account, block.hash)
         challenge = await client.storage.storage_challenge(account, block.hash)

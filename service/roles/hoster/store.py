@@ -67,6 +67,11 @@ class HostedCopies:
         """Return the numbers of all copies of which anything is kept."""
         return [row[0] for row in self._db.rows("SELECT DISTINCT copy FROM hosted ORDER BY copy")]
 
+    def reached(self, copy: int) -> int:
+        """Return the block up to which a copy is stored: later segments have higher numbers."""
+        row = self._db.row("SELECT block FROM hosted WHERE copy = ? ORDER BY segment DESC LIMIT 1", (copy,))
+        return 0 if row is None else int(row[0])
+
     def counts(self) -> dict[int, tuple[int, int]]:
         """Return the copy and the durable sectors of each segment."""
         return {row[0]: (row[1], row[2]) for row in self._db.rows("SELECT segment, copy, sectors FROM hosted")}
@@ -131,6 +136,10 @@ class HostedCopies:
             "UPDATE hosted SET sectors = ?, block = ?, offset = ? WHERE segment = ?",
             (progress.sectors, progress.position.block, progress.position.offset, job.segment),
         )
+
+    def keep_job(self, job: SegmentJob) -> None:
+        """Make a segment's job durable, with the roots that became known since it was begun."""
+        self._db.execute("UPDATE hosted SET job = ? WHERE segment = ?", (job_to_json(job), job.segment))
 
     def keep_checkpoint(self, job: SegmentJob, checkpoint: Checkpoint) -> None:
         """Make the encoder's signature durable."""

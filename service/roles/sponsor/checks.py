@@ -134,10 +134,11 @@ def open_nodes(core: Core, ranges: Sequence[tuple[int, int]]) -> tuple[OpenedNod
     Raises BadRanges. A replica that lacks nodes gets them with the blocks of `blocks_to_open`.
     """
     _check_ranges(ranges, core.length)
-    return tuple(_open(core, index) for index in opened(core.length, ranges))
+    return tuple(open_node(core, index) for index in opened(core.length, ranges))
 
 
-def _open(core: Core, index: int) -> OpenedNode:
+def open_node(core: Core, index: int) -> OpenedNode:
+    """Return a tree node with its children's hashes. Raises BadRanges if they are not stored here."""
     known = core.node(index), core.node(flat.left_child(index)), core.node(flat.right_child(index))
     node, left, right = known
     if node is None or left is None or right is None:
