@@ -38,6 +38,7 @@ from service.roles.sponsor.checks import (
     TinyBlocks,
     WrongFeedKey,
 )
+from service.roles.sponsor.lease import TooLong
 from service.roles.sponsor.refusals import AmendTooWide, NoFunds, PlanRefused
 from service.roles.sponsor.served import Unserved
 from service.vault.keyfile import KeyFileError
@@ -53,6 +54,7 @@ CODES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
     (BadRanges, "bad_ranges"),
     (OversizedBlock, "oversized_block"),
     (TinyBlocks, "tiny_blocks"),
+    (TooLong, "too_long"),
     (AmendTooWide, "amend_too_wide"),
     (BadTerms, "bad_terms"),
     (NoFunds, "no_funds"),

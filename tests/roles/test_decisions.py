@@ -20,7 +20,6 @@ from service.chain_client.pallet.types import (
     Retrieval,
     Sample,
     Seat,
-    Segment,
     StorageChallenge,
     Times,
 )
@@ -28,7 +27,6 @@ from service.protocols.copy.messages import Checkpoint, SignedRoot
 from service.protocols.copy.stream import StreamRange
 from service.roles.attester import decisions as at
 from service.roles.attester.rules import probes
-from service.roles.common.salvage import Making, salvage_due
 from service.roles.encoder import decisions as en
 from service.roles.encoder.draws import sample_blocks
 from service.roles.hoster import decisions as ho
@@ -262,70 +260,6 @@ def test_a_hoster_confirms_only_the_segment_in_the_making() -> None:
     assert ho.decide(hosting(copies=copies, checkpoints={5: point})) == []
     active = {1: blank(Copy, state=CopyState.ACTIVE, current=None)}
     assert ho.decide(hosting(copies=active, checkpoints={6: point})) == []
-
-
-# ---- a checkpoint that is confirmed because the segment will not be finished
-
-
-BEGUN = 1_000
-UNFINISHED: Copy = blank(Copy, state=CopyState.ENCODING, encoder=ME, current=6, bytes=25_600)
-
-
-def salvaged(copy: Copy = UNFINISHED, signed: int = 50, hoster: bool = False, **heard: Any) -> list[int]:
-    """Return the blocks of the lease in which the checkpoint is confirmed. `heard`: block of the last sector, sectors."""
-    found = []
-    for now in range(BEGUN, BEGUN + 241):
-        last, done = min(now, heard.get("heard", 9_999)), heard.get("done", 60)
-        making = Making(BEGUN, done, signed, last)
-        if salvage_due(now, TIMES, copy, making, hoster):
-            found.append(now)
-    return found
-
-
-def test_a_checkpoint_is_confirmed_when_the_other_side_stays_away() -> None:
-    away = salvaged(heard=BEGUN + 20)
-    assert away == list(range(BEGUN + 80, BEGUN + 241)), "a quarter of the lease after the last word"
-    assert salvaged(heard=BEGUN + 20, hoster=True)[0] == BEGUN + 85, "one of them pays"
-    assert salvaged(heard=BEGUN + 230)[0] == BEGUN + 216, "and nobody waits beyond the lease"
-
-
-def test_a_checkpoint_is_confirmed_when_the_rest_is_not_made_in_time() -> None:
-    assert salvaged(done=60)[0] == BEGUN + 216, "40 of 100 sectors are missing with 20 blocks left"
-    assert salvaged(done=60, hoster=True)[0] == BEGUN + 221
-    assert salvaged(done=95)[0] == BEGUN + 225, "5 more are made in 11 blocks, until too few are left"
-    assert salvaged(done=99, signed=99)[0] > BEGUN + 230
-    assert salvaged(done=100)[0] == BEGUN + 236, "it was all done, and yet there is no signature over it"
-
-
-def test_a_checkpoint_is_not_confirmed_where_the_chain_refuses_it() -> None:
-    assert salvaged(signed=7, heard=BEGUN) == [], "less than a checkpoint"
-    assert salvaged(signed=8, heard=BEGUN) != []
-    assert salvaged(signed=100, heard=BEGUN) == [], "the whole is no salvage"
-    assert salvaged(replace(UNFINISHED, stalls=1), heard=BEGUN) == [], "once only"
-    full = tuple(CopySegment(number, 1, 0) for number in range(255))
-    assert salvaged(replace(UNFINISHED, segments=full), heard=BEGUN) == []
-
-
-def test_hoster_and_encoder_salvage_their_own_signatures() -> None:
-    segment = blank(Segment, begun=10)
-    point = Checkpoint(50, digest("root"), bytes(64))
-    copies = {1: UNFINISHED}
-    facts = {
-        "copies": copies,
-        "segments": {6: segment},
-        "checkpoints": {6: point},
-        "stored": {6: (1, 60)},
-        "next_segment": 7,
-    }
-    assert ho.decide(hosting(**facts, heard={6: 40})) == []
-    assert ho.decide(hosting(**facts, heard={6: 35})) == [ho.ConfirmSegment(1, 6, point, 12_800)]
-    receipt, key = SignedRoot(50, digest("root"), bytes(64)), en.KeyRecord(1, 0, b"N")
-    more: Any = {"moduli": {6: b"N"}, "segments": {6: segment}, "acked": {6: (60, 40)}}
-    encode = en.EncodeSegment(1, 6, 0)
-    assert encoding(UNFINISHED, key, **more) == [encode]
-    signed = replace(key, receipt=receipt, receipt_block=40)
-    assert encoding(UNFINISHED, signed, **more) == [en.ConfirmByEncoder(1, 6, receipt), encode]
-    assert encoding(UNFINISHED, signed, **{**more, "acked": {6: (60, 41)}}) == [encode]
 
 
 def test_a_hoster_keeps_of_a_copy_what_the_chain_has_of_it() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +18,7 @@ from service.hypercore.crypto import KeyPair
 from service.hypercore.heads import CoreHead
 from service.hypercore.manifest import Manifest, ManifestSigner, default_manifest
 from service.roles.sponsor import checks as pub
+from service.roles.sponsor.lease import TooLong, block_seconds, check_lease, most_bytes
 from service.roles.sponsor.terms import plan_terms
 
 TIMES = Times(24, 4, 4, 40, 20, 240, 5, 30, 14, 3, 12, 48, 10, 1, 9, 2, 65_536, 1_000, 6, 256, 20)
@@ -179,3 +183,36 @@ def test_the_least_pot() -> None:
     assert prepare(core, [(0, 1)], least).pot == least
     with pytest.raises(pub.BadTerms, match=f"needs {least}"):
         prepare(core, [(0, 1)], least - 1)
+
+
+def test_a_plan_whose_segment_no_lease_holds_is_refused_with_the_figures() -> None:
+    """236 blocks of 0.5 s at 350 KiB/s are 41,300 KiB."""
+    times = replace(TIMES, lease=240, seed_delay=4)
+    assert most_bytes(times, 0.5) == 41_300 * 1024
+    check_lease(41_300 * 1024, times, 0.5)
+    check_lease(100 << 20, times, 2.0)
+    with pytest.raises(
+        TooLong, match=r"100 MiB.*lease of 240 blocks \(120 s here\).*350 KiB/s makes 40 MiB.*--range START:END"
+    ):
+        check_lease(100 << 20, times, 0.5)
+    check_lease(200 << 30, replace(TIMES, lease=7_200, seed_delay=4), 6.0)  # in segments of 4 GiB
+    with pytest.raises(TooLong, match="a segment of 4096 MiB"):
+        check_lease(200 << 30, replace(TIMES, lease=1_440, seed_delay=4), 6.0)
+
+
+async def test_the_pace_of_a_chain_is_measured_or_not_there() -> None:
+    """By the virtual clock: a chain with a block each 3 s, and one on which none comes."""
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+
+    async def best() -> Any:
+        await asyncio.sleep(0.01)
+        return SimpleNamespace(number=10 + int((loop.time() - start) / 3))
+
+    async def still() -> Any:
+        return SimpleNamespace(number=10)
+
+    measured = await block_seconds(cast(Any, SimpleNamespace(best=best)))
+    assert measured is not None
+    assert round(measured, 1) == 3.0
+    assert await block_seconds(cast(Any, SimpleNamespace(best=still))) is None

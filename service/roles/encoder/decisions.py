@@ -19,6 +19,7 @@ from service.protocols.copy.messages import SignedRoot
 
 from ..common.salvage import Making, salvage_due, segment_sectors
 from ..common.terms import EncoderTerms
+from .speed import is_long, too_long
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,14 @@ class EncoderFacts:
     reachable: frozenset[int] = frozenset()
     drawn: Mapping[int, int] = field(default_factory=dict)
     confirm_grace: int = 10
+    block_seconds: float | None = None
+    rate: float | None = None
+    """Sectors per second of all jobs together, as far as it is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureSpeed:
+    """Encode something for nobody, to find out how fast that is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +84,7 @@ class FetchHead:
 
 @dataclass(frozen=True, slots=True)
 class DeclineJob:
-    """Give the job back, because what it needs of the feed is not to be had."""
+    """Give the job back, because what it needs of the feed is not to be had, or it is not done within its lease."""
 
     copy: int
     reason: str
@@ -128,7 +137,15 @@ class EraseKey:
 
 
 EncoderAction = (
-    OfferEncoding | FetchHead | DeclineJob | MakeKey | BeginSegment | EncodeSegment | ConfirmByEncoder | EraseKey
+    MeasureSpeed
+    | OfferEncoding
+    | FetchHead
+    | DeclineJob
+    | MakeKey
+    | BeginSegment
+    | EncodeSegment
+    | ConfirmByEncoder
+    | EraseKey
 )
 
 
@@ -156,6 +173,10 @@ def _about(facts: EncoderFacts, number: int, copy: Copy, key: KeyRecord | None) 
     if copy.state is CopyState.ASSIGNED:
         if number not in facts.reachable:
             return [_declined(facts, number) or FetchHead(number)]
+        if is_long(segment_sectors(copy), facts.times):
+            found = _before_long(facts, number, copy)
+            if found is not None:
+                return found
         return [MakeKey(number, ordinal) if key is None else BeginSegment(number, key.modulus)]
     if copy.state is not CopyState.ENCODING or copy.current is None or key is None:
         return []
@@ -188,10 +209,33 @@ def patience(times: Times) -> int:
     return max(1, times.begin_window // 2)
 
 
-def _declined(facts: EncoderFacts, number: int) -> DeclineJob | None:
-    waited = facts.now - facts.drawn.get(number, facts.now)
+def _waited(facts: EncoderFacts, number: int) -> int:
+    return facts.now - facts.drawn.get(number, facts.now)
+
+
+def _may_decline(facts: EncoderFacts) -> bool:
     offer = facts.offer
-    spent = offer is not None and offer.declines >= DECLINES and offer.decline_era == facts.now // facts.times.era
-    if waited < patience(facts.times) or spent:
+    return offer is None or offer.declines < DECLINES or offer.decline_era != facts.now // facts.times.era
+
+
+def _before_long(facts: EncoderFacts, number: int, copy: Copy) -> list[EncoderAction] | None:
+    """Return what comes before the begin of a long segment; None: it can be begun.
+
+    What cannot be found out before the begin is due does not hold it up: the last checkpoint can be salvaged.
+    """
+    if facts.rate is None or facts.block_seconds is None:
+        if _waited(facts, number) >= patience(facts.times):
+            return None
+        return [MeasureSpeed()] if facts.rate is None else []
+    at_work = sum(one.state in (CopyState.BEGUN, CopyState.ENCODING) for one in facts.copies.values())
+    why = too_long(segment_sectors(copy), facts.times, facts.block_seconds, facts.rate / (at_work + 1))
+    if why is None:
+        return None
+    return [DeclineJob(number, why)] if _may_decline(facts) else []
+
+
+def _declined(facts: EncoderFacts, number: int) -> DeclineJob | None:
+    waited = _waited(facts, number)
+    if waited < patience(facts.times) or not _may_decline(facts):
         return None  # a decline beyond the era's last would be an error: the feed may come until the begin is due
     return DeclineJob(number, f"no known peer has what it needs of the feed, {waited} blocks after we were drawn")

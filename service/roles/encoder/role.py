@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 
@@ -13,6 +14,8 @@ from service.chain_client import Block, CursorStore
 from service.chain_client.pallet import calls
 from service.chain_client.pallet.constants import PROFILE_P1
 from service.chain_client.pallet.types import Copy, CopyState, Plan
+from service.encoding import PrivateKey
+from service.encoding.profiles import SECTOR
 from service.encoding.progress import Progress
 from service.hypercore.net import Connection
 from service.protocols.copy import messages as m
@@ -35,11 +38,13 @@ from .decisions import (
     EraseKey,
     FetchHead,
     MakeKey,
+    MeasureSpeed,
     OfferEncoding,
     decide,
 )
 from .draws import Drawn, sample_blocks
 from .send import Work, send_copy
+from .speed import TRIAL_SECTORS, Pace, Speed
 from .store import EncoderStore
 
 log = structlog.get_logger(__name__)
@@ -56,6 +61,7 @@ class EncoderRole:
         self._runner = Runner("encoder")
         self._offers = Offers(context.client, context.signer)
         self._drawn = Drawn(context.client)
+        self._pace, self._speed = Pace(), Speed()
         self._acked: dict[int, tuple[int, int]] = {}
         """By segment in the making: the sectors that its hoster has, and the block in which it last had more."""
         self._told = 0.0
@@ -102,6 +108,7 @@ class EncoderRole:
         plans = await client.storage.plans_of({copy.plan for copy in copies.values()}, block.hash)
         current = [copy.current for copy in copies.values() if copy.current is not None and copy.encoder == account]
         self._acked = {segment: self._acked.get(segment, (0, block.number)) for segment in current}
+        self._pace.look(block.number, asyncio.get_running_loop().time())
         await self._drawn.look(block, {number: copy for number, copy in copies.items() if copy.encoder == account})
         return EncoderFacts(
             now=block.number,
@@ -120,12 +127,16 @@ class EncoderRole:
             reachable=self._drawn.reachable,
             drawn=self._drawn.blocks,
             confirm_grace=self._context.config.confirm_grace,
+            block_seconds=self._pace.seconds,
+            rate=self._speed.best,
         )
 
     def _task(
         self, action: EncoderAction, facts: EncoderFacts, block: Block
     ) -> tuple[Hashable, Callable[[], Awaitable[int | None]]]:
         match action:
+            case MeasureSpeed():
+                return "speed", self._measure
             case OfferEncoding():
                 return "offer", self._offer
             case FetchHead():
@@ -165,6 +176,20 @@ class EncoderRole:
             for index in sample_blocks(ranges, copy.stored_bytes, segment_end(copy)):
                 await feed.block(index, index + 1)
         self._drawn.found(number, copy)
+        return None
+
+    async def _measure(self) -> int | None:
+        loop = asyncio.get_running_loop()
+        key, start = await asyncio.to_thread(PrivateKey.generate), loop.time()
+
+        async def plain() -> AsyncIterator[bytes]:
+            yield bytes(TRIAL_SECTORS * SECTOR)
+
+        async with aclosing(self._context.pool.encode(plain(), salt=bytes(32), key=key)) as stream:
+            async for _ in stream:
+                pass
+        self._speed.note(TRIAL_SECTORS / max(loop.time() - start, 1e-3), 1)
+        log.info("speed of encoding measured", sectors_per_second=round(self._speed.best or 0))
         return None
 
     async def _decline(self, action: DeclineJob) -> int | None:
@@ -222,6 +247,8 @@ class EncoderRole:
         return None
 
     def _progress(self, job: SegmentJob, progress: Progress) -> None:
+        if progress.done >= TRIAL_SECTORS:
+            self._speed.note(progress.rate, len(self._acked))
         now = asyncio.get_running_loop().time()
         if now >= self._told + TELL_SECONDS or progress.done == progress.total:
             self._told = now

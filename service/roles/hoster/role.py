@@ -71,6 +71,8 @@ class HosterRole:
             lambda copy, why: self._losses.suspect(copy, self._now, why, by_root=False),
         )
         self._jobs: dict[int, SegmentJob] = {}
+        self._unfit: dict[int, str] = {}
+        """Why a copy's current segment cannot be received, as it was told."""
         self._channels: dict[int, Channel] = {}
         self._receiving: dict[int, asyncio.Lock] = {}
         self._now = 0
@@ -144,6 +146,8 @@ class HosterRole:
 
     async def _read_jobs(self, block: Block, copies: dict[int, Copy], plans: dict[int, Plan]) -> None:
         encoding = {number: copy for number, copy in copies.items() if copy.state is CopyState.ENCODING}
+        for number in self._unfit.keys() - encoding.keys():
+            del self._unfit[number]
         for number in self._jobs.keys() - encoding.keys():
             del self._jobs[number]
             channel = self._channels.get(number)
@@ -157,8 +161,11 @@ class HosterRole:
                 job = await read_job(self._context.client, block.hash, number, copy, plans[copy.plan])
                 check_modulus(job.modulus)
             except (JobError, ModulusError) as error:
-                log.error("cannot receive a segment", copy=number, error=str(error))
+                if self._unfit.get(number) != str(error):  # the same is true in the next block
+                    log.error("cannot receive a segment", copy=number, error=str(error))
+                self._unfit[number] = str(error)
                 continue
+            self._unfit.pop(number, None)
             self._jobs[number] = job
             if number in self._channels:
                 self._channels[number].close()  # of an earlier segment

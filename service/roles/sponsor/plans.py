@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from service import hypercore
 from service.address import ss58
@@ -19,7 +18,18 @@ from service.hypercore.stored import CoreError
 from service.units import EXISTENTIAL_DEPOSIT
 
 from ..common.submit import submit
-from .checks import BadHead, BadTerms, WrongFeedKey, assemble, check_blocks, check_prices, open_nodes
+from .checks import (
+    BadHead,
+    BadTerms,
+    WrongFeedKey,
+    assemble,
+    check_blocks,
+    check_head,
+    check_prices,
+    open_nodes,
+    range_bytes,
+)
+from .lease import check_pace
 from .refusals import KINDS, NoFunds, PlanRefused, check_number, find_plan, live_plan
 from .served import check_served
 
@@ -44,8 +54,8 @@ async def publish_plan(
 ) -> Published:
     """Publish a plan for block ranges [start, end) of a local feed (default: all of it).
 
-    With `among`, one of the peers known there must serve it: Raises Unserved and UnknownBlocks.
-    Raises OversizedBlock and TinyBlocks, and what `publish_head` raises.
+    With `among`, one of the peers known there must serve it, and a lease must hold a segment of it: Raises Unserved and
+    TooLong. Raises UnknownBlocks, OversizedBlock and TinyBlocks, and what `publish_head` raises.
     """
     if core.length == 0:
         raise BadHead(f"feed {core.key.hex()} is empty, or not stored here: there is no head to publish")
@@ -56,7 +66,13 @@ async def publish_plan(
         raise WrongFeedKey(f"the chain accepts only feeds with exactly one author: {error}") from error
     nodes = open_nodes(core, wanted)
     check_blocks(core, wanted)
-    before = None if among is None else partial(check_served, core, wanted, among)
+    size = sum(range_bytes(check_head(head), wanted, nodes))
+
+    async def before() -> None:
+        if among is not None:
+            await check_pace(client, size)
+            await check_served(core, wanted, among)
+
     return await publish_head(client, signer, head, wanted, nodes, terms, pot, before)
 
 
