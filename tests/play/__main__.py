@@ -1,4 +1,4 @@
-"""`python -m tests.play scenarios|cheats [NAME...]`: plays them, a line for each; exits with 1 unless all are as they must."""
+"""`python -m tests.play scenarios|cheats [NAME...]`: a line for each; the exit status is 1 unless all are as they must be."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--log", action="store_true", help="show the peers' warnings")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="plays at the same time")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
-    asked = parser.parse_args(arguments)
+    asked = parser.parse_intermixed_args(arguments)
     unknown = [name for name in asked.names if name not in acts(asked.kind)]
     if unknown:
         parser.error(f"there is no {asked.kind[:-1]} {', '.join(unknown)}: --list says which there are")

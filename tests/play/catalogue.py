@@ -13,7 +13,7 @@ from .stage import Stage
 
 MODULES = {
     "scenarios": ("scenarios_hosters", "scenarios_plans", "scenarios_ratio", "scenarios_long"),
-    "cheats": ("cheats_hosters",),
+    "cheats": ("cheats_hosters", "cheats_attesters", "cheats_plans"),
 }
 
 

@@ -211,6 +211,8 @@ async def _play(act: Act, backend: str, world: World, keys: dict[str, KeyFile]) 
             await stage.check_books()
         except AssertionError as error:
             world.fail(str(error) or repr(error))
+        except Exception as error:  # noqa: BLE001 - whatever ends a play is its failure
+            world.fail(f"{type(error).__name__}: {error}")
         finally:
             for task in tasks:
                 task.cancel()
