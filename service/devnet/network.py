@@ -176,17 +176,21 @@ class Devnet:
             if isinstance(result, BaseException):
                 raise result
 
-    async def start_peer(self, peer: NetPeer) -> None:
-        """Start one peer's process, for the first time or again with what it has stored. Raises ProcessFailed."""
+    def command_of(self, peer: NetPeer) -> list[str]:
+        """Return the command that runs one peer."""
         everyone = [str(other.address) for other in self.peers] + list(self.extra_peers)
         command = module("service.cli", "node", "--json", "--dir", str(peer.directory), "--chain", self.rpc)
         command += ["--roles", peer.role, "--listen", f"127.0.0.1:{peer.port}"]
         for other in everyone:
             if other != str(peer.address):
                 command += ["--peer", other]
+        return command
+
+    async def start_peer(self, peer: NetPeer) -> None:
+        """Start one peer's process, for the first time or again with what it has stored. Raises ProcessFailed."""
         on_line = self.on_line
         listener = None if on_line is None else lambda line: on_line(peer, line)
-        peer.child = Child(peer.directory.name, command, peer.directory / "node.log", listener)
+        peer.child = Child(peer.directory.name, self.command_of(peer), peer.directory / "node.log", listener)
         await peer.child.start()
 
     async def wait_for_offers(self, client: ChainClient) -> None:

@@ -1,4 +1,7 @@
-"""`python -m tests.play scenarios|cheats [NAME...]`: a line for each; the exit status is 1 unless all are as they must be."""
+"""`python -m tests.play scenarios|cheats [NAME...]`: a line for each; the exit status is 1 unless all are as they must be.
+
+With `--chain node` those are played that can be with processes and the real node.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +23,12 @@ from service import durable
 from service.units import UNIT
 
 from .catalogue import MODULES, Act, acts
+from .processes import play_with_processes
 from .simulated import simulate
+from .stage import Stage
 
 BENCH = Path(__file__).parents[2] / "bench"
-CHAINS = ("model", "wasm")
+CHAINS = ("model", "wasm", "node")
 STOPPED = 130
 
 
@@ -66,16 +71,19 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _chosen(asked: argparse.Namespace) -> list[Act]:
     found = [one for name, one in acts(asked.kind).items() if not asked.names or name in asked.names]
-    return [one for one in found if one.short or not asked.short]
+    return [one for one in found if (one.real or asked.chain != "node") and (one.short or not asked.short)]
 
 
 # ---- one, in a process of its own
 
 
-def _one(act: Act, chain: str, show: bool) -> Result:
+def _one(kind: str, act: Act, chain: str, show: bool) -> Result:
     began = time.monotonic()
-    stage, gain = simulate(act, chain, show)
-    failures = stage.world.failures
+    stage: Stage
+    if chain == "node":
+        stage, gain, failures = play_with_processes(kind, act)
+    else:
+        stage, gain, failures = simulate(act, chain, show)
     seconds = round(time.monotonic() - began, 1)
     return Result(act.name, not failures, "; ".join(failures[:3]), gain, stage.now, seconds, tuple(stage.notes))
 
@@ -123,7 +131,8 @@ class _Company:
 def _all(asked: argparse.Namespace, chosen: list[Act]) -> list[Result]:
     """Play them, so many at a time. Raises KeyboardInterrupt once all processes have ended."""
     company, results = _Company(asked), []
-    with ThreadPoolExecutor(asked.jobs) as pool:
+    # processes of the real node are a dozen each: one play at a time
+    with ThreadPoolExecutor(1 if asked.chain == "node" else asked.jobs) as pool:
         try:
             for result in pool.map(company.play, chosen):
                 results.append(result)
@@ -153,7 +162,7 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     if asked.one:
         (act,) = chosen
-        print(json.dumps(asdict(_one(act, asked.chain, asked.log))), flush=True)
+        print(json.dumps(asdict(_one(asked.kind, act, asked.chain, asked.log))), flush=True)
         return 0
     try:
         results = _all(asked, chosen)

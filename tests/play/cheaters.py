@@ -24,6 +24,8 @@ from service.roles.common.context import Context
 from service.roles.encoder.decisions import EncodeSegment
 from service.roles.encoder.role import EncoderRole
 from service.roles.hoster.decisions import AnswerChallenge
+from service.roles.hoster.feeds import HostedFeeds
+from service.roles.hoster.losses import Losses
 from service.roles.hoster.role import ChallengeFailed, HosterRole
 from service.roles.hoster.sectors import segment_path
 from service.roles.hoster.store import HostedCopies
@@ -45,12 +47,25 @@ class PlainCopies(HostedCopies):
         return path.read_bytes()[start:end] if path.exists() else super()._decode(job, start, end)
 
 
+class NothingIsLost(Losses):
+    """Never admits a loss."""
+
+    def suspect(self, copy: int, now: int, why: str, by_root: bool = True) -> None:
+        """See Losses."""
+
+
 class Forgetful(HosterRole):
     """Makes a copy as it must, then spoils its sectors, and serves readers from the plaintext."""
+
+    declares = False
+    """Whether it says that it lost a copy as soon as it is asked for what it dropped."""
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._hosted = self._plain = PlainCopies(context.directory, context.database)
+        self._feeds = HostedFeeds(context.store, self._plain, context.directory, lambda copy, why: None)
+        if not self.declares:
+            self._losses = NothingIsLost(context.client.times)
 
     async def _step(self, block: Block) -> None:
         await super()._step(block)
@@ -70,6 +85,12 @@ class PlaintextOnly(Forgetful):
 
     def _spoil(self, job: SegmentJob, path: Path) -> None:
         path.unlink()
+
+
+class PlaintextDeclares(PlaintextOnly):
+    """Keeps no sector, and says so when it is asked."""
+
+    declares = True
 
 
 class DropsOneInTen(Forgetful):
@@ -247,6 +268,7 @@ class Stalls(EncoderRole):
 
 CHEATERS: dict[str, Callable[[Context], NodeRole]] = {
     "plaintext-only": PlaintextOnly,
+    "plaintext-declares": PlaintextDeclares,
     "drops-one-in-ten": DropsOneInTen,
     "keeps-one-in-ten": KeepsOneInTen,
     "shares-a-disk": SharesADisk,

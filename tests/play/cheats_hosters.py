@@ -76,6 +76,12 @@ async def plaintext_only(stage: Stage) -> int:
     return await watch(stage, named(stage, "hoster-1"), 1)
 
 
+@act("cheats", "plaintext-only-declared", cast(hoster_1="plaintext-declares"))
+async def plaintext_only_declared(stage: Stage) -> int:
+    """A hoster that keeps the plaintext, and says that the copy is lost when it is asked, pays for it at its first challenge."""
+    return await watch(stage, named(stage, "hoster-1"), 1)
+
+
 @act("cheats", "one-sector-in-ten", cast(hoster_1="drops-one-in-ten"), real=True)
 async def one_sector_in_ten(stage: Stage) -> int:
     """A hoster that drops one sector in ten is found out by one challenge of two, and pays within 12."""

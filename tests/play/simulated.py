@@ -222,8 +222,8 @@ async def _play(act: Act, backend: str, world: World, keys: dict[str, KeyFile]) 
     return stage, gain
 
 
-def simulate(act: Act, backend: str, show: bool) -> tuple[SimStage, int | None]:
-    """Play in a simulated network. What went wrong is in `stage.world.failures`. Not to be called twice in a process."""
+def simulate(act: Act, backend: str, show: bool) -> tuple[SimStage, int | None, list[str]]:
+    """Play in a simulated network; what went wrong comes last. Not to be called twice in a process."""
     loop = VirtualLoop(0)
     asyncio.set_event_loop(loop)
     disks = Disks()
@@ -242,4 +242,4 @@ def simulate(act: Act, backend: str, show: bool) -> tuple[SimStage, int | None]:
             world.failures.insert(0, world.chain.broken)
         world.failures += [f"nobody was told: {fault}" for fault in loop.faults]
         world.failures += [f"left over: {left}" for left in world.leftovers()]
-    return stage, gain
+    return stage, gain, world.failures

@@ -22,6 +22,8 @@ from service.units import UNIT
 
 T = TypeVar("T")
 PATIENCE_BLOCKS = 400
+PATIENCE_SECONDS = 300.0
+"""For one block; a chain that makes none for so long is at its end."""
 POT = 100 * UNIT
 HELD = (Role.HOSTING, Role.ENCODING, Role.ATTESTING)
 
@@ -138,7 +140,7 @@ class Stage(ABC):
             while not holds():
                 self.check_running()
                 assert self.now < last, f"not within {blocks} blocks: {what}"
-                await self._news.wait()
+                await asyncio.wait_for(self._news.wait(), PATIENCE_SECONDS)
         return self.now
 
     async def event(self, kind: type, after: int = 0, blocks: int = PATIENCE_BLOCKS, **wanted: object) -> Any:
