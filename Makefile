@@ -9,7 +9,7 @@ ARGS ?=
 # As many workers as the machine has cores; tests that run a whole network share one of them (tests/conftest.py).
 PARALLEL ?= --numprocesses=auto --dist=loadgroup
 
-.PHONY: setup setup-dev demo test coverage attack cases scenarios cheats lint devnet simulate runtime bench lock clean
+.PHONY: setup setup-dev demo test coverage attack cases scenarios cheats lives fuzz lint devnet simulate runtime bench lock clean
 
 setup: $(VENV)/.setup
 setup-dev: $(VENV)/.setup-dev
@@ -58,6 +58,14 @@ cases: setup-dev tests/interop/node_modules/.setup tests/conformance/node_module
 CHAIN ?= model
 scenarios cheats: setup-dev
 	@$(BIN)/python -m tests.play $@ --chain $(CHAIN) $(ARGS)
+
+# A thousand random lives on the model alone: no unit appears or vanishes, nobody is paid twice.
+lives: setup-dev
+	@$(BIN)/python -m tests.play.lives $(ARGS)
+
+# Random lives on model and runtime, compared after each block (ARGS='--hours 8'); seeds are printed.
+fuzz: setup-dev
+	@$(BIN)/python -m tests.differential $(ARGS)
 
 lint: setup-dev
 	$(BIN)/ruff check .

@@ -120,16 +120,22 @@ def play(patch: dict[str, Any], opening: list[list[Any]], actions: list[list[Any
 SETTINGS = {"deadline": None, "suppress_health_check": list(HealthCheck), "database": None}
 
 
-@settings(max_examples=LIVES, **SETTINGS)
-@given(
+DRAWN = (
     st.sampled_from(PATCHES),
     st.lists(act("publish", st.integers(0, 7), small), min_size=1, max_size=3),
     st.lists(anything, min_size=10, max_size=60),
 )
+
+
+def live(patch: dict[str, Any], published: list[list[Any]], actions: list[list[Any]]) -> World:
+    """A whole life: all settle in, plans are published and live for a while, then anything happens."""
+    return play(patch, [["set_seed", len(actions)], *published, ["live", 30, 255]], actions)
+
+
+@settings(max_examples=LIVES, **SETTINGS)
+@given(*DRAWN)
 def test_lives(patch: dict[str, Any], published: list[list[Any]], actions: list[list[Any]]) -> None:
-    opening = [["set_seed", len(actions)], *published, ["live", 30, 255]]
-    world = play(patch, opening, actions)
-    seen = Counter(outcome.error or "ok" for outcome in world.outcomes)
+    seen = Counter(outcome.error or "ok" for outcome in live(patch, published, actions).outcomes)
     for name in seen:
         event(name)
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-
 import pytest
 
 from runtime_mock.model.datdot import events
 from runtime_mock.model.datdot.records import CopyEnd
-from runtime_mock.model.datdot.types import Payment
-from tests.support.model_life import ModelLife
+from tests.support.model_life import ModelLife, paid_once
 
 LIVES = 24
 BLOCKS = 300
@@ -33,30 +30,6 @@ WANTED = (
     "Stalled",
     "Surcharged",
 )
-
-
-def paid_once(life: ModelLife) -> None:
-    """No half of a fee, no receiving and no report was paid twice."""
-    paid: Counter[tuple[int, bytes, Payment]] = Counter()
-    most: dict[tuple[int, bytes, Payment], int] = defaultdict(int)
-    encoders: dict[int, bytes] = {}
-    hosters: dict[int, bytes] = {}
-    for _, event in life.chain.events:
-        if isinstance(event, events.Paid):
-            paid[event.copy, event.account, event.what] += 1
-        elif isinstance(event, events.CopyOffered):
-            hosters[event.copy] = event.hoster
-        elif isinstance(event, events.SegmentBegun):
-            encoders[event.segment] = event.encoder
-        elif isinstance(event, events.SegmentConfirmed):
-            for what in (Payment.FIRST_HALF, Payment.SECOND_HALF):
-                most[event.copy, encoders[event.segment], what] += 1
-            most[event.copy, hosters[event.copy], Payment.RECEIVING] += 1
-        elif isinstance(event, events.RetrievalRevealed):
-            most[event.copy, event.account, Payment.REPORT] += event.report.served
-    for key, count in paid.items():
-        if key[2] != Payment.STORAGE:
-            assert count <= most[key], key
 
 
 def lived(number: int) -> ModelLife:

@@ -32,7 +32,7 @@ async def watch(stage: Stage, cheats: Sequence[Peer], challenges: int, plans: in
 
     Fails unless each loses money within so many challenges, while the honest lose nothing and miss nothing.
     """
-    hosters, began = stage.peers("hoster"), stage.now
+    hosters = stage.peers("hoster")
     for _ in range(plans):
         published = await stage.publish(SIZE, len(hosters), pot=POT)
         await stage.active(published.plan, len(hosters))
@@ -40,11 +40,18 @@ async def watch(stage: Stage, cheats: Sequence[Peer], challenges: int, plans: in
     for peer in cheats:
         await stage.event(events.Forfeited, since, account=peer.account)
         (paid, _) = stage.happened(events.Forfeited, since, account=peer.account)[0]
-        asked = [at for at, _ in stage.happened(events.StorageChallenged, began, hoster=peer.account) if at <= paid]
+        mine = offered(stage, peer, since)
+        whole = max(at for at, event in stage.happened(events.CopyActive) if at <= since and event.copy in mine)
+        asked = [at for at, _ in stage.happened(events.StorageChallenged, whole, hoster=peer.account) if at <= paid]
         stage.notes.append(f"{peer.name}: challenged {len(asked)} times until it lost money, {paid - since} blocks")
         assert len(asked) <= challenges, f"{len(asked)} challenges until {peer.name} lost money"
     await stage.until("all have earned for a while", lambda: stage.now >= since + WATCHED_BLOCKS, WATCHED_BLOCKS + 1)
     return await gain(stage, cheats, hosters, before)
+
+
+def offered(stage: Stage, peer: Peer, until: int) -> set[int]:
+    """The copies that a hoster was offered up to a block."""
+    return {event.copy for at, event in stage.happened(events.CopyOffered, hoster=peer.account) if at <= until}
 
 
 async def gain(stage: Stage, cheats: Sequence[Peer], everybody: Sequence[Peer], before: dict[str, int]) -> int:

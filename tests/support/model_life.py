@@ -4,13 +4,27 @@ change their minds; attesters that lie. In the end all is closed and released, a
 from __future__ import annotations
 
 import random
+from collections import Counter, defaultdict
 from dataclasses import replace
 from typing import Any
 
-from runtime_mock.model.datdot import amend, copies, ends, fraud, items, jobs, ladder, live_plans, money, offers, pauses
+from runtime_mock.model.datdot import (
+    amend,
+    copies,
+    ends,
+    events,
+    fraud,
+    items,
+    jobs,
+    ladder,
+    live_plans,
+    money,
+    offers,
+    pauses,
+)
 from runtime_mock.model.datdot import plans as rules
 from runtime_mock.model.datdot.records import Copy, CopyState, Plan, PlanState, StorageChallenge, Terms
-from runtime_mock.model.datdot.types import Role
+from runtime_mock.model.datdot.types import Payment, Role
 from runtime_mock.model.frame import balances
 from tests.support.differential.driver import UNIT
 from tests.support.differential.parties import Party
@@ -238,3 +252,27 @@ class ModelLife(ModelWorld):
             assert self.chain.money(money.pot_account(plan_id)) == 0, "no pot is left"
         everybody = sum(self.chain.money(one.id) for one in self.people)
         assert everybody == balances.TotalIssuance.get(self.chain.state), "nobody else holds money"
+
+
+def paid_once(life: ModelLife) -> None:
+    """No half of a fee, no receiving and no report was paid twice."""
+    paid: Counter[tuple[int, bytes, Payment]] = Counter()
+    most: dict[tuple[int, bytes, Payment], int] = defaultdict(int)
+    encoders: dict[int, bytes] = {}
+    hosters: dict[int, bytes] = {}
+    for _, event in life.chain.events:
+        if isinstance(event, events.Paid):
+            paid[event.copy, event.account, event.what] += 1
+        elif isinstance(event, events.CopyOffered):
+            hosters[event.copy] = event.hoster
+        elif isinstance(event, events.SegmentBegun):
+            encoders[event.segment] = event.encoder
+        elif isinstance(event, events.SegmentConfirmed):
+            for what in (Payment.FIRST_HALF, Payment.SECOND_HALF):
+                most[event.copy, encoders[event.segment], what] += 1
+            most[event.copy, hosters[event.copy], Payment.RECEIVING] += 1
+        elif isinstance(event, events.RetrievalRevealed):
+            most[event.copy, event.account, Payment.REPORT] += event.report.served
+    for key, count in paid.items():
+        if key[2] != Payment.STORAGE:
+            assert count <= most[key], key
