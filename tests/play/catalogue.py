@@ -12,7 +12,7 @@ from service.units import UNIT
 from .stage import Stage
 
 MODULES = {
-    "scenarios": ("scenarios_hosters", "scenarios_plans", "scenarios_ratio", "scenarios_long"),
+    "scenarios": ("scenarios_making", "scenarios_hosters", "scenarios_plans", "scenarios_ratio", "scenarios_long"),
     "cheats": ("cheats_hosters", "cheats_attesters", "cheats_plans"),
 }
 

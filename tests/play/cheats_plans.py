@@ -89,6 +89,34 @@ async def sponsor_with_sybils(stage: Stage) -> int:
     return gain
 
 
+@act("cheats", "sponsor-without-data", Cast(hosters=3, encoders=3, config=CONFIG, amounts=AMOUNTS), short=True)
+async def sponsor_without_data(stage: Stage) -> int:
+    """A plan for a feed that nobody serves: encoders decline the job, nobody is fined, and only the sponsor pays."""
+    async with stage.session("sponsor-1") as session:
+        owner = session.signer.account
+    honest = [*stage.peers("hoster"), *stage.peers("encoder")]
+    before, others = await stage.wealth(owner), await stage.wealth_of(honest)
+    core = stage.create(SIZE)
+    await stage.kill(stage.peers("author")[0])
+    published = await stage.publish_core(core, 2, pot=POT)
+    await stage.until("jobs are declined", lambda: len(stage.happened(events.JobDeclined)) >= 6)
+    await stage.passed(stage.client.times.era)
+    for kind in (events.BeginMissed, events.Stalled, events.Forfeited, events.CopyActive):
+        assert not stage.happened(kind), kind.__name__
+    now = await stage.wealth_of(honest)
+    lost = {name: others[name] - now[name] for name in now}
+    pot = await stage.client.balance(stage.client.pot_account(published.plan), stage.blocks[-1].hash)
+    gain = await stage.wealth(owner, stage.blocks[-1].hash) + pot - before
+    declined = len(stage.happened(events.JobDeclined))
+    stage.notes.append(
+        f"{declined} jobs declined in {stage.now} blocks; sponsor {gain / UNIT:+.4f} UNIT, "
+        f"an honest peer at most {-max(lost.values()) / UNIT:+.4f} (fees)"
+    )
+    assert max(lost.values()) <= declined * UNIT // 100, lost
+    assert gain < 0
+    return gain
+
+
 @act(
     "cheats",
     "capacity-held-by-a-cap-of-0",

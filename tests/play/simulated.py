@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
@@ -124,9 +123,9 @@ class SimStage(Stage):
         finally:
             store.close()
 
-    def damage(self, peer: Peer, copy: int) -> None:
+    def directory(self, peer: Peer) -> Path:
         """See Stage."""
-        shutil.rmtree(self.peer(peer.name).directory / "copies" / str(copy))
+        return self.peer(peer.name).directory
 
     # ---- its life
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from service.chain_client import Block, ChainClient
 from service.chain_client.pallet import events
 from service.chain_client.pallet.types import Copy, CopyState, Plan, Role, SignedHead, Terms
+from service.encoding.profiles import SECTOR
 from service.hypercore.core import Core
 from service.roles.common.terms import RolesConfig
 from service.roles.sponsor import plans
@@ -103,8 +106,16 @@ class Stage(ABC):
         """All bytes of a feed, by a fresh reader that knows these peers only. Raises ReplicationError."""
 
     @abstractmethod
+    def directory(self, peer: Peer) -> Path:
+        """Where a peer keeps its files now."""
+
+    def stored(self, peer: Peer, copy: int) -> int:
+        """How many sectors of a copy are in a hoster's files."""
+        return sum(path.stat().st_size for path in self.directory(peer).glob(f"copies/{copy}/*.sectors")) // SECTOR
+
     def damage(self, peer: Peer, copy: int) -> None:
         """Take the sectors of a copy from a peer's disk."""
+        shutil.rmtree(self.directory(peer) / "copies" / str(copy))
 
     @abstractmethod
     def check_running(self) -> None:
