@@ -26,7 +26,7 @@ ZSTD_LEVEL = 19
 def sources(root: Path) -> list[Path]:
     """Return the files that make the wasm: manifests, Cargo.lock and Rust sources without tests, below `pallet-spec`."""
     found = [root / "Cargo.toml", root / "Cargo.lock"]
-    for crate in ("pallet", "runtime"):
+    for crate in ("encoding", "pallet", "runtime"):
         found.append(root / crate / "Cargo.toml")
         found += [one for one in (root / crate / "src").rglob("*.rs") if not _is_test(one)]
     return sorted(found)

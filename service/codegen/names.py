@@ -8,6 +8,7 @@ PALLET = "DatDot"
 TYPES = ("pallet_datdot", "types")
 """Path below which the pallet defines its types, in a module per subject."""
 RENAMED = {
+    "BlockProof": "ChainBlockProof",
     "Node": "SumNode",
     "Opening": "ChainOpening",
     "Peer": "RegisteredPeer",

@@ -80,6 +80,9 @@ wholes = st.one_of(
     act("pause", who),
     act("amend", small, small, st.one_of(st.just(0), who)),
     act("commit_report", who, st.integers(0, 5)),
+    act("accuse", small, small, wrong),
+    act("accuse", small, small),
+    act("accused", small, wrong),
     act("equivocate", small, small, wrong),
     act("batch", who, st.integers(0, 40), st.integers(0, 40)),
 )

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from runtime_mock.model.datdot import changes, deadlines, placement, weights
+from runtime_mock.model.datdot.limits import REPORT_AGE
 from runtime_mock.model.frame import system
 from runtime_mock.model.storage import twox
 from runtime_mock.state.overlay import Overlay
@@ -65,18 +66,25 @@ def test_no_work_of_a_block_costs_more_than_its_weight(monkeypatch: pytest.Monke
         if idle:
             world.call(world.party(SPONSOR), "end_plan", plan=0)
         world.live(SHORT["end_notice"] + 1 if idle else 5 * SHORT["era"])
-    # one whose copies leave, are lost, and are ended by eviction
+    # one whose copies leave, are reported, are lost, and are ended by eviction
     world = Watched()
     world.people(hosters=4, encoders=4)
     world.publish(replicas=3)
     world.live(4 * SHORT["era"])
     live = sorted(key for key, copy in world.all("Copies").items() if copy["state"] == "Active")
     assert len(live) == 3
+    reporter, accused = world.party(1), world.all("Copies")[live[0]]["segments"][0]["segment"]
+    feed = world._feed_of(world.all("Plans")[0])
+    assert feed is not None
+    evidence = world.evidence(accused, 0, feed.block_proof(0))
+    world.commit_to(reporter, live[0], evidence)
+    world.live(REPORT_AGE)
     for name, copy in (("leave_copy", live[0]), ("declare_lost", live[1])):
         world.call(world._by_id[world.all("Copies")[copy]["hoster"]], name, copy=copy)
-    world.call(world.party(1), "commit_report", hash=bytes(32))
+    world.call(reporter, "report_invalid_encoding", copy=live[0], evidence=evidence)
     world.live(4 * SHORT["era"], EVERYTHING & ~PROVE)
     declared = {wait.name: weight.ref_time for wait, weight in weights.EXPIRY.items()}
     declared |= {"change": weights.CHANGE.ref_time, "try": weights.ATTEMPT.ref_time}
+    assert world.events["EncodingReported"] == 1
     assert meter.dearest.keys() == declared.keys()
     assert {name: cost for name, cost in meter.dearest.items() if cost > declared[name]} == {}

@@ -299,6 +299,20 @@ mod calls {
             Self::do_commit_report(who, hash)
         }
 
+        /// Show that a sector of a copy does not decode to the feed: hoster and encoder pay for it, and the copy ends. By who
+        /// committed to exactly this report at least four blocks ago.
+        #[pallet::call_index(28)]
+        #[pallet::weight((weights::report_invalid_encoding(), DispatchClass::Operational))]
+        pub fn report_invalid_encoding(
+            origin: OriginFor<T>,
+            copy: CopyId,
+            evidence: Evidence,
+        ) -> DispatchResultWithPostInfo {
+            let who = ensure_signed(origin)?;
+            Self::do_report_invalid_encoding(who, copy, evidence)?;
+            Ok(Pays::No.into())
+        }
+
         /// Show that the owner of a feed signed two histories: that root of the first head is another in the second, whose
         /// nodes lead from its root over it down to its parent. By anyone.
         #[pallet::call_index(29)]

@@ -265,6 +265,12 @@ mod constants {
             EVICTION_PART
         }
 
+        /// The part that a reporter gets of what hoster and encoder of an invalid copy lose.
+        #[pallet::constant_name(RewardPart)]
+        fn reward_part() -> u128 {
+            REWARD_PART
+        }
+
         /// Lanes of needs: of plans that have something confirmed, and of the others.
         #[pallet::constant_name(Lanes)]
         fn lanes() -> u8 {

@@ -161,12 +161,13 @@ impl<T: Config> Pallet<T> {
     /// the pot.
     pub(crate) fn remove_records(id: CopyId) {
         let Some((mut copy, mut plan)) = Self::copy_and_plan(id) else { return };
-        // A backlog may have kept a second half waiting: the records wait for it.
-        if copy.halves == 0 {
+        // A backlog may have kept a second half waiting, and a report may have come late: the records wait for both.
+        let waits = copy.halves > 0 || copy.unpunished();
+        if !waits {
             let piece = copy.segments.len().min(RECORDS as usize);
             copy.segments.drain(..piece).for_each(|part| Self::remove_segment(part.segment));
         }
-        if copy.halves > 0 || !copy.segments.is_empty() {
+        if waits || !copy.segments.is_empty() {
             Copies::<T>::insert(id, copy);
             Self::arm(Wait::Records, 1, id, 0);
             return;

@@ -1,6 +1,6 @@
 //! Hashes, statements, keys and moduli: the bytes of pallet-spec/README.md sections 2, 7 and 8.
 
-use crate::types::{CopyId, Era, Key, Report, Sector, SegmentId, Signature, PROFILE_P1};
+use crate::types::{CopyId, Era, Evidence, Key, Report, Sector, SegmentId, Signature, PROFILE_P1};
 use alloc::vec::Vec;
 use codec::Encode;
 use sp_core::{ed25519, H256};
@@ -224,6 +224,13 @@ impl Commitment<'_> {
             self.salt.as_bytes(),
         ])
     }
+}
+
+/// What a reporter commits to.
+pub fn report(genesis: H256, account: &AccountId32, copy: CopyId, evidence: &Evidence) -> H256 {
+    let mut bytes = statement(b"report", genesis, &[raw(account), &copy.to_le_bytes()]);
+    evidence.encode_to(&mut bytes);
+    H256(blake2_256(&bytes))
 }
 
 /// Primes below this must not divide a modulus.

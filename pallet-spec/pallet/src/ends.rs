@@ -1,12 +1,22 @@
 //! The end of a copy before its plan: lost, left, replaced, let go; what it forfeits (pallet-spec/README.md section 12).
 
-use crate::{draw::collateral_due, types::*, Config, Copies, Error, Event, Minted, Pallet};
+use crate::{draw::collateral_due, types::*, Config, Copies, Error, Event, Minted, Pallet, Segments};
 use codec::Decode;
 use frame_support::{
     ensure,
     traits::{fungible::Mutate, Defensive},
 };
 use sp_runtime::{AccountId32, DispatchResult};
+
+/// Bits of a drop's tag that say why; behind them is the invalid segment, if that is why.
+const REASON_BITS: u32 = 8;
+
+impl Copy {
+    /// Who made an invalid segment of it is still to be put out.
+    pub fn unpunished(&self) -> bool {
+        self.invalid && self.dropping
+    }
+}
 
 impl<T: Config> Pallet<T> {
     /// Takes the n-th part of a copy's collateral of its hoster: up to a tenth goes to the plan's pot, the rest is burned.
@@ -32,18 +42,39 @@ impl<T: Config> Pallet<T> {
         }
     }
 
+    /// The same for a copy with an invalid segment, whatever else is under way for it: who made it must be put out, also
+    /// if the copy has ended by then.
+    pub(crate) fn arm_invalid(id: CopyId, copy: &mut Copy, segment: SegmentId) {
+        copy.dropping = true;
+        let tag = segment << REASON_BITS | CopyEnd::Invalid as u64;
+        Self::arm(Wait::Drop, Self::times().seed_delay, id, tag);
+    }
+
     /// A copy's end is due.
     pub(crate) fn drop_due(id: CopyId, tag: u64) {
-        if let Ok(reason) = CopyEnd::decode(&mut &[tag as u8][..]).defensive() {
-            Self::drop_copy(id, reason);
+        let Ok(reason) = CopyEnd::decode(&mut &[tag as u8][..]).defensive() else { return };
+        if reason == CopyEnd::Invalid {
+            Self::put_makers_out(id, tag >> REASON_BITS);
         }
+        Self::drop_copy(id, reason);
+    }
+
+    /// Hoster and encoder of an invalid segment are out of the draw tables. Its records waited for this.
+    fn put_makers_out(id: CopyId, segment: SegmentId) {
+        let Some(mut copy) = Copies::<T>::get(id).defensive() else { return };
+        let Some(segment) = Segments::<T>::get(segment).defensive() else { return };
+        Self::put_hoster_out(&copy.hoster);
+        Self::put_encoder_out(&segment.encoder);
+        copy.dropping = false;
+        Copies::<T>::insert(id, copy);
     }
 
     /// Ends a copy in `on_initialize`, unless it has ended; a copy that only could not grow stays.
     pub(crate) fn drop_copy(id: CopyId, reason: CopyEnd) {
         let Some(mut copy) = Copies::<T>::get(id).filter(|copy| copy.state != CopyState::Ended) else { return };
         if reason == CopyEnd::NoData && copy.active_since.is_some() {
-            copy.dropping = false;
+            // A report may have come since.
+            copy.dropping = copy.invalid;
             let waits = copy.state == CopyState::Accepted;
             Copies::<T>::insert(id, copy);
             if waits {

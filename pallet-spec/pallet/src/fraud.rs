@@ -1,12 +1,22 @@
 //! Reports of fraud: commitments to them, and feeds whose owners signed two histories (pallet-spec/README.md section 14).
 
 use crate::{
+    crypto,
+    draw::collateral_due,
+    evidence::proves,
     heads::{node_hash, tiles, Subtree},
+    merkle::opened_root,
     types::*,
-    Config, Error, Event, Frozen, NextReport, Pallet, Peers, ReportAt, Reports,
+    Config, Copies, Error, Event, Frozen, Minted, Moduli, NextReport, Pallet, Peers, ReportAt, Reports, Segments,
 };
 use alloc::vec::Vec;
-use frame_support::ensure;
+use frame_support::{
+    ensure,
+    traits::{
+        fungible::{Inspect, Mutate},
+        Defensive,
+    },
+};
 use sp_core::H256;
 use sp_runtime::{AccountId32, DispatchResult};
 
@@ -53,6 +63,59 @@ impl<T: Config> Pallet<T> {
         if let Some(hash) = ReportAt::<T>::take(number) {
             Reports::<T>::remove(hash);
         }
+    }
+
+    /// Whether the account committed to exactly that report, and long enough ago.
+    pub(crate) fn is_committed(account: &AccountId32, id: CopyId, evidence: &Evidence) -> bool {
+        let hash = crypto::report(Self::genesis(), account, id, evidence);
+        Reports::<T>::get(hash).is_some_and(|committed| Self::now() >= committed.saturating_add(REPORT_AGE))
+    }
+
+    pub(crate) fn do_report_invalid_encoding(account: AccountId32, id: CopyId, evidence: Evidence) -> DispatchResult {
+        let (copy, plan) = Self::copy_and_plan(id).ok_or(Error::<T>::NoSuchCopy)?;
+        ensure!(!copy.invalid, Error::<T>::AlreadyReported);
+        let listed = copy.segments.iter().any(|part| part.segment == evidence.segment);
+        let segment = Segments::<T>::get(evidence.segment).filter(|_| listed).ok_or(Error::<T>::WrongSegment)?;
+        ensure!(Self::is_committed(&account, id, &evidence), Error::<T>::NoReport);
+        let context = Self::context_of(&segment, &copy.hoster).ok_or(Error::<T>::BadOpening)?;
+        let root = opened_root(context, segment.sectors, evidence.sector, &evidence.opening);
+        ensure!(root == Some(segment.root), Error::<T>::BadOpening);
+        // What is listed has a modulus.
+        let modulus = Moduli::<T>::get(evidence.segment).defensive().ok_or(Error::<T>::NotProven)?;
+        ensure!(proves(&evidence, &segment, &modulus, &plan.ranges), Error::<T>::NotProven);
+        Self::punish((id, copy), (evidence.segment, segment.encoder), account)
+    }
+
+    /// Hoster and encoder made rubbish together: they lose what they hold for it and their reputation, and the copy ends.
+    fn punish(
+        (id, mut copy): (CopyId, Copy),
+        (segment, encoder): (SegmentId, AccountId32),
+        reporter: AccountId32,
+    ) -> DispatchResult {
+        for account in [&copy.hoster, &encoder] {
+            Self::set_reputation(account, MIN_REPUTATION)?;
+        }
+        let amounts = Self::amounts();
+        let collateral = collateral_due(amounts.collateral, copy.sectors.saturating_mul(SECTOR));
+        let collateral = Self::burn_held(&copy.hoster, Role::Hosting, collateral);
+        let taken = collateral.saturating_add(Self::burn_held(&encoder, Role::Encoding, amounts.encoder_bond));
+        let reward = Self::reward(&reporter, taken / REWARD_PART);
+        copy.invalid = true;
+        Self::arm_invalid(id, &mut copy, segment);
+        Copies::<T>::insert(id, copy);
+        Self::deposit_event(Event::EncodingReported { copy: id, segment, account: reporter, taken, reward });
+        Ok(())
+    }
+
+    /// Mints to an account, of what was burned just now; returns what it got: nothing if it would not exist with it.
+    fn reward(account: &AccountId32, amount: Balance) -> Balance {
+        let alive = T::Currency::balance(account).saturating_add(amount) >= T::Currency::minimum_balance();
+        // Cannot fail: as much was burned, and the account can take it.
+        if amount == 0 || !alive || T::Currency::mint_into(account, amount).defensive().is_err() {
+            return 0;
+        }
+        Minted::<T>::mutate(|minted| *minted = minted.saturating_add(amount));
+        amount
     }
 
     pub(crate) fn do_report_equivocation(

@@ -33,7 +33,7 @@
 //! | `stalls`, `ends` | encoders that fail and feeds that are gone; copies that end before their plan |
 //! | `challenges`, `ladder` | storage challenges; what happens to who does not answer |
 //! | `retrieval`, `verdicts` | retrieval challenges; what they come to over eras |
-//! | `fraud` | reports of invalid encodings and of second histories |
+//! | `fraud`, [`evidence`] | reports of invalid encodings and of second histories; what shows the former |
 //! | `money`, [`params`] | burning, minting, holds, reserves; time spans and amounts |
 //! | [`crypto`], [`heads`], [`ranges`], [`merkle`] | hashes and statements; what a feed's head and a sector's opening prove |
 //! | `validity` | calls that are refused before they get into a block |
@@ -51,6 +51,7 @@
 extern crate alloc;
 
 pub mod crypto;
+pub mod evidence;
 pub mod heads;
 pub mod merkle;
 pub mod migrations;

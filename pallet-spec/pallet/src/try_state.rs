@@ -125,6 +125,7 @@ impl<T: Config> Pallet<T> {
                 "a current segment while encoding",
             )?;
             holds(copy.state != CopyState::Active || copy.stored_bytes == copy.bytes, "an active copy is whole")?;
+            holds(!copy.invalid || ended || copy.dropping, "an invalid copy ends")?;
             holds(copy.tabled <= copy.stored, "no more sectors are drawn than stored")?;
             if let Some(slot) = copy.slot {
                 holds(CopySlots::<T>::get(&copy.hoster, slot) == Some(*id), "a copy stands in its slot")?;

@@ -25,12 +25,14 @@ impl<T: Config> Pallet<T> {
             Call::submit_storage_proof { .. } => StorageChallenges::<T>::contains_key(account),
             // Whoever had a slot may still have a seat: a slot that was given back keeps those of the era.
             Call::commit_retrieval { .. } | Call::reveal_retrieval { .. } => Attesters::<T>::contains_key(account),
+            // As dear as it is to take a mebibyte at all.
+            Call::report_invalid_encoding { copy, evidence } => Self::is_committed(account, *copy, evidence),
             _ => true,
         }
     }
 }
 
-/// Refuses the calls 11 to 14 of accounts that are no party. It adds no byte to an extrinsic or to what is signed.
+/// Refuses the calls 11 to 14 and 28 of accounts that are no party. It adds no byte to an extrinsic or to what is signed.
 #[derive(Encode, Decode, DecodeWithMemTracking, DebugNoBound, DefaultNoBound, Clone, Eq, PartialEq, TypeInfo)]
 #[scale_info(skip_type_params(T))]
 pub struct CheckParty<T>(PhantomData<T>);

@@ -78,6 +78,10 @@ pub const fn amend_plan() -> Weight {
 pub const fn commit_report() -> Weight {
     ms(2)
 }
+/// A mebibyte is hashed three times, in the check before the block too, and a sector decoded.
+pub const fn report_invalid_encoding() -> Weight {
+    ms(25)
+}
 /// Two signatures and 53 nodes.
 pub const fn report_equivocation() -> Weight {
     ms(3)

@@ -10,6 +10,7 @@ from .types import (
     BlockRange,
     Bytes,
     ChainOpening,
+    Evidence,
     Hash,
     OpenedNode,
     Report,
@@ -175,6 +176,14 @@ def amend_plan(plan: int, terms: Terms) -> Call:
 def commit_report(hash: Hash) -> Call:
     """Commit to a report of an invalid encoding, so that nobody else can make it. By a peer."""
     return _datdot("commit_report", hash=hash)
+
+
+def report_invalid_encoding(copy: int, evidence: Evidence) -> Call:
+    """Show that a sector of a copy does not decode to the feed:
+
+    hoster and encoder pay for it, and the copy ends. By who committed to exactly this report at least four blocks ago.
+    """
+    return _datdot("report_invalid_encoding", copy=copy, evidence=evidence)
 
 
 def report_equivocation(first: SignedHead, second: SignedHead, root: int, nodes: tuple[OpenedNode, ...]) -> Call:

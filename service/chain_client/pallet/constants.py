@@ -93,6 +93,8 @@ DROP_PART: Final = 10
 """What a copy forfeits that is lost, does not serve or is left young: the n-th part of its collateral."""
 EVICTION_PART: Final = 2
 """What a copy of an evicted hoster forfeits."""
+REWARD_PART: Final = 4
+"""The part that a reporter gets of what hoster and encoder of an invalid copy lose."""
 LANES: Final = 2
 """Lanes of needs: of plans that have something confirmed, and of the others."""
 MAX_OFFER_CHANGES: Final = 64

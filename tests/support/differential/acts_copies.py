@@ -13,11 +13,20 @@ from tests.support.differential.segments import MOST_SECTORS, SECTOR, Tree, cont
 class Copies(Base):
     """Segments, storage, retrieval."""
 
+    def modulus(self, number: int) -> bytes:
+        """The modulus of the encoder who is the n-th to begin a segment."""
+        return modulus(number)
+
+    def tree_of(self, number: int, segment: dict[str, Any], hoster: bytes, size: int) -> Tree:
+        """What encoder and hoster make of a segment: rubbish."""
+        ctx = context(self.pair.genesis, segment["copy"], segment, hoster)
+        return Tree(number, ctx, -(-size // SECTOR))
+
     def do_begin(self, copy: int, wrong: int, _: int) -> None:
         key, found = self.pick("Copies", copy, lambda one: one["state"] == "Assigned")
         encoder = self._by_id[found["encoder"]] if found and found["encoder"] else None
         self._moduli += 1
-        number, profile = modulus(self._moduli), 1
+        number, profile = self.modulus(self._moduli), 1
         if wrong % 8 == 1:
             encoder = self.party(wrong // 8)
         elif wrong % 8 == 2:
@@ -56,10 +65,9 @@ class Copies(Base):
         sectors = -(-size // SECTOR)
         if wrong % 8 == 1:
             size += 1
-        ctx = context(self.pair.genesis, key, segment, copy["hoster"])
         root = digest("root", number)
         if 1 <= sectors <= MOST_SECTORS:
-            self.trees[number] = Tree(number, ctx, sectors)
+            self.trees[number] = self.tree_of(number, segment, copy["hoster"], SECTOR * sectors)
             root = self.trees[number].root
         statement = b"datdot/v1/segment\0" + self.pair.genesis
         statement += key.to_bytes(8, "little") + number.to_bytes(8, "little") + copy["encoder"] + copy["hoster"]

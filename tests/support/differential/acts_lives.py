@@ -1,5 +1,5 @@
-"""Actions of a plan's whole life: longer heads, other terms, copies that leave or are lost, pauses, reports, batches; right,
-or wrong in a chosen way."""
+"""Actions of a plan's whole life: longer heads, other terms, copies that leave or are lost, pauses, second histories, batches;
+right, or wrong in a chosen way."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from service.hypercore.tree import flat
 from tests.support.differential.acts_plans import TARGETS
 from tests.support.differential.driver import UNIT
-from tests.support.differential.parties import Base, digest
+from tests.support.differential.parties import Base
 from tests.support.differential.small_feeds import Feed
 
 # blocks that a feed grows by
@@ -16,7 +16,7 @@ GROWTH: list[list[int]] = [[700], [256] * 3, [1, 2], [90_000], [0], [3, 5, 7, 11
 
 
 class Lives(Base):
-    """Growth, replacement, amendments, reports."""
+    """Growth, replacement, amendments, second histories."""
 
     def _feed_of(self, plan: dict[str, Any]) -> Feed | None:
         """The feed of a plan that this world published."""
@@ -107,10 +107,7 @@ class Lives(Base):
         sponsor = self._by_id.get(found["sponsor"])
         self.call(self.party(wrong) if wrong else sponsor, "amend_plan", plan=key, terms=terms)
 
-    # reports
-
-    def do_commit_report(self, who: int, number: int, _: int) -> None:
-        self.call(self.party(who), "commit_report", hash=digest("report", number))
+    # two histories
 
     def do_equivocate(self, plan: int, shape: int, wrong: int) -> None:
         """Two heads of one feed, of which the longer does not continue the shorter, or does, if wrong."""

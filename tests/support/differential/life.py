@@ -15,13 +15,14 @@ from tests.support.differential.acts_copies import Copies
 from tests.support.differential.acts_frame import Frame
 from tests.support.differential.acts_lives import Lives
 from tests.support.differential.acts_plans import Plans
+from tests.support.differential.acts_reports import Reports
 from tests.support.differential.driver import Outcome
 from tests.support.differential.parties import ED, GIB
 
 Action = Sequence[Any]
 
 
-class World(Plans, Copies, Lives, Frame):
+class World(Plans, Copies, Lives, Reports, Frame):
     """All that parties can do."""
 
     def play(self, actions: Iterable[Action]) -> None:

@@ -98,6 +98,10 @@ class Watched(World):
     def publish(self, sizes: list[int] | None = None, pot: int = 20 * UNIT, **terms: Any) -> None:
         """A plan for a whole feed."""
         feed = Feed(f"feed {len(self.actions)} {self.pair.number}", "v1", sizes or [5_000, 3_000, 1_200])
+        self.publish_of(feed, [(0, feed.length)], pot, **terms)
+
+    def publish_of(self, feed: Feed, ranges: list[tuple[int, int]], pot: int, **terms: Any) -> None:
+        """A plan for ranges of a feed."""
         self.remember(feed)
         fair = {
             "replicas": 1,
@@ -108,7 +112,6 @@ class Watched(World):
             "until": self.next_block + 5_000,
             **TARGETS[1],
         }
-        ranges = [(0, feed.length)]
         self.call(
             self.party(SPONSOR),
             "publish_plan",

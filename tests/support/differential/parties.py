@@ -79,6 +79,8 @@ class Base:
         self.outcomes: list[Outcome] = []
         # feeds that plans were published of, or grew to, by key, length and fork
         self.feeds: dict[tuple[bytes, int, int], Feed] = {}
+        # reports that were committed to: in which block, by whom, of which copy, with what
+        self.accusations: list[tuple[int, Party, int, dict[str, Any]]] = []
         self.actions: list[list[Any]] = []
 
     @property

@@ -32,8 +32,9 @@ def modulus(number: int) -> bytes:
 class Tree:
     """The sectors of a segment, and their openings."""
 
-    def __init__(self, number: int, ctx: bytes, sectors: int) -> None:
-        self.data = random.Random(number).randbytes(sectors * SECTOR)
+    def __init__(self, number: int, ctx: bytes, sectors: int, data: bytes | None = None) -> None:
+        """`data` are the sectors; without them they are random, and decode to nothing that anybody knows."""
+        self.data = random.Random(number).randbytes(sectors * SECTOR) if data is None else data
         self.sectors, self.ctx = sectors, ctx
         self._levels = [merkle.leaf_hashes(ctx, 0, self.data)]
         while len(self._levels[-1]) > 1:

@@ -1,9 +1,10 @@
-"""Feeds as the chain sees them: a signed head, and tree nodes that prove sizes. No block is ever read, so a block may
-claim any size: feeds of many GiB cost nothing."""
+"""Feeds as the chain sees them: a signed head, tree nodes that prove sizes, and blocks with their proofs. A block of more than
+a mebibyte is never read, so it may claim any size: feeds of many GiB cost nothing."""
 
 from __future__ import annotations
 
 import hashlib
+import random
 from typing import Any
 
 from nacl.signing import SigningKey
@@ -14,13 +15,18 @@ from service.hypercore.tree import flat
 from service.roles.sponsor.ranges import opened
 
 KINDS = ("compat", "v0", "v1")
+# Longest block that is there, and not only claimed: what a proof of fraud may show.
+READABLE = 1 << 20
 
 
 class Feed:
     """A feed of `sizes`, signed by a key that follows from its name."""
 
-    def __init__(self, name: str, kind: str, sizes: list[int], fork: int = 0) -> None:
-        self.name, self.kind, self.sizes, self.fork = name, kind, sizes, fork
+    def __init__(
+        self, name: str, kind: str, sizes: list[int], fork: int = 0, blocks: list[bytes] | None = None
+    ) -> None:
+        """`blocks` are what it holds; without them it holds what follows from its name."""
+        self.name, self.kind, self.sizes, self.fork, self._blocks = name, kind, sizes, fork, blocks
         self._secret = SigningKey(hashlib.blake2b(b"feed " + name.encode(), digest_size=32).digest())
         public = bytes(self._secret.verify_key)
         self.manifest = b""
@@ -30,7 +36,11 @@ class Feed:
         self.key = blake2b(MANIFEST, self.manifest) if self.manifest else public
         self._nodes: dict[int, Node] = {}
         for block, size in enumerate(sizes):
-            self._nodes[2 * block] = Node(2 * block, size, blake2b(name.encode(), block.to_bytes(8, "little")))
+            if size <= READABLE:
+                hash_ = blake2b(b"\0", size.to_bytes(8, "little"), self.block(block))
+            else:
+                hash_ = blake2b(name.encode(), block.to_bytes(8, "little"))
+            self._nodes[2 * block] = Node(2 * block, size, hash_)
         self.indices = flat.full_roots(2 * len(sizes))
         self.roots = [self._grow(index) for index in self.indices]
 
@@ -39,6 +49,26 @@ class Feed:
             left, right = self._grow(flat.left_child(index)), self._grow(flat.right_child(index))
             self._nodes[index] = parent_node(left, right)
         return self._nodes[index]
+
+    def block(self, index: int) -> bytes:
+        """What a block of at most a mebibyte holds."""
+        if self._blocks is not None:
+            return self._blocks[index]
+        return random.Random(f"{self.name} {index} {self.sizes[index]}").randbytes(self.sizes[index])
+
+    def block_proof(self, index: int) -> dict[str, Any]:
+        """`BlockProof`."""
+        at, siblings = 2 * index, []
+        while at not in self.indices:
+            siblings.append(self._grow(flat.sibling(at)))
+            at = flat.parent(at)
+        return {
+            "length": self.length,
+            "roots": [{"hash": root.hash, "size": root.size} for root in self.roots],
+            "index": index,
+            "data": self.block(index),
+            "siblings": [{"hash": node.hash, "size": node.size} for node in siblings],
+        }
 
     def again(self, sizes: list[int], fork: int = 0) -> Feed:
         """The same feed with other blocks."""
@@ -90,3 +120,21 @@ class Feed:
     def open(self, ranges: list[tuple[int, int]]) -> list[dict[str, Any]]:
         """`OpenedNode`s that prove the ranges' bytes."""
         return [self.opened_node(index) for index in opened(self.length, ranges)]
+
+
+class TallestFeed(Feed):
+    """A feed of 2^53 - 1 blocks, of which block 0 has a mebibyte and all others nothing: its proof is the longest there is."""
+
+    def __init__(self) -> None:
+        super().__init__("the tallest", "v1", [READABLE])
+        self.indices = flat.full_roots(2 * self.length)
+        self.roots = [self._grow(index) for index in self.indices]
+
+    @property
+    def length(self) -> int:
+        return 2**53 - 1
+
+    def _grow(self, index: int) -> Node:
+        if flat.left_span(index) == 0:
+            return super()._grow(index)
+        return Node(index, 0, blake2b(b"nothing", index.to_bytes(8, "little")))

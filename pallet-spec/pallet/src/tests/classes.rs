@@ -1,6 +1,7 @@
 //! What the newer calls weigh, and in which class they are.
 
 use super::{feeds::*, mock::*, world::*};
+use crate::types::*;
 use frame_support::{
     dispatch::{DispatchClass, GetDispatchInfo},
     weights::Weight,
@@ -15,6 +16,8 @@ fn calls_weigh_what_the_specification_says() {
         let feed = Feed::new(Kind::Compat, 7, &[256]);
         let (head, nodes) = (feed.head(), Default::default());
         let second = head.clone();
+        let opening = Opening { data: [0; 256], siblings: Default::default() };
+        let evidence = Evidence { segment: 0, sector: 0, opening, block: None };
         let normal = DispatchClass::Normal;
         let calls = [
             (Call::update_head { plan: 0, head: head.clone(), nodes }, 3, normal),
@@ -24,6 +27,7 @@ fn calls_weigh_what_the_specification_says() {
             (Call::pause {}, 2, normal),
             (Call::amend_plan { plan: 0, terms: terms(1) }, 4, normal),
             (Call::commit_report { hash: H256::zero() }, 2, normal),
+            (Call::report_invalid_encoding { copy: 0, evidence }, 25, DispatchClass::Operational),
             (
                 Call::report_equivocation { first: head, second, root: 0, nodes: Default::default() },
                 3,

@@ -46,7 +46,25 @@ fn index(start: u64, height: u32) -> u64 {
 }
 
 impl Feed {
+    /// Of blocks that nobody reads.
     pub fn new(kind: Kind, name: u64, sizes: &[u64]) -> Feed {
+        let leaf = |(block, size): (usize, &u64)| {
+            let hash = hash(&[&[0], &size.to_le_bytes(), &name.to_le_bytes(), &(block as u64).to_le_bytes()]);
+            (*size, hash)
+        };
+        Self::over(kind, name, sizes.iter().enumerate().map(leaf).collect())
+    }
+
+    /// Of those bytes.
+    pub fn of_blocks(kind: Kind, name: u64, blocks: &[Vec<u8>]) -> Feed {
+        let leaf = |data: &Vec<u8>| {
+            let size = data.len() as u64;
+            (size, hash(&[&[0], &size.to_le_bytes(), data]))
+        };
+        Self::over(kind, name, blocks.iter().map(leaf).collect())
+    }
+
+    fn over(kind: Kind, name: u64, leaves: Vec<(u64, H256)>) -> Feed {
         let pair = ed25519::Pair::from_seed(&hash(&[b"feed", &name.to_le_bytes()]).0);
         let public = pair.public().0;
         let own = hash(&[b"namespace", &name.to_le_bytes()]);
@@ -56,11 +74,10 @@ impl Feed {
             Kind::V1 => [&[1, 0, 0, 1, 1, 0], own.as_bytes(), &public].concat(),
         };
         let key = if kind == Kind::Compat { public } else { manifest_hash(&manifest).0 };
-        let length = sizes.len() as u64;
+        let length = leaves.len() as u64;
         let mut feed = Feed { pair, manifest, key, fork: 0, length, nodes: BTreeMap::new() };
-        for (block, size) in sizes.iter().enumerate() {
-            let hash = hash(&[&[0], &size.to_le_bytes(), &name.to_le_bytes(), &(block as u64).to_le_bytes()]);
-            feed.nodes.insert(index(block as u64, 0), TreeNode { size: *size, hash, children: None });
+        for (block, (size, hash)) in leaves.into_iter().enumerate() {
+            feed.nodes.insert(index(block as u64, 0), TreeNode { size, hash, children: None });
         }
         for height in 1..64u32 {
             let width = 1u64 << height;
@@ -225,6 +242,26 @@ impl Feed {
             nodes.insert(0, OpenedNode { index: index(at, up), size: node.size, left, right });
         }
         nodes
+    }
+
+    /// A block with what proves it.
+    pub fn block(&self, index: u64, data: &[u8]) -> BlockProof {
+        let roots = self.root_places();
+        let (mut start, mut height) = (index, 0);
+        let mut siblings = Vec::new();
+        while !roots.contains(&(start, height)) {
+            let node = self.at(start ^ 1 << height, height);
+            siblings.push(Root { hash: node.hash, size: node.size });
+            height += 1;
+            start = start >> height << height;
+        }
+        BlockProof {
+            length: self.length,
+            roots: self.roots().try_into().unwrap(),
+            index,
+            data: data.to_vec().try_into().unwrap(),
+            siblings: siblings.try_into().unwrap(),
+        }
     }
 
     /// (start, height) of the n-th root.

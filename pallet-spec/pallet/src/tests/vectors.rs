@@ -1,7 +1,8 @@
 //! The golden vectors: draws, statements, links, commits (rules.json), salts and trees (p1.json), heads (hypercore's own).
 
 use super::{mock::*, trees::Tree};
-use crate::{crypto::*, heads, merkle, types::*};
+use crate::{crypto::*, evidence::proves, heads, merkle, types::*};
+use codec::Decode;
 use serde_json::Value;
 use sp_core::H256;
 use sp_runtime::AccountId32;
@@ -309,4 +310,44 @@ fn heads_of_npm_hypercore_are_accepted() {
     for kind in ["compat", "v0", "v1", "others"] {
         assert!(kinds.contains_key(kind), "no {kind} among {kinds:?}");
     }
+}
+
+/// Segments that were really encoded, with moduli of two, three and four primes: what proves one wrong, and what does not.
+#[test]
+fn evidence_proves_what_the_vectors_say() {
+    let vectors = read(include_str!("../../../../tests/vectors/evidence.json"));
+    let decode = |case: &Value| Evidence::decode(&mut &bytes(&case["evidence"])[..]).unwrap();
+    let mut proven = 0;
+    for case in list(&vectors["cases"]) {
+        let (length, byte_length) = (uint(&case["length"]), uint(&case["byte_length"]));
+        let segment = Segment {
+            copy: 0,
+            encoder: AccountId32::new([0; 32]),
+            profile: PROFILE_P1,
+            pk_hash: H256::zero(),
+            begun: 0,
+            salt: Some(h256(&case["salt"])),
+            first_byte: uint(&case["first_byte"]),
+            bytes: uint(&case["bytes"]),
+            sectors: uint(&case["bytes"]).div_ceil(SECTOR),
+            root: H256::zero(),
+            head: Head { fork: 0, length, byte_length, tree_hash: h256(&case["tree_hash"]) },
+            half: 0,
+        };
+        let range = |one: &Value| Range {
+            start: uint(&one[0]),
+            end: uint(&one[1]),
+            first_byte: uint(&one[2]),
+            bytes: uint(&one[3]),
+        };
+        let ranges: Vec<Range> = list(&case["ranges"]).iter().map(range).collect();
+        let found = proves(&decode(case), &segment, &fixed(&case["modulus"]), &ranges);
+        assert_eq!(Some(found), case["proves"].as_bool(), "{}", case["why"]);
+        proven += u32::from(found);
+    }
+    assert_eq!(proven, 30);
+    let said = &vectors["report"];
+    let evidence = decode(&list(&vectors["cases"])[0]);
+    let hash = report(h256(&said["genesis"]), &account_of(&said["account"]), uint(&said["copy"]), &evidence);
+    assert_eq!(hash, h256(&said["hash"]));
 }

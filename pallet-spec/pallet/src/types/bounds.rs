@@ -46,6 +46,8 @@ pub const ALLOWANCE: Balance = 4 * UNIT;
 pub const MARGIN: u32 = 1_050_000;
 /// What a copy forfeits that is lost, does not serve or is left young: the n-th part of its collateral.
 pub const DROP_PART: u128 = 10;
+/// The part that a reporter gets of what hoster and encoder of an invalid copy lose.
+pub const REWARD_PART: u128 = 4;
 /// What a copy of an evicted hoster forfeits.
 pub const EVICTION_PART: u128 = 2;
 

@@ -34,7 +34,7 @@ from .events import ParametersSet, SeedSet, SeedUnset
 from .items import Amount, SeedOverride
 from .limits import MAX_EXTENSION, MAX_NODES, MAX_RANGES, MAX_REGION, MAX_SAMPLES, PALLET
 from .params import valid_amounts
-from .records import BlockRange, OpenedNode, Opening, Report, SignedHead, Terms
+from .records import BlockRange, Evidence, OpenedNode, Opening, Report, SignedHead, Terms
 from .types import Amounts, Role
 
 _SIGNATURE = FixedBytes(64)
@@ -46,6 +46,7 @@ _NODES = codec_of(Annotated[list[OpenedNode], Bound(MAX_NODES)])
 _PATH = codec_of(Annotated[list[OpenedNode], Bound(MAX_EXTENSION)])
 _OPENINGS = codec_of(Annotated[list[Opening], Bound(MAX_SAMPLES)])
 _OPENING = Option(codec_of(Opening))
+_EVIDENCE = codec_of(Evidence)
 
 Rule = Callable[..., None]
 
@@ -185,6 +186,8 @@ def _register_later() -> None:
     _register(25, "pause", [], _by_signer(pauses.pause), weights.PAUSE)
     _register(26, "amend_plan", [U64, _TERMS], _by_signer(amend.amend_plan), weights.AMEND_PLAN)
     _register(27, "commit_report", [BYTES32], _by_signer(fraud.commit_report), weights.COMMIT_REPORT)
+    invalid = weights.REPORT_INVALID_ENCODING
+    _operational(28, "report_invalid_encoding", [U64, _EVIDENCE], fraud.report_invalid_encoding, invalid)
     equivocation = flat(weights.REPORT_EQUIVOCATION, Class.OPERATIONAL)
     proof = [_HEAD, _HEAD, U8, _PATH]
     register(PALLET, 29, "report_equivocation", proof, _free_by_anyone(fraud.report_equivocation), equivocation)

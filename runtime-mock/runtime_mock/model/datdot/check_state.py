@@ -125,6 +125,7 @@ def _check_copies(s: State, copies: dict[int, Copy]) -> None:
         _holds(current, "a current segment while encoding", copy_id)
         whole = copy.state != CopyState.ACTIVE or copy.stored_bytes == copy.bytes
         _holds(whole, "an active copy is whole", copy_id)
+        _holds(not copy.invalid or ended or copy.dropping, "an invalid copy ends", copy_id)
         _holds(copy.tabled <= copy.stored, "no more sectors are drawn than stored", copy_id)
         if copy.slot is not None:
             _holds(items.CopySlots.get(s, copy.hoster, copy.slot) == copy_id, "a copy stands in its slot", copy_id)

@@ -135,8 +135,8 @@ def remove_records(s: State, copy_id: int) -> None:
     if found is None:
         return
     copy, plan = found
-    if copy.halves > 0:
-        # A backlog delayed the second half of a fee: the records wait for it.
+    if copy.halves > 0 or (copy.invalid and copy.dropping):
+        # A backlog delayed the second half of a fee, or a report came late: the records wait for both.
         arm(s, Wait.RECORDS, 1, copy_id)
         return
     removed, copy.segments = copy.segments[:RECORDS], copy.segments[RECORDS:]

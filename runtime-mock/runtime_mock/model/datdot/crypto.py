@@ -10,9 +10,10 @@ import ed25519_zebra
 from ..scale import U16, U32, U64, codec_of
 from .errors import Error, error
 from .limits import PROFILE_P1
-from .records import Report
+from .records import Evidence, Report
 
 _REPORT = codec_of(Report)
+_EVIDENCE = codec_of(Evidence)
 
 
 def digest(*parts: bytes) -> bytes:
@@ -171,6 +172,11 @@ def commitment(
         leaf,
         salt,
     )
+
+
+def report(genesis: bytes, account: bytes, copy: int, evidence: Evidence) -> bytes:
+    """Return what the reporter of an invalid encoding commits to."""
+    return digest(_statement(b"report", genesis, account, U64.encode(copy), _EVIDENCE.encode(evidence)))
 
 
 # The product of the odd primes below 4,096.

@@ -11,7 +11,7 @@ from .challenges import issue_challenges
 from .changes import apply_changes
 from .copies import accept, remove_records
 from .crypto import digest
-from .ends import drop
+from .ends import drop, drop_due
 from .fraud import forget_report
 from .items import Begins, Eras, Retrievals, SeedOverride, Seeds, SlotCount
 from .jobs import begin_missed
@@ -102,7 +102,7 @@ def _act(s: State, wait: Wait, deadline: Deadline) -> int:
         case Wait.LAST_CALL:
             evict(s, id_, tag)
         case Wait.DROP:
-            drop(s, id_, CopyEnd(tag))
+            drop_due(s, id_, tag)
         case Wait.LEAVE:
             drop(s, id_, CopyEnd.LEFT)
         case Wait.SWEEP:

@@ -19,6 +19,19 @@ def arm_drop(s: State, copy_id: int, copy: Copy, reason: CopyEnd) -> None:
         arm(s, Wait.DROP, times(s).seed_delay, copy_id, reason)
 
 
+# Bits of a drop's tag that say why; behind them is the invalid segment, if that is why.
+REASON_BITS = 8
+
+
+def arm_invalid(s: State, copy_id: int, copy: Copy, segment_id: int) -> None:
+    """Arm the end of a copy with an invalid segment, whatever else is under way for it and even if it has ended.
+
+    Its hoster and the segment's encoder are put out then.
+    """
+    copy.dropping = True
+    arm(s, Wait.DROP, times(s).seed_delay, copy_id, segment_id << REASON_BITS | CopyEnd.INVALID)
+
+
 def mark_leaving(copy: Copy, plan: Plan, by: int) -> None:
     """Note that a copy is to go, by the chain or the sponsor (1) or by its hoster's wish (2)."""
     plan.leaving += copy.leaving == 0

@@ -9,11 +9,12 @@ from ..frame.dispatch import DispatchError
 from ..storage import State
 from .block import deposit, now
 from .copies import end_copy
-from .drops import mark_leaving
+from .drops import REASON_BITS, mark_leaving
 from .errors import Error, ensure, error
 from .events import CopyLeaving, Forfeited
 from .growth import leave_growth
-from .items import Copies
+from .items import Copies, Segments
+from .jobs import put_encoder_out, put_hoster_out
 from .limits import DROP_PART, POT_PART, SECTOR, YOUNG_ERAS
 from .money import burn_held, copy_and_plan, count_minted, pot_account, put_copy_and_plan
 from .params import amounts, times
@@ -47,6 +48,18 @@ def _fill_pot(s: State, plan_id: int, amount: int) -> int:
     return amount
 
 
+def drop_due(s: State, copy_id: int, tag: int) -> None:
+    """Do what a drop's tag says: end a copy, after its hoster and its segment's encoder were put out if that is invalid."""
+    reason = CopyEnd(tag & (1 << REASON_BITS) - 1)
+    if reason == CopyEnd.INVALID:
+        copy, segment = Copies.at(s, copy_id), Segments.at(s, tag >> REASON_BITS)
+        put_hoster_out(s, copy.hoster)
+        put_encoder_out(s, segment.encoder)
+        copy.dropping = False
+        Copies.put(s, copy_id, copy)
+    drop(s, copy_id, reason)
+
+
 def drop(s: State, copy_id: int, reason: CopyEnd) -> None:
     """End a copy for a reason that was given before, in `on_initialize`."""
     found = copy_and_plan(s, copy_id)
@@ -54,7 +67,8 @@ def drop(s: State, copy_id: int, reason: CopyEnd) -> None:
         return
     copy, _ = found
     if reason == CopyEnd.NO_DATA and copy.active_since is not None:
-        copy.dropping = False
+        # A report may have come meanwhile.
+        copy.dropping = copy.invalid
         Copies.put(s, copy_id, copy)
         if copy.state != CopyState.ACTIVE:
             leave_growth(s, copy_id, replace=False)

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from ..frame import balances
+from ..frame.limits import EXISTENTIAL_DEPOSIT
 from ..scale import U64
 from ..storage import State
-from . import heads
-from .block import deposit, now
+from . import crypto, heads
+from .block import deposit, genesis, now
+from .changes import set_reputation
 from .crypto import digest
-from .errors import Error, ensure
-from .events import FeedIsFrozen, ReportCommitted
+from .drops import arm_invalid
+from .errors import Error, ensure, error
+from .events import EncodingReported, FeedIsFrozen, ReportCommitted
+from .evidence import proves
 from .heads import Subtree, tiles
-from .items import Frozen, NextReport, Peers, ReportAt, Reports
-from .params import times
+from .items import Copies, Frozen, Moduli, NextReport, Peers, ReportAt, Reports, Segments
+from .limits import MIN_REPUTATION, REPORT_AGE, REWARD_PART, SECTOR
+from .merkle import opened_root
+from .money import burn_held, copy_and_plan, count_minted
+from .params import amounts, times
 from .queue import arm
-from .records import OpenedNode, Root, SignedHead
-from .types import Wait
+from .records import Copy, Evidence, OpenedNode, Root, SignedHead
+from .segments import context_of
+from .tables import collateral_due
+from .types import Role, Wait
 
 
 def commit_report(s: State, account: bytes, hash_: bytes) -> None:
@@ -35,6 +45,54 @@ def forget_report(s: State, number: int) -> None:
     if hash_ is not None:
         Reports.remove(s, hash_)
         ReportAt.remove(s, number)
+
+
+def is_committed(s: State, account: bytes, copy_id: int, evidence: Evidence) -> bool:
+    """Return whether the account committed to exactly that report, and at least four blocks ago."""
+    committed = Reports.get(s, crypto.report(genesis(s), account, copy_id, evidence))
+    return committed is not None and now(s) >= committed + REPORT_AGE
+
+
+def report_invalid_encoding(s: State, account: bytes, copy_id: int, evidence: Evidence) -> None:
+    """Show that a sector of a copy does not decode to the feed, by who committed to it. The copy may have ended."""
+    found = copy_and_plan(s, copy_id)
+    if found is None:
+        raise error(Error.NoSuchCopy)
+    copy, plan = found
+    ensure(not copy.invalid, Error.AlreadyReported)
+    segment = Segments.get(s, evidence.segment)
+    if segment is None or evidence.segment not in [part.segment for part in copy.segments]:
+        raise error(Error.WrongSegment)
+    ensure(is_committed(s, account, copy_id, evidence), Error.NoReport)
+    context = context_of(s, segment, copy.hoster)
+    ensure(context is not None, Error.BadOpening)
+    root = opened_root(context or b"", segment.sectors, evidence.sector, evidence.opening)
+    ensure(root == segment.root, Error.BadOpening)
+    ensure(proves(evidence, segment, Moduli.at(s, evidence.segment), plan.ranges), Error.NotProven)
+    _punish(s, copy_id, copy, evidence.segment, segment.encoder, account)
+
+
+def _punish(s: State, copy_id: int, copy: Copy, segment_id: int, encoder: bytes, reporter: bytes) -> None:
+    """Take from hoster and encoder what they hold for the copy, and their reputation. A quarter is the reporter's."""
+    for account in (copy.hoster, encoder):
+        set_reputation(s, account, MIN_REPUTATION)
+    collateral = collateral_due(amounts(s).collateral, SECTOR * copy.sectors)
+    taken = burn_held(s, copy.hoster, Role.HOSTING, collateral)
+    taken += burn_held(s, encoder, Role.ENCODING, amounts(s).encoder_bond)
+    reward = _reward(s, reporter, taken // REWARD_PART)
+    copy.invalid = True
+    arm_invalid(s, copy_id, copy, segment_id)
+    Copies.put(s, copy_id, copy)
+    deposit(s, EncodingReported(copy_id, segment_id, reporter, taken, reward))
+
+
+def _reward(s: State, account: bytes, amount: int) -> int:
+    """Mint to an account. Return what it got: nothing if the account would not exist even with it."""
+    if amount == 0 or balances.free(s, account) + amount < EXISTENTIAL_DEPOSIT:
+        return 0
+    balances.mint(s, account, amount)
+    count_minted(s, amount)
+    return amount
 
 
 def report_equivocation(s: State, first: SignedHead, second: SignedHead, root: int, nodes: list[OpenedNode]) -> None:

@@ -80,6 +80,8 @@ DROP_PART = 10
 EVICTION_PART = 2
 # The part of a copy's collateral that the pot gets at most.
 POT_PART = 10
+# The part that a reporter gets of what hoster and encoder of an invalid copy lose.
+REWARD_PART = 4
 # Copies of an evicted hoster that end in a block.
 SWEEP = 8
 # Verdicts that a copy remembers; failed and slow ones among them that end it.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from ..frame.calls import Call
 from ..storage import State
+from .fraud import is_committed
 from .items import Attesters, Copies, StorageChallenges
 from .limits import PALLET
 
 CONFIRM_SEGMENT, SUBMIT_STORAGE_PROOF, COMMIT_RETRIEVAL, REVEAL_RETRIEVAL = 11, 12, 13, 14
+REPORT_INVALID_ENCODING = 28
 
 
 def may_call(s: State, account: bytes, call: Call) -> bool:
@@ -21,4 +23,6 @@ def may_call(s: State, account: bytes, call: Call) -> bool:
         return StorageChallenges.contains(s, account)
     if call.index in (COMMIT_RETRIEVAL, REVEAL_RETRIEVAL):
         return Attesters.contains(s, account)
+    if call.index == REPORT_INVALID_ENCODING:
+        return is_committed(s, account, *call.args)
     return True

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from ..scale import H256, AccountId, Bound, VarBytes, u8, u32, u64, u128
 from .limits import (
+    MAX_BLOCK,
     MAX_MANIFEST,
     MAX_MEMORY,
     MAX_RANGES,
@@ -301,6 +302,27 @@ class Opening:
 
     data: Sector
     siblings: Annotated[list[H256], Bound(MAX_SIBLINGS)]
+
+
+@dataclass(slots=True)
+class BlockProof:
+    """A block of a feed: `length` and `roots` give the head, `siblings` lead from the block up to a root."""
+
+    length: u64
+    roots: Roots
+    index: u64
+    data: Annotated[bytes, VarBytes(MAX_BLOCK)]
+    siblings: Roots
+
+
+@dataclass(slots=True)
+class Evidence:
+    """An opened sector that does not decode to the feed, and the block that shows it. Without one, the padding does."""
+
+    segment: SegmentId
+    sector: u64
+    opening: Opening
+    block: BlockProof | None
 
 
 @dataclass(slots=True)

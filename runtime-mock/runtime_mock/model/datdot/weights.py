@@ -29,6 +29,7 @@ DECLINE_JOB = _ms(3)
 PAUSE = _ms(2)
 AMEND_PLAN = _ms(4)
 COMMIT_REPORT = _ms(2)
+REPORT_INVALID_ENCODING = _ms(25)
 REPORT_EQUIVOCATION = _ms(3)
 ROOT = _ms(1)
 # `on_initialize` without changes, expiries and tries; one change; one placement try; one expiry of a kind.

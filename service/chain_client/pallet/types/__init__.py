@@ -8,7 +8,18 @@ amounts are `int` of the smallest unit, sequences are tuples.
 from __future__ import annotations
 
 from .aliases import AccountId, Bytes, Hash
-from .challenges import ChainOpening, EraInfo, Report, Retrieval, Sample, Seat, StorageChallenge, Verdict
+from .challenges import (
+    ChainBlockProof,
+    ChainOpening,
+    EraInfo,
+    Evidence,
+    Report,
+    Retrieval,
+    Sample,
+    Seat,
+    StorageChallenge,
+    Verdict,
+)
 from .copies import Copy, CopyEnd, CopySegment, CopyState, Payment, Segment
 from .feeds import BlockRange, Head, OpenedNode, Range, Root, SignedHead
 from .offers import Attester, Encoder, EraCount, Hoster, RegisteredPeer, Role, Slot
@@ -23,6 +34,7 @@ __all__ = [
     "Attester",
     "BlockRange",
     "Bytes",
+    "ChainBlockProof",
     "ChainOpening",
     "Change",
     "Copy",
@@ -34,6 +46,7 @@ __all__ = [
     "EncoderDraw",
     "EraCount",
     "EraInfo",
+    "Evidence",
     "Fifo",
     "Hash",
     "Head",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from .aliases import AccountId, Bytes, Hash
+from .feeds import Root
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,31 @@ class ChainOpening:
 
     data: Bytes
     siblings: tuple[Hash, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChainBlockProof:
+    """A block of a feed with what proves it:
+
+    `length` and `roots` give the head, `siblings` lead from the block to a root.
+    """
+
+    length: int
+    roots: tuple[Root, ...]
+    index: int
+    data: Bytes
+    siblings: tuple[Root, ...]
+    """Bottom-up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """An opened sector that does not decode to the feed, and the feed's block that shows it; none: the padding does."""
+
+    segment: int
+    sector: int
+    opening: ChainOpening
+    block: ChainBlockProof | None
 
 
 @dataclass(frozen=True, slots=True)
