@@ -128,6 +128,15 @@ fn any_later_call(dice: &mut Dice, copy: CopyId, plan: PlanId) -> Call {
     }
 }
 
+/// A report by the padding of a copy's last segment: of rubbish, as all segments of tests are.
+fn any_report(dice: &mut Dice) -> Option<(CopyId, Evidence)> {
+    let id = dice.id(NextCopy::<Test>::get());
+    let part = *Copies::<Test>::get(id)?.segments.last()?;
+    let sector = part.sectors - 1;
+    let opening = super::world::tree(part.segment, part.sectors).open(sector);
+    Some((id, Evidence { segment: part.segment, sector, opening, block: None }))
+}
+
 /// Names of two feeds that grow; the author of the second signs two histories.
 pub const GROWING: u64 = 7;
 const MORTAL: u64 = 9;
@@ -200,8 +209,22 @@ fn fuzz(seed: u64) {
         (0..8).for_each(register);
         // What each call came to, so that the fuzz is known to have passed through the code.
         let mut outcomes: BTreeMap<String, u32> = BTreeMap::new();
-        for _ in 0..200 {
+        let mut other = Dice { seed: seed + 1_000, thrown: 0 };
+        let mut reports: Vec<(Block, u64, CopyId, Evidence)> = Vec::new();
+        for step in 0..200 {
             world.step();
+            // Late, for whoever is reported is out.
+            if let Some((copy, evidence)) = any_report(&mut other).filter(|_| step > 120 && step % 3 == 0) {
+                let n = other.account();
+                let hash = crate::crypto::report(genesis(), &account(n), copy, &evidence);
+                outcome(signed(n), Call::commit_report { hash });
+                reports.push((now(), n, copy, evidence));
+            }
+            let due = |(at, ..): &mut (Block, u64, CopyId, Evidence)| now() >= *at + 4;
+            for (_, n, copy, evidence) in reports.extract_if(.., due) {
+                let name = outcome(signed(n), Call::report_invalid_encoding { copy, evidence });
+                *outcomes.entry(format!("report: {name}")).or_default() += 1;
+            }
             if now() % 20 == 10 {
                 let feed = grown(GROWING, 1 + dice.throw(6), 1);
                 publish_with(&feed, Terms { live: dice.throw(2) == 0, ..terms(2) }, GENEROUS);
@@ -218,7 +241,7 @@ fn fuzz(seed: u64) {
         // Nothing but refusals by name: an arithmetic or token error would be one that nobody thought of.
         let unnamed: Vec<_> = outcomes.keys().filter(|name| name.contains('(') || *name == "?").collect();
         assert!(unnamed.is_empty(), "{unnamed:?}");
-        assert!(outcomes["ok"] > 200, "{outcomes:?}");
+        assert!(outcomes["ok"] > 200 && outcomes["report: ok"] > 0, "{outcomes:?}");
         assert!(outcomes.len() > 15, "{outcomes:?}");
         assert!(NextCopy::<Test>::get() > 10 && Copies::<Test>::iter().count() > 0);
         assert!(crate::Minted::<Test>::get() > 0);
