@@ -19,6 +19,7 @@ from service.protocols.probe.messages import Ask
 from service.roles.encoder.role import EncoderRole
 from service.roles.hoster.role import HosterRole
 from service.roles.hoster.sectors import SectorFile, segment_path
+from service.roles.hoster.store import HostedCopies
 from tests.support.small_net import LivePeer, Net, author, blocks, check_copy, is_active, read_back
 
 
@@ -235,6 +236,19 @@ async def test_a_disk_that_cannot_be_read_for_a_while_is_no_loss(net: Net, monke
     broken = False
     await net.chain.until(lambda: net.chain.events(events.HosterCleared))
     assert "declare_lost" not in [heard.name for heard in net.chain.heard]
+    assert fined(net) == []
+
+
+async def test_a_file_that_cannot_be_looked_at_stops_nothing(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    hoster, _ = await two_copies(net)
+
+    def fails(hosted: HostedCopies, segment: int, sectors: int) -> str | None:
+        raise OSError(5, "input/output error")
+
+    monkeypatch.setattr(HostedCopies, "short", fails)
+    await hoster.restart()
+    now = net.chain.number
+    await net.chain.until(lambda: max(net.chain.proved(hoster.account)) > now)
     assert fined(net) == []
 
 

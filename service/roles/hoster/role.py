@@ -185,7 +185,13 @@ class HosterRole:
     def _look_for(self, segments: dict[int, Segment]) -> None:
         """Look once in a run whether the files of confirmed segments are there, before anybody asks for them."""
         for number, segment in segments.items():
-            missing = self._hosted.short(number, segment.sectors)
+            try:
+                missing = self._hosted.short(number, segment.sectors)
+            except OSError as error:  # it may be there all the same, and the other copies are looked for
+                log.warning(
+                    "cannot look for the file of a segment", copy=segment.copy, segment=number, error=str(error)
+                )
+                continue
             if missing is not None:
                 self._losses.suspect(segment.copy, self._now, missing)
 
