@@ -28,6 +28,7 @@ from .pallet.items import (
     PEERS,
     PLANS,
     RATIOS,
+    REPORTS,
     RETRIEVALS,
     ROOTS,
     SEEDS,
@@ -233,6 +234,10 @@ class Storage:
         """Return what an account gave and took."""
         ratio = await self.read(RATIOS, (account,), at)
         return _present(ratio, "Ratios")
+
+    async def report(self, digest: bytes, at: bytes | None = None) -> int | None:
+        """Return the block in which a report of an invalid encoding was committed to, or None."""
+        return await self.read(REPORTS, (digest,), at)
 
     async def hoster_slot(self, account: bytes, at: bytes | None = None) -> int | None:
         """Return a hoster's slot in the draw table."""

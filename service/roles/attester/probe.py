@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
+from service.chain_client.pallet.types import Evidence
 from service.encoding import EncodingError, Opening, SectorDecoder, verify_opening
 from service.encoding.profiles import SECTOR
 from service.hypercore import Core, CoreError, Corestore, KeyPair
@@ -31,6 +33,7 @@ from service.protocols.copy.stream import (
 from service.protocols.probe import messages as m
 from service.protocols.probe.messages import Ask, ProbeRefused
 
+from ..common.audit import evidence_of
 from ..common.feed_window import FeedReader, FeedUnreachable
 
 PROBE_SECONDS = 60.0
@@ -43,6 +46,14 @@ GUESSES = 6
 
 class ProbeFailed(Exception):
     """A probe was not answered in full. The message names copy, segment, sector and reason."""
+
+
+class FalseEncoding(ProbeFailed):
+    """The stored sector does not decode to the feed's bytes, as `evidence` shows."""
+
+    def __init__(self, message: str, evidence: Evidence) -> None:
+        super().__init__(message)
+        self.evidence = evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +97,36 @@ class Measured:
 async def probe(transport: Transport, target: Target, probe_bytes: int) -> Measured:
     """Probe a hoster over two connections, each under a throw-away identity.
 
-    Raises ProbeFailed if any part of the answer is missing or wrong.
+    Raises FalseEncoding, and ProbeFailed if any other part of the answer is missing or wrong.
     """
-    try:
-        async with asyncio.timeout(PROBE_SECONDS):
-            reading = await _read(transport, target, probe_bytes)
-            opening = await _sector(transport, target)
-    except TimeoutError:
-        raise _failed(target, f"no full answer within {PROBE_SECONDS:.0f} s") from None
-    except (
-        ConnectError, ConnectionClosed, ReplicationError, FeedUnreachable, StreamError, CoreError, ProbeRefused,
-        EncodingError,
-    ) as error:  # fmt: skip
-        raise _failed(target, str(error)) from error
-    plain = SectorDecoder(target.salt, target.modulus).decode(target.sector, opening.data)
-    if plain != reading.plain.ljust(SECTOR, b"\0"):
-        raise _failed(target, "false encoding: the stored sector does not decode to the bytes of the feed")
+    with closing(Corestore(None)) as store:
+        core = store.get(target.feed_key)
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                reading = await _read(transport, target, core, probe_bytes)
+                opening = await _sector(transport, target)
+        except TimeoutError:
+            raise _failed(target, f"no full answer within {PROBE_SECONDS:.0f} s") from None
+        except (
+            ConnectError, ConnectionClosed, ReplicationError, FeedUnreachable, StreamError, CoreError, ProbeRefused,
+            EncodingError,
+        ) as error:  # fmt: skip
+            raise _failed(target, str(error)) from error
+        _compare(core, target, reading, opening)
     return Measured(reading.latency_ms, reading.kib_per_s, opening)
+
+
+def _compare(core: Core, target: Target, reading: _Reading, opening: Opening) -> None:
+    """Raise FalseEncoding unless a sector decodes to what was read."""
+    plain = SectorDecoder(target.salt, target.modulus).decode(target.sector, opening.data)
+    right = reading.plain.ljust(SECTOR, b"\0")
+    if plain == right:
+        return
+    at = next(place for place in range(SECTOR) if plain[place] != right[place])
+    wrong = target.offset + at if at < len(reading.plain) else None
+    evidence = evidence_of(core, target.head.length, target.segment, opening, wrong, reading.blocks)
+    why = _failed(target, "false encoding: the stored sector does not decode to the bytes of the feed")
+    raise FalseEncoding(str(why), evidence)
 
 
 def _failed(target: Target, reason: str) -> ProbeFailed:
@@ -114,13 +138,13 @@ class _Reading:
     plain: bytes
     latency_ms: int
     kib_per_s: int
+    blocks: tuple[tuple[int, int, int], ...]
+    """Those that hold the sector: block, its offset in the stream, its length."""
 
 
-async def _read(transport: Transport, target: Target, probe_bytes: int) -> _Reading:
-    store = Corestore(None)
+async def _read(transport: Transport, target: Target, core: Core, probe_bytes: int) -> _Reading:
     connection = await transport.connect(target.hoster, key_pair=KeyPair.generate())
     try:
-        core = store.get(target.feed_key)
         with Replicator(core, through=target.head.length) as replicator:
             replicator.attach(connection)
             await replicator.update(target.head.length)
@@ -128,7 +152,6 @@ async def _read(transport: Transport, target: Target, probe_bytes: int) -> _Read
             return await _Walk(core, replicator, target).read(probe_bytes)
     finally:
         connection.close("done")
-        store.close()
 
 
 async def _sector(transport: Transport, target: Target) -> Opening:
@@ -160,7 +183,7 @@ class _Walk:
         walk = BlockWalk(self._stream, position)
         plain = bytearray()
         needed = min(wanted + SECTOR, self._stream.total) - position.offset
-        taken, ahead = 0, 1
+        taken, ahead, holding = 0, 1, []
         while walk.position.offset < end and (taken < MAX_BLOCKS or len(plain) < needed):
             block = walk.next_block
             if block is None:
@@ -172,11 +195,13 @@ class _Walk:
             walk.accept(block, len(data), self._core.byte_range(block, self._target.head.length)[0])
             taken += 1
             if len(plain) < needed:
+                holding.append((block, position.offset + len(plain), len(data)))
                 plain += data
         seconds = max(asyncio.get_running_loop().time() - self._begun, 0.001)
         start = wanted - position.offset
         rate = round(self._bytes / 1024 / seconds)
-        return _Reading(bytes(plain[start : start + SECTOR]), round(self._latency * 1000), rate)
+        found = bytes(plain[start : start + SECTOR])
+        return _Reading(found, round(self._latency * 1000), rate, tuple(holding))
 
     async def _get(self, start: int, end: int) -> None:
         before = asyncio.get_running_loop().time()

@@ -19,6 +19,7 @@ from service.chain_client.pallet.types import Attester, ChainOpening, Report, Re
 from service.encoding import leaf_hash
 from service.hypercore.net import Connection
 
+from ..common.audit import Auditor
 from ..common.context import Context
 from ..common.offers import Offers
 from ..common.runner import Runner, submitted
@@ -36,7 +37,7 @@ from .decisions import (
     decide,
 )
 from .links import LinksMissing, LinkStore
-from .probe import ProbeFailed, probe
+from .probe import FalseEncoding, ProbeFailed, probe
 from .rules import NO_LEAF, commit_hash
 from .store import FixedReport, ReportStore
 
@@ -66,6 +67,7 @@ class AttesterRole:
         self._offers = Offers(client, context.signer)
         self._links = LinkStore(context.directory, context.database, client.genesis, account)
         self._reports = ReportStore(context.database)
+        self._auditor = Auditor(context)
         self._seats: tuple[int, tuple[OwnSeat, ...]] = (-1, ())
         self._probing = asyncio.Semaphore(PROBES_AT_ONCE)
         self._per_copy: dict[int, asyncio.Lock] = {}
@@ -81,8 +83,10 @@ class AttesterRole:
             await each_block(self._context.follower, self._step)
         finally:
             await self._runner.close()
+            await self._auditor.close()
 
     async def _step(self, block: Block) -> None:
+        await self._auditor.step(block)
         self._runner.look(block.number)
         facts = await self._facts(block)
         self._runner.apply(block.number, [self._task(action, facts, block) for action in decide(facts)])
@@ -192,6 +196,8 @@ class AttesterRole:
             try:
                 measured = await probe(context.transport, target, context.client.times.probe_bytes)
             except ProbeFailed as error:
+                if isinstance(error, FalseEncoding):
+                    await self._auditor.found(action.copy, error.evidence)
                 self._tell("unanswered", action.era, action.copy, probe=action.number, reason=str(error))
                 raise
         await asyncio.to_thread(

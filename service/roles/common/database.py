@@ -12,8 +12,10 @@ from typing import Any
 from service.disk import DiskError, explained
 from service.durable import make_directories, make_private_database
 
-VERSION = 1
+VERSION = 2
+"""Version 2 has the table of findings; an older file gets it when it is opened."""
 
+_FINDINGS = "CREATE TABLE findings (copy INTEGER PRIMARY KEY, evidence TEXT NOT NULL) WITHOUT ROWID;"
 _SCHEMA = """
 CREATE TABLE hosted (
     segment INTEGER PRIMARY KEY, copy INTEGER NOT NULL, plan INTEGER NOT NULL, job TEXT NOT NULL,
@@ -72,7 +74,9 @@ class Database:
     def _prepare(self) -> None:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version == 0:
-            self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+            self._db.executescript(f"BEGIN; {_SCHEMA} {_FINDINGS} PRAGMA user_version = {VERSION}; COMMIT;")
+        elif version == 1:
+            self._db.executescript(f"BEGIN; {_FINDINGS} PRAGMA user_version = {VERSION}; COMMIT;")
         elif version != VERSION:
             raise DatabaseError(
                 f"{self._path}: written by version {version} of the roles' state; this program reads version {VERSION}"
