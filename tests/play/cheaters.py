@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from service.chain_client import Block, DispatchError
@@ -16,6 +17,7 @@ from service.encoding.profiles import SECTOR
 from service.hypercore.net import Connection
 from service.node.run import NodeRole
 from service.protocols.copy.job import SegmentJob
+from service.protocols.copy.messages import Checkpoint
 from service.roles.attester.committee import read_target
 from service.roles.attester.decisions import MakeProbe
 from service.roles.attester.probe import Measured, probe
@@ -23,7 +25,7 @@ from service.roles.attester.role import AttesterRole
 from service.roles.common.context import Context
 from service.roles.encoder.decisions import EncodeSegment
 from service.roles.encoder.role import EncoderRole
-from service.roles.hoster.decisions import AnswerChallenge
+from service.roles.hoster.decisions import AnswerChallenge, ConfirmSegment
 from service.roles.hoster.feeds import HostedFeeds
 from service.roles.hoster.losses import Losses
 from service.roles.hoster.role import ChallengeFailed, HosterRole
@@ -196,6 +198,28 @@ class Replays(WithoutSectors):
             raise ChallengeFailed(f"the chain refused it: {error}") from error
 
 
+class ReplaysStatements(HosterRole):
+    """Confirms each new segment at once, with the root and the signature of its first one."""
+
+    _signed: Checkpoint | None = None
+    _tried: frozenset[int] = frozenset()
+
+    async def _confirm(self, action: ConfirmSegment) -> int | None:
+        self._signed = self._signed or action.checkpoint
+        return await super()._confirm(action)
+
+    async def _step(self, block: Block) -> None:
+        await super()._step(block)
+        for number, job in list(self._jobs.items()):
+            if self._signed is None or job.segment in self._tried:
+                continue
+            self._tried |= {job.segment}
+            old = self._signed
+            call = calls.confirm_segment(number, job.segment, job.length, old.root, old.signature)
+            with suppress(DispatchError):
+                await self._context.signer.submit(call)
+
+
 def opened(ctx: bytes, data: bytes, sector: int) -> Opening:
     """Open a sector of some data in the tree of a context, whatever root it leads to."""
     level, at, siblings = leaf_hashes(ctx, 0, data), sector, []
@@ -274,6 +298,7 @@ CHEATERS: dict[str, Callable[[Context], NodeRole]] = {
     "shares-a-disk": SharesADisk,
     "answers-for-another": AnswersForAnother,
     "replays": Replays,
+    "replays-statements": ReplaysStatements,
     "serves-nobody": ServesNobody,
     "serves-two-attesters": ServesTwoAttesters,
     "never-fetches": NeverFetches,

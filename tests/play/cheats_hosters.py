@@ -119,6 +119,39 @@ async def replayed_proofs(stage: Stage) -> int:
     return await watch(stage, named(stage, "hoster-1"), 3)
 
 
+@act("cheats", "replayed-statements", replace(cast(hoster_1="replays-statements"), sectors_per_second=20.0))
+async def replayed_statements(stage: Stage) -> int:
+    """A hoster that confirms a new segment with the statement of an earlier one is refused, and has paid the fee."""
+    hosters = stage.peers("hoster")
+    first = await stage.publish(SIZE, len(hosters), pot=POT)
+    await stage.active(first.plan, len(hosters))
+    since = stage.now
+    second = await stage.publish(SIZE, len(hosters), pot=POT)
+    await stage.active(second.plan, len(hosters))
+    segments = await stage.client.storage.segments_of(
+        [part.segment for copy in (await stage.copies(second.plan)).values() for part in copy.segments]
+    )
+    assert len({one.root for one in segments.values()}) == len(hosters), "each was confirmed with its own root"
+    confirmed = {event.segment: at for at, event in stage.happened(events.SegmentConfirmed, since)}
+    assert len(confirmed) == len(hosters), "each once"
+    refused = {one.name: refused_fees(stage, one.account, since) for one in hosters}
+    assert {name for name, fees in refused.items() if fees} == {"hoster-1"}, refused
+    return -sum(refused["hoster-1"])
+
+
+def refused_fees(stage: Stage, account: bytes, since: int) -> list[int]:
+    """The fees that an account paid for calls that failed after a block."""
+    found = []
+    for block in stage.blocks:
+        if block.number > since:
+            failed = {one.extrinsic for one in block.events if one.name == "ExtrinsicFailed"}
+            paid = [one for one in block.events if one.name == "TransactionFeePaid" and one.extrinsic in failed]
+            found += [
+                one.fields["actual_fee"] for one in paid if one.fields["who"] in (account.hex(), f"0x{account.hex()}")
+            ]
+    return found
+
+
 ATTESTED = replace(CONFIG, attesting=AttesterTerms(UNIT, 3))
 
 
