@@ -200,7 +200,7 @@ async def test_a_lost_copy_is_declared_costs_a_tenth_and_is_replaced(net: Net, h
     assert hosted.step == 0
     assert net.chain.copy(kept).state == CopyState.ACTIVE
     now = net.chain.number
-    await net.chain.until(lambda: max(net.chain.proved(hoster.account)) > now)
+    await net.chain.until(lambda: max(net.chain.proved(hoster.account), default=0) > now)
     assert not net.chain.refused
 
 
@@ -215,7 +215,7 @@ async def test_files_that_are_put_back_in_time_are_no_loss(net: Net) -> None:
         path.write_bytes(data)
         await net.chain.until(lambda: any("is whole again" in str(line) for line in logs))
     now = net.chain.number
-    await net.chain.until(lambda: max(net.chain.proved(hoster.account)) > now)
+    await net.chain.until(lambda: max(net.chain.proved(hoster.account), default=0) > now)
     assert "declare_lost" not in [heard.name for heard in net.chain.heard]
 
 
@@ -248,7 +248,7 @@ async def test_a_file_that_cannot_be_looked_at_stops_nothing(net: Net, monkeypat
     monkeypatch.setattr(HostedCopies, "short", fails)
     await hoster.restart()
     now = net.chain.number
-    await net.chain.until(lambda: max(net.chain.proved(hoster.account)) > now)
+    await net.chain.until(lambda: max(net.chain.proved(hoster.account), default=0) > now)
     assert fined(net) == []
 
 

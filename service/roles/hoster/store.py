@@ -203,6 +203,9 @@ class HostedCopies:
             if hosted is None:
                 raise SectorsMissing(f"segment {segment} is not stored here")
             read = SectorFile(self._path(hosted.job)).read
+            if 0 <= sector < sectors:
+                # before the tree: in a folder that is gone it cannot be rebuilt, and the loss must be told
+                read(sector, 1)
             path = tree_path(self._directory, hosted.job.copy, segment)
             with TreeFile.open(path, hosted.job.ctx, sectors, read, root) as tree:
                 return tree.open_sector(sector, read, root=root)
