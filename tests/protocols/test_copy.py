@@ -189,6 +189,7 @@ def test_withheld_blocks_do_not_fill_the_memory() -> None:
     job = make_job(feed)
     _, receiver, _ = opened(feed, job)
     receiver.receive_message(m.HeadProof(b""))
+    receiver.installed(job.roots)
     run = bytes(256 * SECTOR)
     for number in range(17):
         receiver.receive_message(m.Sectors(256 * number, run))
