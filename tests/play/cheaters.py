@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from service.chain_client import Block, DispatchError
 from service.chain_client.pallet import calls
 from service.chain_client.pallet.types import ChainOpening, Copy, Plan, Sample
-from service.encoding import Opening
+from service.encoding import Opening, PrivateKey
 from service.encoding.merkle import leaf_hashes, parents
-from service.encoding.profiles import SECTOR
+from service.encoding.pool import ENCODE_RUN, Pieces, Run, cut_runs
+from service.encoding.profiles import P1, SECTOR, Profile
+from service.encoding.progress import Progress, ProgressMeter
 from service.hypercore.net import Connection
 from service.node.run import NodeRole
+from service.ports import Codec, SectorStream
 from service.protocols.copy.job import SegmentJob
 from service.protocols.copy.messages import Checkpoint
 from service.roles.attester.committee import read_target
@@ -23,6 +28,8 @@ from service.roles.attester.decisions import MakeProbe
 from service.roles.attester.probe import Measured, probe
 from service.roles.attester.role import AttesterRole
 from service.roles.common.context import Context
+from service.roles.common.database import Database
+from service.roles.common.segment_jobs import read_job
 from service.roles.encoder.decisions import EncodeSegment
 from service.roles.encoder.role import EncoderRole
 from service.roles.hoster.decisions import AnswerChallenge, ConfirmSegment
@@ -290,6 +297,140 @@ class Stalls(EncoderRole):
         return None
 
 
+# ---- a hoster and an encoder that are one party
+
+
+class Rubbish:
+    """What a party has in common: the plaintext of its segments by their salts, and what its sectors are instead.
+
+    No sector is encoded. It is a hash of the salt and its number, so it need not even be sent or stored.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._folder = context.directory.parent.parent / "party"
+        self._folder.mkdir(exist_ok=True)
+
+    def join(self, account: bytes) -> None:
+        """Tell the others that this hoster is of the party."""
+        (self._folder / f"{account.hex()}.hoster").touch()
+
+    def has(self, account: bytes) -> bool:
+        """Whether a hoster is of the party."""
+        return (self._folder / f"{account.hex()}.hoster").exists()
+
+    def plain_path(self, salt: bytes) -> Path:
+        """Where a segment's plaintext is."""
+        return self._folder / f"{salt.hex()}.plain"
+
+    def keep(self, salt: bytes, run: Run) -> None:
+        """Keep the plaintext of some sectors."""
+        with self.plain_path(salt).open("ab") as file:
+            file.truncate(run.first_sector * SECTOR)
+            file.write(run.data)
+
+    def sectors(self, salt: bytes, run: Run) -> Run:
+        """What is stored in place of some sectors."""
+        count = len(run.data) // SECTOR
+        seeds = [salt + number.to_bytes(8) for number in range(run.first_sector, run.first_sector + count)]
+        return Run(run.first_sector, b"".join(hashlib.shake_256(seed).digest(SECTOR) for seed in seeds))
+
+
+class RubbishStream:
+    """Keeps the plaintext that it is given, and returns rubbish."""
+
+    def __init__(self, rubbish: Rubbish, salt: bytes, runs: AsyncGenerator[Run, None], meter: ProgressMeter) -> None:
+        self._rubbish, self._salt, self._runs, self._meter = rubbish, salt, runs, meter
+
+    @property
+    def progress(self) -> Progress:
+        """See SectorStream."""
+        return self._meter.progress
+
+    def __aiter__(self) -> RubbishStream:
+        return self
+
+    async def __anext__(self) -> Run:
+        run = await anext(self._runs)
+        self._rubbish.keep(self._salt, run)
+        self._meter.add(len(run.data) // SECTOR)
+        return self._rubbish.sectors(self._salt, run)
+
+    async def aclose(self) -> None:
+        """See SectorStream."""
+        await self._runs.aclose()
+
+
+class RubbishCodec:
+    """The node's codec, but for the party's segments."""
+
+    def __init__(self, honest: Codec, rubbish: Rubbish) -> None:
+        self._honest, self._rubbish = honest, rubbish
+        self.spoiled: set[bytes] = set()
+        """The salts of segments that are not to be encoded."""
+
+    async def __aenter__(self) -> RubbishCodec:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        """Do nothing: the node ends its own."""
+
+    def encode(
+        self, pieces: Pieces, *, salt: bytes, key: PrivateKey, first_sector: int = 0, sectors: int | None = None
+    ) -> SectorStream:
+        """See Codec."""
+        if salt not in self.spoiled:
+            return self._honest.encode(pieces, salt=salt, key=key, first_sector=first_sector, sectors=sectors)
+        meter = ProgressMeter(first_sector, sectors, asyncio.get_running_loop().time)
+        return RubbishStream(self._rubbish, salt, cut_runs(pieces, first_sector, ENCODE_RUN, padded=True), meter)
+
+    async def decode_run(
+        self, first_sector: int, data: bytes, *, salt: bytes, modulus: bytes, profile: Profile = P1
+    ) -> bytes:
+        """See Codec: what the party's sectors stand for was never in them."""
+        path = self._rubbish.plain_path(salt)
+        if not path.exists():
+            return await self._honest.decode_run(first_sector, data, salt=salt, modulus=modulus, profile=profile)
+        return path.read_bytes()[first_sector * SECTOR :][: len(data)]
+
+
+class RubbishCopies(PlainCopies):
+    """Copies of which those of the party are served from its plaintext."""
+
+    def __init__(self, directory: Path, database: Database, rubbish: Rubbish) -> None:
+        super().__init__(directory, database)
+        self._rubbish = rubbish
+
+    def plain_path(self, job: SegmentJob) -> Path:
+        """See PlainCopies."""
+        return self._rubbish.plain_path(job.salt)
+
+
+class ConfirmsRubbish(HosterRole):
+    """Confirms what its own encoder sends, stores and proves it, and serves readers from the plaintext."""
+
+    def __init__(self, context: Context) -> None:
+        rubbish = Rubbish(context)
+        rubbish.join(context.signer.account)
+        super().__init__(replace(context, pool=RubbishCodec(context.pool, rubbish)))
+        self._hosted = RubbishCopies(context.directory, context.database, rubbish)
+        self._feeds = HostedFeeds(context.store, self._hosted, context.directory, lambda copy, why: None)
+
+
+class EncodesRubbish(EncoderRole):
+    """Encodes for others as it must, and nothing at all for the hoster of its own party."""
+
+    def __init__(self, context: Context) -> None:
+        self._rubbish = Rubbish(context)
+        self._codec = RubbishCodec(context.pool, self._rubbish)
+        super().__init__(replace(context, pool=self._codec))
+
+    async def _encode(self, action: EncodeSegment, copy: Copy, plan: Plan, block: Block) -> int | None:
+        if self._rubbish.has(copy.hoster):
+            job = await read_job(self._context.client, block.hash, action.copy, copy, plan)
+            self._codec.spoiled.add(job.salt)
+        return await super()._encode(action, copy, plan, block)
+
+
 CHEATERS: dict[str, Callable[[Context], NodeRole]] = {
     "plaintext-only": PlaintextOnly,
     "plaintext-declares": PlaintextDeclares,
@@ -305,4 +446,6 @@ CHEATERS: dict[str, Callable[[Context], NodeRole]] = {
     "lies-down": LiesDown,
     "lies-up": LiesUp,
     "stalls": Stalls,
+    "confirms-rubbish": ConfirmsRubbish,
+    "encodes-rubbish": EncodesRubbish,
 }

@@ -7,12 +7,15 @@ from dataclasses import replace
 from statistics import mean
 
 from service.chain_client.pallet import events
-from service.chain_client.pallet.types import CopyEnd, Verdict
+from service.chain_client.pallet.constants import REPORT_AGE
+from service.chain_client.pallet.types import CopyEnd, Role, Verdict
 from service.roles.common.terms import AttesterTerms
 from service.units import UNIT
 
 from .catalogue import Cast, act, dear
-from .stage import Peer, Stage
+from .scenarios_hosters import collateral
+from .scenarios_hosters import whole as all_bytes
+from .stage import Peer, Published, Stage
 
 SIZE = 12_000
 POT = 2_000 * UNIT
@@ -188,3 +191,76 @@ async def serves_only_attesters(stage: Stage) -> int:
         "bound: who knows the addresses of most attesters is not found out; throw-away keys hide who asks, not from where"
     )
     return await unserved(stage, named(stage, "hoster-1")[0])
+
+
+PAIRS = 12
+"""Plans until an encoder of four was drawn for its own hoster: 97 times of 100 it is within twelve."""
+AUDITED_ERAS = 3
+
+
+@act(
+    "cheats", "rubbish-together", replace(attested(hoster_1="confirms-rubbish", encoder_1="encodes-rubbish"), hosters=4)
+)
+async def rubbish_together(stage: Stage) -> int:
+    """A hoster and its encoder that store rubbish, prove it and serve the feed pay at the first audit by a stranger."""
+    hosters, encoders = stage.peers("hoster"), stage.peers("encoder")
+    (pair_hoster, *_), (pair_encoder, *others) = hosters, encoders
+    published, number, sectors, since, rich = await pair_drawn(stage)
+    whole = stage.now
+    assert await stage.read(published.core, [pair_hoster]) == all_bytes(published.core), "it serves the feed"
+    reported = await stage.event(events.EncodingReported, since)
+    await check_report(stage, reported, number, sectors)
+    stage.notes.append(f"plan {published.plan} was theirs; reported {stage.now - whole} blocks after it was whole")
+    assert stage.now <= whole + AUDITED_ERAS * stage.client.times.era
+    ended = await stage.event(events.CopyEnded, since, copy=number)
+    assert ended.reason is CopyEnd.INVALID, ended
+    proved = stage.happened(events.StorageProved, whole, hoster=pair_hoster.account)
+    stage.notes.append(f"{len(proved)} proofs of its storage until the copy ended")
+    assert not stage.happened(events.HosterOverdue, since, hoster=pair_hoster.account), "it proved all it was asked for"
+    await stage.until("all have earned for a while", lambda: stage.now >= since + WATCHED_BLOCKS, WATCHED_BLOCKS + 1)
+    for _, event in stage.happened(events.EncodingReported):  # the pair may offer again, and cheat again
+        assert {pair_hoster.account, pair_encoder.account} <= makers(stage, event.copy), f"copy {event.copy} is honest"
+    made = await stage.wealth_of(encoders)
+    honest = [made[one.name] - rich[one.name] for one in others]
+    assert all([await stage.client.held(one.account, Role.ENCODING) for one in others]), "the others' bonds stand"
+    theirs = made[pair_encoder.name] - rich[pair_encoder.name]
+    stage.notes.append(f"their encoder {theirs / UNIT:+.3f} UNIT, its twins {mean(honest) / UNIT:+.3f}")
+    found = await gain(stage, [pair_hoster], hosters, rich)
+    return found + round(theirs - mean(honest))
+
+
+async def pair_drawn(stage: Stage) -> tuple[Published, int, int, int, dict[str, int]]:
+    """Publish until the first encoder made a copy of the first hoster's.
+
+    Return plan, copy, its sectors, the block before the plan, and what everybody had then.
+    """
+    hosters, encoders = stage.peers("hoster"), stage.peers("encoder")
+    for _ in range(PAIRS):
+        rich, since = await stage.wealth_of([*hosters, *encoders]), stage.now
+        published = await stage.publish(SIZE, len(hosters), pot=POT)
+        copies = await stage.active(published.plan, len(hosters))
+        ((number, copy),) = [one for one in copies.items() if one[1].hoster == hosters[0].account]
+        segments = await stage.client.storage.segments_of([part.segment for part in copy.segments])
+        if {one.encoder for one in segments.values()} == {encoders[0].account}:
+            return published, number, copy.sectors, since, rich
+    raise AssertionError(f"the pair was not drawn for one copy in {PAIRS} plans")
+
+
+def makers(stage: Stage, copy: int) -> set[bytes]:
+    """Those to whom a copy was offered, and those drawn to encode it."""
+    offered_to = {event.hoster for _, event in stage.happened(events.CopyOffered, copy=copy)}
+    return offered_to | {event.encoder for _, event in stage.happened(events.EncoderDrawn, copy=copy)}
+
+
+async def check_report(stage: Stage, reported: events.EncodingReported, copy: int, sectors: int) -> None:
+    """Fail unless a stranger committed first, and got a quarter of the collateral and the bond that were taken."""
+    amounts = await stage.client.storage.amounts()
+    assert reported.copy == copy, f"copy {reported.copy} was reported, and {copy} is the rubbish"
+    assert reported.account in {one.account for one in stage.peers("attester")}
+    (shown, _), *_ = stage.happened(events.EncodingReported)
+    committed = [at for at, _ in stage.happened(events.ReportCommitted, account=reported.account)]
+    assert committed, "nobody committed"
+    assert committed[0] + REPORT_AGE <= shown, f"committed in block {committed[0]}, shown in {shown}"
+    assert reported.taken == await collateral(stage, sectors) + amounts.encoder_bond, reported
+    assert reported.reward == reported.taken // 4, reported
+    stage.notes.append(f"{reported.taken / UNIT:.3f} UNIT taken, {reported.reward / UNIT:.3f} for the reporter")
