@@ -9,7 +9,7 @@ ARGS ?=
 # As many workers as the machine has cores; tests that run a whole network share one of them (tests/conftest.py).
 PARALLEL ?= --numprocesses=auto --dist=loadgroup
 
-.PHONY: setup setup-dev demo test coverage attack cases scenarios cheats lives fuzz lint devnet simulate runtime bench lock clean
+.PHONY: setup setup-dev demo test coverage attack cases scenarios cheats lives fuzz lint devnet simulate runtime weights bench lock clean
 
 setup: $(VENV)/.setup
 setup-dev: $(VENV)/.setup-dev
@@ -81,6 +81,10 @@ simulate: setup-dev
 
 runtime: setup-dev
 	pallet-spec/build.sh
+
+# The declared weights against frame-benchmarking's figures, measured in two runs (pallet-spec/README.md section 18).
+weights: setup-dev
+	pallet-spec/weights.sh $(ARGS)
 
 bench: setup-dev tests/interop/node_modules/.setup
 	$(BIN)/python -m bench $(ARGS)

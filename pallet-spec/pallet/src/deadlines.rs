@@ -63,7 +63,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// What an expired wait does; returns what it counts.
-    fn act(wait: Wait, Deadline { due, id, tag }: Deadline) -> u32 {
+    pub(crate) fn act(wait: Wait, Deadline { due, id, tag }: Deadline) -> u32 {
         match wait {
             Wait::Decline => Self::accept(id),
             Wait::EncoderDraw => Self::no_encoder(id, tag),

@@ -47,6 +47,7 @@
 //! set `pallet_balances::Config::DustRemoval` to [`CountBurned`] and call [`CountBurned::count`] for fees that it burns:
 //! issuance = genesis + `Minted` - `Burned` holds only then.
 #![cfg_attr(not(feature = "std"), no_std)]
+#![cfg_attr(feature = "runtime-benchmarks", recursion_limit = "512")]
 
 extern crate alloc;
 
@@ -61,6 +62,8 @@ pub mod sums;
 pub mod types;
 pub mod weights;
 
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarking;
 mod calls;
 mod challenges;
 mod changes;

@@ -25,7 +25,7 @@ enum Try {
 
 impl Copy {
     /// A copy that is offered to a hoster: the asks of its entry are locked.
-    fn offered(id: PlanId, plan: &Plan, (account, entry): (&AccountId32, &HosterDraw), now: Block) -> Self {
+    pub(crate) fn offered(id: PlanId, plan: &Plan, (account, entry): (&AccountId32, &HosterDraw), now: Block) -> Self {
         Self {
             plan: id,
             hoster: account.clone(),

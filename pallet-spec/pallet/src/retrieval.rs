@@ -95,7 +95,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// The committee of (era, copy): its seats that are not empty, in seat order.
-    fn committee(era: Era, id: CopyId, copy: &Copy) -> Vec<Seat> {
+    pub(crate) fn committee(era: Era, id: CopyId, copy: &Copy) -> Vec<Seat> {
         let (Some(info), Some(before)) = (Eras::<T>::get(era), Eras::<T>::get(era.saturating_sub(1))) else {
             return Vec::new();
         };
@@ -213,7 +213,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// The leaf of the sector that the link names, if the opening proves it.
-    fn opened_leaf(era: Era, id: CopyId, copy: &Copy, link: H256, opening: &Opening) -> Result<H256, Error<T>> {
+    pub(crate) fn opened_leaf(era: Era, id: CopyId, copy: &Copy, link: H256, opening: &Opening) -> Result<H256, Error<T>> {
         let sectors = copy.sectors_before(Self::era_start(era));
         let sector = low(probe(link, id, era, 0)).checked_rem(sectors.into()).ok_or(Error::<T>::BadOpening)?;
         let (segment_id, index) = copy.locate(sector as u64).ok_or(Error::<T>::BadOpening)?;

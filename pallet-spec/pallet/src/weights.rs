@@ -73,7 +73,7 @@ pub const fn pause() -> Weight {
 }
 /// 16 copies that may go.
 pub const fn amend_plan() -> Weight {
-    ms(4)
+    ms(7)
 }
 pub const fn commit_report() -> Weight {
     ms(2)
@@ -102,8 +102,8 @@ pub const fn attempt() -> Weight {
 pub const fn expiry(wait: Wait) -> Weight {
     match wait {
         Wait::Decline | Wait::Salt | Wait::Settle | Wait::Report => ms(1),
-        Wait::Begin | Wait::Half | Wait::Recheck => ms(2),
-        Wait::LastCall => ms(3),
+        Wait::Half | Wait::Recheck => ms(2),
+        Wait::Begin | Wait::LastCall => ms(3),
         Wait::EncoderDraw => ms(4),
         Wait::EndPlan => ms(5),
         // A tick may end the plan. A stall may let a growing copy go. A strike for each of 32 copies. An end of a copy.

@@ -27,7 +27,7 @@ DECLARE_LOST = _ms(6)
 LEAVE_COPY = _ms(2)
 DECLINE_JOB = _ms(3)
 PAUSE = _ms(2)
-AMEND_PLAN = _ms(4)
+AMEND_PLAN = _ms(7)
 COMMIT_REPORT = _ms(2)
 REPORT_INVALID_ENCODING = _ms(25)
 REPORT_EQUIVOCATION = _ms(3)
@@ -39,7 +39,7 @@ ATTEMPT = Weight(2_500_000_000)
 EXPIRY = {
     Wait.DECLINE: _ms(1),
     Wait.ENCODER_DRAW: _ms(4),
-    Wait.BEGIN: _ms(2),
+    Wait.BEGIN: _ms(3),
     Wait.SALT: _ms(1),
     Wait.LEASE: _ms(6),
     Wait.PROOF: _ms(6),

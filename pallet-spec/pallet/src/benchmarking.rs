@@ -1,0 +1,500 @@
+//! The calls and what a block does by itself, each at its bounds, for frame-benchmarking (`make weights`).
+//!
+//! Every vector is as long as it may be: a plan has 16 copies, 16 ranges and 64 former parties, a copy 255 segments of as many
+//! encoders, a challenge 32 samples of 32 copies, a committee 16 seats.
+
+mod feeds;
+mod world;
+
+use crate::{types::*, *};
+use feeds::*;
+use frame_benchmarking::v2::*;
+use frame_support::BoundedVec;
+use frame_system::RawOrigin;
+use sp_core::H256;
+use sp_runtime::AccountId32;
+use world::*;
+
+fn call<T: Config>(who: &AccountId32) -> T::RuntimeOrigin {
+    RawOrigin::Signed(who.clone()).into()
+}
+
+#[benchmarks]
+mod benchmarks {
+    use super::*;
+
+    #[benchmark]
+    fn register_peer() {
+        let who = who::<T>("new", 0);
+        let (swarm, statement) = (key(1), key(2));
+        let message = crypto::bind_statement(Pallet::<T>::genesis(), &who, &swarm.0, &statement.0);
+        let (one, two) = (sign(&swarm, &message), sign(&statement, &message));
+        #[extrinsic_call]
+        _(RawOrigin::Signed(who.clone()), swarm.0, statement.0, one, two);
+        assert!(Peers::<T>::contains_key(who));
+    }
+
+    #[benchmark]
+    fn offer_hosting() {
+        let who = peer::<T>("hoster", 0, key(1).0);
+        let region: Region = b"u33".to_vec().try_into().unwrap();
+        #[extrinsic_call]
+        _(RawOrigin::Signed(who.clone()), 1 << 40, UNIT, UNIT, region);
+        assert!(Hosters::<T>::contains_key(who));
+    }
+
+    #[benchmark]
+    fn offer_encoding() {
+        let who = peer::<T>("encoder", 0, key(1).0);
+        #[extrinsic_call]
+        _(RawOrigin::Signed(who.clone()), UNIT);
+        assert!(Encoders::<T>::contains_key(who));
+    }
+
+    #[benchmark]
+    fn offer_attesting() {
+        let who = peer::<T>("attester", 0, key(1).0);
+        (0..MAX_SLOTS).for_each(|hole| Holes::<T>::insert(hole, hole));
+        HoleCount::<T>::put(MAX_SLOTS);
+        SlotCount::<T>::put(MAX_SLOTS);
+        #[extrinsic_call]
+        _(RawOrigin::Signed(who.clone()), UNIT, H256::zero(), MAX_SLOTS);
+        assert_eq!(HoleCount::<T>::get(), 0);
+    }
+
+    #[benchmark]
+    fn withdraw_offer() {
+        let who = peer::<T>("attester", 0, key(1).0);
+        Pallet::<T>::offer_attesting(call::<T>(&who), UNIT, H256::zero(), MAX_SLOTS).unwrap();
+        #[extrinsic_call]
+        _(RawOrigin::Signed(who.clone()), Role::Attesting);
+        assert!(Attesters::<T>::get(who).unwrap().slots.is_empty());
+    }
+
+    #[benchmark]
+    fn release() {
+        let who = hoster::<T>(0);
+        Pallet::<T>::withdraw_offer(call::<T>(&who), Role::Hosting).unwrap();
+        go::<T>(now::<T>() + KEEP_ERAS * Pallet::<T>::times().era);
+        #[extrinsic_call]
+        _(RawOrigin::Signed(who.clone()), Role::Hosting);
+        assert_eq!(Pallet::<T>::held(&who, Role::Hosting), 0);
+    }
+
+    /// r: ranges; some 90 opened nodes each.
+    #[benchmark]
+    fn publish_plan(r: Linear<1, { MAX_RANGES }>) {
+        let (head, ranges, nodes) = feed(r);
+        let sponsor = sponsor::<T>();
+        let terms = Terms { live: false, max_ask_disk: 0, max_ask_encoding: 0, ..terms::<T>() };
+        let (ranges, nodes) = (ranges.try_into().unwrap(), nodes.try_into().unwrap());
+        #[extrinsic_call]
+        _(RawOrigin::Signed(sponsor), head, ranges, nodes, terms, 1_000_000 * UNIT);
+        assert_eq!(NextPlan::<T>::get(), 1);
+    }
+
+    #[benchmark]
+    fn donate() {
+        let plan = plan::<T>();
+        let who = who::<T>("donor", 0);
+        #[extrinsic_call]
+        _(RawOrigin::Signed(who.clone()), plan, UNIT);
+        assert!(Shares::<T>::contains_key(plan, who));
+    }
+
+    #[benchmark]
+    fn end_plan() {
+        let (plan, _) = full_plan::<T>(0);
+        #[extrinsic_call]
+        _(RawOrigin::Signed(sponsor::<T>()), plan);
+        assert!(Plans::<T>::get(plan).unwrap().ending);
+    }
+
+    #[benchmark]
+    fn decline_copy() {
+        let (_, copies) = full_plan::<T>(MAX_REPLICAS);
+        let (copy, hoster) = copies[0].clone();
+        set_state::<T>(copy, CopyState::Offered);
+        #[extrinsic_call]
+        _(RawOrigin::Signed(hoster), copy);
+        assert_eq!(Copies::<T>::get(copy).unwrap().state, CopyState::Ended);
+    }
+
+    #[benchmark]
+    fn begin_segment() {
+        let (copy, _, encoder) = drawn::<T>();
+        #[extrinsic_call]
+        _(RawOrigin::Signed(encoder), copy, modulus(1 << 40), PROFILE_P1);
+        assert_eq!(Copies::<T>::get(copy).unwrap().state, CopyState::Begun);
+    }
+
+    #[benchmark]
+    fn confirm_segment() {
+        let (copy, hoster, segment, bytes, signature) = made::<T>();
+        #[extrinsic_call]
+        _(RawOrigin::Signed(hoster), copy, segment, bytes, H256::zero(), signature);
+        assert_eq!(Copies::<T>::get(copy).unwrap().state, CopyState::Active);
+    }
+
+    #[benchmark]
+    fn submit_storage_proof() {
+        let who = hoster::<T>(0);
+        let openings: BoundedVec<Opening, MaxSamples> = challenge::<T>(&who).try_into().unwrap();
+        let issued = now::<T>();
+        go::<T>(issued + 1);
+        #[extrinsic_call]
+        _(RawOrigin::Signed(who.clone()), issued, openings);
+        assert!(!StorageChallenges::<T>::contains_key(who));
+    }
+
+    #[benchmark]
+    fn commit_retrieval() {
+        let (era, copy, _) = seated::<T>();
+        let found = Copies::<T>::get(copy).unwrap();
+        let who = Pallet::<T>::committee(era, copy, &found)[0].account.clone();
+        #[extrinsic_call]
+        _(RawOrigin::Signed(who), era, copy, H256::zero());
+        assert!(Retrievals::<T>::contains_key(era, copy));
+    }
+
+    #[benchmark]
+    fn reveal_retrieval() {
+        let (era, copy, all) = seated::<T>();
+        let (who, link) = (all[0].clone(), link(0));
+        let opening = probed::<T>(era, copy, link);
+        let report = Report { served: 1, latency_ms: 1, kib_per_s: 1 };
+        let leaf = Pallet::<T>::opened_leaf(era, copy, &Copies::<T>::get(copy).unwrap(), link, &opening).unwrap();
+        let bound = crypto::Commitment { account: &who, era, copy, report, link, leaf, salt: H256::zero() };
+        let commit = bound.hash(Pallet::<T>::genesis());
+        record::<T>(era, copy, &all, |_| (commit, None));
+        go::<T>((era + 1) * Pallet::<T>::times().era + Pallet::<T>::times().reveal_from);
+        #[extrinsic_call]
+        _(RawOrigin::Signed(who), era, copy, report, link, H256::zero(), Some(opening));
+        assert!(Retrievals::<T>::get(era, copy).unwrap().seats[0].report.is_some());
+    }
+
+    #[benchmark]
+    fn settle_retrieval() {
+        let (era, copy, all) = seated::<T>();
+        let report = |n: u32| Report { served: 1, latency_ms: n, kib_per_s: n };
+        record::<T>(era, copy, &all, |n| (H256::zero(), Some(report(n))));
+        go::<T>((era + 1) * Pallet::<T>::times().era + Pallet::<T>::times().settle_from);
+        #[extrinsic_call]
+        _(RawOrigin::Signed(sponsor::<T>()), era, copy);
+        assert!(Retrievals::<T>::get(era, copy).unwrap().settled);
+    }
+
+    #[benchmark]
+    fn collect() {
+        let (_, copies) = full_plan::<T>(1);
+        let (copy, hoster) = copies[0].clone();
+        Hosters::<T>::mutate(&hoster, |hoster| hoster.as_mut().unwrap().acc += 1_000_000);
+        #[extrinsic_call]
+        _(RawOrigin::Signed(sponsor::<T>()), copy);
+    }
+
+    #[benchmark]
+    fn declare_lost() {
+        let who = hoster::<T>(0);
+        challenge::<T>(&who);
+        let copy = StorageChallenges::<T>::get(&who).unwrap().samples[0].copy;
+        #[extrinsic_call]
+        _(RawOrigin::Signed(who), copy);
+        assert!(Copies::<T>::get(copy).unwrap().dropping);
+    }
+
+    #[benchmark]
+    fn leave_copy() {
+        let (_, copies) = full_plan::<T>(MAX_REPLICAS);
+        let (copy, hoster) = copies[0].clone();
+        #[extrinsic_call]
+        _(RawOrigin::Signed(hoster), copy);
+        assert_eq!(Copies::<T>::get(copy).unwrap().leaving, 2);
+    }
+
+    #[benchmark]
+    fn decline_job() {
+        let (copy, _, encoder) = drawn::<T>();
+        #[extrinsic_call]
+        _(RawOrigin::Signed(encoder), copy);
+        assert_eq!(Copies::<T>::get(copy).unwrap().state, CopyState::Accepted);
+    }
+
+    #[benchmark]
+    fn pause() {
+        let who = hoster::<T>(0);
+        #[extrinsic_call]
+        _(RawOrigin::Signed(who.clone()));
+        assert!(Hosters::<T>::get(who).unwrap().pause.is_some());
+    }
+
+    #[benchmark]
+    fn amend_plan() {
+        let (plan, _) = full_plan::<T>(MAX_REPLICAS);
+        let terms = Terms { replicas: 1, ..Plans::<T>::get(plan).unwrap().terms };
+        #[extrinsic_call]
+        _(RawOrigin::Signed(sponsor::<T>()), plan, terms);
+        assert_eq!(Plans::<T>::get(plan).unwrap().leaving, 15);
+    }
+
+    #[benchmark]
+    fn commit_report() {
+        let who = peer::<T>("peer", 0, key(1).0);
+        #[extrinsic_call]
+        _(RawOrigin::Signed(who), H256::zero());
+        assert!(Reports::<T>::contains_key(H256::zero()));
+    }
+
+    #[benchmark]
+    fn update_head() {
+        let plan = plan::<T>();
+        let (head, nodes) = extension::<T>(plan);
+        let (length, nodes) = (head.length, nodes.try_into().unwrap());
+        #[extrinsic_call]
+        _(RawOrigin::Signed(sponsor::<T>()), plan, head, nodes);
+        assert_eq!(Plans::<T>::get(plan).unwrap().head.length, length);
+    }
+
+    #[benchmark]
+    fn report_equivocation() {
+        let (first, second, root, nodes) = histories();
+        let key = first.key;
+        #[extrinsic_call]
+        _(RawOrigin::Signed(sponsor::<T>()), first, second, root, nodes.try_into().unwrap());
+        assert!(Frozen::<T>::contains_key(key));
+    }
+
+    #[benchmark]
+    fn claim_refund() {
+        let plan = plan::<T>();
+        Plans::<T>::mutate(plan, |plan| plan.as_mut().unwrap().remainder = Some(UNIT));
+        let sponsor = sponsor::<T>();
+        #[extrinsic_call]
+        _(RawOrigin::Signed(sponsor.clone()), plan, sponsor.clone());
+        assert!(!Plans::<T>::contains_key(plan));
+    }
+
+    /// A block of 1 MiB, 52 levels below its root.
+    #[benchmark]
+    fn report_invalid_encoding() {
+        let (copy, evidence) = invalid::<T>();
+        let who = peer::<T>("reporter", 0, key(1).0);
+        let hash = crypto::report(Pallet::<T>::genesis(), &who, copy, &evidence);
+        Pallet::<T>::commit_report(call::<T>(&who), hash).unwrap();
+        go::<T>(now::<T>() + REPORT_AGE);
+        #[extrinsic_call]
+        _(RawOrigin::Signed(who), copy, evidence);
+        assert!(Copies::<T>::get(copy).unwrap().invalid);
+    }
+
+    // ---- what a block does by itself
+
+    /// A confirmation: the change that touches most.
+    #[benchmark]
+    fn change_due() {
+        let (_, copies) = full_plan::<T>(1);
+        let encoder = encoder::<T>(0);
+        let due = now::<T>() + Pallet::<T>::times().seed_delay;
+        let change = Change::Confirmed { copy: copies[0].0, sectors: 1, encoder: Some(encoder) };
+        Pallet::<T>::schedule(change).unwrap();
+        go::<T>(due);
+        #[block]
+        {
+            assert_eq!(Pallet::<T>::apply_changes(), 1);
+        }
+    }
+
+    /// 32 tries of a need that nobody fits: who is drawn is a party of the last copy that is looked at.
+    #[benchmark]
+    fn attempts() {
+        let (_, copies) = full_plan::<T>(MAX_REPLICAS);
+        let (copy, hoster) = copies[MAX_REPLICAS as usize - 1].clone();
+        wants_encoder::<T>(copy);
+        alone::<T>(&hoster);
+        Pallet::<T>::push_need(Need { kind: NeedKind::Encoder, id: copy, ready: 0, misses: 0, rounds: 0 });
+        #[block]
+        {
+            assert_eq!(Pallet::<T>::place(), 2 * TRIES);
+        }
+    }
+
+    /// Eight challenges of 32 samples, each of another copy.
+    #[benchmark]
+    fn challenges() {
+        (0..CHALLENGES).for_each(storing::<T>);
+        #[block]
+        {
+            Pallet::<T>::issue_challenges();
+        }
+    }
+
+    #[benchmark]
+    fn decline() {
+        let (_, copies) = full_plan::<T>(MAX_REPLICAS);
+        set_state::<T>(copies[0].0, CopyState::Offered);
+        #[block]
+        {
+            act::<T>(Wait::Decline, copies[0].0, 0);
+        }
+    }
+
+    #[benchmark]
+    fn encoder_draw() {
+        let (_, copies) = full_plan::<T>(MAX_REPLICAS);
+        wants_encoder::<T>(copies[0].0);
+        Copies::<T>::mutate(copies[0].0, |copy| copy.as_mut().unwrap().active_since = None);
+        #[block]
+        {
+            act::<T>(Wait::EncoderDraw, copies[0].0, 0);
+        }
+        assert_eq!(Copies::<T>::get(copies[0].0).unwrap().state, CopyState::Ended);
+    }
+
+    #[benchmark]
+    fn begin() {
+        let (copy, _, _) = drawn::<T>();
+        #[block]
+        {
+            act::<T>(Wait::Begin, copy, 0);
+        }
+        assert_eq!(Copies::<T>::get(copy).unwrap().state, CopyState::Accepted);
+    }
+
+    #[benchmark]
+    fn salt() {
+        let (copy, _, current) = begun::<T>();
+        #[block]
+        {
+            act::<T>(Wait::Salt, copy, current);
+        }
+        assert_eq!(Copies::<T>::get(copy).unwrap().state, CopyState::Encoding);
+    }
+
+    #[benchmark]
+    fn lease() {
+        let (copy, _, current) = begun::<T>();
+        Copies::<T>::mutate(copy, |copy| copy.as_mut().unwrap().stalls = 1);
+        #[block]
+        {
+            act::<T>(Wait::Lease, copy, current);
+        }
+        assert_eq!(Copies::<T>::get(copy).unwrap().state, CopyState::Ended);
+    }
+
+    #[benchmark]
+    fn proof() {
+        let (slot, issued) = asked::<T>(0);
+        #[block]
+        {
+            act::<T>(Wait::Proof, slot, issued);
+        }
+    }
+
+    #[benchmark]
+    fn recheck() {
+        let (slot, issued) = asked::<T>(1);
+        #[block]
+        {
+            act::<T>(Wait::Recheck, slot, issued);
+        }
+    }
+
+    #[benchmark]
+    fn last_call() {
+        let (slot, issued) = asked::<T>(2);
+        #[block]
+        {
+            act::<T>(Wait::LastCall, slot, issued);
+        }
+    }
+
+    #[benchmark]
+    fn half() {
+        let (_, copies) = full_plan::<T>(1);
+        let encoder = encoder::<T>(0);
+        let segment = Copies::<T>::get(copies[0].0).unwrap().segments[0].segment;
+        Segments::<T>::mutate(segment, |segment| segment.as_mut().unwrap().encoder = encoder);
+        #[block]
+        {
+            act::<T>(Wait::Half, segment, 0);
+        }
+        assert_eq!(Segments::<T>::get(segment).unwrap().half, 0);
+    }
+
+    /// c: live copies, each of which must grow.
+    #[benchmark]
+    fn tick(c: Linear<1, { MAX_REPLICAS }>) {
+        let (plan, copies) = full_plan::<T>(c);
+        grown::<T>(plan, &copies);
+        #[block]
+        {
+            assert_eq!(act::<T>(Wait::Tick, plan, 0), c);
+        }
+    }
+
+    /// c: live copies.
+    #[benchmark]
+    fn end_plan_due(c: Linear<1, { MAX_REPLICAS }>) {
+        let (plan, _) = full_plan::<T>(c);
+        Plans::<T>::mutate(plan, |plan| plan.as_mut().unwrap().ending = true);
+        #[block]
+        {
+            assert_eq!(act::<T>(Wait::EndPlan, plan, 0), c);
+        }
+        assert_eq!(Plans::<T>::get(plan).unwrap().state, PlanState::Ended);
+    }
+
+    #[benchmark]
+    fn settle() {
+        let (era, copy, all) = seated::<T>();
+        record::<T>(era, copy, &all, |_| (H256::zero(), None));
+        #[block]
+        {
+            act::<T>(Wait::Settle, copy, era.into());
+        }
+        assert!(!Retrievals::<T>::contains_key(era, copy));
+    }
+
+    #[benchmark]
+    fn records() {
+        let (_, copies) = full_plan::<T>(1);
+        Pallet::<T>::end_copy(copies[0].0, CopyEnd::Left);
+        Copies::<T>::mutate(copies[0].0, |copy| copy.as_mut().unwrap().halves = 0);
+        #[block]
+        {
+            act::<T>(Wait::Records, copies[0].0, 0);
+        }
+        assert_eq!(Copies::<T>::get(copies[0].0).unwrap().segments.len() as u32, MAX_SEGMENTS - 1 - RECORDS);
+    }
+
+    #[benchmark]
+    fn dropped() {
+        let (_, copies) = full_plan::<T>(MAX_REPLICAS);
+        challenge_of::<T>(&copies[0].1, copies[0].0);
+        #[block]
+        {
+            act::<T>(Wait::Drop, copies[0].0, CopyEnd::Lost as u64);
+        }
+        assert_eq!(Copies::<T>::get(copies[0].0).unwrap().state, CopyState::Ended);
+    }
+
+    #[benchmark]
+    fn sweep() {
+        let (slot, _) = swept::<T>();
+        #[block]
+        {
+            assert_eq!(act::<T>(Wait::Sweep, slot, 0), SWEEP);
+        }
+    }
+
+    #[benchmark]
+    fn report_due() {
+        let who = peer::<T>("peer", 0, key(1).0);
+        Pallet::<T>::commit_report(call::<T>(&who), H256::zero()).unwrap();
+        #[block]
+        {
+            act::<T>(Wait::Report, 0, 0);
+        }
+        assert!(!Reports::<T>::contains_key(H256::zero()));
+    }
+}

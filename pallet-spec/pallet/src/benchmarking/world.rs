@@ -1,0 +1,435 @@
+//! States at their bounds: peers with keys, plans with all their copies, copies with all their segments, feeds.
+
+use crate::types::*;
+use crate::{
+    crypto::{self, hash, next_link},
+    merkle, *,
+};
+use alloc::{format, vec, vec::Vec};
+use frame_benchmarking::account;
+use frame_support::{
+    traits::fungible::{Inspect, Mutate},
+    BoundedVec,
+};
+use sp_core::{crypto::KeyTypeId, ed25519, H256};
+use sp_runtime::AccountId32;
+
+const KEYS: KeyTypeId = KeyTypeId(*b"dtdt");
+const RICH: Balance = 1_000_000_000 * UNIT;
+/// Bytes of a copy in which every segment is a whole one.
+const BYTES: u64 = (MAX_SEGMENTS as u64 - 1) * GIB;
+
+pub fn now<T: Config>() -> Block {
+    Pallet::<T>::now()
+}
+
+/// Goes to a block, without what happens on the way; its seed and its era are there.
+pub fn go<T: Config>(block: Block) {
+    frame_system::Pallet::<T>::set_block_number(block.into());
+    Seeds::<T>::insert(block, hash(&[&block.to_le_bytes()]));
+    for era in [Pallet::<T>::era().saturating_sub(1), Pallet::<T>::era()] {
+        Eras::<T>::insert(era, EraInfo { seed: hash(&[b"era", &era.to_le_bytes()]), slots: SlotCount::<T>::get() });
+    }
+}
+
+pub fn who<T: Config>(name: &'static str, n: u32) -> AccountId32 {
+    let who: AccountId32 = account(name, n, 0);
+    T::Currency::set_balance(&who, RICH);
+    who
+}
+
+pub fn key(n: u32) -> ed25519::Public {
+    sp_io::crypto::ed25519_generate(KEYS, Some(format!("//{n}").into_bytes()))
+}
+
+pub fn sign(key: &ed25519::Public, message: &[u8]) -> Signature {
+    sp_io::crypto::ed25519_sign(KEYS, key, message).expect("the keystore has it").0
+}
+
+/// A registered account, whose statement key has that number.
+pub fn peer<T: Config>(name: &'static str, n: u32, statement_key: Key) -> AccountId32 {
+    let who = who::<T>(name, n);
+    let swarm_key = hash(&[name.as_bytes(), &n.to_le_bytes()]).0;
+    let peer = Peer {
+        swarm_key,
+        statement_key,
+        since: 0,
+        reputation: FIRST_REPUTATION,
+        latency_ms: 0,
+        kib_per_s: 0,
+        served: 0,
+        failed: 0,
+    };
+    Peers::<T>::insert(&who, peer);
+    who
+}
+
+/// Applies the changes that wait, as the block does in which they are due.
+pub fn settle_changes<T: Config>() {
+    go::<T>(now::<T>() + Pallet::<T>::times().seed_delay);
+    Pallet::<T>::apply_changes();
+}
+
+/// A hoster in the draw table.
+pub fn hoster<T: Config>(n: u32) -> AccountId32 {
+    let who = peer::<T>("hoster", n, key(1_000).0);
+    Pallet::<T>::do_offer_hosting(who.clone(), 1 << 42, 0, 0, Default::default()).expect("an offer");
+    settle_changes::<T>();
+    who
+}
+
+/// An encoder in the draw table.
+pub fn encoder<T: Config>(n: u32) -> AccountId32 {
+    let who = peer::<T>("encoder", n, key(1_001).0);
+    Pallet::<T>::do_offer_encoding(who.clone(), 0).expect("an offer");
+    settle_changes::<T>();
+    who
+}
+
+pub fn terms<T: Config>() -> Terms {
+    Terms {
+        replicas: MAX_REPLICAS as u8,
+        max_ask_disk: UNIT,
+        max_ask_encoding: UNIT,
+        max_ask_receiving: UNIT,
+        report_price: UNIT,
+        until: now::<T>() + Pallet::<T>::times().plan_eras * Pallet::<T>::times().era,
+        live: true,
+        min_reputation: 0,
+        regions: vec![vec![b'u'; 3].try_into().unwrap(); MAX_REGIONS as usize].try_into().unwrap(),
+        max_latency_ms: u32::MAX,
+        min_kib_per_s: 0,
+    }
+}
+
+pub fn sponsor<T: Config>() -> AccountId32 {
+    who::<T>("sponsor", 0)
+}
+
+/// A plan with 16 ranges, 64 former parties and a full pot, without copies.
+pub fn plan<T: Config>() -> PlanId {
+    let (id, sponsor) = (NextPlan::<T>::get(), sponsor::<T>());
+    NextPlan::<T>::put(id + 1);
+    let pot = Pallet::<T>::pot_account(id);
+    T::Currency::set_balance(&pot, RICH + T::Currency::minimum_balance());
+    let range = |i: u32| Range { start: 4 * u64::from(i), end: 4 * u64::from(i) + 2, first_byte: 0, bytes: BYTES / 16 };
+    let head = Head { fork: 0, length: (1 << 53) - 1, byte_length: BYTES, tree_hash: H256::zero() };
+    let roots = vec![Root { hash: H256::zero(), size: 1 }; MAX_ROOTS as usize];
+    let plan = Plan {
+        sponsor: sponsor.clone(),
+        feed: key(1).0,
+        head,
+        ranges: (0..MAX_RANGES).map(range).collect::<Vec<_>>().try_into().unwrap(),
+        bytes: BYTES,
+        sectors: BYTES / SECTOR,
+        terms: Terms { regions: Default::default(), ..terms::<T>() },
+        state: PlanState::Live,
+        published: now::<T>(),
+        next_tick: now::<T>() + Pallet::<T>::times().era,
+        shares: RICH,
+        donors: 1,
+        reserved: 0,
+        burned: 0,
+        live: Default::default(),
+        records: 0,
+        former: (0..MAX_MEMORY).map(|n| account("former", n, 0)).collect::<Vec<_>>().try_into().unwrap(),
+        queued: false,
+        ending: false,
+        remainder: None,
+        confirmed: true,
+        waiting: false,
+        declined: 0,
+        stalls: 0,
+        leaving: 0,
+        mark: 0,
+        fresh: 0,
+    };
+    Plans::<T>::insert(id, plan);
+    Roots::<T>::insert(id, BoundedVec::<Root, MaxRoots>::try_from(roots).unwrap());
+    Shares::<T>::insert(id, sponsor, RICH);
+    id
+}
+
+/// A confirmed segment of a copy, and the opening of its sector 0.
+pub fn segment<T: Config>(id: CopyId, copy: &Copy, encoder: &AccountId32, sectors: u64) -> (SegmentId, Opening) {
+    let number = NextSegment::<T>::get();
+    NextSegment::<T>::put(number + 1);
+    let mut segment = Segment {
+        copy: id,
+        encoder: encoder.clone(),
+        profile: PROFILE_P1,
+        pk_hash: hash(&[&number.to_le_bytes()]),
+        begun: 0,
+        salt: Some(H256::zero()),
+        first_byte: 0,
+        bytes: sectors * SECTOR,
+        sectors,
+        root: H256::zero(),
+        head: copy.head,
+        half: 1,
+    };
+    let context = Pallet::<T>::context_of(&segment, &copy.hoster).expect("a salt");
+    let levels = (0..MAX_SIBLINGS).take_while(|level| 1 << level < sectors);
+    let siblings: Vec<H256> = levels.map(|level| hash(&[&level.to_le_bytes()])).collect();
+    let opening = Opening { data: [7; SECTOR as usize], siblings: siblings.try_into().expect("few levels") };
+    segment.root = merkle::opened_root(context, sectors, 0, &opening).expect("a sibling for each level");
+    Segments::<T>::insert(number, segment);
+    Moduli::<T>::insert(number, [0xff; SECTOR as usize]);
+    (number, opening)
+}
+
+/// A modulus that the chain accepts; the first candidates have factors below 4,096 by chance only.
+pub fn modulus(n: u64) -> Sector {
+    let candidate = |low: u64| {
+        let mut modulus = [0xff; SECTOR as usize];
+        modulus[200..208].copy_from_slice(&n.to_be_bytes());
+        modulus[248..].copy_from_slice(&low.to_be_bytes());
+        modulus
+    };
+    (0..).map(|i| candidate(2 * i + 1)).find(crypto::valid_modulus).expect("one of infinitely many")
+}
+
+/// An active copy of a plan with that many segments, each by an encoder of its own; openings of each one's sector 0.
+pub fn copy<T: Config>(plan: PlanId, hoster: &AccountId32, segments: u32) -> (CopyId, Vec<Opening>) {
+    let id = NextCopy::<T>::get();
+    NextCopy::<T>::put(id + 1);
+    let mut of = Plans::<T>::get(plan).expect("a plan");
+    let entry = HosterDraws::<T>::get(hoster).expect("an offer");
+    let mut copy = Copy::offered(plan, &of, (hoster, &entry), now::<T>());
+    of.live.try_push(id).expect("room");
+    of.records += 1;
+    Plans::<T>::insert(plan, of);
+    let sectors = GIB_SECTORS;
+    let mut openings = Vec::new();
+    for n in 0..segments {
+        let maker = account("maker", n, 0);
+        let (segment, opening) = segment::<T>(id, &copy, &maker, sectors);
+        copy.segments.try_push(CopySegment { segment, sectors, since: now::<T>() }).expect("room");
+        copy.encoders.try_push(maker).expect("room");
+        openings.push(opening);
+    }
+    copy.state = CopyState::Active;
+    copy.stored = sectors * u64::from(segments);
+    copy.stored_bytes = copy.stored * SECTOR;
+    copy.first_confirmed = Some(now::<T>());
+    copy.active_since = Some(now::<T>());
+    Hosters::<T>::mutate(hoster, |hoster| {
+        let hoster = hoster.as_mut().expect("an offer");
+        hoster.used += copy.sectors * SECTOR;
+        hoster.stored += copy.stored;
+        hoster.copies += 1;
+        hoster.records += 1;
+    });
+    let stored = copy.stored;
+    Pallet::<T>::table_copy(id, &mut copy, stored);
+    Copies::<T>::insert(id, copy);
+    (id, openings)
+}
+
+/// A plan with all its copies, each of a hoster of its own and with all its segments; their ids and hosters.
+pub fn full_plan<T: Config>(copies: u32) -> (PlanId, Vec<(CopyId, AccountId32)>) {
+    let plan = plan::<T>();
+    let each = (0..copies).map(|n| {
+        let hoster = hoster::<T>(n);
+        (copy::<T>(plan, &hoster, MAX_SEGMENTS - 1).0, hoster)
+    });
+    let all = each.collect();
+    (plan, all)
+}
+
+/// A challenge of 32 samples of 32 copies, a segment each, and its answer.
+pub fn challenge<T: Config>(hoster: &AccountId32) -> Vec<Opening> {
+    let (mut samples, mut openings) = (Vec::new(), Vec::new());
+    for at in 0..MAX_SAMPLES {
+        if at % MAX_REPLICAS == 0 {
+            plan::<T>();
+        }
+        let (copy, opening) = copy::<T>(NextPlan::<T>::get() - 1, hoster, 1);
+        let segment = Copies::<T>::get(copy).expect("it was made").segments[0].segment;
+        samples.push(Sample { copy, segment, sector: 0 });
+        openings.extend(opening);
+    }
+    let issued = now::<T>();
+    let challenge = StorageChallenge { issued, samples: samples.try_into().expect("32") };
+    StorageChallenges::<T>::insert(hoster, challenge);
+    openings
+}
+
+// ---- copies on their way
+
+pub fn set_state<T: Config>(id: CopyId, state: CopyState) {
+    Copies::<T>::mutate(id, |copy| copy.as_mut().expect("a copy").state = state);
+}
+
+/// A copy of a full plan that lacks its last segment; an encoder is drawn. Copy, hoster, encoder.
+pub fn drawn<T: Config>() -> (CopyId, AccountId32, AccountId32) {
+    let (_, copies) = full_plan::<T>(MAX_REPLICAS);
+    let (id, hoster) = copies[0].clone();
+    let encoder = encoder::<T>(0);
+    Copies::<T>::mutate(id, |copy| {
+        let copy = copy.as_mut().expect("a copy");
+        copy.segments.pop();
+        copy.encoders.pop();
+        copy.stored -= GIB_SECTORS;
+        copy.stored_bytes -= GIB;
+        copy.active_since = None;
+        copy.state = CopyState::Assigned;
+        copy.encoder = Some(encoder.clone());
+    });
+    Encoders::<T>::mutate(&encoder, |encoder| encoder.as_mut().expect("an offer").jobs = 1);
+    (id, hoster, encoder)
+}
+
+/// The same with its segment begun. Copy, hoster, segment.
+pub fn begun<T: Config>() -> (CopyId, AccountId32, SegmentId) {
+    let (id, hoster, encoder) = drawn::<T>();
+    Pallet::<T>::do_begin_segment(encoder, id, modulus(1 << 40), PROFILE_P1).expect("it is drawn");
+    go::<T>(now::<T>() + Pallet::<T>::times().seed_delay);
+    (id, hoster, Copies::<T>::get(id).and_then(|copy| copy.current).expect("it was begun"))
+}
+
+/// The same with its segment made: copy, hoster, segment, its bytes, and what the encoder signed of it.
+pub fn made<T: Config>() -> (CopyId, AccountId32, SegmentId, u64, Signature) {
+    let (id, hoster, number) = begun::<T>();
+    Pallet::<T>::draw_salt(id, number, now::<T>());
+    let copy = Copies::<T>::get(id).expect("a copy");
+    let segment = Segments::<T>::get(number).expect("a segment");
+    let bytes = copy.bytes - copy.stored_bytes;
+    let statement = crypto::SegmentStatement {
+        copy: id,
+        segment: number,
+        encoder: &segment.encoder,
+        hoster: &hoster,
+        pk_hash: segment.pk_hash,
+        salt: segment.salt.expect("it was drawn"),
+        first_byte: segment.first_byte,
+        bytes,
+        sectors: bytes.div_ceil(SECTOR),
+        root: H256::zero(),
+    };
+    let signature = sign(&key(1_001), &statement.message(Pallet::<T>::genesis()));
+    (id, hoster, number, bytes, signature)
+}
+
+/// A hoster that stores 32 copies, and so much that it is asked for 32 sectors.
+pub fn storing<T: Config>(n: u32) {
+    let who = hoster::<T>(n);
+    challenge::<T>(&who);
+    StorageChallenges::<T>::remove(&who);
+    Hosters::<T>::mutate(&who, |hoster| hoster.as_mut().expect("an offer").stored = u64::MAX >> 8);
+    StoringCount::<T>::put(n + 1);
+}
+
+/// A whole copy that is to be longer, and has no encoder yet.
+pub fn wants_encoder<T: Config>(id: CopyId) {
+    Copies::<T>::mutate(id, |copy| {
+        let copy = copy.as_mut().expect("a copy");
+        copy.sectors += 1;
+        copy.bytes += SECTOR;
+        copy.state = CopyState::Accepted;
+    });
+}
+
+/// One encoder is in the draw table, who is that hoster.
+pub fn alone<T: Config>(hoster: &AccountId32) {
+    Pallet::<T>::do_offer_encoding(hoster.clone(), 0).expect("an offer");
+    settle_changes::<T>();
+}
+
+/// A plan is longer than all its copies, whose hosters have room and have been paid for nothing yet.
+pub fn grown<T: Config>(plan: PlanId, copies: &[(CopyId, AccountId32)]) {
+    Plans::<T>::mutate(plan, |plan| {
+        let plan = plan.as_mut().expect("a plan");
+        plan.bytes += GIB;
+        plan.sectors += GIB_SECTORS;
+    });
+    for (copy, hoster) in copies {
+        Hosters::<T>::mutate(hoster, |hoster| hoster.as_mut().expect("an offer").acc += 1_000_000);
+        Copies::<T>::mutate(copy, |copy| {
+            let copy = copy.as_mut().expect("a copy");
+            copy.segments.truncate(GROWTH_SEGMENTS as usize - 1);
+            copy.ask_disk = UNIT;
+        });
+    }
+}
+
+/// A hoster on that step with a challenge of 32 copies: its slot, and the block of the challenge.
+pub fn asked<T: Config>(step: u8) -> (u64, u64) {
+    let who = hoster::<T>(0);
+    challenge::<T>(&who);
+    Hosters::<T>::mutate(&who, |hoster| hoster.as_mut().expect("an offer").step = step);
+    let slot = HosterDraws::<T>::get(&who).and_then(|draw| draw.slot).expect("it is in the table");
+    (slot.into(), now::<T>().into())
+}
+
+/// A challenge of which one sample is of that copy.
+pub fn challenge_of<T: Config>(hoster: &AccountId32, copy: CopyId) {
+    challenge::<T>(hoster);
+    StorageChallenges::<T>::mutate(hoster, |open| open.as_mut().expect("it was issued").samples[0].copy = copy);
+}
+
+/// An evicted hoster with 16 copies at their bounds: its slot.
+pub fn swept<T: Config>() -> (u64, AccountId32) {
+    let (plan, who) = (plan::<T>(), hoster::<T>(0));
+    for _ in 0..MAX_REPLICAS {
+        copy::<T>(plan, &who, MAX_SEGMENTS - 1);
+    }
+    Hosters::<T>::mutate(&who, |hoster| hoster.as_mut().expect("an offer").step = 3);
+    let slot = HosterDraws::<T>::get(&who).and_then(|draw| draw.slot).expect("it is in the table");
+    (slot.into(), who)
+}
+
+/// What a wait does now; what it counts.
+pub fn act<T: Config>(wait: Wait, id: u64, tag: u64) -> u32 {
+    Pallet::<T>::act(wait, Deadline { due: now::<T>(), id, tag })
+}
+
+// ---- committees
+
+/// The link of era 64 of an attester.
+pub fn link(n: u32) -> H256 {
+    hash(&[b"link", &n.to_le_bytes()])
+}
+
+/// A copy in the commit window of era 64, and 16 attesters, whose last link is 64 eras old, among 128 slots.
+pub fn seated<T: Config>() -> (Era, CopyId, Vec<AccountId32>) {
+    let (_, copies) = full_plan::<T>(1);
+    let genesis = Pallet::<T>::genesis();
+    let attester = |n: u32| {
+        let who = peer::<T>("attester", n, key(1_002).0);
+        let anchor = (0..MAX_LINKS).fold(link(n), |link, _| next_link(genesis, &who, link));
+        Pallet::<T>::do_offer_attesting(who.clone(), 0, anchor, 1).expect("an offer");
+        who
+    };
+    let all: Vec<AccountId32> = (0..MAX_SEATS).map(attester).collect();
+    let other = Slot { account: sponsor::<T>(), ..Slots::<T>::get(0).expect("it was taken") };
+    (MAX_SEATS..SEAT_DRAWS).for_each(|n| Slots::<T>::insert(n, other.clone()));
+    SlotCount::<T>::put(SEAT_DRAWS);
+    let (era, times) = (Pallet::<T>::era() + MAX_LINKS, Pallet::<T>::times());
+    go::<T>(era * times.era + times.probe_blocks);
+    (era, copies[0].0, all)
+}
+
+/// The record of a committee of all 16.
+pub fn record<T: Config>(era: Era, copy: CopyId, all: &[AccountId32], said: impl Fn(u32) -> (H256, Option<Report>)) {
+    let seat = |(n, account): (u32, &AccountId32)| {
+        let (commit, report) = said(n);
+        Seat { slot: n, account: account.clone(), commit: Some(commit), report }
+    };
+    let seats: Vec<Seat> = (0..).zip(all).map(seat).collect();
+    Retrievals::<T>::insert(era, copy, Retrieval { seats: seats.try_into().expect("16"), settled: false });
+}
+
+/// The opening that the holder of a link must show of a copy.
+pub fn probed<T: Config>(era: Era, id: CopyId, link: H256) -> Opening {
+    let copy = Copies::<T>::get(id).expect("a copy");
+    let sector = crypto::low(crypto::probe(link, id, era, 0)) % u128::from(copy.stored);
+    let (number, index) = copy.locate(sector as u64).expect("a sector");
+    let mut segment = Segments::<T>::get(number).expect("a segment");
+    let context = Pallet::<T>::context_of(&segment, &copy.hoster).expect("a salt");
+    let siblings: Vec<H256> = (0..22u8).map(|level| hash(&[&[level]])).collect();
+    let opening = Opening { data: [7; SECTOR as usize], siblings: siblings.try_into().expect("22") };
+    segment.root = merkle::opened_root(context, segment.sectors, index, &opening).expect("22 levels");
+    Segments::<T>::insert(number, segment);
+    opening
+}

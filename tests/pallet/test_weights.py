@@ -1,0 +1,100 @@
+"""The declared weights are no less than what `make weights` measured, in both of its runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime_mock.model.datdot import weights
+from runtime_mock.model.datdot.types import Wait
+from runtime_mock.model.frame.dispatch import Weight
+
+RUNS: list[dict[str, Any]] = json.loads((Path(__file__).parents[2] / "pallet-spec" / "weights.json").read_text())
+READ, WRITE = 25_000_000, 100_000_000
+"""Picoseconds: `RocksDbWeight`, which the runtime names."""
+SHARED = {
+    "offer_hosting": "OFFER",
+    "offer_encoding": "OFFER",
+    "release": "OFFER",
+    "withdraw_offer": "OFFER_ATTESTING",
+    "donate": "MONEY",
+    "end_plan": "MONEY",
+    "collect": "MONEY",
+    "claim_refund": "MONEY",
+}
+"""Calls that share a weight."""
+BLOCK = {"change_due": (weights.CHANGE, 1), "attempts": (weights.ATTEMPT, 32), "challenges": (weights.BLOCK, 1)}
+"""What a block does besides expiries, and how often a benchmark does it."""
+EXPIRIES = {
+    "end_plan_due": (Wait.END_PLAN, 16),
+    "tick": (Wait.TICK, 16),
+    "dropped": (Wait.DROP, 1),
+    "report_due": (Wait.REPORT, 1),
+    "sweep": (Wait.SWEEP, 8),
+}
+"""Benchmarks of expiries that count several copies or go by another name than their kind."""
+
+
+def declared(name: str) -> tuple[Weight, int]:
+    """The weight that stands for a benchmark, and how often the benchmark does it."""
+    if name in BLOCK:
+        return BLOCK[name]
+    if name in EXPIRIES:
+        wait, times = EXPIRIES[name]
+        return weights.EXPIRY[wait], times
+    if name not in SHARED and name.upper() in Wait.__members__:
+        return weights.EXPIRY[Wait[name.upper()]], 1
+    found: Weight = getattr(weights, SHARED.get(name, name.upper()))
+    return found, 1
+
+
+def at_bounds(quantity: dict[str, Any], ranges: dict[str, list[int]]) -> float:
+    """A measured quantity with each component at its highest."""
+    return float(quantity["base"] + sum(slope * ranges[name][1] for name, slope in quantity["slopes"].items()))
+
+
+def measured() -> Iterator[tuple[str, int, float]]:
+    """Each benchmark's picoseconds at its bounds, storage included, by run."""
+    for number, run in enumerate(RUNS, 1):
+        for name, found in run.items():
+            time, reads, writes = (at_bounds(found[key], found["ranges"]) for key in ("picoseconds", "reads", "writes"))
+            yield name, number, time + READ * reads + WRITE * writes
+
+
+@pytest.mark.parametrize(("name", "run", "cost"), list(measured()))
+def test_no_weight_is_below_what_was_measured(name: str, run: int, cost: float) -> None:
+    weight, times = declared(name)
+    assert weight.ref_time >= cost / times, f"{name}, run {run}: {cost / times / 1e9:.2f} ms"
+
+
+def rows() -> str:
+    """The table of the specification: what was measured beside what is declared."""
+    lines = []
+    for name in sorted(RUNS[0]):
+        found, (weight, times) = RUNS[0][name], declared(name)
+        runs = [at_bounds(run[name]["picoseconds"], found["ranges"]) / times / 1e9 for run in RUNS]
+        counts = [at_bounds(found[key], found["ranges"]) / times for key in ("reads", "writes")]
+        proof = at_bounds(found["proof_bytes"], found["ranges"]) / times / 1024
+        shown = [f"{one:.2f}" for one in runs] + [f"{one:.0f}" for one in counts] + [f"{proof:.1f}"]
+        total = max(runs) + (READ * counts[0] + WRITE * counts[1]) / 1e9
+        lines.append(f"| {name} | {' | '.join(shown)} | {total:.2f} | {weight.ref_time / 1e9:g} |")
+    return "\n".join(lines)
+
+
+def test_the_specification_shows_them() -> None:
+    readme = (Path(__file__).parents[2] / "pallet-spec" / "README.md").read_text()
+    assert rows() in readme, f"the table of section 18 is\n{rows()}"
+
+
+def test_both_runs_measured_all_calls_and_waits() -> None:
+    assert len(RUNS) == 2
+    assert RUNS[0].keys() == RUNS[1].keys()
+    calls = {name for name in vars(weights) if name.isupper()} - {"ROOT", "BLOCK", "CHANGE", "ATTEMPT", "EXPIRY"}
+    shown = {SHARED.get(name, name.upper()) for name in RUNS[0]}
+    assert calls <= shown
+    waits = {EXPIRIES[name][0] if name in EXPIRIES else Wait.__members__.get(name.upper()) for name in RUNS[0]}
+    assert waits >= set(Wait) - {Wait.LEAVE}, "Leave does what Drop does"
