@@ -1,4 +1,4 @@
-"""Hosters whose sectors are damaged on their disks: they say what is wrong, go on, are struck, and never serve a wrong byte.
+"""Hosters whose sectors are damaged on their disks: they say what is wrong, declare it lost, go on, and never serve a wrong byte.
 
 All kinds of damage are done at once, each to another hoster of the same plan, as a missed challenge takes its time.
 """
@@ -16,10 +16,10 @@ import pytest
 import pytest_asyncio
 
 from service.chain_client.pallet import events
-from service.chain_client.pallet.types import Copy
+from service.chain_client.pallet.types import Copy, CopyEnd
 from service.devnet.network import NetPeer
 from service.units import UNIT
-from tests.support.whole_network import Network, Published, network, plan_of
+from tests.support.whole_network import Network, Published, network
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
@@ -59,13 +59,12 @@ PEERS = (
 
 @dataclass
 class Victim:
-    """A hoster, its copy, and what was kept of it before it was damaged."""
+    """A hoster and its copy, as it was before it was damaged."""
 
     number: int
     copy: Copy
     hoster: NetPeer
     pid: int
-    kept: Path
     refusal: str = ""
 
     @property
@@ -110,10 +109,9 @@ async def ruins(chain: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
         for number, copy in sorted((await net.active(published.plan, len(KINDS) + 1)).items()):
             hoster = net.peer(copy.hoster)
             assert hoster.child is not None
-            hosted.append(Victim(number, copy, hoster, hoster.child.pid, directory / f"kept-{number}"))
+            hosted.append(Victim(number, copy, hoster, hoster.child.pid))
         made = Ruins(net, published, net.now, hosted[0], dict(zip(KINDS, hosted[1:], strict=True)))
         for damage, victim in made.victims.items():
-            shutil.copytree(victim.folder, victim.kept)
             damage(victim.folder, victim.segment)
         await asyncio.gather(*(shows(made, victim) for victim in made.victims.values()))
         yield made
@@ -163,17 +161,19 @@ async def test_an_undamaged_copy_has_nothing_to_do_with_it(ruins: Ruins) -> None
     await net.check_books()
 
 
-async def test_one_disk_fault_is_not_fatal(ruins: Ruins) -> None:
-    """With the sectors put back, the same process proves again."""
-    net = ruins.net
+async def test_what_a_disk_lost_is_declared_and_made_anew(ruins: Ruins) -> None:
+    """The same processes say that their copies are lost, lose those, and take new ones."""
+    net, plan = ruins.net, ruins.published.plan
     for victim in ruins.victims.values():
-        shutil.rmtree(victim.folder, ignore_errors=True)
-        shutil.copytree(victim.kept, victim.folder)
-    after = net.now
+        await net.event(events.CopyEnded, copy=victim.number, reason=CopyEnd.LOST)
+    new = await net.active(plan, len(KINDS) + 1)
+    assert set(new).isdisjoint(victim.number for victim in ruins.victims.values())
+    assert new[ruins.healthy.number].strikes == 0
     for victim in ruins.victims.values():
-        await net.event(events.StorageProved, after=after, hoster=victim.copy.hoster)
-        assert await net.read(ruins.published.core, [victim.hoster]) == ruins.published.data
-    live = (await plan_of(net, ruins.published.plan)).live
-    assert set(live) == {ruins.healthy.number, *(victim.number for victim in ruins.victims.values())}
+        assert victim.hoster.child is not None
+        assert victim.hoster.child.pid == victim.pid
+    for copy in new.values():
+        assert await net.read(ruins.published.core, [net.peer(copy.hoster)]) == ruins.published.data
+    assert not net.happened(events.HosterEvicted)
     await net.check_stored(ruins.published)
     await net.check_books()
