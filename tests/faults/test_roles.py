@@ -66,7 +66,7 @@ async def life_with_a_full_disk(net: Net, whose: str, after: int) -> int:
     return used
 
 
-WRITES = {"Hoster": 48, "Encoder": 32}
+WRITES = {"Hoster": 48, "Encoder": 48}
 """At least as many as a copy takes from the draw to its first proof."""
 
 

@@ -25,7 +25,7 @@ fn calls_weigh_what_the_specification_says() {
             (Call::leave_copy { copy: 0 }, 2, normal),
             (Call::decline_job { copy: 0 }, 3, normal),
             (Call::pause {}, 2, normal),
-            (Call::amend_plan { plan: 0, terms: terms(1) }, 4, normal),
+            (Call::amend_plan { plan: 0, terms: terms(1) }, 7, normal),
             (Call::commit_report { hash: H256::zero() }, 2, normal),
             (Call::report_invalid_encoding { copy: 0, evidence }, 25, DispatchClass::Operational),
             (
