@@ -26,7 +26,7 @@ from service.roles.common.registration import register
 from service.roles.common.terms import RolesConfig
 from service.roles.encoder.role import EncoderRole
 from service.roles.hoster.role import HosterRole
-from service.roles.sponsor.role import FollowerRole
+from service.roles.sponsor.role import AuthorRole
 from service.vault.keyfile import KeyFile
 
 from .clock import watch_clock
@@ -202,7 +202,7 @@ async def _build(
     node.roles = [ON_CHAIN[name](context) for name in settings.roles if name in ON_CHAIN]
     node.registered = bool(node.roles)
     if not FOLLOWING.isdisjoint(settings.roles):
-        node.roles.append(FollowerRole(context))
+        node.roles.append(AuthorRole(context))
     held.append(node)
     return node
 

@@ -15,7 +15,7 @@ from service.chain_client.pallet.types import ChainBlockProof, ChainOpening, Cop
 from service.encoding.profiles import SECTOR
 from service.feeds.fetch import fetch_feed
 from service.roles.attester.role import AttesterRole
-from service.roles.common.audit import CommitFinding, Findings, ForgetFinding, ShowFinding, decide
+from service.roles.common.audit import MAX_FINDINGS, CommitFinding, Findings, ForgetFinding, ShowFinding, decide
 from service.roles.common.context import Context
 from service.roles.common.database import Database
 from service.roles.encoder.role import EncoderRole
@@ -54,6 +54,9 @@ def test_what_was_found_is_kept_and_not_replaced(tmp_path: Path) -> None:
     assert again.all() == {3: EVIDENCE, 4: replace(EVIDENCE, block=None)}
     again.forget(3)
     assert list(again.all()) == [4]
+    for copy in range(100, 100 + 2 * MAX_FINDINGS):
+        again.keep(copy, EVIDENCE)
+    assert len(again.all()) == MAX_FINDINGS, "a network full of rubbish fills no disk, and no block"
 
 
 class Rubbish(SlowCodec):

@@ -32,6 +32,8 @@ from .runner import Runner, submitted
 
 log = structlog.get_logger(__name__)
 
+MAX_FINDINGS = 16
+"""Copies against which evidence is kept at a time: it is up to 1 MiB each, and read with each block."""
 FUTILE = ("NoSuchCopy", "AlreadyReported", "WrongSegment", "BadOpening", "NotProven")
 """Refusals after which the same evidence would only be refused again."""
 
@@ -124,11 +126,15 @@ class Findings:
         self._db = database
 
     def keep(self, copy: int, evidence: Evidence) -> None:
-        """Keep evidence against a copy, unless there is some. It is durable on return.
+        """Keep evidence against a copy, unless there is some, or of MAX_FINDINGS others. It is durable on return.
 
-        The same evidence must be shown that was committed to: a later finding does not replace it.
+        The same evidence must be shown that was committed to: a later finding does not replace it. What is not kept is
+        found again by a later probe.
         """
-        self._db.execute("INSERT OR IGNORE INTO findings VALUES (?, ?)", (copy, _to_json(evidence)))
+        self._db.execute(
+            "INSERT OR IGNORE INTO findings SELECT ?, ? WHERE (SELECT count(*) FROM findings) < ?",
+            (copy, _to_json(evidence), MAX_FINDINGS),
+        )
 
     def all(self) -> dict[int, Evidence]:
         """Return the evidence by copy."""

@@ -21,7 +21,7 @@ from .heads import HeadFacts, ShowHead, StoredHead, decide, extension, follows
 log = structlog.get_logger(__name__)
 
 
-class FollowerRole:
+class AuthorRole:
     """One account's node that follows the feeds in its store. `run` it until it is cancelled."""
 
     def __init__(self, context: Context) -> None:
