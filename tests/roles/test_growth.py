@@ -17,7 +17,7 @@ from service.roles.encoder.role import EncoderRole
 from service.roles.hoster.role import HosterRole
 from service.roles.sponsor.checks import check_head
 from service.roles.sponsor.heads import HeadFacts, ShowHead, StoredHead, decide, extension
-from service.roles.sponsor.role import FollowerRole
+from service.roles.sponsor.role import AuthorRole
 from tests.roles.test_whole_life import check_segments, fined
 from tests.support.blank import blank
 from tests.support.copy_world import digest
@@ -85,7 +85,7 @@ def test_the_nodes_that_extend_a_head_are_the_way_up_from_its_last_root() -> Non
     assert extension(core, 4) == ()
 
 
-async def writer(net: Net, role: Any = FollowerRole) -> tuple[LivePeer, Core]:
+async def writer(net: Net, role: Any = AuthorRole) -> tuple[LivePeer, Core]:
     """Return an author's node, and its feed."""
     peer = await net.start("One", role)
     core = peer.store.create("feed")
