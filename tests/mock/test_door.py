@@ -12,16 +12,17 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 import structlog
+from aiohttp import WSMsgType
 
 from runtime_mock.chainspec import ChainSpec
 from runtime_mock.node.chain import Chain
 from runtime_mock.node.engine import MANUAL, Engine
-from runtime_mock.rpc import door, server
+from runtime_mock.rpc import door, outbox, room, server
 from runtime_mock.rpc.methods import Node
 from tests.support.mock_server import Served, alive, ask, serving
 
@@ -84,6 +85,45 @@ async def test_an_answer_that_is_not_taken_is_dropped(node: Node, monkeypatch: p
         client.close()
 
 
+async def test_what_all_leave_unread_is_bounded(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who leaves most unread is cut off, and an answer for which no room can be made is an error."""
+    code = {"jsonrpc": "2.0", "id": 9, "method": "state_getStorage", "params": ["0x3a636f6465"]}
+    async with serving(node) as served, contextlib.AsyncExitStack() as stack:
+        greedy, *others = [await stack.enter_async_context(served.socket()) for _ in range(4)]
+        size = len(json.dumps(await ask(greedy, "state_getStorage", "0x3a636f6465")))
+        most = int(3.5 * size)
+        monkeypatch.setattr(room, "MAX_HELD_BYTES", most)
+        monkeypatch.setattr(outbox, "SLOW_BYTES", most)
+        await served.call("mock_hangSockets", 60_000)
+        for _ in range(2):
+            await greedy.send_json(code)
+        await until(lambda: served.server._room.held > 2 * size - 100)
+        for one in others:
+            await one.send_json(code)
+        await until(lambda: len(served.server._clients) == 3)
+        await until(lambda: served.server._room.held > 3 * size - 100)
+        assert served.server._room.held <= most
+        await served.call("mock_hangSockets", 0)
+        for one in others:
+            assert "result" in await one.receive_json(timeout=60)
+        while (message := await greedy.receive(60)).type == WSMsgType.TEXT:
+            pass
+        assert message.type in (WSMsgType.CLOSED, WSMsgType.ERROR)
+        monkeypatch.setattr(room, "MAX_HELD_BYTES", int(1.5 * size))
+        fits, refused = await served.post([code, code])
+        assert "result" in fits
+        assert "ask again later" in refused["error"]["data"]
+        assert await served.post(b" " * (2 * size)) == 503
+        await until(lambda: not served.server._room.held)
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Wait for what has no event of its own."""
+    async with asyncio.timeout(60):
+        while not is_so():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
 async def test_a_connection_rests_only_so_long_between_requests(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(door, "REST_SECONDS", 0.05)
     head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n[]"
@@ -101,6 +141,20 @@ async def test_the_longest_silent_one_makes_room(node: Node) -> None:
         assert await ended(first) == b""
         assert not second.at_eof()
         assert not third.at_eof()
+
+
+async def test_the_idlest_websocket_makes_room(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that follows something only listens, as it should; one that asks now and then is not the idlest."""
+    monkeypatch.setattr(server, "MAX_SOCKETS", 3)
+    async with serving(node) as served, served.socket() as follows, served.socket() as idle, served.socket() as asks:
+        await ask(follows, "chain_subscribeNewHeads")
+        for one in (idle, asks):
+            await ask(one, "system_chain")
+        async with served.socket() as newcomer:
+            assert "result" in await ask(newcomer, "chain_subscribeNewHeads")
+            assert (await idle.receive(60)).type in (WSMsgType.CLOSED, WSMsgType.ERROR)
+            for one in (follows, asks):
+                assert "result" in await ask(one, "chain_subscribeNewHeads")
 
 
 async def test_when_all_are_at_work_a_newcomer_waits(node: Node) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import ed25519_zebra
 import pytest
 import sr25519
+import structlog
 
 from runtime_mock.codec import compact, prefixed
 from runtime_mock.runtime import CODE, NoSuchMethod, RuntimeTrap
@@ -237,6 +238,22 @@ def test_a_trap_leaves_nothing_behind(spec: Any) -> None:
             runtime.call(state, "No_method", b"")
         assert runtime.call(state, "AccountNonceApi_account_nonce", bytes(32)) == bytes(4)
     assert (state.depth, state.root(1)) == (0, root)
+
+
+def test_of_a_trap_only_its_error_tells(spec: Any) -> None:
+    """Whoever sends bytes that are no extrinsic makes the runtime trap, and must not fill the log with it."""
+    runtime = WasmRuntime(spec.genesis.get(CODE), default_cache())
+    with structlog.testing.capture_logs() as logs:
+        with pytest.raises(RuntimeTrap, match="Bad input data provided to account_nonce"):
+            runtime.call(Overlay(spec.genesis), "AccountNonceApi_account_nonce", b"short")
+        assert logs == []
+        assert runtime._instance is None
+        runtime.call(Overlay(spec.genesis), "AccountNonceApi_account_nonce", bytes(32))
+        assert runtime._instance is not None
+        host = runtime._instance.host
+        message = host.put(b"beware")
+        HOST_FUNCTIONS["ext_logging_log_version_1"](host, 1, message | 6 << 32, message | 6 << 32)
+        assert host.warned == [("beware", "beware")]
 
 
 def test_what_trapped_gives_its_memory_back(spec: Any) -> None:

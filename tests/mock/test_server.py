@@ -161,7 +161,8 @@ async def test_a_long_batch_lets_others_have_their_turns(served: Served) -> None
             await asyncio.sleep(0)
 
     task = asyncio.create_task(other())
-    answers, _ = await Server(served.node)._handle(json.dumps(batch), None)
+    server = Server(served.node)
+    answers, _ = await server._handle(json.dumps(batch), None, server._room.lease())
     task.cancel()
     assert answers is not None
     assert len(json.loads(answers)) == len(batch)
@@ -172,7 +173,7 @@ async def test_too_many_connections(served: Served, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(module, "MAX_SOCKETS", 3)
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(3):
-            await stack.enter_async_context(served.socket())
+            await ask(await stack.enter_async_context(served.socket()), "chain_subscribeNewHeads")
         with pytest.raises(aiohttp.WSServerHandshakeError) as raised:
             async with served.socket():
                 pass

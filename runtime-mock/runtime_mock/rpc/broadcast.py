@@ -22,6 +22,9 @@ class Broadcasts:
         self._numbers = 0
         self._unlisten: Callable[[], None] | None = None
 
+    def __len__(self) -> int:
+        return len(self._names)
+
     def begin(self, extrinsic: bytes) -> str | None:
         """Broadcast a transaction. Return the operation's name, or None if there are too many."""
         if len(self._names) >= MAX_BROADCASTS:

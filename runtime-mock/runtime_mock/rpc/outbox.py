@@ -10,6 +10,7 @@ import structlog
 from aiohttp import WSMsgType, web
 
 from .methods import Node
+from .room import Room
 
 log = structlog.get_logger(__name__)
 
@@ -24,12 +25,12 @@ def encode(message: Any) -> bytes:
 
 
 class Outbox:
-    """The messages waiting to be sent to one client."""
+    """The messages waiting to be sent to one client. `room` is shared with all others."""
 
-    def __init__(self, socket: web.WebSocketResponse, node: Node, transport: asyncio.Transport) -> None:
-        self._socket, self._node, self._transport = socket, node, transport
+    def __init__(self, socket: web.WebSocketResponse, node: Node, transport: asyncio.Transport, room: Room) -> None:
+        self._socket, self._node, self._transport, self._room = socket, node, transport, room
         self._waiting: asyncio.Queue[bytes] = asyncio.Queue()
-        self._bytes = 0
+        self.unread = 0
         self._drained = asyncio.Event()
         self._drained.set()
         self._gone = False
@@ -38,12 +39,16 @@ class Outbox:
         """Queue an encoded message. A client that never reads is cut off."""
         if self._gone:
             return
-        self._bytes += len(data)
-        if self._bytes > MAX_UNREAD_BYTES:
-            log.warning("cutting off a client that does not read", unread=self._bytes)
+        size = len(data)
+        if self.unread + size > MAX_UNREAD_BYTES or not self._room.take(size):
+            log.warning("cutting off a client that does not read", unread=self.unread + size)
             self.cut_off()
             return
-        if self._bytes > SLOW_BYTES:
+        if self._gone:  # it was this client that made room
+            self._room.give(size)
+            return
+        self.unread += size
+        if self.unread > SLOW_BYTES:
             self._drained.clear()
         self._waiting.put_nowait(data)
 
@@ -56,6 +61,18 @@ class Outbox:
         """Mark the connection as dead: nothing more is queued, and nobody waits for it."""
         self._gone = True
         self._drained.set()
+        self._room.give(self.unread)
+        self.unread = 0
+        while not self._waiting.empty():
+            self._waiting.get_nowait()
+
+    def _sent(self, size: int) -> None:
+        if self._gone:
+            return
+        self._room.give(size)
+        self.unread -= size
+        if self.unread <= SLOW_BYTES:
+            self._drained.set()
 
     async def drained(self) -> None:
         """Wait until few enough messages are queued."""
@@ -68,9 +85,7 @@ class Outbox:
                 data = await self._waiting.get()
                 await self._node.faults.answering.wait()
                 await self._socket.send_frame(data, WSMsgType.TEXT)
-                self._bytes -= len(data)
-                if self._bytes <= SLOW_BYTES:
-                    self._drained.set()
+                self._sent(len(data))
         except ConnectionError:
             pass  # the reading side notices the end as well, unless it waits for `drained`
         finally:

@@ -107,6 +107,10 @@ class Subscriptions:
     def __len__(self) -> int:
         return len(self._open)
 
+    def idle(self) -> bool:
+        """Return whether the connection follows nothing, and broadcasts nothing."""
+        return not self._open and not self.broadcasts
+
     def close(self) -> None:
         """End all of them."""
         self._stop()

@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 import ed25519_zebra
 import sr25519
-import structlog
 import wasmtime
 import xxhash
 from Crypto.Hash import keccak
@@ -19,8 +18,6 @@ from .. import secp256k1
 from ..codec import CodecError, Reader, blake2_256, compact
 from ..state.overlay import Overlay
 from ..state.trie import Trie, ordered_root
-
-log = structlog.get_logger(__name__)
 
 PAGE = 65536
 HEADER = 8
@@ -40,6 +37,7 @@ class Host:
     def __init__(self, version_of: Callable[[bytes], bytes | None]) -> None:
         self.version_of = version_of
         self.said: list[str] = []
+        self.warned: list[tuple[str, str]] = []
         self._free: dict[int, list[int]] = {}
         self._sizes: dict[int, int] = {}
         self._heap = self._heap_base = 0
@@ -51,7 +49,7 @@ class Host:
     def reset(self, state: Overlay) -> None:
         """Begin a call."""
         self.state = state
-        self.said = []
+        self.said, self.warned = [], []
         self._free, self._sizes, self._heap = {}, {}, self._heap_base
 
     def read(self, pointer: int, size: int) -> bytes:
@@ -139,8 +137,8 @@ def _max_level(host: Host) -> int:
 def _log(host: Host, level: int, target: int, message: int) -> None:
     text = host.span(message).decode(errors="replace")
     _say(host, text)
-    if level <= WARN:
-        log.warning("runtime", target=host.span(target).decode(errors="replace"), message=text)
+    if level <= WARN and len(host.warned) < MAX_SAID:
+        host.warned.append((host.span(target).decode(errors="replace"), text))
 
 
 def _say(host: Host, text: str) -> None:
