@@ -170,9 +170,14 @@ class Attack:
             one.close()
             await asyncio.sleep(IDLE_AGAIN_SECONDS)
 
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect from an address of the attackers: that of honest peers has allowances of its own."""
+        peer = self.target.address
+        return await asyncio.open_connection(peer.host, peer.port, local_addr=("127.0.0.8", 0))
+
     async def silent(self) -> None:
         """Connect and say nothing at all, or half a message."""
-        reader, writer = await asyncio.open_connection(self.target.address.host, self.target.address.port)
+        reader, writer = await self._connect()
         writer.write(random.choice([b"", b"\x40\0\0" + b"x" * 10]))
         self.counts["half handshakes"] += 1
         try:
@@ -184,7 +189,7 @@ class Attack:
     async def rubbish(self) -> None:
         """Say what no peer says, many times."""
         for _ in range(20):
-            reader, writer = await asyncio.open_connection(self.target.address.host, self.target.address.port)
+            reader, writer = await self._connect()
             writer.write(os.urandom(300))
             self.counts["garbage"] += 1
             with suppress(OSError):
