@@ -8,12 +8,12 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from .block import Block, BlockRef, Header
-from .call import PALLET
+from .call import PALLET, Call
 from .errors import ConnectionLost, StateDiscarded, UnknownRuntime
 from .pallet.constants import PALLET_ID
 from .pallet.types import Role, Times
 from .rpc import REQUEST_SECONDS, NodeRpc, Rpc
-from .runtime.extrinsic import compact
+from .runtime.extrinsic import Mortality, compact, signed
 from .runtime.metadata import EventRecord, Runtime, blake2_256
 from .storage import Storage
 
@@ -22,6 +22,8 @@ READ_TRIES = 3
 """Tries of a read whose connection breaks. The last failure is reported."""
 KEPT_HEADERS = 512
 """Headers kept in memory."""
+LONG_NONCE = 1 << 30
+"""A nonce whose encoding is longer than those of accounts."""
 POT_PREFIX = b"modl" + PALLET_ID
 """Start of a pot's account, made from the pallet's id."""
 NEW_RUNTIME = b"\x08"
@@ -238,6 +240,17 @@ class ChainClient:
             return 0
         holds = runtime.decode_storage_value("Balances", "Holds", bytes.fromhex(raw[2:]))
         return sum(int(hold["amount"]) for hold in holds if hold["id"] == {PALLET: role.value})
+
+    async def fee(self, account: bytes, call: Call, at: bytes | None = None) -> int:
+        """Return the fee of a call of an account by the runtime of a block, in the smallest unit. Nothing is signed or sent.
+
+        Raises UnknownRuntime, RpcError and ConnectionLost.
+        """
+        encoded = (await self.runtime_at(at)).encode_call(call)
+        unsigned = signed(account, bytes(64), encoded, Mortality(0, bytes(32)), LONG_NONCE)
+        data = unsigned + len(unsigned).to_bytes(4, "little")
+        answer = await self.rpc.request("state_call", "TransactionPaymentApi_query_info", "0x" + data.hex(), *_at(at))
+        return int.from_bytes(bytes.fromhex(answer[2:])[-16:], "little")  # the last field of RuntimeDispatchInfo
 
     async def nonce(self, account: bytes, at: bytes | None = None) -> int:
         """Return the nonce of an account's next extrinsic, by a block's state."""

@@ -78,13 +78,21 @@ LEAVING = {1: "  let go", 2: "  leaving"}
 """What is shown of a copy's `leaving`."""
 
 
+def _sentence(text: str) -> str:
+    """Begin a text with a capital letter, and leave names in it as they are."""
+    return text[:1].upper() + text[1:]
+
+
 def _text(found: dict[str, Any]) -> str:
     held, due = found["collateral"]["held"], found["collateral"]["due"]
+    fees = found["fees"]
     region = f" in region {found['region']}" if found["region"] else ""
     lines = [
         f"hoster {found['account']}  {'open' if found['open'] else 'not open'}{region}, in block {found['block']}",
-        f"step {found['step']}: {found['standing']}. {found['remedy'].capitalize()}",
+        f"step {found['step']}: {found['standing']}. {_sentence(found['remedy'])}",
         f"collateral {held} held, {due} due",
+        f"{fees['spendable']} can be spent, a storage proof takes up to {fees['proof']} until it is in a block: enough for "
+        f"{fees['proofs']}. {_sentence(fees['remedy'])}",
         f"reputation {found['reputation']} ppm, challenges passed {found['passed']}, missed {found['missed']}",
     ]
     if found["challenge"] is not None:

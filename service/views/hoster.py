@@ -18,6 +18,7 @@ from service.chain_client.pallet.types import (
     Times,
     Wait,
 )
+from service.roles.hoster.fees import Means, read_means
 from service.roles.hoster.notices import next_pause
 from service.units import GIB
 
@@ -38,6 +39,7 @@ class Facts:
     due: int | None
     held: int
     copies: dict[int, Copy]
+    means: Means
 
 
 async def show_hoster(client: ChainClient, account: bytes) -> dict[str, Any] | None:
@@ -59,6 +61,7 @@ async def show_hoster(client: ChainClient, account: bytes) -> dict[str, Any] | N
         due,
         await client.held(account, Role.HOSTING, at),
         {number: copy for number, copy in copies.items() if copy.state is not CopyState.ENDED},
+        await read_means(client, account, hoster.stored, at),
     )
     return hoster_view(facts, client.times, await storage.amounts(at))
 
@@ -109,6 +112,12 @@ def hoster_view(facts: Facts, times: Times, amounts: Amounts) -> dict[str, Any]:
             }
             for number, copy in facts.copies.items()
         ],
+        "fees": {
+            "spendable": str(facts.means.spendable),
+            "proof": str(facts.means.proof),
+            "proofs": facts.means.proofs,
+            "remedy": facts.means.remedy(facts.account),
+        },
     }
 
 

@@ -38,6 +38,7 @@ from .decisions import (
     decide,
 )
 from .feeds import HostedFeeds
+from .fees import Purse
 from .losses import Losses, confirmed_of, shows_loss
 from .probes import ProbeService
 from .receive import Shelf, receive_copy
@@ -63,6 +64,7 @@ class HosterRole:
             "hoster", longest=8
         )  # retry at least every 8 blocks: a disk repaired late in a proof window still answers
         self._room = Room(context.directory)
+        self._purse = Purse(context.client, context.signer.account)
         self._losses = Losses(context.client.times)
         self._feeds = HostedFeeds(
             context.store,
@@ -105,6 +107,8 @@ class HosterRole:
             await self._prove_only(block)
             raise
         self._runner.apply(block.number, [self._task(action, facts.copies) for action in decide(facts)])
+        if facts.offer is not None:
+            await self._purse.look(block, facts.offer.stored)
 
     async def _prove_only(self, block: Block) -> None:
         """Answer an open challenge, though a new runtime has something else in a form that this service does not know."""
@@ -229,7 +233,10 @@ class HosterRole:
 
         async def held() -> bool:
             offer = await context.client.storage.hoster(context.signer.account)
-            return offer is not None and offer.open
+            if offer is not None and offer.open:
+                return True
+            await self._purse.check_offer(terms, offer)
+            return False
 
         call = calls.offer_hosting(terms.capacity, terms.ask_disk, terms.ask_receiving, terms.region)
         return await self._offers.send(call, held)

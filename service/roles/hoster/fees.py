@@ -1,0 +1,130 @@
+"""What a hoster's account can spend against what a storage proof takes of it, told before a proof cannot be paid.
+
+The fee of a proof is taken first and comes back with the proof. A hoster whose money is all on hold can pay none, and is
+evicted with every sector in its place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+
+from service.address import ss58
+from service.chain_client import Block, ChainClient
+from service.chain_client.call import Call
+from service.chain_client.pallet import calls
+from service.chain_client.pallet.constants import MAX_SAMPLES, SEGMENT_BYTES
+from service.chain_client.pallet.types import ChainOpening, Hoster, Role
+from service.encoding.profiles import SECTOR
+from service.units import EXISTENTIAL_DEPOSIT, GIB
+
+from ..common.offers import TooPoor
+from ..common.terms import HosterTerms
+
+log = structlog.get_logger(__name__)
+
+LEAST_PROOFS = 8
+"""Proofs that an account should be able to pay: with fewer the node warns, and offers nothing anew."""
+LEAST_SAMPLES = 8
+GIB_SECTORS = GIB // SECTOR
+SIBLINGS = (SEGMENT_BYTES // SECTOR - 1).bit_length()
+"""Siblings of a sector in the longest segment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What an account can spend, and the most that its next proof takes of it until it is in a block."""
+
+    spendable: int
+    proof: int
+
+    @property
+    def proofs(self) -> int:
+        """How many proofs it could pay, if none came back."""
+        return self.spendable // self.proof
+
+    @property
+    def low(self) -> bool:
+        """Whether that is too few."""
+        return self.proofs < LEAST_PROOFS
+
+    def remedy(self, account: bytes) -> str:
+        """Return what to do about it, in words."""
+        if not self.low:
+            return "nothing is due"
+        more = LEAST_PROOFS * self.proof - self.spendable
+        return (
+            f"send at least {more} to {ss58(account)}: a proof's fee is taken first and comes back with the proof, and a "
+            "hoster that cannot pay it is evicted"
+        )
+
+
+def samples(stored: int) -> int:
+    """Return how many samples a challenge has of who stores so many sectors (pallet-spec/README.md section 9)."""
+    return min(max(4 + 2 * ((1 + stored // GIB_SECTORS).bit_length() - 1), LEAST_SAMPLES), MAX_SAMPLES)
+
+
+def largest_proof(stored: int) -> Call:
+    """Return a call as long as the longest proof of who stores so many sectors. Its bytes mean nothing."""
+    opening = ChainOpening(bytes(SECTOR), (bytes(32),) * SIBLINGS)
+    return calls.submit_storage_proof(0, (opening,) * samples(stored))
+
+
+async def read_means(client: ChainClient, account: bytes, stored: int, at: bytes | None = None) -> Means:
+    """Return the means of a hoster that stores so many sectors, at a block. Raises ChainError."""
+    proof = await client.fee(account, largest_proof(stored), at)
+    return Means(await spendable(client, account, at), proof)
+
+
+async def spendable(client: ChainClient, account: bytes, at: bytes | None = None) -> int:
+    """Return what an account can give and still exist."""
+    return max(0, await client.balance(account, at) - EXISTENTIAL_DEPOSIT)
+
+
+class Purse:
+    """A hoster's account, looked at block after block: what it lacks is told once, and again when it lacked nothing meanwhile."""
+
+    def __init__(self, client: ChainClient, account: bytes) -> None:
+        self._client, self._account = client, account
+        self._proof: tuple[tuple[int, int], int] | None = None
+        self._low = False
+
+    async def look(self, block: Block, stored: int) -> Means:
+        """Return the means at a block, and tell if they are low. Raises ChainError."""
+        means = Means(await spendable(self._client, self._account, block.hash), await self._fee(block, stored))
+        if means.low and not self._low:
+            log.error(
+                "this account can hardly pay the fee of a storage proof",
+                block=block.number,
+                spendable=means.spendable,
+                fee=means.proof,
+                proofs_left=means.proofs,
+                remedy=means.remedy(self._account),
+            )
+        elif self._low and not means.low:
+            log.info("this account can pay the fees of storage proofs again", spendable=means.spendable)
+        self._low = means.low
+        return means
+
+    async def _fee(self, block: Block, stored: int) -> int:
+        """Return the fee of the longest proof, which is asked for once for each runtime and number of samples."""
+        kind = (await self._client.runtime_at(block.hash)).spec_version, samples(stored)
+        if self._proof is None or self._proof[0] != kind:
+            self._proof = kind, await self._client.fee(self._account, largest_proof(stored), block.hash)
+        return self._proof[1]
+
+    async def check_offer(self, terms: HosterTerms, before: Hoster | None) -> None:
+        """Raise TooPoor if nothing would be left for proofs beside the collateral of an offer. Raises ChainError."""
+        client, account = self._client, self._account
+        used, stored = (0, 0) if before is None else (before.used, before.stored)
+        due = (await client.storage.amounts()).collateral * max(terms.capacity, used) // GIB
+        missing = max(0, due - await client.held(account, Role.HOSTING))
+        means = await read_means(client, account, stored)
+        needed = missing + LEAST_PROOFS * means.proof
+        if means.spendable < needed:
+            raise TooPoor(
+                f"hosting {terms.capacity} bytes takes {needed}: {missing} more of collateral, and the fees of "
+                f"{LEAST_PROOFS} storage proofs, which come back; {ss58(account)} can spend {means.spendable}: "
+                "add money to the account"
+            )

@@ -1,0 +1,123 @@
+"""The fee of a proof is taken first: a hoster that cannot pay it is told before, and proves again once it can."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from runtime_mock.model.datdot.challenges import sample_count
+from service.address import ss58
+from service.chain_client import frame
+from service.chain_client.call import Call
+from service.chain_client.pallet import calls, events
+from service.chain_client.pallet.types import Hoster
+from service.roles.common.offers import TooPoor
+from service.roles.common.terms import HosterTerms
+from service.roles.hoster.fees import GIB_SECTORS, LEAST_PROOFS, Means, Purse, read_means, samples
+from service.units import EXISTENTIAL_DEPOSIT, GIB, UNIT
+from service.views.hoster import show_hoster
+from tests.support.blank import blank
+from tests.support.copy_world import digest
+from tests.support.small_net import LivePeer, Net, copied, is_active
+
+FALLS = "this account can hardly pay the fee of a storage proof"
+
+
+def test_a_challenge_has_as_many_samples_as_the_chain_draws() -> None:
+    sizes = [edge * GIB_SECTORS + more for edge in (0, 1, 3, 7, 15, 127, 16_383, 70_000) for more in (-1, 0, 1)]
+    assert [samples(size) for size in sizes if size >= 0] == [sample_count(size) for size in sizes if size >= 0]
+
+
+def test_the_remedy_is_how_much_to_send_to_whom() -> None:
+    account = digest("account")
+    assert Means(80, 10).remedy(account) == "nothing is due"
+    poor = Means(79, 10)
+    assert (poor.proofs, poor.low) == (7, True)
+    assert f"send at least 1 to {ss58(account)}" in poor.remedy(account)
+
+
+class Rich:
+    """A client of an account that has money, some of it on hold; a proof takes 10."""
+
+    def __init__(self, free: int, held: int) -> None:
+        self.free, self.on_hold = free, held
+        self.storage = self
+
+    async def amounts(self) -> Any:
+        return self
+
+    collateral = 400
+
+    async def held(self, *_: object) -> int:
+        return self.on_hold
+
+    async def balance(self, *_: object) -> int:
+        return self.free
+
+    async def fee(self, *_: object) -> int:
+        return 10
+
+
+async def test_an_offer_leaves_the_fees_of_proofs() -> None:
+    terms = HosterTerms(2 * GIB, 1, 1)
+    enough = 800 + LEAST_PROOFS * 10 + EXISTENTIAL_DEPOSIT
+
+    async def check(free: int, held: int = 0, before: Hoster | None = None) -> None:
+        client: Any = Rich(free, held)
+        await Purse(client, bytes(32)).check_offer(terms, before)
+
+    await check(enough)
+    await check(enough - 300, held=300)
+    await check(enough - 800, held=9_999)
+    with pytest.raises(
+        TooPoor, match=rf"takes 880: 800 more of collateral.* can spend {enough - 1 - EXISTENTIAL_DEPOSIT}"
+    ):
+        await check(enough - 1)
+    with pytest.raises(TooPoor, match="takes 1280"):
+        await check(enough, before=blank(Hoster, used=3 * GIB))
+
+
+async def leave(net: Net, hoster: LivePeer, amount: int) -> None:
+    """Send away all that an account can spend but an amount."""
+    assert hoster.line is not None
+    line, sponsor = hoster.line, net.sponsor.signer.account
+    free = await line.client.balance(hoster.account)
+    fee = await line.client.fee(hoster.account, frame.transfer(sponsor, free))
+    await line.signer.submit(frame.transfer(sponsor, free - fee - amount - EXISTENTIAL_DEPOSIT))
+
+
+def proofs_heard(net: Net) -> list[Call]:
+    """Return the proofs that reached the node."""
+    return [calls.submit_storage_proof(*one.arguments) for one in net.chain.heard if one.name == "submit_storage_proof"]
+
+
+async def test_a_hoster_that_cannot_pay_for_a_proof_is_told_before_and_proves_again_when_it_can(net: Net) -> None:
+    """Played as it happens: the money goes, the proof is not taken, the hoster is warned; money comes, and it is cleared."""
+    async with copied(net) as (_, _, hoster, _, copy):
+        client, account = net.chain.client, hoster.account
+        await net.chain.until(is_active(net, copy))
+        await net.chain.until(lambda: net.chain.proved(account))
+        stored = net.chain.copy(copy).stored
+        means = await read_means(client, account, stored)
+        for call in proofs_heard(net):
+            assert await client.fee(account, call) <= means.proof < UNIT // 10
+        fine: Any = await show_hoster(client, account)
+        assert (fine["fees"]["remedy"], int(fine["fees"]["proof"])) == ("nothing is due", means.proof)
+        assert fine["fees"]["proofs"] == int(fine["fees"]["spendable"]) // means.proof > LEAST_PROOFS
+
+        with capture_logs() as lines:
+            await leave(net, hoster, means.proof // 100)
+            await net.chain.until(lambda: any(line["event"] == FALLS for line in lines))
+            assert not net.chain.events(events.HosterOverdue), "it is told before"
+            poor: Any = await show_hoster(client, account)
+            assert poor["fees"]["proofs"] == 0
+            assert f"to {ss58(account)}" in poor["fees"]["remedy"]
+            await net.chain.until(lambda: net.chain.events(events.HosterOverdue))
+        (told,) = [line for line in lines if line["event"] == FALLS]
+        assert (told["proofs_left"], told["fee"], told["remedy"]) == (0, means.proof, poor["fees"]["remedy"])
+
+        await net.sponsor.signer.submit(frame.transfer(account, UNIT))
+        await net.chain.until(lambda: any(one.hoster == account for one in net.chain.events(events.HosterCleared)))
+        assert not net.chain.events(events.HosterEvicted)
