@@ -10,7 +10,7 @@ from functools import partial
 
 import structlog
 
-from service.chain_client import Block, CursorStore
+from service.chain_client import Block, CursorStore, DispatchError, PalletError
 from service.chain_client.pallet import calls
 from service.chain_client.pallet.constants import PROFILE_P1
 from service.chain_client.pallet.types import Copy, CopyState, Plan
@@ -148,7 +148,8 @@ class EncoderRole:
             case MakeKey():
                 return ("key", action.copy, action.ordinal), partial(self._new_key, action)
             case BeginSegment():
-                return ("begin", action.copy, action.modulus), partial(self._begin, action)
+                ordinal = len(facts.copies[action.copy].segments)
+                return ("begin", action.copy, action.modulus), partial(self._begin, action, ordinal)
             case EncodeSegment():
                 copy = facts.copies[action.copy]
                 return ("encode", action.segment), partial(self._encode, action, copy, facts.plans[copy.plan], block)
@@ -208,9 +209,17 @@ class EncoderRole:
         await asyncio.to_thread(self._store.make_key, action.copy, action.ordinal)
         return None
 
-    async def _begin(self, action: BeginSegment) -> int | None:
+    async def _begin(self, action: BeginSegment, ordinal: int) -> int | None:
         call = calls.begin_segment(action.copy, action.modulus, PROFILE_P1)
-        block = await submitted(self._context.signer, call, partial(self._not_assigned, action.copy))
+        try:
+            block = await submitted(self._context.signer, call, partial(self._not_assigned, action.copy))
+        except DispatchError as error:
+            if error.kind is not PalletError.MODULUS_USED:
+                raise
+            # the copy waits for our begin: another segment has it, of an encoder that has no factors and will stall
+            log.warning("the modulus was copied from the pool and begun with: a new one is made", copy=action.copy)
+            await asyncio.to_thread(self._store.erase_key, action.copy, ordinal)
+            return None
         self._tell("begun", action.copy)
         return block
 
