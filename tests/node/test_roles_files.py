@@ -1,0 +1,128 @@
+"""`roles.sqlite` of each version is read by this one: `tests/fixtures/roles_version_N.sqlite.xz`, of which none ever changes.
+
+Each was made by `fill`, with the code that wrote that version. What a demo of version 1 left is in test_made_before.py.
+"""
+
+from __future__ import annotations
+
+import lzma
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from service.chain_client.pallet.types import ChainBlockProof, ChainOpening, Evidence, Root
+from service.encoding import Opening
+from service.protocols.copy.feeder import TreePoint
+from service.protocols.copy.messages import Checkpoint, SignedRoot
+from service.protocols.copy.receiver import Stored
+from service.protocols.copy.stream import Position
+from service.roles.attester.links import LinkStore
+from service.roles.attester.probe import Measured
+from service.roles.attester.rules import Measurement
+from service.roles.attester.store import ReportStore
+from service.roles.common.audit import Findings
+from service.roles.common.database import VERSION, Database, DatabaseError
+from service.roles.encoder.send import Point
+from service.roles.encoder.store import EncoderStore
+from service.roles.hoster.store import HostedCopies
+from tests.support.copy_world import digest, make_feed, make_job
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+JOB = make_job(make_feed([700, 300]), modulus=bytes([7]) * 256)
+STORED, SIGNED = Stored(3, Position(1, 700)), Checkpoint(2, digest("root"), bytes([4]) * 64)
+OPENING = Opening(1, bytes([5]) * 256, (digest("sibling"),))
+POINT = Point(TreePoint(512, Position(1, 6)), b"\5" * 32)
+RECEIPT = SignedRoot(256, digest("tree"), bytes([6]) * 64)
+BLOCK = ChainBlockProof(7, (Root(digest("root"), 9),), 3, b"block", (Root(digest("sibling"), 4),))
+EVIDENCE = Evidence(5, 8, ChainOpening(bytes(range(256)), (digest("a"), digest("b"))), BLOCK)
+
+
+def fill(directory: Path, database: Database) -> None:
+    """Put something into each table."""
+    hosted = HostedCopies(directory, database)
+    hosted.begin(JOB)
+    hosted.advance(JOB, STORED)
+    hosted.keep_checkpoint(JOB, SIGNED)
+    reports = ReportStore(database)
+    for number in range(3):
+        reports.keep_probe(6, 3, number, 11, Measured(10 * number, 90, OPENING))
+    assert reports.fix(6, 3, digest("link"), digest("leaf")) is not None
+    encoder = EncoderStore(database, directory)
+    encoder.make_key(4, 1)
+    encoder.keep_point(4, 1, POINT)
+    encoder.keep_signed_root(4, 1, RECEIPT, 77)
+    LinkStore(directory, database, digest("genesis"), digest("account")).unused(None)
+    database.execute("INSERT INTO journal_copies VALUES (7)")
+    findings = Findings(database)
+    findings.keep(3, EVIDENCE)
+
+
+def check(directory: Path, database: Database) -> None:
+    """Check that it is all there."""
+    hosted = HostedCopies(directory, database)
+    (segment,) = hosted.segments(JOB.copy)
+    assert (segment.job, segment.progress, segment.checkpoint) == (JOB, STORED, SIGNED)
+    reports = ReportStore(database)
+    assert reports.answered() == {(6, 3, number) for number in range(3)}
+    fixed = reports.report(6, 3)
+    assert fixed is not None
+    assert (fixed.report, fixed.link, fixed.leaf) == (Measurement(True, 10, 90), digest("link"), digest("leaf"))
+    assert (fixed.opening, len(fixed.salt)) == (OPENING, 32)
+    encoder = EncoderStore(database, directory)
+    (key,) = encoder.records()
+    assert (key.copy, key.ordinal, key.receipt, key.receipt_block) == (4, 1, RECEIPT, 77)
+    assert encoder.point(4, 1) == POINT
+    links = LinkStore(directory, database, digest("genesis"), digest("account"))
+    newest = links.newest()
+    assert newest is not None
+    assert links.unused(None) == newest
+    assert database.rows("SELECT copy FROM journal_copies") == [(7,)]
+    assert Findings(database).all() == {3: EVIDENCE}
+
+
+def made(version: int, directory: Path) -> Path:
+    """Return a copy of the file of a version."""
+    path = directory / "roles.sqlite"
+    path.write_bytes(lzma.decompress((FIXTURES / f"roles_version_{version}.sqlite.xz").read_bytes()))
+    return path
+
+
+def version_of(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as raw:
+        return int(raw.execute("PRAGMA user_version").fetchone()[0])
+
+
+def tables(path: Path) -> list[tuple[str, str]]:
+    """Return the tables and indices of a file, in the words that made them."""
+    with closing(sqlite3.connect(path)) as raw:
+        return raw.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name").fetchall()
+
+
+@pytest.mark.parametrize("version", range(2, VERSION + 1))
+def test_a_file_of_each_version_is_read(version: int, tmp_path: Path) -> None:
+    path = made(version, tmp_path)
+    assert version_of(path) == version
+    for _ in range(2):
+        with closing(Database(path)) as database:
+            check(tmp_path, database)
+    assert version_of(path) == VERSION
+    new = tmp_path / "new" / "roles.sqlite"
+    Database(new).close()
+    assert tables(path) == tables(new), "the same as one that was just made"
+
+
+def test_what_is_filled_now_is_read_now(tmp_path: Path) -> None:
+    with closing(Database(tmp_path / "roles.sqlite")) as database:
+        fill(tmp_path, database)
+        check(tmp_path, database)
+
+
+def test_a_file_of_a_later_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "roles.sqlite"
+    Database(path).close()
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute(f"PRAGMA user_version = {VERSION + 1}")
+    with pytest.raises(DatabaseError, match=f"written by version {VERSION + 1}"):
+        Database(path)
