@@ -83,6 +83,14 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def _changed(change: dict[str, Any]) -> str:
+    """Say why a reputation last changed."""
+    if change["block"] is None:
+        return f"reputation changed {change['why']}"
+    before = "none" if change["before"] is None else f"{change['before']} ppm"
+    return f"reputation last changed in block {change['block']}, from {before}: {change['why']}"
+
+
 def _text(found: dict[str, Any]) -> str:
     held, due = found["collateral"]["held"], found["collateral"]["due"]
     fees = found["fees"]
@@ -94,6 +102,7 @@ def _text(found: dict[str, Any]) -> str:
         f"{fees['spendable']} can be spent, a storage proof takes up to {fees['proof']} until it is in a block: enough for "
         f"{fees['proofs']}. {_sentence(fees['remedy'])}",
         f"reputation {found['reputation']} ppm, challenges passed {found['passed']}, missed {found['missed']}",
+        _changed(found["reputation_change"]),
     ]
     if found["challenge"] is not None:
         challenge, last = found["challenge"], found["challenge"]["deadlines"]

@@ -46,7 +46,7 @@ plan_app = typer.Typer(
 )
 Amount = Annotated[int, typer.Option(min=1, metavar="X", help="Amount in the smallest unit (10^12 make one UNIT).")]
 Blocks = Annotated[
-    list[str] | None, typer.Option("--range", metavar="START:END", help="Blocks to keep (default: all).")
+    list[str] | None, typer.Option("--range", "--blocks", metavar="START:END", help="Blocks to keep (default: all).")
 ]
 Unserved = Annotated[bool, typer.Option("--unserved", help="Publish even if no known peer serves the feed.")]
 PlanId = Annotated[int, typer.Argument(min=0, max=2**64 - 1, metavar="ID", help="Number of the plan.")]

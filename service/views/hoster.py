@@ -22,6 +22,8 @@ from service.roles.hoster.fees import Means, read_means
 from service.roles.hoster.notices import next_pause
 from service.units import GIB
 
+from .reputation import show_change
+
 GOOD, WARNED, SUSPENDED, EVICTED = range(4)
 STANDING = {GOOD: "good", WARNED: "warned", SUSPENDED: "suspended", EVICTED: "evicted"}
 """What a hoster's steps are called."""
@@ -40,6 +42,8 @@ class Facts:
     held: int
     copies: dict[int, Copy]
     means: Means
+    changed: dict[str, Any]
+    """Why its reputation last changed."""
 
 
 async def show_hoster(client: ChainClient, account: bytes) -> dict[str, Any] | None:
@@ -62,6 +66,7 @@ async def show_hoster(client: ChainClient, account: bytes) -> dict[str, Any] | N
         await client.held(account, Role.HOSTING, at),
         {number: copy for number, copy in copies.items() if copy.state is not CopyState.ENDED},
         await read_means(client, account, hoster.stored, at),
+        await show_change(client, account, best),
     )
     return hoster_view(facts, client.times, await storage.amounts(at))
 
@@ -118,6 +123,7 @@ def hoster_view(facts: Facts, times: Times, amounts: Amounts) -> dict[str, Any]:
             "proofs": facts.means.proofs,
             "remedy": facts.means.remedy(facts.account),
         },
+        "reputation_change": facts.changed,
     }
 
 

@@ -17,6 +17,7 @@ from service.chain_client import ChainClient
 from service.chain_client.pallet import calls
 from service.chain_client.pallet.events import CopyLeaving, HosterOverdue, HosterPaused
 from service.chain_client.pallet.types import Times
+from service.cli.hoster import _text
 from service.encoding import PrivateKey
 from service.session import Session
 from tests.support.cli_process import (
@@ -95,7 +96,7 @@ async def test_a_pause_is_told_to_whom_asks_again(chain: RunningChain, tmp_path:
     async with parties(chain, "//Charlie") as (hoster,):
         await enrolled(hoster, calls.offer_hosting(1 << 30, UNIT // 1000, 0, b"u33"))
         client, times = hoster.client, hoster.client.times
-        await on_the_side(lambda: killed_before_it_told(pausing, lambda: status()["pause"] is not None, **state))
+        await on_the_side(lambda: killed_before_it_told(pausing, lambda: status()["next_pause"] > 0, **state))
         paused = await on_the_side(lambda: done(*pausing, **state))
         assert list(paused) == list(CONTRACT["hoster"]["hoster pause"])
         event = await told(client, HosterPaused, paused["block"])
@@ -126,6 +127,10 @@ async def test_a_hoster_that_is_late_leaves_and_loses(chain: RunningChain, tmp_p
         challenge = await until(client, lambda: client.storage.storage_challenge(account))
         good = await on_the_side(status)
         check_good(good, left, challenge.issued, times)
+        assert f"hoster {good['account']}  open in region u33" in await on_the_side(
+            lambda: datdot("hoster", "status", *mine).out
+        )
+        check_shown(await on_the_side(lambda: done("plan", "show", good["copies"][0]["plan"], *on_chain)), left)
         gone = await whole(alice, hoster, encoder, compat=True)
 
         late = await told(client, HosterOverdue, challenge.issued)
@@ -134,8 +139,8 @@ async def test_a_hoster_that_is_late_leaves_and_loses(chain: RunningChain, tmp_p
         assert warned["challenge"]["deadlines"] == good["challenge"]["deadlines"]
         assert warned["challenge"]["deadlines"]["recheck"] == late.due
         assert (warned["missed"], warned["reputation"]) == (1, good["reputation"] - good["reputation"] // 8)
-        text = await on_the_side(lambda: datdot("hoster", "status", *mine).out)
-        assert f"step 1: warned. By block {late.due}: answer the challenge" in text
+        check_changed(warned["reputation_change"], good["reputation"], challenge.issued, times)
+        assert f"step 1: warned. By block {late.due}: answer the challenge" in _text(warned)
         await check_refusals(mine, on_chain, left)
 
         leaving = await on_the_side(lambda: done("hoster", "leave", left, *mine))
@@ -166,6 +171,8 @@ def check_good(good: dict[str, Any], copy: int, issued: int, times: Times) -> No
         (copy, "Active", 0, False)
     ]
     assert (good["challenge"]["issued"], good["challenge"]["copies"]) == (issued, [copy])
+    assert good["reputation_change"]["why"] == "registered: everybody begins with it"
+    assert (good["fees"]["remedy"], good["fees"]["proofs"] > 100) == ("nothing is due", True)
     suspended = issued + 2 * times.proof_window + 1
     assert good["challenge"]["deadlines"] == {
         "proof": issued + times.proof_window,
@@ -173,6 +180,20 @@ def check_good(good: dict[str, Any], copy: int, issued: int, times: Times) -> No
         "last_call": suspended + 1 + times.era,
     }
     assert f"by block {issued + times.proof_window}: answer the challenge" in good["remedy"]
+
+
+def check_shown(plan: dict[str, Any], number: int) -> None:
+    """What `plan show` says of a whole copy."""
+    (copy,) = (one for one in plan["copies"] if one["copy"] == number)
+    assert json.dumps(shape(copy)) == json.dumps(CONTRACT["copy of plan show"]), "keys come in this order"
+    assert (copy["strikes"], copy["fails"], copy["slow"], copy["leaving"]) == (0, 0, 0, 0)
+    assert copy["sectors"] == copy["confirmed_sectors"] > 0
+
+
+def check_changed(change: dict[str, Any], before: int, issued: int, times: Times) -> None:
+    """Why the reputation of a hoster changed that did not answer in time."""
+    assert (change["before"], change["block"]) == (before, issued + times.proof_window + 1)
+    assert f"challenge of block {issued} was not answered in time" in change["why"]
 
 
 async def check_refusals(mine: tuple[str, ...], on_chain: tuple[str, ...], copy: int) -> None:

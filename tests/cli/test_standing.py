@@ -11,6 +11,7 @@ from service.chain_client.pallet.constants import ALLOWANCE
 from service.chain_client.pallet.types import Amounts, Hoster, Ratio, Sample, StorageChallenge, Times
 from service.cli.hoster import _text
 from service.roles.common.ratio import cost, ratio_ppm
+from service.roles.hoster.fees import Means
 from service.roles.hoster.notices import HosterRefused, check_pause
 from service.views.hoster import EVICTED, GOOD, SUSPENDED, WARNED, Facts, deadlines, hoster_view
 from service.views.ratio import ratio_view
@@ -29,7 +30,8 @@ def hoster(**changed: Any) -> Hoster:
 def view(step: int, now: int = ISSUED, due: int | None = None, **changed: Any) -> dict[str, Any]:
     asked = tuple(Sample(copy, copy, 0) for copy in (3, 5, 5))
     challenge = None if step == EVICTED else StorageChallenge(ISSUED, asked)
-    facts = Facts(bytes(32), now, hoster(step=step, **changed), None, challenge, due, 0, {})
+    why = {"block": 990, "before": 500_000, "why": "the storage challenge of block 980 was answered"}
+    facts = Facts(bytes(32), now, hoster(step=step, **changed), None, challenge, due, 0, {}, Means(700, 10), why)
     return hoster_view(facts, TIMES, AMOUNTS)
 
 
@@ -59,6 +61,23 @@ def test_each_step_says_what_to_do() -> None:
     assert "the offer can be renewed" in shown[EVICTED]
     assert "step 3: evicted. Its copies are being ended" in _text(view(EVICTED))
     assert "answer by block 1030, else warned; by 1061, else suspended; by 1086, else evicted" in _text(view(GOOD))
+
+
+def test_why_reputation_changed_and_what_proofs_take_is_said_in_words() -> None:
+    shown = view(GOOD)
+    text = _text(shown)
+    assert (
+        "reputation last changed in block 990, from 500000 ppm: the storage challenge of block 980 was answered" in text
+    )
+    assert (
+        "700 can be spent, a storage proof takes up to 10 until it is in a block: enough for 70. Nothing is due" in text
+    )
+    first = shown | {"reputation_change": {"block": 3, "before": None, "why": "registered"}}
+    assert "reputation last changed in block 3, from none: registered" in _text(first)
+    pruned = shown | {"reputation_change": {"block": None, "before": None, "why": "not since block 3"}}
+    assert "reputation changed not since block 3" in _text(pruned)
+    fees = {"spendable": "7", "proof": "10", "proofs": 0, "remedy": "send at least 73 to 5Ab"}
+    assert "enough for 0. Send at least 73 to 5Ab" in _text(shown | {"fees": fees})
 
 
 def test_a_pause_is_shown_until_it_is_over() -> None:
