@@ -22,13 +22,14 @@ from service.roles.attester.links import LinkStore
 from service.roles.attester.probe import Measured
 from service.roles.attester.rules import Measurement
 from service.roles.attester.store import ReportStore
-from service.roles.common.audit import Findings
 from service.roles.common.database import VERSION, Database, DatabaseError
+from service.roles.common.findings import Findings
 from service.roles.encoder.send import Point
 from service.roles.encoder.store import EncoderStore
 from service.roles.hoster.store import HostedCopies
 from tests.support.copy_world import digest, make_feed, make_job
 
+REFUSALS_SINCE = 3
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 JOB = make_job(make_feed([700, 300]), modulus=bytes([7]) * 256)
 STORED, SIGNED = Stored(3, Position(1, 700)), Checkpoint(2, digest("root"), bytes([4]) * 64)
@@ -57,10 +58,11 @@ def fill(directory: Path, database: Database) -> None:
     database.execute("INSERT INTO journal_copies VALUES (7)")
     findings = Findings(database)
     findings.keep(3, EVIDENCE)
+    findings.refuse(2, 5, 8, "the chain says NotProven")
 
 
-def check(directory: Path, database: Database) -> None:
-    """Check that it is all there."""
+def check(directory: Path, database: Database, version: int = VERSION) -> None:
+    """Check that all is there that a version had."""
     hosted = HostedCopies(directory, database)
     (segment,) = hosted.segments(JOB.copy)
     assert (segment.job, segment.progress, segment.checkpoint) == (JOB, STORED, SIGNED)
@@ -80,6 +82,7 @@ def check(directory: Path, database: Database) -> None:
     assert links.unused(None) == newest
     assert database.rows("SELECT copy FROM journal_copies") == [(7,)]
     assert Findings(database).all() == {3: EVIDENCE}
+    assert Findings(database).refusal(2, 5, 8) == ("the chain says NotProven" if version >= REFUSALS_SINCE else None)
 
 
 def made(version: int, directory: Path) -> Path:
@@ -106,7 +109,7 @@ def test_a_file_of_each_version_is_read(version: int, tmp_path: Path) -> None:
     assert version_of(path) == version
     for _ in range(2):
         with closing(Database(path)) as database:
-            check(tmp_path, database)
+            check(tmp_path, database, version)
     assert version_of(path) == VERSION
     new = tmp_path / "new" / "roles.sqlite"
     Database(new).close()

@@ -9,32 +9,30 @@ is made again. A copy is reported once, by whoever was first.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import structlog
 
-from service.chain_client import Block, Call, DispatchError
+from service.chain_client import Block, DispatchError
 from service.chain_client.pallet import calls
-from service.chain_client.pallet.constants import REPORT_AGE
+from service.chain_client.pallet.constants import MAX_BLOCK, REPORT_AGE
 from service.chain_client.pallet.types import ChainBlockProof, ChainOpening, Copy, Evidence, Root
 from service.encoding import Opening
 from service.hypercore import Core, CoreError
 from service.hypercore.tree import flat
 
 from .context import Context
-from .database import Database
 from .evidence import report_hash
+from .findings import Findings
 from .runner import Runner, submitted
 
 log = structlog.get_logger(__name__)
 
-MAX_FINDINGS = 16
-"""Copies against which evidence is kept at a time: it is up to 1 MiB each, and read with each block."""
-FUTILE = ("NoSuchCopy", "AlreadyReported", "WrongSegment", "BadOpening", "NotProven")
+OVER = ("NoSuchCopy", "AlreadyReported")
+"""Refusals after which there is nothing left to report of a copy."""
+REFUSED = ("WrongSegment", "BadOpening", "NotProven")
 """Refusals after which the same evidence would only be refused again."""
 
 
@@ -116,70 +114,12 @@ def evidence_of(
     return Evidence(segment, opening.sector, shown, block_proof(core, length, index))
 
 
-# ---- what was found, on disk
-
-
-class Findings:
-    """The table `findings`: the evidence against a copy, one for each."""
-
-    def __init__(self, database: Database) -> None:
-        self._db = database
-
-    def keep(self, copy: int, evidence: Evidence) -> None:
-        """Keep evidence against a copy, unless there is some, or of MAX_FINDINGS others. It is durable on return.
-
-        The same evidence must be shown that was committed to: a later finding does not replace it. What is not kept is
-        found again by a later probe.
-        """
-        self._db.execute(
-            "INSERT OR IGNORE INTO findings SELECT ?, ? WHERE (SELECT count(*) FROM findings) < ?",
-            (copy, _to_json(evidence), MAX_FINDINGS),
-        )
-
-    def all(self) -> dict[int, Evidence]:
-        """Return the evidence by copy."""
-        return {row[0]: _from_json(row[1]) for row in self._db.rows("SELECT copy, evidence FROM findings")}
-
-    def forget(self, copy: int) -> None:
-        """Delete what was found against a copy."""
-        self._db.execute("DELETE FROM findings WHERE copy = ?", (copy,))
-
-
-def _to_json(evidence: Evidence) -> str:
-    block, opening = evidence.block, evidence.opening
-    shown = None
-    if block is not None:
-        shown = {
-            "length": block.length,
-            "index": block.index,
-            "data": block.data.hex(),
-            "roots": [[one.hash.hex(), one.size] for one in block.roots],
-            "siblings": [[one.hash.hex(), one.size] for one in block.siblings],
-        }
-    return json.dumps(
-        {
-            "segment": evidence.segment,
-            "sector": evidence.sector,
-            "data": opening.data.hex(),
-            "siblings": [one.hex() for one in opening.siblings],
-            "block": shown,
-        }
-    )
-
-
-def _from_json(text: str) -> Evidence:
-    fields: dict[str, Any] = json.loads(text)
-
-    def roots(pairs: list[Any]) -> tuple[Root, ...]:
-        return tuple(Root(bytes.fromhex(digest), size) for digest, size in pairs)
-
-    block = fields["block"]
-    shown = None
-    if block is not None:
-        data = bytes.fromhex(block["data"])
-        shown = ChainBlockProof(block["length"], roots(block["roots"]), block["index"], data, roots(block["siblings"]))
-    siblings = tuple(bytes.fromhex(one) for one in fields["siblings"])
-    return Evidence(fields["segment"], fields["sector"], ChainOpening(bytes.fromhex(fields["data"]), siblings), shown)
+def unshowable(evidence: Evidence) -> str | None:
+    """Return why evidence gets into no block of the chain, or None if it can."""
+    block = evidence.block
+    if block is None or len(block.data) <= MAX_BLOCK:
+        return None
+    return f"block {block.index} of the feed has {len(block.data)} bytes, and a report shows {MAX_BLOCK} at most"
 
 
 # ---- the shell
@@ -194,14 +134,29 @@ class Auditor:
         self._runner = Runner("auditor")
 
     async def found(self, copy: int, evidence: Evidence) -> None:
-        """Keep evidence against a copy; it is reported from the next block on."""
+        """Keep evidence against a copy; it is reported from the next block on. What was refused before is not kept."""
+        place = {"copy": copy, "segment": evidence.segment, "sector": evidence.sector}
+        before = await asyncio.to_thread(self._findings.refusal, copy, evidence.segment, evidence.sector)
+        if before is not None:
+            log.debug("a copy does not decode to its feed, and no report of it is taken", **place, reason=before)
+            return
+        why = unshowable(evidence)
+        if why is not None:
+            await self._refused(copy, evidence, why)
+            return
+        log.error("a copy does not decode to its feed: it will be reported", **place)
+        await asyncio.to_thread(self._findings.keep, copy, evidence)
+
+    async def _refused(self, copy: int, evidence: Evidence, reason: str) -> None:
+        """Remember that evidence is not taken, so that it is not found and paid for again; it is told here, and once."""
         log.error(
-            "a copy does not decode to its feed: it will be reported",
+            "a copy does not decode to its feed, but no report of that is taken",
             copy=copy,
             segment=evidence.segment,
             sector=evidence.sector,
+            reason=reason,
         )
-        await asyncio.to_thread(self._findings.keep, copy, evidence)
+        await asyncio.to_thread(self._findings.refuse, copy, evidence.segment, evidence.sector, reason)
 
     async def step(self, block: Block) -> None:
         """Do what is due at a block. Raises ChainError and DatabaseError."""
@@ -230,9 +185,13 @@ class Auditor:
                 await asyncio.to_thread(self._findings.forget, copy)
                 return None
             case CommitFinding():
+                why = unshowable(evidence)
+                if why is not None:  # it was found by an earlier version
+                    await self._refused(copy, evidence, why)
+                    return None
                 return await self._commit(self._hash(copy, evidence))
             case ShowFinding():
-                return await self._show(copy, calls.report_invalid_encoding(copy, evidence))
+                return await self._show(copy, evidence)
 
     async def _commit(self, digest: bytes) -> int | None:
         async def held() -> bool:
@@ -240,7 +199,9 @@ class Auditor:
 
         return await submitted(self._context.signer, calls.commit_report(digest), held)
 
-    async def _show(self, copy: int, call: Call) -> int | None:
+    async def _show(self, copy: int, evidence: Evidence) -> int | None:
+        call = calls.report_invalid_encoding(copy, evidence)
+
         async def held() -> bool:
             found = await self._context.client.storage.copy(copy)
             return found is None or found.invalid
@@ -248,9 +209,12 @@ class Auditor:
         try:
             block = await submitted(self._context.signer, call, held)
         except DispatchError as error:
-            if error.name not in FUTILE:
+            if error.name in REFUSED:
+                await self._refused(copy, evidence, f"the chain says {error}")
+                return None
+            if error.name not in OVER:
                 raise
-            log.error("the chain takes a report of an invalid encoding for wrong", copy=copy, error=str(error))
+            log.info("another report of a copy was faster", copy=copy, outcome=str(error))
             await asyncio.to_thread(self._findings.forget, copy)
             return None
         log.warning("copy reported: it did not decode to its feed", copy=copy)

@@ -12,10 +12,14 @@ from typing import Any
 from service.disk import DiskError, explained
 from service.durable import make_directories, make_private_database
 
-VERSION = 2
-"""Version 2 has the table of findings; an older file gets it when it is opened."""
+VERSION = 3
+"""Version 2 added the table of findings, version 3 that of refused ones: an older file gets what it lacks when it is opened."""
 
 _FINDINGS = "CREATE TABLE findings (copy INTEGER PRIMARY KEY, evidence TEXT NOT NULL) WITHOUT ROWID;"
+_REFUSED = (
+    "CREATE TABLE refused (copy INTEGER NOT NULL, segment INTEGER NOT NULL, sector INTEGER NOT NULL, reason TEXT NOT NULL,"
+    " PRIMARY KEY (copy, segment, sector)) WITHOUT ROWID;"
+)
 _SCHEMA = """
 CREATE TABLE hosted (
     segment INTEGER PRIMARY KEY, copy INTEGER NOT NULL, plan INTEGER NOT NULL, job TEXT NOT NULL,
@@ -73,10 +77,9 @@ class Database:
 
     def _prepare(self) -> None:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            self._db.executescript(f"BEGIN; {_SCHEMA} {_FINDINGS} PRAGMA user_version = {VERSION}; COMMIT;")
-        elif version == 1:
-            self._db.executescript(f"BEGIN; {_FINDINGS} PRAGMA user_version = {VERSION}; COMMIT;")
+        if 0 <= version < VERSION:
+            lacking = "".join((_SCHEMA, _FINDINGS, _REFUSED)[version:])
+            self._db.executescript(f"BEGIN; {lacking} PRAGMA user_version = {VERSION}; COMMIT;")
         elif version != VERSION:
             raise DatabaseError(
                 f"{self._path}: written by version {version} of the roles' state; this program reads version {VERSION}"

@@ -30,7 +30,13 @@ def patience(times: Times) -> int:
 
 
 class Losses:
-    """The copies that were found damaged, each with the block in which it first was. Nothing of it is kept on disk."""
+    """The copies that were found damaged, each with the block in which it first was.
+
+    Nothing of it is kept on disk, so a restart begins the wait anew. That is meant: who restarts a node may just have put the
+    files back, and a declaration made on what an earlier run saw could not be taken back. Each run looks for missing files
+    at its start, and what a challenge asks for is found by it, so nothing that is lost stays unseen for long. A node that is
+    restarted ever again within half a proof window declares nothing, and is overdue as one that is away is.
+    """
 
     def __init__(self, times: Times) -> None:
         self._times = times
