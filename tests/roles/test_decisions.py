@@ -220,6 +220,28 @@ def test_a_hoster_declines_what_certainly_has_an_oversized_block() -> None:
     assert len(ho.decide(hosting(copies=copies, plans={0: plan(9 << 20)}, offer=earlier))) == 1
 
 
+def test_a_hoster_declines_what_no_encoder_makes_within_the_lease_and_doubts_what_few_do() -> None:
+    """236 blocks less 4 for the confirmation, of half a second: 116 s. 1,400 sectors a second are an ordinary encoder's."""
+    times, ordinary, fastest = replace(TIMES, seed_delay=4), 116 * 1_400, 116 * 22_400
+
+    def judged(sectors: int, seconds: float | None = 0.5, **changes: Any) -> tuple[list[str], list[int]]:
+        copy = blank(Copy, **{"plan": 0, "state": CopyState.OFFERED, "bytes": 256 * sectors} | changes)
+        facts = hosting(copies={1: copy}, plans={0: plan(100)}, times=times, block_seconds=seconds)
+        return [one.reason for one in ho.decide(facts) if isinstance(one, ho.DeclineCopy)], list(ho.doubtful(facts))
+
+    assert judged(ordinary) == ([], [])
+    assert judged(ordinary + 1) == judged(fastest) == ([], [1])
+    assert judged(fastest + 1) == (
+        ["its segment of 2598401 sectors takes 116 s at 22400 sectors per second, and the lease is over after 116 s"],
+        [1],
+    )
+    assert judged(fastest + 1, 10.0) == ([], []), "blocks of 10 s give twenty times as long"
+    assert judged(fastest + 1, None) == ([], []), "the pace is not known yet"
+    assert judged(fastest + 1, state=CopyState.ACCEPTED) == ([], [1]), "too late to decline"
+    assert judged(fastest + 1, state=CopyState.ENCODING, current=5) == ([], []), "now its progress says more"
+    assert judged(fastest + 1, stored_bytes=256 * fastest) == ([], []), "what is left counts"
+
+
 @pytest.mark.case("network/tiny_blocks")
 def test_a_hoster_declines_blocks_that_cost_more_than_they_pay() -> None:
     copies = {1: blank(Copy, plan=0, state=CopyState.OFFERED)}

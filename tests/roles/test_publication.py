@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -17,6 +18,8 @@ from service.hypercore.corestore import Corestore
 from service.hypercore.crypto import KeyPair
 from service.hypercore.heads import CoreHead
 from service.hypercore.manifest import Manifest, ManifestSigner, default_manifest
+from service.protocols.copy.stream import FREE_BLOCKS, LEAST_MEAN_BLOCK, MAX_EMPTY_RUN, too_many_blocks
+from service.roles.attester.probe import MAX_BLOCKS
 from service.roles.sponsor import checks as pub
 from service.roles.sponsor.lease import TooLong, block_seconds, check_lease, most_bytes
 from service.roles.sponsor.terms import plan_terms
@@ -28,7 +31,7 @@ SIZES = [300, 200, 1, 0, 70_000, 5, 6, 7, 256, 9, 10]
 
 def make_core(sizes: list[int] = SIZES, *, compat: bool = False) -> Core:
     core = Corestore().create(compat=compat)
-    core.append([bytes([i]) * size for i, size in enumerate(sizes)])
+    core.append([bytes([i % 256]) * size for i, size in enumerate(sizes)])
     return core
 
 
@@ -96,6 +99,53 @@ def test_impossible_ranges(ranges: list[tuple[int, int]]) -> None:
 def test_an_empty_range_of_bytes() -> None:
     with pytest.raises(pub.BadRanges, match="0 bytes"):
         prepare(make_core([0, 0]), [(0, 2)])
+
+
+def runs(sizes: list[int], start: int, end: int, most: int) -> list[int]:
+    """The first blocks of all runs of more than `most` empty blocks, looked for block by block."""
+    found, first = [], start
+    for block in range(start, end + 1):
+        if block == end or sizes[block]:
+            found += [first] if block - first > most else []
+            first = block + 1
+    return found
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 3)), max_size=12), st.integers(1, 20), st.data())
+@settings(max_examples=60, deadline=None)
+def test_runs_of_empty_blocks_are_found(pieces: list[tuple[int, int]], most: int, data: st.DataObject) -> None:
+    sizes = [size for empty, full in pieces for size in [0] * empty + [1] * full]
+    core = make_core(sizes)
+    start = data.draw(st.integers(0, len(sizes)))
+    end = data.draw(st.integers(start, len(sizes)))
+    found = pub.empty_run(core, start, end, most)
+    expected = runs(sizes, start, end, most)
+    assert (found is not None) == bool(expected)
+    assert found is None or any(first <= found for first in expected)
+    assert found is None or not any(sizes[found : found + most + 1])
+
+
+def test_a_run_of_empty_blocks_has_a_bound_at_publication() -> None:
+    """They have bytes enough beside them: the mean of all blocks says nothing of those that a reader must pass."""
+    beside = [30_000] * 2
+    for empty, over in ((MAX_EMPTY_RUN, False), (MAX_EMPTY_RUN + 1, True)):
+        core = make_core([*beside, *[0] * empty, *beside])
+        assert not too_many_blocks(core.length, core.byte_length)
+        if over:
+            with pytest.raises(pub.TinyBlocks, match="in a row are empty, from block 2 on"):
+                pub.check_blocks(core, [(0, core.length)])
+        else:
+            pub.check_blocks(core, [(0, core.length)])
+    core = make_core([*beside, *[0] * 3_000, *beside])
+    pub.check_blocks(core, [(0, 2), (3_002, core.length)])
+
+
+def test_the_specification_says_what_blocks_the_service_refuses() -> None:
+    limits = (Path(__file__).parents[2] / "pallet-spec" / "README.md").read_text().split("## 19. Known limits")[1]
+    said = " ".join(limits.split())
+    assert f"more than {FREE_BLOCKS:,} blocks whose mean is under {LEAST_MEAN_BLOCK} bytes" in said
+    assert f"more than {MAX_EMPTY_RUN:,} empty ones in a row" in said
+    assert f"read {MAX_BLOCKS} blocks at most" in said
 
 
 def test_wrong_nodes() -> None:

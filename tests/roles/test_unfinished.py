@@ -7,9 +7,10 @@ from typing import Any
 
 from service.chain_client.pallet.types import Copy, CopySegment, CopyState, Encoder, Segment
 from service.protocols.copy.messages import Checkpoint, SignedRoot
+from service.roles.common.pace import Pace, is_long
 from service.roles.common.salvage import Making, salvage_due
 from service.roles.encoder import decisions as en
-from service.roles.encoder.speed import Pace, Speed, is_long
+from service.roles.encoder.speed import Speed
 from service.roles.hoster import decisions as ho
 from tests.roles.test_decisions import ME, TIMES, encoding, hosting
 from tests.support.blank import blank
@@ -91,7 +92,8 @@ def test_an_encoder_declines_what_is_not_done_within_the_lease() -> None:
     declined = before(107.0)
     assert isinstance(declined, en.DeclineJob)
     assert declined.reason == (
-        "its segment of 50000 sectors takes 467 s here, at 107 sectors per second, and the lease is over after 464 s"
+        "its segment of 50000 sectors takes 467 s at 107 sectors per second, and the lease is over after 464 s, "
+        "as fast as this machine is"
     )
     assert before(None) == en.MeasureSpeed()
     assert before(108.0, None) is None, "wait for some blocks"

@@ -17,6 +17,8 @@ MAX_BLOCK = 1 << 20
 LEAST_MEAN_BLOCK, FREE_BLOCKS = 24, 1024
 """Bytes that the blocks of a plan have on average at least, but for so many: pay is by bytes, and each block costs a hoster
 about 200 bytes of disk for its tree nodes. A Hyperbee of short values has some 30 bytes in a block."""
+MAX_EMPTY_RUN = 1024
+"""Empty blocks of a plan in a row at most: who reads past them gets no bytes for its work, however many bytes there are beside."""
 MAX_SEGMENT = 4 << 30
 MAX_PATH = 64
 

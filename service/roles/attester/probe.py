@@ -39,7 +39,7 @@ from ..common.feed_window import FeedReader, FeedUnreachable
 PROBE_SECONDS = 60.0
 """Time limit of one probe: a hoster that stalls must not use up the attester's turn."""
 MAX_BLOCKS = 512
-"""Blocks read in one probe, however small they are."""
+"""Blocks read in one probe, however small they are: a sector that spans more is judged by what was read of it."""
 GUESSES = 6
 """Interpolated guesses before the search for a byte falls back to halving, which bounds it for uneven blocks."""
 
@@ -117,12 +117,15 @@ async def probe(transport: Transport, target: Target, probe_bytes: int) -> Measu
 
 
 def _compare(core: Core, target: Target, reading: _Reading, opening: Opening) -> None:
-    """Raise FalseEncoding unless a sector decodes to what was read."""
+    """Raise FalseEncoding unless a sector decodes to what was read of it, and to zeros beyond the stream."""
     plain = SectorDecoder(target.salt, target.modulus).decode(target.sector, opening.data)
-    right = reading.plain.ljust(SECTOR, b"\0")
-    if plain == right:
+    filled = min(SECTOR, sum(blocks.bytes for blocks in target.ranges) - target.offset)
+    right = reading.plain
+    if len(right) == filled:
+        right = right.ljust(SECTOR, b"\0")
+    if plain.startswith(right):
         return
-    at = next(place for place in range(SECTOR) if plain[place] != right[place])
+    at = next(place for place in range(len(right)) if plain[place] != right[place])
     wrong = target.offset + at if at < len(reading.plain) else None
     evidence = evidence_of(core, target.head.length, target.segment, opening, wrong, reading.blocks)
     why = _failed(target, "false encoding: the stored sector does not decode to the bytes of the feed")
@@ -184,7 +187,7 @@ class _Walk:
         plain = bytearray()
         needed = min(wanted + SECTOR, self._stream.total) - position.offset
         taken, ahead, holding = 0, 1, []
-        while walk.position.offset < end and (taken < MAX_BLOCKS or len(plain) < needed):
+        while walk.position.offset < end and taken < MAX_BLOCKS:
             block = walk.next_block
             if block is None:
                 break

@@ -17,9 +17,9 @@ from service.chain_client.pallet.constants import DECLINES
 from service.chain_client.pallet.types import Copy, CopyState, Encoder, Plan, Segment, Times
 from service.protocols.copy.messages import SignedRoot
 
+from ..common.pace import is_long, too_long
 from ..common.salvage import Making, salvage_due, segment_sectors
 from ..common.terms import EncoderTerms
-from .speed import is_long, too_long
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +231,7 @@ def _before_long(facts: EncoderFacts, number: int, copy: Copy) -> list[EncoderAc
     why = too_long(segment_sectors(copy), facts.times, facts.block_seconds, facts.rate / (at_work + 1))
     if why is None:
         return None
-    return [DeclineJob(number, why)] if _may_decline(facts) else []
+    return [DeclineJob(number, f"{why}, as fast as this machine is")] if _may_decline(facts) else []
 
 
 def _declined(facts: EncoderFacts, number: int) -> DeclineJob | None:

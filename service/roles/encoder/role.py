@@ -25,6 +25,7 @@ from service.protocols.copy.stream import PlanHead
 from ..common.context import Context
 from ..common.feed_window import open_feed
 from ..common.offers import Offers
+from ..common.pace import Pace
 from ..common.runner import Runner, submitted
 from ..common.segment_jobs import read_job, roots_of, segment_end, stream_ranges
 from ..common.watch import CopyWatch, each_block
@@ -44,7 +45,7 @@ from .decisions import (
 )
 from .draws import Drawn, sample_blocks
 from .send import Work, send_copy
-from .speed import TRIAL_SECTORS, Pace, Speed
+from .speed import TRIAL_SECTORS, Speed
 from .store import EncoderStore
 
 log = structlog.get_logger(__name__)

@@ -27,6 +27,7 @@ from service.encoding.profiles import SECTOR
 from service.protocols.copy.messages import Checkpoint
 from service.protocols.copy.stream import MAX_BLOCK, too_many_blocks
 
+from ..common.pace import EXPECTED_RATE, FASTEST_RATE, is_long, too_long
 from ..common.salvage import Making, salvage_due, segment_sectors
 from ..common.segment_jobs import segment_end
 from ..common.terms import HosterTerms
@@ -43,7 +44,7 @@ class HosterFacts:
     Copies from `next_copy` and segments from `next_segment` on do not exist yet. `kept` are the copies of which anything
     is on this disk, `stored` the copy and the sectors of each segment on it, `checkpoints` its encoder's last one, `heard`
     the block in which it last grew. `segments` are those in the making. `damaged` is when a copy was found damaged. `free`
-    are the bytes for copies on this disk, None if nobody can tell.
+    are the bytes for copies on this disk, `block_seconds` the time between two blocks, each None if nobody can tell.
     """
 
     now: int
@@ -63,6 +64,7 @@ class HosterFacts:
     heard: Mapping[int, int] = field(default_factory=dict)
     damaged: Mapping[int, int] = field(default_factory=dict)
     free: int | None = None
+    block_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,29 @@ def _no_room(facts: HosterFacts, number: int, copy: Copy) -> str | None:
     return f"it has {copy.bytes} bytes, and there is room for {left} on this disk" if copy.bytes > left else None
 
 
+def _beyond_lease(facts: HosterFacts, copy: Copy, rate: int) -> str | None:
+    """Return why the segment that a copy needs next is not made within its lease at a rate, or None if it may be."""
+    sectors = segment_sectors(copy)
+    if facts.block_seconds is None or not is_long(sectors, facts.times):
+        return None
+    return too_long(sectors, facts.times, facts.block_seconds, rate)
+
+
+def doubtful(facts: HosterFacts) -> dict[int, str]:
+    """Return the copies of which an ordinary encoder does not make the next segment within its lease, and why.
+
+    They are not declined, since its encoder may be faster, and the last checkpoint is salvaged if it is not. A stall costs
+    this hoster as much as the encoder.
+    """
+    making = (CopyState.OFFERED, CopyState.ACCEPTED, CopyState.ASSIGNED)
+    found = {
+        number: _beyond_lease(facts, copy, EXPECTED_RATE)
+        for number, copy in facts.copies.items()
+        if copy.state in making
+    }
+    return {number: why for number, why in found.items() if why is not None}
+
+
 def answer(challenge: StorageChallenge | None) -> list[HosterAction]:
     """Return what a hoster must do about its challenge, whatever else is known of the chain."""
     return [] if challenge is None else [AnswerChallenge(challenge.issued, tuple(challenge.samples))]
@@ -198,7 +223,7 @@ def _untidy(facts: HosterFacts) -> set[int]:
 def _about(facts: HosterFacts, number: int, copy: Copy) -> HosterAction | None:
     plan = facts.plans.get(copy.plan)
     if copy.state is CopyState.OFFERED and plan is not None and _may_decline(facts):
-        reason = decline_reason(plan) or _no_room(facts, number, copy)
+        reason = decline_reason(plan) or _no_room(facts, number, copy) or _beyond_lease(facts, copy, FASTEST_RATE)
         return None if reason is None else DeclineCopy(number, reason)
     if copy.state is CopyState.ENCODING and copy.current is not None:
         return _confirm(facts, number, copy, copy.current)

@@ -21,6 +21,7 @@ from service.protocols.probe.messages import Ask
 
 from ..common.context import Context
 from ..common.offers import Offers
+from ..common.pace import Pace
 from ..common.runner import Runner, submitted
 from ..common.segment_jobs import JobError, read_job
 from ..common.watch import CopyWatch, each_block
@@ -36,6 +37,7 @@ from .decisions import (
     TidyCopy,
     answer,
     decide,
+    doubtful,
 )
 from .feeds import HostedFeeds
 from .fees import Purse
@@ -73,6 +75,9 @@ class HosterRole:
             lambda copy, why: self._losses.suspect(copy, self._now, why, by_root=False),
         )
         self._jobs: dict[int, SegmentJob] = {}
+        self._pace = Pace()
+        self._doubted: set[int] = set()
+        """The copies of which it was told that their next segment may be too long for its lease."""
         self._unfit: dict[int, str] = {}
         """Why a copy's current segment cannot be received, as it was told."""
         self._channels: dict[int, Channel] = {}
@@ -107,8 +112,21 @@ class HosterRole:
             await self._prove_only(block)
             raise
         self._runner.apply(block.number, [self._task(action, facts.copies) for action in decide(facts)])
+        self._tell_doubtful(facts)
         if facts.offer is not None:
             await self._purse.look(block, facts.offer.stored)
+
+    def _tell_doubtful(self, facts: HosterFacts) -> None:
+        """Warn, once for each copy, of a segment that an ordinary encoder does not make within its lease."""
+        found = doubtful(facts)
+        for number in sorted(found.keys() - self._doubted):
+            log.warning(
+                "the next segment of a copy may stall, which costs its hoster a fine",
+                copy=number,
+                reason=found[number],
+                remedy="its sponsor should publish plans of fewer blocks",
+            )
+        self._doubted = {number for number in self._doubted | found.keys() if number in facts.copies}
 
     async def _prove_only(self, block: Block) -> None:
         """Answer an open challenge, though a new runtime has something else in a form that this service does not know."""
@@ -119,6 +137,7 @@ class HosterRole:
     async def _facts(self, block: Block) -> HosterFacts:
         client, account = self._context.client, self._context.signer.account
         self._now = block.number
+        self._pace.look(block.number, asyncio.get_running_loop().time())
         copies = await self._watch.copies(block)
         plans = await client.storage.plans_of({copy.plan for copy in copies.values()}, block.hash)
         offer = await client.storage.hoster(account, block.hash)
@@ -146,6 +165,7 @@ class HosterRole:
             damaged=self._losses.suspected,
             checkpoints=await asyncio.to_thread(self._checkpoints, copies),
             free=await asyncio.to_thread(self._room.look),
+            block_seconds=self._pace.seconds,
         )
 
     async def _read_jobs(self, block: Block, copies: dict[int, Copy], plans: dict[int, Plan]) -> None:

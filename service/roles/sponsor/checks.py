@@ -26,7 +26,13 @@ from service.hypercore.core import Core
 from service.hypercore.crypto import HASH_BYTES, SIGNATURE_BYTES, Node, blake2b
 from service.hypercore.manifest import Authority, Manifest, ManifestError
 from service.hypercore.tree import flat
-from service.protocols.copy.stream import FREE_BLOCKS, LEAST_MEAN_BLOCK, MAX_BLOCK, too_many_blocks
+from service.protocols.copy.stream import (
+    FREE_BLOCKS,
+    LEAST_MEAN_BLOCK,
+    MAX_BLOCK,
+    MAX_EMPTY_RUN,
+    too_many_blocks,
+)
 
 from .ranges import RangeError, check_ranges, opened, tiles
 
@@ -160,7 +166,7 @@ def blocks_to_open(length: int, ranges: Sequence[tuple[int, int]]) -> list[int]:
 def check_blocks(core: Core, ranges: Sequence[tuple[int, int]]) -> None:
     """Raise UnknownBlocks if sizes of blocks are not known here, OversizedBlock if one is over 1 MiB.
 
-    Raises TinyBlocks if they are too many.
+    Raises TinyBlocks if they are too many, or if too many in a row are empty.
     """
     for start, end in ranges:
         first, unknown = core.unknown_size(start, end)
@@ -178,12 +184,45 @@ def check_blocks(core: Core, ranges: Sequence[tuple[int, int]]) -> None:
             f"{FREE_BLOCKS} blocks whose mean is under {LEAST_MEAN_BLOCK} bytes. Put more into each block"
         )
     for start, end in ranges:
+        run = empty_run(core, start, end)
+        if run is not None:
+            raise TinyBlocks(
+                f"more than {MAX_EMPTY_RUN} blocks of feed {core.key.hex()} in a row are empty, from block {run} on: who "
+                "reads it finds no bytes there. Publish the blocks before and after them (--range START:END)"
+            )
         found = core.block_over(MAX_BLOCK, start, end)
         if found is not None:
             raise OversizedBlock(
                 f"block {found[0]} of feed {core.key.hex()} has {found[1]} bytes: "
                 f"hosters decline a plan with a block of more than {MAX_BLOCK} bytes"
             )
+
+
+def empty_run(core: Core, start: int, end: int, most: int = MAX_EMPTY_RUN) -> int | None:
+    """Return the first block of a run of more than `most` empty ones in [start, end), or None.
+
+    The sizes of all blocks must be known. Such a run holds a whole subtree of half as many, so few nodes are looked at.
+    """
+    stride = 1 << ((most + 1) // 2).bit_length() - 1
+    for first in range(-(-start // stride) * stride, end - stride + 1, stride):
+        if not _is_empty(core, first, stride):
+            continue
+        low, high = first, first + stride
+        while low > start and high - low <= most and _is_empty(core, low - 1, 1):
+            low -= 1
+        while high < end and high - low <= most and _is_empty(core, high, 1):
+            high += 1
+        if high - low > most:
+            return low
+    return None
+
+
+def _is_empty(core: Core, first: int, count: int) -> bool:
+    """Return whether `count` blocks, a power of two at a multiple of it, have no bytes."""
+    node = core.node(2 * first + count - 1)
+    if node is None:
+        return all(_is_empty(core, block, 1) for block in range(first, first + count))
+    return node.size == 0
 
 
 def _check_ranges(ranges: Sequence[tuple[int, int]], length: int) -> None:

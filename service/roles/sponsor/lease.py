@@ -11,12 +11,9 @@ from service.encoding.profiles import SECTOR
 from service.protocols.copy.stream import segment_bytes
 from service.units import MIB
 
+from ..common.pace import EXPECTED_RATE, SHORTEST_BLOCK
 from .checks import PublicationError
 
-EXPECTED_RATE = 1_400
-"""Sectors per second (350 KiB/s) of an encoder that nobody knows: half of what two cores of today make, or one of them."""
-SHORTEST_BLOCK = 0.5
-"""Seconds of a block for which a short plan need not wait: no chain that carries much is faster."""
 MEASURED_BLOCKS = 3
 PATIENCE_SECONDS = 60.0
 """A chain on which no block comes for so long has no pace that could be measured."""
