@@ -11,6 +11,7 @@ from bench import __main__ as program
 from bench import registry
 from bench.encoding import parse_speed
 from bench.registry import Figures, Report, Unavailable
+from bench.scale import BACKENDS, KINDS
 
 
 def fine(report: Report) -> Figures:
@@ -75,6 +76,7 @@ def test_the_promised_measurements_are_there() -> None:
         f"tcp/{one}" for one in ("64KiB/node-python", "64KiB/python-node", "64KiB/python-python", "1KiB/node-python")
     } <= names
     assert {"mock/model/extrinsic", "mock/wasm/extrinsic", "proof/verify", "memory/encoder", "memory/hoster"} <= names
+    assert {"scale/state"} | {f"scale/{backend}/{kind}" for backend in BACKENDS for kind in KINDS} <= names
     assert {f"tcp/64KiB/{sides}" for sides in ("node-python", "python-node", "python-python")} <= names
     assert "tcp/1KiB/node-python" in names
 

@@ -85,8 +85,11 @@ def _sums(s: State, copies: dict[int, Copy]) -> dict[bytes, Sums]:
 
 
 def _check_plans(s: State, copies: dict[int, Copy]) -> None:
+    by_plan: dict[int, dict[int, Copy]] = defaultdict(dict)
+    for copy_id, copy in copies.items():
+        by_plan[copy.plan][copy_id] = copy
     for plan_id, plan in items.Plans.entries(s):
-        own = {copy_id: copy for copy_id, copy in copies.items() if copy.plan == plan_id}
+        own = by_plan[plan_id]
         reserved = sum(copy.reserve for copy in own.values())
         live = sorted(copy_id for copy_id, copy in own.items() if copy.state != CopyState.ENDED)
         shares = [share for _, share in items.Shares.entries(s, plan_id)]
