@@ -1,6 +1,6 @@
 """Random lives of plans on model and runtime: mostly honest parties, any call at any time, all compared after each block.
 
-What ever differed stays in `pallet-spec/vectors` and is replayed here.
+What ever differed stays in `pallet-spec/vectors` (test_vectors.py).
 """
 
 from __future__ import annotations
@@ -10,14 +10,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from tests.support.differential.driver import Difference, Pair
 from tests.support.differential.life import World
 from tests.support.differential.settings import EXAMPLES, KEEP, LIVES
-from tests.support.differential.vectors import FOLDER, load, replay
 
 ACCOUNTS = 13
 # eras and windows of a few blocks, within the rules of the parameters, so that much happens in little time
@@ -147,12 +145,3 @@ def test_lives(patch: dict[str, Any], published: list[list[Any]], actions: list[
 @given(st.sampled_from(PATCHES), st.lists(anything, max_size=25))
 def test_short_sequences(patch: dict[str, Any], actions: list[list[Any]]) -> None:
     play(patch, [], actions)
-
-
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.json")), ids=lambda path: path.stem)
-def test_vectors(path: Path) -> None:
-    replay(load(path))
-
-
-def test_there_are_vectors() -> None:
-    assert list(FOLDER.glob("*.json"))

@@ -84,6 +84,17 @@ class Outcome:
         return self.refused is None and self.error is None
 
 
+@dataclass(frozen=True)
+class Sealed:
+    """A block that both agree on: its state root, what became of what was queued, the names of its events, and the entries
+    that it changed (None: removed)."""
+
+    state_root: bytes
+    outcomes: list[Outcome]
+    events: list[str]
+    changes: dict[bytes, bytes | None]
+
+
 @cache
 def runtimes() -> tuple[Runtime, Runtime]:
     """Model and wasm."""
@@ -118,9 +129,9 @@ class Pair:
         rich = [[ss58.encode(one.id, 42), 1_000_000 * UNIT] for one in self.accounts]
         own = {"balances": {"balances": rich}, "sudo": {"key": rich[0][0]}}
         model, wasm = runtimes()
-        # of each block: state root, outcomes, names of the events
-        self.history: list[tuple[bytes, list[Outcome], list[str]]] = []
-        states = [genesis(runtime, merge(own, patch or {})) for runtime in (model, wasm)]
+        self.patch = patch or {}
+        self.history: list[Sealed] = []
+        states = [genesis(runtime, merge(own, self.patch)) for runtime in (model, wasm)]
         self._compare("genesis", *states)
         self.model, self.wasm = Chain(model, states[0]), Chain(wasm, states[1])
         self.genesis = self.wasm.genesis.hash
@@ -247,11 +258,13 @@ class Pair:
             raise Difference(
                 f"block {theirs.number}: {ours.header} is not {theirs.header}; refused {our_refused}, {their_refused}"
             )
+        before = self.state
         self.model.add(ours)
         self.wasm.add(theirs)
         events = self.events()
         outcomes = self._outcomes(queued, dict(their_refused), events)
-        self.history.append((theirs.header.state_root, outcomes, [event.name for event in events]))
+        changes = {key: self.state.get(key) for key in sorted(before.differing(self.state))}
+        self.history.append(Sealed(theirs.header.state_root, outcomes, [event.name for event in events], changes))
         return outcomes
 
     def seal_many(self, count: int) -> None:

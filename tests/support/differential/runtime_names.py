@@ -194,6 +194,7 @@ class Names:
         self.pallets: dict[int, str] = {}
         self.calls: dict[tuple[str, str], tuple[bytes, list[tuple[str, int]]]] = {}
         self.errors: dict[tuple[int, int], str] = {}
+        self.events: list[str] = []
         for pallet in body["pallets"]:
             self.pallets[pallet["index"]] = pallet["name"]
             self._add_items(pallet)
@@ -202,10 +203,17 @@ class Names:
                 self.calls[pallet["name"], call["name"]] = bytes([pallet["index"], call["index"]]), fields
             for error in self._variants(pallet["error"] and pallet["error"]["ty"]):
                 self.errors[pallet["index"], error["index"]] = f"{pallet['name']}.{error['name']}"
+            self.events += [
+                f"{pallet['name']}.{one['name']}" for one in self._variants(pallet["event"] and pallet["event"]["ty"])
+            ]
         self._by_prefix = {item.prefix: item for item in self.items.values()}
 
     def _variants(self, kind: int | None) -> Any:
         return [] if kind is None else self._types[kind]["def"]["variant"]["variants"]
+
+    def variants(self, kind: int) -> list[str]:
+        """The names of an enum's variants."""
+        return [one["name"] for one in self._variants(kind)]
 
     def _add_items(self, pallet: Any) -> None:
         for entry in (pallet["storage"] or {}).get("entries", []):
