@@ -1,0 +1,1 @@
+"""The swarm: peers that are found, and reached, without an address book."""
