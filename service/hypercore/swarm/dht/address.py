@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 from typing import NamedTuple
 
 from ...codec import CodecError, Reader, encode_uint
@@ -39,24 +40,31 @@ def is_bogon(host: str) -> bool:
 
 def encode_address(address: Address) -> bytes:
     """Return the 6 bytes of an IPv4 address. Raises ValueError if it is none."""
-    return ipaddress.IPv4Address(address.host).packed + address.port.to_bytes(2, "little")
+    return _packed(socket.AF_INET, address.host) + address.port.to_bytes(2, "little")
 
 
 def encode_address6(address: Address) -> bytes:
     """Return the 18 bytes of an IPv6 address. Raises ValueError if it is none."""
-    return ipaddress.IPv6Address(address.host).packed + address.port.to_bytes(2, "little")
+    return _packed(socket.AF_INET6, address.host) + address.port.to_bytes(2, "little")
+
+
+def _packed(family: socket.AddressFamily, host: str) -> bytes:
+    try:
+        return socket.inet_pton(family, host)
+    except OSError as error:
+        raise ValueError(f"{host} is no address of this kind") from error
 
 
 def decode_address(reader: Reader) -> Address:
     """Read an IPv4 address. Raises CodecError."""
     raw = reader.fixed(ADDRESS_BYTES, "an address")
-    return Address(str(ipaddress.IPv4Address(raw[:4])), int.from_bytes(raw[4:], "little"))
+    return Address(socket.inet_ntop(socket.AF_INET, raw[:4]), int.from_bytes(raw[4:], "little"))
 
 
 def decode_address6(reader: Reader) -> Address:
     """Read an IPv6 address. Raises CodecError."""
     raw = reader.fixed(ADDRESS6_BYTES, "an IPv6 address")
-    return Address(str(ipaddress.IPv6Address(raw[:16])), int.from_bytes(raw[16:], "little"))
+    return Address(socket.inet_ntop(socket.AF_INET6, raw[:16]), int.from_bytes(raw[16:], "little"))
 
 
 def encode_addresses(addresses: tuple[Address, ...]) -> bytes:
