@@ -29,6 +29,8 @@ from service.protocols.copy import messages as copying
 from service.protocols.probe import messages as probing
 from service.vault.keyfile import KeyFile, KeyFileError
 
+from . import swarm
+
 GENESIS = bytes(range(32))
 
 
@@ -234,7 +236,8 @@ def file_decoders() -> dict[str, Decoder]:
 @cache
 def decoders() -> dict[str, Decoder]:
     """Return all decoders by name."""
-    return hypercore_decoders() | protocol_decoders() | file_decoders()
+    swarm_decoders = {name: Decoder(*found) for name, found in swarm.DECODERS.items()}
+    return hypercore_decoders() | swarm_decoders | protocol_decoders() | file_decoders()
 
 
 def with_kind(messages: list[Any], encode: Callable[[Any], tuple[int, bytes]]) -> tuple[bytes, ...]:
