@@ -7,13 +7,16 @@ import errno
 import fcntl
 import os
 import secrets
+import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 UNFINISHED = ".datdot-unfinished"
 """Name of a file that is being written."""
+NO_ROOM = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_SHMMAP", "SQLITE_IOERR_SHMOPEN")
+"""What SQLite says where there is no room for the index of its log."""
 
 
 def sync_file(descriptor: int) -> None:
@@ -81,6 +84,31 @@ def make_private_database(path: Path) -> None:
     for name in (path.name, f"{path.name}-wal", f"{path.name}-shm", f"{path.name}-journal"):
         if path.with_name(name).exists():
             _tighten(path.with_name(name), 0o600)
+
+
+def open_log(connect: Callable[[], sqlite3.Connection], *pragmas: str) -> sqlite3.Connection:
+    """Connect to a SQLite database, with a write-ahead log and durable commits. Raises sqlite3.Error.
+
+    `pragmas` are set before the log. Other processes share the log's index, a file. Where the disk has no room for it the
+    database is opened for this process alone, with its index in memory: what is stored can then be read, served and proved.
+    """
+    pragmas = (*pragmas, "journal_mode = WAL", "synchronous = FULL")
+    try:
+        return _set(connect(), *pragmas)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorname not in NO_ROOM:
+            raise
+    return _set(connect(), "locking_mode = EXCLUSIVE", *pragmas)
+
+
+def _set(db: sqlite3.Connection, *pragmas: str) -> sqlite3.Connection:
+    try:
+        for one in pragmas:
+            db.execute(f"PRAGMA {one}")
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
 
 
 def _tighten(path: Path, mode: int) -> None:

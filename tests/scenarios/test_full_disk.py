@@ -1,4 +1,7 @@
-"""A hoster whose disk is full to the last byte: its process goes on proving and serving, and takes copies again by itself."""
+"""A hoster whose disk is full to the last byte: its process goes on proving and serving, and takes copies again by itself.
+
+Started anew on such a disk it serves, and proves when there is room.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from service.chain_client.pallet import events
 from service.chain_client.pallet.types import CopyEnd
 from service.units import UNIT
 from tests.support.small_disk import filled, small_disk
-from tests.support.whole_network import network
+from tests.support.whole_network import Network, network
 
 pytestmark = pytest.mark.slow
 
@@ -37,14 +40,25 @@ async def test_a_full_disk_costs_a_hoster_nothing_that_it_has(tmp_path: Path) ->
                 ended = await net.event(events.CopyEnded, copy=offered.copy)
                 assert ended.reason is CopyEnd.DECLINED
 
-                def proofs() -> int:
-                    return sum(number > after for number, _ in net.happened(events.StorageProved, hoster=account))
-
-                await net.until(f"{PROOFS} proofs on a full disk", lambda: proofs() >= PROOFS)
+                await proofs(net, account, after)
                 assert await net.read(first.core, [hoster]) == first.data
             third = await net.publish(SIZE + 2)  # what a hoster declined is not offered to it again
             await net.active(third.plan)
             assert await net.read(third.core, [hoster]) == third.data
             assert (hoster.child.pid, hoster.child.running) == (pid, True)
+            await hoster.child.stop()  # which gives the room of SQLite's side files back, so that nothing can be noted then
+            with filled(disk):
+                await net.restart(hoster)
+                assert await net.read(first.core, [hoster]) == first.data
+            await proofs(net, account, net.now)
             assert not net.happened(events.StorageMissed)
             await net.check_books()
+
+
+async def proofs(net: Network, account: bytes, after: int) -> None:
+    """Wait for some proofs after a block."""
+
+    def proved() -> int:
+        return sum(number > after for number, _ in net.happened(events.StorageProved, hoster=account))
+
+    await net.until(f"{PROOFS} proofs on a full disk", lambda: proved() >= PROOFS)

@@ -6,7 +6,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-from service.durable import make_private_database
+from service.durable import make_private_database, open_log
 
 BUSY_SECONDS = 30.0
 """How long SQLite waits for another process's transaction."""
@@ -44,10 +44,9 @@ def open_to_write(path: Path | None) -> sqlite3.Connection:
         return _connect(":memory:")
     path.parent.mkdir(parents=True, exist_ok=True)
     make_private_database(path)  # it holds secret keys
-    db = _connect(str(path))
-    db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file; those that were made without it stay as they are
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
+    # a new file gives room back; one that was made without it stays as it is, and to set it again would be a write
+    pragmas = () if path.stat().st_size else ("auto_vacuum = INCREMENTAL",)
+    db = open_log(lambda: _connect(str(path)), *pragmas)
     db.execute("PRAGMA secure_delete = FAST")  # a full one would need as much room as what is deleted
     return db
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from service.disk import DiskError, explained
-from service.durable import make_directories, make_private_database
+from service.durable import make_directories, make_private_database, open_log
 
 VERSION = 3
 """Version 2 added the table of findings, version 3 that of refused ones: an older file gets what it lacks when it is opened."""
@@ -63,10 +63,11 @@ class Database:
         make_private_database(path)  # it holds reports that are not revealed yet, and their salts
         self._path = path
         self._lock = threading.RLock()
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         try:
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
+            self._db = open_log(lambda: sqlite3.connect(path, check_same_thread=False, isolation_level=None))
+        except sqlite3.DatabaseError as error:
+            raise DatabaseError(explained(path, error)) from error
+        try:
             self._prepare()
         except sqlite3.DatabaseError as error:
             self._db.close()
