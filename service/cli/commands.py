@@ -10,6 +10,7 @@ import typer
 from typer._click import exceptions as click_errors  # typer brings its own click, and shows only some of its errors
 
 from .chain import chain_app
+from .dht import dht
 from .feed import feed_app
 from .hoster import hoster_app
 from .key import key_app
@@ -31,6 +32,7 @@ app.add_typer(hoster_app, name="hoster")
 app.add_typer(chain_app, name="chain")
 app.command()(ratio)
 app.command()(node)
+app.command()(dht)
 app.command()(devnet)
 app.command()(demo)
 

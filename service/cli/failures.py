@@ -24,6 +24,7 @@ from service.feeds.export import ExportError
 from service.feeds.verify import VerifyError
 from service.hypercore import CodecError, CoreError, CryptoError, ManifestError, ProofError
 from service.hypercore.net import WireError
+from service.hypercore.swarm import DhtError
 from service.node.settings import NodeError
 from service.roles.common.registration import RegistrationError
 from service.roles.hoster.notices import HosterRefused
@@ -73,6 +74,7 @@ CODES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
     (ConnectionLost, "chain_unreachable"),
     (ChainError, "chain"),
     (WireError, "network"),
+    (DhtError, "dht"),
     (ArchiveError, "archive"),
     (ExportError, "export"),
     (EncryptionKeyError, "encryption_key"),

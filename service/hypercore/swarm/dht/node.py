@@ -18,6 +18,7 @@ from .messages import Command
 from .nat import OwnAddress
 from .query import Answerer, Query
 from .records import Outcome, Records
+from .relays import Relays
 from .requests import SENDS, Asked, Datagram, OnFailure, OnReply, Requests, Via
 from .rpc import DhtReply, DhtRequest, Internal, RpcFault, decode
 from .table import ROW_NODES, RoutingTable
@@ -74,6 +75,7 @@ class DhtNode:
         self.table: RoutingTable[KnownNode] = RoutingTable(own)
         self.refused = 0
         """Requests that were not answered, as their host asked too much."""
+        self._relays = Relays(self.records.route, self._pass_on, self.reply)
         self._chance, self._clock_ms = chance, clock_ms
         self._tokens = Tokens(now)
         self._limit = HostLimit()
@@ -159,6 +161,8 @@ class DhtNode:
             return
         if self.on_request is not None and self.on_request(request, sender, via, now):
             return
+        if self._relays.take(request, sender, via, now):
+            return
         if request.command not in _COMMANDS:
             self._reply(request, sender, via, Outcome(error=RpcFault.UNKNOWN_COMMAND, token=False), now)
             return
@@ -197,19 +201,26 @@ class DhtNode:
                 self._reply(request, sender, via, Outcome(error=RpcFault.UNKNOWN_COMMAND, token=False), now)
 
     def _reply(self, request: DhtRequest, to: Address, via: Via, outcome: Outcome, now: float) -> None:
-        closer: tuple[Address, ...] = ()
-        if outcome.closer and request.target is not None:
-            closer = tuple(one.address for one in self.table.closest(request.target))
+        closer = self._closer(request) if outcome.closer else ()
         token = self._tokens.issue(to.host, now) if outcome.token else None
         own = self.id if via is Via.SERVER else None
         reply = DhtReply(request.tid, to, own, token, closer, outcome.error, outcome.value)
         self.out.append(Datagram(reply.encode(), to, via))
 
-    def reply(
-        self, request: DhtRequest, to: Address, via: Via, value: bytes | None, now: float, *, closer: bool = False
-    ) -> None:
-        """Answer a request that `on_request` took."""
-        self._reply(request, to, via, Outcome(value, closer=closer, token=False), now)
+    def reply(self, request: DhtRequest, to: Address, via: Via, value: bytes | None, closer: bool = False) -> None:
+        """Answer a request, without a token."""
+        nodes = self._closer(request) if closer else ()
+        own = self.id if via is Via.SERVER else None
+        self.out.append(Datagram(DhtReply(request.tid, to, own, None, nodes, 0, value).encode(), to, via))
+
+    def _closer(self, request: DhtRequest) -> tuple[Address, ...]:
+        return () if request.target is None else tuple(one.address for one in self.table.closest(request.target))
+
+    def _pass_on(self, request: DhtRequest, to: Address, via: Via, value: bytes) -> None:
+        """Send a request on to another node: its number, command and target stay."""
+        own = self.id if via is Via.SERVER else None
+        on = DhtRequest(request.tid, to, request.command, False, request.target, value, None, own)
+        self.out.append(Datagram(on.encode(), to, via))
 
     def _check(self, address: Address, now: float) -> None:
         """Ask a node of the table, which is said to be down, whether it is there."""

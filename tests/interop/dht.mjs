@@ -1,0 +1,59 @@
+// A hyperdht node that a test drives: node dht.mjs BOOTSTRAP_PORT. Commands as JSON lines on stdin, answers on stdout.
+
+import { createRequire } from 'node:module'
+import readline from 'node:readline'
+
+const require = createRequire(import.meta.url)
+const DHT = require('hyperdht')
+
+const hex = (bytes) => Buffer.from(bytes).toString('hex')
+const raw = (text) => Buffer.from(text, 'hex')
+const tell = (line) => process.stdout.write(JSON.stringify(line) + '\n')
+const dht = new DHT({ host: '127.0.0.1', bootstrap: [{ host: '127.0.0.1', port: Number(process.argv[2]) }] })
+
+const commands = {
+  async announce ({ topic, seed }) {
+    const keyPair = DHT.keyPair(raw(seed))
+    await dht.announce(raw(topic), keyPair).finished()
+    return hex(keyPair.publicKey)
+  },
+  async unannounce ({ topic, seed }) { await dht.unannounce(raw(topic), DHT.keyPair(raw(seed))) },
+  async lookup ({ topic }) {
+    const found = new Set()
+    for await (const reply of dht.lookup(raw(topic))) for (const peer of reply.peers) found.add(hex(peer.publicKey))
+    return [...found].sort()
+  },
+  async mutablePut ({ seed, value, seq }) { return hex((await dht.mutablePut(DHT.keyPair(raw(seed)), raw(value), { seq })).publicKey) },
+  async mutableGet ({ key }) {
+    const found = await dht.mutableGet(raw(key))
+    return found && { seq: found.seq, value: hex(found.value) }
+  },
+  async immutablePut ({ value }) { return hex((await dht.immutablePut(raw(value))).hash) },
+  async immutableGet ({ hash }) {
+    const found = await dht.immutableGet(raw(hash))
+    return found && hex(found.value)
+  },
+  async serve ({ seed }) {
+    const server = dht.createServer((socket) => { socket.on('error', () => {}); socket.pipe(socket) })
+    const keyPair = DHT.keyPair(raw(seed))
+    await server.listen(keyPair)
+    return hex(keyPair.publicKey)
+  },
+  async echo ({ key, value }) {
+    const socket = dht.connect(raw(key))
+    return await new Promise((resolve, reject) => {
+      socket.on('error', reject)
+      socket.on('data', (data) => { resolve(hex(data)); socket.end() })
+      socket.write(raw(value))
+    })
+  }
+}
+
+await dht.fullyBootstrapped()
+tell({ ready: dht.bootstrapped })
+for await (const line of readline.createInterface({ input: process.stdin })) {
+  const { command, ...given } = JSON.parse(line)
+  commands[command](given).then((answer) => tell({ answer: answer === undefined ? null : answer }), (error) => tell({ error: error.message }))
+}
+await dht.destroy()
+process.exit(0)
