@@ -46,7 +46,9 @@ async def test_a_full_disk_costs_a_hoster_nothing_that_it_has(tmp_path: Path) ->
             await net.active(third.plan)
             assert await net.read(third.core, [hoster]) == third.data
             assert (hoster.child.pid, hoster.child.running) == (pid, True)
-            await hoster.child.stop()  # which gives the room of SQLite's side files back, so that nothing can be noted then
+            await (
+                hoster.child.stop()
+            )  # which gives the room of SQLite's side files back, so that nothing can be noted then
             with filled(disk):
                 await net.restart(hoster)
                 assert await net.read(first.core, [hoster]) == first.data
