@@ -38,7 +38,8 @@ async def stalling_encoder(stage: Stage) -> int:
     """An encoder that begins and never sends pays a fine at each lease and is out; its twins make the copies."""
     encoders = stage.peers("encoder")
     before = await stage.wealth_of(encoders)
-    published = await stage.publish(SIZE, 2, pot=POT)
+    # Each copy wants an encoder of its own, and there are three: this one is drawn, sooner or later.
+    published = await stage.publish(SIZE, 3, pot=POT)
     stalled = await stage.event(events.Stalled)
     assert stalled.encoder == encoders[0].account
     fine = (await stage.client.storage.amounts()).stall_fine
