@@ -179,13 +179,26 @@ def measured(hosters: int, copies: int, backend: str) -> Sequence[Row]:
     return rows_of(load_of(hosters, copies), backend, lambda _: None)
 
 
+def carried(load: Load, rows: Sequence[Row]) -> dict[str, int]:
+    """Return for how many hosters or copies a chain's full blocks have room, each call in its window of an era."""
+    times, held = load.network.times, {row.kind: row.extrinsics for row in rows if row.full}
+    windows = {
+        "proofs": (times.era, times.era // times.mean_gap),
+        "commits": (times.era - times.probe_blocks, times.seats),
+        "reveals": (times.settle_from - times.reveal_from, times.seats),
+        "settlements": (times.era, 1),
+    }
+    return {kind: held[kind] * blocks // each for kind, (blocks, each) in windows.items() if kind in held}
+
+
 def write(path: Path, load: Load, rows: Sequence[Row]) -> None:
     """Write the network and rows of it as JSON."""
     entries, size = state_bytes(load.state)
     network = load.network
     about = {"hosters": network.hosters, "copies": network.copies, "plans": network.plans}
     state = {"entries": entries, "bytes": size}
-    path.write_text(json.dumps({**about, **state, "blocks": [asdict(row) for row in rows]}, indent=1) + "\n")
+    found = {"carries": carried(load, rows), "blocks": [asdict(row) for row in rows]}
+    path.write_text(json.dumps({**about, **state, **found}, indent=1) + "\n")
 
 
 _DONE: dict[str, Sequence[Row]] = {}

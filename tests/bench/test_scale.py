@@ -171,6 +171,9 @@ def test_rows_and_what_is_written(load: scale.Load, tmp_path: Path) -> None:
     scale.write(tmp_path / "scale.json", load, rows)
     written = json.loads((tmp_path / "scale.json").read_text())
     assert (written["hosters"], written["copies"], len(written["blocks"])) == (HOSTERS, COPIES, len(rows))
+    commits = next(row.extrinsics for row in rows if row.kind == "commits")
+    assert written["carries"]["commits"] == commits * 1_400 // 9
+    assert "proofs" not in written["carries"], "twenty-five do not fill a block"
     assert written["bytes"] == scale.state_bytes(load.state)[1] > 1_000_000
 
 
