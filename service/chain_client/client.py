@@ -13,7 +13,7 @@ from .errors import ConnectionLost, StateDiscarded, UnknownRuntime
 from .pallet.constants import PALLET_ID
 from .pallet.types import Role, Times
 from .rpc import REQUEST_SECONDS, NodeRpc, Rpc
-from .runtime.extrinsic import Mortality, compact, signed
+from .runtime.extrinsic import Mortality, compact, signed, signed_call
 from .runtime.metadata import EventRecord, Runtime, blake2_256
 from .storage import Storage
 
@@ -207,6 +207,16 @@ class ChainClient:
         if answer is None:
             raise ConnectionLost(f"{self.url} does not know block {block.hex()}")
         return [bytes.fromhex(one[2:]) for one in answer["block"]["extrinsics"]]
+
+    async def call(self, block: bytes, index: int, name: str, kinds: dict[str, type[Any]]) -> dict[str, Any] | None:
+        """Return the arguments of a block's extrinsic if an account signed it and it is a call of ours of that name.
+
+        Raises UnknownRuntime and ConnectionLost.
+        """
+        encoded = signed_call((await self.extrinsics(block))[index])
+        if encoded is None:
+            return None
+        return (await self.runtime_at(block)).decode_call(encoded, name, kinds)
 
     async def events(self, block: bytes) -> tuple[EventRecord, ...]:
         """Return the events of a block."""

@@ -256,7 +256,8 @@ async def check_report(stage: Stage, reported: events.EncodingReported, copy: in
     """Fail unless a stranger committed first, and got a quarter of the collateral and the bond that were taken."""
     amounts = await stage.client.storage.amounts()
     assert reported.copy == copy, f"copy {reported.copy} was reported, and {copy} is the rubbish"
-    assert reported.account in {one.account for one in stage.peers("attester")}
+    strangers = [*stage.peers("attester"), *stage.peers("hoster")[1:]]
+    assert reported.account in {one.account for one in strangers}
     (shown, _), *_ = stage.happened(events.EncodingReported)
     committed = [at for at, _ in stage.happened(events.ReportCommitted, account=reported.account)]
     assert committed, "nobody committed"

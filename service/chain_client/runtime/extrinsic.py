@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from .metadata import blake2_256
 
-SR25519 = 1
+SR25519, ECDSA = 1, 2
 PERIOD = 64
 """Blocks for which an extrinsic stays valid."""
 VERSION_SIGNED = 0x84
@@ -78,6 +78,23 @@ def signer_of(extrinsic: bytes) -> bytes:
     """Return the account that signed an extrinsic made by `signed`."""
     prefix = (1, 2, 4)[extrinsic[0] & 3]
     return extrinsic[prefix + 2 : prefix + 34]
+
+
+def signed_call(extrinsic: bytes) -> bytes | None:
+    """Return the encoded call of an extrinsic of version 4 that an account signed, as blocks hold it, or None.
+
+    Raises IndexError if it ends before its call.
+    """
+    at = (1, 2, 4)[extrinsic[0] & 3] if extrinsic[0] & 3 < 3 else 5 + (extrinsic[0] >> 2)
+    if extrinsic[at] != VERSION_SIGNED or extrinsic[at + 1] != 0:
+        return None  # an inherent, or an address that is no account
+    at += 34
+    at += 1 + (65 if extrinsic[at] == ECDSA else 64)
+    at += 1 if extrinsic[at] == 0 else 2  # immortal, or a mortal era
+    for _ in ("nonce", "tip"):
+        mode = extrinsic[at] & 3
+        at += (1, 2, 4)[mode] if mode < 3 else 5 + (extrinsic[at] >> 2)
+    return extrinsic[at:]
 
 
 def extrinsic_hash(extrinsic: bytes) -> bytes:

@@ -208,6 +208,20 @@ class Runtime:
             raise UnknownRuntime(f"{call} cannot be encoded for runtime {self.spec_version}: {error}") from error
         return bytes(encoded.data)
 
+    def decode_call(self, data: bytes, name: str, kinds: dict[str, type[Any]]) -> dict[str, Any] | None:
+        """Return the arguments of a call of ours if it is the one named, each as its kind; None if it is another call.
+
+        Raises UnknownRuntime if it has another form.
+        """
+        value = self.decode("Call", data)
+        if (value["call_module"], value["call_function"]) != (PALLET, name):
+            return None
+        found = {one["name"]: one["value"] for one in value["call_args"]}
+        try:
+            return {argument: from_scale(kind, found[argument]) for argument, kind in kinds.items()}
+        except UNDECODABLE as error:
+            raise self._other_form(f"{PALLET}.{name}", error) from error
+
     def _call_value(self, call: Call) -> dict[str, Any]:
         pallet = self._pallets.get(call.pallet)
         known = {one.name: one for one in (pallet.calls or ())} if pallet is not None else {}

@@ -33,7 +33,7 @@ from service.protocols.copy.stream import (
 from service.protocols.probe import messages as m
 from service.protocols.probe.messages import Ask, ProbeRefused
 
-from ..common.audit import evidence_of
+from ..common.audit import Read, compare
 from ..common.feed_window import FeedReader, FeedUnreachable
 
 PROBE_SECONDS = 60.0
@@ -120,14 +120,10 @@ def _compare(core: Core, target: Target, reading: _Reading, opening: Opening) ->
     """Raise FalseEncoding unless a sector decodes to what was read of it, and to zeros beyond the stream."""
     plain = SectorDecoder(target.salt, target.modulus).decode(target.sector, opening.data)
     filled = min(SECTOR, sum(blocks.bytes for blocks in target.ranges) - target.offset)
-    right = reading.plain
-    if len(right) == filled:
-        right = right.ljust(SECTOR, b"\0")
-    if plain.startswith(right):
+    read = Read(reading.plain, target.offset, filled, reading.blocks)
+    evidence = compare(core, target.head.length, target.segment, opening, plain, read)
+    if evidence is None:
         return
-    at = next(place for place in range(len(right)) if plain[place] != right[place])
-    wrong = target.offset + at if at < len(reading.plain) else None
-    evidence = evidence_of(core, target.head.length, target.segment, opening, wrong, reading.blocks)
     why = _failed(target, "false encoding: the stored sector does not decode to the bytes of the feed")
     raise FalseEncoding(str(why), evidence)
 

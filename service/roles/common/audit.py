@@ -94,6 +94,34 @@ def block_proof(core: Core, length: int, index: int) -> ChainBlockProof:
     return ChainBlockProof(length, tuple(Root(one.hash, one.size) for one in roots), index, data, tuple(siblings))
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What was read of the feed for a sector: its first bytes from `offset` of the copy stream on, of `filled` that it has.
+
+    `blocks` are those that hold them: block, its offset in the stream, its length.
+    """
+
+    plain: bytes
+    offset: int
+    filled: int
+    blocks: tuple[tuple[int, int, int], ...]
+
+
+def compare(core: Core, length: int, segment: int, opening: Opening, decoded: bytes, read: Read) -> Evidence | None:
+    """Return the evidence that a sector does not decode to what was read of it, and to zeros beyond the stream, or None.
+
+    Raises CoreError.
+    """
+    right = read.plain
+    if len(right) == read.filled:
+        right = right.ljust(len(decoded), b"\0")
+    if decoded.startswith(right):
+        return None
+    at = next(place for place in range(len(right)) if decoded[place] != right[place])
+    wrong = read.offset + at if at < len(read.plain) else None
+    return evidence_of(core, length, segment, opening, wrong, read.blocks)
+
+
 def evidence_of(
     core: Core,
     length: int,
@@ -197,7 +225,8 @@ class Auditor:
         async def held() -> bool:
             return await self._context.client.storage.report(digest) is not None
 
-        return await submitted(self._context.signer, calls.commit_report(digest), held)
+        async with self._context.reporting:
+            return await submitted(self._context.signer, calls.commit_report(digest), held)
 
     async def _show(self, copy: int, evidence: Evidence) -> int | None:
         call = calls.report_invalid_encoding(copy, evidence)
@@ -207,7 +236,8 @@ class Auditor:
             return found is None or found.invalid
 
         try:
-            block = await submitted(self._context.signer, call, held)
+            async with self._context.reporting:
+                block = await submitted(self._context.signer, call, held)
         except DispatchError as error:
             if error.name in REFUSED:
                 await self._refused(copy, evidence, f"the chain says {error}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,3 +44,5 @@ class Context:
     directory: Path
     config: RolesConfig = field(default_factory=RolesConfig)
     on_progress: OnProgress = no_progress
+    reporting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by the role that makes a report, so that two roles of the account do not make the same one."""

@@ -12,7 +12,7 @@ from service.encoding.profiles import SECTOR
 from service.hypercore import Core, CoreError, Corestore
 from service.protocols.copy.job import SegmentJob
 from service.protocols.copy.receiver import Stored
-from service.protocols.copy.stream import Position
+from service.protocols.copy.stream import CopyStream, Position
 
 from .blocks import FeedBlocks, KeptBlocks, OnDamage
 from .store import HostedCopies, HostedSegment
@@ -48,6 +48,11 @@ class HostedFeeds:
             core.blocks = source
         source.add(job)
         return core
+
+    def core_of(self, feed: bytes) -> Core | None:
+        """Return the core of a feed of which copies are served here."""
+        source = self._sources.get(feed)
+        return None if source is None else source.core
 
     async def check_trees(self) -> None:
         """Check the trees of all stored copies against the chain's roots, once."""
@@ -107,7 +112,9 @@ class HostedFeeds:
             if sectors is None and job.segment != current:
                 await asyncio.to_thread(self._hosted.drop, job)
             elif sectors is not None and sectors < segment.progress.sectors:
-                position = position_at(self._store.get(job.feed_key), job, job.first_byte + sectors * SECTOR)
+                position = position_at(
+                    self._store.get(job.feed_key), job.stream, job.head.length, job.first_byte + sectors * SECTOR
+                )
                 await asyncio.to_thread(self._hosted.cut, job, Stored(sectors, position))
             else:
                 continue
@@ -118,17 +125,40 @@ class HostedFeeds:
                 source.core.flush()
 
 
-def position_at(core: Core, job: SegmentJob, byte: int) -> Position:
-    """Return the block that holds a byte of a copy's stream. Raises CoreError if a node on the way to it is not here."""
-    stream = job.stream
-    number = next(one for one in range(len(stream.ranges)) if byte < stream.end_of(one))
-    low, high = stream.ranges[number].start, stream.ranges[number].end - 1
+def position_at(core: Core, stream: CopyStream, length: int, byte: int) -> Position:
+    """Return the block that holds a byte of a copy's stream, at a head of `length` blocks.
+
+    Raises CoreError if a node on the way to it is not here.
+    """
+    number = range_at(stream, byte)
+    return position_in(core, stream, length, byte, (stream.ranges[number].start, stream.ranges[number].end))
+
+
+def held_position(core: Core, stream: CopyStream, length: int, byte: int) -> Position | None:
+    """Return what `position_at` does if that block is here, whatever else of the stream is not; else None."""
+    number = range_at(stream, byte)
+    for start, end in core.ranges(stream.ranges[number].start, stream.ranges[number].end):
+        first, (last, size) = core.byte_range(start, length)[0], core.byte_range(end - 1, length)
+        if stream.offset(number, first) <= byte < stream.offset(number, last + size):
+            return position_in(core, stream, length, byte, (start, end))
+    return None
+
+
+def range_at(stream: CopyStream, byte: int) -> int:
+    """Return the number of the range that holds a byte of a stream."""
+    return next(one for one in range(len(stream.ranges)) if byte < stream.end_of(one))
+
+
+def position_in(core: Core, stream: CopyStream, length: int, byte: int, blocks: tuple[int, int]) -> Position:
+    """Return the block that holds a byte, if it is one of [start, end) in one range. Raises CoreError as `position_at`."""
+    number = range_at(stream, byte)
+    low, high = blocks[0], blocks[1] - 1
     while low < high:
         middle = (low + high) // 2
-        start, size = core.byte_range(middle, job.head.length)
+        start, size = core.byte_range(middle, length)
         if stream.offset(number, start + size) > byte:
             high = middle
         else:
             low = middle + 1
-    start, _ = core.byte_range(low, job.head.length)
+    start, _ = core.byte_range(low, length)
     return Position(low, stream.offset(number, start))

@@ -19,6 +19,7 @@ from service.protocols.copy import messages as m
 from service.protocols.copy.job import SegmentJob
 from service.protocols.probe.messages import Ask
 
+from ..common.audit import Auditor
 from ..common.context import Context
 from ..common.offers import Offers
 from ..common.pace import Pace
@@ -47,6 +48,7 @@ from .receive import Shelf, receive_copy
 from .room import Room
 from .sectors import SectorsMissing
 from .store import HostedCopies
+from .witness import Witness
 
 log = structlog.get_logger(__name__)
 
@@ -90,6 +92,8 @@ class HosterRole:
         """The confirmed segments of our copies."""
         self._heard: dict[int, int] = {}
         """By segment in the making: the block in which it last grew here."""
+        self._auditor = Auditor(context)
+        self._witness = Witness(context.client, account, self._feeds.core_of, self._auditor)
         self._feeds.restore()
 
     # ---- the chain
@@ -103,6 +107,8 @@ class HosterRole:
             checking.cancel()
             await asyncio.gather(checking, return_exceptions=True)
             await self._runner.close()
+            await self._witness.close()
+            await self._auditor.close()
 
     async def _step(self, block: Block) -> None:
         self._runner.look(block.number)
@@ -115,6 +121,9 @@ class HosterRole:
         self._tell_doubtful(facts)
         if facts.offer is not None:
             await self._purse.look(block, facts.offer.stored)
+        await self._auditor.step(block)
+        if facts.challenge is None and not self._channels:
+            self._witness.look(block)
 
     def _tell_doubtful(self, facts: HosterFacts) -> None:
         """Warn, once for each copy, of a segment that an ordinary encoder does not make within its lease."""
