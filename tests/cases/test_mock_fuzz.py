@@ -48,7 +48,9 @@ class Fuzzed:
             told: list[bytes] = []
             subscriptions = Subscriptions(node, told.append, server._watched)
             followed, _ = subscriptions.subscribe("chainHead_v1_follow", [True])
-            answer, after = await server._handle(body.replace(b"FOLLOWED", followed.encode()), subscriptions)
+            answer, after = await server._handle(
+                body.replace(b"FOLLOWED", followed.encode()), subscriptions, server._room.lease()
+            )
             for one in after:
                 one()
             await asyncio.sleep(0)

@@ -44,9 +44,16 @@ def test_an_unknown_name_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert "there is no scenario nobody-wrote-this" in capsys.readouterr().err
 
 
+def hear_interrupts() -> None:
+    """Undo what a shell does to what it runs in the background: interrupts are ignored there, and by all children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupt_ends_all_plays(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.play", "scenarios", "away-27-hours", "--jobs", "1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts
+    ) as process:
         assert process.stderr is not None
         assert process.stderr.readline() == "… away-27-hours\n"
         process.send_signal(signal.SIGINT)
