@@ -107,6 +107,11 @@ class Stranger:
         self.writer.transport.abort()
 
 
+def reader_address(number: int) -> str:
+    """Return the address of a greedy reader: each has one of its own, as strangers have."""
+    return f"127.0.1.{1 + number % 250}"
+
+
 def opening(number: int, protocol: str, identifier: bytes, handshake: bytes) -> bytes:
     """Return the message that opens a channel."""
     name = encode_string(protocol) + encode_buffer(identifier)
@@ -143,13 +148,15 @@ class Attack:
         """Attack until cancelled."""
         target = self.target
         times: list[tuple[Deed, int]] = [
-            (self.flood, 4), (self.greedy, target.greedy_readers), (self.prober, PROBERS), (self.silent, 50),
+            (self.flood, 4), (self.prober, PROBERS), (self.silent, 50),
             (self.rubbish, 2), (self.hungry, 20),
         ]  # fmt: skip
         loops = [deed for deed, count in times for _ in range(count)]
         async with asyncio.TaskGroup() as group:
             for one in loops:
                 group.create_task(self._again(one))
+            for number in range(target.greedy_readers):
+                group.create_task(self._again(lambda number=number: self.greedy(reader_address(number))))  # type: ignore[misc]
             for number in range(ADDRESSES * CONNECTIONS_EACH):
                 group.create_task(self._again(lambda number=number: self.idle(f"127.0.0.{2 + number % ADDRESSES}")))  # type: ignore[misc]
 
@@ -229,11 +236,11 @@ class Attack:
             reading.cancel()
             one.close()
 
-    async def greedy(self) -> None:
-        """Read the whole feed, again and again."""
+    async def greedy(self, source: str) -> None:
+        """Read the whole feed."""
         store = Corestore(None)
         try:
-            async with TcpTransport(KeyPair.generate(), [self.target.address]) as transport:
+            async with TcpTransport(KeyPair.generate(), [self.target.address], source=source) as transport:
                 async with asyncio.timeout(120):
                     await fetch_feed(store.get(bytes.fromhex(self.target.feed)), transport)
             self.counts["whole feeds read"] += 1

@@ -11,9 +11,18 @@ from typing import Any
 
 import pytest
 
-from service.hypercore import BlockRequest, Core, Corestore, Request
+from service.hypercore import BlockRequest, Core, Corestore, KeyPair, Request
 from service.hypercore.codec import encode_buffer, encode_string, encode_uint
-from service.hypercore.net import Channel, Connection, connection, fetch, origin_of, serving
+from service.hypercore.net import (
+    Channel,
+    Connection,
+    PeerAddress,
+    TcpTransport,
+    connection,
+    fetch,
+    origin_of,
+    serving,
+)
 from service.hypercore.net import admission as rules
 from service.hypercore.net.admission import Admission, places_of, raise_file_limit
 from service.hypercore.net.channel import MESSAGE_COST
@@ -475,3 +484,12 @@ async def test_two_hundred_readers_are_all_served_and_fairly() -> None:
         assert len(done) == readers
         assert max(done) <= one.transport._shared._turns
         assert not any("too many" in conn.reason for conn in one.incoming)
+
+
+async def test_connections_are_made_from_the_address_that_was_given() -> None:
+    host: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    async with TcpTransport(KeyPair.generate(), on_connection=lambda made: host.set_result(made.host)) as server:
+        address = PeerAddress(server.public_key, *await server.listen("127.0.0.1", 0))
+        async with TcpTransport(KeyPair.generate(), [address], source="127.0.0.3") as dialling:
+            await dialling.connect(server.public_key)
+            assert await host == "127.0.0.3"

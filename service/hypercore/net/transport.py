@@ -88,15 +88,22 @@ class TcpTransport:
     """A transport over TCP with static peers."""
 
     def __init__(
-        self, key_pair: KeyPair, peers: Iterable[PeerAddress] = (), on_connection: OnConnection | None = None
+        self,
+        key_pair: KeyPair,
+        peers: Iterable[PeerAddress] = (),
+        on_connection: OnConnection | None = None,
+        *,
+        source: str | None = None,
     ) -> None:
         """Prepare a transport.
 
-        `on_connection` is called for each incoming connection before its requests are processed.
+        `on_connection` is called for each incoming connection before its requests are processed. `source` is the own
+        address that connections are made from; without it the system picks one.
         """
         self._key_pair = key_pair
         self._peers = {peer.key: peer for peer in peers}
         self._on_connection = on_connection
+        self._source = None if source is None else (source, 0)
         self._server: asyncio.Server | None = None
         self._connections: set[Connection] = set()
         self._admission = Admission()
@@ -163,6 +170,7 @@ class TcpTransport:
                     lambda: Connection(True, key_pair or self._key_pair, public_key, shared=self._shared),
                     peer.host,
                     peer.port,
+                    local_addr=self._source,
                 )
         except TimeoutError:
             raise ConnectError(f"{peer} did not answer within {CONNECT_SECONDS:.0f} s") from None
