@@ -19,7 +19,7 @@ import aiohttp
 from runtime_mock.chainspec import artifacts
 from service.chain_client import Call, Runtime, frame
 from service.chain_client.runtime.extrinsic import Mortality, payload, signed
-from service.vault.keyfile import KeyFile
+from service.vault import load_keys
 
 from .registry import Figures, Report, measures
 
@@ -35,7 +35,7 @@ class Sender:
     def __init__(self, genesis: bytes, spec_version: int, transaction_version: int) -> None:
         metadata = (artifacts() / METADATA).read_bytes()
         self._runtime = Runtime(metadata, spec_version, transaction_version)
-        self._pair = KeyFile.load("//Alice").account_pair
+        self._pair = load_keys("//Alice").account_pair
         self._genesis = genesis
         self.account = bytes(self._pair.public_key)
 

@@ -62,7 +62,7 @@ async def _published(net: Devnet, client: ChainClient, size: int, report: Report
     await net.start_peers()
     await net.wait_for_offers(client)
     report(f"{size} MiB: publishing")
-    async with chain_session(net.rpc, str(net.peers[0].key_path)) as session:
+    async with chain_session(net.rpc, net.peers[0].keys) as session:
         until = (await client.best()).number + ERAS * client.times.era
         terms = plan_terms(1, UNIT // 100, UNIT // 10, UNIT // 100, UNIT // 1000, until)
         plan = (await sponsor.publish_plan(client, session.signer, core, terms, 100 * UNIT)).plan

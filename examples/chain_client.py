@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory
 from service.address import ss58
 from service.chain_client import ChainClient, Follower, Signer, frame
 from service.devnet.processes import Child, module
-from service.vault.keyfile import KeyFile
+from service.vault import load_keys
 
-ALICE, BOB = KeyFile.load("//Alice"), KeyFile.load("//Bob")
+ALICE, BOB = load_keys("//Alice"), load_keys("//Bob")
 UNIT = 10**12
 
 

@@ -18,7 +18,7 @@ from service.chain_client.signer import SigningPair
 from service.encoding import P1, PrivateKey, Profile
 from service.encoding.pool import CodecPool, Pieces, Run
 from service.encoding.progress import Progress
-from service.vault.keyfile import KeyFile
+from service.vault import PeerKeys
 
 
 class SectorStream(Protocol):
@@ -64,7 +64,7 @@ def _websocket(url: str, genesis: bytes | None) -> NodeRpc:
     return ReadingRpc(url, REQUEST_SECONDS, genesis)
 
 
-def _sr25519(keys: KeyFile) -> SigningPair:
+def _sr25519(keys: PeerKeys) -> SigningPair:
     return keys.account_pair
 
 
@@ -75,5 +75,5 @@ class Ports:
     rpc: Callable[[str, bytes | None], NodeRpc] = _websocket
     """Returns a connection to the chain at an address, which must have the given genesis (None: any)."""
     codec: Callable[[], Codec] = CodecPool
-    account: Callable[[KeyFile], SigningPair] = _sr25519
+    account: Callable[[PeerKeys], SigningPair] = _sr25519
     """Returns the key pair that signs for the account of a key file."""

@@ -15,7 +15,7 @@ import structlog
 from service.address import ss58
 from service.chain_client import ChainClient, Follower, Signer, SignerBusy
 from service.durable import make_private
-from service.vault.keyfile import KeyFile
+from service.vault import PeerKeys
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +32,7 @@ class Session:
     client: ChainClient
     signer: Signer
     follower: Follower
-    keys: KeyFile
+    keys: PeerKeys
 
 
 @asynccontextmanager
@@ -65,15 +65,14 @@ async def _when_free(make: Callable[[], Signer]) -> Signer:
 
 
 @asynccontextmanager
-async def chain_session(url: str, key: str | Path, keep_sent: bool = False) -> AsyncIterator[Session]:
-    """Open a session for the duration of the context.
+async def chain_session(url: str, keys: PeerKeys, keep_sent: bool = False) -> AsyncIterator[Session]:
+    """Open a session of an account for the duration of the context.
 
     With `keep_sent`, everything sent is recorded in `sent_table` until the context ends without an error, and repeating
     a call that an earlier session was interrupted in returns its receipt: so the caller tells its user within. Only one
     such session of an account runs at a time; the next one waits. Without it the record lasts as long as the session.
-    Raises KeyFileError and ChainError.
+    Raises ChainError.
     """
-    keys = KeyFile.load(key)
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(await ChainClient.connect(url))
         if keep_sent:

@@ -18,6 +18,7 @@ from .network import demo, devnet, node
 from .output import EXIT_USAGE, Failure, Output
 from .plan import plan_app
 from .ratio import ratio
+from .vault import vault_app
 
 app = typer.Typer(
     name="datdot",
@@ -26,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(key_app, name="key")
+app.add_typer(vault_app, name="vault")
 app.add_typer(feed_app, name="feed")
 app.add_typer(plan_app, name="plan")
 app.add_typer(hoster_app, name="hoster")

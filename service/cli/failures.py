@@ -42,11 +42,12 @@ from service.roles.sponsor.checks import (
 from service.roles.sponsor.lease import TooLong
 from service.roles.sponsor.refusals import AmendTooWide, NoFunds, PlanRefused
 from service.roles.sponsor.served import Unserved
-from service.vault.keyfile import KeyFileError
+from service.vault import KeyFileError, PassphraseError
 
 from .output import INTERNAL, Failure
 
 CODES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
+    (PassphraseError, "passphrase"),
     (KeyFileError, "key_file"),
     (WrongFeedKey, "wrong_feed_key"),
     (BadHeadSignature, "bad_signature"),

@@ -23,12 +23,12 @@ from service.hypercore import Core, Corestore, CryptoError, KeyPair, parse_key
 from service.hypercore.corestore import FILE
 from service.hypercore.net import Connection, PeerAddress, Replication, TcpTransport
 from service.node.settings import announced, host_port
-from service.vault.keyfile import KeyFile
 
 from .failures import failure_of
-from .options import Announce, Directory, Json, Key, Listen, Peers
+from .options import Announce, Directory, Json, Key, Listen, PassphraseFile, Peers
 from .output import Failure, Output, configure_logging, run
 from .progress import bytes_progress
+from .unlocking import own_keys
 
 log = structlog.get_logger(__name__)
 
@@ -117,9 +117,9 @@ def known(store: Corestore, key: bytes, directory: Path) -> Core:
     return core
 
 
-def swarm_pair(key: Path | None) -> KeyPair:
-    """Return the swarm identity of a key file, or a throw-away one if there is no file."""
-    return KeyPair.generate() if key is None else KeyPair(KeyFile.load(str(key)).swarm_seed)
+def swarm_pair(out: Output, key: Path | None, passphrase_file: Path | None) -> KeyPair:
+    """Return the swarm identity of a --key option, or a throw-away one without it."""
+    return KeyPair.generate() if key is None else KeyPair(own_keys(out, key, passphrase_file).swarm_seed)
 
 
 @feed_app.command()
@@ -233,6 +233,7 @@ def serve(
     listen: Listen = "127.0.0.1:0",
     announce: Announce = None,
     key: Key = None,
+    passphrase_file: PassphraseFile = None,
     json: Json = False,
 ) -> None:
     """Serve a feed to any hypercore peer, until Ctrl-C."""
@@ -241,11 +242,11 @@ def serve(
     wanted = feed_key(feed)
     host, port = parse_listen(listen)
     told = parse_announce(announce)
+    pair = swarm_pair(out, key, passphrase_file)
 
     async def main() -> None:
         with closing(opened(directory)) as store:
             core = known(store, wanted, directory)
-            pair = swarm_pair(key)
             async with TcpTransport(pair, on_connection=_server_of(store, core)) as transport:
                 address = await transport.listen(host, port)
                 dialled = announced(told, *address)
@@ -278,6 +279,7 @@ def fetch(
     directory: Directory,
     peer: Peers = None,
     key: Key = None,
+    passphrase_file: PassphraseFile = None,
     encryption: Encryption = None,
     json: Json = False,
 ) -> None:
@@ -288,11 +290,12 @@ def fetch(
     wanted, peers, secret = feed_key(feed), parse_peers(peer), encryption_key(encryption)
     if not peers:
         raise typer.BadParameter("no peer to fetch from: add --peer KEY@HOST:PORT")
+    pair = swarm_pair(out, key, passphrase_file)
 
     async def main() -> None:
         with closing(made(directory)) as store:
             core = store.get(wanted)
-            await _fetch(out, core, peers, key)
+            await _fetch(out, core, peers, pair)
             if secret is not None:
                 unlock(core, secret)
             out.result(describe(core))
@@ -300,8 +303,8 @@ def fetch(
     run(out, main, lambda error: failure_of(error, str(directory)))
 
 
-async def _fetch(out: Output, core: Core, peers: list[PeerAddress], key: Path | None) -> None:
-    async with TcpTransport(swarm_pair(key), peers) as transport:
+async def _fetch(out: Output, core: Core, peers: list[PeerAddress], pair: KeyPair) -> None:
+    async with TcpTransport(pair, peers) as transport:
         with bytes_progress(out, "fetch") as show:
             await fetch_feed(core, transport, None, show)
 
@@ -313,6 +316,7 @@ def export(
     directory: Directory,
     peer: Peers = None,
     key: Key = None,
+    passphrase_file: PassphraseFile = None,
     encryption: Encryption = None,
     json: Json = False,
 ) -> None:
@@ -320,12 +324,13 @@ def export(
     out = Output(json)
     configure_logging(json)
     wanted, peers, secret = feed_key(feed), parse_peers(peer), encryption_key(encryption)
+    pair = swarm_pair(out, key, passphrase_file)
 
     async def main() -> None:
         with closing(made(directory) if peers else opened(directory)) as store:
             core = store.get(wanted) if peers else known(store, wanted, directory)
             if peers:
-                await _fetch(out, core, peers, key)
+                await _fetch(out, core, peers, pair)
             if secret is not None:
                 unlock(core, secret)
             with bytes_progress(out, "export") as show:

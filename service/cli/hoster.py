@@ -11,7 +11,7 @@ from service.session import Session, client_session
 from service.views.hoster import show_hoster
 
 from .failures import failure_of
-from .options import DEFAULT_CHAIN, Chain, Json, Key
+from .options import DEFAULT_CHAIN, Chain, Json, Key, PassphraseFile
 from .output import Failure, Output, configure_logging, run
 from .signing import Account, Told, account_or_own, signed
 
@@ -40,7 +40,9 @@ def status(account: Account = None, key: Key = None, chain: Chain = DEFAULT_CHAI
 
 
 @hoster_app.command()
-def pause(key: Key = None, chain: Chain = DEFAULT_CHAIN, json: Json = False) -> None:
+def pause(
+    key: Key = None, passphrase_file: PassphraseFile = None, chain: Chain = DEFAULT_CHAIN, json: Json = False
+) -> None:
     """Announce an absence: what is asked before it must still be answered, and nothing is asked during it."""
 
     async def act(session: Session) -> Told:
@@ -48,11 +50,17 @@ def pause(key: Key = None, chain: Chain = DEFAULT_CHAIN, json: Json = False) -> 
         value = {"block": done.block.number, "from": done.first, "until": done.last}
         return value, f"you may be away in blocks {done.first} to {done.last}; until then keep the node running"
 
-    signed(key, chain, json, act)
+    signed(key, passphrase_file, chain, json, act)
 
 
 @hoster_app.command()
-def leave(copy: CopyId, key: Key = None, chain: Chain = DEFAULT_CHAIN, json: Json = False) -> None:
+def leave(
+    copy: CopyId,
+    key: Key = None,
+    passphrase_file: PassphraseFile = None,
+    chain: Chain = DEFAULT_CHAIN,
+    json: Json = False,
+) -> None:
     """Leave a copy: it is kept until another hoster has one, or the notice is over."""
 
     async def act(session: Session) -> Told:
@@ -60,18 +68,24 @@ def leave(copy: CopyId, key: Key = None, chain: Chain = DEFAULT_CHAIN, json: Jso
         value = {"copy": copy, "block": done.block.number, "until": done.until}
         return value, f"copy {copy} ends when it is replaced, in block {done.until} at the latest; until then keep it"
 
-    signed(key, chain, json, act)
+    signed(key, passphrase_file, chain, json, act)
 
 
 @hoster_app.command()
-def lost(copy: CopyId, key: Key = None, chain: Chain = DEFAULT_CHAIN, json: Json = False) -> None:
+def lost(
+    copy: CopyId,
+    key: Key = None,
+    passphrase_file: PassphraseFile = None,
+    chain: Chain = DEFAULT_CHAIN,
+    json: Json = False,
+) -> None:
     """Say that a copy is lost: it ends and costs a tenth of its collateral, and the other copies are not harmed."""
 
     async def act(session: Session) -> Told:
         block = await notices.declare_lost(session.client, session.signer, copy)
         return {"copy": copy, "block": block.number}, None
 
-    signed(key, chain, json, act)
+    signed(key, passphrase_file, chain, json, act)
 
 
 LEAVING = {1: "  let go", 2: "  leaving"}

@@ -13,13 +13,14 @@ import typer
 from service.devnet.demo import run_demo
 from service.devnet.network import BACKENDS, Devnet, run_devnet
 from service.node.run import run_node
-from service.node.settings import ROLES, NodeSettings
+from service.node.settings import KEY_FILE, ROLES, NodeError, NodeSettings
 
 from .failures import failure_of
 from .feed import parse_announce, parse_listen, parse_peers
-from .options import DEFAULT_CHAIN, Announce, Directory, Json, Key, Peers, checked_url
+from .options import DEFAULT_CHAIN, Announce, Directory, Json, Key, PassphraseFile, Peers, checked_url
 from .output import EXIT_FAILED, EXIT_USAGE, Failure, LogStream, Output, configure_logging, run
 from .progress import NodeLines
+from .unlocking import node_passphrase
 
 
 def _checked_chain(chain: str) -> str:
@@ -61,6 +62,7 @@ def node(
     announce: Announce = None,
     peer: Peers = None,
     key: Key = None,
+    passphrase_file: PassphraseFile = None,
     json: Json = False,
 ) -> None:
     """Run a peer. Options that are not given are those of its last run in DIR; the first run creates its keys."""
@@ -72,10 +74,14 @@ def node(
     if given is not None and (len(set(given)) < len(given) or not set(given) <= set(ROLES)):
         raise typer.BadParameter(f"--roles {roles}: a node's roles are some of {', '.join(ROLES)}, each once")
 
+    before = _settings_before(out, directory)
+    if before is None and given is None:
+        out.fail(Failure("usage", "the first start of a node needs --roles", "--roles", EXIT_USAGE))
+    used = str(key.absolute()) if key else before.key if before else None
+    unlocked = passphrase_file.absolute() if passphrase_file else before.passphrase_path if before else None
+    passphrase = node_passphrase(out, used or directory / KEY_FILE, unlocked)
+
     async def main() -> None:
-        before = NodeSettings.load(directory)
-        if before is None and given is None:
-            raise Failure("usage", "the first start of a node needs --roles", "--roles", EXIT_USAGE)
         host, port = parse_listen(listen) if listen else (before.host, before.port) if before else ("127.0.0.1", 0)
         settings = NodeSettings(
             chain=chain or (before.chain if before else DEFAULT_CHAIN),
@@ -83,13 +89,21 @@ def node(
             host=host,
             port=port,
             peers=tuple(peer) if peer else before.peers if before else (),
-            key=str(key.absolute()) if key else before.key if before else None,
+            key=used,
+            passphrase_file=None if unlocked is None else str(unlocked),
             genesis=before.genesis if before else None,
             announce=told or (before.announce if before else None),
         )
-        await run_node(directory, settings, out.result, _progress_lines(out))
+        await run_node(directory, settings, out.result, _progress_lines(out), passphrase=passphrase)
 
     run(out, main, lambda error: failure_of(error, str(directory)), quiet_interrupt=True)
+
+
+def _settings_before(out: Output, directory: Path) -> NodeSettings | None:
+    try:
+        return NodeSettings.load(directory)
+    except NodeError as error:
+        out.fail(failure_of(error, str(directory)))
 
 
 def _progress_lines(out: Output) -> Callable[[dict[str, object]], None]:

@@ -34,7 +34,19 @@ Chain = Annotated[
 Key = Annotated[
     Path | None,
     typer.Option(
-        "--key", envvar="DATDOT_KEY", metavar="FILE", help="Key file to sign with (or //Alice on a test chain)."
+        "--key",
+        envvar="DATDOT_KEY",
+        metavar="FILE",
+        help="Vault or key file to sign with (or //Alice on a test chain).",
+    ),
+]
+PassphraseFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--passphrase-file",
+        envvar="DATDOT_PASSPHRASE_FILE",
+        metavar="FILE",
+        help="File with the vault's passphrase (default: systemd's credential datdot-passphrase, or a question).",
     ),
 ]
 Directory = Annotated[

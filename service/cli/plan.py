@@ -24,7 +24,7 @@ from service.views.plan import show_plan
 from .failures import failure_of
 from .feed import feed_key, known, opened, parse_peers
 from .hoster import LEAVING
-from .options import DEFAULT_CHAIN, Chain, Directory, Json, Key, Peers
+from .options import DEFAULT_CHAIN, Chain, Directory, Json, Key, PassphraseFile, Peers
 from .output import Failure, Output, configure_logging, run
 from .signing import Told, needed_key, parse_account, signed
 from .terms import (
@@ -40,6 +40,7 @@ from .terms import (
     Regions,
     parse_regions,
 )
+from .unlocking import own_keys
 
 plan_app = typer.Typer(
     help="Publish, show, fund, amend and end plans (orders to keep feeds online).", no_args_is_help=True
@@ -85,20 +86,17 @@ def publish(
     peer: Peers = None,
     unserved: Unserved = False,
     key: Key = None,
+    passphrase_file: PassphraseFile = None,
     chain: Chain = DEFAULT_CHAIN,
     json: Json = False,
 ) -> None:
-    """Publish a plan for a feed whose head and tree are in DIR.
-
-    Somebody must serve it: the node of DIR, one of that node's peers, or a --peer.
-    """
+    """Publish a plan for a feed whose head and tree are in DIR, and which its node, its node's peers or a --peer serve."""
     out = Output(json)
     configure_logging(json)
-    ranges, wanted, signing, peers = parse_ranges(blocks), feed_key(feed), needed_key(key), parse_peers(peer)
-    prices = max_ask_disk, max_ask_encoding, max_ask_receiving, report_price
+    ranges, wanted, peers = parse_ranges(blocks), feed_key(feed), parse_peers(peer)
     terms = plan_terms(
         replicas,
-        *prices,
+        *(max_ask_disk, max_ask_encoding, max_ask_receiving, report_price),
         until,
         live=live,
         min_reputation=min_reputation,
@@ -106,11 +104,12 @@ def publish(
         max_latency_ms=max_latency,
         min_kib_per_s=min_throughput,
     )
+    keys = own_keys(out, needed_key(key), passphrase_file)
 
     async def main() -> None:
         with closing(opened(directory)) as store:
             core, asked = known(store, wanted, directory), None if unserved else [*peers, *peers_of(directory)]
-            async with chain_session(chain, signing, keep_sent=True) as session:
+            async with chain_session(chain, keys, keep_sent=True) as session:
                 out.sent = session.signer.under_way
                 # Print the number at once: a user who is interrupted before seeing it would publish a second plan.
                 out.result(await _published(session, core, terms, pot, ranges, asked))
@@ -156,17 +155,33 @@ def donate(
     plan: PlanId,
     amount: Annotated[int, typer.Argument(min=1, metavar="X", help="Amount in the smallest unit.")],
     key: Key = None,
+    passphrase_file: PassphraseFile = None,
     chain: Chain = DEFAULT_CHAIN,
     json: Json = False,
 ) -> None:
     """Pay into a plan's pot."""
-    _signed(key, chain, json, plan, lambda session: sponsor.donate(session.client, session.signer, plan, amount))
+    _signed(
+        key,
+        passphrase_file,
+        chain,
+        json,
+        plan,
+        lambda session: sponsor.donate(session.client, session.signer, plan, amount),
+    )
 
 
 @plan_app.command()
-def end(plan: PlanId, key: Key = None, chain: Chain = DEFAULT_CHAIN, json: Json = False) -> None:
+def end(
+    plan: PlanId,
+    key: Key = None,
+    passphrase_file: PassphraseFile = None,
+    chain: Chain = DEFAULT_CHAIN,
+    json: Json = False,
+) -> None:
     """End your own plan, after the notice period that the chain sets."""
-    _signed(key, chain, json, plan, lambda session: sponsor.end_plan(session.client, session.signer, plan))
+    _signed(
+        key, passphrase_file, chain, json, plan, lambda session: sponsor.end_plan(session.client, session.signer, plan)
+    )
 
 
 @plan_app.command()
@@ -183,6 +198,7 @@ def amend(
     max_latency: Annotated[int | None, MAX_LATENCY] = None,
     min_throughput: Annotated[int | None, MIN_THROUGHPUT] = None,
     key: Key = None,
+    passphrase_file: PassphraseFile = None,
     chain: Chain = DEFAULT_CHAIN,
     json: Json = False,
 ) -> None:
@@ -207,7 +223,7 @@ def amend(
         done = await amend_plan(session.client, session.signer, plan, changes)
         return {"plan": plan, "block": done.block.number, "leaving": list(done.leaving)}, None
 
-    signed(key, chain, json, act)
+    signed(key, passphrase_file, chain, json, act)
 
 
 @plan_app.command()
@@ -217,19 +233,34 @@ def claim(
         str | None, typer.Option("--donor", metavar="ACCOUNT", help="Claim for this account: it gets the money.")
     ] = None,
     key: Key = None,
+    passphrase_file: PassphraseFile = None,
     chain: Chain = DEFAULT_CHAIN,
     json: Json = False,
 ) -> None:
     """Claim a share of what an ended plan left: yours, or another donor's for it."""
     owner = None if donor is None else parse_account(donor)
-    _signed(key, chain, json, plan, lambda session: sponsor.claim_refund(session.client, session.signer, plan, owner))
+    _signed(
+        key,
+        passphrase_file,
+        chain,
+        json,
+        plan,
+        lambda session: sponsor.claim_refund(session.client, session.signer, plan, owner),
+    )
 
 
-def _signed(key: Path | None, chain: str, json: bool, plan: int, act: Callable[[Session], Awaitable[BlockRef]]) -> None:
+def _signed(
+    key: Path | None,
+    passphrase_file: Path | None,
+    chain: str,
+    json: bool,
+    plan: int,
+    act: Callable[[Session], Awaitable[BlockRef]],
+) -> None:
     async def told(session: Session) -> Told:
         return {"plan": plan, "block": (await act(session)).number}, None
 
-    signed(key, chain, json, told)
+    signed(key, passphrase_file, chain, json, told)
 
 
 def _text(found: dict[str, Any]) -> str:

@@ -10,10 +10,11 @@ import typer
 
 from service.address import account_id
 from service.session import Session, chain_session
-from service.vault.keyfile import KeyFile
+from service.vault import public_keys
 
 from .failures import failure_of
 from .output import Output, configure_logging, run
+from .unlocking import own_keys
 
 Account = Annotated[str | None, typer.Argument(metavar="ACCOUNT", help="An account in SS58 (default: that of --key).")]
 Told = tuple[dict[str, Any], str | None]
@@ -21,7 +22,7 @@ Told = tuple[dict[str, Any], str | None]
 
 
 def needed_key(key: Path | None) -> str:
-    """Return the path of the key file to sign with. Raises BadParameter if none was given."""
+    """Return the path of the keys to sign with. Raises BadParameter if none was given."""
     if key is None:
         raise typer.BadParameter("signing needs a key: add --key FILE or set DATDOT_KEY")
     return str(key)
@@ -45,17 +46,19 @@ def account_or_own(text: str | None, key: Path | None) -> Callable[[], bytes]:
         return lambda: account
     if key is None:
         raise typer.BadParameter("name an account: ACCOUNT in SS58, or add --key FILE or set DATDOT_KEY")
-    return lambda: KeyFile.load(key).account
+    return lambda: public_keys(key).account
 
 
-def signed(key: Path | None, chain: str, json: bool, act: Callable[[Session], Awaitable[Told]]) -> None:
+def signed(
+    key: Path | None, passphrase: Path | None, chain: str, json: bool, act: Callable[[Session], Awaitable[Told]]
+) -> None:
     """Run `act` in a session that signs, and print what it returns, at the latest when it is asked again."""
     out = Output(json)
     configure_logging(json)
-    signing = needed_key(key)
+    keys = own_keys(out, needed_key(key), passphrase)
 
     async def main() -> None:
-        async with chain_session(chain, signing, keep_sent=True) as session:
+        async with chain_session(chain, keys, keep_sent=True) as session:
             out.sent = session.signer.under_way
             out.result(*await act(session))
 

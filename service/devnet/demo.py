@@ -297,7 +297,7 @@ async def _work(demo: Demo, client: ChainClient, path: Path | None, where: Path)
         result["feed"], result["bytes"] = core.key.hex(), core.byte_length
         demo.view.say(f"imported {source}: feed {core.key.hex()}, {core.length} blocks, {core.byte_length} bytes")
         await starting
-        session = await stack.enter_async_context(chain_session(net.rpc, str(net.peers[0].key_path)))
+        session = await stack.enter_async_context(chain_session(net.rpc, net.peers[0].keys))
         blocks = session.follower.blocks()
         await _follow_plan(demo, session, core, blocks)
         await _stop_author(demo)

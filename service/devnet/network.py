@@ -20,7 +20,7 @@ from service.chain_client import ChainClient, frame
 from service.hypercore.net import PeerAddress
 from service.session import chain_session
 from service.units import UNIT
-from service.vault.keyfile import KeyFile
+from service.vault import PeerKeys, create_key_file, load_keys
 
 from .processes import Child, module, stop_all
 
@@ -53,7 +53,7 @@ class NetPeer:
 
     role: str
     directory: Path
-    keys: KeyFile
+    keys: PeerKeys
     port: int
     child: Child | None = None
     money: int = 0
@@ -156,12 +156,12 @@ class Devnet:
             directory = self.directory / name
             directory.mkdir(exist_ok=True)
             key = directory / "key.json"
-            keys = KeyFile.load(key) if key.exists() else KeyFile.create(key)
+            keys = load_keys(key) if key.exists() else create_key_file(key)
             self.peers.append(NetPeer(role, directory, keys, port, money=money))
 
     async def fund(self) -> None:
         """Give every peer with less than half of its money a transfer from //Alice. Raises ChainError."""
-        async with chain_session(self.rpc, "//Alice") as session:
+        async with chain_session(self.rpc, load_keys("//Alice")) as session:
             balances = [await session.client.balance(peer.keys.account) for peer in self.peers]
             poor = [peer for peer, has in zip(self.peers, balances, strict=True) if has < peer.money // 2]
             await asyncio.gather(

@@ -27,7 +27,7 @@ from service.roles.common.terms import RolesConfig
 from service.roles.encoder.role import EncoderRole
 from service.roles.hoster.role import HosterRole
 from service.roles.sponsor.role import AuthorRole
-from service.vault.keyfile import KeyFile
+from service.vault import Passphrase, PeerKeys
 
 from .clock import watch_clock
 from .journal import Journal
@@ -98,13 +98,14 @@ async def run_node(
     on_progress: OnProgress = no_progress,
     config: RolesConfig | None = None,
     ports: Ports | None = None,
+    passphrase: Passphrase | None = None,
 ) -> None:
-    """Run a node until cancelled. Raises NodeError, KeyFileError, ChainError and OSError."""
+    """Run a node until cancelled. `passphrase` finds that of its vault. Raises NodeError, KeyFileError, ChainError and OSError."""
     settings.check()
     make_private(directory)
     if (directory / KEYS).is_dir():
         tighten_all(directory / KEYS)
-    keys, key_path = node_keys(directory, settings.key)
+    keys, key_path = node_keys(directory, settings.key, passphrase)
     check_account(directory, keys)
     peers = _parse_peers(settings.peers)
     async with AsyncExitStack() as stack:
@@ -160,7 +161,7 @@ class _Base:
     """What a node is built on."""
 
     directory: Path
-    keys: KeyFile
+    keys: PeerKeys
     config: RolesConfig
     on_progress: OnProgress
     ports: Ports

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from service import durable
 from service.hypercore.net import PeerAddress
-from service.vault.keyfile import KeyFile, KeyFileError
+from service.vault import KeyFileError, Passphrase, PeerKeys, create_key_file, load_keys, public_keys
 
 NODE_FILE = "node.json"
 KEY_FILE = "key.json"
@@ -42,6 +42,13 @@ class NodeSettings:
     """The account that the directory belongs to, in SS58. Settings of older versions lack it."""
     announce: str | None = None
     """Where others reach it, HOST:PORT, if that is not where it listens."""
+    passphrase_file: str | None = None
+    """The file with the passphrase of its vault, if it has one."""
+
+    @property
+    def passphrase_path(self) -> Path | None:
+        """The same as a path."""
+        return None if self.passphrase_file is None else Path(self.passphrase_file)
 
     def check(self) -> None:
         """Raise NodeError if the roles are unknown, repeated or missing."""
@@ -67,7 +74,7 @@ class NodeSettings:
         durable.replace(directory / NODE_FILE, json.dumps(fields, indent=1).encode(), mode=0o644)
 
 
-def node_keys(directory: Path, key: str | None) -> tuple[KeyFile, str]:
+def node_keys(directory: Path, key: str | None, passphrase: Passphrase | None = None) -> tuple[PeerKeys, str]:
     """Return a node's keys, created at its first start, and their path.
 
     A lost key file is not replaced: the copies of its account would be struck, with nobody to prove them. Raises NodeError
@@ -77,17 +84,17 @@ def node_keys(directory: Path, key: str | None) -> tuple[KeyFile, str]:
     if key is None and not Path(path).exists():
         left = next((name for name in (ROLES_FILE, SIGNER_FILE, NODE_FILE) if (directory / name).exists()), None)
         if left is None:
-            return KeyFile.create(Path(path)), path
+            return create_key_file(Path(path)), path
         before = NodeSettings.load(directory)
         owner = "another account" if before is None or before.account is None else f"account {before.account}"
         raise NodeError(
             f"{path} is missing, and {directory / left} is of {owner}: put its key file back, or start in a new directory; "
             "a new key would be another account, and what the old one hosts would be lost"
         )
-    return KeyFile.load(path), path
+    return load_keys(path, passphrase), path
 
 
-def check_account(directory: Path, keys: KeyFile) -> None:
+def check_account(directory: Path, keys: PeerKeys) -> None:
     """Check that the directory belongs to the account of these keys. Raises NodeError if the last run was another's."""
     before = NodeSettings.load(directory)
     if before is None:
@@ -102,7 +109,7 @@ def check_account(directory: Path, keys: KeyFile) -> None:
 
 def _owner_of_older_version(directory: Path, before: NodeSettings) -> str | None:
     try:
-        return KeyFile.load(before.key or directory / KEY_FILE).address
+        return public_keys(before.key or directory / KEY_FILE).address
     except KeyFileError:
         return None  # the old key file was moved away: its owner is unknown
 
@@ -135,5 +142,5 @@ def peers_of(directory: Path) -> list[PeerAddress]:
     path = settings.key or str(directory / KEY_FILE)
     if settings.port and (path.startswith("//") or Path(path).exists()):
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
-        peers.append(PeerAddress(KeyFile.load(path).swarm_key, host, settings.port))
+        peers.append(PeerAddress(public_keys(path).swarm_key, host, settings.port))
     return peers

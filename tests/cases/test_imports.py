@@ -239,7 +239,15 @@ def test_secrets_of_ours_are_refused_wherever_they_lie(tmp_path: Path) -> None:
             (source / f"{number}-{path.name}").rename(source / path.name)
     message = imported(source).failure("archive")["message"]
     assert message.startswith(f"{len(made)} entries cannot be packed")
-    for what in ("a key file", "store of feeds", "node's state", "signed transactions", "an encoder", "an attester"):
+    for what in (
+        "a key file",
+        "a vault",
+        "store of feeds",
+        "node's state",
+        "signed transactions",
+        "an encoder",
+        "an attester",
+    ):
         assert what in message
     alone = [path for path in sorted(source.iterdir()) if path.name != "fine"]
     for ran in many([("feed", "import", path, "--dir", tmp_path / "other", "--json") for path in alone]):
@@ -253,10 +261,12 @@ def secrets_of_ours(base: Path) -> list[Path]:
     from service.roles.attester.links import LinkStore
     from service.roles.common.database import Database
     from service.roles.encoder.store import EncoderStore
-    from service.vault.keyfile import KeyFile
+    from service.vault import PeerKeys, Vault, create_key_file
+    from service.vault.vaultfile import Cost
 
     base.mkdir()
-    KeyFile.create(base / "key.json")
+    create_key_file(base / "key.json")
+    Vault(PeerKeys.generate()).create(base / "peer.vault", b"x", Cost(8192, 1))
     Corestore(base).close()
     with closing(Database(base / "roles.sqlite")) as database:
         LinkStore(base, database, bytes(32), bytes(32)).unused(None)
@@ -267,7 +277,7 @@ def secrets_of_ours(base: Path) -> list[Path]:
     SentTable(base / "signer.sqlite").close()
     (key,), (link,) = (base / "keys").glob("*.key"), (base / "keys").glob("*.link")
     stores = [base / f"{name}.sqlite" for name in ("corestore", "roles", "signer")]
-    return [base / "key.json", *stores, copied, key, link]
+    return [base / "key.json", base / "peer.vault", *stores, copied, key, link]
 
 
 def test_a_secret_deep_in_a_large_database_is_found_while_it_is_packed(tmp_path: Path) -> None:

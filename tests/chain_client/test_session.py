@@ -21,6 +21,7 @@ from service.hypercore import Corestore
 from service.roles.sponsor import plans as sponsor
 from service.roles.sponsor.terms import plan_terms
 from service.session import Session, chain_session, sent_table
+from service.vault import load_keys
 from tests.support.chain_world import ALICE, CHARLIE, UNIT, World, bounded, eventually
 
 CALL = frame.transfer(CHARLIE.public_key, UNIT)
@@ -41,7 +42,7 @@ async def sealing(world: World, task: asyncio.Task[object]) -> None:
 
 async def command(world: World, call: Call = CALL) -> int:
     """The block of its call."""
-    async with chain_session(world.url, "//Alice", keep_sent=True) as session:
+    async with chain_session(world.url, load_keys("//Alice"), keep_sent=True) as session:
         receipt = await session.signer.submit(call)
         assert receipt is not None
         return receipt.block.number
@@ -76,7 +77,7 @@ class Untold(Exception):
 
 async def killed_untold(world: World, call: Call = CALL) -> None:
     """A command whose call is final, and that ends before it has told so."""
-    async with chain_session(world.url, "//Alice", keep_sent=True) as session:
+    async with chain_session(world.url, load_keys("//Alice"), keep_sent=True) as session:
         receipt = await session.signer.submit(call)
         assert receipt is not None
         assert session.signer.under_way() == [str(call)]
@@ -114,7 +115,7 @@ async def test_a_donation_is_told_though_its_plan_has_ended_since(world: World) 
     core.append([b"block"] * 3)
 
     async def act(step: Callable[[Session], Awaitable[object]], cut: bool = False) -> object:
-        async with chain_session(world.url, "//Alice", keep_sent=True) as session:
+        async with chain_session(world.url, load_keys("//Alice"), keep_sent=True) as session:
             result = await step(session)
             if cut:
                 raise Untold
@@ -175,10 +176,10 @@ async def test_a_command_waits_for_the_end_of_one_that_signs_for_the_same_accoun
 
 async def test_a_command_does_not_wait_for_ever(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.session.BUSY_SECONDS", 0.0)
-    async with chain_session(world.url, "//Alice", keep_sent=True):
+    async with chain_session(world.url, load_keys("//Alice"), keep_sent=True):
         with pytest.raises(SignerBusy, match="another process is signing for this account"):
             await bounded(command(world))
-        async with chain_session(world.url, "//Alice"):
+        async with chain_session(world.url, load_keys("//Alice")):
             pass  # nothing is noted, nobody waits
 
 
@@ -210,7 +211,7 @@ async def test_a_publication_that_was_cut_off_is_told_though_it_took_the_money(w
     published: list[sponsor.Published] = []
 
     async def publish() -> None:
-        async with chain_session(world.url, "//Alice", keep_sent=True) as session:
+        async with chain_session(world.url, load_keys("//Alice"), keep_sent=True) as session:
             pot = (await session.client.balance(session.signer.account, world.genesis)) * 6 // 10
             terms = plan_terms(1, UNIT, UNIT, UNIT, UNIT, 2000)
             published.append(await sponsor.publish_plan(session.client, session.signer, core, terms, pot))

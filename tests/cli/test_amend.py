@@ -15,6 +15,7 @@ from service.chain_client.pallet import calls
 from service.hypercore import Corestore
 from service.roles.sponsor.checks import check_head
 from service.session import chain_session
+from service.vault import load_keys
 from tests.support.cli_process import WAIT, RunningChain, datdot, done, many
 
 UNIT = 10**12
@@ -120,7 +121,7 @@ async def test_a_feed_with_two_histories_gets_no_plan(chain: RunningChain, tmp_p
             core = store.named("feed")
             core.append([name.encode(), b"same"])
             heads.append(check_head(core.head()))
-    async with chain_session(chain.url, "//Bob") as bob:
+    async with chain_session(chain.url, load_keys("//Bob")) as bob:
         receipt = await bob.signer.submit(calls.report_equivocation(heads[0], heads[1], 0, ()))
     assert receipt is not None
     line = publishing(chain, (tmp_path / "two", heads[1].key.hex()))

@@ -14,7 +14,7 @@ from service.chain_client.pallet import calls
 from service.chain_client.pallet.types import BlockRange, OpenedNode, SignedHead
 from service.encoding import PrivateKey
 from service.hypercore import default_manifest
-from service.vault.keyfile import KeyFile
+from service.vault import create_key_file
 from tests.support.cli_process import RunningChain
 from tests.support.copy_by_hand import (
     UNIT,
@@ -83,7 +83,7 @@ async def test_plans_that_the_chain_refuses(chain: RunningChain) -> None:
 
 
 async def test_who_has_nothing_cannot_even_pay_the_fee(chain: RunningChain, tmp_path: Path) -> None:
-    KeyFile.create(tmp_path / "key.json")
+    create_key_file(tmp_path / "key.json")
     async with parties(chain, str(tmp_path / "key.json")) as (poor,):
         now = (await poor.client.best()).number
         call = calls.publish_plan(head_of(), (BlockRange(0, 3),), (), terms(now), 100 * UNIT)

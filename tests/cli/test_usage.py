@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from service.address import account_id
-from service.vault.keyfile import KeyFile
+from service.vault import load_keys
 from tests.support.cli_process import WAIT, Ran, datdot, done, environment, many
 
 SEED = "ab" * 32
@@ -103,7 +103,7 @@ def test_key_create(tmp_path: Path) -> None:
     assert len(account_id(made["account"])) == 32
     assert all(len(bytes.fromhex(made[name])) == 32 and made[name].islower() for name in ("swarm_key", "statement_key"))
     assert file.stat().st_mode & 0o777 == 0o600
-    keys = KeyFile.load(file)
+    keys = load_keys(file)
     assert (keys.address, keys.swarm_key.hex()) == (made["account"], made["swarm_key"])
     assert done("key", "show", file) == made
     assert done("key", "create", tmp_path / "other")["account"] != made["account"]

@@ -27,7 +27,10 @@ from service.hypercore.wire.secretstream import SecretStream
 from service.node.settings import NODE_FILE, NodeError, NodeSettings
 from service.protocols.copy import messages as copying
 from service.protocols.probe import messages as probing
-from service.vault.keyfile import KeyFile, KeyFileError
+from service.vault import KeyFileError, PeerKeys, Vault, load_keys, public_keys
+from service.vault.files import read_json
+from service.vault.polkadot_js import polkadot_js, read_polkadot_js
+from service.vault.vaultfile import Cost
 
 from . import swarm
 
@@ -226,7 +229,13 @@ def file_decoders() -> dict[str, Decoder]:
         "peer address": Decoder(
             lambda data: PeerAddress.parse(data.decode("utf-8", "replace")), (ValueError,), (b"0" * 64 + b"@[::1]:80",)
         ),
-        "key file": Decoder(text_of(KeyFile.load, "key.json"), (KeyFileError,), (key_file(),)),
+        "key file": Decoder(text_of(load_keys, "key.json"), (KeyFileError,), (key_file(),)),
+        "vault": Decoder(text_of(public_keys, "vault.json"), (KeyFileError,), (vault_file(),)),
+        "account of polkadot-js": Decoder(
+            text_of(lambda path: read_polkadot_js(path, read_json(path), b"right"), "account.json"),
+            (KeyFileError,),
+            (json.dumps(polkadot_js(PeerKeys.generate(), b"right", "peer")).encode(),),
+        ),
         "node settings": Decoder(
             text_of(lambda path: NodeSettings.load(path.parent), NODE_FILE), (NodeError,), (settings_file(),)
         ),
@@ -249,6 +258,14 @@ def key_file() -> bytes:
     """Return a key file's content."""
     seed = "0x" + "11" * 32
     return json.dumps({"version": 1, "account": seed, "swarm": seed, "statement": seed}).encode()
+
+
+def vault_file() -> bytes:
+    """Return a vault's content."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "vault"
+        Vault(PeerKeys.generate()).create(path, b"right", Cost(8192, 1))
+        return path.read_bytes()
 
 
 def settings_file() -> bytes:

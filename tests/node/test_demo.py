@@ -19,9 +19,9 @@ from service.chain_client.pallet.types import Payment, Verdict
 from service.devnet.demo import INPUT_BYTES, Demo, DemoFailed, _beside, _watch, digest, repository_files, run_demo
 from service.devnet.network import Devnet, DevnetError, NetPeer
 from service.devnet.view import CopyLife, View
-from service.vault.keyfile import KeyFile
+from service.vault import load_keys
 
-ALICE, BOB = KeyFile.load("//Alice"), KeyFile.load("//Bob")
+ALICE, BOB = load_keys("//Alice"), load_keys("//Bob")
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ from service.node import journal as journal_module
 from service.node.journal import Journal
 from service.roles.common.database import Database
 from service.roles.common.registration import register
-from service.vault.keyfile import KeyFile
+from service.vault import PeerKeys, create_key_file
 
 UNIT = 10**12
 ACCOUNT, OTHER = bytes([1]) * 32, bytes([2]) * 32
@@ -52,11 +52,11 @@ class Live:
     engine: Engine
     client: ChainClient
     follower: Follower
-    keys: KeyFile
+    keys: PeerKeys
     directory: Path
 
     @asynccontextmanager
-    async def signer(self, keys: KeyFile | None = None) -> AsyncIterator[Signer]:
+    async def signer(self, keys: PeerKeys | None = None) -> AsyncIterator[Signer]:
         pair = Keypair.create_from_uri("//Alice") if keys is None else keys.account_pair
         signer = Signer(
             self.client, pair, self.directory / f"{'alice' if keys is None else 'own'}.sqlite", self.follower
@@ -114,7 +114,7 @@ async def live(tmp_path: Path) -> AsyncIterator[Live]:
     async with await ChainClient.connect(f"ws://127.0.0.1:{port}") as client:
         follower = Follower(client)
         task = await asyncio.wait_for(following(follower), 60)
-        yield Live(engine, client, follower, KeyFile.create(tmp_path / "key.json"), tmp_path)
+        yield Live(engine, client, follower, create_key_file(tmp_path / "key.json"), tmp_path)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     engine.set_sealing(MANUAL)

@@ -30,7 +30,7 @@ from service.roles.attester.store import ReportStore
 from service.roles.common.database import Database
 from service.roles.encoder.store import EncoderStore
 from service.roles.hoster.store import HostedCopies
-from service.vault.keyfile import KeyFile
+from service.vault import load_keys
 
 MADE = Path(__file__).parents[1] / "fixtures" / "made_by_6262d03.tar.xz"
 
@@ -120,7 +120,7 @@ def test_a_hosted_copy(made: Path, expected: dict[str, Any], database: Database)
 @pytest.mark.parametrize("database", ["attester"], indirect=True)
 async def test_links_reports_and_what_was_sent(made: Path, expected: dict[str, Any], database: Database) -> None:
     wanted, genesis = expected["attester"], bytes.fromhex(expected["genesis"])
-    account = KeyFile.load(made / "attester" / "key.json").account
+    account = load_keys(made / "attester" / "key.json").account
     links = LinkStore(made / "attester", database, genesis, account)
     anchor = links.newest()
     assert anchor is not None

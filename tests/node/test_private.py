@@ -17,7 +17,7 @@ from service.hypercore import Corestore
 from service.roles.attester.links import LinkStore
 from service.roles.common.database import Database
 from service.roles.encoder.store import EncoderStore
-from service.vault.keyfile import KeyFile, KeyFileError
+from service.vault import KeyFileError, create_key_file, load_keys
 from tests.support.cli_process import done, running, running_chain
 
 PUBLIC = {"node.json"}
@@ -70,7 +70,7 @@ def test_every_store_makes_its_own_files_private(tmp_path: Path) -> None:
         store.create().append(b"block")
         LinkStore(top, database, bytes(32), bytes(32)).unused(None)
         EncoderStore(database, top).make_key(1, 0)
-        KeyFile.create(top / "key.json")
+        create_key_file(top / "key.json")
         assert len(list(top.rglob("*"))) >= 10
         assert looser(top) == {}
         store.close()
@@ -99,5 +99,5 @@ def test_no_advice_about_what_is_no_key_file(tmp_path: Path, text: str) -> None:
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     path.chmod(0o644)
     with pytest.raises(KeyFileError) as raised:
-        KeyFile.load(path)
+        load_keys(path)
     assert "chmod" not in str(raised.value)

@@ -23,7 +23,7 @@ from service.node.settings import (
     check_account,
     node_keys,
 )
-from service.vault.keyfile import KeyFile, KeyFileError
+from service.vault import KeyFileError, PeerKeys, create_key_file, load_keys
 from tests.support.full_disk import full_disk
 
 SETTINGS = NodeSettings("ws://127.0.0.1:1", ("hoster", "author"), "127.0.0.1", 0, ("ab@c:1",), None, "cd" * 32)
@@ -65,7 +65,7 @@ def test_keys_are_made_once(tmp_path: Path) -> None:
     keys, path = node_keys(tmp_path, None)
     assert node_keys(tmp_path, None)[0] == keys
     assert node_keys(tmp_path / "other", path)[0] == keys
-    assert node_keys(tmp_path, "//Alice")[0].uri == "//Alice"
+    assert node_keys(tmp_path, "//Alice")[0].account == load_keys("//Alice").account
     with pytest.raises(KeyFileError, match="missing"):
         node_keys(tmp_path, str(tmp_path / "missing"))
 
@@ -74,9 +74,9 @@ def test_keys_are_made_once(tmp_path: Path) -> None:
 async def test_a_directory_is_one_accounts(tmp_path: Path, key: str | None) -> None:
     own = None if key is None else str(tmp_path / key)
     if own is not None:
-        KeyFile.create(Path(own))
+        create_key_file(Path(own))
     node_keys(tmp_path, own)
-    KeyFile.create(tmp_path / "other.json")
+    create_key_file(tmp_path / "other.json")
     settings = NodeSettings("ws://127.0.0.1:1", ("author",), "127.0.0.1", 0, (), own)
     settings.save(tmp_path)
     with pytest.raises(ConnectionLost):
@@ -103,7 +103,7 @@ async def test_another_key_in_its_place_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NodeError, match="KEY@host:port"):
         await run_node(tmp_path, replace(SETTINGS, peers=("nonsense",)), lambda _: None)
     (tmp_path / "key.json").unlink()
-    other = KeyFile.create(tmp_path / "key.json")
+    other = create_key_file(tmp_path / "key.json")
     with pytest.raises(
         NodeError, match=f"belongs to account {keys.address}: .* the key of {other.address}; put its own"
     ):
@@ -120,7 +120,7 @@ def test_a_directory_of_an_older_version_adopts_its_key(tmp_path: Path) -> None:
     check_account(tmp_path, keys)
     run._keep(tmp_path, replace(SETTINGS, account=keys.address))
     with pytest.raises(NodeError, match="belongs to account"):
-        check_account(tmp_path, KeyFile.generate())
+        check_account(tmp_path, PeerKeys.generate())
 
 
 def test_settings_that_cannot_be_saved_end_the_first_start_only(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from service.hypercore.net import TcpTransport
 from service.roles.sponsor.checks import check_head
 from service.session import Session, chain_session
 from service.units import UNIT
+from service.vault import load_keys
 from tests.support.chains import running_chain
 
 from .catalogue import Act
@@ -97,8 +98,8 @@ class RealStage(Stage):
     async def session(self, name: str) -> AsyncIterator[Session]:
         """See Stage."""
         found = [one for one in self._net.peers if one.directory.name == name]
-        key = (found or self._net.peers)[0].key_path
-        async with chain_session(self._net.rpc, key) as session:
+        keys = (found or self._net.peers)[0].keys
+        async with chain_session(self._net.rpc, keys) as session:
             yield session
 
     # ---- feeds and disks
@@ -164,7 +165,7 @@ class RealStage(Stage):
 async def _set_amounts(stage: RealStage, rpc: str, act: Act) -> None:
     """Set the play's amounts, as root."""
     amounts = replace(await stage.client.storage.amounts(), **act.cast.amounts)
-    async with chain_session(rpc, "//Alice") as session:
+    async with chain_session(rpc, load_keys("//Alice")) as session:
         await session.signer.submit(frame.sudo(calls.set_parameters(amounts)))
 
 

@@ -21,7 +21,7 @@ from service.node import run as node
 from service.roles.common.context import Context
 from service.roles.sponsor.checks import check_head
 from service.session import Session
-from service.vault.keyfile import KeyFile
+from service.vault import PeerKeys
 from tests.simulation.chain import Link, Setting, SimChain, SimRpc
 from tests.simulation.disk import Disks
 from tests.simulation.life import drawn_randomness, memory
@@ -45,7 +45,7 @@ OFFER_BLOCKS = 200
 class SimStage(Stage):
     """A network of one process."""
 
-    def __init__(self, act: Act, backend: str, world: World, keys: dict[str, KeyFile]) -> None:
+    def __init__(self, act: Act, backend: str, world: World, keys: dict[str, PeerKeys]) -> None:
         super().__init__(act.cast.config)
         self.world, self._keys = world, keys
         self._random = Random(f"{act.name} feeds")
@@ -150,15 +150,15 @@ class SimStage(Stage):
             await self.see(block)
 
 
-def _keys(act: Act) -> dict[str, KeyFile]:
+def _keys(act: Act) -> dict[str, PeerKeys]:
     cast, random = act.cast, Random(f"{act.name} keys")
     names = [ROOT, *(f"sponsor-{i + 1}" for i in range(cast.sponsors)), "author-1"]
     for role, count in (("hoster", cast.hosters), ("encoder", cast.encoders), ("attester", cast.attesters)):
         names += [f"{role}-{i + 1}" for i in range(count)]
-    return {name: KeyFile(random.randbytes(32), random.randbytes(32), random.randbytes(32)) for name in names}
+    return {name: PeerKeys(random.randbytes(32), random.randbytes(32), random.randbytes(32)) for name in names}
 
 
-def _world(act: Act, backend: str, loop: VirtualLoop, disks: Disks, top: Path) -> tuple[World, dict[str, KeyFile]]:
+def _world(act: Act, backend: str, loop: VirtualLoop, disks: Disks, top: Path) -> tuple[World, dict[str, PeerKeys]]:
     cast, keys = act.cast, _keys(act)
     poor = {account_of(found).public_key: cast.money for found in keys.values()}
     rich = {account_of(keys[name]).public_key: RICH for name in keys if name.startswith(("root", "sponsor"))}
@@ -190,7 +190,7 @@ def _modified(cast: Cast) -> dict[str, object]:
     return {role: make(role) for role in node.ON_CHAIN}
 
 
-async def _play(act: Act, backend: str, world: World, keys: dict[str, KeyFile]) -> tuple[SimStage, int | None]:
+async def _play(act: Act, backend: str, world: World, keys: dict[str, PeerKeys]) -> tuple[SimStage, int | None]:
     stage = SimStage(act, backend, world, keys)
     sealing = world.spawn(Life("chain"), world.chain.run())
     for peer in world.peers:

@@ -11,7 +11,7 @@ import pytest
 
 from service.chain_client import Call, ConnectionLost, DispatchError, NotIncluded, WrongChain
 from service.roles.common.registration import SPARE, RegistrationError, register
-from service.vault.keyfile import KeyFile
+from service.vault import PeerKeys
 from tests.support.small_chain import MONEY, UNIT, Line, SmallChain, account, keys_of, running_chain
 
 ALICE = keys_of("Alice")
@@ -34,7 +34,7 @@ async def alice(chain: SmallChain, tmp_path: Path) -> AsyncIterator[Line]:
     await line.close()
 
 
-async def registered(line: Line, signer: Any = None, keys: KeyFile = ALICE) -> None:
+async def registered(line: Line, signer: Any = None, keys: PeerKeys = ALICE) -> None:
     async with asyncio.timeout(600):
         await register(line.client, signer or line.signer, line.follower, keys)
 
@@ -65,7 +65,7 @@ async def test_it_waits_for_money(chain: SmallChain, alice: Line, tmp_path: Path
 
 async def test_another_key_file_is_refused(alice: Line) -> None:
     await registered(alice)
-    other = KeyFile(ALICE.account_seed, bytes(32), bytes(31) + b"\1", ALICE.uri)
+    other = PeerKeys(ALICE.account_secret, bytes(32), bytes(31) + b"\1")
     with pytest.raises(RegistrationError, match=ALICE.swarm_key.hex()):
         await registered(alice, keys=other)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from service.roles.common.terms import RolesConfig
 from service.session import Session
-from service.vault.keyfile import KeyFile
+from service.vault import PeerKeys
 from tests.support.full_disk import full_disk
 
 from .chain import SimChain
@@ -170,10 +170,10 @@ class _Story:
         self.faults = Faults(self.world, Random(f"{settings.seed} faults"), [one.link for one in self.people.values()])
         self.quiet = Quiet(self.world, witness, self.feeds, self.sponsors[0])
 
-    def _keys(self) -> KeyFile:
-        return KeyFile(*(self.random.randbytes(32) for _ in range(3)))
+    def _keys(self) -> PeerKeys:
+        return PeerKeys(*(self.random.randbytes(32) for _ in range(3)))
 
-    def _person(self, name: str, keys: KeyFile) -> Person:
+    def _person(self, name: str, keys: PeerKeys) -> Person:
         return Person(self.world, name, keys, Random(f"{self.settings.seed} {name}"))
 
     async def run(self) -> list[str]:

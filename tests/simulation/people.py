@@ -20,7 +20,7 @@ from service.hypercore.tree.proof import BlockRequest, Request, UpgradeRequest
 from service.roles.sponsor import plans
 from service.roles.sponsor.terms import plan_terms
 from service.session import Session
-from service.vault.keyfile import KeyFile
+from service.vault import PeerKeys
 
 from .chain import Link, code
 from .loop import Life
@@ -38,7 +38,7 @@ class Person:
 
     world: World
     name: str
-    keys: KeyFile
+    keys: PeerKeys
     random: Random
     link: Link = field(default_factory=lambda: Link(0.02))
     lives: int = 0

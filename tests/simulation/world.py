@@ -25,7 +25,7 @@ from service.node.settings import NodeSettings
 from service.ports import Ports
 from service.roles.common.terms import RolesConfig
 from service.session import Session
-from service.vault.keyfile import KeyFile
+from service.vault import PeerKeys
 
 from .chain import Link, SimChain, SimRpc
 from .disk import Disk, Disks, FullDisks, lost_sectors
@@ -52,9 +52,9 @@ class AccountPair:
         return self._pair.sign(data)
 
 
-def account_of(keys: KeyFile) -> AccountPair:
+def account_of(keys: PeerKeys) -> AccountPair:
     """The account of a key file, in a simulation."""
-    return AccountPair(keys.account_seed)
+    return AccountPair(keys.account_secret)
 
 
 class TimedCodec(InlineCodec):
@@ -75,7 +75,7 @@ class SimPeer:
 
     name: str
     roles: tuple[str, ...]
-    keys: KeyFile
+    keys: PeerKeys
     folder: Path
     link: Link
     account: bytes
@@ -136,7 +136,7 @@ class World:
 
     # ---- peers
 
-    def add_peer(self, name: str, roles: tuple[str, ...], keys: KeyFile) -> SimPeer:
+    def add_peer(self, name: str, roles: tuple[str, ...], keys: PeerKeys) -> SimPeer:
         """A peer with a directory; it does not run yet."""
         folder = self.top / name
         folder.mkdir()
@@ -250,7 +250,7 @@ class World:
     # ---- commands
 
     @asynccontextmanager
-    async def session(self, link: Link, keys: KeyFile, directory: Path) -> AsyncIterator[Session]:
+    async def session(self, link: Link, keys: PeerKeys, directory: Path) -> AsyncIterator[Session]:
         """A session of a command that signs, as `service.session` makes it."""
         client = await ChainClient.connect("simulation", rpc=SimRpc(self.chain, link))
         follower = Follower(client)
@@ -267,7 +267,7 @@ class World:
             await client.close()
 
 
-def _write_keys(path: Path, keys: KeyFile) -> None:
-    seeds = {"account": keys.account_seed, "swarm": keys.swarm_seed, "statement": keys.statement_seed}
+def _write_keys(path: Path, keys: PeerKeys) -> None:
+    seeds = {"account": keys.account_secret, "swarm": keys.swarm_seed, "statement": keys.statement_seed}
     path.write_text(json.dumps({"version": 1, **{name: seed.hex() for name, seed in seeds.items()}}))
     path.chmod(0o600)

@@ -19,6 +19,7 @@ from service.roles.common.registration import register
 from service.roles.sponsor.checks import check_head
 from service.roles.sponsor.terms import plan_terms
 from service.session import Session, chain_session
+from service.vault import load_keys
 from tests.support.cli_process import RunningChain
 
 UNIT = 10**12
@@ -47,7 +48,7 @@ async def refused(session: Session, call: Call, error: PalletError) -> None:
 async def parties(chain: RunningChain, *names: str) -> AsyncIterator[list[Session]]:
     """Sessions of development accounts."""
     async with AsyncExitStack() as stack, asyncio.timeout(WAIT):
-        yield [await stack.enter_async_context(chain_session(chain.url, name)) for name in names]
+        yield [await stack.enter_async_context(chain_session(chain.url, load_keys(name))) for name in names]
 
 
 async def until(client: ChainClient, what: Callable[[], Awaitable[Any]]) -> Any:

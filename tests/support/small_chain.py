@@ -20,7 +20,7 @@ from runtime_mock.state.overlay import Overlay
 from service.chain_client import ChainClient, Follower, Signer
 from service.chain_client.pallet import events
 from service.chain_client.runtime.metadata import EventRecord, Runtime
-from service.vault.keyfile import KeyFile
+from service.vault import PeerKeys
 from tests.simulation.chain import Link, SimChain, SimRpc
 from tests.simulation.world import account_of
 from tests.support.copy_world import digest
@@ -35,9 +35,9 @@ MONEY = 2_000 * UNIT
 E = TypeVar("E")
 
 
-def keys_of(name: str) -> KeyFile:
+def keys_of(name: str) -> PeerKeys:
     """Return the keys of a name."""
-    return KeyFile(digest(name, "account"), digest(name, "swarm"), digest(name, "statement"))
+    return PeerKeys(digest(name, "account"), digest(name, "swarm"), digest(name, "statement"))
 
 
 def account(name: str) -> bytes:
@@ -229,14 +229,14 @@ async def running_chain(money: dict[bytes, int]) -> AsyncIterator[SmallChain]:
 class Line:
     """An account's way to the chain: client, follower and signer, which run until it is closed."""
 
-    def __init__(self, client: ChainClient, keys: KeyFile, directory: Path) -> None:
+    def __init__(self, client: ChainClient, keys: PeerKeys, directory: Path) -> None:
         self.client, self.keys = client, keys
         self.follower = Follower(client)
         self.signer = Signer(client, account_of(keys), directory / "signer.sqlite", self.follower)
         self._tasks = [asyncio.create_task(one.run()) for one in (self.follower, self.signer)]
 
     @classmethod
-    async def open(cls, chain: SmallChain, keys: KeyFile, directory: Path) -> Line:
+    async def open(cls, chain: SmallChain, keys: PeerKeys, directory: Path) -> Line:
         """Connect, and wait for the first block."""
         line = cls(await ChainClient.connect("simulation", rpc=chain.connect()), keys, directory)
         await line.follower.wait_for(0)

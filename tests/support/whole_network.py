@@ -185,7 +185,7 @@ class Network:
 
     async def publish_core(self, core: Core, data: bytes, replicas: int = 1, eras: int = 100) -> Published:
         """A plan for a feed that the author has."""
-        async with chain_session(self.net.rpc, str(self.net.peers[0].key_path)) as session:
+        async with chain_session(self.net.rpc, self.net.peers[0].keys) as session:
             best = await self.client.best()
             terms = plan_terms(replicas, *CAPS, best.number + eras * self.client.times.era)
             done = await sponsor.publish_plan(self.client, session.signer, core, terms, POT)

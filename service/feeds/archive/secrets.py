@@ -17,6 +17,7 @@ _TABLES = {
 }
 _LONGEST = max(map(len, _TABLES))
 _SEED = re.compile(rb'"(account|swarm|statement)"\s*:\s*"[0-9a-fA-F]{64}"')
+_VAULT = re.compile(rb'"kind"\s*:\s*"datdot vault"')
 _ENCODER_KEY_BYTES = 258
 _PRIME_HEADS = (slice(2, 10), slice(130, 138))
 """Where the two primes of an encoder's key begin; each is at least 2^1024 - 2^960."""
@@ -51,6 +52,8 @@ class SecretScan:
     def _by_head(self, head: bytes) -> str | None:
         if len({match[1] for match in _SEED.finditer(head[:HEAD_BYTES])}) > 1:
             return "a key file"
+        if _VAULT.search(head[:HEAD_BYTES]):
+            return "a vault with locked keys"
         if (
             self._size == _ENCODER_KEY_BYTES
             and head[:1] == b"\x01"

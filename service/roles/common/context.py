@@ -13,7 +13,7 @@ from service.chain_client.signer import Signer
 from service.hypercore.corestore import Corestore
 from service.hypercore.net.transport import Transport
 from service.ports import Codec
-from service.vault.keyfile import KeyFile
+from service.vault import PeerKeys
 
 from .database import Database
 from .terms import RolesConfig
@@ -35,7 +35,7 @@ class Context:
 
     client: ChainClient
     signer: Signer
-    keys: KeyFile
+    keys: PeerKeys
     follower: Follower
     transport: Transport
     store: Corestore

@@ -8,7 +8,7 @@ from service.address import ss58
 from service.chain_client import ChainClient, ChainError, DispatchError, Follower, Signer, WrongChain
 from service.chain_client.pallet import calls
 from service.units import EXISTENTIAL_DEPOSIT
-from service.vault.keyfile import KeyFile
+from service.vault import PeerKeys
 
 log = structlog.get_logger(__name__)
 
@@ -26,7 +26,7 @@ def bind_statement(genesis: bytes, account: bytes, swarm_key: bytes, statement_k
     return STATEMENT + genesis + account + swarm_key + statement_key
 
 
-async def register(client: ChainClient, signer: Signer, follower: Follower, keys: KeyFile) -> None:
+async def register(client: ChainClient, signer: Signer, follower: Follower, keys: PeerKeys) -> None:
     """Register the peer unless it already is registered.
 
     Waits until the account can pay the fee, and for as long as the chain cannot be reached. Raises RegistrationError,
@@ -44,7 +44,7 @@ async def register(client: ChainClient, signer: Signer, follower: Follower, keys
             await follower.wait_for(block.number + 1)
 
 
-async def _register(client: ChainClient, signer: Signer, follower: Follower, keys: KeyFile) -> None:
+async def _register(client: ChainClient, signer: Signer, follower: Follower, keys: PeerKeys) -> None:
     asked = False
     while True:
         block = await follower.wait_for(0)

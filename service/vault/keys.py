@@ -1,0 +1,141 @@
+"""A peer's keys in memory: its account (sr25519), its swarm key (Noise) and its statement key (both ed25519)."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import bip39
+import sr25519
+from nacl.signing import SigningKey
+
+from service.address import ss58
+
+SEED_BYTES = 32
+EXPANDED_BYTES = 64
+"""An account's secret without its seed: scalar and nonce, as other wallets hand it over."""
+DEVELOPMENT_PHRASE = "bottom drive obey lake curtain smoke basket hold race lonely fit walk"
+
+
+class KeyFileError(Exception):
+    """A file with keys is missing, damaged, locked, readable by others, or would be overwritten. The message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPair:
+    """An account's sr25519 key pair."""
+
+    public_key: bytes
+    _private_key: bytes = field(repr=False)
+
+    @property
+    def crypto_type(self) -> int:
+        """The number of sr25519 in MultiSignature."""
+        return 1
+
+    def sign(self, data: bytes) -> bytes:
+        """Return a signature of 64 bytes."""
+        return bytes(sr25519.sign((self.public_key, self._private_key), data))
+
+    def verify(self, data: bytes, signature: bytes) -> bool:
+        """Return whether the signature is this account's."""
+        return bool(sr25519.verify(signature, data, self.public_key))
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKeys:
+    """What everybody may know of a peer's keys, 32 bytes each."""
+
+    account: bytes
+    swarm_key: bytes
+    statement_key: bytes
+
+    @property
+    def address(self) -> str:
+        """The account in SS58."""
+        return ss58(self.account)
+
+
+@dataclass(frozen=True)
+class PeerKeys:
+    """The three secrets of a peer. That of the account is a seed of 32 bytes, or 64 bytes of scalar and nonce."""
+
+    account_secret: bytes = field(repr=False)
+    swarm_seed: bytes = field(repr=False)
+    statement_seed: bytes = field(repr=False)
+
+    @classmethod
+    def generate(cls) -> PeerKeys:
+        """Return new random keys."""
+        account, swarm, statement = (secrets.token_bytes(SEED_BYTES) for _ in range(3))
+        return cls(account, swarm, statement)
+
+    @classmethod
+    def of_account(cls, secret: bytes) -> PeerKeys:
+        """Return the keys that follow from an account's secret, so that who has it back has all three back.
+
+        They are the same for a seed and for what it expands to.
+        """
+        expanded = secret if len(secret) == EXPANDED_BYTES else bytes(sr25519.pair_from_seed(secret)[1])
+        swarm, statement = (
+            hashlib.blake2b(expanded, key=f"datdot/vault/{purpose}/0".encode(), digest_size=SEED_BYTES).digest()
+            for purpose in ("swarm", "statement")
+        )
+        return cls(secret, swarm, statement)
+
+    @classmethod
+    def development(cls, uri: str) -> PeerKeys:
+        """Return the keys of a development account, such as `//Alice`, which everybody knows. Raises KeyFileError."""
+        name = uri[2:]
+        if not name.isalnum() or len(name) > 30 or not name.isascii():
+            raise KeyFileError(f"{uri}: only development accounts such as //Alice may start with //")
+        root = sr25519.pair_from_seed(bytes(bip39.bip39_to_mini_secret(DEVELOPMENT_PHRASE, "", "en")))
+        junction = bytes([len(name) << 2]) + name.encode()
+        _, _, secret = sr25519.hard_derive_keypair((junction.ljust(32, b"\0"), *root), b"")
+        swarm, statement = (
+            hashlib.blake2b(f"{uri}/{purpose}".encode(), digest_size=SEED_BYTES).digest()
+            for purpose in ("swarm", "statement")
+        )
+        return cls(bytes(secret), swarm, statement)
+
+    @cached_property
+    def account_pair(self) -> AccountPair:
+        """The account's key pair."""
+        if len(self.account_secret) == SEED_BYTES:
+            return AccountPair(*map(bytes, sr25519.pair_from_seed(self.account_secret)))
+        return AccountPair(bytes(sr25519.public_from_secret_key(self.account_secret)), self.account_secret)
+
+    @property
+    def account(self) -> bytes:
+        """The account, 32 bytes."""
+        return self.account_pair.public_key
+
+    @property
+    def address(self) -> str:
+        """The account in SS58."""
+        return ss58(self.account)
+
+    @property
+    def swarm_key(self) -> bytes:
+        """The public swarm key: the peer's name in the Noise handshake."""
+        return bytes(SigningKey(self.swarm_seed).verify_key)
+
+    @property
+    def statement_key(self) -> bytes:
+        """The public statement key: it signs checkpoints and nothing else."""
+        return bytes(SigningKey(self.statement_seed).verify_key)
+
+    @property
+    def public(self) -> PublicKeys:
+        """What everybody may know of them."""
+        return PublicKeys(self.account, self.swarm_key, self.statement_key)
+
+    def sign_swarm(self, statement: bytes) -> bytes:
+        """Return the swarm key's signature, 64 bytes, of a typed statement."""
+        return bytes(SigningKey(self.swarm_seed).sign(statement).signature)
+
+    def sign_statement(self, statement: bytes) -> bytes:
+        """Return the statement key's signature, 64 bytes, of a typed statement."""
+        return bytes(SigningKey(self.statement_seed).sign(statement).signature)
