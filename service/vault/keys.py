@@ -78,7 +78,7 @@ class PeerKeys:
 
         They are the same for a seed and for what it expands to.
         """
-        expanded = secret if len(secret) == EXPANDED_BYTES else bytes(sr25519.pair_from_seed(secret)[1])
+        expanded = _expanded(secret)
         swarm, statement = (
             hashlib.blake2b(expanded, key=f"datdot/vault/{purpose}/0".encode(), digest_size=SEED_BYTES).digest()
             for purpose in ("swarm", "statement")
@@ -112,6 +112,11 @@ class PeerKeys:
         """The account, 32 bytes."""
         return self.account_pair.public_key
 
+    @cached_property
+    def storage_key(self) -> bytes:
+        """The key, 32 bytes, with which the peer locks secrets that it stores."""
+        return hashlib.blake2b(_expanded(self.account_secret), key=b"datdot/storage", digest_size=SEED_BYTES).digest()
+
     @property
     def address(self) -> str:
         """The account in SS58."""
@@ -139,3 +144,7 @@ class PeerKeys:
     def sign_statement(self, statement: bytes) -> bytes:
         """Return the statement key's signature, 64 bytes, of a typed statement."""
         return bytes(SigningKey(self.statement_seed).sign(statement).signature)
+
+
+def _expanded(secret: bytes) -> bytes:
+    return secret if len(secret) == EXPANDED_BYTES else bytes(sr25519.pair_from_seed(secret)[1])

@@ -258,10 +258,11 @@ def test_secrets_of_ours_are_refused_wherever_they_lie(tmp_path: Path) -> None:
 def secrets_of_ours(base: Path) -> list[Path]:
     """One file of each kind that holds secrets, made by what makes them."""
     from service.chain_client.sent import SentTable
+    from service.encoding import PrivateKey
     from service.roles.attester.links import LinkStore
     from service.roles.common.database import Database
     from service.roles.encoder.store import EncoderStore
-    from service.vault import PeerKeys, Vault, create_key_file
+    from service.vault import Locker, PeerKeys, Vault, create_key_file
     from service.vault.vaultfile import Cost
 
     base.mkdir()
@@ -270,12 +271,13 @@ def secrets_of_ours(base: Path) -> list[Path]:
     Corestore(base).close()
     with closing(Database(base / "roles.sqlite")) as database:
         LinkStore(base, database, bytes(32), bytes(32)).unused(None)
-        EncoderStore(database, base).make_key(1, 0)
+        EncoderStore(database, base, Locker(bytes(32))).make_key(1, 0)
         (live,) = [path for path in base.iterdir() if path.name == "roles.sqlite-wal"]
         copied = base / "copied.log"
         copied.write_bytes(live.read_bytes())
     SentTable(base / "signer.sqlite").close()
     (key,), (link,) = (base / "keys").glob("*.key"), (base / "keys").glob("*.link")
+    key.write_bytes(PrivateKey.generate().to_bytes())  # as older versions left it, in the open
     stores = [base / f"{name}.sqlite" for name in ("corestore", "roles", "signer")]
     return [base / "key.json", base / "peer.vault", *stores, copied, key, link]
 

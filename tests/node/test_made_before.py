@@ -30,7 +30,7 @@ from service.roles.attester.store import ReportStore
 from service.roles.common.database import Database
 from service.roles.encoder.store import EncoderStore
 from service.roles.hoster.store import HostedCopies
-from service.vault import load_keys
+from service.vault import Locker, load_keys
 
 MADE = Path(__file__).parents[1] / "fixtures" / "made_by_6262d03.tar.xz"
 
@@ -138,10 +138,13 @@ async def test_links_reports_and_what_was_sent(made: Path, expected: dict[str, A
 
 @pytest.mark.parametrize("database", ["encoder"], indirect=True)
 def test_an_encoders_key_and_where_it_goes_on(made: Path, expected: dict[str, Any], database: Database) -> None:
-    store = EncoderStore(database, made / "encoder")
+    store = EncoderStore(database, made / "encoder", Locker(bytes(32)))
     (record,) = store.records()
     assert (record.copy, record.ordinal, record.modulus.hex()) == (3, 1, expected["encoder"]["modulus"])
+    in_the_open = store.key_path(3, 1).read_bytes()
     key = store.key(3, 1)
+    assert in_the_open[2:] not in store.key_path(3, 1).read_bytes(), "it is locked from now on"
+    assert store.key(3, 1).to_bytes() == key.to_bytes()
     assert key.modulus == record.modulus
     assert hashlib.sha256(key.to_bytes()).hexdigest() == expected["encoder"]["key_sha256"]
     point = store.point(3, 1)

@@ -17,7 +17,7 @@ from service.hypercore import Corestore
 from service.roles.attester.links import LinkStore
 from service.roles.common.database import Database
 from service.roles.encoder.store import EncoderStore
-from service.vault import KeyFileError, create_key_file, load_keys
+from service.vault import KeyFileError, Locker, create_key_file, load_keys
 from tests.support.cli_process import done, running, running_chain
 
 PUBLIC = {"node.json"}
@@ -52,7 +52,7 @@ def test_a_nodes_directory(tmp_path: Path) -> None:
             assert looser(tmp_path / "peer") == {}, "also while it runs"
             assert child.stop(signal.SIGTERM) == 0
         with closing(Database(tmp_path / "peer" / "roles.sqlite")) as database:
-            EncoderStore(database, tmp_path / "peer").make_key(1, 0)
+            EncoderStore(database, tmp_path / "peer", Locker(bytes(32))).make_key(1, 0)
         for path in (tmp_path / "peer", *(tmp_path / "peer").rglob("*")):
             if path.name != "key.json":
                 path.chmod(0o755 if path.is_dir() else 0o644)
@@ -69,7 +69,7 @@ def test_every_store_makes_its_own_files_private(tmp_path: Path) -> None:
         store = Corestore(top)
         store.create().append(b"block")
         LinkStore(top, database, bytes(32), bytes(32)).unused(None)
-        EncoderStore(database, top).make_key(1, 0)
+        EncoderStore(database, top, Locker(bytes(32))).make_key(1, 0)
         create_key_file(top / "key.json")
         assert len(list(top.rglob("*"))) >= 10
         assert looser(top) == {}

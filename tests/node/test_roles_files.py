@@ -27,6 +27,7 @@ from service.roles.common.findings import Findings
 from service.roles.encoder.send import Point
 from service.roles.encoder.store import EncoderStore
 from service.roles.hoster.store import HostedCopies
+from service.vault import Locker
 from tests.support.copy_world import digest, make_feed, make_job
 
 REFUSALS_SINCE = 3
@@ -50,7 +51,7 @@ def fill(directory: Path, database: Database) -> None:
     for number in range(3):
         reports.keep_probe(6, 3, number, 11, Measured(10 * number, 90, OPENING))
     assert reports.fix(6, 3, digest("link"), digest("leaf")) is not None
-    encoder = EncoderStore(database, directory)
+    encoder = EncoderStore(database, directory, Locker(bytes(32)))
     encoder.make_key(4, 1)
     encoder.keep_point(4, 1, POINT)
     encoder.keep_signed_root(4, 1, RECEIPT, 77)
@@ -72,7 +73,7 @@ def check(directory: Path, database: Database, version: int = VERSION) -> None:
     assert fixed is not None
     assert (fixed.report, fixed.link, fixed.leaf) == (Measurement(True, 10, 90), digest("link"), digest("leaf"))
     assert (fixed.opening, len(fixed.salt)) == (OPENING, 32)
-    encoder = EncoderStore(database, directory)
+    encoder = EncoderStore(database, directory, Locker(bytes(32)))
     (key,) = encoder.records()
     assert (key.copy, key.ordinal, key.receipt, key.receipt_block) == (4, 1, RECEIPT, 77)
     assert encoder.point(4, 1) == POINT

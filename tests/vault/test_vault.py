@@ -15,6 +15,7 @@ from substrateinterface import Keypair
 from service import durable
 from service.vault import (
     KeyFileError,
+    Locker,
     PassphraseError,
     PeerKeys,
     Vault,
@@ -256,3 +257,15 @@ def test_an_unlocked_vault_leaves_no_core_dump(vault: Path) -> None:
         unlock(vault, knows)
         os._exit(0 if resource.getrlimit(resource.RLIMIT_CORE)[0] == 0 else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_what_is_locked_opens_for_its_account_only() -> None:
+    keys, other = PeerKeys.generate(), PeerKeys.generate()
+    expanded = PeerKeys.of_account(keys.account_pair._private_key)
+    locked = Locker(keys.storage_key).lock(b"secret")
+    assert b"secret" not in locked
+    assert locked != Locker(keys.storage_key).lock(b"secret")
+    assert Locker(expanded.storage_key).open(locked, "here") == b"secret"
+    for key, data in ((other.storage_key, locked), (keys.storage_key, locked[:-1]), (keys.storage_key, b"")):
+        with pytest.raises(KeyFileError, match="here is damaged, or was locked by another account"):
+            Locker(key).open(data, "here")

@@ -21,6 +21,7 @@ from service.hypercore.net import Connection
 from service.protocols.copy import messages as m
 from service.protocols.copy.job import SegmentJob
 from service.protocols.copy.stream import PlanHead
+from service.vault import Locker
 
 from ..common.context import Context
 from ..common.feed_window import open_feed
@@ -67,7 +68,7 @@ class EncoderRole:
         """By segment in the making: the sectors that its hoster has, and the block in which it last had more."""
         self._told = 0.0
         self._lost: set[int] = set()
-        self._store = EncoderStore(context.database, context.directory)
+        self._store = EncoderStore(context.database, context.directory, Locker(context.keys.storage_key))
         with context.database.transaction() as db:
             # the journal's cursor: an earlier run has seen every block up to it, also one in which a copy became ours
             seen = CursorStore(db).load(context.client.genesis)

@@ -1,4 +1,4 @@
-"""An encoder's store: a private key for each segment in a file, and the segment's progress in the database."""
+"""An encoder's store: a private key for each segment in a locked file, and the segment's progress in the database."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from service.encoding import PrivateKey
 from service.protocols.copy.feeder import TreePoint
 from service.protocols.copy.messages import SignedRoot
 from service.protocols.copy.stream import Position
+from service.vault import Locker
+from service.vault.locker import FORMAT
 
 from ..common.database import Database
 from .decisions import KeyRecord
@@ -18,8 +20,8 @@ from .send import Point
 class EncoderStore:
     """The table `encoding` and the folder `keys`. A segment is named by its copy and its ordinal in it."""
 
-    def __init__(self, database: Database, directory: Path) -> None:
-        self._db, self._keys = database, directory / "keys"
+    def __init__(self, database: Database, directory: Path, locker: Locker) -> None:
+        self._db, self._keys, self._locker = database, directory / "keys", locker
 
     def copies(self) -> set[int]:
         """Return the copies for which a key is kept."""
@@ -51,14 +53,22 @@ class EncoderStore:
             return
         key = PrivateKey.generate()
         durable.make_private(self._keys)
-        durable.replace(self.key_path(copy, ordinal), key.to_bytes())
+        durable.replace(self.key_path(copy, ordinal), self._locker.lock(key.to_bytes()))
         self._db.execute(
             "INSERT OR REPLACE INTO encoding (copy, ordinal, modulus) VALUES (?, ?, ?)", (copy, ordinal, key.modulus)
         )
 
     def key(self, copy: int, ordinal: int) -> PrivateKey:
-        """Read a segment's private key. Raises OSError and ModulusError."""
-        return PrivateKey.from_bytes(self.key_path(copy, ordinal).read_bytes())
+        """Read a segment's private key. Raises OSError, KeyFileError and PrivateKeyError.
+
+        One that an older version left in the open is locked.
+        """
+        path = self.key_path(copy, ordinal)
+        data = path.read_bytes()
+        if not data.startswith(FORMAT):
+            durable.replace(path, self._locker.lock(data))
+            return PrivateKey.from_bytes(data)
+        return PrivateKey.from_bytes(self._locker.open(data, path))
 
     def erase_key(self, copy: int, ordinal: int) -> None:
         """Delete a key, then its record.
