@@ -15,6 +15,7 @@ from runtime_mock.state.trie import Trie
 from service.chain_client import Call, Runtime
 from service.chain_client.pallet import calls, types
 from service.chain_client.runtime.extrinsic import Mortality, payload, signed
+from service.roles.hoster.proofs import storage_proof
 
 from ._network import SECTORS, Network, Party, go_to, made_up
 from .proof import SparseTree
@@ -111,9 +112,10 @@ class Load:
         for party in self.network.hosting:
             challenge = items.StorageChallenges.get(self.network.state, party.id)
             if challenge is not None:
-                openings = (self._trees[one.segment].opening(one.sector) for one in challenge.samples)
-                shown = tuple(types.ChainOpening(one.data, one.siblings) for one in openings)
-                yield party, calls.submit_storage_proof(challenge.issued, shown)
+                samples = [types.Sample(one.copy, one.segment, one.sector) for one in challenge.samples]
+                openings = [self._trees[one.segment].opening(one.sector) for one in samples]
+                proof = storage_proof(samples, openings, {one.segment: SECTORS for one in samples})
+                yield party, calls.submit_storage_proof(challenge.issued, proof)
 
     def commits(self) -> Iterator[Signed]:
         """Yield commits of attesters to reports of this era."""

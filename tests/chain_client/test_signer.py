@@ -204,10 +204,10 @@ async def sign_elsewhere(world: World, call: Call, nonce: int, tip: int = 0) -> 
         extra = mortality.era + compact(nonce) + compact(tip)
         message = payload(
             encoded, mortality, nonce, runtime.spec_version, runtime.transaction_version, client.genesis
-        ).replace(mortality.era + compact(nonce) + compact(0), extra)
+        ).replace(mortality.era + compact(nonce) + compact(0), extra, 1)  # once: versions may look like it
         plain = signed(ALICE.public_key, ALICE.sign(message), encoded, mortality, nonce)
         body = plain[2:] if plain[0] & 3 == 1 else plain[1:]
-        body = body.replace(mortality.era + compact(nonce) + compact(0), extra)
+        body = body.replace(mortality.era + compact(nonce) + compact(0), extra, 1)
         return compact(len(body)) + body
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from service.chain_client import InvalidTransaction, PalletError
 from service.chain_client.pallet import calls
-from service.chain_client.pallet.types import BlockRange, OpenedNode, SignedHead
+from service.chain_client.pallet.types import BlockRange, OpenedNode, SignedHead, StorageProof
 from service.encoding import PrivateKey
 from service.hypercore import default_manifest
 from service.vault import create_key_file
@@ -100,7 +100,7 @@ async def test_moduli_and_proofs_that_the_chain_refuses(chain: RunningChain) -> 
         client, storage = alice.client, alice.client.storage
         account = hoster.signer.account
         with pytest.raises(InvalidTransaction, match="not expected"):
-            await hoster.signer.submit(calls.submit_storage_proof(1, ()))
+            await hoster.signer.submit(calls.submit_storage_proof(1, StorageProof((), ())))
 
         copy, _ = await assigned(client, await published(alice, head_of()))
         key = PrivateKey.generate()
@@ -112,17 +112,20 @@ async def test_moduli_and_proofs_that_the_chain_refuses(chain: RunningChain) -> 
         made = await encoded(encoder, hoster, copy, key)
 
         challenge = await until(client, lambda: storage.storage_challenge(account))
-        good = [made.opening(sample.sector) for sample in challenge.samples]
-        other = [made.opening((sample.sector + 1) % len(made.sectors)) for sample in challenge.samples]
-        one_bit = [replace(good[0], data=bytes([good[0].data[0] ^ 1]) + good[0].data[1:]), *good[1:]]
-        for issued, openings, error in (
+        asked = [sample.sector for sample in challenge.samples]
+        good = made.proof(asked)
+        other = made.proof([(sector + 1) % len(made.sectors) for sector in asked])
+        first = good.sectors[0]
+        one_bit = replace(good, sectors=(bytes([first[0] ^ 1]) + first[1:], *good.sectors[1:]))
+        for issued, proof, error in (
             (challenge.issued - 1, good, PalletError.WRONG_CHALLENGE),
             (challenge.issued, other, PalletError.BAD_OPENING),
             (challenge.issued, one_bit, PalletError.BAD_OPENING),
-            (challenge.issued, good[1:], PalletError.WRONG_OPENING_COUNT),
+            (challenge.issued, replace(good, siblings=(*good.siblings, bytes(32))), PalletError.BAD_OPENING),
+            (challenge.issued, replace(good, sectors=good.sectors[1:]), PalletError.WRONG_SECTOR_COUNT),
         ):
-            await refused(hoster, calls.submit_storage_proof(issued, tuple(openings)), error)
-        await hoster.signer.submit(calls.submit_storage_proof(challenge.issued, tuple(good)))
+            await refused(hoster, calls.submit_storage_proof(issued, proof), error)
+        await hoster.signer.submit(calls.submit_storage_proof(challenge.issued, good))
         state = await storage.hoster(account)
         assert state is not None
         assert (state.passed, state.missed) == (1, 0)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.differential.pallet_world import COMMIT, CONFIRM, EVERYTHING, PROVE, REVEAL, SHORT, SPONSOR, Watched
 
-NO_OPENING: dict[str, Any] = {"data": bytes(256), "siblings": []}
+NO_PROOF: dict[str, Any] = {"sectors": [], "siblings": []}
 NO_REPORT = {"served": 0, "latency_ms": 0, "kib_per_s": 0}
 
 
@@ -20,13 +20,13 @@ def world() -> Watched:
 def test_storage_proofs(world: Watched) -> None:
     world.people(hosters=1, encoders=1)
     # whoever has no challenge is not even heard
-    world.inside(1, "submit_storage_proof", issued=0, openings=[])
-    world.call(world.party(1), "submit_storage_proof", issued=0, openings=[])
+    world.inside(1, "submit_storage_proof", issued=0, proof=NO_PROOF)
+    world.call(world.party(1), "submit_storage_proof", issued=0, proof=NO_PROOF)
     world.refused("NoChallenge", "refused")
     world.publish()
     world.until("StorageChallenged", EVERYTHING & ~PROVE)
     world.until("StorageChallenged", PROVE)
-    wanted = ((1, "BadOpening"), (2, "WrongOpeningCount"), (3, "WrongChallenge"))
+    wanted = ((1, "BadOpening"), (2, "WrongSectorCount"), (3, "WrongChallenge"), (4, "BadOpening"))
     for wrong, error in wanted:
         world.do_prove(0, wrong, 0)
         world.refused(error)
@@ -42,7 +42,7 @@ def test_a_challenge_is_not_answered_in_its_own_block(world: Watched) -> None:
     for _ in range(60):
         world.live(1, PROVE)
         if not world.all("StorageChallenges"):
-            world.call(hoster, "submit_storage_proof", issued=world.next_block, openings=[NO_OPENING])
+            world.call(hoster, "submit_storage_proof", issued=world.next_block, proof=NO_PROOF)
             if world.seal()[-1].error == "DatDot.OutsideWindow":
                 return
     raise AssertionError("no challenge in sixty blocks")

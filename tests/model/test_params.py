@@ -15,8 +15,9 @@ from runtime_mock.model import ModelRuntime
 from runtime_mock.model.datdot import build_genesis, errors, events, items, records
 from runtime_mock.model.datdot.limits import MAX_AMOUNT, MAX_NODES, MAX_RANGES, MAX_SAMPLES, PALLET, UNIT
 from runtime_mock.model.datdot.params import DEFAULT_AMOUNTS, DEVELOPMENT, PRODUCTION, amounts, broken_rule, times
+from runtime_mock.model.datdot.records import StorageProof
 from runtime_mock.model.frame.calls import CALL, REGISTRY
-from runtime_mock.model.frame.dispatch import Class, RuntimePanic
+from runtime_mock.model.frame.dispatch import Class, RuntimePanic, Weight
 from runtime_mock.model.scale import COMPACT, ScaleError
 from runtime_mock.runtime import RuntimeTrap
 from runtime_mock.state.overlay import Overlay
@@ -108,7 +109,16 @@ def test_the_calls_have_the_indices_and_classes_of_the_pallet() -> None:
 
 
 def _class(index: int) -> Class:
-    return REGISTRY[PALLET, index].info().kind
+    arguments = (0, StorageProof([], [])) if index == 12 else ()
+    return REGISTRY[PALLET, index].info(*arguments).kind
+
+
+def test_a_proof_weighs_by_what_it_has() -> None:
+    """16 sectors of 100 GiB in one segment have at most 393 siblings; 32 of 32 segments of 30 levels have 960."""
+    info = REGISTRY[PALLET, 12].info
+    for sectors, siblings, us in ((0, 0, 700), (8, 0, 940), (16, 393, 1_966), (32, 960, 3_580), (32, 1_024, 3_708)):
+        proof = StorageProof([bytes(256)] * sectors, [bytes(32)] * siblings)
+        assert info(0, proof).weight == Weight(us * 10**6)
 
 
 HEAD = bytes(32) + b"\0" + bytes(16) + b"\0" + bytes(64)
@@ -121,8 +131,9 @@ HEAD = bytes(32) + b"\0" + bytes(16) + b"\0" + bytes(64)
         ("roots", b"\x05\x06" + bytes(32) + b"\0" + bytes(16), 40, 53, bytes(64) + b"\0\0" + bytes(83 + 16)),
         ("ranges", b"\x05\x06" + HEAD, 16, MAX_RANGES, b"\0" + bytes(83 + 16)),
         ("nodes", b"\x05\x06" + HEAD + b"\0", 80, MAX_NODES, bytes(83 + 16)),
-        ("openings", b"\x05\x0c" + bytes(4), 257, MAX_SAMPLES, b""),
-        ("siblings", b"\x05\x0c" + bytes(4) + b"\x04" + bytes(256), 32, 32, b""),
+        ("sectors", b"\x05\x0c" + bytes(4), 256, MAX_SAMPLES, b"\0"),
+        ("siblings", b"\x05\x0c" + bytes(4) + b"\x04" + bytes(256), 32, 1_024, b""),
+        ("path", b"\x05\x0e" + bytes(12 + 9 + 64) + b"\1" + bytes(256), 32, 32, b""),
     ],
 )
 def test_a_vector_of_its_bound_is_read_and_a_longer_one_is_no_call(

@@ -27,6 +27,8 @@ SHARED = {
     "claim_refund": "MONEY",
 }
 """Calls that share a weight."""
+MEASURED_PROOF = 32, 704
+"""Sectors and siblings of the proof that was measured: of as many segments of 2^22 sectors each."""
 BLOCK = {"change_due": (weights.CHANGE, 1), "attempts": (weights.ATTEMPT, 32), "challenges": (weights.BLOCK, 1)}
 """What a block does besides expiries, and how often a benchmark does it."""
 EXPIRIES = {
@@ -41,6 +43,8 @@ EXPIRIES = {
 
 def declared(name: str) -> tuple[Weight, int]:
     """The weight that stands for a benchmark, and how often the benchmark does it."""
+    if name == "submit_storage_proof":
+        return weights.submit_storage_proof(*MEASURED_PROOF), 1
     if name in BLOCK:
         return BLOCK[name]
     if name in EXPIRIES:
@@ -93,7 +97,8 @@ def test_the_specification_shows_them() -> None:
 def test_both_runs_measured_all_calls_and_waits() -> None:
     assert len(RUNS) == 2
     assert RUNS[0].keys() == RUNS[1].keys()
-    calls = {name for name in vars(weights) if name.isupper()} - {"ROOT", "BLOCK", "CHANGE", "ATTEMPT", "EXPIRY"}
+    declared_ones = {name for name, value in vars(weights).items() if isinstance(value, Weight)}
+    calls = declared_ones - {"ROOT", "BLOCK", "CHANGE", "ATTEMPT"}
     shown = {SHARED.get(name, name.upper()) for name in RUNS[0]}
     assert calls <= shown
     waits = {EXPIRIES[name][0] if name in EXPIRIES else Wait.__members__.get(name.upper()) for name in RUNS[0]}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from service.chain_client import Block, DispatchError
 from service.chain_client.pallet import calls
-from service.chain_client.pallet.types import ChainOpening, Copy, Plan, Sample
+from service.chain_client.pallet.types import Copy, Plan, Sample, StorageProof
 from service.encoding import Opening, PrivateKey
 from service.encoding.merkle import leaf_hashes, parents
 from service.encoding.pool import ENCODE_RUN, Pieces, Run, cut_runs
@@ -131,9 +131,7 @@ class WithoutSectors(PlaintextOnly):
 
     async def _prove(self, action: AnswerChallenge) -> int | None:
         openings = [await self._false_opening(sample) for sample in action.samples]
-        call = calls.submit_storage_proof(
-            action.issued, tuple(ChainOpening(one.data, one.siblings) for one in openings)
-        )
+        call = calls.submit_storage_proof(action.issued, await self._proof_of(action.samples, openings))
         try:
             return (await self._context.signer.submit(call)).block.number  # type: ignore[union-attr]
         except DispatchError as error:
@@ -185,20 +183,20 @@ class AnswersForAnother(WithoutSectors):
 class Replays(WithoutSectors):
     """Answers its first challenge, drops everything, and sends the same answer to each that comes."""
 
-    _openings: tuple[ChainOpening, ...] = ()
+    _proof: StorageProof | None = None
 
     def _spoil(self, job: SegmentJob, path: Path) -> None:
         pass
 
     async def _prove(self, action: AnswerChallenge) -> int | None:
-        if not self._openings:
+        if self._proof is None:
             found = [await self._open_sample(sample) for sample in action.samples]
-            self._openings = tuple(ChainOpening(one.data, one.siblings) for one in found)
+            self._proof = await self._proof_of(action.samples, found)
             block = await HosterRole._prove(self, action)
             for path in self._context.directory.glob("copies/*/*.sectors"):
                 path.unlink()
             return block
-        call = calls.submit_storage_proof(action.issued, self._openings)
+        call = calls.submit_storage_proof(action.issued, self._proof)
         try:
             return (await self._context.signer.submit(call)).block.number  # type: ignore[union-attr]
         except DispatchError as error:

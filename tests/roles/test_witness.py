@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from service.chain_client.pallet import calls, events
-from service.chain_client.pallet.types import ChainOpening, CopyEnd
+from service.chain_client.pallet.types import CopyEnd, StorageProof
 from service.chain_client.runtime.extrinsic import Mortality, signed, signed_call
 from service.chain_client.runtime.metadata import EventRecord
 from service.encoding import Opening
@@ -177,9 +177,9 @@ def test_the_call_of_an_extrinsic(nonce: int, size: int) -> None:
 async def test_a_call_is_read_out_of_a_block(net: Net) -> None:
     client = net.chain.client
     runtime = await client.runtime_at()
-    opening = ChainOpening(bytes(range(256)), (digest("sibling"),))
-    data = runtime.encode_call(calls.submit_storage_proof(7, (opening, opening)))
-    assert runtime.decode_call(data, witness.PROOF, witness.ARGUMENTS) == {"issued": 7, "openings": (opening, opening)}
+    proof = StorageProof((bytes(range(256)), bytes(256)), (digest("sibling"),))
+    data = runtime.encode_call(calls.submit_storage_proof(7, proof))
+    assert runtime.decode_call(data, witness.PROOF, witness.ARGUMENTS) == {"issued": 7, "proof": proof}
     assert runtime.decode_call(runtime.encode_call(calls.pause()), witness.PROOF, witness.ARGUMENTS) is None
     await net.chain.wait_for(1)
     block = net.chain.latest.hash

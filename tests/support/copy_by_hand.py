@@ -12,7 +12,7 @@ import pytest
 
 from service.chain_client import Call, ChainClient, DispatchError, PalletError
 from service.chain_client.pallet import calls
-from service.chain_client.pallet.types import BlockRange, ChainOpening, Copy, CopyState, SignedHead, Terms
+from service.chain_client.pallet.types import BlockRange, Copy, CopyState, SignedHead, StorageProof, Terms
 from service.encoding import Frontier, PrivateKey, SectorEncoder, contract_id, derive_ctx, leaf_hash, node_hash, pad
 from service.hypercore import Corestore
 from service.roles.common.registration import register
@@ -91,15 +91,16 @@ class Made:
     ctx: bytes
     root: bytes
 
-    def opening(self, sector: int) -> ChainOpening:
+    def proof(self, sectors: list[int]) -> StorageProof:
+        """Return what a challenge of these sectors, ascending, is answered with."""
         level = [leaf_hash(self.ctx, i, data) for i, data in enumerate(self.sectors)]
-        place, siblings = sector, []
+        known, siblings = set(sectors), []
         while len(level) > 1:
-            if place ^ 1 < len(level):
-                siblings.append(level[place ^ 1])
+            beside = {place ^ 1 for place in known if place ^ 1 < len(level)} - known
+            siblings += [level[place] for place in sorted(beside)]
             level = [node_hash(*level[i : i + 2]) if i + 1 < len(level) else level[i] for i in range(0, len(level), 2)]
-            place //= 2
-        return ChainOpening(self.sectors[sector], tuple(siblings))
+            known = {place // 2 for place in known}
+        return StorageProof(tuple(self.sectors[sector] for sector in sectors), tuple(siblings))
 
 
 async def encoded(encoder: Session, hoster: Session, copy: int, key: PrivateKey) -> Made:

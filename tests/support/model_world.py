@@ -18,11 +18,12 @@ from runtime_mock.model.datdot.records import (
     Root,
     SignedHead,
     StorageChallenge,
+    StorageProof,
     Terms,
 )
 from tests.support.differential.driver import UNIT, Account
 from tests.support.differential.parties import Party
-from tests.support.differential.segments import Tree, modulus
+from tests.support.differential.segments import Tree, modulus, storage_proof
 from tests.support.differential.small_feeds import Feed
 from tests.support.model_chain import ModelChain
 
@@ -159,8 +160,8 @@ class ModelWorld:
         if any(one.segment in lost or (one.segment, one.sector) in lost for one in challenge.samples):
             self.cannot_prove(hoster, challenge)
             return
-        openings = [Opening(**self.trees[one.segment].open(one.sector)) for one in challenge.samples]
-        self.must(challenges.submit_storage_proof, hoster, challenge.issued, openings)
+        proof = storage_proof(self.trees, [(one.segment, one.sector) for one in challenge.samples])
+        self.must(challenges.submit_storage_proof, hoster, challenge.issued, StorageProof(**proof))
 
     def _attest(self, copies: dict[int, Copy]) -> None:
         times = self.chain.times

@@ -137,13 +137,13 @@ mod benchmarks {
     }
 
     #[benchmark]
-    fn submit_storage_proof() {
+    fn submit_storage_proof(s: Linear<16, 32>, p: Linear<0, 960>) {
         let who = hoster::<T>(0);
-        let openings: BoundedVec<Opening, MaxSamples> = challenge::<T>(&who).try_into().unwrap();
+        let proof = answer::<T>(&who, s, p);
         let issued = now::<T>();
         go::<T>(issued + 1);
         #[extrinsic_call]
-        _(RawOrigin::Signed(who.clone()), issued, openings);
+        _(RawOrigin::Signed(who.clone()), issued, proof);
         assert!(!StorageChallenges::<T>::contains_key(who));
     }
 

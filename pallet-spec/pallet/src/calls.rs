@@ -137,16 +137,19 @@ mod calls {
             Ok(Pays::No.into())
         }
 
-        /// Answer the storage challenge of block `issued`: one opening per sample, in its order. By the hoster.
+        /// Answer the storage challenge of block `issued` with one sector per sample, in its order. By the hoster.
         #[pallet::call_index(12)]
-        #[pallet::weight((weights::submit_storage_proof(), DispatchClass::Operational))]
+        #[pallet::weight((
+            weights::submit_storage_proof(proof.sectors.len() as u64, proof.siblings.len() as u64),
+            DispatchClass::Operational,
+        ))]
         pub fn submit_storage_proof(
             origin: OriginFor<T>,
             issued: Block,
-            openings: BoundedVec<Opening, MaxSamples>,
+            proof: StorageProof,
         ) -> DispatchResultWithPostInfo {
             let who = ensure_signed(origin)?;
-            Self::do_submit_storage_proof(who, issued, openings.into_inner())?;
+            Self::do_submit_storage_proof(who, issued, proof)?;
             Ok(Pays::No.into())
         }
 

@@ -1,16 +1,12 @@
 //! Storage challenges: issue, proof (pallet-spec/README.md section 9).
 
 use crate::{
-    crypto::draw, draw::copy_table, merkle::opened_root, segments::passed_reputation, types::*, Config, Copies,
+    crypto::draw, draw::copy_table, merkle::proven_root, segments::passed_reputation, types::*, Config, Copies,
     CopySlots, Error, Event, HosterDraws, Hosters, Pallet, Segments, StorageChallenges, Storing, StoringCount,
 };
-use alloc::{
-    collections::{btree_map::Entry, BTreeMap, BTreeSet},
-    vec::Vec,
-};
+use alloc::{collections::BTreeSet, vec::Vec};
 use codec::Encode;
 use frame_support::{ensure, traits::Defensive};
-use sp_core::H256;
 use sp_runtime::{AccountId32, DispatchResult};
 
 /// How many sectors a challenge names, repeats included.
@@ -68,28 +64,23 @@ impl<T: Config> Pallet<T> {
         Self::deposit_event(Event::StorageChallenged { hoster: account, issued, samples: count });
     }
 
-    pub(crate) fn do_submit_storage_proof(
-        account: AccountId32,
-        issued: Block,
-        openings: Vec<Opening>,
-    ) -> DispatchResult {
+    pub(crate) fn do_submit_storage_proof(account: AccountId32, issued: Block, proof: StorageProof) -> DispatchResult {
         let challenge = StorageChallenges::<T>::get(&account).ok_or(Error::<T>::NoChallenge)?;
         ensure!(challenge.issued == issued, Error::<T>::WrongChallenge);
         ensure!(Self::now() > issued, Error::<T>::OutsideWindow);
-        ensure!(openings.len() == challenge.samples.len(), Error::<T>::WrongOpeningCount);
-        let mut segments: BTreeMap<SegmentId, (Segment, H256)> = BTreeMap::new();
-        for (sample, opening) in challenge.samples.iter().zip(&openings) {
-            let (segment, context) = match segments.entry(sample.segment) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(new) => {
-                    let segment = Segments::<T>::get(sample.segment).ok_or(Error::<T>::BadOpening)?;
-                    let context = Self::context_of(&segment, &account).ok_or(Error::<T>::BadOpening)?;
-                    new.insert((segment, context))
-                },
-            };
-            let root = opened_root(*context, segment.sectors, sample.sector, opening);
+        ensure!(proof.sectors.len() == challenge.samples.len(), Error::<T>::WrongSectorCount);
+        let opened: Vec<(&Sample, &Sector)> = challenge.samples.iter().zip(&proof.sectors).collect();
+        let mut siblings = proof.siblings.iter();
+        // Samples ascend, so those of a segment stand together.
+        for of_segment in opened.chunk_by(|(one, _), (next, _)| one.segment == next.segment) {
+            let (first, _) = of_segment.first().ok_or(Error::<T>::BadOpening)?;
+            let segment = Segments::<T>::get(first.segment).ok_or(Error::<T>::BadOpening)?;
+            let context = Self::context_of(&segment, &account).ok_or(Error::<T>::BadOpening)?;
+            let sectors = of_segment.iter().map(|(sample, data)| (sample.sector, *data));
+            let root = proven_root(context, segment.sectors, sectors, &mut siblings);
             ensure!(root == Some(segment.root), Error::<T>::BadOpening);
         }
+        ensure!(siblings.next().is_none(), Error::<T>::BadOpening);
         Self::proved(account, issued)
     }
 

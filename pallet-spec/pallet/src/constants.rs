@@ -229,6 +229,12 @@ mod constants {
             MAX_SIBLINGS
         }
 
+        /// Siblings of a storage proof: 32 sectors of as many segments, each 30 levels deep, need 960.
+        #[pallet::constant_name(MaxProofSiblings)]
+        fn max_proof_siblings() -> u32 {
+            MAX_PROOF_SIBLINGS
+        }
+
         /// Bytes of a single signer's manifest.
         #[pallet::constant_name(MaxManifest)]
         fn max_manifest() -> u32 {

@@ -137,9 +137,9 @@ mod errors {
         /// The open challenge was issued in another block.
         #[codec(index = 42)]
         WrongChallenge,
-        /// Not one opening per sample.
+        /// Not one sector per sample.
         #[codec(index = 43)]
-        WrongOpeningCount,
+        WrongSectorCount,
         /// A sector with its siblings does not lead to its segment's root.
         #[codec(index = 44)]
         BadOpening,

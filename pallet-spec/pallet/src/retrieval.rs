@@ -213,7 +213,13 @@ impl<T: Config> Pallet<T> {
     }
 
     /// The leaf of the sector that the link names, if the opening proves it.
-    pub(crate) fn opened_leaf(era: Era, id: CopyId, copy: &Copy, link: H256, opening: &Opening) -> Result<H256, Error<T>> {
+    pub(crate) fn opened_leaf(
+        era: Era,
+        id: CopyId,
+        copy: &Copy,
+        link: H256,
+        opening: &Opening,
+    ) -> Result<H256, Error<T>> {
         let sectors = copy.sectors_before(Self::era_start(era));
         let sector = low(probe(link, id, era, 0)).checked_rem(sectors.into()).ok_or(Error::<T>::BadOpening)?;
         let (segment_id, index) = copy.locate(sector as u64).ok_or(Error::<T>::BadOpening)?;

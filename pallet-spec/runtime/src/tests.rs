@@ -84,8 +84,8 @@ fn the_extensions_are_those_that_clients_know() {
 fn a_strangers_proof_is_refused_before_it_gets_into_a_block() {
     with_chain(|| {
         let proof = || {
-            let openings = Default::default();
-            RuntimeCall::DatDot(pallet_datdot::Call::submit_storage_proof { issued: 0, openings })
+            let proof = Default::default();
+            RuntimeCall::DatDot(pallet_datdot::Call::submit_storage_proof { issued: 0, proof })
         };
         assert_eq!(validity(proof()), Err(InvalidTransaction::Call.into()));
         let collect = RuntimeCall::DatDot(pallet_datdot::Call::collect { copy: 0 });

@@ -16,6 +16,7 @@ from .types import (
     Report,
     Role,
     SignedHead,
+    StorageProof,
     Terms,
 )
 
@@ -95,9 +96,9 @@ def confirm_segment(copy: int, segment: int, length: int, root: Hash, signature:
     return _datdot("confirm_segment", copy=copy, segment=segment, bytes=length, root=root, signature=signature)
 
 
-def submit_storage_proof(issued: int, openings: tuple[ChainOpening, ...]) -> Call:
-    """Answer the storage challenge of block `issued`: one opening per sample, in its order. By the hoster."""
-    return _datdot("submit_storage_proof", issued=issued, openings=openings)
+def submit_storage_proof(issued: int, proof: StorageProof) -> Call:
+    """Answer the storage challenge of block `issued` with one sector per sample, in its order. By the hoster."""
+    return _datdot("submit_storage_proof", issued=issued, proof=proof)
 
 
 def commit_retrieval(era: int, copy: int, commit: Hash) -> Call:

@@ -81,6 +81,8 @@ MAX_NODES: Final = 4_096
 """Tree nodes opened by `publish_plan`: the paths to both ends of 16 ranges."""
 MAX_SIBLINGS: Final = 32
 """Siblings of one sector: 2^30 sectors of a copy are 30 levels."""
+MAX_PROOF_SIBLINGS: Final = 1_024
+"""Siblings of a storage proof: 32 sectors of as many segments, each 30 levels deep, need 960."""
 MAX_MANIFEST: Final = 70
 """Bytes of a single signer's manifest."""
 MIN_RATIO: Final = 500_000

@@ -14,8 +14,8 @@ from service.address import ss58
 from service.chain_client import Block, ChainClient
 from service.chain_client.call import Call
 from service.chain_client.pallet import calls
-from service.chain_client.pallet.constants import MAX_SAMPLES, SEGMENT_BYTES
-from service.chain_client.pallet.types import ChainOpening, Hoster, Role
+from service.chain_client.pallet.constants import MAX_PROOF_SIBLINGS, MAX_SAMPLES, SEGMENT_BYTES
+from service.chain_client.pallet.types import Hoster, Role, StorageProof
 from service.encoding.profiles import SECTOR
 from service.units import EXISTENTIAL_DEPOSIT, GIB
 
@@ -67,8 +67,9 @@ def samples(stored: int) -> int:
 
 def largest_proof(stored: int) -> Call:
     """Return a call as long as the longest proof of who stores so many sectors. Its bytes mean nothing."""
-    opening = ChainOpening(bytes(SECTOR), (bytes(32),) * SIBLINGS)
-    return calls.submit_storage_proof(0, (opening,) * samples(stored))
+    count = samples(stored)
+    siblings = min(count * SIBLINGS, MAX_PROOF_SIBLINGS)
+    return calls.submit_storage_proof(0, StorageProof((bytes(SECTOR),) * count, (bytes(32),) * siblings))
 
 
 async def read_means(client: ChainClient, account: bytes, stored: int, at: bytes | None = None) -> Means:

@@ -10,7 +10,7 @@ import structlog
 
 from service.chain_client import Block, UnknownRuntime
 from service.chain_client.pallet import calls
-from service.chain_client.pallet.types import ChainOpening, Copy, CopyState, Plan, Sample, Segment
+from service.chain_client.pallet.types import Copy, CopyState, Plan, Sample, Segment, StorageProof
 from service.disk import DISK_ERRORS
 from service.encoding import EncodingError, ModulusError, Opening, check_modulus
 from service.hypercore import CoreError
@@ -44,6 +44,7 @@ from .feeds import HostedFeeds
 from .fees import Purse
 from .losses import Losses, confirmed_of, shows_loss
 from .probes import ProbeService
+from .proofs import storage_proof
 from .receive import Shelf, receive_copy
 from .room import Room
 from .sectors import SectorsMissing
@@ -308,17 +309,26 @@ class HosterRole:
             found = await self._context.client.storage.storage_challenge(self._context.signer.account)
             return found is None or found.issued != action.issued
 
-        call = calls.submit_storage_proof(
-            action.issued, tuple(ChainOpening(one.data, one.siblings) for one in openings)
-        )
+        call = calls.submit_storage_proof(action.issued, await self._proof_of(action.samples, openings))
         block = await submitted(self._context.signer, call, held)
         log.info("storage proved", issued=action.issued, samples=len(action.samples))
         return block
 
-    async def _open_sample(self, sample: Sample) -> Opening:
+    async def _proof_of(self, samples: tuple[Sample, ...], openings: list[Opening]) -> StorageProof:
+        sectors = {sample.segment: (await self._segment_of(sample)).sectors for sample in samples}
+        try:
+            return storage_proof(samples, openings, sectors)
+        except EncodingError as error:
+            raise ChallengeFailed(f"storage challenge: {error}") from error
+
+    async def _segment_of(self, sample: Sample) -> Segment:
         segment = self._roots.get(sample.segment) or await self._context.client.storage.segment(sample.segment)
         if segment is None:
             raise ChallengeFailed(f"segment {sample.segment} of copy {sample.copy} is not on the chain")
+        return segment
+
+    async def _open_sample(self, sample: Sample) -> Opening:
+        segment = await self._segment_of(sample)
         try:
             return await self._open(sample.segment, sample.sector, segment)
         except (SectorsMissing, EncodingError, *DISK_ERRORS) as error:

@@ -11,17 +11,10 @@ import structlog
 
 from service.chain_client import Block, ChainClient, ChainError
 from service.chain_client.pallet import events
-from service.chain_client.pallet.types import ChainOpening, Copy, Evidence, Plan, Sample, Segment
+from service.chain_client.pallet.types import Copy, Evidence, Plan, Segment, StorageProof
 from service.chain_client.runtime.metadata import EventRecord
 from service.disk import DISK_ERRORS
-from service.encoding import (
-    EncodingError,
-    Opening,
-    SectorDecoder,
-    contract_id,
-    derive_ctx,
-    verify_opening,
-)
+from service.encoding import EncodingError, Opening, SectorDecoder
 from service.encoding.profiles import SECTOR
 from service.hypercore import Core, CoreError
 from service.protocols.copy.stream import BlockWalk, CopyStream, PlanHead, StreamError
@@ -29,6 +22,7 @@ from service.protocols.copy.stream import BlockWalk, CopyStream, PlanHead, Strea
 from ..common.audit import Auditor, Read, compare
 from ..common.segment_jobs import stream_ranges
 from .feeds import held_position
+from .proofs import openings_of
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +33,7 @@ MOST_SECTORS = 16
 MOST_BLOCKS = 512
 """Blocks of the feed that are read for one sector: one that spans more is judged by what was read of it."""
 PROOF = "submit_storage_proof"
-ARGUMENTS: dict[str, Any] = {"issued": int, "openings": tuple[ChainOpening, ...]}
+ARGUMENTS: dict[str, Any] = {"issued": int, "proof": StorageProof}
 
 CoreOf = Callable[[bytes], Core | None]
 """Returns the core of a feed that is hosted here."""
@@ -66,16 +60,6 @@ def proofs_of_others(records: Iterable[EventRecord], account: bytes) -> list[tup
         if isinstance(event, events.StorageProved | events.HosterCleared) and record.extrinsic is not None:
             found.append((event.hoster, record.extrinsic))
     return [one for one in dict.fromkeys(found) if one[0] != account]
-
-
-def openings(samples: tuple[Sample, ...], arguments: Mapping[str, Any]) -> list[tuple[Sample, Opening]]:
-    """Return the sectors that a proof opens; none if it is not the answer to exactly these samples."""
-    shown: tuple[ChainOpening, ...] = arguments["openings"]
-    if len(shown) != len(samples):
-        return []  # a copy ended in this very block, and with it some of the samples
-    return [
-        (sample, Opening(sample.sector, one.data, one.siblings)) for sample, one in zip(samples, shown, strict=True)
-    ]
 
 
 def judge(core: Core, opened: Opened) -> Evidence | None:
@@ -168,16 +152,23 @@ class Witness:
         arguments = await self._client.call(block.hash, index, PROOF, ARGUMENTS)
         if arguments is None:
             return []
-        shown = [(sample, one) for sample, one in openings(challenge.samples, arguments) if sample.copy in known][:most]
-        numbers = [sample.segment for sample, _ in shown]
-        segments, moduli = await storage.segments_of(numbers, at), await storage.moduli_of(numbers, at)
+        segments = await storage.segments_of({sample.segment for sample in challenge.samples}, at)
+        try:
+            opened = openings_of(self._client.genesis, hoster, challenge.samples, segments, arguments["proof"])
+        except EncodingError as error:
+            # a copy ended in this very block, and with it some of the samples
+            log.debug("cannot read a storage proof of another", block=block.number, error=str(error))
+            return []
+        pairs = zip(challenge.samples, opened, strict=True)
+        shown = [(sample, opening) for sample, opening in pairs if sample.copy in known][:most]
+        moduli = await storage.moduli_of({sample.segment for sample, _ in shown}, at)
         return [
             Opened(
                 sample.copy, hoster, sample.segment, segments[sample.segment], moduli[sample.segment],
-                plans[known[sample.copy].plan], one,
+                plans[known[sample.copy].plan], opening,
             )
-            for sample, one in shown
-            if sample.segment in segments and sample.segment in moduli
+            for sample, opening in shown
+            if sample.segment in moduli
         ]  # fmt: skip
 
     def _is_known(self, copy: Copy, plans: Mapping[int, Plan]) -> bool:
@@ -191,8 +182,6 @@ class Witness:
             return
         try:
             evidence = judge(core, opened)
-            if evidence is not None:
-                self._check(opened)
         except (CoreError, StreamError, EncodingError, *DISK_ERRORS) as error:
             log.debug(
                 "cannot judge a sector that another hoster opened",
@@ -201,16 +190,3 @@ class Witness:
             return
         if evidence is not None:
             await self._auditor.found(opened.copy, evidence)
-
-    def _check(self, opened: Opened) -> None:
-        """Check that the opening leads to the segment's root, as the chain did. Raises EncodingError."""
-        segment = opened.segment
-        assert segment.salt is not None
-        ctx = derive_ctx(
-            contract_id=contract_id(self._client.genesis, opened.copy),
-            encoder=segment.encoder,
-            hoster=opened.hoster,
-            pk_hash=segment.pk_hash,
-            salt=segment.salt,
-        )
-        verify_opening(ctx, segment.sectors, segment.root, opened.opening)

@@ -7,7 +7,7 @@ from typing import Any
 
 from service.roles.attester.rules import next_link, probe_hash, u128
 from tests.support.differential.parties import GIB, Base, Party, digest
-from tests.support.differential.segments import MOST_SECTORS, SECTOR, Tree, context, modulus
+from tests.support.differential.segments import MOST_SECTORS, SECTOR, Tree, context, modulus, storage_proof
 
 
 class Copies(Base):
@@ -94,31 +94,29 @@ class Copies(Base):
     def do_prove(self, hoster: int, wrong: int, _: int) -> None:
         account, challenge = self.pick("StorageChallenges", hoster)
         if challenge is None:
-            self.call(self.party(hoster), "submit_storage_proof", issued=wrong, openings=[])
+            nothing: dict[str, list[bytes]] = {"sectors": [], "siblings": []}
+            self.call(self.party(hoster), "submit_storage_proof", issued=wrong, proof=nothing)
             return
-        openings = []
-        for sample in challenge["samples"]:
-            tree = self.trees.get(sample["segment"])
-            if tree is None or sample["sector"] >= tree.sectors:
-                openings.append({"data": bytes(SECTOR), "siblings": []})
-            else:
-                openings.append(tree.open(sample["sector"]))
+        proof = storage_proof(self.trees, [(one["segment"], one["sector"]) for one in challenge["samples"]])
+        sectors, siblings = proof["sectors"], proof["siblings"]
         issued, party = challenge["issued"], self._by_id[account]
         if wrong % 8 == 1:
-            data = bytearray(openings[0]["data"])
+            data = bytearray(sectors[0])
             data[wrong // 8 % SECTOR] ^= 1
-            openings[0] = openings[0] | {"data": bytes(data)}
+            sectors[0] = bytes(data)
         elif wrong % 8 == 2:
-            openings = openings[:-1]
+            sectors.pop()
         elif wrong % 8 == 3:
             issued -= 1
         elif wrong % 8 == 4:
-            openings[-1] = openings[-1] | {"siblings": [*openings[-1]["siblings"], bytes(32)]}
+            siblings.append(bytes(32))
         elif wrong % 8 == 5:
             party = self.party(wrong // 8)
-        elif wrong % 8 == 6:
-            openings[0] = openings[0] | {"siblings": openings[0]["siblings"][:-1]}
-        self.call(party, "submit_storage_proof", issued=issued, openings=openings)
+        elif wrong % 8 == 6 and wrong // 8 % 2 and len(siblings) > 1:
+            siblings[:2] = siblings[1::-1]
+        elif wrong % 8 == 6 and siblings:
+            siblings.pop(wrong // 16 % len(siblings))
+        self.call(party, "submit_storage_proof", issued=issued, proof=proof)
 
     # retrieval
 

@@ -151,7 +151,7 @@ class Lives(Base):
         remark = ("System", ("remark", {"remark": bytes(how)}))
         bad = ("DatDot", ("collect", {"copy": 2**63}))
         leave = ("DatDot", ("withdraw_offer", {"role": ("Hosting", "Encoding", "Attesting")[what % 3]}))
-        proof = ("DatDot", ("submit_storage_proof", {"issued": 0, "openings": []}))
+        proof = ("DatDot", ("submit_storage_proof", {"issued": 0, "proof": {"sectors": [], "siblings": []}}))
         calls = [(remark, pause, leave), (remark, bad, pause), (leave, pause, bad), (), (proof, remark)][what % 5]
         name = ("batch", "batch_all", "force_batch")[how % 3]
         account = self.party(who).account

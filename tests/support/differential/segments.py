@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -52,6 +53,30 @@ class Tree:
                 siblings.append(level[index ^ 1])
             index //= 2
         return {"data": self.data[sector * SECTOR : (sector + 1) * SECTOR], "siblings": siblings}
+
+    def siblings(self, sectors: Iterable[int]) -> list[bytes]:
+        """What one proof of several sectors needs besides them."""
+        known, siblings = set(sectors), []
+        for level in self._levels[:-1]:
+            beside = sorted({index ^ 1 for index in known if index ^ 1 < len(level)} - known)
+            siblings += [level[index] for index in beside]
+            known = {index // 2 for index in known}
+        return siblings
+
+
+def storage_proof(trees: Mapping[int, Tree], samples: Iterable[tuple[int, int]]) -> dict[str, Any]:
+    """`StorageProof` of sectors, by segment and index; of one that nobody can open 256 zeros, without siblings."""
+    opened: dict[int, set[int]] = {}
+    data = []
+    for segment, sector in samples:
+        tree = trees.get(segment)
+        if tree is None or sector >= tree.sectors:
+            data.append(bytes(SECTOR))
+        else:
+            data.append(tree.data[sector * SECTOR : (sector + 1) * SECTOR])
+            opened.setdefault(segment, set()).add(sector)
+    siblings = [sibling for segment, of in opened.items() for sibling in trees[segment].siblings(of)]
+    return {"sectors": data, "siblings": siblings}
 
 
 def context(genesis: bytes, copy: int, segment: dict[str, Any], hoster: bytes) -> bytes:

@@ -237,22 +237,45 @@ pub fn full_plan<T: Config>(copies: u32) -> (PlanId, Vec<(CopyId, AccountId32)>)
     (plan, all)
 }
 
-/// A challenge of 32 samples of 32 copies, a segment each, and its answer.
-pub fn challenge<T: Config>(hoster: &AccountId32) -> Vec<Opening> {
-    let (mut samples, mut openings) = (Vec::new(), Vec::new());
+/// A challenge of 32 samples of 32 copies, a segment each.
+pub fn challenge<T: Config>(hoster: &AccountId32) {
+    let mut samples = Vec::new();
     for at in 0..MAX_SAMPLES {
         if at % MAX_REPLICAS == 0 {
             plan::<T>();
         }
-        let (copy, opening) = copy::<T>(NextPlan::<T>::get() - 1, hoster, 1);
+        let (copy, _) = copy::<T>(NextPlan::<T>::get() - 1, hoster, 1);
         let segment = Copies::<T>::get(copy).expect("it was made").segments[0].segment;
         samples.push(Sample { copy, segment, sector: 0 });
-        openings.extend(opening);
     }
     let issued = now::<T>();
     let challenge = StorageChallenge { issued, samples: samples.try_into().expect("32") };
     StorageChallenges::<T>::insert(hoster, challenge);
-    openings
+}
+
+/// The right answer to a challenge of that many samples, with that many siblings: each segment is as large as its part of
+/// them wants it, with fewer than 32 sectors larger than any copy.
+pub fn answer<T: Config>(hoster: &AccountId32, sectors: u32, siblings: u32) -> StorageProof {
+    challenge::<T>(hoster);
+    let mut challenge = StorageChallenges::<T>::get(hoster).expect("a challenge");
+    challenge.samples.truncate(sectors as usize);
+    let data: Sector = [7; SECTOR as usize];
+    let mut all: Vec<H256> = Vec::new();
+    for (n, sample) in (0..sectors).zip(&challenge.samples) {
+        let levels = siblings / sectors + u32::from(n < siblings % sectors);
+        let path: Vec<H256> = (0..levels).map(|level| hash(&[&n.to_le_bytes(), &level.to_le_bytes()])).collect();
+        Segments::<T>::mutate(sample.segment, |segment| {
+            let segment = segment.as_mut().expect("a segment");
+            let context = Pallet::<T>::context_of(segment, hoster).expect("a salt");
+            segment.sectors = 1 << levels;
+            let root = merkle::proven_root(context, segment.sectors, [(0, &data)].into_iter(), &mut path.iter());
+            segment.root = root.expect("a sibling for each level");
+        });
+        all.extend(path);
+    }
+    StorageChallenges::<T>::insert(hoster, challenge);
+    let sectors: Vec<Sector> = (0..sectors).map(|_| data).collect();
+    StorageProof { sectors: sectors.try_into().expect("32"), siblings: all.try_into().expect("960") }
 }
 
 // ---- copies on their way

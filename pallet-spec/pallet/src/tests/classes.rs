@@ -10,6 +10,20 @@ use sp_core::H256;
 
 type Call = crate::Call<Test>;
 
+/// 16 sectors of 100 GiB in one segment have at most 393 siblings.
+#[test]
+fn a_proof_weighs_by_what_it_has() {
+    for (sectors, siblings, us) in [(0, 0, 700), (8, 0, 940), (16, 393, 1_966), (32, 960, 3_580), (32, 1_024, 3_708)] {
+        let proof = StorageProof {
+            sectors: vec![[0; 256]; sectors].try_into().unwrap(),
+            siblings: vec![H256::zero(); siblings].try_into().unwrap(),
+        };
+        let info = Call::submit_storage_proof { issued: 0, proof }.get_dispatch_info();
+        let weight = Weight::from_parts(us * 1_000_000, 0);
+        assert_eq!((info.call_weight, info.class), (weight, DispatchClass::Operational));
+    }
+}
+
 #[test]
 fn calls_weigh_what_the_specification_says() {
     with_chain(|| {

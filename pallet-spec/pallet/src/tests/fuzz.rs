@@ -79,9 +79,8 @@ fn any_call(dice: &mut Dice) -> Call {
             root: dice.hash(),
             signature: [1; 64],
         },
-        10 => Call::submit_storage_proof {
-            issued: now().saturating_sub(dice.throw(4) as u32),
-            openings: Default::default(),
+        10 => {
+            Call::submit_storage_proof { issued: now().saturating_sub(dice.throw(4) as u32), proof: Default::default() }
         },
         11 => Call::commit_retrieval { era: era(), copy, commit: dice.hash() },
         12 => Call::reveal_retrieval {

@@ -127,10 +127,10 @@ fn a_late_proof_clears_and_earns_nothing() {
             let (before, passed) = (reputation(HOSTER), hoster(HOSTER).passed);
             run(3);
             let changes = Changes::<Test>::iter().count();
-            let mut wrong = openings(&open);
-            wrong[0].data[0] ^= 1;
+            let mut wrong = answer(&open);
+            wrong.sectors[0][0] ^= 1;
             refused!(submit(HOSTER, open.issued, wrong), BadOpening);
-            assert_ok!(submit(HOSTER, open.issued, openings(&open)));
+            assert_ok!(submit(HOSTER, open.issued, answer(&open)));
             assert_eq!(last_event(), Event::HosterCleared { hoster: account(HOSTER) });
             let hoster = hoster(HOSTER);
             assert_eq!((hoster.step, hoster.acc, hoster.last, hoster.passed), (0, acc, now(), passed));

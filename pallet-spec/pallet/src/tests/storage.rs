@@ -149,7 +149,7 @@ fn a_right_answer_raises_reputation_and_earns() {
         run_while(|| challenge(HOSTER).is_none());
         let challenge = challenge(HOSTER).unwrap();
         next_block();
-        assert_ok!(submit(HOSTER, challenge.issued, openings(&challenge)));
+        assert_ok!(submit(HOSTER, challenge.issued, answer(&challenge)));
         let reputation = 500_000 + 500_000 / 64;
         let event = Event::StorageProved { hoster: account(HOSTER), issued: challenge.issued, reputation };
         assert_eq!(last_event(), event);
@@ -170,39 +170,44 @@ fn a_right_answer_raises_reputation_and_earns() {
 fn answers_that_do_not_verify_are_refused_and_may_be_corrected() {
     with_chain(|| {
         providers(&[HOSTER, HOSTER + 1], &[ENCODER]);
-        active_copy(7);
+        active_copy(100);
         let n = number(&copy(0).hoster);
         let other = 2 * HOSTER + 1 - n;
-        refused!(submit(other, 1, vec![]), NoChallenge);
+        refused!(submit(other, 1, Default::default()), NoChallenge);
         let challenge = run_until_challenged(n);
         let issued = challenge.issued;
-        let good = openings(&challenge);
+        let good = answer(&challenge);
         refused!(submit(n, issued, good.clone()), OutsideWindow);
         next_block();
         refused!(submit(other, issued, good.clone()), NoChallenge);
         refused!(submit(n, issued - 1, good.clone()), WrongChallenge);
-        refused!(submit(n, issued, good[1..].to_vec()), WrongOpeningCount);
-        refused!(submit(n, issued, vec![]), WrongOpeningCount);
-        let mut more = good.clone();
-        more.push(good[0].clone());
-        refused!(submit(n, issued, more), WrongOpeningCount);
-        let mut swapped = good.clone();
-        swapped.swap(0, 1);
-        refused!(submit(n, issued, swapped), BadOpening);
+        let with = |change: &dyn Fn(&mut StorageProof)| {
+            let mut proof = good.clone();
+            change(&mut proof);
+            submit(n, issued, proof)
+        };
+        refused!(with(&|proof| proof.sectors.truncate(1)), WrongSectorCount);
+        refused!(with(&|proof| proof.sectors.clear()), WrongSectorCount);
+        refused!(with(&|proof| proof.sectors.try_push([0; 256]).unwrap()), WrongSectorCount);
+        refused!(with(&|proof| proof.sectors.as_mut().swap(0, 1)), BadOpening);
         for bit in [0, 1_000, 2_047] {
-            let mut bad = good.clone();
-            bad.last_mut().unwrap().data[bit / 8] ^= 1 << (bit % 8);
-            refused!(submit(n, issued, bad), BadOpening);
+            refused!(with(&|proof| proof.sectors.last_mut().unwrap()[bit / 8] ^= 1 << (bit % 8)), BadOpening);
         }
-        let mut bad = good.clone();
-        bad[0].siblings[0].0[0] ^= 1;
-        refused!(submit(n, issued, bad), BadOpening);
-        let mut long = good.clone();
-        long[0].siblings.try_push(H256::zero()).unwrap();
-        refused!(submit(n, issued, long), BadOpening);
-        // An opening of another copy's tree of the same width.
-        let foreign = Tree::new(H256::repeat_byte(5), 7);
-        let alien = challenge.samples.iter().map(|sample| foreign.open(sample.sector)).collect();
+        for at in 0..good.siblings.len() {
+            refused!(with(&|proof| proof.siblings[at].0[0] ^= 1), BadOpening);
+            refused!(with(&|proof| proof.siblings.retain(|one| *one != good.siblings[at])), BadOpening);
+            refused!(with(&|proof| proof.siblings.try_insert(at, good.siblings[at]).unwrap()), BadOpening);
+            refused!(with(&|proof| proof.siblings.as_mut().swap(at, (at + 1) % good.siblings.len())), BadOpening);
+        }
+        // One hash more than is needed.
+        refused!(with(&|proof| proof.siblings.try_push(H256::zero()).unwrap()), BadOpening);
+        // Sectors of another copy's tree of the same width.
+        let foreign = Tree::new(H256::repeat_byte(5), 100);
+        let wanted: Vec<u64> = challenge.samples.iter().map(|sample| sample.sector).collect();
+        let alien = StorageProof {
+            sectors: wanted.iter().map(|index| foreign.open(*index).data).collect::<Vec<_>>().try_into().unwrap(),
+            siblings: foreign.siblings(&wanted).try_into().unwrap(),
+        };
         refused!(submit(n, issued, alien), BadOpening);
         assert_ok!(submit(n, issued, good.clone()));
         refused!(submit(n, issued, good), NoChallenge);
@@ -217,7 +222,7 @@ fn the_last_block_of_the_window_counts_and_the_next_is_late() {
             active_copy(3);
             let challenge = run_until_challenged(HOSTER);
             run(30 + late);
-            assert_ok!(submit(HOSTER, challenge.issued, openings(&challenge)));
+            assert_ok!(submit(HOSTER, challenge.issued, answer(&challenge)));
             let proved = matches!(last_event(), Event::StorageProved { .. });
             assert_eq!((copy(0).strikes, proved), if late == 0 { (0, true) } else { (1, false) });
         });
@@ -315,7 +320,7 @@ fn pass(n: u64) {
     let samples = Default::default();
     crate::StorageChallenges::<Test>::insert(account(n), StorageChallenge { issued: now(), samples });
     System::set_block_number(now() + 1);
-    assert_ok!(submit(n, now() - 1, vec![]));
+    assert_ok!(submit(n, now() - 1, Default::default()));
 }
 
 /// The worked example of the rules: Era 14,400; 10 GiB, price 10^9, R 900,000, 2,400 blocks give 1,500,000,000.
@@ -367,7 +372,7 @@ fn a_copy_that_ended_is_not_asked_for_and_keeps_its_records_for_three_eras() {
             (hoster(HOSTER).stored, hoster(HOSTER).used, hoster(HOSTER).copies, hoster(HOSTER).records),
             (0, 0, 0, 1)
         );
-        refused!(submit(HOSTER, open.issued, openings(&open)), NoChallenge);
+        refused!(submit(HOSTER, open.issued, answer(&open)), NoChallenge);
         run_to(ended + 71);
         assert!(Copies::<Test>::contains_key(0) && crate::Moduli::<Test>::contains_key(0));
         next_block();

@@ -2,6 +2,7 @@
 
 use crate::{crypto::hash, types::*};
 use sp_core::H256;
+use std::collections::BTreeSet;
 
 /// The sector's bytes: any will do, as the pallet never decodes.
 pub fn sector(context: H256, index: u64) -> Sector {
@@ -50,5 +51,17 @@ impl Tree {
             at /= 2;
         }
         Opening { data: sector(self.context, index), siblings: siblings.try_into().unwrap() }
+    }
+
+    /// The siblings of one proof of several sectors: of each level, those beside a path that no path gives.
+    pub fn siblings(&self, sectors: &[u64]) -> Vec<H256> {
+        let mut known: BTreeSet<usize> = sectors.iter().map(|index| *index as usize).collect();
+        let mut siblings = Vec::new();
+        for level in &self.levels[..self.levels.len() - 1] {
+            let beside: BTreeSet<usize> = known.iter().map(|at| at ^ 1).filter(|at| *at < level.len()).collect();
+            siblings.extend(beside.difference(&known).map(|at| level[*at]));
+            known = known.iter().map(|at| at / 2).collect();
+        }
+        siblings
     }
 }

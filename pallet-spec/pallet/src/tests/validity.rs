@@ -56,7 +56,7 @@ fn only_who_is_challenged_proves() {
     with_chain(|| {
         providers(&[HOSTER], &[ENCODER]);
         active_copy(3);
-        let call = || Call::submit_storage_proof { issued: 0, openings: Default::default() };
+        let call = || Call::submit_storage_proof { issued: 0, proof: Default::default() };
         if challenge(HOSTER).is_some() {
             prove(HOSTER);
         }
@@ -88,7 +88,7 @@ fn other_calls_and_other_origins_pass() {
     with_chain(|| {
         assert!(taken(STRANGER, Call::collect { copy: 9 }));
         assert!(taken(STRANGER, Call::settle_retrieval { era: 2, copy: 9 }));
-        let call = RuntimeCall::DatDot(Call::submit_storage_proof { issued: 0, openings: Default::default() });
+        let call = RuntimeCall::DatDot(Call::submit_storage_proof { issued: 0, proof: Default::default() });
         let source = TransactionSource::External;
         let info = DispatchInfo::default();
         assert!(CheckParty::<Test>::default().validate_only(RuntimeOrigin::root(), &call, &info, 0, source, 0).is_ok());

@@ -252,6 +252,45 @@ fn trees_of_any_width_open_every_sector_and_nothing_else() {
     }
 }
 
+/// Of every set of sectors of a small tree one proof leads to the root, and nothing that is not exactly it.
+#[test]
+fn one_proof_opens_any_sectors_with_each_hash_once() {
+    let context = hash(&[b"any"]);
+    for sectors in 1..=9u64 {
+        let tree = Tree::new(context, sectors);
+        for chosen in 1u64..1 << sectors {
+            let indices: Vec<u64> = (0..sectors).filter(|index| chosen >> index & 1 == 1).collect();
+            let data: Vec<Sector> = indices.iter().map(|index| tree.open(*index).data).collect();
+            let siblings = tree.siblings(&indices);
+            let proven = |indices: &[u64], siblings: &[H256]| {
+                let mut left = siblings.iter();
+                let root = merkle::proven_root(context, sectors, indices.iter().copied().zip(&data), &mut left);
+                root.filter(|_| left.next().is_none())
+            };
+            assert_eq!(proven(&indices, &siblings), Some(tree.root()));
+            if let [only] = indices[..] {
+                assert_eq!(siblings, tree.open(only).siblings.to_vec(), "of one sector it is its opening");
+            }
+            for at in 0..siblings.len() {
+                let mut wrong = siblings.clone();
+                wrong[at].0[31] ^= 1;
+                assert_ne!(proven(&indices, &wrong), Some(tree.root()));
+                wrong.remove(at);
+                assert_eq!(proven(&indices, &wrong), None);
+            }
+            assert_eq!(proven(&indices, &[&siblings[..], &[H256::zero()]].concat()), None);
+            let backwards: Vec<u64> = indices.iter().rev().copied().collect();
+            let twice: Vec<u64> = indices.iter().map(|_| indices[0]).collect();
+            let outside: Vec<u64> = indices.iter().map(|index| index + sectors).collect();
+            if indices.len() > 1 {
+                assert_eq!((proven(&backwards, &siblings), proven(&twice, &siblings)), (None, None));
+            }
+            assert_eq!(proven(&outside, &siblings), None);
+        }
+    }
+    assert_eq!(merkle::proven_root(context, 3, [].into_iter(), &mut [].iter()), None);
+}
+
 /// What kind of key a core of npm hypercore has, of those that the chain takes.
 fn kind_of(core: &Value, manifest: &[u8]) -> Option<&'static str> {
     match () {

@@ -278,15 +278,21 @@ pub fn challenge(n: u64) -> Option<StorageChallenge> {
     StorageChallenges::<Test>::get(account(n))
 }
 
-/// Right openings for a challenge.
-pub fn openings(challenge: &StorageChallenge) -> Vec<Opening> {
-    let open = |sample: &Sample| tree(sample.segment, segment(sample.segment).sectors).open(sample.sector);
-    challenge.samples.iter().map(open).collect()
+/// The right answer to a challenge.
+pub fn answer(challenge: &StorageChallenge) -> StorageProof {
+    let (mut sectors, mut siblings) = (Vec::new(), Vec::new());
+    // By copy first: a later copy may have an earlier segment.
+    for samples in challenge.samples.chunk_by(|one, next| one.segment == next.segment) {
+        let tree = tree(samples[0].segment, segment(samples[0].segment).sectors);
+        let wanted: Vec<u64> = samples.iter().map(|sample| sample.sector).collect();
+        sectors.extend(wanted.iter().map(|index| tree.open(*index).data));
+        siblings.extend(tree.siblings(&wanted));
+    }
+    StorageProof { sectors: sectors.try_into().unwrap(), siblings: siblings.try_into().unwrap() }
 }
 
-pub fn submit(n: u64, issued: Block, openings: Vec<Opening>) -> Result<(), DispatchError> {
-    let openings = openings.try_into().unwrap();
-    DatDot::submit_storage_proof(signed(n), issued, openings).map(|_| ()).map_err(|e| e.error)
+pub fn submit(n: u64, issued: Block, proof: StorageProof) -> Result<(), DispatchError> {
+    DatDot::submit_storage_proof(signed(n), issued, proof).map(|_| ()).map_err(|e| e.error)
 }
 
 /// Runs until the hoster is challenged anew; one that is open is answered first.
@@ -304,7 +310,7 @@ pub fn prove(n: u64) {
     if now() == challenge.issued {
         next_block();
     }
-    assert_ok!(submit(n, challenge.issued, openings(&challenge)));
+    assert_ok!(submit(n, challenge.issued, answer(&challenge)));
 }
 
 /// Goes to the beginning of a block; whoever is challenged meanwhile proves, late in its window.

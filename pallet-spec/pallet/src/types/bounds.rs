@@ -154,6 +154,8 @@ pub const MAX_ROOTS: u32 = 53;
 pub const MAX_NODES: u32 = 4_096;
 /// Siblings of one sector: 2^30 sectors of a copy are 30 levels.
 pub const MAX_SIBLINGS: u32 = 32;
+/// Siblings of a storage proof: 32 sectors of as many segments, each 30 levels deep, need 960.
+pub const MAX_PROOF_SIBLINGS: u32 = 1_024;
 /// Bytes of a single signer's manifest.
 pub const MAX_MANIFEST: u32 = 70;
 /// Regions that a plan names.
@@ -178,6 +180,7 @@ pub type MaxRecent = ConstU32<MAX_RECENT>;
 pub type MaxRoots = ConstU32<MAX_ROOTS>;
 pub type MaxNodes = ConstU32<MAX_NODES>;
 pub type MaxSiblings = ConstU32<MAX_SIBLINGS>;
+pub type MaxProofSiblings = ConstU32<MAX_PROOF_SIBLINGS>;
 pub type MaxManifest = ConstU32<MAX_MANIFEST>;
 pub type MaxRegions = ConstU32<MAX_REGIONS>;
 pub type MaxRegion = ConstU32<MAX_REGION>;

@@ -1,7 +1,7 @@
 //! Storage and retrieval challenges.
 
 use super::{
-    bounds::{MaxBlock, MaxRoots, MaxSamples, MaxSeats, MaxSiblings},
+    bounds::{MaxBlock, MaxProofSiblings, MaxRoots, MaxSamples, MaxSeats, MaxSiblings},
     feeds::Root,
     Block, CopyId, Sector, SegmentId,
 };
@@ -37,6 +37,16 @@ pub struct StorageChallenge {
 pub struct Opening {
     pub data: Sector,
     pub siblings: BoundedVec<H256, MaxSiblings>,
+}
+
+/// The answer to a storage challenge: all its sectors, and what leads from them to the roots of their segments.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo, Default)]
+#[scale_info(capture_docs = "always")]
+pub struct StorageProof {
+    /// One for each sample, in the challenge's order.
+    pub sectors: BoundedVec<Sector, MaxSamples>,
+    /// Each hash that the sectors need and do not give, once, by segment, then by level from the leaves up, then left to right.
+    pub siblings: BoundedVec<H256, MaxProofSiblings>,
 }
 
 /// A block of a feed with what proves it: `length` and `roots` give the head, `siblings` lead from the block to a root.

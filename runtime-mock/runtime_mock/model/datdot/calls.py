@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from ..frame import balances, payment
 from ..frame.calls import flat, register
-from ..frame.dispatch import Class, Origin, Weight
+from ..frame.dispatch import Class, DispatchInfo, Origin, Weight
 from ..scale import BYTES32, U8, U32, U64, U128, Bound, FixedBytes, Option, VarBytes, Variant, codec_of
 from ..storage import State
 from . import (
@@ -32,9 +32,9 @@ from .block import deposit
 from .errors import Error, ensure
 from .events import ParametersSet, SeedSet, SeedUnset
 from .items import Amount, SeedOverride
-from .limits import MAX_EXTENSION, MAX_NODES, MAX_RANGES, MAX_REGION, MAX_SAMPLES, PALLET
+from .limits import MAX_EXTENSION, MAX_NODES, MAX_RANGES, MAX_REGION, PALLET
 from .params import valid_amounts
-from .records import BlockRange, Evidence, OpenedNode, Opening, Report, SignedHead, Terms
+from .records import BlockRange, Evidence, OpenedNode, Opening, Report, SignedHead, StorageProof, Terms
 from .types import Amounts, Role
 
 _SIGNATURE = FixedBytes(64)
@@ -44,7 +44,7 @@ _HEAD, _TERMS, _REPORT, _AMOUNTS = (codec_of(kind) for kind in (SignedHead, Term
 _RANGES = codec_of(Annotated[list[BlockRange], Bound(MAX_RANGES)])
 _NODES = codec_of(Annotated[list[OpenedNode], Bound(MAX_NODES)])
 _PATH = codec_of(Annotated[list[OpenedNode], Bound(MAX_EXTENSION)])
-_OPENINGS = codec_of(Annotated[list[Opening], Bound(MAX_SAMPLES)])
+_PROOF = codec_of(StorageProof)
 _OPENING = Option(codec_of(Opening))
 _EVIDENCE = codec_of(Evidence)
 
@@ -113,6 +113,11 @@ def _free_by_anyone(rule: Rule) -> Callable[..., bool]:
     return run
 
 
+def _proof_info(_: int, proof: StorageProof) -> DispatchInfo:
+    """Return the weight of a storage proof, which goes by what is in it."""
+    return DispatchInfo(weights.submit_storage_proof(len(proof.sectors), len(proof.siblings)), Class.OPERATIONAL)
+
+
 def _register(index: int, name: str, args: list[Any], run: Callable[..., Any], weight: Weight) -> None:
     register(PALLET, index, name, args, run, flat(weight))
 
@@ -132,8 +137,7 @@ def register_all() -> None:
         segments.confirm_segment,
         weights.CONFIRM_SEGMENT,
     )
-    proof = weights.SUBMIT_STORAGE_PROOF
-    _operational(12, "submit_storage_proof", [U32, _OPENINGS], challenges.submit_storage_proof, proof)
+    register(PALLET, 12, "submit_storage_proof", [U32, _PROOF], _free(challenges.submit_storage_proof), _proof_info)
     _operational(13, "commit_retrieval", [U32, U64, BYTES32], retrieval.commit_retrieval, weights.COMMIT_RETRIEVAL)
     reveal = [U32, U64, _REPORT, BYTES32, BYTES32, _OPENING]
     _operational(14, "reveal_retrieval", reveal, retrieval.reveal_retrieval, weights.REVEAL_RETRIEVAL)

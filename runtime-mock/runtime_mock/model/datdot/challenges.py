@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from ..storage import State
 from .block import deposit, now, seed
 from .changes import reputation, set_reputation
@@ -20,11 +22,11 @@ from .items import (
     StoringCount,
 )
 from .limits import CHALLENGES, GIB_SECTORS, MAX_SAMPLES
-from .merkle import opened_root
+from .merkle import proven_root
 from .params import times
 from .pauses import is_paused
 from .queue import arm
-from .records import Opening, Sample, Segment, StorageChallenge
+from .records import Sample, StorageChallenge, StorageProof
 from .segments import context_of, locate, passed_reputation
 from .sums import Table
 from .tables import copy_table
@@ -78,25 +80,25 @@ def _challenge(s: State, account: bytes) -> None:
     deposit(s, StorageChallenged(account, issued, len(samples)))
 
 
-def submit_storage_proof(s: State, account: bytes, issued: int, openings: list[Opening]) -> None:
-    """Prove storage, by a challenged hoster: one opening per sample, in the challenge's order."""
+def submit_storage_proof(s: State, account: bytes, issued: int, proof: StorageProof) -> None:
+    """Prove storage, by a challenged hoster: one sector per sample, in the challenge's order, and the siblings of all."""
     challenge = StorageChallenges.get(s, account)
     if challenge is None:
         raise error(Error.NoChallenge)
     ensure(challenge.issued == issued, Error.WrongChallenge)
     ensure(now(s) > issued, Error.OutsideWindow)
-    ensure(len(openings) == len(challenge.samples), Error.WrongOpeningCount)
-    segments: dict[int, tuple[Segment, bytes]] = {}
-    for sample, opening in zip(challenge.samples, openings, strict=True):
-        if sample.segment not in segments:
-            found = Segments.get(s, sample.segment)
-            ctx = context_of(s, found, account) if found is not None else None
-            if found is None or ctx is None:
-                raise error(Error.BadOpening)
-            segments[sample.segment] = found, ctx
-        segment, context = segments[sample.segment]
-        root = opened_root(context, segment.sectors, sample.sector, opening)
-        ensure(root == segment.root, Error.BadOpening)
+    ensure(len(proof.sectors) == len(challenge.samples), Error.WrongSectorCount)
+    opened: dict[int, dict[int, bytes]] = {}
+    for sample, data in zip(challenge.samples, proof.sectors, strict=True):
+        opened.setdefault(sample.segment, {})[sample.sector] = data
+    siblings = deque(proof.siblings)
+    for number, sectors in opened.items():
+        segment = Segments.get(s, number)
+        context = context_of(s, segment, account) if segment is not None else None
+        if segment is None or context is None:
+            raise error(Error.BadOpening)
+        ensure(proven_root(context, segment.sectors, sectors, siblings) == segment.root, Error.BadOpening)
+    ensure(not siblings, Error.BadOpening)
     _proved(s, account, issued)
 
 

@@ -54,7 +54,7 @@ class Error(IntEnum):
     TooManySegments = 40
     NoChallenge = 41
     WrongChallenge = 42
-    WrongOpeningCount = 43
+    WrongSectorCount = 43
     BadOpening = 44
     OutsideWindow = 45
     NotUnderTest = 46

@@ -128,6 +128,8 @@ MAX_ROOTS = 53
 MAX_NODES = 4_096
 # Siblings of one sector: 2^30 sectors of a copy are 30 levels.
 MAX_SIBLINGS = 32
+# Siblings of a storage proof: 32 sectors of as many segments, each 30 levels deep, need 960.
+MAX_PROOF_SIBLINGS = 1_024
 # Nodes that extend a head: the path from its last root to that of the longest tree.
 MAX_EXTENSION = 53
 # Characters of a hoster's region, and prefixes of regions that a plan may name.

@@ -1,6 +1,8 @@
-"""A segment's Merkle tree: checking openings (docs/protocol/encoding.md section 8; pallet-spec/README.md section 2)."""
+"""A segment's Merkle tree: one sector's check (docs/protocol/encoding.md section 8), several' (pallet-spec/README.md section 2)."""
 
 from __future__ import annotations
+
+from collections import deque
 
 from ..scale import U32, U64
 from .crypto import digest
@@ -38,3 +40,24 @@ def opened_root(context: bytes, sectors: int, index: int, opening: Opening) -> b
         at //= 2
         width = (width + 1) // 2
     return None if next(siblings, None) is not None else root(context, sectors, top)
+
+
+def proven_root(context: bytes, sectors: int, opened: dict[int, bytes], siblings: deque[bytes]) -> bytes | None:
+    """Return the root to which some sectors of a segment lead, or None for one that it has not, or too few siblings.
+
+    The siblings that they need are taken from the left of `siblings`: level by level from the leaves up, in each from
+    left to right.
+    """
+    if not opened or max(opened) >= sectors:
+        return None
+    nodes = {index: leaf(context, index, data) for index, data in opened.items()}
+    width = sectors
+    while width > 1:
+        missing = sorted({at ^ 1 for at in nodes if at ^ 1 < width} - nodes.keys())
+        if len(missing) > len(siblings):
+            return None
+        nodes |= {at: siblings.popleft() for at in missing}
+        lefts = [at for at in nodes if at % 2 == 0]
+        nodes = {at // 2: node(nodes[at], nodes[at + 1]) if at + 1 < width else nodes[at] for at in lefts}
+        width = (width + 1) // 2
+    return root(context, sectors, nodes[0])

@@ -11,6 +11,7 @@ from .limits import (
     MAX_BLOCK,
     MAX_MANIFEST,
     MAX_MEMORY,
+    MAX_PROOF_SIBLINGS,
     MAX_RANGES,
     MAX_REGIONS,
     MAX_REPLICAS,
@@ -302,6 +303,14 @@ class Opening:
 
     data: Sector
     siblings: Annotated[list[H256], Bound(MAX_SIBLINGS)]
+
+
+@dataclass(slots=True)
+class StorageProof:
+    """The answer to a storage challenge: a sector for each sample, and once each hash that they need and do not give."""
+
+    sectors: Annotated[list[Sector], Bound(MAX_SAMPLES)]
+    siblings: Annotated[list[H256], Bound(MAX_PROOF_SIBLINGS)]
 
 
 @dataclass(slots=True)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from ..frame.dispatch import Weight
+from .limits import MAX_PROOF_SIBLINGS, MAX_SAMPLES
 from .types import Wait
 
 
 def _ms(n: int) -> Weight:
     return Weight(n * 10**9)
+
+
+def submit_storage_proof(sectors: int, siblings: int) -> Weight:
+    """Return the weight of a storage proof with so many sectors and siblings."""
+    return Weight(700_000_000 + 30_000_000 * sectors + 2_000_000 * siblings)
 
 
 REGISTER_PEER = _ms(2)
@@ -18,7 +24,7 @@ MONEY = _ms(2)
 DECLINE_COPY = _ms(3)
 BEGIN_SEGMENT = _ms(5)
 CONFIRM_SEGMENT = _ms(4)
-SUBMIT_STORAGE_PROOF = _ms(10)
+SUBMIT_STORAGE_PROOF = submit_storage_proof(MAX_SAMPLES, MAX_PROOF_SIBLINGS)
 COMMIT_RETRIEVAL = _ms(8)
 REVEAL_RETRIEVAL = _ms(4)
 SETTLE_RETRIEVAL = _ms(12)

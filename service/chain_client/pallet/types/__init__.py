@@ -18,6 +18,7 @@ from .challenges import (
     Sample,
     Seat,
     StorageChallenge,
+    StorageProof,
     Verdict,
 )
 from .copies import Copy, CopyEnd, CopySegment, CopyState, Payment, Segment
@@ -72,6 +73,7 @@ __all__ = [
     "SignedHead",
     "Slot",
     "StorageChallenge",
+    "StorageProof",
     "SumNode",
     "Terms",
     "Times",

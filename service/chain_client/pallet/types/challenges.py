@@ -32,6 +32,16 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class StorageProof:
+    """The answer to a storage challenge: all its sectors, and what leads from them to the roots of their segments."""
+
+    sectors: tuple[Bytes, ...]
+    """One for each sample, in the challenge's order."""
+    siblings: tuple[Hash, ...]
+    """Each hash that the sectors need and do not give, once, by segment, then by level from the leaves up, then left to right."""
+
+
+@dataclass(frozen=True, slots=True)
 class ChainOpening:
     """A sector and its siblings, bottom-up."""
 
