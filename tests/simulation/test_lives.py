@@ -55,7 +55,7 @@ def test_disks_that_are_full_now_and_then_cost_nothing_for_good(seed: int) -> No
         ("lost-wakeup", 3, SHORT, r"failed in quiet: .* not to be had from"),
         (
             "forgotten-sync",
-            1,
+            2,
             (*SHORT, "--promises"),
             r"sectors of segment \d+ were promised, a power loss left others",
         ),
