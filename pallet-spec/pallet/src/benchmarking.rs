@@ -9,7 +9,6 @@ mod world;
 use crate::{types::*, *};
 use feeds::*;
 use frame_benchmarking::v2::*;
-use frame_support::BoundedVec;
 use frame_system::RawOrigin;
 use sp_core::H256;
 use sp_runtime::AccountId32;
@@ -139,11 +138,11 @@ mod benchmarks {
     #[benchmark]
     fn submit_storage_proof(s: Linear<16, 32>, p: Linear<0, 960>) {
         let who = hoster::<T>(0);
-        let proof = answer::<T>(&who, s, p);
+        let right = answer::<T>(&who, s, p);
         let issued = now::<T>();
         go::<T>(issued + 1);
         #[extrinsic_call]
-        _(RawOrigin::Signed(who.clone()), issued, proof);
+        _(RawOrigin::Signed(who.clone()), issued, right);
         assert!(!StorageChallenges::<T>::contains_key(who));
     }
 
