@@ -1,15 +1,24 @@
 // A hyperdht node that a test drives: node dht.mjs BOOTSTRAP_PORT. Commands as JSON lines on stdin, answers on stdout.
 
 import { createRequire } from 'node:module'
+import { createHash } from 'node:crypto'
+import path from 'node:path'
 import readline from 'node:readline'
 
 const require = createRequire(import.meta.url)
 const DHT = require('hyperdht')
+const Hypercore = require('hypercore')
 
 const hex = (bytes) => Buffer.from(bytes).toString('hex')
 const raw = (text) => Buffer.from(text, 'hex')
 const tell = (line) => process.stdout.write(JSON.stringify(line) + '\n')
 const dht = new DHT({ host: '127.0.0.1', bootstrap: [{ host: '127.0.0.1', port: Number(process.argv[2]) }] })
+
+async function told (core) {
+  const digest = createHash('sha256')
+  for (let i = 0; i < core.length; i++) digest.update(await core.get(i))
+  return { key: hex(core.key), length: core.length, sha256: digest.digest('hex') }
+}
 
 const commands = {
   async announce ({ topic, seed }) {
@@ -38,6 +47,27 @@ const commands = {
     const keyPair = DHT.keyPair(raw(seed))
     await server.listen(keyPair)
     return hex(keyPair.publicKey)
+  },
+  async serveFeed ({ seed, directory, blocks, size }) {
+    const core = new Hypercore(path.join(directory, 'made'))
+    await core.ready()
+    await core.append(Array.from({ length: blocks }, (_, i) => Buffer.alloc(size, i & 255)))
+    const server = dht.createServer((socket) => { socket.on('error', () => {}); core.replicate(socket) })
+    await server.listen(DHT.keyPair(raw(seed)))
+    return { peer: hex(server.publicKey), ...await told(core) }
+  },
+  async fetchFeed ({ peer, directory, key, length }) {
+    const core = new Hypercore(path.join(directory, 'fetched'), raw(key))
+    await core.ready()
+    const socket = dht.connect(raw(peer))
+    core.replicate(socket)
+    await new Promise((resolve, reject) => { socket.once('open', resolve); socket.once('error', reject) })
+    socket.on('error', () => {})
+    await core.download({ start: 0, end: length }).done()
+    const found = await told(core)
+    socket.end()
+    await core.close()
+    return found
   },
   async echo ({ key, value }) {
     const socket = dht.connect(raw(key))

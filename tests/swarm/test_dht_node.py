@@ -57,7 +57,7 @@ def test_answers_are_those_of_npm(one: dict[str, Any]) -> None:
 
 def test_what_is_no_message_is_left_to_others() -> None:
     one = node()
-    for data in (b"", b"\0", b"\x03", b"\x04\0" + bytes(20), b"\x13\xff" + bytes(8)):
+    for data in (b"", b"\0\0", b"\x03\0", b"\x04\0" + bytes(20), b"\x13\xff" + bytes(8)):
         assert not one.take(data, ASKER, Via.SERVER, 0.0)
     assert one.out == []
 

@@ -10,6 +10,7 @@ import structlog
 
 from ..crypto import KeyPair
 from ..wire.errors import ChannelClosed, ConnectionClosed, ProtocolError
+from ..wire.noise import Noise
 from ..wire.protomux import Mux
 from ..wire.secretstream import SecretStream
 from .channel import Channel
@@ -67,6 +68,7 @@ def notice_silence(opened: socket.socket) -> None:
 class Connection(asyncio.BufferedProtocol):
     """An authenticated connection, made by a transport and usable once `opened` has returned.
 
+    `path` says how the peer was reached: "static", "direct", "punched" or "relayed". `noise` is a handshake that is done already.
     `on_made` is called when the socket exists. `on_opened` is called after the handshake and before anything that the
     peer sent after it is processed, so it is the place to register what is served.
     """
@@ -78,15 +80,18 @@ class Connection(asyncio.BufferedProtocol):
         remote_key: bytes | None = None,
         *,
         shared: Shared,
+        noise: Noise | None = None,
+        path: str = "static",
+        keep_alive: float = KEEP_ALIVE_SECONDS,
         on_made: Callable[[Connection], None] | None = None,
         on_opened: Callable[[Connection], None] | None = None,
     ) -> None:
-        self.initiator = initiator
+        self.initiator, self.path, self._keep_alive_seconds = initiator, path, keep_alive
         self._on_made, self._on_opened, self._shared = on_made, on_opened, shared
         self._held = 0
         self._frame_since: float | None = None
         self._settle: asyncio.TimerHandle | None = None
-        self._stream = SecretStream(initiator, key_pair, remote_key)
+        self._stream = SecretStream(initiator, key_pair, remote_key, noise=noise)
         self.mux = Mux(self._write_message, self._schedule_flush)
         self.mux.on_unknown = self._unknown_protocol
         self.host = self.address = ""
@@ -233,7 +238,7 @@ class Connection(asyncio.BufferedProtocol):
         start = self._stream.start()
         if start:
             transport.write(start)
-        self._timer = self._loop.call_later(KEEP_ALIVE_SECONDS, self._keep_alive)
+        self._timer = self._loop.call_later(self._keep_alive_seconds, self._keep_alive)
         if self._on_made is not None:
             self._on_made(self)
 
@@ -460,7 +465,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._stream.opened and not self._sent and self._transport is not None and self._writable.is_set():
             self._transport.write(self._stream.keep_alive())
         self._sent = False
-        self._timer = self._loop.call_later(KEEP_ALIVE_SECONDS, self._keep_alive)
+        self._timer = self._loop.call_later(self._keep_alive_seconds, self._keep_alive)
 
     def _is_idle(self) -> bool:
         """Return whether the peer dialled, and has had no channel here for IDLE_SECONDS."""

@@ -1,5 +1,8 @@
 """The swarm: peers that are found, and reached, without an address book."""
 
-from .dht.sockets import DHT, DhtError
+from .dht.sockets import DhtError
+from .reach.reasons import Reason, Unreachable
+from .reach.server import DhtServer
+from .reach.sockets import DHT
 
-__all__ = ["DHT", "DhtError"]
+__all__ = ["DHT", "DhtError", "DhtServer", "Reason", "Unreachable"]

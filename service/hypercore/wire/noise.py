@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import hmac
 
@@ -59,6 +60,12 @@ class Noise:
                 raise ValueError("IK needs the responder's key")
             self._mix_hash(responder)
         self.sending_key = self.receiving_key = self.hash = b""
+
+    def fork(self) -> Noise:
+        """Return a copy, on which a message that may be forged can be tried: one that cannot be read spoils the handshake."""
+        found = copy.copy(self)
+        found._messages = list(self._messages)
+        return found
 
     @property
     def done(self) -> bool:

@@ -35,12 +35,17 @@ def stream_id(handshake_hash: bytes, of_initiator: bool) -> bytes:
 
 
 class SecretStream:
-    """One side of a stream. Feed it the bytes from the peer, and send what it returns."""
+    """One side of a stream. Feed it the bytes from the peer, and send what it returns.
 
-    def __init__(self, initiator: bool, key_pair: KeyPair, remote_key: bytes | None = None) -> None:
+    With `noise`, a handshake that was made elsewhere (through a DHT) and is done, the stream begins with its header.
+    """
+
+    def __init__(
+        self, initiator: bool, key_pair: KeyPair, remote_key: bytes | None = None, *, noise: Noise | None = None
+    ) -> None:
         self.initiator = initiator
         self._expected = remote_key
-        self._noise = Noise("XX", initiator, key_pair)
+        self._noise = noise or Noise("XX", initiator, key_pair)
         self._incoming = bytearray()
         self._sending, self._receiving = _state(), _state()
         self.remote_key = b""
@@ -56,6 +61,8 @@ class SecretStream:
 
     def start(self) -> bytes:
         """Return what must be sent at once."""
+        if self._noise.done:
+            return self._begin()
         return frame(self._noise.write()) if self.initiator else b""
 
     def receive_bytes(self, data: bytes | memoryview) -> tuple[list[bytes], bytes]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from enum import IntEnum
 
 from .address import Address
 
 WINDOW = 16
 """Samples that count. The oldest gives way."""
+LATEST = 8
+"""Nodes whose last word on a socket counts: a NAT may have given it another address since."""
 ENOUGH, SURE = 3, 4
 """Samples after which the kind of a NAT may be told, and after which two that agree count as chance."""
 
@@ -44,6 +46,27 @@ class OwnAddress:
         (host, of_host), *_ = Counter(one.host for one in self._samples).most_common(1)
         self.host = host if of_host >= wanted else None
         self.port = best.port if hits >= wanted else 0
+
+
+class LatestSamples:
+    """What nodes said lately of the address of a socket that is long in use: the last word of each, of the last few of them."""
+
+    def __init__(self) -> None:
+        self._samples: OrderedDict[Address, Address] = OrderedDict()
+
+    def add(self, own: Address, node: Address) -> None:
+        """Take what a node says of the socket's address."""
+        self._samples.pop(node, None)
+        self._samples[node] = own
+        if len(self._samples) > LATEST:
+            self._samples.popitem(last=False)
+
+    def judge(self) -> NatSamples:
+        """Return what follows from them."""
+        found = NatSamples()
+        for node, own in self._samples.items():
+            found.add(own, node)
+        return found
 
 
 class NatSamples:

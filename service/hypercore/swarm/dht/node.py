@@ -15,13 +15,15 @@ from ...codec import CodecError, Reader
 from .address import ADDRESS_BYTES, Address, decode_address, node_id
 from .limits import HostLimit
 from .messages import Command
-from .nat import OwnAddress
+from .nat import LatestSamples, OwnAddress
+from .punches import Punches
 from .query import Answerer, Query
 from .records import Outcome, Records
 from .relays import Relays
-from .requests import SENDS, Asked, Datagram, OnFailure, OnReply, Requests, Via
+from .requests import SENDS, Asked, Datagram, OnFailure, OnReply, Port, Requests, Via
 from .rpc import DhtReply, DhtRequest, Internal, RpcFault, decode
 from .table import ROW_NODES, RoutingTable
+from .timers import Timers
 from .tokens import Tokens
 
 TICK_SECONDS = 5.0
@@ -50,7 +52,7 @@ class KnownNode:
     pinged: int = 0
 
 
-OnRequest = Callable[[DhtRequest, Address, Via, float], bool]
+OnRequest = Callable[[DhtRequest, Address, Port, float], bool]
 """Takes a request that the records do not answer. Return whether it was taken."""
 
 
@@ -70,12 +72,16 @@ class DhtNode:
         self.requests = Requests(chance)
         self.records = Records(chance)
         self.own = OwnAddress()
+        self.samples = LatestSamples()
+        """What others say of the socket from which this node asks."""
+        self.timers = Timers()
+        self.punches = Punches(self.requests.out)
         self.on_request: OnRequest | None = None
         own = chance.randbytes(32) if address is None else node_id(address)
         self.table: RoutingTable[KnownNode] = RoutingTable(own)
         self.refused = 0
         """Requests that were not answered, as their host asked too much."""
-        self._relays = Relays(self.records.route, self._pass_on, self.reply)
+        self._relays = Relays(self.records.route, self.pass_on, self.reply)
         self._chance, self._clock_ms = chance, clock_ms
         self._tokens = Tokens(now)
         self._limit = HostLimit()
@@ -84,12 +90,16 @@ class DhtNode:
         self._running: set[RunningQuery] = set()
         self._checks: set[bytes] = set()
         self._swaps: set[bytes] = set()
-        self._delayed: list[tuple[float, DhtRequest, Address, Via]] = []
+        self._delayed: list[tuple[float, DhtRequest, Address, Port]] = []
 
     @property
     def id(self) -> bytes | None:
         """The id that is told to others, None for a node that does not stay."""
         return None if self.address is None else self.table.id
+
+    @property
+    def _asks_by(self) -> Via:
+        return Via.CLIENT if self.address is None else Via.SERVER
 
     @property
     def out(self) -> list[Datagram]:
@@ -102,8 +112,11 @@ class DhtNode:
 
     # ---- what comes
 
-    def take(self, data: bytes, sender: Address, via: Via, now: float) -> bool:
+    def take(self, data: bytes, sender: Address, via: Port, now: float) -> bool:
         """Take a datagram. Return whether it is a message of the DHT."""
+        if len(data) == 1:
+            self.punches.take(via, sender, now)
+            return True
         try:
             message = decode(data, sender)
         except CodecError:
@@ -111,8 +124,10 @@ class DhtNode:
         if message.id is not None:
             self._heard(message.id, sender, now)
         if isinstance(message, DhtReply):
-            if self.requests.take(message, sender, now):
+            asked = self.requests.take(message, sender, now)
+            if asked is not None and asked.via is self._asks_by:
                 self.own.add(message.to)
+                self.samples.add(message.to, sender)
         elif self._limit.allow(sender.host, now):
             self._answer(message, sender, via, now)
         else:
@@ -155,7 +170,7 @@ class DhtNode:
 
     # ---- what is asked of it
 
-    def _answer(self, request: DhtRequest, sender: Address, via: Via, now: float) -> None:
+    def _answer(self, request: DhtRequest, sender: Address, via: Port, now: float) -> None:
         if request.internal:
             self._answer_internal(request, sender, via, now)
             return
@@ -177,7 +192,7 @@ class DhtNode:
         if outcome is not None:
             self._reply(request, sender, via, outcome, now)
 
-    def _answer_internal(self, request: DhtRequest, sender: Address, via: Via, now: float) -> None:
+    def _answer_internal(self, request: DhtRequest, sender: Address, via: Port, now: float) -> None:
         plain = Outcome(closer=False, token=False)
         match request.command:
             case Internal.PING:
@@ -200,14 +215,14 @@ class DhtNode:
             case _:
                 self._reply(request, sender, via, Outcome(error=RpcFault.UNKNOWN_COMMAND, token=False), now)
 
-    def _reply(self, request: DhtRequest, to: Address, via: Via, outcome: Outcome, now: float) -> None:
+    def _reply(self, request: DhtRequest, to: Address, via: Port, outcome: Outcome, now: float) -> None:
         closer = self._closer(request) if outcome.closer else ()
         token = self._tokens.issue(to.host, now) if outcome.token else None
         own = self.id if via is Via.SERVER else None
         reply = DhtReply(request.tid, to, own, token, closer, outcome.error, outcome.value)
         self.out.append(Datagram(reply.encode(), to, via))
 
-    def reply(self, request: DhtRequest, to: Address, via: Via, value: bytes | None, closer: bool = False) -> None:
+    def reply(self, request: DhtRequest, to: Address, via: Port, value: bytes | None, closer: bool = False) -> None:
         """Answer a request, without a token."""
         nodes = self._closer(request) if closer else ()
         own = self.id if via is Via.SERVER else None
@@ -216,7 +231,7 @@ class DhtNode:
     def _closer(self, request: DhtRequest) -> tuple[Address, ...]:
         return () if request.target is None else tuple(one.address for one in self.table.closest(request.target))
 
-    def _pass_on(self, request: DhtRequest, to: Address, via: Via, value: bytes) -> None:
+    def pass_on(self, request: DhtRequest, to: Address, via: Port, value: bytes) -> None:
         """Send a request on to another node: its number, command and target stay."""
         own = self.id if via is Via.SERVER else None
         on = DhtRequest(request.tid, to, request.command, False, request.target, value, None, own)
@@ -258,10 +273,10 @@ class DhtNode:
         value: bytes | None = None,
         token: bytes | None = None,
         sends: int = SENDS,
-        via: Via | None = None,
+        via: Port | None = None,
     ) -> Asked:
         """Ask a node. One of the two callbacks is called, once."""
-        via = via or (Via.CLIENT if self.address is None else Via.SERVER)
+        via = via or self._asks_by
         own = self.id if via is Via.SERVER else None
         request = DhtRequest(0, to, command, internal, target, value, token, own)
         any_port = internal and command == Internal.PING_NAT
@@ -325,12 +340,13 @@ class DhtNode:
     def deadline(self) -> float:
         """Return when `fire` is to be called."""
         times = [self._next_tick, *(one[0] for one in self._delayed)]
-        at = self.requests.deadline()
-        return min(times) if at is None else min(at, *times)
+        others = (self.requests.deadline(), self.timers.deadline())
+        return min([*times, *(at for at in others if at is not None)])
 
     def fire(self, now: float) -> None:
         """Do what is due by now."""
         self.requests.fire(now)
+        self.timers.fire(now)
         for running in list(self._running):  # what had to be sent again lets others be asked beside it
             running.step(now)
         due, self._delayed = (

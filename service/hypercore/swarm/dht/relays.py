@@ -13,13 +13,13 @@ from collections.abc import Callable
 from ...codec import CodecError
 from .address import Address
 from .messages import Command, Mode, RelayedHandshake, RelayedPunch
-from .requests import Via
+from .requests import Port
 from .rpc import DhtRequest
 
 Route = Callable[[bytes, float], "Address | None"]
-PassOn = Callable[[DhtRequest, Address, Via, bytes], None]
+PassOn = Callable[[DhtRequest, Address, Port, bytes], None]
 """Sends a request with the number of another one to an address."""
-Answer = Callable[[DhtRequest, Address, Via, "bytes | None", bool], None]
+Answer = Callable[[DhtRequest, Address, Port, "bytes | None", bool], None]
 """Replies to an address: with a value, and (last argument) with nearer nodes."""
 
 
@@ -29,7 +29,7 @@ class Relays:
     def __init__(self, route: Route, pass_on: PassOn, answer: Answer) -> None:
         self._route, self._pass_on, self._answer = route, pass_on, answer
 
-    def take(self, request: DhtRequest, sender: Address, via: Via, now: float) -> bool:
+    def take(self, request: DhtRequest, sender: Address, via: Port, now: float) -> bool:
         """Pass a request on. Return whether it is one of those that are."""
         if request.command not in (Command.PEER_HANDSHAKE, Command.PEER_HOLEPUNCH):
             return False
@@ -45,7 +45,7 @@ class Relays:
         return True
 
     def _handshake(
-        self, request: DhtRequest, told: RelayedHandshake, target: bytes, sender: Address, via: Via, now: float
+        self, request: DhtRequest, told: RelayedHandshake, target: bytes, sender: Address, via: Port, now: float
     ) -> None:
         if told.mode == Mode.FROM_SERVER:
             if told.peer is not None:
@@ -65,7 +65,7 @@ class Relays:
             on = RelayedHandshake(Mode.FROM_SECOND_RELAY, told.noise, told.peer, sender)
         self._pass_on(request, server, via, on.encode())
 
-    def _punch(self, request: DhtRequest, told: RelayedPunch, sender: Address, via: Via) -> None:
+    def _punch(self, request: DhtRequest, told: RelayedPunch, sender: Address, via: Port) -> None:
         if told.peer is None:
             return
         if told.mode == Mode.FROM_CLIENT:

@@ -29,13 +29,18 @@ class Via(Enum):
     CLIENT = "client"
 
 
+Port = Via | int
+"""One of the two, or the number of a socket that was opened to punch a hole (`punches.py`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Datagram:
-    """Bytes to be sent from one of the sockets."""
+    """Bytes to be sent from one of the sockets. `ttl`: after how many routers they are dropped (0: the usual)."""
 
     data: bytes
     to: Address
-    via: Via
+    via: Port
+    ttl: int = 0
 
 
 OnReply = Callable[[DhtReply, Address, float], None]
@@ -47,7 +52,7 @@ class Asked:
     """A request under way."""
 
     request: DhtRequest
-    via: Via
+    via: Port
     on_reply: OnReply
     on_failure: OnFailure
     left: int
@@ -119,7 +124,7 @@ class Requests:
     def ask(
         self,
         request: DhtRequest,
-        via: Via,
+        via: Port,
         on_reply: OnReply,
         on_failure: OnFailure,
         now: float,
@@ -172,20 +177,20 @@ class Requests:
         self._under_way.move_to_end(tid)
         self.out.append(Datagram(asked.request.encode(), asked.request.to, asked.via))
 
-    def take(self, reply: DhtReply, sender: Address, now: float) -> bool:
-        """Take a reply. Return whether it answers a request: npm's nodes do not look at its sender, this one does."""
+    def take(self, reply: DhtReply, sender: Address, now: float) -> Asked | None:
+        """Take a reply. Return the request that it answers: npm's nodes do not look at its sender, this one does."""
         asked = self._under_way.get(reply.tid)
         if asked is None:
-            return False
+            return None
         to = asked.request.to
         if sender != to and not (asked.any_port and sender.host == to.host):
-            return False
+            return None
         del self._under_way[reply.tid]
         asked.left = 0
         self._window.give_back(now)
         asked.on_reply(reply, sender, now)
         self._send_waiting(now)
-        return True
+        return asked
 
     def deadline(self) -> float | None:
         """Return when `fire` is to be called, or None."""

@@ -8,7 +8,9 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
+
+import structlog
 
 from ...codec import CodecError, encode_uint
 from ...crypto import KeyPair, blake2b
@@ -18,8 +20,10 @@ from .address import Address
 from .messages import Announcement, Command, FoundPeer, MutableRecord, decode_peers, sign_announcement
 from .node import DhtNode
 from .query import Answerer, Query
-from .requests import Via
+from .requests import Port, Via
 from .rpc import DhtReply
+
+log = structlog.get_logger(__name__)
 
 Result = TypeVar("Result")
 
@@ -28,8 +32,8 @@ class DhtError(Exception):
     """What was asked of the DHT cannot be had. The message says why."""
 
 
-class DHT:
-    """A node of the DHT, as an asynchronous context manager.
+class DhtSockets:
+    """A node of the DHT on its sockets, as an asynchronous context manager.
 
     `listen` is where others ask it, `announce` its address as they see it: with one the node stays, and others may begin
     with it. `bootstrap` are the nodes that it begins with: nothing else is contacted unless they name it.
@@ -42,7 +46,7 @@ class DHT:
         self._closed = False
         self._open: set[asyncio.Future[Any]] = set()
 
-    async def __aenter__(self) -> DHT:
+    async def __aenter__(self) -> Self:
         """Open the sockets, and look for the node's place. Raises OSError, and DhtError if no node that is known answers."""
         loop = asyncio.get_running_loop()
         self._loop = loop
@@ -52,7 +56,8 @@ class DHT:
         except OSError:
             server.close()
             raise
-        self._sockets = {Via.SERVER: server, Via.CLIENT: client}
+        self._sockets: dict[Port, UdxSocket] = {Via.SERVER: server, Via.CLIENT: client}
+        self._address = Address(*server.address)
         own = self._announce
         if own is not None and not own.port:
             own = Address(own.host, server.address[1])
@@ -60,6 +65,7 @@ class DHT:
         self.node = DhtNode(self._bootstrap, loop.time(), chance, own, lambda: time.time_ns() // 1_000_000)
         for via, opened in self._sockets.items():
             opened.on_datagram = self._taking(via)
+        self._began()
         if self._bootstrap:
             try:
                 await self._refresh()
@@ -82,6 +88,7 @@ class DHT:
             self._timer.cancel()
         for opened in self._sockets.values():
             opened.close()
+        self._sockets.clear()
         for over in self._open:
             if not over.done():
                 over.set_exception(DhtError("the node was closed"))
@@ -89,11 +96,14 @@ class DHT:
     @property
     def address(self) -> Address:
         """Where others ask it."""
-        return Address(*self._sockets[Via.SERVER].address)
+        return self._address
 
     # ---- sockets and time
 
-    def _taking(self, via: Via) -> Callable[[bytes, SocketAddress, UdxSocket], None]:
+    def _began(self) -> None:
+        """Do what is to be done once node and sockets are there."""
+
+    def _taking(self, via: Port) -> Callable[[bytes, SocketAddress, UdxSocket], None]:
         def take(data: bytes, sender: SocketAddress, opened: UdxSocket) -> None:
             self.node.take(data, Address(*sender), via, self._loop.time())
             self._flush()
@@ -102,9 +112,29 @@ class DHT:
 
     def _flush(self) -> None:
         for datagram in self.node.out:
-            self._sockets[datagram.via].send(datagram.data, datagram.to)
+            opened = self._sockets.get(datagram.via) or self._open_socket(datagram.via)
+            if opened is not None:
+                opened.send(datagram.data, datagram.to, datagram.ttl)
         self.node.out.clear()
+        for number in self.node.punches.closed:
+            unused = self._sockets.pop(number, None)
+            if unused is not None:
+                unused.close()
+        self.node.punches.closed.clear()
         self._wake()
+
+    def _open_socket(self, port: Port) -> UdxSocket | None:
+        """Open a socket to punch a hole. Return None if it was closed before, or none can be opened: its datagram is lost."""
+        if isinstance(port, Via) or not self.node.punches.is_open(port):
+            return None
+        try:
+            opened = UdxSocket(self._listen.host, 0, self.streams)
+        except OSError as error:
+            log.warning("no socket for punching a hole", error=str(error))
+            return None
+        opened.on_datagram = self._taking(port)
+        self._sockets[port] = opened
+        return opened
 
     def _wake(self) -> None:
         if self._closed:

@@ -21,7 +21,7 @@ class UdxTransport(asyncio.Transport):
     """A stream on an endpoint. It is made before it is known where the peer is: `connect` says that.
 
     Packets count only from the peer's address on the endpoint in use. Others, and all before `connect`, count if `accepts`
-    says so: the first packet may tell where a peer behind a NAT is to be reached.
+    says so: the first packet may tell where a peer behind a NAT is to be reached. What comes before `connect` is kept until then.
     """
 
     def __init__(self, endpoint: UdxSocket, protocol: asyncio.BaseProtocol, first_probe: float = 1.0) -> None:
@@ -47,6 +47,7 @@ class UdxTransport(asyncio.Transport):
         self.remote, self.endpoint = remote, endpoint or self.endpoint
         self._stream.connect(remote_id)
         self._protocol.connection_made(self)
+        self._deliver()
         self._settle()
 
     def change_path(self, remote_id: int, remote: Address, endpoint: UdxSocket) -> None:
@@ -140,7 +141,7 @@ class UdxTransport(asyncio.Transport):
     # ---- the protocol's side
 
     def _deliver(self) -> None:
-        if self._closed or (not self._reading and not self.is_closing()):
+        if self._closed or not self._stream.connected or (not self._reading and not self.is_closing()):
             return
         if not self._stream.receiver.unread:
             return

@@ -1,0 +1,279 @@
+"""What comes for one key that is listened at: handshakes and hole punches, as nodes of the DHT pass them on.
+
+A stranger may have any number of handshakes sent here. Each is bounded: in all, by its source, and by the node that passes it on.
+None opens a socket before its peer has shown, with a sealed message, that it read the answer.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from ...codec import CodecError
+from ...crypto import KeyPair
+from ...wire.errors import ProtocolError
+from ...wire.noise import Noise
+from ..dht.address import Address
+from ..dht.messages import (
+    HANDSHAKE_PROLOGUE,
+    PAYLOAD_VERSION,
+    Command,
+    FoundPeer,
+    Mode,
+    NoisePayload,
+    PeerError,
+    PunchInfo,
+    RelayedHandshake,
+    RelayedPunch,
+    UdxInfo,
+)
+from ..dht.nat import Firewall
+from ..dht.requests import Port
+from ..dht.rpc import DhtRequest
+from ..dht.timers import Alarm
+from .announcer import Announcer
+from .hub import FoundPath, Hub
+from .seal import PunchSeal
+from .server_punch import ServerPunch
+
+MAX_HANDSHAKES, MAX_OF_SOURCE, MAX_OF_RELAY = 256, 16, 80
+"""Handshakes in progress: of all, of one host, and through one node. There are three nodes: none can take all places."""
+HANDSHAKE_SECONDS = 10.0
+"""Time for a client to come, or to begin with punching."""
+PUNCH_SECONDS = 60.0
+KEPT_SECONDS = 10.0
+"""Time for which the answer to a handshake is kept that is over: the client may not have it."""
+
+OnHeard = Callable[[Port, Address, float], bool]
+Firewalled = Callable[[bytes], bool]
+
+
+class ServerStreams(Protocol):
+    """Where the streams of clients are made. They know no address before their path is found."""
+
+    def open_stream(self, heard: OnHeard) -> int:
+        """Make a stream. `heard` is told whence packets for it come, and says whether they count. Return its number."""
+        ...
+
+    def connect_stream(self, stream: int, path: FoundPath) -> None:
+        """Let a stream begin."""
+        ...
+
+    def drop_stream(self, stream: int) -> None:
+        """Give up a stream that did not begin."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class ServedHandshake:
+    """One handshake, from the server's side."""
+
+    number: int
+    asked: bytes
+    source: str
+    relay: Address
+    noise: Noise
+    answer: bytes = b""
+    stream: int | None = None
+    remote_stream: int = 0
+    punch: ServerPunch | None = None
+    timer: Alarm | None = None
+    firewall: int = Firewall.UNKNOWN
+    over: bool = False
+
+
+class Handshakes:
+    """All handshakes for one key."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        pair: KeyPair,
+        announcer: Announcer,
+        streams: ServerStreams,
+        firewall: Firewalled | None = None,
+        ephemeral: Callable[[], KeyPair | None] = lambda: None,
+    ) -> None:
+        self._hub, self._node, self._pair = hub, hub.node, pair
+        self._announcer, self._streams = announcer, streams
+        self._firewall = firewall or (lambda key: False)
+        self._ephemeral = ephemeral
+        self._by_noise: dict[bytes, ServedHandshake] = {}
+        self._by_number: dict[int, ServedHandshake] = {}
+        self._sources: Counter[str] = Counter()
+        self._relays: Counter[Address] = Counter()
+        self._next = 0
+        self.refused = 0
+        """Handshakes that were not answered as there were too many."""
+
+    def __len__(self) -> int:
+        return len(self._by_number)
+
+    def take(self, request: DhtRequest, sender: Address, port: Port, now: float) -> bool:
+        """Take a request for this key. Return whether it is for a server."""
+        if request.command == Command.FIND_PEER and self._node.address is not None:
+            # this node is asked as others are, and knows best
+            self._node.reply(request, sender, port, FoundPeer(self._pair.public).encode(), closer=True)
+            return True
+        if request.value is None:
+            return False
+        try:
+            if request.command == Command.PEER_HANDSHAKE:
+                return self._handshake(request, RelayedHandshake.decode(request.value), sender, port, now)
+            if request.command == Command.PEER_HOLEPUNCH:
+                return self._punch(request, RelayedPunch.decode(request.value), sender, port, now)
+        except CodecError:
+            return True
+        return False
+
+    # ---- handshakes
+
+    def _handshake(self, request: DhtRequest, told: RelayedHandshake, sender: Address, port: Port, now: float) -> bool:
+        if told.mode == Mode.FROM_CLIENT:
+            client, back = sender, None
+        elif told.mode == Mode.FROM_RELAY and told.peer is not None:
+            client, back = told.peer, sender
+        elif told.mode == Mode.FROM_SECOND_RELAY and told.peer is not None and told.relay is not None:
+            client, back = told.peer, told.relay
+        else:
+            return False
+        known = self._by_noise.get(told.noise)
+        served = known or self._begin(told.noise, client, sender, direct=back is None, now=now)
+        if served is None:
+            return True
+        if back is None:
+            self._node.reply(request, sender, port, RelayedHandshake(Mode.REPLY, served.answer).encode())
+        else:
+            answer = RelayedHandshake(Mode.FROM_SERVER, served.answer, client)
+            self._node.pass_on(request, back, port, answer.encode())
+        if known is None and served.firewall == Firewall.OPEN and back is not None:
+            # after the answer: it is not to be overtaken by the stream
+            self._node.timers.at(now, lambda now: self._connected(served, port, client, now))
+        return True
+
+    def _may_begin(self, source: str, relay: Address) -> bool:
+        full = len(self._by_number) >= MAX_HANDSHAKES
+        return not full and self._sources[source] < MAX_OF_SOURCE and self._relays[relay] < MAX_OF_RELAY
+
+    def _begin(
+        self, asked: bytes, client: Address, sender: Address, *, direct: bool, now: float
+    ) -> ServedHandshake | None:
+        if not direct and not self._announcer.is_relay(sender):
+            return None
+        if not self._may_begin(client.host, sender):
+            self.refused += 1
+            return None
+        noise = Noise("IK", False, self._pair, HANDSHAKE_PROLOGUE, None, self._ephemeral())
+        try:
+            hello = NoisePayload.decode(noise.read(asked))
+        except (ProtocolError, CodecError):
+            return None
+        if self._firewall(noise.remote_static or b""):
+            return None
+        served = ServedHandshake(self._next, asked, client.host, sender, noise)
+        self._next += 1
+        self._by_noise[asked] = self._by_number[served.number] = served
+        self._sources[served.source] += 1
+        self._relays[served.relay] += 1
+        error = PeerError.NONE if hello.udx is not None else PeerError.ABORTED
+        if hello.version != PAYLOAD_VERSION:
+            error = PeerError.VERSION_MISMATCH
+        if error == PeerError.NONE and hello.udx is not None:
+            served.remote_stream, served.firewall = hello.udx.id, hello.firewall
+            served.stream = self._streams.open_stream(lambda port, sender, now: self._heard(served, port, sender, now))
+        served.answer = noise.write(self._payload(served, error).encode())
+        served.timer = self._node.timers.at(now + HANDSHAKE_SECONDS, lambda now: self._end(served, now))
+        return served
+
+    def _payload(self, served: ServedHandshake, error: int) -> NoisePayload:
+        opened = self._node.address is not None
+        relays = self._announcer.relays
+        return NoisePayload(
+            error=error,
+            firewall=Firewall.OPEN if opened else Firewall.UNKNOWN,
+            punch=None if opened else PunchInfo(served.number, relays),
+            addresses4=self._hub.addresses(),
+            udx=UdxInfo(served.stream or 0),
+            secret_stream=True,
+            relays=tuple(relay for relay, _ in relays),
+        )
+
+    # ---- ways
+
+    def _heard(self, served: ServedHandshake, port: Port, sender: Address, now: float) -> bool:
+        """Take notice of a packet of a stream: it says where its client is."""
+        if served.over or served.stream is None:
+            return False
+        self._connected(served, port, sender, now)
+        return True
+
+    def _connected(self, served: ServedHandshake, port: Port, remote: Address, now: float) -> None:
+        if served.over or served.stream is None:
+            return
+        stream, served.stream = served.stream, None
+        kind = "direct"
+        if served.punch is not None:
+            kind = "punched" if served.punch.puncher.is_target(remote) else kind
+            served.punch.puncher.win(port, now)
+        self._end(served, now)
+        self._streams.connect_stream(stream, FoundPath(port, remote, served.remote_stream, served.noise, kind))
+
+    def _end(self, served: ServedHandshake, now: float) -> None:
+        """End a handshake: its place is free. Its answer is kept for a while."""
+        if served.over:
+            return
+        served.over = True
+        self._sources[served.source] -= 1
+        self._relays[served.relay] -= 1
+        self._sources, self._relays = +self._sources, +self._relays  # without those at 0
+        if served.timer is not None:
+            served.timer.cancel()
+        if served.punch is not None:
+            served.punch.puncher.close(now)
+        if served.stream is not None:
+            self._streams.drop_stream(served.stream)
+            served.stream = None
+        served.timer = self._node.timers.at(now + KEPT_SECONDS, lambda now: self._forget(served))
+
+    def _forget(self, served: ServedHandshake) -> None:
+        self._by_noise.pop(served.asked, None)
+        self._by_number.pop(served.number, None)
+
+    def close(self, now: float) -> None:
+        """End all."""
+        for served in list(self._by_number.values()):
+            self._end(served, now)
+            if served.timer is not None:
+                served.timer.cancel()
+            self._forget(served)
+
+    # ---- hole punches
+
+    def _punch(self, request: DhtRequest, told: RelayedPunch, sender: Address, port: Port, now: float) -> bool:
+        if told.mode != Mode.FROM_RELAY or told.peer is None:
+            return False
+        served = self._by_number.get(told.id)
+        if served is None or served.over or served.stream is None:
+            return True
+        peer = told.peer
+        if served.punch is None:
+            served.punch = ServerPunch(self._hub, PunchSeal(served.noise.hash), served.firewall)
+        punch = served.punch
+
+        def answer(payload: bytes) -> None:
+            on = RelayedPunch(Mode.FROM_SERVER, 0, payload, peer)
+            self._node.pass_on(request, sender, port, on.encode())
+
+        def over(now: float) -> None:
+            self._end(served, now)
+
+        said = punch.open(told.payload)
+        if said is None:
+            return True
+        if served.timer is not None and said.punching:
+            served.timer.cancel()
+            served.timer = self._node.timers.at(now + PUNCH_SECONDS, over)
+        punch.take(said, peer, self._announcer.is_relay(sender), answer, over, now)
+        return True

@@ -1,0 +1,161 @@
+"""A key that is listened at, as an asynchronous context manager, and its connections as they come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from types import TracebackType
+
+from ...crypto import KeyPair
+from ...net.connection import Connection
+from ...wire.errors import ConnectionClosed
+from ..dht.address import Address
+from ..dht.sockets import DhtError
+from ..udx.transport import UdxTransport
+from .announcer import Announcer
+from .handshakes import Firewalled, Handshakes, OnHeard
+from .hub import FoundPath, Hub
+from .links import Links
+
+MAX_WAITING = 64
+"""Connections that wait to be taken. Those beyond end at once."""
+MAX_CONNECTIONS = 1024
+"""Connections of one server. Clients beyond are not answered."""
+LEAVE_SECONDS = 3.0
+"""Time for the nodes to hear that a server is no longer there. Their announcements end by themselves."""
+
+
+class DhtServer:
+    """A server. `async with` announces it, and takes it back; `async for` gives its connections, each open."""
+
+    def __init__(
+        self, hub: Hub, links: Links, flush: Callable[[], None], pair: KeyPair, firewall: Firewalled | None = None
+    ) -> None:
+        self.pair = pair
+        self._hub, self._links, self._flush, self._firewall = hub, links, flush, firewall
+        self._announcer = Announcer(hub, pair)
+        self._handshakes = Handshakes(hub, pair, self._announcer, self, self._refuses)
+        self._loop = asyncio.get_running_loop()
+        self._waiting: dict[int, UdxTransport] = {}
+        self._queue: asyncio.Queue[Connection | None] = asyncio.Queue()
+        self._connections: set[Connection] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    @property
+    def relays(self) -> tuple[Address, ...]:
+        """The nodes that pass handshakes on to it. Peers that are told them need not look for them."""
+        return tuple(relay for relay, _ in self._announcer.relays)
+
+    @property
+    def handshakes(self) -> Handshakes:
+        """The machine, to be looked at."""
+        return self._handshakes
+
+    def refresh(self) -> None:
+        """Announce it anew, at once: the address may have changed."""
+        self._announcer.refresh(self._loop.time())
+        self._flush()
+
+    # ---- its life
+
+    async def __aenter__(self) -> DhtServer:
+        """Announce it. Raises DhtError if no node takes that, or the key is listened at already."""
+        target = self._announcer.target
+        if target in self._hub.servers:
+            raise DhtError(f"{self.pair.public.hex()} is listened at already")
+        self._hub.servers[target] = self._handshakes
+        try:
+            announced: asyncio.Future[int] = self._loop.create_future()
+            self._announcer.start(_tells(announced), self._loop.time())
+            self._flush()
+            if not await announced and self._hub.node.address is None:
+                raise DhtError("no node takes the announcement: the peer could not be found")
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take it back, and end its connections."""
+        self._stop()
+        left: asyncio.Future[int] = self._loop.create_future()
+        tell = _tells(left)
+        self._announcer.stop(lambda now: tell(0, now), self._loop.time())
+        self._flush()
+        await asyncio.wait([left], timeout=LEAVE_SECONDS)
+
+    def _stop(self) -> None:
+        self._closed = True
+        self._hub.servers.pop(self._announcer.target, None)
+        self._announcer.halt()
+        self._handshakes.close(self._loop.time())
+        for task in list(self._tasks):
+            task.cancel()
+        for connection in list(self._connections):
+            connection.close("the server stops")
+        self._queue.put_nowait(None)
+        self._flush()
+
+    def __aiter__(self) -> AsyncIterator[Connection]:
+        return self
+
+    async def __anext__(self) -> Connection:
+        """Return the next connection."""
+        found = None if self._closed and self._queue.empty() else await self._queue.get()
+        if found is None:
+            raise StopAsyncIteration
+        return found
+
+    # ---- its streams
+
+    def _refuses(self, key: bytes) -> bool:
+        if len(self._connections) >= MAX_CONNECTIONS:
+            return True
+        return self._firewall is not None and self._firewall(key)
+
+    def open_stream(self, heard: OnHeard) -> int:
+        """Make a stream (ServerStreams)."""
+
+        def heard_and_sent(port: object, sender: Address, now: float) -> bool:
+            counts = heard(port, sender, now)  # type: ignore[arg-type]
+            self._flush()
+            return counts
+
+        transport = self._links.new_stream(self._hub.main, heard_and_sent)
+        self._waiting[transport.local_id] = transport
+        return transport.local_id
+
+    def connect_stream(self, stream: int, path: FoundPath) -> None:
+        """Let a stream begin (ServerStreams)."""
+        connection = self._links.connect(self._waiting.pop(stream), path, self.pair)
+        self._connections.add(connection)
+        connection.on_closed.append(lambda: self._connections.discard(connection))
+        task = self._loop.create_task(self._opened(connection))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def drop_stream(self, stream: int) -> None:
+        """Give up a stream that did not begin (ServerStreams)."""
+        self._waiting.pop(stream).abort()
+
+    async def _opened(self, connection: Connection) -> None:
+        try:
+            await connection.opened()
+        except ConnectionClosed as error:
+            connection.complain("incoming connection refused", reason=str(error))
+            return
+        if self._queue.qsize() >= MAX_WAITING:
+            connection.abort("nobody takes the connections of this server")
+        else:
+            self._queue.put_nowait(connection)
+
+
+def _tells(future: asyncio.Future[int]) -> Callable[[int, float], None]:
+    def tell(count: int, now: float) -> None:
+        if not future.done():
+            future.set_result(count)
+
+    return tell
