@@ -14,6 +14,7 @@ from service.hypercore import Core, Corestore
 from service.hypercore.crypto import KeyPair
 from service.hypercore.net import Connection, Replication, fetch
 from service.hypercore.swarm import DHT, DhtServer, Reason, Unreachable
+from service.hypercore.swarm.reach.dial import Dial
 from tests.swarm.npm_dht import ANY, MOST_SECONDS, network, npm
 
 BLOCKS, SIZE = 120, 20_000
@@ -94,6 +95,42 @@ async def test_npm_dials_ours(store: Corestore, tmp_path: Path) -> None:
         )
         assert told == {"key": core.key.hex(), "length": BLOCKS, "sha256": digest(core)}
         assert [one.initiator for one in taken] == [False]
+
+
+@pytest.mark.parametrize(("server", "client"), [("ours", "ours"), ("ours", "npm"), ("npm", "ours")])
+async def test_a_hole_is_agreed_on(
+    store: Corestore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: str, client: str
+) -> None:
+    """As in one network, but none of ours tells its address there, or asks at the other's."""
+    monkeypatch.setattr(DHT, "_local", lambda self: ())
+    monkeypatch.setattr(Dial, "_try_nearby", lambda self, payload, now: None)
+    async with contextlib.AsyncExitStack() as stack:
+        nodes = await stack.enter_async_context(network(4))
+        here = await stack.enter_async_context(DHT(ANY, [nodes[0].address]))
+        if server == "npm":
+            there = await stack.enter_async_context(npm(nodes[0].address))
+            told = await there("serveFeed", seed="03" * 32, directory=str(tmp_path), blocks=BLOCKS, size=SIZE)
+            connection = await here.connect(bytes.fromhex(told["peer"]), pair=OURS)
+            core = store.get(bytes.fromhex(told["key"]))
+            await fetch(core, connection)
+            assert (connection.path, digest(core)) == ("punched", told["sha256"])
+            return
+        core = made(store)
+        taken = await stack.enter_async_context(serving(here, core))
+        if client == "npm":
+            there = await stack.enter_async_context(npm(nodes[0].address))
+            given = {"peer": OURS.public.hex(), "directory": str(tmp_path), "key": core.key.hex(), "length": BLOCKS}
+            assert (await there("fetchFeed", **given))["sha256"] == digest(core)
+        else:
+            reader = await stack.enter_async_context(DHT(ANY, [nodes[0].address]))
+            connection = await reader.connect(OURS.public, pair=THEIRS)
+            assert connection.path == "punched"
+            other = Corestore()
+            stack.callback(other.close)
+            copy = other.get(core.key)
+            await fetch(copy, connection)
+            assert digest(copy) == digest(core)
+        assert [one.path for one in taken] == ["punched"]
 
 
 async def test_npm_dials_npm_through_our_nodes(tmp_path: Path) -> None:

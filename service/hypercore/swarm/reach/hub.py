@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import secrets
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -66,8 +68,14 @@ class RandomPunches:
 class Hub:
     """A node, and what is known of its place. `local` are its addresses in its own networks."""
 
-    def __init__(self, node: DhtNode, local: Callable[[], tuple[Address, ...]] = lambda: ()) -> None:
+    def __init__(
+        self,
+        node: DhtNode,
+        local: Callable[[], tuple[Address, ...]] = lambda: (),
+        chance: random.Random | None = None,
+    ) -> None:
         self.node, self.local = node, local
+        self.chance = chance or random.Random(secrets.randbits(64))
         self.random_punches = RandomPunches()
         self.servers: dict[bytes, TakesRequests] = {}
         self._known: OrderedDict[bytes, tuple[Address, ...]] = OrderedDict()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-
 from ..dht.address import Address
 from ..dht.messages import PunchPayload
 from ..dht.nat import Firewall, NatSamples
@@ -231,7 +229,7 @@ class Puncher:
         if number >= RANDOM_TRIES:
             self._give_up(now)
             return
-        self._node.punches.send(self.port, Address(host, random.randint(FIRST_PORT, LAST_PORT)))
+        self._node.punches.send(self.port, Address(host, self._hub.chance.randint(FIRST_PORT, LAST_PORT)))
         self._later(now + RANDOM_SECONDS, lambda now: self._guess(host, number + 1, now))
 
     def _open_many(self, address: Address) -> None:
