@@ -1,9 +1,9 @@
 """Peers behind NATs, and nodes of the DHT that all can reach, under a virtual clock.
 
 A gateway gives each socket one port (`cons`, `cone`) or each of its destinations another one (`rand`), and lets in what comes
-from where its peer has sent to; `cone` lets in all. `pub` and `none` have no NAT: `none` lets in answers only. `block` lets nobody
-through but the nodes. Peers behind one gateway reach each other in its network (`lan`), and not from outside. A datagram that
-may pass five routers leaves its gateway and dies before the next one.
+from where its peer has sent to; `cone` lets in all, at the port of the same number. `pub` and `none` have no NAT: `none` lets in
+answers only. `block` lets nobody through but the nodes. Peers behind one gateway reach each other in its network (`lan`), and not
+from outside. A datagram that may pass five routers leaves its gateway and dies before the next one.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ class Gateway:
 
     def enter(self, sender: Address, port: int) -> int | None:
         """The local port to which a datagram goes, or None."""
-        if self.kind == "pub":
+        if self.kind in ("pub", "cone"):
             return port
-        if self.kind != "cone" and (port, sender) not in self.sent:
+        if (port, sender) not in self.sent:
             return None
         return self.back.get(port)
 
@@ -196,13 +196,19 @@ class NatNet:
         node.refresh(self.now, lambda query, now: over.append(now))
         assert self.run(lambda: bool(over) or not node.bootstrap)
 
-    def peer(self, kind: str, number: int, lan: str = "", behind: Peer | None = None) -> Peer:
-        """A peer that knows the nodes, behind a gateway of its own or another one's."""
+    def peer(self, kind: str, number: int, lan: str = "", behind: Peer | None = None, *, check: bool = True) -> Peer:
+        """A peer that knows the nodes, behind a gateway of its own or another one's. `check`: it finds out whether it is open."""
         gateway = Gateway(kind, f"44.10.{number}.2", random.Random(self.chance.random()))
         gateway = behind.gateway if behind else gateway
         peer = Peer(self, gateway, number, [Address(next(iter(self.nodes)), NODE_PORT)], lan)
         self.peers.append(peer)
         self._refresh(peer.node)
+        if check:
+            checked: list[bool] = []
+            peer.node.server_port = peer.local[Via.SERVER]
+            peer.node.check_open(lambda opened, now: checked.append(opened), self.now)
+            assert self.run(lambda: bool(checked), seconds=1.5)
+            assert checked == [kind in ("pub", "cone")]
         return peer
 
     # ---- datagrams and time

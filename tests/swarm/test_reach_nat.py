@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from service.hypercore.crypto import KeyPair
+from service.hypercore.swarm.dht.address import Address, node_id
 from service.hypercore.swarm.dht.nat import Firewall
+from service.hypercore.swarm.dht.node import STABLE_TICKS, TICK_SECONDS
 from service.hypercore.swarm.dht.punches import PUNCH
 from service.hypercore.swarm.dht.requests import Via
 from service.hypercore.swarm.reach.hub import RANDOM_REST_SECONDS
@@ -37,8 +39,8 @@ def test_who_connects_to_whom(server: str, client: str) -> None:
         assert seconds < 3
     else:
         assert here.failures == []
-        assert here.kinds == there.kinds == ["punched"]
-        assert seconds < (RANDOM_TRIES * RANDOM_SECONDS + 2 if "rand" in kinds else 0.5)
+        assert here.kinds == there.kinds == ["direct" if kinds & {"pub", "cone"} else "punched"]
+        assert seconds < (RANDOM_TRIES * RANDOM_SECONDS + 2 if here.kinds == ["punched"] and "rand" in kinds else 0.5)
     net.run(seconds=120)
     paths = [*there.paths.values(), *here.paths.values()]
     assert net.sockets() == sum(not isinstance(path.port, Via) for path in paths)  # those by which the stream goes
@@ -46,6 +48,35 @@ def test_who_connects_to_whom(server: str, client: str) -> None:
     assert len(there.handshakes) == 0
     assert not there.waiting
     assert not here.waiting
+
+
+@pytest.mark.parametrize("client", ["none", "cons", "rand"])
+@pytest.mark.parametrize("server", ["pub", "cone"])
+def test_who_does_not_know_to_be_open_is_reached_by_a_hole(server: str, client: str) -> None:
+    net = NatNet(seed=3)
+    there, here = net.peer(server, 1, check=False), net.peer(client, 2, check=False)
+    there.listen(SERVER)
+    here.dial(SERVER.public)
+    assert net.run(lambda: here.connected and there.connected)
+    assert here.kinds == there.kinds == ["punched"]
+
+
+def test_who_is_open_stays_after_20_minutes() -> None:
+    net = NatNet(nodes=6)
+    open_one, closed = net.peer("pub", 1), net.peer("cons", 2)
+    assert open_one.node.open_address == Address("44.10.1.2", 21_000)
+    net.run(seconds=STABLE_TICKS * TICK_SECONDS - 10)
+    assert (open_one.node.id, closed.node.id) == (None, None)
+    net.run(seconds=20)
+    assert closed.node.id is None
+    assert open_one.node.address == open_one.node.open_address
+    assert open_one.node.id == node_id(Address("44.10.1.2", 21_000))
+    known = sum(node.table.get(open_one.node.id) is not None for node in net.nodes.values())
+    assert known == len(net.nodes)
+    closed.listen(SERVER)
+    open_one.dial(SERVER.public)
+    assert net.run(lambda: open_one.connected)
+    assert open_one.kinds == ["direct"]
 
 
 @pytest.mark.parametrize("seed", range(5))

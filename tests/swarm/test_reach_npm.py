@@ -106,7 +106,7 @@ async def test_a_hole_is_agreed_on(
     monkeypatch.setattr(Dial, "_try_nearby", lambda self, payload, now: None)
     async with contextlib.AsyncExitStack() as stack:
         nodes = await stack.enter_async_context(network(4))
-        here = await stack.enter_async_context(DHT(ANY, [nodes[0].address]))
+        here = await stack.enter_async_context(DHT(ANY, [nodes[0].address], firewalled=True))
         if server == "npm":
             there = await stack.enter_async_context(npm(nodes[0].address))
             told = await there("serveFeed", seed="03" * 32, directory=str(tmp_path), blocks=BLOCKS, size=SIZE)
@@ -122,7 +122,7 @@ async def test_a_hole_is_agreed_on(
             given = {"peer": OURS.public.hex(), "directory": str(tmp_path), "key": core.key.hex(), "length": BLOCKS}
             assert (await there("fetchFeed", **given))["sha256"] == digest(core)
         else:
-            reader = await stack.enter_async_context(DHT(ANY, [nodes[0].address]))
+            reader = await stack.enter_async_context(DHT(ANY, [nodes[0].address], firewalled=True))
             connection = await reader.connect(OURS.public, pair=THEIRS)
             assert connection.path == "punched"
             other = Corestore()

@@ -16,6 +16,7 @@ from .address import ADDRESS_BYTES, Address, decode_address, node_id
 from .limits import HostLimit
 from .messages import Command
 from .nat import LatestSamples, OwnAddress
+from .openness import OnChecked, OpenCheck
 from .punches import Punches
 from .query import Answerer, Query
 from .records import Outcome, Records
@@ -32,6 +33,8 @@ PING_TICKS, PINGS = 8, 5
 REFRESH_TICKS, REFRESH_TICKS_FEW = 60, 64
 """Ticks without a query after which one is made, and between them while fewer than 20 nodes are known."""
 FRESH_TICKS, OLD_TICKS = 12, 360
+STABLE_TICKS, MORE_STABLE_TICKS = 240, 720
+"""Ticks with one address after which a node that can be reached stays, and between the checks after the first one."""
 MAX_CHECKS, MAX_SWAPS = 10, 3
 QUERY_SENDS = 6
 MAX_DELAY_MS = 10_000
@@ -72,6 +75,10 @@ class DhtNode:
         self.requests = Requests(chance)
         self.records = Records(chance)
         self.own = OwnAddress()
+        self.open_address = address
+        """Where everybody can reach this node, as far as it knows: of one that stays, and of one that was found to be open."""
+        self.server_port: int | None = None
+        """The port of the server socket. With it the node finds out whether it can stay, and does so after a while."""
         self.samples = LatestSamples()
         """What others say of the socket from which this node asks."""
         self.timers = Timers()
@@ -86,6 +93,7 @@ class DhtNode:
         self._tokens = Tokens(now)
         self._limit = HostLimit()
         self._latest: OrderedDict[Address, None] = OrderedDict()
+        self._stable_ticks, self._stable_host = STABLE_TICKS, ""
         self._ticks, self._next_tick, self._last_query = 0, now + TICK_SECONDS, 0
         self._running: set[RunningQuery] = set()
         self._checks: set[bytes] = set()
@@ -99,7 +107,7 @@ class DhtNode:
 
     @property
     def _asks_by(self) -> Via:
-        return Via.CLIENT if self.address is None else Via.SERVER
+        return Via.CLIENT if self.open_address is None else Via.SERVER
 
     @property
     def out(self) -> list[Datagram]:
@@ -124,7 +132,7 @@ class DhtNode:
         if message.id is not None:
             self._heard(message.id, sender, now)
         if isinstance(message, DhtReply):
-            asked = self.requests.take(message, sender, now)
+            asked = self.requests.take(message, sender, now, via)
             if asked is not None and asked.via is self._asks_by:
                 self.own.add(message.to)
                 self.samples.add(message.to, sender)
@@ -361,6 +369,7 @@ class DhtNode:
 
     def _tick(self, now: float) -> None:
         self._ticks += 1
+        self._consider_staying(now)
         if self._ticks % PING_TICKS == 0:
             for known in sorted(self.table, key=lambda one: one.pinged)[:PINGS]:
                 if known.id not in self._checks:
@@ -368,6 +377,42 @@ class DhtNode:
         few = len(self.table) < ROW_NODES and self._ticks % REFRESH_TICKS_FEW == 0
         if few or self._ticks - self._last_query >= REFRESH_TICKS:
             self.refresh(now)
+
+    # ---- whether it is one of those that stay
+
+    def check_open(self, on_checked: OnChecked, now: float) -> None:
+        """Find out whether everybody can reach this node. The callback is told within some seconds."""
+
+        def checked(opened: bool, now: float) -> None:
+            if opened and self.open_address is None and self.own.host is not None and self.server_port is not None:
+                self.open_address = Address(self.own.host, self.server_port)
+                self.samples = LatestSamples()  # from now on it asks from the other socket
+            on_checked(opened, now)
+
+        if self.open_address is not None or self.server_port is None:
+            on_checked(self.open_address is not None, now)
+        else:
+            OpenCheck(self, self.server_port, checked).start(now)
+
+    def _consider_staying(self, now: float) -> None:
+        if self.address is not None or self.server_port is None:
+            return
+        self._stable_ticks -= 1
+        if self._stable_ticks > 0:
+            return
+        self._stable_ticks = MORE_STABLE_TICKS
+        if self.own.host is not None and self.own.host != self._stable_host:
+            self._stable_host = self.own.host
+            self.check_open(lambda opened, now: self._stay(now) if opened else None, now)
+
+    def _stay(self, now: float) -> None:
+        """Be one of the nodes that others know: with the id of the address, and the nodes known so far."""
+        assert self.open_address is not None
+        self.address = self.open_address
+        known, self.table = list(self.table), RoutingTable(node_id(self.address))
+        for one in known:
+            self.table.add(one)
+        self.refresh(now)
 
     def refresh(self, now: float, on_done: Callable[[Query, float], None] = lambda query, now: None) -> None:
         """Look for nodes near to this one, or, now and then, near to a random id."""

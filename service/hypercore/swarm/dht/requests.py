@@ -59,7 +59,7 @@ class Asked:
     sends: int = 0
     due: float = 0.0
     any_port: bool = False
-    """Whether the reply may come from another port of the host: that is what PING_NAT asks for."""
+    """Whether the reply comes to the other socket, perhaps from another port of the host: that is what PING_NAT asks for."""
 
     @property
     def slow(self) -> bool:
@@ -177,13 +177,16 @@ class Requests:
         self._under_way.move_to_end(tid)
         self.out.append(Datagram(asked.request.encode(), asked.request.to, asked.via))
 
-    def take(self, reply: DhtReply, sender: Address, now: float) -> Asked | None:
+    def take(self, reply: DhtReply, sender: Address, now: float, via: Port = Via.SERVER) -> Asked | None:
         """Take a reply. Return the request that it answers: npm's nodes do not look at its sender, this one does."""
         asked = self._under_way.get(reply.tid)
         if asked is None:
             return None
         to = asked.request.to
-        if sender != to and not (asked.any_port and sender.host == to.host):
+        if asked.any_port:
+            if sender.host != to.host or via is not Via.SERVER:
+                return None
+        elif sender != to:
             return None
         del self._under_way[reply.tid]
         asked.left = 0

@@ -36,10 +36,19 @@ class DhtSockets:
     """A node of the DHT on its sockets, as an asynchronous context manager.
 
     `listen` is where others ask it, `announce` its address as they see it: with one the node stays, and others may begin
-    with it. `bootstrap` are the nodes that it begins with: nothing else is contacted unless they name it.
+    with it. Without, it finds out whether it can be reached (not so `firewalled`), and stays once it was there for 20 minutes.
+    `bootstrap` are the nodes that it begins with: nothing else is contacted unless they name it.
     """
 
-    def __init__(self, listen: Address, bootstrap: Iterable[Address] = (), announce: Address | None = None) -> None:
+    def __init__(
+        self,
+        listen: Address,
+        bootstrap: Iterable[Address] = (),
+        announce: Address | None = None,
+        *,
+        firewalled: bool = False,
+    ) -> None:
+        self._firewalled = firewalled
         self._listen, self._bootstrap, self._announce = listen, tuple(bootstrap), announce
         self.streams = Streams()
         self._timer: asyncio.TimerHandle | None = None
@@ -69,6 +78,7 @@ class DhtSockets:
         if self._bootstrap:
             try:
                 await self._refresh()
+                await self._check_open()
             except BaseException:
                 self.close()
                 raise
@@ -152,6 +162,13 @@ class DhtSockets:
             self._flush()
 
     # ---- queries
+
+    async def _check_open(self) -> None:
+        if not self._firewalled:
+            self.node.server_port = self.address.port
+            over, done = self._awaited(bool)
+            self.node.check_open(done, self._loop.time())
+            await over
 
     async def _refresh(self) -> None:
         over, done = self._awaited(Query)

@@ -74,7 +74,7 @@ class Dial:
 
     def start(self, now: float) -> None:
         """Begin."""
-        firewall = Firewall.OPEN if self._node.address is not None else Firewall.UNKNOWN
+        firewall = Firewall.OPEN if self._node.open_address is not None else Firewall.UNKNOWN
         hello = NoisePayload(
             firewall=firewall, addresses4=self._hub.addresses(), udx=UdxInfo(self._stream), secret_stream=True
         )
@@ -172,7 +172,7 @@ class Dial:
         elif payload.firewall == Firewall.OPEN or not punchable:
             known = next((one for one in payload.addresses4 if not is_bogon(one.host)), server)
             self._found(self._hub.main, known, "direct", now)
-        elif self._node.address is not None:
+        elif self._node.open_address is not None:
             self._timers.append(
                 self._node.timers.at(now + PASSIVE_SECONDS, lambda now: self._fail(Reason.NOT_OPENED, "", now))
             )

@@ -188,7 +188,7 @@ class Handshakes:
         return served
 
     def _payload(self, served: ServedHandshake, error: int) -> NoisePayload:
-        opened = self._node.address is not None
+        opened = self._node.open_address is not None
         relays = self._announcer.relays
         return NoisePayload(
             error=error,

@@ -84,11 +84,11 @@ class Hub:
     @property
     def main(self) -> Port:
         """The socket from which the node asks."""
-        return Via.CLIENT if self.node.address is None else Via.SERVER
+        return Via.CLIENT if self.node.open_address is None else Via.SERVER
 
     def addresses(self) -> tuple[Address, ...]:
         """Return where peers may try to reach this node."""
-        own = self.node.address
+        own = self.node.open_address
         return tuple(dict.fromkeys(((own,) if own else ()) + self.local()))
 
     def remember(self, key: bytes, relays: tuple[Address, ...]) -> None:
