@@ -7,6 +7,7 @@ import readline from 'node:readline'
 
 const require = createRequire(import.meta.url)
 const DHT = require('hyperdht')
+const blindRelay = require('blind-relay')
 const Hypercore = require('hypercore')
 
 const hex = (bytes) => Buffer.from(bytes).toString('hex')
@@ -20,6 +21,10 @@ async function told (core) {
   for (let i = 0; i < core.length; i++) digest.update(await core.get(i))
   return { key: hex(core.key), length: core.length, sha256: digest.digest('hex') }
 }
+
+const relays = []
+// by a relay and in no other way
+const onlyBy = (relay) => ({ relayThrough: raw(relay), holepunch: false, shareLocalAddress: false, localConnection: false })
 
 const commands = {
   async announce ({ topic, seed }) {
@@ -49,18 +54,18 @@ const commands = {
     await server.listen(keyPair)
     return hex(keyPair.publicKey)
   },
-  async serveFeed ({ seed, directory, blocks, size }) {
+  async serveFeed ({ seed, directory, blocks, size, relay }) {
     const core = new Hypercore(path.join(directory, 'made'))
     await core.ready()
     await core.append(Array.from({ length: blocks }, (_, i) => Buffer.alloc(size, i & 255)))
-    const server = dht.createServer((socket) => { socket.on('error', () => {}); core.replicate(socket) })
+    const server = dht.createServer(relay ? onlyBy(relay) : {}, (socket) => { socket.on('error', () => {}); core.replicate(socket) })
     await server.listen(DHT.keyPair(raw(seed)))
     return { peer: hex(server.publicKey), ...await told(core) }
   },
-  async fetchFeed ({ peer, directory, key, length }) {
+  async fetchFeed ({ peer, directory, key, length, relay }) {
     const core = new Hypercore(path.join(directory, 'fetched'), raw(key))
     await core.ready()
-    const socket = dht.connect(raw(peer))
+    const socket = dht.connect(raw(peer), relay ? onlyBy(relay) : {})
     core.replicate(socket)
     await new Promise((resolve, reject) => { socket.once('open', resolve); socket.once('error', reject) })
     socket.on('error', () => {})
@@ -70,6 +75,17 @@ const commands = {
     await core.close()
     return found
   },
+  async relay () {
+    const relay = new blindRelay.Server({ createStream: (options) => dht.createRawStream({ ...options, framed: true }) })
+    const server = dht.createServer({ shareLocalAddress: false }, (socket) => {
+      socket.on('error', () => {})
+      relay.accept(socket, { id: socket.remotePublicKey }).on('error', () => {})
+    })
+    await server.listen(DHT.keyPair())
+    relays.push(relay)
+    return hex(server.publicKey)
+  },
+  async relayed () { return relays[0].stats.pairings },
   async echo ({ key, value }) {
     const socket = dht.connect(raw(key))
     return await new Promise((resolve, reject) => {

@@ -17,16 +17,19 @@ from dataclasses import dataclass, field
 
 from service.hypercore.crypto import KeyPair
 from service.hypercore.swarm.dht.address import Address
+from service.hypercore.swarm.dht.messages import RelayThrough
 from service.hypercore.swarm.dht.node import DhtNode
 from service.hypercore.swarm.dht.requests import Datagram, Port, Via
 from service.hypercore.swarm.reach.announcer import Announcer
 from service.hypercore.swarm.reach.dial import Dial
-from service.hypercore.swarm.reach.handshakes import Handshakes, OnHeard
+from service.hypercore.swarm.reach.handshakes import Handshakes, OnHeard, OnPaired, OnSeen, OnUnpaired
 from service.hypercore.swarm.reach.hub import FoundPath, Hub
 from service.hypercore.swarm.reach.reasons import Reason
 from service.hypercore.swarm.udx.packet import DATA, header, is_udx, stream_of
 
 NODE_PORT, FIRST_PORT = 49_737, 20_000
+RELAY = Address("44.10.0.200", 5000)
+"""A blind relay. It passes on what comes for a stream once it knows whence the other side's packets come."""
 ROUTERS = 10
 """Routers between two gateways."""
 KINDS = ("pub", "none", "cone", "cons", "rand")
@@ -78,6 +81,7 @@ class Peer:
         self.bind(Via.CLIENT, 1)
         self.most_sockets = 0
         self.waiting: dict[int, OnHeard] = {}
+        """Who is told whence packets come for a stream. Of one that has a direct path, nobody."""
         self.paths: dict[int, FoundPath] = {}
         self.heard: Counter[int] = Counter()
         self.kinds: list[str] = []
@@ -98,7 +102,8 @@ class Peer:
         return stream
 
     def connect_stream(self, stream: int, path: FoundPath) -> None:
-        del self.waiting[stream]
+        if path.kind != "relayed":
+            del self.waiting[stream]
         self.kinds.append(path.kind)
         self.paths[stream] = path
         self._knock(stream)
@@ -127,7 +132,9 @@ class Peer:
             self.node.take(data, sender, port, self.net.now)
             return
         stream = stream_of(data)
-        if stream in self.waiting and not self.waiting[stream](port, sender, self.net.now):
+        path = self.paths.get(stream)
+        by_path = path is not None and (path.remote, path.port) == (sender, port)
+        if not by_path and stream in self.waiting and not self.waiting[stream](port, sender, self.net.now):
             return
         path = self.paths.get(stream)
         if path is not None and (path.remote, path.port) != (sender, port):
@@ -135,6 +142,19 @@ class Peer:
         self.heard[stream] += 1
         if path is not None and self.heard[stream] == 1:
             self._send_packet(path)
+
+    def relay_stream(
+        self, stream: int, through: RelayThrough, initiator: bool, seen: OnSeen, paired: OnPaired, refused: OnUnpaired
+    ) -> bool:
+        seen(Via.CLIENT, RELAY, self.net.now)
+        self.net.relay.pair(through.token, initiator, stream, paired)
+        return True
+
+    def upgrade_stream(self, stream: int, path: FoundPath) -> None:
+        self.kinds.append(path.kind)
+        self.paths[stream] = path
+        self.heard[stream] = 0
+        self._knock(stream)
 
     # ---- what a test does
 
@@ -149,17 +169,25 @@ class Peer:
         assert taken[0] >= 1
         return announcer
 
-    def dial(self, key: bytes, pair: KeyPair | None = None) -> Dial:
+    def dial(self, key: bytes, relay_through: RelayThrough | None = None) -> Dial:
         stream = next(self._streams)
 
         def found(path: FoundPath, now: float) -> None:
-            self.connect_stream(stream, path)
+            if stream in self.paths:
+                self.upgrade_stream(stream, path)
+            else:
+                self.connect_stream(stream, path)
+
+        def relay(through: RelayThrough, initiator: bool) -> None:
+            self.relay_stream(stream, through, initiator, dial.relay_seen, dial.relayed, dial.relay_failed)
 
         def failed(reason: Reason, detail: str, now: float) -> None:
             self.waiting.pop(stream)
             self.failures.append(reason)
 
-        dial = Dial(self.hub, key, pair or KeyPair.generate(), stream, found, failed)
+        dial = Dial(
+            self.hub, key, KeyPair.generate(), stream, found, failed, relay_through=relay_through, on_relay=relay
+        )
         self.waiting[stream] = dial.heard
         dial.start(self.net.now)
         return dial
@@ -168,6 +196,39 @@ class Peer:
     def connected(self) -> bool:
         """Whether packets have come by each stream that has begun, and one has."""
         return bool(self.paths) and all(self.heard[stream] for stream in self.paths)
+
+
+class BlindRelay:
+    """What a relay does with streams, without the channel on which it is asked to."""
+
+    def __init__(self, net: NatNet) -> None:
+        self._net = net
+        self._half: dict[bytes, tuple[int, OnPaired]] = {}
+        self._other: dict[int, int] = {}
+        self._remote: dict[int, int] = {}
+        self._known: dict[int, Address] = {}
+        self._next = itertools.count(1)
+        self.passed = 0
+
+    def pair(self, token: bytes, initiator: bool, stream: int, paired: OnPaired) -> None:
+        first = self._half.pop(token, None)
+        if first is None:
+            self._half[token] = (stream, paired)
+            return
+        one, other = next(self._next), next(self._next)
+        self._other |= {one: other, other: one}
+        self._remote |= {one: first[0], other: stream}
+        first[1](one, self._net.now)
+        paired(other, self._net.now)
+
+    def take(self, data: bytes, sender: Address) -> None:
+        number = stream_of(data)
+        self._known[number] = sender
+        other = self._other[number]
+        if other in self._known:
+            self.passed += 1
+            on = data[:4] + self._remote[other].to_bytes(4, "little") + data[8:]
+            self._net._go(RELAY, Datagram(on, self._known[other], Via.SERVER))
 
 
 class NatNet:
@@ -184,6 +245,7 @@ class NatNet:
         self._wakes: dict[DhtNode, float] = {}
         self.nodes: dict[str, DhtNode] = {}
         self.peers: list[Peer] = []
+        self.relay = BlindRelay(self)
         first: list[Address] = []
         for number in range(nodes):
             address = Address(f"44.10.0.{number + 1}", NODE_PORT)
@@ -258,12 +320,14 @@ class NatNet:
         if sender.host == datagram.to.host:
             return  # a gateway that sends nothing back into its own network
         kinds = {self.kind_of(host) for host in (sender.host, datagram.to.host)}
-        if "block" in kinds and not {sender.host, datagram.to.host} & set(self.nodes):
+        if "block" in kinds and not {sender.host, datagram.to.host} & {RELAY.host, *self.nodes}:
             return
         self._at(self.now + self.delay, lambda: self._arrive(datagram.data, sender, datagram.to))
 
     def _arrive(self, data: bytes, sender: Address, to: Address) -> None:
-        if to.host in self.nodes:
+        if to == RELAY:
+            self.relay.take(data, sender)
+        elif to.host in self.nodes:
             self.nodes[to.host].take(data, sender, Via.SERVER, self.now)
         for peer in [one for one in self.peers if one.gateway.host == to.host]:
             local = peer.gateway.enter(sender, to.port)

@@ -6,11 +6,12 @@ import pytest
 
 from service.hypercore.crypto import KeyPair
 from service.hypercore.swarm.dht.address import Address, node_id
+from service.hypercore.swarm.dht.messages import RelayThrough
 from service.hypercore.swarm.dht.nat import Firewall
 from service.hypercore.swarm.dht.node import STABLE_TICKS, TICK_SECONDS
 from service.hypercore.swarm.dht.punches import PUNCH
 from service.hypercore.swarm.dht.requests import Via
-from service.hypercore.swarm.reach.hub import RANDOM_REST_SECONDS
+from service.hypercore.swarm.reach.hub import RANDOM_REST_SECONDS, UPGRADE_SECONDS
 from service.hypercore.swarm.reach.puncher import BIRTHDAY_SOCKETS, RANDOM_SECONDS, RANDOM_TRIES
 from service.hypercore.swarm.reach.reasons import Reason
 from tests.swarm.nat_net import KINDS, NatNet, Peer
@@ -233,6 +234,68 @@ def test_a_dial_that_is_given_up_leaves_nothing() -> None:
     assert here.failures == []
     assert there.dropped == 1
     assert here.hub.random_punches.begin(net.now)
+
+
+# ---- with a blind relay
+
+
+def through(number: int = 1) -> RelayThrough:
+    return RelayThrough(KeyPair(b"\x55" * 32).public, bytes([number]) * 32)
+
+
+@pytest.mark.parametrize(
+    ("server", "client", "kinds"),
+    [
+        ("block", "block", ["relayed"]),
+        ("rand", "rand", ["relayed"]),
+        ("cons", "rand", ["relayed", "punched"]),
+        ("rand", "cons", ["relayed", "punched"]),
+        ("pub", "rand", ["direct"]),
+        ("rand", "pub", ["direct"]),
+    ],
+)
+def test_a_relay_carries_what_has_no_way_or_none_yet(server: str, client: str, kinds: list[str]) -> None:
+    net = NatNet(seed=4)
+    there, here = net.peer(server, 1), net.peer(client, 2)
+    there.listen(SERVER)
+    begun = net.now
+    here.dial(SERVER.public, through())
+    assert net.run(lambda: here.connected and there.connected)
+    assert net.now - begun < 1.5
+    net.run(seconds=120)
+    assert here.kinds == there.kinds == kinds
+    assert here.connected
+    assert there.connected
+    assert here.failures == []
+    assert there.dropped == 0
+    paths = [*there.paths.values(), *here.paths.values()]
+    assert net.sockets() == sum(not isinstance(path.port, Via) for path in paths)
+    assert there.handshakes is not None
+    assert len(there.handshakes) == 0
+
+
+def test_with_a_relay_punches_at_random_ports_wait_for_each_other() -> None:
+    net = NatNet(seed=2)
+    there, here, other = net.peer("rand", 1), net.peer("cons", 2), net.peer("cons", 3)
+    there.listen(SERVER)
+    for number, peer in enumerate((here, other)):
+        peer.dial(SERVER.public, through(number))
+    assert net.run(lambda: here.connected and other.connected, seconds=2)
+    assert net.run(lambda: here.kinds == other.kinds == ["relayed", "punched"], seconds=UPGRADE_SECONDS)
+    assert net.run(lambda: sorted(there.kinds) == ["punched", "punched", "relayed", "relayed"], seconds=2)
+    assert net.run(lambda: here.connected and other.connected and there.connected)
+
+
+def test_a_relay_that_nobody_meets_at_leaves_the_reason() -> None:
+    net = NatNet()
+    there, here = net.peer("block", 1), net.peer("block", 2)
+    there.listen(SERVER)
+    there.relay_stream = lambda *arguments: False  # type: ignore[method-assign]
+    dial = here.dial(SERVER.public, through())
+    net.run(seconds=20)
+    assert here.failures == []
+    dial.relay_failed("the other peer did not come", net.now)
+    assert here.failures == [Reason.PUNCH_FAILED]
 
 
 def test_the_nat_is_told_as_it_is() -> None:

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ def digest(core: Core) -> str:
 
 
 @contextlib.asynccontextmanager
-async def serving(dht: DHT, core: Core, pair: KeyPair = OURS) -> AsyncIterator[list[Connection]]:
+async def serving(dht: DHT, core: Core, pair: KeyPair = OURS, **options: Any) -> AsyncIterator[list[Connection]]:
     """A server that replicates a core with whoever comes."""
     taken: list[Connection] = []
 
@@ -35,7 +36,7 @@ async def serving(dht: DHT, core: Core, pair: KeyPair = OURS) -> AsyncIterator[l
             Replication.of(connection).add(core)
             taken.append(connection)
 
-    async with dht.listen(pair) as server:
+    async with dht.listen(pair, **options) as server:
         task = asyncio.create_task(serve(server))
         try:
             yield taken

@@ -121,6 +121,8 @@ class DhtSockets:
         return take
 
     def _flush(self) -> None:
+        if self._closed:
+            return
         for datagram in self.node.out:
             opened = self._sockets.get(datagram.via) or self._open_socket(datagram.via)
             if opened is not None:

@@ -23,6 +23,8 @@ from .puncher import Puncher
 from .reasons import Reason
 from .seal import PunchSeal
 
+LATER_SECONDS = 10.0
+"""After which, or twice that, it is tried again."""
 UNKNOWN_SECONDS = 1.0
 """Time for a server that does not know its NAT yet, before it is asked once more."""
 
@@ -45,11 +47,19 @@ class PunchTerms:
 
 
 class ClientPunch:
-    """One hole, from the client's side."""
+    """One hole, from the client's side. A `patient` one waits if others are being punched: a relay carries the stream meanwhile."""
 
     def __init__(
-        self, hub: Hub, seal: PunchSeal, terms: PunchTerms, on_punched: OnPunch, on_refused: OnRefused
+        self,
+        hub: Hub,
+        seal: PunchSeal,
+        terms: PunchTerms,
+        on_punched: OnPunch,
+        on_refused: OnRefused,
+        *,
+        patient: bool = False,
     ) -> None:
+        self._patient = patient
         self._hub, self._seal, self._terms, self._on_refused = hub, seal, terms, on_refused
         self._server = terms.server
         self._chosen = next((pair for pair in terms.relays if pair[0] == terms.relay), terms.relays[0])
@@ -124,6 +134,9 @@ class ClientPunch:
                 return
             if answer.error:
                 later = answer.error == PeerError.TRY_LATER
+                if later and self._patient:
+                    self._wait(now)
+                    return
                 self._fail(Reason.TRY_LATER if later else Reason.PUNCH_REFUSED, f"error {answer.error}", now)
                 return
             if port == self.puncher.port and not said.punching:  # what was told in round 1 stays
@@ -186,10 +199,18 @@ class ClientPunch:
             self._abort(Reason.PROBE_FAILED, now)
         elif puncher.remote_firewall >= Firewall.RANDOM and puncher.nat.firewall >= Firewall.RANDOM:
             self._abort(Reason.BOTH_RANDOM, now)
-        elif not puncher.draw(now):
-            self._abort(Reason.TRY_LATER, now)
-        else:
+        elif puncher.draw(now):
             self._agree(now)
+        elif self._patient:
+            self._wait(now)
+        else:
+            self._abort(Reason.TRY_LATER, now)
+
+    def _wait(self, now: float) -> None:
+        """Try round 1 again, when other punches are over."""
+        self.puncher.give_back(now)
+        pause = LATER_SECONDS * (1 + self._hub.chance.random())
+        self._timer = self._hub.node.timers.at(now + pause, lambda now: self._judge(False, now))
 
     # ---- round 1
 

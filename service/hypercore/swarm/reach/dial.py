@@ -18,6 +18,7 @@ from ..dht.messages import (
     Mode,
     NoisePayload,
     RelayedHandshake,
+    RelayThrough,
     UdxInfo,
 )
 from ..dht.nat import Firewall
@@ -26,7 +27,7 @@ from ..dht.requests import Port
 from ..dht.rpc import DhtReply, Internal
 from ..dht.timers import Alarm
 from .client_punch import ClientPunch, PunchTerms
-from .hub import FoundPath, Hub, nearest
+from .hub import UPGRADE_SECONDS, FoundPath, Hub, nearest
 from .reasons import Reason
 from .seal import PunchSeal
 
@@ -40,10 +41,16 @@ MAX_CANDIDATES = 64
 
 OnFound = Callable[[FoundPath, float], None]
 OnFailed = Callable[[Reason, str, float], None]
+OnRelay = Callable[[RelayThrough, bool], None]
 
 
 class Dial:
-    """One dial. One of the two callbacks is called, once, unless it is closed before."""
+    """One dial. One of the two callbacks is called, once, unless it is closed before.
+
+    With `on_relay`, a blind relay that one of the peers named may carry the stream: it is asked to meet the other one there, as
+    initiator or not, and then says so with `relay_seen`, `relayed` or `relay_failed`. The path found is then "relayed", and
+    `on_found` is called once more if there is a better one.
+    """
 
     def __init__(
         self,
@@ -56,7 +63,13 @@ class Dial:
         *,
         relays: Iterable[Address] = (),
         ephemeral: KeyPair | None = None,
+        relay_through: RelayThrough | None = None,
+        on_relay: OnRelay | None = None,
     ) -> None:
+        self._relay_through, self._on_relay = relay_through, on_relay
+        self._relaying = self._relayed = False
+        self._relay_at: tuple[Port, Address] | None = None
+        self._failure: tuple[Reason, str] | None = None
         self._hub, self._node, self._key = hub, hub.node, key
         self._on_found, self._on_failed = on_found, on_failed
         self._target = blake2b(key)
@@ -76,10 +89,12 @@ class Dial:
         """Begin."""
         firewall = Firewall.OPEN if self._node.open_address is not None else Firewall.UNKNOWN
         hello = NoisePayload(
-            firewall=firewall, addresses4=self._hub.addresses(), udx=UdxInfo(self._stream), secret_stream=True
-        )
+            firewall=firewall, addresses4=self._hub.addresses(), udx=UdxInfo(self._stream), secret_stream=True,
+            relay_through=self._relay_through,
+        )  # fmt: skip
         self._message = RelayedHandshake(Mode.FROM_CLIENT, self._noise.write(hello.encode())).encode()
-        self._timers.append(self._node.timers.at(now + DIAL_SECONDS, lambda now: self._fail(Reason.TIMED_OUT, "", now)))
+        self._limit = self._node.timers.at(now + DIAL_SECONDS, lambda now: self._fail(Reason.TIMED_OUT, "", now))
+        self._timers.append(self._limit)
         known = self._node.records.route(self._target, now)
         if known is not None:  # it announced itself here
             self._candidates.append(known)
@@ -95,8 +110,13 @@ class Dial:
             self._punch.close(now)
 
     def _fail(self, reason: Reason, detail: str, now: float) -> None:
-        if not self._over:
-            self.close(now)
+        if self._over:
+            return
+        if self._relaying and reason is not Reason.TIMED_OUT:
+            self._failure = (reason, detail)  # the relay may still carry it
+            return
+        self.close(now)
+        if not self._relayed:
             self._on_failed(reason, detail, now)
 
     # ---- finding nodes that pass the handshake on
@@ -173,10 +193,12 @@ class Dial:
             known = next((one for one in payload.addresses4 if not is_bogon(one.host)), server)
             self._found(self._hub.main, known, "direct", now)
         elif self._node.open_address is not None:
+            self._ask_relay(payload)
             self._timers.append(
                 self._node.timers.at(now + PASSIVE_SECONDS, lambda now: self._fail(Reason.NOT_OPENED, "", now))
             )
         else:
+            self._ask_relay(payload)
             if own.host == server.host:
                 self._try_nearby(payload, now)
             self._start_punch(payload, relay, server, now)
@@ -196,8 +218,38 @@ class Dial:
         self._punch = ClientPunch(
             self._hub, PunchSeal(self._noise.hash), terms,
             lambda port, sender, now: self._found(port, sender, "punched", now), self._fail,
+            patient=self._relaying or self._relayed,
         )  # fmt: skip
         self._punch.start(now)
+
+    # ---- a relay
+
+    def _ask_relay(self, payload: NoisePayload) -> None:
+        through = payload.relay_through or self._relay_through  # that of the server, if both name one
+        if through is not None and self._on_relay is not None:
+            self._relaying = True
+            self._on_relay(through, payload.relay_through is None)
+
+    def relay_seen(self, port: Port, remote: Address, now: float) -> None:
+        """Note the relay's address: packets that come from there have not come directly."""
+        self._relay_at = (port, remote)
+
+    def relayed(self, stream: int, now: float) -> None:
+        """Note that the relay passes on what is sent to a stream there."""
+        if self._over or self._relay_at is None:
+            return
+        self._relaying, self._relayed = False, True
+        self._limit.cancel()
+        self._timers.append(self._node.timers.at(now + UPGRADE_SECONDS, self.close))
+        self._on_found(FoundPath(*self._relay_at, stream, self._noise, "relayed"), now)
+        if self._failure is not None:
+            self.close(now)
+
+    def relay_failed(self, detail: str, now: float) -> None:
+        """Note that the relay is no way."""
+        self._relaying = False
+        if self._failure is not None:
+            self._fail(*self._failure, now)
 
     # ---- the end
 
@@ -205,6 +257,8 @@ class Dial:
         """Take notice of a packet of the stream. Return whether it counts."""
         if self._over:
             return False
+        if (port, sender) == self._relay_at:
+            return True
         if self._payload is None:  # the server has answered, and its packet was faster
             if self._early is None:
                 self._early = (port, sender)

@@ -6,6 +6,7 @@ None opens a socket before its peer has shown, with a sealed message, that it re
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from ..dht.address import Address
 from ..dht.messages import (
     HANDSHAKE_PROLOGUE,
     PAYLOAD_VERSION,
+    TOKEN_BYTES,
     Command,
     FoundPeer,
     Mode,
@@ -27,6 +29,7 @@ from ..dht.messages import (
     PunchInfo,
     RelayedHandshake,
     RelayedPunch,
+    RelayThrough,
     UdxInfo,
 )
 from ..dht.nat import Firewall
@@ -34,7 +37,7 @@ from ..dht.requests import Port
 from ..dht.rpc import DhtRequest
 from ..dht.timers import Alarm
 from .announcer import Announcer
-from .hub import FoundPath, Hub
+from .hub import UPGRADE_SECONDS, FoundPath, Hub
 from .seal import PunchSeal
 from .server_punch import ServerPunch
 
@@ -43,10 +46,15 @@ MAX_HANDSHAKES, MAX_OF_SOURCE, MAX_OF_RELAY = 256, 16, 80
 HANDSHAKE_SECONDS = 10.0
 """Time for a client to come, or to begin with punching."""
 PUNCH_SECONDS = 60.0
+RELAY_SECONDS = 20.0
+"""Time to meet at a relay."""
 KEPT_SECONDS = 10.0
 """Time for which the answer to a handshake is kept that is over: the client may not have it."""
 
 OnHeard = Callable[[Port, Address, float], bool]
+OnSeen = Callable[[Port, Address, float], None]
+OnPaired = Callable[[int, float], None]
+OnUnpaired = Callable[[str, float], None]
 Firewalled = Callable[[bytes], bool]
 
 
@@ -59,6 +67,17 @@ class ServerStreams(Protocol):
 
     def connect_stream(self, stream: int, path: FoundPath) -> None:
         """Let a stream begin."""
+        ...
+
+    def relay_stream(
+        self, stream: int, through: RelayThrough, initiator: bool,
+        seen: OnSeen, paired: OnPaired, refused: OnUnpaired,
+    ) -> bool:  # fmt: skip
+        """Meet a client at a blind relay (`RelayLeg`). Return False if that is not done."""
+        ...
+
+    def upgrade_stream(self, stream: int, path: FoundPath) -> None:
+        """Let a stream that goes by a relay go directly."""
         ...
 
     def drop_stream(self, stream: int) -> None:
@@ -82,6 +101,15 @@ class ServedHandshake:
     timer: Alarm | None = None
     firewall: int = Firewall.UNKNOWN
     over: bool = False
+    through: RelayThrough | None = None
+    initiator: bool = False
+    """Who named the relay is the initiator there."""
+    relaying: bool = False
+    """Whether the relay may carry the stream, or does."""
+    relayed: bool = False
+    hopeless: bool = False
+    """Whether there is no other way."""
+    relay_at: tuple[Port, Address] | None = None
 
 
 class Handshakes:
@@ -95,7 +123,9 @@ class Handshakes:
         streams: ServerStreams,
         firewall: Firewalled | None = None,
         ephemeral: Callable[[], KeyPair | None] = lambda: None,
+        relay_through: bytes | None = None,
     ) -> None:
+        self._relay_through = relay_through
         self._hub, self._node, self._pair = hub, hub.node, pair
         self._announcer, self._streams = announcer, streams
         self._firewall = firewall or (lambda key: False)
@@ -151,6 +181,8 @@ class Handshakes:
         if known is None and served.firewall == Firewall.OPEN and back is not None:
             # after the answer: it is not to be overtaken by the stream
             self._node.timers.at(now, lambda now: self._connected(served, port, client, now))
+        elif known is None and back is not None and served.through is not None:
+            self._node.timers.at(now, lambda now: self._meet_at_relay(served, now))
         return True
 
     def _may_begin(self, source: str, relay: Address) -> bool:
@@ -183,6 +215,9 @@ class Handshakes:
         if error == PeerError.NONE and hello.udx is not None:
             served.remote_stream, served.firewall = hello.udx.id, hello.firewall
             served.stream = self._streams.open_stream(lambda port, sender, now: self._heard(served, port, sender, now))
+            served.through, served.initiator = hello.relay_through, self._relay_through is not None
+            if self._relay_through is not None:
+                served.through = RelayThrough(self._relay_through, secrets.token_bytes(TOKEN_BYTES))
         served.answer = noise.write(self._payload(served, error).encode())
         served.timer = self._node.timers.at(now + HANDSHAKE_SECONDS, lambda now: self._end(served, now))
         return served
@@ -197,6 +232,7 @@ class Handshakes:
             addresses4=self._hub.addresses(),
             udx=UdxInfo(served.stream or 0),
             secret_stream=True,
+            relay_through=served.through if served.initiator else None,
             relays=tuple(relay for relay, _ in relays),
         )
 
@@ -206,8 +242,42 @@ class Handshakes:
         """Take notice of a packet of a stream: it says where its client is."""
         if served.over or served.stream is None:
             return False
-        self._connected(served, port, sender, now)
+        if (port, sender) != served.relay_at:
+            self._connected(served, port, sender, now)
         return True
+
+    def _meet_at_relay(self, served: ServedHandshake, now: float) -> None:
+        if served.over or served.stream is None or served.through is None:
+            return
+
+        def seen(port: Port, remote: Address, now: float) -> None:
+            served.relay_at = (port, remote)
+
+        def paired(stream: int, now: float) -> None:
+            if served.over or served.stream is None or served.relay_at is None:
+                return
+            served.relayed = True
+            self._extend(served, UPGRADE_SECONDS, now)
+            path = FoundPath(*served.relay_at, stream, served.noise, "relayed")
+            self._streams.connect_stream(served.stream, path)
+            if served.hopeless:
+                self._end(served, now)
+
+        def refused(detail: str, now: float) -> None:
+            served.relaying = False
+            if served.hopeless:
+                self._end(served, now)
+
+        served.relaying = self._streams.relay_stream(
+            served.stream, served.through, served.initiator, seen, paired, refused
+        )
+        if served.relaying:
+            self._extend(served, RELAY_SECONDS, now)
+
+    def _extend(self, served: ServedHandshake, seconds: float, now: float) -> None:
+        if served.timer is not None:
+            served.timer.cancel()
+        served.timer = self._node.timers.at(now + seconds, lambda now: self._end(served, now))
 
     def _connected(self, served: ServedHandshake, port: Port, remote: Address, now: float) -> None:
         if served.over or served.stream is None:
@@ -218,7 +288,11 @@ class Handshakes:
             kind = "punched" if served.punch.puncher.is_target(remote) else kind
             served.punch.puncher.win(port, now)
         self._end(served, now)
-        self._streams.connect_stream(stream, FoundPath(port, remote, served.remote_stream, served.noise, kind))
+        path = FoundPath(port, remote, served.remote_stream, served.noise, kind)
+        if served.relayed:
+            self._streams.upgrade_stream(stream, path)
+        else:
+            self._streams.connect_stream(stream, path)
 
     def _end(self, served: ServedHandshake, now: float) -> None:
         """End a handshake: its place is free. Its answer is kept for a while."""
@@ -232,9 +306,9 @@ class Handshakes:
             served.timer.cancel()
         if served.punch is not None:
             served.punch.puncher.close(now)
-        if served.stream is not None:
+        if served.stream is not None and not served.relayed:
             self._streams.drop_stream(served.stream)
-            served.stream = None
+        served.stream = None
         served.timer = self._node.timers.at(now + KEPT_SECONDS, lambda now: self._forget(served))
 
     def _forget(self, served: ServedHandshake) -> None:
@@ -259,7 +333,9 @@ class Handshakes:
             return True
         peer = told.peer
         if served.punch is None:
-            served.punch = ServerPunch(self._hub, PunchSeal(served.noise.hash), served.firewall)
+            served.punch = ServerPunch(
+                self._hub, PunchSeal(served.noise.hash), served.firewall, patient=served.relaying
+            )
         punch = served.punch
 
         def answer(payload: bytes) -> None:
@@ -267,13 +343,14 @@ class Handshakes:
             self._node.pass_on(request, sender, port, on.encode())
 
         def over(now: float) -> None:
-            self._end(served, now)
+            served.hopeless = True
+            if served.relayed or not served.relaying:
+                self._end(served, now)
 
         said = punch.open(told.payload)
         if said is None:
             return True
-        if served.timer is not None and said.punching:
-            served.timer.cancel()
-            served.timer = self._node.timers.at(now + PUNCH_SECONDS, over)
+        if said.punching and not served.relaying:
+            self._extend(served, PUNCH_SECONDS, now)
         punch.take(said, peer, self._announcer.is_relay(sender), answer, over, now)
         return True

@@ -18,6 +18,8 @@ from ..dht.rpc import DhtRequest
 RANDOM_PUNCHES = 1
 RANDOM_REST_SECONDS = 20.0
 """Punches at random ports that run at a time, and the rest between them: each makes some NAT remember 2000 addresses."""
+UPGRADE_SECONDS = 300.0
+"""Time to find a direct way for a stream that goes by a relay: punches at random ports wait for each other."""
 MAX_KNOWN = 512
 """Peers of which it is remembered through which nodes they were reached."""
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from ...crypto import KeyPair
 from ...net.connection import Connection
 from ...net.shared import Shared
+from ...wire.errors import ConnectionClosed
 from ..dht.address import Address
 from ..dht.requests import Port
 from ..udx.endpoint import LINGER_SECONDS, UdxSocket
@@ -27,7 +28,7 @@ class Links:
     def __init__(self, sockets: dict[Port, UdxSocket], shared: Shared) -> None:
         self._sockets, self._shared = sockets, shared
         self._loop = asyncio.get_running_loop()
-        self._connections: set[Connection] = set()
+        self._connections: dict[Connection, FoundPath] = {}
 
     def new_stream(self, port: Port, heard: OnHeard) -> UdxTransport:
         """Return a stream that waits to know its peer's address. `heard` is told whence packets come for it."""
@@ -49,15 +50,41 @@ class Links:
             path=path.kind, keep_alive=KEEP_ALIVE_SECONDS,
         )  # fmt: skip
         endpoint = self._sockets[path.port]
-        self._connections.add(connection)
+        self._connections[connection] = path
         connection.on_closed.append(lambda: self._ended(connection, path.port))
-        transport.accepts = None
+        if path.kind == "relayed":
+            transport.probe_soon()
+        else:
+            transport.accepts = None
         transport.set_protocol(connection)
         transport.connect(path.remote_stream, path.remote, endpoint)
         return connection
 
+    def path_of(self, connection: Connection) -> FoundPath:
+        """Return where a connection goes. Raises ConnectionClosed if it is over."""
+        if connection not in self._connections:
+            raise ConnectionClosed(connection.reason)
+        return self._connections[connection]
+
+    def upgrade(
+        self, connection: Connection, transport: UdxTransport, path: FoundPath, on_direct: Callable[[], None]
+    ) -> None:
+        """Let a stream that went by a relay go directly. `on_direct` is called once the peer's packets come so, too."""
+        if connection.is_closed or transport.is_closing():
+            return
+        before, connection.path = (transport.endpoint, transport.remote), path.kind
+        transport.accepts = lambda endpoint, sender: (endpoint, sender) == before
+
+        def direct() -> None:
+            transport.accepts = None
+            on_direct()
+
+        transport.on_direct = direct
+        connection.on_closed.append(lambda: self._ended(connection, path.port))
+        transport.change_path(path.remote_stream, path.remote, self._sockets[path.port])
+
     def _ended(self, connection: Connection, port: Port) -> None:
-        self._connections.discard(connection)
+        self._connections.pop(connection, None)
         if isinstance(port, int):  # the peer may not know yet that the stream is over
             self._loop.call_later(LINGER_SECONDS, self._close_socket, port)
 

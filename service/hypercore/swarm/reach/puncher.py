@@ -187,6 +187,12 @@ class Puncher:
             self._lot = 1
         return True
 
+    def give_back(self, now: float) -> None:
+        """Give the right back."""
+        if self._lot:
+            self._lot = 0
+            self._hub.random_punches.end(now, punched=bool(self._started))
+
     def punch(self, now: float) -> bool:
         """Begin. Return whether there is a way at all. With random ports `draw` comes first."""
         if self._started is None:
@@ -266,9 +272,7 @@ class Puncher:
         self._waiting.clear()
         if self._timer is not None:
             self._timer.cancel()
-        if self._lot:
-            self._lot = 0
-            self._hub.random_punches.end(now, punched=bool(self._started))
+        self.give_back(now)
         self._close_all()
         if not self.initiator:
             self._node.punches.leave(self._hub.main, self._heard)

@@ -10,15 +10,19 @@ from ...crypto import KeyPair
 from ...net.connection import Connection
 from ...wire.errors import ConnectionClosed
 from ..dht.address import Address
+from ..dht.messages import RelayThrough
 from ..dht.sockets import DhtError
 from ..udx.transport import UdxTransport
 from .announcer import Announcer
-from .handshakes import Firewalled, Handshakes, OnHeard
+from .handshakes import Firewalled, Handshakes, OnHeard, OnPaired, OnSeen, OnUnpaired
 from .hub import FoundPath, Hub
 from .links import Links
+from .relay_leg import DialRelay, RelayLeg
 
 MAX_WAITING = 64
 """Connections that wait to be taken. Those beyond end at once."""
+MAX_LEGS = 64
+"""Connections to blind relays, which clients ask for. A client beyond is reached directly or not at all."""
 MAX_CONNECTIONS = 1024
 """Connections of one server. Clients beyond are not answered."""
 LEAVE_SECONDS = 3.0
@@ -29,18 +33,30 @@ class DhtServer:
     """A server. `async with` announces it, and takes it back; `async for` gives its connections, each open."""
 
     def __init__(
-        self, hub: Hub, links: Links, flush: Callable[[], None], pair: KeyPair, firewall: Firewalled | None = None
+        self,
+        hub: Hub,
+        links: Links,
+        flush: Callable[[], None],
+        dial: DialRelay,
+        pair: KeyPair,
+        *,
+        firewall: Firewalled | None = None,
+        relay_through: bytes | None = None,
+        may_relay: Firewalled | None = None,
     ) -> None:
         self.pair = pair
         self._hub, self._links, self._flush, self._firewall = hub, links, flush, firewall
         self._announcer = Announcer(hub, pair)
-        self._handshakes = Handshakes(hub, pair, self._announcer, self, self._refuses)
+        self._handshakes = Handshakes(hub, pair, self._announcer, self, self._refuses, relay_through=relay_through)
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[int, UdxTransport] = {}
         self._queue: asyncio.Queue[Connection | None] = asyncio.Queue()
         self._connections: set[Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._dial, self._may_relay = dial, may_relay
+        self._legs: dict[int, RelayLeg] = {}
+        self._relayed: dict[int, tuple[UdxTransport, Connection]] = {}
 
     @property
     def relays(self) -> tuple[Address, ...]:
@@ -94,6 +110,9 @@ class DhtServer:
         self._handshakes.close(self._loop.time())
         for task in list(self._tasks):
             task.cancel()
+        for leg in list(self._legs.values()):
+            leg.close()
+        self._legs.clear()
         for connection in list(self._connections):
             connection.close("the server stops")
         self._queue.put_nowait(None)
@@ -130,16 +149,57 @@ class DhtServer:
 
     def connect_stream(self, stream: int, path: FoundPath) -> None:
         """Let a stream begin (ServerStreams)."""
-        connection = self._links.connect(self._waiting.pop(stream), path, self.pair)
+        transport = self._waiting.pop(stream)
+        connection = self._links.connect(transport, path, self.pair)
         self._connections.add(connection)
-        connection.on_closed.append(lambda: self._connections.discard(connection))
+        connection.on_closed.append(lambda: self._gone(connection, stream))
+        if path.kind == "relayed":
+            self._relayed[stream] = transport, connection
+        else:
+            self._leave_relay(stream)
         task = self._loop.create_task(self._opened(connection))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def drop_stream(self, stream: int) -> None:
         """Give up a stream that did not begin (ServerStreams)."""
+        self._leave_relay(stream)
         self._waiting.pop(stream).abort()
+
+    def relay_stream(
+        self, stream: int, through: RelayThrough, initiator: bool,
+        seen: OnSeen, paired: OnPaired, refused: OnUnpaired,
+    ) -> bool:  # fmt: skip
+        """Meet a client at a blind relay (ServerStreams)."""
+        allowed = initiator or self._may_relay is None or self._may_relay(through.key)
+        if not allowed or len(self._legs) >= MAX_LEGS:
+            return False
+
+        def paired_and_sent(number: int, now: float) -> None:
+            paired(number, now)
+            self._flush()
+
+        self._legs[stream] = RelayLeg(
+            self._dial, self._links, through, initiator, stream, seen, paired_and_sent, refused
+        )
+        return True
+
+    def upgrade_stream(self, stream: int, path: FoundPath) -> None:
+        """Let a stream that goes by a relay go directly (ServerStreams)."""
+        relayed = self._relayed.pop(stream, None)
+        if relayed is not None:
+            transport, connection = relayed
+            self._links.upgrade(connection, transport, path, lambda: self._leave_relay(stream))
+
+    def _gone(self, connection: Connection, stream: int) -> None:
+        self._connections.discard(connection)
+        self._relayed.pop(stream, None)
+        self._leave_relay(stream)
+
+    def _leave_relay(self, stream: int) -> None:
+        leg = self._legs.pop(stream, None)
+        if leg is not None:
+            leg.close()
 
     async def _opened(self, connection: Connection) -> None:
         try:

@@ -22,7 +22,8 @@ Answer = Callable[[bytes], None]
 class ServerPunch:
     """One hole, from the server's side, by the socket by which it is known. A NAT with random ports takes others as well."""
 
-    def __init__(self, hub: Hub, seal: PunchSeal, firewall: int) -> None:
+    def __init__(self, hub: Hub, seal: PunchSeal, firewall: int, *, patient: bool = False) -> None:
+        self._patient = patient
         self._node, self._seal = hub.node, seal
         self._round = self._messages = 0
         self._over: Work = lambda now: None
@@ -68,21 +69,25 @@ class ServerPunch:
             self._node.punches.send(puncher.port, peer)
         if said.punching:
             if not puncher.draw(now):
-                self._abort(answer, over, PeerError.TRY_LATER, now)
+                if self._patient:
+                    answer(self._seal.seal(self._says(said, token, PeerError.TRY_LATER)))
+                else:
+                    self._abort(answer, over, PeerError.TRY_LATER, now)
                 return
             if not puncher.punch(now):
                 self._abort(answer, over, PeerError.ABORTED, now)
                 return
-        answer(
-            self._seal.seal(
-                PunchPayload(
-                    firewall=puncher.nat.firewall,
-                    round=self._round,
-                    connected=puncher.connected,
-                    punching=puncher.punching,
-                    addresses=puncher.nat.addresses or None,
-                    token=token,
-                    remote_token=said.token,
-                )
-            )
+        answer(self._seal.seal(self._says(said, token, PeerError.NONE)))
+
+    def _says(self, said: PunchPayload, token: bytes | None, error: int) -> PunchPayload:
+        puncher = self.puncher
+        return PunchPayload(
+            error=error,
+            firewall=puncher.nat.firewall,
+            round=self._round,
+            connected=puncher.connected,
+            punching=puncher.punching,
+            addresses=puncher.nat.addresses or None,
+            token=token,
+            remote_token=said.token,
         )

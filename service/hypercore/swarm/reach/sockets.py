@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
+import secrets
 import socket
 from collections.abc import Callable, Sequence
 
@@ -11,12 +11,11 @@ from ...crypto import KeyPair
 from ...net.connection import Connection
 from ...net.shared import Shared
 from ...net.transport import MAX_UNFINISHED
-from ...wire.errors import ConnectionClosed
 from ..dht.address import Address
-from ..dht.requests import Port
+from ..dht.messages import TOKEN_BYTES, RelayThrough
 from ..dht.sockets import DhtSockets
-from .dial import Dial
-from .hub import FoundPath, Hub
+from .dialling import Dialling
+from .hub import Hub
 from .links import Links
 from .reasons import Reason, Unreachable
 from .server import DhtServer
@@ -28,13 +27,12 @@ class DHT(DhtSockets):
     def _began(self) -> None:
         self._hub = Hub(self.node, self._local)
         self._links = Links(self._sockets, Shared(MAX_UNFINISHED))
-        self._dials: dict[asyncio.Future[Connection], bytes] = {}
+        self._diallings: set[Dialling] = set()
 
     def close(self) -> None:
         """Close the sockets. Connections end, and what is awaited ends with DhtError or Unreachable."""
-        for connecting, key in list(self._dials.items()):
-            if not connecting.done():
-                connecting.set_exception(Unreachable(key, Reason.CLOSED))
+        for dialling in list(self._diallings):
+            dialling.fail(Reason.CLOSED, "", self._loop.time())
         self._links.close()
         super().close()
 
@@ -59,56 +57,43 @@ class DHT(DhtSockets):
         """Return an open connection to the peer that listens at a key. Raises Unreachable, with the reason.
 
         `relays` are nodes that pass handshakes on to the peer, if some are known: it is quicker than to look for them.
-        `relay_through` is refused (ValueError): packets go directly between the peers, or not at all.
+        `relay_through` is the key of a blind relay that may carry the connection while there is no direct way, or if there is
+        none. The server may name another one. `Connection.path` says how it goes.
         """
-        if relay_through is not None:
-            raise ValueError("blind relays are not supported")
+        through = RelayThrough(relay_through, secrets.token_bytes(TOKEN_BYTES)) if relay_through else None
+        return await self._dial(key, pair, relays, through, follows=True)
+
+    async def _dial(
+        self, key: bytes, pair: KeyPair, relays: Sequence[Address], through: RelayThrough | None, *, follows: bool
+    ) -> Connection:
         if self._closed:
             raise Unreachable(key, Reason.CLOSED)
-        connecting: asyncio.Future[Connection] = self._loop.create_future()
-
-        def heard(port: Port, sender: Address, now: float) -> bool:
-            counts = dial.heard(port, sender, now)
-            self._flush()
-            return counts
-
-        transport = self._links.new_stream(self._hub.main, heard)
-
-        def found(path: FoundPath, now: float) -> None:
-            if not connecting.done():
-                connecting.set_result(self._links.connect(transport, path, pair))
-
-        def failed(reason: Reason, detail: str, now: float) -> None:
-            if not connecting.done():
-                connecting.set_exception(Unreachable(key, reason, detail))
-
-        dial = Dial(self._hub, key, pair, transport.local_id, found, failed, relays=relays)
-        self._dials[connecting] = key
+        dialling = Dialling(self._hub, self._links, self._flush, key, pair)
+        self._diallings.add(dialling)
         try:
-            dial.start(self._loop.time())
-            self._flush()
-            connection = await connecting
-        except BaseException:
-            transport.abort()
-            raise
+            return await dialling.run(relays, through, self._dial_relay if follows else None)
         finally:
-            del self._dials[connecting]
-            dial.close(self._loop.time())
-            if not self._closed:
-                self._flush()
-        return await _opened(connection, key)
+            self._diallings.discard(dialling)
 
-    def listen(self, pair: KeyPair, *, firewall: Callable[[bytes], bool] | None = None) -> DhtServer:
-        """Return a server at a key, to be entered. `firewall` says whether a peer with a key is refused."""
-        return DhtServer(self._hub, self._links, self._flush, pair, firewall)
+    async def _dial_relay(self, key: bytes) -> tuple[Connection, bytes]:
+        """Connect to a blind relay, under a key that nobody knows. Relays are not reached by relays."""
+        own = KeyPair.generate()
+        return await self._dial(key, own, (), None, follows=False), own.public
 
+    def listen(
+        self,
+        pair: KeyPair,
+        *,
+        firewall: Callable[[bytes], bool] | None = None,
+        relay_through: bytes | None = None,
+        may_relay: Callable[[bytes], bool] | None = None,
+    ) -> DhtServer:
+        """Return a server at a key, to be entered. `firewall` says whether a peer with a key is refused.
 
-async def _opened(connection: Connection, key: bytes) -> Connection:
-    try:
-        await connection.opened()
-    except ConnectionClosed as error:
-        raise Unreachable(key, Reason.NOT_OPENED, str(error)) from error
-    except BaseException:
-        connection.close("given up")
-        raise
-    return connection
+        `relay_through` is the key of a blind relay that may carry its connections. Without, clients may name one:
+        `may_relay` says by its key whether it is used.
+        """
+        return DhtServer(
+            self._hub, self._links, self._flush, self._dial_relay, pair,
+            firewall=firewall, relay_through=relay_through, may_relay=may_relay,
+        )  # fmt: skip

@@ -57,7 +57,7 @@ class Sender:
         self._end_wanted = False
         self._window = WINDOW
         self._window_seq = self._window_ack = 0
-        self._first_probe = first_probe
+        self.first_probe = first_probe
         self._recovery: int | None = None
         self._after_timeout = False
         self._probe: int | None = None
@@ -267,7 +267,7 @@ class Sender:
     def _tail_seconds(self) -> float:
         smooth = self.round_trip.smooth
         if not smooth:
-            return self._first_probe
+            return self.first_probe
         return max(2 * smooth + (LEAST_PROBE_SECONDS if len(self.flight) == 1 else 0.0), LEAST_PROBE_SECONDS)
 
     def fire(self, now: float) -> list[Packet]:

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 from .endpoint import Address, UdxSocket
+from .packet import DESTROY
 from .stream import Ended, Stream
 
 HIGH_WATER = 256 * 1024
 """Bytes written and not sent above which the protocol is asked to pause, and below a quarter of which to go on."""
 CLOSE_SECONDS = 5.0
 """Time for the peer to end its half as well, once this side is closed and all that it wrote has come."""
+
+RELAYED_PROBE_SECONDS = 0.15
 
 Accepts = Callable[[UdxSocket, Address], bool]
 
@@ -30,6 +33,8 @@ class UdxTransport(asyncio.Transport):
         self.endpoint, self.remote = endpoint, ("", 0)
         self.accepts: Accepts | None = None
         self.on_message: Callable[[bytes], None] | None = None
+        self.on_direct: Callable[[], None] | None = None
+        """Is told, once, of the next packet that comes from the peer's address."""
         self.ended: Ended | None = None
         """Why the stream is over, None while it is not."""
         self.local_id = endpoint.streams.new_id()
@@ -49,6 +54,10 @@ class UdxTransport(asyncio.Transport):
         self._protocol.connection_made(self)
         self._deliver()
         self._settle()
+
+    def probe_soon(self) -> None:
+        """Send what was first sent again soon, if nothing comes back: a relay knows the way only once both sides have spoken."""
+        self._stream.sender.first_probe = RELAYED_PROBE_SECONDS
 
     def change_path(self, remote_id: int, remote: Address, endpoint: UdxSocket) -> None:
         """Go on at another address, as from a relay to the peer itself. Nothing is lost."""
@@ -71,8 +80,14 @@ class UdxTransport(asyncio.Transport):
     def take(self, packet: memoryview, sender: Address, endpoint: UdxSocket) -> bool:
         """Take a packet of a burst. Return whether it counts."""
         at_peer = sender == self.remote and endpoint is self.endpoint and self._stream.connected
-        if not at_peer and (self.accepts is None or not self.accepts(endpoint, sender)):
-            return False
+        if not at_peer:
+            if self.accepts is None or not self.accepts(endpoint, sender):
+                return False
+            if packet[2] & DESTROY and self._stream.connected and (sender, endpoint) != (self.remote, self.endpoint):
+                return False  # a relay that was left ends its half: the stream goes on without it
+        elif self.on_direct is not None:
+            told, self.on_direct = self.on_direct, None
+            told()
         self._stream.receive(packet)
         return True
 
