@@ -13,12 +13,14 @@ import pytest
 from service.hypercore import Corestore
 from service.hypercore.crypto import KeyPair
 from service.hypercore.net import fetch
-from service.hypercore.swarm import DHT
+from service.hypercore.swarm import DHT, BlindRelay
 from service.hypercore.swarm.dht.address import Address
 from service.hypercore.swarm.dht.punches import Punches
 from service.hypercore.swarm.reach.dial import Dial
 from tests.swarm.npm_dht import ANY, MOST_SECONDS, NpmDht, network, npm
 from tests.swarm.test_reach_npm import BLOCKS, OURS, SIZE, THEIRS, digest, made, serving
+
+RELAY = KeyPair(b"\x44" * 32)
 
 
 @dataclass
@@ -50,21 +52,30 @@ def store() -> Iterator[Corestore]:
     found.close()
 
 
+RELAYS = pytest.mark.parametrize("whose", ["npm", "ours"])
+
+
 @contextlib.asynccontextmanager
-async def world() -> AsyncIterator[tuple[DHT, DHT, NpmDht, bytes]]:
-    """Two peers of ours, one of npm's, and the key of a relay of npm's."""
+async def world(whose: str = "npm") -> AsyncIterator[tuple[DHT, DHT, NpmDht, bytes]]:
+    """Two peers of ours, one of npm's, and the key of a relay."""
     async with (
         network(4) as nodes, DHT(ANY, [nodes[0].address], firewalled=True) as one,
-        DHT(ANY, [nodes[0].address], firewalled=True) as other,
-        npm(nodes[0].address) as relay, npm(nodes[0].address) as there,
+        DHT(ANY, [nodes[0].address], firewalled=True) as other, npm(nodes[0].address) as there,
     ):  # fmt: skip
-        yield one, other, there, bytes.fromhex(await relay("relay"))
+        if whose == "npm":
+            async with npm(nodes[0].address) as relay:
+                yield one, other, there, bytes.fromhex(await relay("relay"))
+        else:
+            async with DHT(ANY, [nodes[0].address]) as dht, BlindRelay(dht, RELAY) as ours:
+                yield one, other, there, RELAY.public
+                assert ours.passed > BLOCKS * SIZE
 
 
 @pytest.mark.parametrize("who", ["client", "server", "both"])
-async def test_ours_meets_ours(ways: Ways, store: Corestore, who: str) -> None:
+@RELAYS
+async def test_ours_meets_ours(ways: Ways, store: Corestore, who: str, whose: str) -> None:
     core, there = made(store), Corestore()
-    async with world() as (one, other, _, relay):
+    async with world(whose) as (one, other, _, relay):
         server = {"relay_through": relay} if who != "client" else {}
         async with serving(one, core, **server) as taken:
             connection = await other.connect(OURS.public, pair=THEIRS, relay_through=relay if who != "server" else None)
@@ -76,6 +87,27 @@ async def test_ours_meets_ours(ways: Ways, store: Corestore, who: str) -> None:
             connection.close("enough")
             await taken[0].wait_closed()
     there.close()
+
+
+async def test_npm_meets_npm_at_our_relay(tmp_path: Path) -> None:
+    """Neither tells its address in its own network, and the server does not punch: there is no other way."""
+    async with network(4) as nodes, npm(nodes[0].address) as one, npm(nodes[0].address) as other:
+        for name in ("one", "other"):
+            (tmp_path / name).mkdir()
+        async with DHT(ANY, [nodes[0].address]) as dht, BlindRelay(dht, RELAY) as relay:
+            given = {"blocks": BLOCKS, "size": SIZE, "relay": RELAY.public.hex()}
+            told = await one("serveFeed", seed="03" * 32, directory=str(tmp_path / "one"), **given)
+            peer = told.pop("peer")
+            found = await other(
+                "fetchFeed",
+                peer=peer,
+                directory=str(tmp_path / "other"),
+                key=told["key"],
+                length=BLOCKS,
+                relay=given["relay"],
+            )
+            assert found == told
+            assert relay.passed > BLOCKS * SIZE
 
 
 async def test_a_relay_is_left_when_there_is_a_direct_way(ways: Ways, store: Corestore) -> None:
@@ -98,8 +130,9 @@ async def test_a_relay_is_left_when_there_is_a_direct_way(ways: Ways, store: Cor
     there.close()
 
 
-async def test_ours_meets_npm(ways: Ways, store: Corestore, tmp_path: Path) -> None:
-    async with world() as (one, _, there, relay):
+@RELAYS
+async def test_ours_meets_npm(ways: Ways, store: Corestore, tmp_path: Path, whose: str) -> None:
+    async with world(whose) as (one, _, there, relay):
         told = await there(
             "serveFeed", seed="03" * 32, directory=str(tmp_path), blocks=BLOCKS, size=SIZE, relay=relay.hex()
         )
@@ -110,9 +143,10 @@ async def test_ours_meets_npm(ways: Ways, store: Corestore, tmp_path: Path) -> N
         assert (core.length, digest(core)) == (BLOCKS, told["sha256"])
 
 
-async def test_npm_meets_ours(ways: Ways, store: Corestore, tmp_path: Path) -> None:
+@RELAYS
+async def test_npm_meets_ours(ways: Ways, store: Corestore, tmp_path: Path, whose: str) -> None:
     core = made(store)
-    async with world() as (one, _, there, relay), serving(one, core) as taken:
+    async with world(whose) as (one, _, there, relay), serving(one, core) as taken:
         told = await there(
             "fetchFeed", peer=OURS.public.hex(), directory=str(tmp_path), key=core.key.hex(), length=BLOCKS,
             relay=relay.hex(),

@@ -2,7 +2,8 @@
 
 from .dht.sockets import DhtError
 from .reach.reasons import Reason, Unreachable
+from .reach.relay import BlindRelay
 from .reach.server import DhtServer
 from .reach.sockets import DHT
 
-__all__ = ["DHT", "DhtError", "DhtServer", "Reason", "Unreachable"]
+__all__ = ["DHT", "BlindRelay", "DhtError", "DhtServer", "Reason", "Unreachable"]

@@ -14,6 +14,7 @@ from ...net.transport import MAX_UNFINISHED
 from ..dht.address import Address
 from ..dht.messages import TOKEN_BYTES, RelayThrough
 from ..dht.sockets import DhtSockets
+from ..udx.passing import PassingStream
 from .dialling import Dialling
 from .hub import Hub
 from .links import Links
@@ -79,6 +80,11 @@ class DHT(DhtSockets):
         """Connect to a blind relay, under a key that nobody knows. Relays are not reached by relays."""
         own = KeyPair.generate()
         return await self._dial(key, own, (), None, follows=False), own.public
+
+    def passing_stream(self, connection: Connection, remote_id: int) -> PassingStream:
+        """Return one half of a stream that a relay passes on, of the peer of a connection. Raises ConnectionClosed."""
+        path = self._links.path_of(connection)
+        return PassingStream(self.streams, remote_id, path.remote, self._sockets[path.port])
 
     def listen(
         self,

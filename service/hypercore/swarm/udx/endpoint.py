@@ -14,15 +14,12 @@ import struct
 import sys
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import structlog
 
 from .packet import is_udx, stream_of
 from .stream import Train
-
-if TYPE_CHECKING:
-    from .transport import UdxTransport
 
 log = structlog.get_logger(__name__)
 
@@ -42,17 +39,31 @@ LINGER_SECONDS = 15.0
 MAX_LINGERING = 1024
 
 
+class TakesPackets(Protocol):
+    """A stream, or one that is passed on."""
+
+    local_id: int
+
+    def take(self, packet: memoryview, sender: Address, endpoint: UdxSocket) -> bool:
+        """Take a packet of a burst. Return whether it counts."""
+        ...
+
+    def burst_is_over(self, now: float) -> None:
+        """Work off what came."""
+        ...
+
+
 class Streams:
     """The streams of some sockets, by their numbers, and for a while those that are over: their peers may not know."""
 
     def __init__(self) -> None:
-        self._streams: dict[int, UdxTransport] = {}
-        self._over: OrderedDict[int, UdxTransport] = OrderedDict()
+        self._streams: dict[int, TakesPackets] = {}
+        self._over: OrderedDict[int, TakesPackets] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._streams)
 
-    def get(self, local_id: int) -> UdxTransport | None:
+    def get(self, local_id: int) -> TakesPackets | None:
         """Return the stream with a number, also one that is over."""
         return self._streams.get(local_id) or self._over.get(local_id)
 
@@ -63,11 +74,11 @@ class Streams:
             if found not in self._streams and found not in self._over:
                 return found
 
-    def add(self, transport: UdxTransport) -> None:
+    def add(self, transport: TakesPackets) -> None:
         """Add a stream."""
         self._streams[transport.local_id] = transport
 
-    def end(self, transport: UdxTransport, linger: bool) -> None:
+    def end(self, transport: TakesPackets, linger: bool) -> None:
         """Take a stream out, for good or to answer for a while longer."""
         self._streams.pop(transport.local_id, None)
         if linger:
@@ -180,7 +191,7 @@ class UdxSocket:
     # ---- receiving
 
     def _readable(self) -> None:
-        touched: dict[int, UdxTransport] = {}
+        touched: dict[int, TakesPackets] = {}
         view = memoryview(self._buffer)
         for _ in range(BURST_TRAINS if self._take_trains else BURST_PACKETS):
             try:
@@ -202,7 +213,7 @@ class UdxSocket:
         for transport in touched.values():
             transport.burst_is_over(now)
 
-    def _take(self, packet: memoryview, sender: Address, touched: dict[int, UdxTransport]) -> None:
+    def _take(self, packet: memoryview, sender: Address, touched: dict[int, TakesPackets]) -> None:
         self.packets_in += 1
         if is_udx(packet):
             transport = self.streams.get(stream_of(packet))

@@ -1,0 +1,177 @@
+"""Pairs at a blind relay: who meets whom, what strangers can make it hold, and what goes from one to the other."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.hypercore.codec import CodecError
+from service.hypercore.crypto import KeyPair
+from service.hypercore.net import ChannelClosed
+from service.hypercore.swarm import DHT, BlindRelay
+from service.hypercore.swarm.dht.address import Address
+from service.hypercore.swarm.reach.blind import PAIR, PROTOCOL, UNPAIR, PairMessage, decode_unpair, encode_unpair
+from service.hypercore.swarm.reach.pairs import MAX_OF_SESSION, MAX_WAITING, WAIT_SECONDS, Pairs
+from service.hypercore.swarm.reach.relay import MAX_PAIRS_OF_ONE
+from service.hypercore.swarm.udx.endpoint import Streams, UdxSocket
+from service.hypercore.swarm.udx.packet import DATA, header, stream_of
+from service.hypercore.swarm.udx.passing import MAX_PACKET, PassingStream, trains_of
+from tests.swarm.npm_dht import ANY, MOST_SECONDS, network
+
+VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "swarm" / "blind_relay.json").read_text())
+RELAY = KeyPair(b"\x44" * 32)
+
+
+def token(number: int) -> bytes:
+    return number.to_bytes(32, "big")
+
+
+def test_messages_are_those_of_npm() -> None:
+    assert VECTORS["protocol"] == PROTOCOL
+    for one in VECTORS["pair"]:
+        told = one["value"]
+        message = PairMessage(told["isInitiator"], bytes.fromhex(told["token"]), told["id"])
+        assert message.encode().hex() == one["bytes"]
+        assert PairMessage.decode(bytes.fromhex(one["bytes"])) == message
+    told = VECTORS["unpair"]
+    assert encode_unpair(bytes.fromhex(told["value"]["token"])).hex() == told["bytes"]
+    assert decode_unpair(bytes.fromhex(told["bytes"])).hex() == told["value"]["token"]
+    for short in (b"", b"\1", b"\1" + bytes(31), b"\1" + bytes(32)):
+        with pytest.raises(CodecError):
+            PairMessage.decode(short)
+
+
+# ---- who meets whom
+
+
+def test_two_halves_are_a_pair() -> None:
+    pairs = Pairs()
+    first, again, second = (
+        PairMessage(initiator, token(1), number) for number, initiator in enumerate((True, True, False))
+    )
+    assert pairs.add("a", first, 0.0) is None
+    assert pairs.add("c", again, 0.0) is None  # there is one initiator: a third one takes nobody's place
+    other = pairs.add("b", second, 1.0)
+    assert other is not None
+    assert (other.session, other.said) == ("a", first)
+    assert len(pairs) == 0
+
+
+def test_halves_wait_a_while_and_go_with_their_peer() -> None:
+    pairs = Pairs()
+    pairs.add("a", PairMessage(True, token(1), 1), 0.0)
+    assert pairs.add("b", PairMessage(False, token(1), 2), WAIT_SECONDS) is None
+    pairs.leave("b")
+    assert len(pairs) == 0
+    pairs.add("a", PairMessage(True, token(2), 1), 0.0)
+    pairs.withdraw("b", token(2))
+    assert len(pairs) == 1
+    pairs.withdraw("a", token(2))
+    assert len(pairs) == 0
+
+
+def test_what_waits_is_bounded() -> None:
+    pairs = Pairs()
+    for number in range(5 * MAX_WAITING):
+        pairs.add(number // 50, PairMessage(True, token(number), 1), 0.0)
+        assert len(pairs) <= MAX_WAITING
+    assert all(count <= MAX_OF_SESSION for count in pairs._of.values())
+    assert sum(pairs._of.values()) == len(pairs)
+    pairs.add("late", PairMessage(True, token(0), 1), WAIT_SECONDS)
+    assert len(pairs) == 1
+
+
+# ---- what is passed on
+
+
+def test_packets_go_in_trains_of_one_size() -> None:
+    sizes = [100, 100, 50, 100, 120, 120, 1]
+    trains = trains_of([bytes(size) for size in sizes])
+    assert [(train.size, train.count, len(train.data)) for train in trains] == [
+        (100, 3, 250),
+        (100, 1, 100),
+        (120, 3, 241),
+    ]
+    assert [train.count for train in trains_of([b"x"] * 100)] == [44, 44, 12]
+    assert trains_of([]) == []
+
+
+async def test_packets_are_passed_on_from_the_right_address_alone() -> None:
+    streams = Streams()
+    relay = UdxSocket("127.0.0.1", 0, streams)
+    came: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
+    ends: dict[str, UdxSocket] = {}
+    for name in ("one", "other", "stranger"):
+        ends[name] = end = UdxSocket("127.0.0.1", 0, Streams())
+        end.on_datagram = lambda data, sender, opened, name=name: came.put_nowait((name, data))  # type: ignore[misc]
+    one = PassingStream(streams, 77, ends["one"].address, relay)
+    other = PassingStream(streams, 88, ends["other"].address, relay)
+    one.join(other)
+    for sender in ("stranger", "other", "one"):
+        ends[sender].send(header(DATA, one.local_id, 1, 2, 3) + sender.encode(), Address(*relay.address))
+    ends["one"].send(header(DATA, one.local_id, 1, 2, 3) + bytes(MAX_PACKET), Address(*relay.address))
+    ends["other"].send(header(DATA, other.local_id, 5, 6, 7) + b"back", Address(*relay.address))
+    async with asyncio.timeout(MOST_SECONDS):
+        found = dict([await came.get(), await came.get()])
+    assert found == {"other": header(DATA, 88, 1, 2, 3) + b"one", "one": header(DATA, 77, 5, 6, 7) + b"back"}
+    assert (one.packets, other.packets) == (1, 1)
+    assert stream_of(found["other"]) == 88
+    one.close()
+    assert len(streams) == 0
+    for end in (relay, *ends.values()):
+        end.close()
+
+
+async def test_a_relay_holds_only_so_much_for_one_peer() -> None:
+    async with (
+        network(3) as nodes, DHT(ANY, [nodes[0].address]) as dht, BlindRelay(dht, RELAY) as relay,
+        DHT(ANY, [nodes[0].address]) as here, contextlib.AsyncExitStack() as stack,
+    ):  # fmt: skip
+        channels: list[Any] = []
+        for _ in range(3):
+            own = KeyPair.generate()
+            connection = await here.connect(RELAY.public, pair=own)
+            stack.callback(connection.close)
+            channel = connection.open(PROTOCOL, own.public)
+            await channel.opened()
+            channels.append(channel)
+        first, second, third = channels
+        for number in range(3 * MAX_PAIRS_OF_ONE):
+            await first.send(PAIR, PairMessage(True, token(number), number).encode())
+        for number in range(MAX_PAIRS_OF_ONE):
+            await second.send(PAIR, PairMessage(False, token(number), number).encode())
+            async with asyncio.timeout(MOST_SECONDS):
+                kind, body = await second.receive()
+                assert kind == PAIR
+                assert PairMessage.decode(body).token == token(number)
+                assert PairMessage.decode((await first.receive())[1]).initiator
+        assert relay.pairs == MAX_PAIRS_OF_ONE
+        await first.send(UNPAIR, encode_unpair(token(0)))
+        await first.send(PAIR, PairMessage(True, token(99), 1).encode())
+        await third.send(PAIR, PairMessage(False, token(99), 2).encode())
+        async with asyncio.timeout(MOST_SECONDS):
+            assert PairMessage.decode((await third.receive())[1]).token == token(99)
+        assert relay.pairs == MAX_PAIRS_OF_ONE
+        first.close()
+        await third.send(PAIR, b"rubbish")
+        async with asyncio.timeout(MOST_SECONDS):
+            with pytest.raises(ChannelClosed):
+                await third.receive()
+        assert relay.pairs == 0
+        assert len(dht.streams) == 3  # the connections themselves
+
+
+async def test_who_gives_another_key_than_its_own_is_refused() -> None:
+    async with (
+        network(3) as nodes, DHT(ANY, [nodes[0].address]) as dht, BlindRelay(dht, RELAY),
+        DHT(ANY, [nodes[0].address]) as here,
+    ):  # fmt: skip
+        connection = await here.connect(RELAY.public, pair=KeyPair.generate())
+        with pytest.raises(ChannelClosed):
+            await connection.open(PROTOCOL, RELAY.public).opened()
+        connection.close("enough")
