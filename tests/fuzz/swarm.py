@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import random
 
+from nacl import bindings
+
 from service.hypercore.codec import CodecError
 from service.hypercore.crypto import KeyPair
 from service.hypercore.swarm.dht.address import Address
 from service.hypercore.swarm.dht.messages import (
+    HANDSHAKE_PROLOGUE,
     Announcement,
     Command,
     FoundPeer,
@@ -25,11 +28,18 @@ from service.hypercore.swarm.dht.messages import (
 from service.hypercore.swarm.dht.node import DhtNode
 from service.hypercore.swarm.dht.requests import Via
 from service.hypercore.swarm.dht.rpc import DhtReply, DhtRequest, Internal, decode
+from service.hypercore.swarm.reach.announcer import Announcer
+from service.hypercore.swarm.reach.blind import PairMessage, decode_unpair, encode_unpair
+from service.hypercore.swarm.reach.handshakes import Handshakes, OnHeard, OnPaired, OnSeen, OnUnpaired
+from service.hypercore.swarm.reach.hub import FoundPath, Hub
+from service.hypercore.swarm.reach.seal import PunchSeal
 from service.hypercore.swarm.udx.packet import DATA, END, SACK, encode_ranges, header, is_udx
 from service.hypercore.swarm.udx.stream import Stream
+from service.hypercore.wire.noise import Noise
 
 HERE, THERE = Address("44.10.0.1", 49_737), Address("44.10.0.2", 5_000)
 KEY = bytes(32)
+PAIR = KeyPair(KEY)
 
 
 def udx(data: bytes) -> None:
@@ -92,6 +102,53 @@ def record() -> bytes:
     return MutableRecord.signed(KeyPair(KEY), 5, b"value").encode()
 
 
+def served(data: bytes) -> None:
+    """Give a server a handshake or a hole punch, as a node passes it on: the first byte says which, and how far it is."""
+    node = DhtNode([], 0.0, random.Random(1))
+    handshakes = Handshakes(Hub(node), PAIR, Announcer(Hub(node), PAIR), NoStreams())
+    noise = Noise("IK", True, PAIR, HANDSHAKE_PROLOGUE, PAIR.public)
+    message = noise.write(payload())
+    first = DhtRequest(1, HERE, Command.PEER_HANDSHAKE, False, KEY, RelayedHandshake(0, message).encode())
+    handshakes.take(first, THERE, Via.CLIENT, 0.0)
+    answer = RelayedHandshake.decode(decode(node.out[-1].data, THERE).value or b"")
+    noise.read(answer.noise)
+    kind, rest = data[:1], data[1:]
+    if kind == b"p":  # what an honest client seals around it
+        nonce = bytes(24)
+        rest = RelayedPunch(
+            2, 0, nonce + bytes(bindings.crypto_secretbox(rest, nonce, PunchSeal(noise.hash)._key)), THERE
+        ).encode()
+    command = Command.PEER_HANDSHAKE if kind == b"h" else Command.PEER_HOLEPUNCH
+    handshakes.take(DhtRequest(2, HERE, command, False, KEY, rest), THERE, Via.CLIENT, 1.0)
+    for second in range(2, 40):
+        node.fire(float(second))
+    assert node.punches.open <= 256
+    assert len(node.out) < 400
+
+
+class NoStreams:
+    """Streams that never begin."""
+
+    def open_stream(self, heard: OnHeard) -> int:
+        """Return a number."""
+        return 9
+
+    def connect_stream(self, stream: int, path: FoundPath) -> None:
+        """Do nothing."""
+
+    def upgrade_stream(self, stream: int, path: FoundPath) -> None:
+        """Do nothing."""
+
+    def drop_stream(self, stream: int) -> None:
+        """Do nothing."""
+
+    def relay_stream(
+        self, stream: int, through: RelayThrough, initiator: bool, seen: OnSeen, paired: OnPaired, refused: OnUnpaired
+    ) -> bool:
+        """Go to no relay."""
+        return False
+
+
 ERRORS = (CodecError,)
 DECODERS = {
     "udx": (udx, (), (packets(),)),
@@ -103,6 +160,15 @@ DECODERS = {
     "relayed handshake": (RelayedHandshake.decode, ERRORS, (RelayedHandshake(2, bytes(50), HERE, THERE).encode(),)),
     "relayed punch": (RelayedPunch.decode, ERRORS, (RelayedPunch(2, 3, bytes(50), HERE).encode(),)),
     "noise payload": (NoisePayload.decode, ERRORS, (payload(),)),
+    "pair at a relay": (PairMessage.decode, ERRORS, (PairMessage(True, KEY, 7).encode(),)),
+    "unpair at a relay": (decode_unpair, ERRORS, (encode_unpair(KEY),)),
+    "server": (
+        served, (),
+        (
+            b"h" + RelayedHandshake(0, bytes(200)).encode(), b"x" + RelayedPunch(2, 0, bytes(90), THERE).encode(),
+            b"p" + PunchPayload(0, 2, 1, False, True, (THERE,), HERE, KEY, KEY).encode(),
+        ),
+    ),
     "punch payload": (
         PunchPayload.decode, ERRORS, (PunchPayload(0, 2, 1, True, True, (HERE,), THERE, KEY, KEY).encode(),),
     ),

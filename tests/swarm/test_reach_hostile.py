@@ -237,6 +237,24 @@ def test_nodes_that_pass_on_rubbish_do_not_end_a_dial() -> None:
     assert here.net.run(lambda: client.connected)
 
 
+def test_nodes_that_were_known_and_are_gone_do_not_hold_up_a_dial() -> None:
+    here = Listening()
+    client = here.net.peer("cons", 2)
+    client.hub.remember(SERVER.public, tuple(Address("5.5.5.5", port) for port in (1, 2, 3)))
+    begun = here.net.now
+    client.dial(SERVER.public)
+    assert here.net.run(lambda: client.connected)
+    assert here.net.now - begun < 0.5
+    again = here.net.peer("cons", 3)
+    again.hub.remember(SERVER.public, client.hub.known(SERVER.public))
+    assert client.hub.known(SERVER.public) == tuple(here.relays)
+    find = Command.FIND_PEER
+    # requests of a client have no id and no token: head of 10 bytes, then the command
+    here.net.lose = lambda sent: sent.data[:1] == b"\x03" and not sent.data[1] & 7 and sent.data[10] == find
+    again.dial(SERVER.public)
+    assert here.net.run(lambda: again.connected, seconds=1)  # through them alone: nobody answers where the peer is
+
+
 # ---- punches
 
 

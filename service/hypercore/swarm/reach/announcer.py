@@ -77,7 +77,7 @@ class Announcer:
                 if taken:
                     self._leave_others(now)
                     self.relays = tuple(taken)
-                self._keep_up(now)
+                self._keep_up(bool(taken), now)
                 on_announced(len(taken), now)
 
         for node in chosen:
@@ -103,9 +103,9 @@ class Announcer:
 
     # ---- keeping it up
 
-    def _keep_up(self, now: float) -> None:
-        self._rounds = 0
-        self._timer = self._node.timers.at(now + (PING_SECONDS if self.relays else RETRY_SECONDS), self._ping)
+    def _keep_up(self, taken: bool, now: float) -> None:
+        self._rounds = 0 if taken else ROUNDS
+        self._timer = self._node.timers.at(now + (PING_SECONDS if taken else RETRY_SECONDS), self._ping)
 
     def _ping(self, now: float) -> None:
         self._rounds += 1

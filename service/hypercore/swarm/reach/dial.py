@@ -35,13 +35,21 @@ DIAL_SECONDS = 90.0
 """Time for all of it. Punching at random ports takes up to 40 s."""
 PASSIVE_SECONDS = 10.0
 """Time for a server to connect to this node, which can be reached from everywhere."""
-PARALLEL, PARALLEL_KNOWN = 2, 3
-"""Nodes through which a handshake goes at a time, and while some are those that were known before."""
+PARALLEL, PARALLEL_KNOWN = 2, 1
+"""Nodes that know the peer through which a handshake goes at a time; beside them one that knew it before, or did not forget it."""
 MAX_CANDIDATES = 64
 
 OnFound = Callable[[FoundPath, float], None]
 OnFailed = Callable[[Reason, str, float], None]
 OnRelay = Callable[[RelayThrough, bool], None]
+
+
+class Candidates:
+    """Nodes through which the handshake may go, `most` of them at a time."""
+
+    def __init__(self, most: int, known: Iterable[Address] = ()) -> None:
+        self.most, self.asked = most, 0
+        self.waiting = deque(dict.fromkeys(known))
 
 
 class Dial:
@@ -75,10 +83,9 @@ class Dial:
         self._target = blake2b(key)
         self._stream = stream
         self._noise = Noise("IK", True, pair, HANDSHAKE_PROLOGUE, key, ephemeral)
-        self._candidates = deque(dict.fromkeys((*relays, *hub.known(key))))
-        self._most = PARALLEL_KNOWN if self._candidates else PARALLEL
+        self._earlier = Candidates(PARALLEL_KNOWN, (*relays, *hub.known(key)))
+        self._found_now = Candidates(PARALLEL)
         self._tried: set[Address] = set()
-        self._asking = 0
         self._queried = self._known = self._over = False
         self._early: tuple[Port, Address] | None = None
         self._payload: NoisePayload | None = None
@@ -97,7 +104,7 @@ class Dial:
         self._timers.append(self._limit)
         known = self._node.records.route(self._target, now)
         if known is not None:  # it announced itself here
-            self._candidates.append(known)
+            self._earlier.waiting.appendleft(known)
         self._try_next(now)
         self._node.query(Command.FIND_PEER, self._target, self._query_over, now, on_answer=self._answered)
 
@@ -127,7 +134,7 @@ class Dial:
         except CodecError:
             return
         if found is not None and found.key == self._key and len(self._tried) < MAX_CANDIDATES:
-            self._candidates.append(sender)
+            self._found_now.waiting.append(sender)
             self._known = True
             if not self._queried:
                 self._node.timers.at(0.0, self._try_next)
@@ -139,25 +146,26 @@ class Dial:
     def _try_next(self, now: float) -> None:
         if self._over or self._payload is not None:
             return
-        while self._candidates and self._asking < self._most:
-            relay = self._candidates.popleft()
-            if relay not in self._tried:
-                self._tried.add(relay)
-                self._ask(relay, now)
-        if not self._asking and self._queried:
+        for candidates in (self._found_now, self._earlier):
+            while candidates.waiting and candidates.asked < candidates.most:
+                relay = candidates.waiting.popleft()
+                if relay not in self._tried:
+                    self._tried.add(relay)
+                    self._ask(candidates, relay, now)
+        if self._queried and not self._found_now.asked and not self._earlier.asked:
             self._fail(Reason.NO_ANSWER if self._known else Reason.NOT_FOUND, "", now)
 
-    def _ask(self, relay: Address, now: float) -> None:
-        self._asking += 1
+    def _ask(self, candidates: Candidates, relay: Address, now: float) -> None:
+        candidates.asked += 1
 
         def replied(reply: DhtReply, sender: Address, now: float) -> None:
-            self._asking -= 1
+            candidates.asked -= 1
             if not self._over and self._payload is None:
                 self._read(reply, relay, now)
                 self._try_next(now)
 
         def silent(now: float) -> None:
-            self._asking -= 1
+            candidates.asked -= 1
             self._try_next(now)
 
         self._node.ask(relay, Command.PEER_HANDSHAKE, replied, silent, now, target=self._target, value=self._message)
