@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from service.hypercore.crypto import KeyPair
 from service.hypercore.swarm.dht.address import Address, node_id
-from service.hypercore.swarm.dht.messages import RelayThrough
+from service.hypercore.swarm.dht.messages import PunchPayload, RelayThrough
 from service.hypercore.swarm.dht.nat import Firewall
 from service.hypercore.swarm.dht.node import STABLE_TICKS, TICK_SECONDS
 from service.hypercore.swarm.dht.punches import PUNCH
@@ -14,6 +16,7 @@ from service.hypercore.swarm.dht.requests import Via
 from service.hypercore.swarm.reach.hub import RANDOM_REST_SECONDS, UPGRADE_SECONDS
 from service.hypercore.swarm.reach.puncher import BIRTHDAY_SOCKETS, RANDOM_SECONDS, RANDOM_TRIES
 from service.hypercore.swarm.reach.reasons import Reason
+from service.hypercore.swarm.reach.server_punch import ServerPunch
 from tests.swarm.nat_net import KINDS, NatNet, Peer
 
 SERVER = KeyPair(b"\x31" * 32)
@@ -234,6 +237,26 @@ def test_a_dial_that_is_given_up_leaves_nothing() -> None:
     assert here.failures == []
     assert there.dropped == 1
     assert here.hub.random_punches.begin(net.now)
+
+
+@pytest.mark.parametrize("client", ["cons", "rand"])
+def test_a_server_that_is_told_to_be_open_and_does_not_know_where_is_reached(
+    client: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    says = ServerPunch._says
+
+    def says_open(self: ServerPunch, said: PunchPayload, token: bytes | None, error: int) -> PunchPayload:
+        return replace(says(self, said, token, error), firewall=Firewall.OPEN, addresses=None)
+
+    monkeypatch.setattr(ServerPunch, "_says", says_open)
+    net = NatNet()
+    net.lose = lambda datagram: datagram.data == PUNCH and datagram.to.host == "44.10.2.2"  # no quick way
+    there, here = net.peer("pub", 1, check=False), net.peer(client, 2)
+    there.listen(SERVER)
+    here.dial(SERVER.public)
+    net.run(seconds=1)
+    net.lose = lambda datagram: False
+    assert net.run(lambda: here.connected and there.connected)
 
 
 # ---- with a blind relay

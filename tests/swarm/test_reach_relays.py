@@ -11,12 +11,25 @@ from pathlib import Path
 import pytest
 
 from service.hypercore import Corestore
-from service.hypercore.crypto import KeyPair
+from service.hypercore.crypto import KeyPair, blake2b
 from service.hypercore.net import fetch
 from service.hypercore.swarm import DHT, BlindRelay
 from service.hypercore.swarm.dht.address import Address
+from service.hypercore.swarm.dht.messages import (
+    HANDSHAKE_PROLOGUE,
+    Command,
+    Mode,
+    NoisePayload,
+    RelayedHandshake,
+    RelayThrough,
+    UdxInfo,
+)
 from service.hypercore.swarm.dht.punches import Punches
+from service.hypercore.swarm.dht.requests import Via
+from service.hypercore.swarm.dht.rpc import DhtRequest
 from service.hypercore.swarm.reach.dial import Dial
+from service.hypercore.swarm.reach.server import MAX_NEW_LEGS
+from service.hypercore.wire.noise import Noise
 from tests.swarm.npm_dht import ANY, MOST_SECONDS, NpmDht, network, npm
 from tests.swarm.test_reach_npm import BLOCKS, OURS, SIZE, THEIRS, digest, made, serving
 
@@ -174,6 +187,29 @@ async def test_a_server_follows_its_clients_only_to_relays_that_it_allows(ways: 
             dialling.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await dialling
+
+
+async def test_few_relays_are_looked_for_at_clients_wish(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else each handshake would let the server look for another key in the DHT."""
+    sought: list[bytes] = []
+
+    async def never(self: DHT, key: bytes) -> None:
+        sought.append(key)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(DHT, "_dial_relay", never)
+    async with network(3) as nodes, DHT(ANY, [nodes[0].address], firewalled=True) as here, here.listen(OURS) as server:
+        for number in range(3 * MAX_NEW_LEGS):
+            noise = Noise("IK", True, KeyPair.generate(), HANDSHAKE_PROLOGUE, OURS.public)
+            through = RelayThrough(bytes([number]) * 32, bytes(32))
+            hello = NoisePayload(udx=UdxInfo(7), secret_stream=True, relay_through=through)
+            asked = RelayedHandshake(Mode.FROM_RELAY, noise.write(hello.encode()), Address(f"5.5.5.{number}", 5))
+            request = DhtRequest(1, ANY, Command.PEER_HANDSHAKE, target=blake2b(OURS.public), value=asked.encode())
+            assert here.node.take(request.encode(), server.relays[0], Via.CLIENT, asyncio.get_running_loop().time())
+            here.node.fire(asyncio.get_running_loop().time())
+        await asyncio.sleep(0)
+        assert len(server.handshakes) == 3 * MAX_NEW_LEGS
+        assert len(sought) == MAX_NEW_LEGS
 
 
 async def test_a_relay_that_is_not_there_does_not_keep_peers_apart(ways: Ways, store: Corestore) -> None:

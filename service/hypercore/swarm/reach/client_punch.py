@@ -143,6 +143,8 @@ class ClientPunch:
                 self.puncher.nat.add(reply.to, sender)
             echoed = said.token is not None and answer.remote_token == said.token
             self.puncher.update(answer, peer.host if echoed else None)
+            if answer.firewall == Firewall.OPEN and not self.puncher.remote_addresses:
+                self.puncher.assume(self._server)  # npm's servers that are told to be open do not know where they are
             then(answer, told.peer or relay, now)
 
         self._ask(

@@ -43,6 +43,8 @@ from .server_punch import ServerPunch
 
 MAX_HANDSHAKES, MAX_OF_SOURCE, MAX_OF_RELAY = 256, 16, 80
 """Handshakes in progress: of all, of one host, and through one node. There are three nodes: none can take all places."""
+MAX_KEPT = 2048
+"""Handshakes, with those that are over and whose answers are kept."""
 HANDSHAKE_SECONDS = 10.0
 """Time for a client to come, or to begin with punching."""
 PUNCH_SECONDS = 60.0
@@ -186,7 +188,7 @@ class Handshakes:
         return True
 
     def _may_begin(self, source: str, relay: Address) -> bool:
-        full = len(self._by_number) >= MAX_HANDSHAKES
+        full = self._sources.total() >= MAX_HANDSHAKES or len(self._by_number) >= MAX_KEPT
         return not full and self._sources[source] < MAX_OF_SOURCE and self._relays[relay] < MAX_OF_RELAY
 
     def _begin(

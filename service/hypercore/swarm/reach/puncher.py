@@ -153,6 +153,10 @@ class Puncher:
         """Note an address from which the other side may come."""
         self._expected.add(address)
 
+    def assume(self, address: Address) -> None:
+        """Take an address for the other side's, as it tells none."""
+        self.remote_addresses = (address,)
+
     def is_target(self, address: Address) -> bool:
         """Return whether an address is one of the other side's, by which a hole was punched."""
         if self.remote_firewall >= Firewall.RANDOM:

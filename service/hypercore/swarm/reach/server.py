@@ -21,8 +21,9 @@ from .relay_leg import DialRelay, RelayLeg
 
 MAX_WAITING = 64
 """Connections that wait to be taken. Those beyond end at once."""
-MAX_LEGS = 64
-"""Connections to blind relays, which clients ask for. A client beyond is reached directly or not at all."""
+MAX_LEGS, MAX_NEW_LEGS = 64, 8
+"""Connections to blind relays; and of them, those at a client's wish by which nobody has come yet: each is looked for in the DHT.
+A client beyond is reached directly or not at all."""
 MAX_CONNECTIONS = 1024
 """Connections of one server. Clients beyond are not answered."""
 LEAVE_SECONDS = 3.0
@@ -172,7 +173,8 @@ class DhtServer:
     ) -> bool:  # fmt: skip
         """Meet a client at a blind relay (ServerStreams)."""
         allowed = initiator or self._may_relay is None or self._may_relay(through.key)
-        if not allowed or len(self._legs) >= MAX_LEGS:
+        new = sum(one not in self._relayed for one in self._legs)
+        if not allowed or len(self._legs) >= MAX_LEGS or (not initiator and new >= MAX_NEW_LEGS):
             return False
 
         def paired_and_sent(number: int, now: float) -> None:
