@@ -14,7 +14,7 @@ import pytest
 from service.hypercore import Core, Corestore
 from service.hypercore.crypto import KeyPair
 from service.hypercore.net import Connection, Replication, fetch
-from service.hypercore.swarm import DHT, DhtServer, Reason, Unreachable
+from service.hypercore.swarm import DHT, DhtError, DhtServer, Reason, Unreachable
 from service.hypercore.swarm.reach.dial import Dial
 from tests.swarm.npm_dht import ANY, MOST_SECONDS, network, npm
 
@@ -165,6 +165,20 @@ async def test_reasons() -> None:
     with pytest.raises(Unreachable) as caught:
         await reader.connect(OURS.public, pair=THEIRS)
     assert caught.value.reason is Reason.CLOSED
+
+
+async def test_a_server_ends_with_its_node() -> None:
+    async with network(3) as nodes, DHT(ANY, [nodes[0].address]) as reader:
+        async with DHT(ANY, [nodes[0].address]) as here:
+            server = await here.listen(OURS).__aenter__()
+            with pytest.raises(DhtError, match="is listened at already"):
+                await here.listen(OURS).__aenter__()
+            connection = await reader.connect(OURS.public, pair=THEIRS)
+            assert (await anext(server)).remote_key == THEIRS.public
+        await connection.wait_closed()
+        async with asyncio.timeout(MOST_SECONDS):
+            assert [one async for one in server] == []
+        await server.__aexit__(None, None, None)
 
 
 async def test_a_dial_ends_with_its_node() -> None:

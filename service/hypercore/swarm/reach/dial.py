@@ -35,6 +35,7 @@ DIAL_SECONDS = 90.0
 """Time for all of it. Punching at random ports takes up to 40 s."""
 PASSIVE_SECONDS = 10.0
 """Time for a server to connect to this node, which can be reached from everywhere."""
+SILENT = "this node can be reached from everywhere, as it thinks, and the server did not come"
 PARALLEL, PARALLEL_KNOWN = 2, 1
 """Nodes that know the peer through which a handshake goes at a time; beside them one that knew it before, or did not forget it."""
 MAX_CANDIDATES = 64
@@ -203,7 +204,7 @@ class Dial:
         elif self._node.open_address is not None:
             self._ask_relay(payload)
             self._timers.append(
-                self._node.timers.at(now + PASSIVE_SECONDS, lambda now: self._fail(Reason.NOT_OPENED, "", now))
+                self._node.timers.at(now + PASSIVE_SECONDS, lambda now: self._fail(Reason.NOT_OPENED, SILENT, now))
             )
         else:
             self._ask_relay(payload)

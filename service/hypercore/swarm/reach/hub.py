@@ -80,6 +80,9 @@ class Hub:
         self.chance = chance or random.Random(secrets.randbits(64))
         self.random_punches = RandomPunches()
         self.servers: dict[bytes, TakesRequests] = {}
+        self.on_close: dict[bytes, Callable[[], None]] = {}
+        """What ends servers before their node is closed, by the hashes of their keys."""
+        self.closed = False
         self._known: OrderedDict[bytes, tuple[Address, ...]] = OrderedDict()
         node.on_request = self._take
 

@@ -81,7 +81,7 @@ class DhtServer:
         target = self._announcer.target
         if target in self._hub.servers:
             raise DhtError(f"{self.pair.public.hex()} is listened at already")
-        self._hub.servers[target] = self._handshakes
+        self._hub.servers[target], self._hub.on_close[target] = self._handshakes, self._stop
         try:
             announced: asyncio.Future[int] = self._loop.create_future()
             self._announcer.start(_tells(announced), self._loop.time())
@@ -98,6 +98,8 @@ class DhtServer:
     ) -> None:
         """Take it back, and end its connections."""
         self._stop()
+        if self._hub.closed:
+            return
         left: asyncio.Future[int] = self._loop.create_future()
         tell = _tells(left)
         self._announcer.stop(lambda now: tell(0, now), self._loop.time())
@@ -105,8 +107,11 @@ class DhtServer:
         await asyncio.wait([left], timeout=LEAVE_SECONDS)
 
     def _stop(self) -> None:
+        if self._closed:
+            return
         self._closed = True
-        self._hub.servers.pop(self._announcer.target, None)
+        for known in (self._hub.servers, self._hub.on_close):
+            known.pop(self._announcer.target, None)
         self._announcer.halt()
         self._handshakes.close(self._loop.time())
         for task in list(self._tasks):

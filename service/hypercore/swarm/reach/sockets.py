@@ -32,6 +32,9 @@ class DHT(DhtSockets):
 
     def close(self) -> None:
         """Close the sockets. Connections end, and what is awaited ends with DhtError or Unreachable."""
+        self._hub.closed = True
+        for stop in list(self._hub.on_close.values()):
+            stop()
         for dialling in list(self._diallings):
             dialling.fail(Reason.CLOSED, "", self._loop.time())
         self._links.close()
