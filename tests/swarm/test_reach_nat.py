@@ -17,7 +17,7 @@ from service.hypercore.swarm.reach.hub import RANDOM_REST_SECONDS, UPGRADE_SECON
 from service.hypercore.swarm.reach.puncher import BIRTHDAY_SOCKETS, RANDOM_SECONDS, RANDOM_TRIES
 from service.hypercore.swarm.reach.reasons import Reason
 from service.hypercore.swarm.reach.server_punch import ServerPunch
-from tests.swarm.nat_net import KINDS, NatNet, Peer
+from tests.swarm.nat_net import KINDS, Gateway, NatNet, Peer
 
 SERVER = KeyPair(b"\x31" * 32)
 
@@ -135,6 +135,44 @@ def test_peers_that_cannot_reach_each_other_are_told_and_leave_nothing() -> None
     assert net.sockets() == 0
     assert there.dropped == 1
     assert len(net.sent) < 2000
+
+
+@pytest.mark.parametrize("nodes", [1, 2])
+def test_three_nodes_are_needed_to_know_a_nat(nodes: int) -> None:
+    net = NatNet(nodes=nodes)
+    there, here, seconds = meet(net, "cons", "cons")
+    assert here.failures == [Reason.PROBE_FAILED]
+    assert seconds < 20
+    assert here.most_sockets <= 4  # a new one is there before the old one is closed
+    net.run(seconds=30)
+    assert net.sockets() == 0
+    assert there.dropped == 1
+    with_relay = net.peer("cons", 3)
+    with_relay.dial(SERVER.public, through())
+    assert net.run(lambda: with_relay.connected, seconds=2)
+
+
+def test_other_sockets_are_tried_where_both_use_random_ports() -> None:
+    """Some gateways keep the port of one socket and not of another: here from the second one of each peer on."""
+    net = NatNet()
+    there, here = net.peer("rand", 1), net.peer("rand", 2)
+    there.listen(SERVER)
+    here.dial(SERVER.public)
+    assert net.run(lambda: here.node.punches.open > 0)
+    first = max(here.ports)
+    leave = Gateway.leave
+
+    def keeps(self: Gateway, local: int, to: Address) -> Address:
+        if self is here.gateway and local > first:
+            self.mapped[local, to] = local
+            self.back[local] = local
+        return leave(self, local, to)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Gateway, "leave", keeps)
+        assert net.run(lambda: here.connected or bool(here.failures))
+    assert here.failures == []
+    assert here.kinds == ["punched"]
 
 
 def test_one_punch_at_random_ports_at_a_time() -> None:

@@ -17,7 +17,7 @@ from service.hypercore.swarm import DHT, BlindRelay
 from service.hypercore.swarm.dht.address import Address
 from service.hypercore.swarm.reach.blind import PAIR, PROTOCOL, UNPAIR, PairMessage, decode_unpair, encode_unpair
 from service.hypercore.swarm.reach.pairs import MAX_OF_SESSION, MAX_WAITING, WAIT_SECONDS, Pairs
-from service.hypercore.swarm.reach.relay import MAX_PAIRS_OF_ONE
+from service.hypercore.swarm.reach.relay import IDLE_SECONDS, MAX_PAIRS_OF_ONE
 from service.hypercore.swarm.udx.endpoint import Streams, UdxSocket
 from service.hypercore.swarm.udx.packet import DATA, header, stream_of
 from service.hypercore.swarm.udx.passing import MAX_PACKET, PassingStream, trains_of
@@ -56,6 +56,7 @@ def test_two_halves_are_a_pair() -> None:
     )
     assert pairs.add("a", first, 0.0) is None
     assert pairs.add("c", again, 0.0) is None  # there is one initiator: a third one takes nobody's place
+    assert pairs.add("a", second, 1.0) is None  # nor does anybody meet himself
     other = pairs.add("b", second, 1.0)
     assert other is not None
     assert (other.session, other.said) == ("a", first)
@@ -164,6 +165,37 @@ async def test_a_relay_holds_only_so_much_for_one_peer() -> None:
                 await third.receive()
         assert relay.pairs == 0
         assert len(dht.streams) == 3  # the connections themselves
+
+
+async def test_a_pair_that_is_silent_ends() -> None:
+    async with (
+        network(3) as nodes, DHT(ANY, [nodes[0].address]) as dht, BlindRelay(dht, RELAY) as relay,
+        DHT(ANY, [nodes[0].address]) as here,
+    ):  # fmt: skip
+        channels = []
+        for _ in range(2):
+            own = KeyPair.generate()
+            connection = await here.connect(RELAY.public, pair=own)
+            channels.append(connection.open(PROTOCOL, own.public))
+        for number in (1, 2):
+            for channel, initiator in zip(channels, (True, False), strict=True):
+                await channel.send(PAIR, PairMessage(initiator, token(number), 5).encode())
+        async with asyncio.timeout(MOST_SECONDS):
+            for channel in channels:
+                for _ in (1, 2):
+                    await channel.receive()
+        assert relay.pairs == 2
+        relay._sweep()
+        assert relay.pairs == 2
+        silent = [joined[token(1)] for joined in relay._joined.values()]
+        half_silent = next(joined[token(2)] for joined in relay._joined.values())
+        for stream in (*silent, half_silent):
+            stream.heard_at -= 2 * IDLE_SECONDS
+        relay._sweep()
+        assert relay.pairs == 1
+        assert len(dht.streams) == 2 + 2
+        for channel in channels:
+            channel.connection.close("enough")
 
 
 async def test_who_gives_another_key_than_its_own_is_refused() -> None:

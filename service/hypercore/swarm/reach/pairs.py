@@ -38,7 +38,7 @@ class Pairs:
         self._forget(now)
         other = self._waiting.get(said.token)
         if other is not None:
-            if other.said.initiator == said.initiator:
+            if other.said.initiator == said.initiator or other.session == session:
                 return None
             self.drop(said.token)
             return other

@@ -101,21 +101,24 @@ class BlindRelay:
             return
         first = other.session
         assert isinstance(first, Channel)
+        streams: list[PassingStream] = []
         try:
-            streams = [self._stream(one, half) for one, half in ((first, other.said), (channel, said))]
+            for one, half in ((first, other.said), (channel, said)):
+                streams.append(self._dht.passing_stream(one.connection, half.stream))
         except ConnectionClosed as error:
             log.debug("a peer left the relay before its pair", reason=str(error))
+            for stream in streams:
+                stream.close()
             return
         streams[0].join(streams[1])
-        for one, half, stream in ((first, other.said, streams[0]), (channel, said, streams[1])):
+        ends = ((first, other.said, streams[0]), (channel, said, streams[1]))
+        for one, _, stream in ends:
             self._joined[one][said.token] = stream
+        for one, half, stream in ends:
             try:
                 await one.send(PAIR, PairMessage(half.initiator, said.token, stream.local_id).encode())
             except ChannelClosed:
-                self._unpair(one, said.token)
-
-    def _stream(self, channel: Channel, said: PairMessage) -> PassingStream:
-        return self._dht.passing_stream(channel.connection, said.stream)
+                self._end(one, said.token)
 
     def _unpair(self, channel: Channel, token: bytes) -> None:
         self._pairs.withdraw(channel, token)
