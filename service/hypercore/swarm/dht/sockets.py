@@ -26,6 +26,7 @@ from .rpc import DhtReply
 log = structlog.get_logger(__name__)
 
 Result = TypeVar("Result")
+OnFound = Callable[[FoundPeer], None]
 
 
 class DhtError(Exception):
@@ -178,18 +179,23 @@ class DhtSockets:
         if not (await over).answers:
             raise DhtError(f"none of the nodes {', '.join(map(str, self._bootstrap))} answers")
 
-    async def query(self, command: Command, target: bytes, value: bytes | None = None) -> tuple[Query, list[DhtReply]]:
-        """Ask nodes nearer and nearer to a target. Return the query and all replies."""
+    async def query(
+        self,
+        command: Command,
+        target: bytes,
+        value: bytes | None = None,
+        on_reply: Callable[[DhtReply], None] | None = None,
+    ) -> tuple[Query, list[DhtReply]]:
+        """Ask nodes nearer and nearer to a target. Return the query and all replies, of which `on_reply` is told at once."""
         over, done = self._awaited(Query)
         replies: list[DhtReply] = []
-        self.node.query(
-            command,
-            target,
-            done,
-            self._loop.time(),
-            value=value,
-            on_answer=lambda sender, reply: replies.append(reply),
-        )
+
+        def keep(sender: Address, reply: DhtReply) -> None:
+            replies.append(reply)
+            if on_reply is not None:
+                on_reply(reply)
+
+        self.node.query(command, target, done, self._loop.time(), value=value, on_answer=keep)
         return await over, replies
 
     def _awaited(self, kind: type[Result]) -> tuple[Awaitable[Result], Callable[[Result, float], None]]:
@@ -220,23 +226,21 @@ class DhtSockets:
             raise DhtError("too few nodes responded")
         return taken
 
-    async def lookup(self, topic: bytes) -> list[FoundPeer]:
-        """Return the peers that announced themselves under a topic, each once."""
-        _, replies = await self.query(Command.LOOKUP, topic)
-        found: dict[bytes, FoundPeer] = {}
-        for reply in replies:
-            if reply.value is None:
-                continue
-            try:
-                found.update((peer.key, peer) for peer in decode_peers(reply.value))
-            except CodecError:
-                continue  # one node that answers rubbish hides nothing that others know
-        return list(found.values())
+    async def lookup(self, topic: bytes, on_found: OnFound | None = None) -> list[FoundPeer]:
+        """Return the peers that announced themselves under a topic, each once. `on_found` is told of each at once."""
+        found = FoundPeers(on_found)
+        await self.query(Command.LOOKUP, topic, on_reply=found.add)
+        return found.peers
 
-    async def announce(self, topic: bytes, pair: KeyPair, relays: tuple[Address, ...] = ()) -> int:
-        """Let a peer be found under a topic. Return how many nodes took it. Raises DhtError if none did."""
+    async def announce(
+        self, topic: bytes, pair: KeyPair, relays: tuple[Address, ...] = (), on_found: OnFound | None = None
+    ) -> int:
+        """Let a peer be found under a topic. Return how many nodes took it. Raises DhtError if none did.
+
+        `on_found` is told of each other peer that is found there on the way.
+        """
         peer = FoundPeer(pair.public, relays)
-        query, _ = await self.query(Command.LOOKUP, topic)
+        query, _ = await self.query(Command.LOOKUP, topic, on_reply=FoundPeers(on_found).add)
 
         def value(node: Answerer) -> bytes:
             signature = sign_announcement(pair, topic, node.id, node.reply.token or b"", peer)
@@ -282,6 +286,31 @@ class DhtSockets:
         """Return the value with a hash."""
         _, replies = await self.query(Command.IMMUTABLE_GET, target)
         return next((one.value for one in replies if one.value is not None and blake2b(one.value) == target), None)
+
+
+class FoundPeers:
+    """The peers that replies name, each once."""
+
+    def __init__(self, on_found: OnFound | None = None) -> None:
+        self._found: dict[bytes, FoundPeer] = {}
+        self._on_found = on_found
+
+    @property
+    def peers(self) -> list[FoundPeer]:
+        """All of them, in the order in which they were found."""
+        return list(self._found.values())
+
+    def add(self, reply: DhtReply) -> None:
+        """Take what a reply names."""
+        try:
+            peers = decode_peers(reply.value) if reply.value is not None else []
+        except CodecError:
+            return  # one node that answers rubbish hides nothing that others know
+        for peer in peers:
+            if peer.key not in self._found:
+                self._found[peer.key] = peer
+                if self._on_found is not None:
+                    self._on_found(peer)
 
 
 def _record(key: bytes, value: bytes | None) -> MutableRecord | None:
