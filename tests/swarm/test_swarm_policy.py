@@ -172,7 +172,7 @@ def test_the_way_over_a_relay_is_remembered() -> None:
 def test_who_dials_is_taken_and_not_dialled() -> None:
     one = policy()
     one.found(TOPIC, key_of(1), (), 0.0)
-    assert one.incoming(key_of(1), "44.10.0.1", moved=False) is Ruling.TAKE
+    assert one.incoming(key_of(1), "44.10.0.1", 0.0, moved=False) is Ruling.TAKE
     assert dials(one, 0.0) == []
     one.ended(key_of(1), 100.0)
     assert not one.peers, "it dialled, and it dials again"
@@ -187,34 +187,46 @@ def test_two_that_dial_each_other_keep_the_same_connection() -> None:
             one.join(TOPIC)
             one.found(TOPIC, remote, (), 0.0)
             assert one.next_dial(0.0) is not None
-            ruling = one.incoming(remote, "44.10.0.1", moved=False)
+            ruling = one.incoming(remote, "44.10.0.1", 0.0, moved=False)
             assert ruling in (Ruling.REPLACE, Ruling.DUPLICATE)
             kept.append(remote if ruling is Ruling.REPLACE else own)
         assert kept == [larger, larger], "the larger key's"
 
 
+def test_dials_that_cross_are_no_lost_connection() -> None:
+    for now, expected in [(14.9, {Ruling.REPLACE, Ruling.DUPLICATE}), (15.0, {Ruling.REPLACE})]:
+        rulings = set()
+        for own, remote in [(OWN, key_of(1)), (key_of(1), OWN)]:
+            one = SwarmPolicy(own, random.Random(1))
+            one.join_peer(remote, 10.0)
+            assert one.next_dial(10.0) is not None
+            one.opened(remote, "44.10.0.1", 10.0)
+            rulings.add(one.incoming(remote, "44.10.0.1", now, moved=True))
+        assert rulings == expected
+
+
 def test_a_peer_that_lost_its_connection_gets_a_new_one() -> None:
     one = policy()
-    assert one.incoming(key_of(1), "44.10.0.1", moved=False) is Ruling.TAKE
-    assert one.incoming(key_of(1), "44.10.0.2", moved=True) is Ruling.REPLACE
+    assert one.incoming(key_of(1), "44.10.0.1", 0.0, moved=False) is Ruling.TAKE
+    assert one.incoming(key_of(1), "44.10.0.2", 0.0, moved=True) is Ruling.REPLACE
     assert one.count(Link.SERVER) == 1
 
 
 def test_too_many_are_refused_in_all_and_of_one_host() -> None:
     one = policy(taken=5, of_host=2)
-    assert [one.incoming(key_of(number), "44.10.0.1", moved=False) for number in range(3)] == [
+    assert [one.incoming(key_of(number), "44.10.0.1", 0.0, moved=False) for number in range(3)] == [
         Ruling.TAKE, Ruling.TAKE, Ruling.CROWDED,
     ]  # fmt: skip
     for number in range(10, 13):
-        assert one.incoming(key_of(number), f"44.10.1.{number}", moved=False) is Ruling.TAKE
+        assert one.incoming(key_of(number), f"44.10.1.{number}", 0.0, moved=False) is Ruling.TAKE
     assert one.refuses(key_of(20))
-    assert one.incoming(key_of(20), "44.10.0.9", moved=False) is Ruling.FULL
+    assert one.incoming(key_of(20), "44.10.0.9", 0.0, moved=False) is Ruling.FULL
     assert not one.refuses(key_of(1)), "it has a place already"
     one.join_peer(key_of(21), 0.0)
-    assert one.incoming(key_of(21), "44.10.0.1", moved=False) is Ruling.TAKE, "it was asked for"
+    assert one.incoming(key_of(21), "44.10.0.1", 0.0, moved=False) is Ruling.TAKE, "it was asked for"
     one.ended(key_of(1), 0.0)
     one.ended(key_of(10), 0.0)
-    assert one.incoming(key_of(20), "44.10.0.9", moved=False) is Ruling.TAKE
+    assert one.incoming(key_of(20), "44.10.0.9", 0.0, moved=False) is Ruling.TAKE
 
 
 def test_of_many_keys_at_one_host_only_some_are_kept_when_dialled() -> None:
@@ -244,7 +256,7 @@ def test_the_firewall_holds_both_ways() -> None:
     one.join(TOPIC)
     one.found(TOPIC, key_of(1), (), 0.0)
     assert dials(one, 0.0) == []
-    assert one.incoming(key_of(1), "", moved=False) is Ruling.REFUSED
+    assert one.incoming(key_of(1), "", 0.0, moved=False) is Ruling.REFUSED
     assert not one.peers, "refusals cost no memory"
 
 
@@ -359,7 +371,7 @@ def do(one: SwarmPolicy, what: str, key: bytes, now: float) -> None:
     elif what == "end" and link in (Link.CLIENT, Link.SERVER):
         one.ended(key, now)
     elif what == "come":
-        one.incoming(key, f"44.10.0.{key[-1] % 3}", moved=bool(key[-1] % 2))
+        one.incoming(key, f"44.10.0.{key[-1] % 3}", now, moved=bool(key[-1] % 2))
     elif what in ("join", "ban", "unban"):
         {"join": lambda: one.join_peer(key, now), "ban": lambda: one.ban(key), "unban": lambda: one.unban(key)}[what]()
     elif what == "leave":

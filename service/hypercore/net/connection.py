@@ -117,6 +117,8 @@ class Connection(asyncio.BufferedProtocol):
         self._idle_since: float | None = None
         self.heard_at = loop.time()
         """The time of the last message on an open channel, or of the connection's beginning (the loop's clock)."""
+        self.moved = False
+        """Whether bytes went both ways."""
         self._paused_since: float | None = None
         self._paused_before = 0.0
         self.on_writable: list[Callable[[], None]] = []
@@ -251,7 +253,7 @@ class Connection(asyncio.BufferedProtocol):
         self._guarded(lambda: self._take(nbytes))
 
     def _take(self, nbytes: int) -> None:
-        was_open = self._stream.opened
+        was_open, self.moved = self._stream.opened, True
         messages, answer = self._stream.receive_bytes(self._view[:nbytes])
         if answer and self._transport is not None:
             self._transport.write(answer)
@@ -466,6 +468,11 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.write(self._stream.keep_alive())
         self._sent = False
         self._timer = self._loop.call_later(self._keep_alive_seconds, self._keep_alive)
+
+    def poke(self) -> None:
+        """Send a keep-alive message at once: whether the peer is still there is known the sooner."""
+        if self.is_open and self._transport is not None and self._writable.is_set():
+            self._transport.write(self._stream.keep_alive())
 
     def _is_idle(self) -> bool:
         """Return whether the peer dialled, and has had no channel here for IDLE_SECONDS."""

@@ -1,9 +1,23 @@
 """The swarm: peers that are found, and reached, without an address book."""
 
 from .dht.sockets import DhtError
+from .policy import SwarmLimits
 from .reach.reasons import Reason, Unreachable
 from .reach.relay import BlindRelay
 from .reach.server import DhtServer
 from .reach.sockets import DHT
+from .swarm import PeerInfo, Swarm
+from .topics import TopicSession
 
-__all__ = ["DHT", "BlindRelay", "DhtError", "DhtServer", "Reason", "Unreachable"]
+__all__ = [
+    "BlindRelay",
+    "DHT",
+    "DhtError",
+    "DhtServer",
+    "PeerInfo",
+    "Reason",
+    "Swarm",
+    "SwarmLimits",
+    "TopicSession",
+    "Unreachable",
+]

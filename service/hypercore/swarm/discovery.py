@@ -48,7 +48,7 @@ class Discovery:
         return float("inf") if self.running or self.wanted() is None else self._due
 
     def hurry(self, now: float) -> None:
-        """Have it asked at once."""
+        """Have it asked at once, unless it is being asked."""
         self._due = now
 
     def begin(self, now: float) -> Errand | None:

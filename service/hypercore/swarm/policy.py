@@ -24,6 +24,9 @@ MAX_BANNED = 4096
 """Keys that are kept out. With more the oldest ban is forgotten."""
 SWEEP = 0.66
 """npm's timers look each 0.66 of their time, and let go what they saw twice: a wait is 0.66 to 1.32 of it."""
+CROSSING_SECONDS = 5.0
+"""Two that dial each other at the same time see bytes on both connections: within this time the keys decide, which both
+sides know, and not the bytes, by which (as in npm) each side would end the one that the other keeps."""
 EAGER_ATTEMPTS = 5
 """Up to so many failures a peer that was asked for by its key is also tried whenever something happens."""
 
@@ -310,7 +313,7 @@ class SwarmPolicy:
         known = peer is not None and (peer.explicit or peer.link is Link.SERVER)
         return Ruling.FULL if self._links[Link.SERVER] >= self.limits.taken and not known else None
 
-    def incoming(self, key: bytes, host: str, *, moved: bool) -> Ruling:
+    def incoming(self, key: bytes, host: str, now: float, *, moved: bool) -> Ruling:
         """Say what becomes of a connection that a peer dialled. TAKE and REPLACE have it counted.
 
         `moved`: whether bytes went both ways on the connection with this peer that is there already, if one is.
@@ -320,6 +323,8 @@ class SwarmPolicy:
             return refusal
         peer = self.peers.get(key)
         there = peer is not None and peer.link is not Link.NONE
+        if peer is not None and peer.opened_at is not None and now - peer.opened_at < CROSSING_SECONDS:
+            moved = False
         if there and not keeps_new(self.own, key, initiator=False, moved=moved):
             return Ruling.DUPLICATE
         explicit = peer is not None and peer.explicit
@@ -328,7 +333,7 @@ class SwarmPolicy:
             return Ruling.CROWDED
         peer = self._known(key)
         self._unqueue(peer)
-        peer.due, peer.client = None, False
+        peer.due, peer.client, peer.opened_at = None, False, None
         self._set_link(peer, Link.SERVER, host)
         return Ruling.REPLACE if there else Ruling.TAKE
 

@@ -1,0 +1,64 @@
+"""What a swarm asks of the network: a node of the DHT is one, a script in a test another."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from types import TracebackType
+from typing import Protocol
+
+from ..crypto import KeyPair
+from ..net.connection import Connection
+from .dht.address import Address
+from .dht.messages import FoundPeer
+from .dht.sockets import OnFound
+
+
+class SwarmListener(Protocol):
+    """What takes connections that others dial."""
+
+    @property
+    def relays(self) -> tuple[Address, ...]:
+        """Nodes that pass handshakes on."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[Connection]:
+        """Give each connection, once it is open."""
+        ...
+
+    async def __aenter__(self) -> SwarmListener:
+        """Begin."""
+        ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End."""
+        ...
+
+
+class SwarmNetwork(Protocol):
+    """What a swarm asks of a node of the DHT."""
+
+    async def connect(
+        self, key: bytes, *, pair: KeyPair, relays: Sequence[Address] = (), relay_through: bytes | None = None
+    ) -> Connection:
+        """Return an open connection. Raises ConnectError."""
+        ...
+
+    def listen(self, pair: KeyPair, *, firewall: Callable[[bytes], bool] | None = None) -> SwarmListener:
+        """Take connections. `firewall` says which keys are refused."""
+        ...
+
+    async def lookup(self, topic: bytes, on_found: OnFound | None = None) -> list[FoundPeer]:
+        """Find peers. Raises DhtError."""
+        ...
+
+    async def announce(
+        self, topic: bytes, pair: KeyPair, relays: tuple[Address, ...] = (), on_found: OnFound | None = None
+    ) -> int:
+        """Be found, and find. Raises DhtError."""
+        ...
+
+    async def unannounce(self, topic: bytes, pair: KeyPair) -> int:
+        """Be found no longer. Raises DhtError."""
+        ...

@@ -1,0 +1,17 @@
+"""The swarm's policy as tasks runs under a virtual clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.virtual_time import virtual_loop
+
+VIRTUAL = ("test_swarm.py", "test_swarm_faults.py")
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Choose the loop of a test's file."""
+    return {"loop": virtual_loop if item.path.name in VIRTUAL else asyncio.new_event_loop}

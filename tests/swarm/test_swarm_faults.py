@@ -1,0 +1,161 @@
+"""A swarm among strangers and failures, under a virtual clock: limits, bans, relays, a DHT that is deaf, what breaks here."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+from service.hypercore.swarm.policy import SwarmLimits
+from service.hypercore.wire.errors import ConnectError
+
+from .scripted_net import scripted
+from .test_swarm import TOPIC, dht_of, met, until
+
+
+async def test_a_deaf_dht_is_asked_again_soon() -> None:
+    async with scripted() as net:
+        net.deaf = True
+        swarm = await net.swarm(1)
+        session = swarm.join(TOPIC)
+        assert await session.flushed() is False
+        await asyncio.sleep(60)
+        net.deaf = False
+        await until(lambda: swarm.pair.public in net.records.get(TOPIC, {}), 150)
+        assert await session.flushed() is True
+
+
+async def test_strangers_beyond_the_limits_are_refused_with_a_word() -> None:
+    async with scripted() as net:
+        server = await net.swarm(1, limits=SwarmLimits(taken=2))
+        await server.join(TOPIC, client=False).flushed()
+        clients = [await net.swarm(number) for number in range(2, 6)]
+        for client in clients:
+            client.join(TOPIC, server=False)
+            await client.flush()
+        assert len(server.connections) == 2
+        assert [len(client.connections) for client in clients] == [1, 1, 0, 0]
+        await clients[0].close()
+        await until(lambda: any(met(client, server) for client in clients[2:]), 60)
+
+
+async def test_many_keys_of_one_host_get_only_some_places() -> None:
+    async with scripted() as net:
+        server = await net.swarm(1, limits=SwarmLimits(of_host=2))
+        await server.join(TOPIC, client=False).flushed()
+        for number in range(2, 6):
+            client = await net.swarm(number)
+            dht_of(client).host = "44.10.9.9"
+            client.join(TOPIC, server=False)
+            await client.flush()
+        await asyncio.sleep(1)
+        assert len(server.connections) == 2
+        assert server.stats["there are too many connections with its host"] >= 2
+
+
+async def test_a_banned_peer_is_dropped_and_kept_out() -> None:
+    async with scripted() as net:
+        server, client = await net.swarm(1), await net.swarm(2)
+        await server.join(TOPIC, client=False).flushed()
+        client.join(TOPIC, server=False)
+        await client.flush()
+        await until(lambda: met(server, client), 1)
+        server.ban(client.pair.public)
+        await until(lambda: not server.connections, 1)
+        await asyncio.sleep(3600)
+        assert not server.connections
+        server.unban(client.pair.public)
+        await until(lambda: met(server, client), 800)
+
+
+async def test_a_ban_ends_the_dialling() -> None:
+    async with scripted() as net:
+        client, server = await net.swarm(1), await net.swarm(2)
+        await server.listen()
+        net.dial_seconds = 30.0
+        client.join_peer(server.pair.public)
+        await asyncio.sleep(1)
+        client.ban(server.pair.public)
+        await asyncio.sleep(100)
+        assert not client.connections
+        assert client.peer(server.pair.public) is None
+        client.unban(server.pair.public)
+        client.join_peer(server.pair.public)
+        await until(lambda: met(client, server), 31)
+
+
+async def test_who_cannot_be_reached_otherwise_is_dialled_through_a_relay() -> None:
+    async with scripted() as net:
+        client, server = await net.swarm(1, relay_through=bytes([99]) * 32), await net.swarm(2)
+        await server.listen()
+        failure: Any = ConnectError("both peers are behind NATs that use random ports")
+        failure.reason = SimpleNamespace(name="BOTH_RANDOM")
+        net.failure, net.unreachable = failure, {server.pair.public}
+        client.join_peer(server.pair.public)
+        await asyncio.sleep(1)
+        net.unreachable.clear()
+        await until(lambda: met(client, server), 20)
+        assert [what for _, what in dht_of(client).done] == [
+            f"dial {server.pair.public[0]}",
+            f"dial {server.pair.public[0]} through a relay",
+        ]
+
+
+async def test_a_dial_that_hangs_gives_its_place_to_others() -> None:
+    async with scripted() as net:
+        swarm = await net.swarm(1, limits=SwarmLimits(parallel=1))
+        net.dial_seconds = 1e6
+        swarm.join_peer(bytes([50]) * 32)
+        await asyncio.sleep(89)
+        assert swarm.stats["failed"] == 0
+        await asyncio.sleep(2)
+        assert swarm.stats["failed"] == 1
+
+
+async def test_what_breaks_in_a_callback_ends_that_connection_alone() -> None:
+    async with scripted() as net:
+        seen: list[Any] = []
+
+        def serve(connection: Any) -> None:
+            seen.append(connection)
+            if len(seen) == 1:
+                raise RuntimeError("a bug")
+
+        server = await net.swarm(1, on_connection=serve)
+        await server.join(TOPIC, client=False).flushed()
+        for number in (2, 3):
+            client = await net.swarm(number)
+            client.join(TOPIC, server=False)
+            await client.flush()
+        await asyncio.sleep(0.5)
+        assert seen[0].is_closed
+        assert "a bug" in seen[0].reason
+        assert not seen[1].is_closed
+
+
+async def test_a_server_that_broke_is_opened_again() -> None:
+    async with scripted() as net:
+        server, client = await net.swarm(1), await net.swarm(2)
+        session = server.join(TOPIC, client=False)
+        await session.flushed()
+        net.broken_servers = True
+        client.join(TOPIC, server=False)
+        await client.flush()
+        await asyncio.sleep(1)
+        assert server.pair.public not in net.listeners
+        net.broken_servers = False
+        assert await session.refresh()
+        await until(lambda: met(server, client), 60)
+
+
+async def test_false_records_cost_no_more_than_their_tries() -> None:
+    """Any number of keys that nobody has, under a topic where one peer is honest."""
+    async with scripted() as net:
+        server, client = await net.swarm(1), await net.swarm(2)
+        await server.join(TOPIC, client=False).flushed()
+        for number in range(5000):
+            net.records[TOPIC][number.to_bytes(32, "big")] = None
+        client.join(TOPIC, server=False)
+        await asyncio.sleep(120)
+        assert len(client.peers) <= 1024
+        assert max(list(client.stats.values())) <= 3 * 1200
