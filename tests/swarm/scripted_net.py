@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
@@ -181,7 +182,7 @@ class ScriptedNet:
     async def swarm(self, number: int, **options: Any) -> Swarm:
         """A swarm on a host of its own, closed at the end. Keys are ordered as nobody knows."""
         pair = KeyPair(bytes([number]) * 32)
-        options.setdefault("clock", seconds)
+        options = {"clock": seconds, "chance": random.Random(number)} | options
         made: Any = self.host(number)
         return await self.stack.enter_async_context(Swarm(made, pair, **options))
 
@@ -200,3 +201,12 @@ async def scripted() -> AsyncIterator[ScriptedNet]:
 
 def pairs(swarms: Sequence[Swarm]) -> Iterator[tuple[Swarm, Swarm]]:
     return ((one, other) for one in swarms for other in swarms if one is not other)
+
+
+async def until(holds: Callable[[], bool], most: float = 3600) -> None:
+    """Go on in virtual time until something holds, for so many seconds of it at most."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + most
+    while not holds():
+        assert loop.time() < end, f"not within {most} s"
+        await asyncio.sleep(0.05)

@@ -9,8 +9,8 @@ from typing import Any
 from service.hypercore.swarm.policy import SwarmLimits
 from service.hypercore.wire.errors import ConnectError
 
-from .scripted_net import scripted
-from .test_swarm import TOPIC, dht_of, met, until
+from .scripted_net import scripted, until
+from .test_swarm import TOPIC, dht_of, met
 
 
 async def test_a_deaf_dht_is_asked_again_soon() -> None:
@@ -65,7 +65,7 @@ async def test_a_banned_peer_is_dropped_and_kept_out() -> None:
         await asyncio.sleep(3600)
         assert not server.connections
         server.unban(client.pair.public)
-        await until(lambda: met(server, client), 800)
+        await until(lambda: met(server, client), 1000)
 
 
 async def test_a_ban_ends_the_dialling() -> None:

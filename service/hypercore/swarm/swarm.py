@@ -76,12 +76,13 @@ class Swarm:
         relay_through: bytes | None = None,
         on_connection: Callable[[Connection], None] | None = None,
         clock: Callable[[], float] = awake_seconds,
+        chance: random.Random | None = None,
     ) -> None:
         """Prepare it. `firewall` says which keys are refused; `relay_through` is the key of a blind relay for hard cases."""
         self.dht, self.pair = dht, pair or KeyPair.generate()
         self.stats: Counter[str] = Counter()
         """How often something happened: dialled, opened, failed, taken, closed, and refusals by their reason."""
-        self._chance = random.Random(secrets.randbits(64))
+        self._chance = chance or random.Random(secrets.randbits(64))
         self._policy = SwarmPolicy(self.pair.public, self._chance, limits, firewall)
         self._relay_through, self._on_connection, self._clock = relay_through, on_connection, clock
         self._topics: dict[bytes, JoinedTopic] = {}
@@ -332,9 +333,7 @@ class Swarm:
     def _incoming(self, connection: Connection) -> None:
         key = connection.remote_key
         there = self._connections.get(key)
-        ruling = self._policy.incoming(
-            key, connection.host, self._clock(), moved=there is not None and there.moved
-        )
+        ruling = self._policy.incoming(key, connection.host, self._clock(), moved=there is not None and there.moved)
         if ruling in (Ruling.TAKE, Ruling.REPLACE):
             if ruling is Ruling.REPLACE:
                 self._drop(key, "the peer has made another connection")
