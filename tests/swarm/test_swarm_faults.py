@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
 from typing import Any
 
 from service.hypercore.swarm.policy import SwarmLimits
-from service.hypercore.wire.errors import ConnectError
+from service.hypercore.swarm.reach.reasons import Reason, Unreachable
 
 from .scripted_net import scripted, until
 from .test_swarm import TOPIC, dht_of, met
@@ -88,9 +87,7 @@ async def test_who_cannot_be_reached_otherwise_is_dialled_through_a_relay() -> N
     async with scripted() as net:
         client, server = await net.swarm(1, relay_through=bytes([99]) * 32), await net.swarm(2)
         await server.listen()
-        failure: Any = ConnectError("both peers are behind NATs that use random ports")
-        failure.reason = SimpleNamespace(name="BOTH_RANDOM")
-        net.failure, net.unreachable = failure, {server.pair.public}
+        net.failure, net.unreachable = Unreachable(server.pair.public, Reason.BOTH_RANDOM), {server.pair.public}
         client.join_peer(server.pair.public)
         await asyncio.sleep(1)
         net.unreachable.clear()

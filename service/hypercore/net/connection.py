@@ -73,6 +73,9 @@ class Connection(asyncio.BufferedProtocol):
     peer sent after it is processed, so it is the place to register what is served.
     """
 
+    moved = False
+    """Whether bytes went both ways."""
+
     def __init__(
         self,
         initiator: bool,
@@ -117,8 +120,6 @@ class Connection(asyncio.BufferedProtocol):
         self._idle_since: float | None = None
         self.heard_at = loop.time()
         """The time of the last message on an open channel, or of the connection's beginning (the loop's clock)."""
-        self.moved = False
-        """Whether bytes went both ways."""
         self._paused_since: float | None = None
         self._paused_before = 0.0
         self.on_writable: list[Callable[[], None]] = []

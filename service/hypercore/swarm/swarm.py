@@ -24,6 +24,7 @@ from .discovery import Errand
 from .network import SwarmListener, SwarmNetwork
 from .peers import KnownPeer, Link
 from .policy import DialOrder, Ruling, SwarmLimits, SwarmPolicy
+from .reach.reasons import Reason, Unreachable
 from .topics import JoinedTopic, TopicSession
 
 log = structlog.get_logger(__name__)
@@ -33,7 +34,9 @@ DIAL_SECONDS = 90.0
 """Time for one connection, by whatever path: the slowest hole punching takes some 40 s."""
 MAX_ERRANDS = 16
 """Topics that the DHT is asked about at a time."""
-RELAY_HELPS = frozenset({"NOT_PUNCHABLE", "PROBE_FAILED", "BOTH_RANDOM", "PUNCH_REFUSED", "PUNCH_FAILED"})
+RELAY_HELPS = frozenset(
+    {Reason.NOT_PUNCHABLE, Reason.PROBE_FAILED, Reason.BOTH_RANDOM, Reason.PUNCH_REFUSED, Reason.PUNCH_FAILED}
+)
 """Reasons of a failure that a relay can mend."""
 LOOK_SECONDS = 30.0
 """At least so often it looks at the clock, as timers stand still while the machine sleeps."""
@@ -467,4 +470,4 @@ def _info(peer: KnownPeer) -> PeerInfo:
 
 def needs_relay(error: BaseException) -> bool:
     """Return whether an error means that there is no path between the two but through a relay."""
-    return getattr(getattr(error, "reason", None), "name", "") in RELAY_HELPS
+    return isinstance(error, Unreachable) and error.reason in RELAY_HELPS
