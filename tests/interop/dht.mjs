@@ -26,7 +26,53 @@ const relays = []
 // by a relay and in no other way
 const onlyBy = (relay) => ({ relayThrough: raw(relay), holepunch: false, shareLocalAddress: false, localConnection: false })
 
+// A swarm that replicates one core with whoever it meets.
+let swarm = null
+let shared = null
+const meetings = new Set()
+
+function swarmed () {
+  if (swarm) return swarm
+  const Hyperswarm = require('hyperswarm')
+  swarm = new Hyperswarm({ dht })
+  swarm.on('connection', (socket) => {
+    socket.on('error', () => {})
+    if (shared) shared.replicate(socket)
+    for (const met of meetings) met()
+  })
+  return swarm
+}
+
 const commands = {
+  async share ({ directory, blocks, size, key }) {
+    shared = key ? new Hypercore(path.join(directory, 'copy'), raw(key)) : new Hypercore(path.join(directory, 'own'))
+    await shared.ready()
+    if (blocks) await shared.append(Array.from({ length: blocks }, (_, i) => Buffer.alloc(size, i & 255)))
+    return key ? null : await told(shared)
+  },
+  async shared ({ length }) {
+    await shared.download({ start: 0, end: length }).done()
+    return await told(shared)
+  },
+  async join ({ topic, server, client }) {
+    await swarmed().join(raw(topic), { server, client }).flushed()
+    return hex(swarm.keyPair.publicKey)
+  },
+  async leave ({ topic }) { await swarmed().leave(raw(topic)) },
+  async listen () {
+    await swarmed().listen()
+    return hex(swarm.keyPair.publicKey)
+  },
+  async joinPeer ({ key }) {
+    swarmed().joinPeer(raw(key))
+    return hex(swarm.keyPair.publicKey)
+  },
+  async met ({ count }) {
+    while (swarmed().connections.size < count) {
+      await new Promise((resolve) => { const met = () => { meetings.delete(met); resolve() }; meetings.add(met) })
+    }
+    return [...swarm.connections].map((socket) => hex(socket.remotePublicKey)).sort()
+  },
   async announce ({ topic, seed }) {
     const keyPair = DHT.keyPair(raw(seed))
     await dht.announce(raw(topic), keyPair).finished()

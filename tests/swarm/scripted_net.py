@@ -30,6 +30,7 @@ class Line:
         self.moved = True
         self.reason = ""
         self.pokes = 0
+        self.stuck = False
         self.on_closed: list[Callable[[], None]] = []
         self.other: Line | None = None
         self._closed = asyncio.get_running_loop().create_future()
@@ -43,7 +44,11 @@ class Line:
 
     def close(self, reason: str = "closed") -> None:
         self.reason = self.reason or reason
-        asyncio.get_running_loop().call_later(0.01, self.end, reason)
+        if not self.stuck:
+            asyncio.get_running_loop().call_later(0.01, self.end, reason)
+
+    def abort(self, reason: str) -> None:
+        self.end(reason)
 
     def end(self, reason: str) -> None:
         if self.is_closed:
@@ -56,7 +61,7 @@ class Line:
             asyncio.get_running_loop().call_later(0.01, self.other.end, "the peer closed the connection")
 
     async def wait_closed(self) -> None:
-        await self._closed
+        await asyncio.shield(self._closed)
 
 
 class Listener:

@@ -291,6 +291,20 @@ async def test_closing_withdraws_and_ends_everything() -> None:
                 use()
 
 
+async def test_a_peer_that_does_not_end_its_side_holds_nothing_up() -> None:
+    async with scripted() as net:
+        one, other = await net.swarm(1), await net.swarm(2)
+        await one.listen()
+        other.join_peer(one.pair.public)
+        await until(lambda: met(one, other) and met(other, one), 5)
+        (connection,) = one.connections
+        connection.stuck = True
+        before = asyncio.get_running_loop().time()
+        await one.close()
+        assert connection.is_closed
+        assert asyncio.get_running_loop().time() - before < 2
+
+
 async def test_a_changed_network_is_announced_at_once() -> None:
     async with scripted() as net:
         one, other = await net.swarm(1), await net.swarm(2)

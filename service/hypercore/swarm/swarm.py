@@ -38,6 +38,8 @@ RELAY_HELPS = frozenset(
     {Reason.NOT_PUNCHABLE, Reason.PROBE_FAILED, Reason.BOTH_RANDOM, Reason.PUNCH_REFUSED, Reason.PUNCH_FAILED}
 )
 """Reasons of a failure that a relay can mend."""
+CLOSING_SECONDS = 1.0
+"""Time for a peer to end its side when the swarm is closed or suspended."""
 LOOK_SECONDS = 30.0
 """At least so often it looks at the clock, as timers stand still while the machine sleeps."""
 
@@ -460,8 +462,18 @@ class Swarm:
         await asyncio.gather(*map(self._withdraw, self._topics.values()))
         if tasks:
             await asyncio.wait(tasks)
-        await asyncio.gather(*(connection.wait_closed() for connection in connections))
+        await asyncio.gather(*(_end(connection, reason) for connection in connections))
         self._fresh.clear()
+
+
+async def _end(connection: Connection, reason: str) -> None:
+    """Wait for the end of a connection that was closed, and no longer than it takes what was written to leave."""
+    try:
+        async with asyncio.timeout(CLOSING_SECONDS):
+            await connection.wait_closed()
+    except TimeoutError:
+        connection.abort(reason)  # npm's peers that do not read do not end their side either
+        await connection.wait_closed()
 
 
 def _info(peer: KnownPeer) -> PeerInfo:
