@@ -9,7 +9,7 @@ ARGS ?=
 # As many workers as the machine has cores; tests that run a whole network share one of them (tests/conftest.py).
 PARALLEL ?= --numprocesses=auto --dist=loadgroup
 
-.PHONY: setup setup-dev demo test coverage attack cases scenarios cheats lives fuzz lint devnet simulate runtime weights bench lock clean
+.PHONY: setup setup-dev demo test coverage attack cases scenarios cheats lives fuzz matrix lint devnet simulate runtime weights bench lock clean
 
 setup: $(VENV)/.setup
 setup-dev: $(VENV)/.setup-dev
@@ -66,6 +66,10 @@ lives: setup-dev
 # Random lives on model and runtime, compared after each block (ARGS='--hours 8'); seeds are printed.
 fuzz: setup-dev
 	@$(BIN)/python -m tests.differential $(ARGS)
+
+# Peers of ours and of npm's on hosts behind NATs of each kind, in network namespaces; needs root (ARGS='cons:rand' for some).
+matrix: setup-dev tests/interop/node_modules/.setup
+	@$(BIN)/python -m tests.matrix $(ARGS)
 
 lint: setup-dev
 	$(BIN)/ruff check .

@@ -1,0 +1,78 @@
+"""One end of a cell, with our DHT: `python -m tests.matrix.peer server|client JSON`, told and telling as peer.mjs beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from typing import Any
+
+from service.hypercore.crypto import KeyPair
+from service.hypercore.net import Channel, Connection
+from service.hypercore.swarm import DHT, Unreachable
+from service.hypercore.swarm.dht.address import Address
+
+PROTOCOL = "datdot/matrix"
+BOOTSTRAP = Address("44.10.0.1", 49737)
+
+
+def tell(**line: Any) -> None:
+    """Print one line of JSON."""
+    print(json.dumps(line), flush=True)
+
+
+async def echo(channel: Channel) -> None:
+    """Send back what comes."""
+    async for kind, body in channel:
+        await channel.send(kind, body)
+
+
+async def serve(dht: DHT) -> None:
+    """Take connections, until the process is ended."""
+    async with dht.listen(KeyPair.generate()) as server:
+        tell(ready=server.pair.public.hex())
+        async for connection in server:
+            connection.on_protocol(PROTOCOL, lambda one, identifier, handshake: b"", echo)
+
+
+async def dial(dht: DHT, key: bytes, relay: bytes | None, seconds: float) -> None:
+    """Dial a server, and tell how it went."""
+    began = time.monotonic()
+
+    def since() -> int:
+        return round(1000 * (time.monotonic() - began))
+
+    try:
+        async with asyncio.timeout(seconds):
+            connection: Connection = await dht.connect(key, pair=KeyPair.generate(), relay_through=relay)
+            ms = since()
+            channel = connection.open(PROTOCOL, None)
+            await channel.opened()
+            await channel.send(0, b"\1")
+            await channel.receive()
+            tell(ok=True, ms=ms, first=since(), path=connection.path)
+    except Unreachable as error:
+        tell(ok=False, reason=error.reason.name, ms=since())
+    except TimeoutError:
+        tell(ok=False, reason=f"no end within {seconds:.0f} s", ms=since())
+
+
+async def main(role: str, options: dict[str, Any]) -> None:
+    """Be one end, until stdin ends or the client is done."""
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    async with DHT(Address(options.get("host") or "0.0.0.0", 0), [BOOTSTRAP]) as dht:
+        if role == "client":
+            relay = bytes.fromhex(options["relay"]) if options.get("relay") else None
+            await dial(dht, bytes.fromhex(options["key"]), relay, options["seconds"])
+            return
+        serving = asyncio.create_task(serve(dht))
+        ended = asyncio.create_task(reader.read())
+        await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)
+        if serving.done():
+            serving.result()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], json.loads(sys.argv[2])))
