@@ -22,13 +22,21 @@ def run(directory: Path, *command: str) -> str:
 
 
 def test_every_example_is_run_here() -> None:
-    assert {path.name for path in EXAMPLES.glob("*.py")} == {"replicate.py", "chain_client.py", "test_with_mock.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {
+        "replicate.py", "swarm.py", "chain_client.py", "test_with_mock.py",
+    }  # fmt: skip
 
 
 def test_a_hypercore_is_served_and_fetched(tmp_path: Path) -> None:
     first, second = run(tmp_path, str(EXAMPLES / "replicate.py")).splitlines()
     assert re.fullmatch(r"fetched 2 blocks of [0-9a-f]{64}", first)
     assert second == "hello world"
+
+
+def test_peers_meet_in_a_swarm(tmp_path: Path) -> None:
+    first, second = run(tmp_path, str(EXAMPLES / "swarm.py")).splitlines()
+    assert re.fullmatch(r"fetched 2 blocks of [0-9a-f]{64}", first)
+    assert second == "hello swarm"
 
 
 def test_our_client_transfers_and_tells_the_events(tmp_path: Path) -> None:

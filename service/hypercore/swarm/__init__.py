@@ -1,5 +1,6 @@
 """The swarm: peers that are found, and reached, without an address book."""
 
+from .dht.address import Address
 from .dht.sockets import DhtError
 from .policy import SwarmLimits
 from .reach.reasons import Reason, Unreachable
@@ -12,6 +13,7 @@ from .topics import TopicSession
 __all__ = [
     "BlindRelay",
     "DHT",
+    "Address",
     "DhtError",
     "DhtServer",
     "PeerInfo",
