@@ -161,7 +161,7 @@ class ScriptedDht:
 
     async def unannounce(self, topic: bytes, pair: KeyPair) -> int:
         self.did("unannounce")
-        await asyncio.sleep(self.net.lookup_seconds)
+        await asyncio.sleep(self.net.lookup_seconds + self.net.leave_seconds)
         if self.net.deaf:
             raise DhtError("too few nodes responded")
         self.net.records.get(topic, {}).pop(pair.public, None)
@@ -179,6 +179,7 @@ class ScriptedNet:
         self.moved = True
         self.failure: Exception | None = None
         self.lookup_seconds, self.dial_seconds, self.accept_seconds = 0.2, 0.1, 0.01
+        self.leave_seconds = 0.0
         self.stack = contextlib.AsyncExitStack()
 
     def host(self, number: int) -> ScriptedDht:

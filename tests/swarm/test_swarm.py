@@ -171,10 +171,29 @@ async def test_a_server_that_becomes_a_client_is_found_no_longer() -> None:
             await session.refresh(server=False, client=False)
 
 
+async def test_a_change_of_mind_while_it_is_announced_counts() -> None:
+    async with scripted() as net:
+        swarm = await net.swarm(1)
+        session = swarm.join(TOPIC)
+        await asyncio.sleep(0.25)  # it listens, and is being announced
+        assert dht_of(swarm).times("announce")
+        assert await session.refresh(server=False)
+        await asyncio.sleep(10)
+        assert dht_of(swarm).times("unannounce")
+        assert not net.records.get(TOPIC)
+        other = await net.swarm(2)
+        await other.join(TOPIC).flushed()
+        lookups = len(dht_of(swarm).times("lookup"))
+        swarm.join(TOPIC, server=False)
+        await asyncio.sleep(1)
+        assert len(dht_of(swarm).times("lookup")) == lookups + 1, "a new session looks at once"
+
+
 async def test_who_joins_again_while_leaving_is_found_in_the_end() -> None:
     async with scripted() as net:
         swarm = await net.swarm(1)
         await swarm.join(TOPIC).flushed()
+        net.leave_seconds = 5.0
         leaving = asyncio.ensure_future(swarm.leave(TOPIC))
         await asyncio.sleep(0)
         again = swarm.join(TOPIC)
@@ -243,6 +262,23 @@ async def test_both_dial_at_once_and_keep_one() -> None:
             assert met(other, one)
             (here,), (there,) = one.connections, other.connections
             assert here.other is there, "both have the same one"
+
+
+async def test_who_keeps_the_old_connection_asks_whether_it_lives() -> None:
+    async with scripted() as net:
+        net.moved = False
+        smaller, larger = await net.swarm(1), await net.swarm(2)
+        if smaller.pair.public > larger.pair.public:
+            smaller, larger = larger, smaller
+        await smaller.listen()
+        await larger.listen()
+        larger.join_peer(smaller.pair.public)
+        await until(lambda: met(larger, smaller) and met(smaller, larger))
+        (kept,) = larger.connections
+        await dht_of(smaller).connect(larger.pair.public, pair=smaller.pair)
+        await until(lambda: larger.stats["a connection with this peer is there already"] == 1, 1)
+        assert larger.connections == {kept}
+        assert kept.pokes == 1  # type: ignore[attr-defined]
 
 
 async def test_suspended_it_is_not_found_and_has_no_connections() -> None:

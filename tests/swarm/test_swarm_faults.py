@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import Any
 
-from service.hypercore.swarm.policy import SwarmLimits
-from service.hypercore.swarm.reach.reasons import Reason, Unreachable
+import pytest
 
-from .scripted_net import scripted, until
+from service.hypercore.swarm import Reason, Swarm, SwarmLimits, Unreachable
+from service.hypercore.swarm.peers import Link
+
+from .scripted_net import pairs, scripted, until
 from .test_swarm import TOPIC, dht_of, met
 
 
@@ -156,3 +159,83 @@ async def test_false_records_cost_no_more_than_their_tries() -> None:
         await asyncio.sleep(120)
         assert len(client.peers) <= 1024
         assert max(list(client.stats.values())) <= 3 * 1200
+
+
+async def test_a_firewall_that_fails_refuses() -> None:
+    async with scripted() as net:
+
+        def firewall(key: bytes) -> bool:
+            raise RuntimeError("a bug")
+
+        server, client = await net.swarm(1), await net.swarm(2, firewall=firewall)
+        await server.join(TOPIC).flushed()
+        client.join(TOPIC)
+        assert await client.flush()
+        await asyncio.sleep(3600)
+        assert not client.connections
+
+
+async def test_a_swarm_ends_after_its_node() -> None:
+    async with scripted() as net:
+        swarm = await net.swarm(1)
+        await swarm.join(TOPIC).flushed()
+        net.lookup_seconds = 1e9  # nothing is answered any more
+        before = asyncio.get_running_loop().time()
+        await swarm.close()
+        assert asyncio.get_running_loop().time() - before < 30
+
+
+def wanted(swarms: list[Swarm]) -> set[tuple[bytes, bytes]]:
+    """Pairs that must meet: under a topic, one serves and the other looks."""
+    found = set()
+    for one, other in pairs(swarms):
+        for topic, joined in one._topics.items():
+            there = other._topics.get(topic)
+            if there is not None and joined.discovery.servers and there.discovery.clients:
+                found |= {(one.pair.public, other.pair.public), (other.pair.public, one.pair.public)}
+    return found
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_whatever_happened_they_meet_in_the_end(seed: int) -> None:
+    """Joins, leaves, naps, cuts, deaf spells and lost peers; then an hour of quiet."""
+    chance = random.Random(seed)
+    async with scripted() as net:
+        swarms = [await net.swarm(number, chance=random.Random(100 * seed + number)) for number in range(1, 7)]
+        topics = [TOPIC, bytes([9]) * 32]
+        for _ in range(60):
+            swarm = chance.choice(swarms)
+            what = chance.choice(["join", "join", "leave", "nap", "wake", "cut", "deaf", "lost", "found", "bytes"])
+            if what == "join":
+                mode = chance.choice([(True, True), (True, False), (False, True)])
+                swarm.join(chance.choice(topics), server=mode[0], client=mode[1])
+            elif what == "leave":
+                leaving = asyncio.ensure_future(swarm.leave(chance.choice(topics)))
+                await asyncio.wait({leaving}, timeout=chance.random())
+            elif what == "nap":
+                await swarm.suspend()
+            elif what == "wake":
+                await swarm.resume()
+            elif what == "cut" and swarm.connections:
+                chance.choice(sorted(swarm.connections, key=lambda one: one.remote_key)).close("cut")
+            elif what in ("deaf", "bytes"):
+                setattr(net, {"deaf": "deaf", "bytes": "moved"}[what], chance.random() < 0.5)
+            elif what in ("lost", "found"):
+                net.unreachable ^= {swarm.pair.public}
+            await asyncio.sleep(chance.choice([0.0, 0.05, 1.0, 30.0]))
+        net.deaf, net.moved = False, True
+        net.unreachable.clear()
+        for swarm in swarms:
+            await swarm.resume()
+        await asyncio.sleep(3600)
+        there = {(one.pair.public, other) for one in swarms for other in one._connections}
+        assert wanted(swarms) <= there
+        for one, other in pairs(swarms):
+            here, remote = one.connection(other.pair.public), other.connection(one.pair.public)
+            assert (here is None) == (remote is None)
+            assert here is None or here.other is remote, "both have the same one"  # type: ignore[attr-defined]
+        for swarm in swarms:
+            assert swarm._policy.count(Link.DIALLING) == len(swarm._dials)
+            assert {one.key for one in swarm._policy if one.link in (Link.CLIENT, Link.SERVER)} == set(
+                swarm._connections
+            )

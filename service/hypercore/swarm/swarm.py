@@ -38,6 +38,8 @@ RELAY_HELPS = frozenset(
     {Reason.NOT_PUNCHABLE, Reason.PROBE_FAILED, Reason.BOTH_RANDOM, Reason.PUNCH_REFUSED, Reason.PUNCH_FAILED}
 )
 """Reasons of a failure that a relay can mend."""
+WITHDRAW_SECONDS = 20.0
+"""Time to tell the DHT that a topic was left: whoever closes a swarm does not wait for nodes that are gone."""
 CLOSING_SECONDS = 1.0
 """Time for a peer to end its side when the swarm is closed or suspended."""
 LOOK_SECONDS = 30.0
@@ -88,7 +90,8 @@ class Swarm:
         self.stats: Counter[str] = Counter()
         """How often something happened: dialled, opened, failed, taken, closed, and refusals by their reason."""
         self._chance = chance or random.Random(secrets.randbits(64))
-        self._policy = SwarmPolicy(self.pair.public, self._chance, limits, firewall)
+        self._firewall = firewall
+        self._policy = SwarmPolicy(self.pair.public, self._chance, limits, self._is_refused)
         self._relay_through, self._on_connection, self._clock = relay_through, on_connection, clock
         self._topics: dict[bytes, JoinedTopic] = {}
         self._leaving: dict[bytes, asyncio.Task[None]] = {}
@@ -221,6 +224,13 @@ class Swarm:
                 over.set_result(False)
         self._changed.set()
 
+    def _is_refused(self, key: bytes) -> bool:
+        try:
+            return self._firewall(key)
+        except Exception as error:
+            log.error("the firewall failed: the peer is refused", peer=key.hex()[:16], error=str(error), exc_info=True)
+            return True
+
     def _must_be_open(self) -> None:
         if self._closed:
             raise ValueError("the swarm was closed")
@@ -299,10 +309,11 @@ class Swarm:
             if before is not None:
                 await asyncio.wait({before})
             if joined.discovery.announced:
-                await self.dht.unannounce(joined.topic, self.pair)
+                async with asyncio.timeout(WITHDRAW_SECONDS), self._errands:
+                    await self.dht.unannounce(joined.topic, self.pair)
                 joined.discovery.announced = False
         except Exception as error:  # noqa: BLE001 (told; the records of the DHT end by themselves)
-            log.info("topic not withdrawn", topic=str(joined), reason=str(error))
+            log.info("topic not withdrawn", topic=str(joined), reason=str(error) or "not in time")
         finally:
             if self._leaving.get(joined.topic) is asyncio.current_task():
                 del self._leaving[joined.topic]
@@ -333,7 +344,7 @@ class Swarm:
                 self._listening = self._server = None
             if not listening.done():
                 listening.set_exception(OSError("the server was closed before it listened"))
-                listening.exception()  # marks it as retrieved: possibly nobody waits for it any more
+            listening.exception()  # marks it as retrieved: possibly nobody waits for it any more
 
     def _incoming(self, connection: Connection) -> None:
         key = connection.remote_key
