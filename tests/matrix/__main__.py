@@ -1,7 +1,8 @@
-"""Punch holes between hosts behind gateways of each kind: `python -m tests.matrix [SERVER:CLIENT[:relay]...]`, as root.
+"""Punch holes between hosts behind gateways of each kind: `python -m tests.matrix [SERVER:CLIENT[:WAY]...]`, as root.
 
-Each cell is a server and a client, of npm's hyperdht and of ours, that know of each other the key alone, in network namespaces of
-this machine; nothing leaves them. A line for each, and the exit status is 1 unless all are green. Kinds of gateways:
+Each cell is a server and a client, of npm's hyperdht and of ours, in network namespaces of this machine; nothing leaves them. They
+know of each other the key alone; with the way `topic` both join a topic, with `relay` they may use a blind relay. A line for
+each, and the exit status is 1 unless all are green. Kinds of gateways:
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         description=f"{__doc__}\n{kinds}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("cells", nargs="*", type=_cell, metavar="SERVER:CLIENT[:relay]", help="default: all")
+    parser.add_argument("cells", nargs="*", type=_cell, metavar="SERVER:CLIENT[:WAY]", help="default: all")
     parser.add_argument("--pair", action="append", type=_pairing, help="npm:npm, python:npm, ... (default: all four)")
     parser.add_argument(
         "--delay", type=float, default=0.0, metavar="MS", help="of each wire to the public segment, one way"

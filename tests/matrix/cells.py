@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import signal
 import sys
@@ -22,6 +23,7 @@ PROGRAMS = ("npm", "python")
 PAIRINGS = tuple((server, client) for server in PROGRAMS for client in PROGRAMS)
 RELAYING = ("npm",)
 """Programs that go through a blind relay. A cell with one is run with these alone."""
+WAYS = ("", "relay", "topic")
 NATS = ("pub", "cone", "none", "cons", "rand", "naive")
 DIAL_SECONDS, START_SECONDS = 60.0, 60.0
 TRIES = 3
@@ -35,37 +37,41 @@ REFUSALS = {
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A server behind one gateway and a client behind another. `relay`: both may use the blind relay."""
+    """A server behind one gateway and a client behind another.
+
+    `way`: "" by key, "relay" by key and both may use the blind relay, "topic" by a topic that both join.
+    """
 
     server: str
     client: str
-    relay: bool = False
+    way: str = ""
 
     @classmethod
     def parse(cls, text: str) -> Cell:
-        """Parse `server:client` or `server:client:relay`. Raises ValueError."""
+        """Parse `server:client`, `server:client:relay` or `server:client:topic`. Raises ValueError."""
         server, colon, rest = text.partition(":")
-        client, _, relay = rest.partition(":")
-        if not colon or relay not in ("", "relay"):
-            raise ValueError(f"{text}: a cell is SERVER:CLIENT or SERVER:CLIENT:relay")
-        return cls(server, client, bool(relay))
+        client, _, way = rest.partition(":")
+        if not colon or way not in WAYS:
+            raise ValueError(f"{text}: a cell is SERVER:CLIENT, SERVER:CLIENT:relay or SERVER:CLIENT:topic")
+        return cls(server, client, way)
 
     def __str__(self) -> str:
-        return f"{self.server}:{self.client}" + (":relay" if self.relay else "")
+        return f"{self.server}:{self.client}" + (f":{self.way}" if self.way else "")
 
     @property
     def connects(self) -> bool:
         """Whether a connection can be made: not through two gateways with random ports, nor where UDP is blocked."""
-        return self.relay or (self.server, self.client) not in (("rand", "rand"), ("block", "block"))
+        return self.way == "relay" or (self.server, self.client) not in (("rand", "rand"), ("block", "block"))
 
 
 def all_cells() -> list[Cell]:
     """Return the whole matrix."""
     direct = [Cell(server, client) for server in NATS for client in NATS]
     relayed = [
-        Cell(*ends, relay=True) for ends in (("rand", "rand"), ("block", "block"), ("cons", "rand"), ("rand", "cons"))
+        Cell(*ends, "relay") for ends in (("rand", "rand"), ("block", "block"), ("cons", "rand"), ("rand", "cons"))
     ]
-    return [*direct, Cell("lan", "lan"), Cell("block", "block"), *relayed]
+    topics = [Cell(*ends, "topic") for ends in (("cons", "cons"), ("cone", "none"), ("rand", "cons"), ("lan", "lan"))]
+    return [*direct, Cell("lan", "lan"), Cell("block", "block"), *relayed, *topics]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +148,18 @@ def _command(kind: str, role: str, options: dict[str, Any]) -> list[str]:
     return [str(shutil.which("node")), str(HERE / "peer.mjs"), role, said]
 
 
-async def _try(topology: Topology, relay: str | None, pairing: tuple[str, str]) -> dict[str, Any]:
+async def _try(topology: Topology, cell: Cell, relay: str, pairing: tuple[str, str]) -> dict[str, Any]:
     """Run a server and a client once. Return what the client says. Raises PeerFailed."""
     (server_place, server_host), (client_place, client_host) = topology.host(0), topology.host(1)
-    serving = _command(pairing[0], "server", {"host": server_host, "relay": relay})
+    how: dict[str, Any] = {"seconds": DIAL_SECONDS}
+    if cell.way == "relay":
+        how["relay"] = relay
+    elif cell.way == "topic":
+        how["topic"] = secrets.token_hex(32)  # of this try alone: servers that were killed stay in the DHT for a while
+    serving = _command(pairing[0], "server", how | {"host": server_host})
     async with program(server_place, f"the server ({pairing[0]})", *serving) as server:
         key = (await server.line(START_SECONDS))["ready"]
-        options = {"host": client_host, "relay": relay, "key": key, "seconds": DIAL_SECONDS}
-        dialling = _command(pairing[1], "client", options)
+        dialling = _command(pairing[1], "client", how | {"host": client_host, "key": key})
         async with program(client_place, f"the client ({pairing[1]})", *dialling) as client:
             return await client.line(START_SECONDS + DIAL_SECONDS)
 
@@ -170,7 +180,7 @@ async def _outcome(topology: Topology, cell: Cell, relay: str, pairing: tuple[st
     while True:
         told: dict[str, Any] = {}
         try:
-            told = await _try(topology, relay if cell.relay else None, pairing)
+            told = await _try(topology, cell, relay, pairing)
             wrong = judge(cell, pairing, told)
         except PeerFailed as error:
             wrong = str(error)
@@ -200,7 +210,7 @@ async def run_cells(
             relay = (await public.line(START_SECONDS))["relay"]
             for cell in cells:
                 for pairing in pairings:
-                    if cell.relay and not set(pairing) <= set(RELAYING):
+                    if cell.way == "relay" and not set(pairing) <= set(RELAYING):
                         continue
                     yield await _outcome(topology, cell, relay, pairing, tries)
 

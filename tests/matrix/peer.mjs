@@ -1,4 +1,4 @@
-// One end of a cell, with npm's hyperdht: node peer.mjs server|client JSON, JSON = {host, relay, key, seconds}. A line of JSON on stdout:
+// One end of a cell, with npm's hyperdht: node peer.mjs server|client JSON, JSON = {host, relay, topic, key, seconds}. A line of JSON on stdout:
 // the server's {ready: its key}; the client's {ok, ms, first, path} (milliseconds to an open stream, and to the answer to a
 // message), or {ok: false, reason}.
 
@@ -22,28 +22,48 @@ function open (socket, onmessage, onopen) {
   return channel
 }
 
-await dht.fullyBootstrapped()
-if (role === 'server') {
-  const server = dht.createServer({ relayThrough }, (socket) => {
-    socket.on('error', () => {})
-    const channel = open(socket, (message) => channel.messages[0].send(message))
-  })
-  await server.listen()
-  tell({ ready: Buffer.from(server.publicKey).toString('hex') })
-} else {
+function serve (socket) {
+  socket.on('error', () => {})
+  const channel = open(socket, (message) => channel.messages[0].send(message))
+}
+
+function measure () {
   const began = performance.now()
   const since = () => Math.round(performance.now() - began)
   const done = (line) => { tell(line); process.exit(0) }
-  let ms = 0
-  const socket = dht.connect(Buffer.from(options.key, 'hex'), { relayThrough })
-  socket.on('error', (error) => done({ ok: false, reason: error.code || error.message, ms: since() }))
-  socket.on('open', () => {
-    ms = since()
+  setTimeout(() => done({ ok: false, reason: 'no end within ' + options.seconds + ' s' }), options.seconds * 1000)
+  const opened = (socket) => {
+    const ms = since()
     const { random, consistent } = dht.stats.punches
     const relayed = socket.rawStream.remoteHost === '44.10.0.12'
     const path = relayed ? 'relayed' : random || consistent ? 'punched' : 'direct' // also where one datagram had opened the way
     const channel = open(socket, () => done({ ok: true, ms, first: since(), path }), () => channel.messages[0].send(Buffer.from([1])))
-  })
-  setTimeout(() => done({ ok: false, reason: 'no end within ' + options.seconds + ' s' }), options.seconds * 1000)
+  }
+  return { opened, failed: (error) => done({ ok: false, reason: error.code || error.message, ms: since() }) }
+}
+
+await dht.fullyBootstrapped()
+if (options.topic) {
+  const Hyperswarm = require('hyperswarm')
+  const swarm = new Hyperswarm({ dht })
+  const topic = Buffer.from(options.topic, 'hex')
+  if (role === 'server') {
+    swarm.on('connection', serve)
+    await swarm.join(topic, { server: true, client: false }).flushed()
+    tell({ ready: Buffer.from(swarm.keyPair.publicKey).toString('hex') })
+  } else {
+    const { opened } = measure()
+    swarm.on('connection', (socket) => { socket.on('error', () => {}); opened(socket) })
+    swarm.join(topic, { server: false, client: true })
+  }
+} else if (role === 'server') {
+  const server = dht.createServer({ relayThrough }, serve)
+  await server.listen()
+  tell({ ready: Buffer.from(server.publicKey).toString('hex') })
+} else {
+  const { opened, failed } = measure()
+  const socket = dht.connect(Buffer.from(options.key, 'hex'), { relayThrough })
+  socket.on('error', failed)
+  socket.on('open', () => opened(socket))
 }
 process.stdin.on('end', () => process.exit(0)).resume()

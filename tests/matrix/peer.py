@@ -10,8 +10,7 @@ from typing import Any
 
 from service.hypercore.crypto import KeyPair
 from service.hypercore.net import Channel, Connection
-from service.hypercore.swarm import DHT, Unreachable
-from service.hypercore.swarm.dht.address import Address
+from service.hypercore.swarm import DHT, Address, DhtError, Swarm, Unreachable
 
 PROTOCOL = "datdot/matrix"
 BOOTSTRAP = Address("44.10.0.1", 49737)
@@ -28,24 +27,44 @@ async def echo(channel: Channel) -> None:
         await channel.send(kind, body)
 
 
-async def serve(dht: DHT) -> None:
+def answer(connection: Connection) -> None:
+    """Serve the echo."""
+    connection.on_protocol(PROTOCOL, lambda one, identifier, handshake: b"", echo)
+
+
+async def serve(dht: DHT, topic: bytes | None) -> None:
     """Take connections, until the process is ended."""
+    if topic is not None:
+        async with Swarm(dht, on_connection=answer) as swarm:
+            if not await swarm.join(topic, client=False).flushed():
+                raise DhtError("the topic could not be announced")
+            tell(ready=swarm.pair.public.hex())
+            await asyncio.Event().wait()
     async with dht.listen(KeyPair.generate()) as server:
         tell(ready=server.pair.public.hex())
         async for connection in server:
-            connection.on_protocol(PROTOCOL, lambda one, identifier, handshake: b"", echo)
+            answer(connection)
 
 
-async def dial(dht: DHT, key: bytes, relay: bytes | None, seconds: float) -> None:
-    """Dial a server, and tell how it went."""
+async def reach(dht: DHT, swarm: Swarm, options: dict[str, Any]) -> Connection:
+    """Return a connection with the server: by the topic that both join, or by its key. Raises Unreachable."""
+    if "topic" in options:
+        swarm.join(bytes.fromhex(options["topic"]), server=False)
+        return await anext(aiter(swarm))
+    relay = bytes.fromhex(options["relay"]) if "relay" in options else None
+    return await dht.connect(bytes.fromhex(options["key"]), pair=swarm.pair, relay_through=relay)
+
+
+async def dial(dht: DHT, swarm: Swarm, options: dict[str, Any]) -> None:
+    """Reach the server, and tell how it went."""
     began = time.monotonic()
 
     def since() -> int:
         return round(1000 * (time.monotonic() - began))
 
     try:
-        async with asyncio.timeout(seconds):
-            connection: Connection = await dht.connect(key, pair=KeyPair.generate(), relay_through=relay)
+        async with asyncio.timeout(options["seconds"]):
+            connection = await reach(dht, swarm, options)
             ms = since()
             channel = connection.open(PROTOCOL, None)
             await channel.opened()
@@ -55,7 +74,7 @@ async def dial(dht: DHT, key: bytes, relay: bytes | None, seconds: float) -> Non
     except Unreachable as error:
         tell(ok=False, reason=error.reason.name, ms=since())
     except TimeoutError:
-        tell(ok=False, reason=f"no end within {seconds:.0f} s", ms=since())
+        tell(ok=False, reason=f"no end within {options['seconds']:.0f} s", ms=since())
 
 
 async def main(role: str, options: dict[str, Any]) -> None:
@@ -64,10 +83,10 @@ async def main(role: str, options: dict[str, Any]) -> None:
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     async with DHT(Address(options.get("host") or "0.0.0.0", 0), [BOOTSTRAP]) as dht:
         if role == "client":
-            relay = bytes.fromhex(options["relay"]) if options.get("relay") else None
-            await dial(dht, bytes.fromhex(options["key"]), relay, options["seconds"])
+            async with Swarm(dht) as swarm:
+                await dial(dht, swarm, options)
             return
-        serving = asyncio.create_task(serve(dht))
+        serving = asyncio.create_task(serve(dht, bytes.fromhex(options["topic"]) if "topic" in options else None))
         ended = asyncio.create_task(reader.read())
         await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)
         if serving.done():

@@ -45,7 +45,7 @@ async def outcomes(cell: Cell, pairings: tuple[tuple[str, str], ...] = PAIRINGS,
 
 
 @pytest.mark.node
-@pytest.mark.parametrize("cell", ["pub:pub", "cone:none", "cons:cons", "naive:cons", "lan:lan"])
+@pytest.mark.parametrize("cell", ["pub:pub", "cone:none", "cons:cons", "naive:cons", "lan:lan", "cons:cons:topic"])
 async def test_peers_of_each_pair_reach_each_other(root: None, cell: str) -> None:
     found = await outcomes(Cell.parse(cell))
     assert [(one.server, one.client) for one in found] == list(PAIRINGS)
@@ -70,7 +70,7 @@ async def test_two_gateways_with_random_ports_are_not_passed_and_that_is_said(ro
 @pytest.mark.node
 async def test_npm_goes_through_its_relay_where_there_is_no_way(root: None) -> None:
     for kind in ("rand", "block"):
-        (one,) = await outcomes(Cell(kind, kind, relay=True))
+        (one,) = await outcomes(Cell(kind, kind, "relay"))
         assert (one.server, one.client, one.green, one.path) == ("npm", "npm", True, "relayed"), one.line()
 
 
@@ -188,10 +188,10 @@ def test_a_cell_without_a_way_must_fail_and_say_why() -> None:
     assert judge(cell, ("npm", "python"), {"ok": False, "reason": "no end within 60 s"})
     assert judge(cell, ("npm", "python"), {"ok": True})
     assert judge(Cell("rand", "cons"), ("npm", "python"), {"ok": False, "reason": "BOTH_RANDOM"})
-    assert judge(Cell("rand", "rand", relay=True), ("npm", "npm"), {"ok": True}) is None
+    assert judge(Cell("rand", "rand", "relay"), ("npm", "npm"), {"ok": True}) is None
 
 
 def test_the_whole_matrix_has_each_kind_both_ways() -> None:
     found = all_cells()
-    assert len(found) == len(set(found)) == 36 + 2 + 4
+    assert len(found) == len(set(found)) == 36 + 2 + 4 + 4
     assert sum(not cell.connects for cell in found) == 2
