@@ -1,8 +1,8 @@
 """Punch holes between hosts behind gateways of each kind: `python -m tests.matrix [SERVER:CLIENT[:WAY]...]`, as root.
 
 Each cell is a server and a client, of npm's hyperdht and of ours, in network namespaces of this machine; nothing leaves them. They
-know of each other the key alone; with the way `topic` both join a topic, with `relay` they may use a blind relay. A line for
-each, and the exit status is 1 unless all are green. Kinds of gateways:
+know of each other the key alone; with the ways `topic` and `topic+relay` both join a topic, with `relay` and
+`topic+relay` they may use a blind relay. A line for each, and the exit status is 1 unless all are green. Kinds of gateways:
 """
 
 from __future__ import annotations
@@ -123,6 +123,7 @@ def begin(arguments: Sequence[str]) -> int:
     if missing is not None:
         print(missing, file=sys.stderr)
         return 2
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts this with & has it ignored
     sweep(own=False)
     try:
         return asyncio.run(main(asked))

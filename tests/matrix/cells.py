@@ -21,9 +21,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PROGRAMS = ("npm", "python")
 PAIRINGS = tuple((server, client) for server in PROGRAMS for client in PROGRAMS)
-RELAYING = ("npm",)
-"""Programs that go through a blind relay. A cell with one is run with these alone."""
-WAYS = ("", "relay", "topic")
+WAYS = ("", "relay", "topic", "topic+relay")
 NATS = ("pub", "cone", "none", "cons", "rand", "naive")
 DIAL_SECONDS, START_SECONDS = 60.0, 60.0
 TRIES = 3
@@ -39,7 +37,7 @@ REFUSALS = {
 class Cell:
     """A server behind one gateway and a client behind another.
 
-    `way`: "" by key, "relay" by key and both may use the blind relay, "topic" by a topic that both join.
+    `way`: "" by key, "relay" by key and both may use the blind relay, "topic" and "topic+relay" by a topic that both join.
     """
 
     server: str
@@ -48,11 +46,13 @@ class Cell:
 
     @classmethod
     def parse(cls, text: str) -> Cell:
-        """Parse `server:client`, `server:client:relay` or `server:client:topic`. Raises ValueError."""
+        """Parse `server:client` or `server:client:way`. Raises ValueError."""
         server, colon, rest = text.partition(":")
         client, _, way = rest.partition(":")
         if not colon or way not in WAYS:
-            raise ValueError(f"{text}: a cell is SERVER:CLIENT, SERVER:CLIENT:relay or SERVER:CLIENT:topic")
+            raise ValueError(
+                f"{text}: a cell is SERVER:CLIENT or SERVER:CLIENT:WAY, with a way of {', '.join(WAYS[1:])}"
+            )
         return cls(server, client, way)
 
     def __str__(self) -> str:
@@ -61,7 +61,7 @@ class Cell:
     @property
     def connects(self) -> bool:
         """Whether a connection can be made: not through two gateways with random ports, nor where UDP is blocked."""
-        return self.way == "relay" or (self.server, self.client) not in (("rand", "rand"), ("block", "block"))
+        return "relay" in self.way or (self.server, self.client) not in (("rand", "rand"), ("block", "block"))
 
 
 def all_cells() -> list[Cell]:
@@ -71,7 +71,8 @@ def all_cells() -> list[Cell]:
         Cell(*ends, "relay") for ends in (("rand", "rand"), ("block", "block"), ("cons", "rand"), ("rand", "cons"))
     ]
     topics = [Cell(*ends, "topic") for ends in (("cons", "cons"), ("cone", "none"), ("rand", "cons"), ("lan", "lan"))]
-    return [*direct, Cell("lan", "lan"), Cell("block", "block"), *relayed, *topics]
+    both = [Cell("rand", "rand", "topic+relay")]
+    return [*direct, Cell("lan", "lan"), Cell("block", "block"), *relayed, *topics, *both]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,10 @@ class PeerProgram:
             assert self._process.stderr is not None
             said = (await self._process.stderr.read()).decode(errors="replace").strip()
             raise PeerFailed(f"{self._name} ended: {said.splitlines()[-1] if said else 'without a word'}")
-        found: dict[str, Any] = json.loads(text)
+        try:
+            found: dict[str, Any] = json.loads(text)
+        except ValueError:
+            raise PeerFailed(f"{self._name} said {text.decode(errors='replace').strip():.200}") from None
         return found
 
 
@@ -152,9 +156,9 @@ async def _try(topology: Topology, cell: Cell, relay: str, pairing: tuple[str, s
     """Run a server and a client once. Return what the client says. Raises PeerFailed."""
     (server_place, server_host), (client_place, client_host) = topology.host(0), topology.host(1)
     how: dict[str, Any] = {"seconds": DIAL_SECONDS}
-    if cell.way == "relay":
+    if "relay" in cell.way:
         how["relay"] = relay
-    elif cell.way == "topic":
+    if "topic" in cell.way:
         how["topic"] = secrets.token_hex(32)  # of this try alone: servers that were killed stay in the DHT for a while
     serving = _command(pairing[0], "server", how | {"host": server_host})
     async with program(server_place, f"the server ({pairing[0]})", *serving) as server:
@@ -210,8 +214,6 @@ async def run_cells(
             relay = (await public.line(START_SECONDS))["relay"]
             for cell in cells:
                 for pairing in pairings:
-                    if cell.way == "relay" and not set(pairing) <= set(RELAYING):
-                        continue
                     yield await _outcome(topology, cell, relay, pairing, tries)
 
 

@@ -45,7 +45,7 @@ function measure () {
 await dht.fullyBootstrapped()
 if (options.topic) {
   const Hyperswarm = require('hyperswarm')
-  const swarm = new Hyperswarm({ dht })
+  const swarm = new Hyperswarm({ dht, relayThrough })
   const topic = Buffer.from(options.topic, 'hex')
   if (role === 'server') {
     swarm.on('connection', serve)

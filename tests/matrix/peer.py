@@ -8,7 +8,8 @@ import sys
 import time
 from typing import Any
 
-from service.hypercore.crypto import KeyPair
+import structlog
+
 from service.hypercore.net import Channel, Connection
 from service.hypercore.swarm import DHT, Address, DhtError, Swarm, Unreachable
 
@@ -32,15 +33,21 @@ def answer(connection: Connection) -> None:
     connection.on_protocol(PROTOCOL, lambda one, identifier, handshake: b"", echo)
 
 
-async def serve(dht: DHT, topic: bytes | None) -> None:
+def raw(options: dict[str, Any], name: str) -> bytes | None:
+    """Return an option that is given in hex."""
+    return bytes.fromhex(options[name]) if name in options else None
+
+
+async def serve(dht: DHT, swarm: Swarm, options: dict[str, Any]) -> None:
     """Take connections, until the process is ended."""
+    topic = raw(options, "topic")
     if topic is not None:
-        async with Swarm(dht, on_connection=answer) as swarm:
-            if not await swarm.join(topic, client=False).flushed():
-                raise DhtError("the topic could not be announced")
-            tell(ready=swarm.pair.public.hex())
-            await asyncio.Event().wait()
-    async with dht.listen(KeyPair.generate()) as server:
+        if not await swarm.join(topic, client=False).flushed():
+            raise DhtError("the topic could not be announced")
+        tell(ready=swarm.pair.public.hex())
+        async for connection in swarm:
+            answer(connection)
+    async with dht.listen(swarm.pair, relay_through=raw(options, "relay")) as server:
         tell(ready=server.pair.public.hex())
         async for connection in server:
             answer(connection)
@@ -48,11 +55,11 @@ async def serve(dht: DHT, topic: bytes | None) -> None:
 
 async def reach(dht: DHT, swarm: Swarm, options: dict[str, Any]) -> Connection:
     """Return a connection with the server: by the topic that both join, or by its key. Raises Unreachable."""
-    if "topic" in options:
-        swarm.join(bytes.fromhex(options["topic"]), server=False)
+    topic = raw(options, "topic")
+    if topic is not None:
+        swarm.join(topic, server=False)
         return await anext(aiter(swarm))
-    relay = bytes.fromhex(options["relay"]) if "relay" in options else None
-    return await dht.connect(bytes.fromhex(options["key"]), pair=swarm.pair, relay_through=relay)
+    return await dht.connect(bytes.fromhex(options["key"]), pair=swarm.pair, relay_through=raw(options, "relay"))
 
 
 async def dial(dht: DHT, swarm: Swarm, options: dict[str, Any]) -> None:
@@ -81,12 +88,14 @@ async def main(role: str, options: dict[str, Any]) -> None:
     """Be one end, until stdin ends or the client is done."""
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    async with DHT(Address(options.get("host") or "0.0.0.0", 0), [BOOTSTRAP]) as dht:
+    async with (
+        DHT(Address(options.get("host") or "0.0.0.0", 0), [BOOTSTRAP]) as dht,
+        Swarm(dht, relay_through=raw(options, "relay")) as swarm,
+    ):
         if role == "client":
-            async with Swarm(dht) as swarm:
-                await dial(dht, swarm, options)
+            await dial(dht, swarm, options)
             return
-        serving = asyncio.create_task(serve(dht, bytes.fromhex(options["topic"]) if "topic" in options else None))
+        serving = asyncio.create_task(serve(dht, swarm, options))
         ended = asyncio.create_task(reader.read())
         await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)
         if serving.done():
@@ -94,4 +103,5 @@ async def main(role: str, options: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     asyncio.run(main(sys.argv[1], json.loads(sys.argv[2])))

@@ -67,8 +67,8 @@ class Line:
 class Listener:
     """Who takes connections."""
 
-    def __init__(self, dht: ScriptedDht, pair: KeyPair, firewall: Callable[[bytes], bool]) -> None:
-        self.dht, self.pair, self.firewall = dht, pair, firewall
+    def __init__(self, dht: ScriptedDht, pair: KeyPair, firewall: Any, may_relay: Any) -> None:
+        self.dht, self.pair, self.firewall, self.may_relay = dht, pair, firewall, may_relay
         self.relays = RELAYS
         self.queue: asyncio.Queue[Line] = asyncio.Queue()
         self.is_closed = False
@@ -122,19 +122,20 @@ class ScriptedDht:
         self.did(f"dial {key[0]}" + (" through a relay" if relay_through else ""))
         await asyncio.sleep(self.net.dial_seconds)
         server = self.net.listeners.get(key)
-        if server is None or key in self.net.unreachable:
+        relayed = server is not None and relay_through is not None and server.may_relay(relay_through)
+        if server is None or (key in self.net.unreachable and not relayed):
             raise self.net.failure or ConnectError(f"peer {key.hex()}: nobody listens")
         if server.firewall(pair.public):
             raise ConnectError(f"peer {key.hex()}: refused")
-        here = Line(key, server.dht.host, True, "relayed" if relay_through else "direct")
+        here = Line(key, server.dht.host, True, "relayed" if relayed else "direct")
         there = Line(pair.public, self.host, False, here.path)
         here.other, there.other = there, here
         here.moved = there.moved = self.net.moved
         asyncio.get_running_loop().call_later(self.net.accept_seconds, server.accept, there)
         return here
 
-    def listen(self, pair: KeyPair, *, firewall: Callable[[bytes], bool] | None = None) -> Listener:
-        return Listener(self, pair, firewall or (lambda key: False))
+    def listen(self, pair: KeyPair, *, firewall: Any = None, may_relay: Any = None) -> Listener:
+        return Listener(self, pair, firewall, may_relay)
 
     async def lookup(self, topic: bytes, on_found: Callable[[FoundPeer], None] | None = None) -> list[FoundPeer]:
         self.did("lookup")

@@ -88,17 +88,20 @@ async def test_a_ban_ends_the_dialling() -> None:
 
 async def test_who_cannot_be_reached_otherwise_is_dialled_through_a_relay() -> None:
     async with scripted() as net:
-        client, server = await net.swarm(1, relay_through=bytes([99]) * 32), await net.swarm(2)
-        await server.listen()
-        net.failure, net.unreachable = Unreachable(server.pair.public, Reason.BOTH_RANDOM), {server.pair.public}
-        client.join_peer(server.pair.public)
-        await asyncio.sleep(1)
-        net.unreachable.clear()
+        relay = bytes([99]) * 32
+        client = await net.swarm(1, relay_through=relay)
+        server, strict = await net.swarm(2, relay_through=relay), await net.swarm(3)
+        net.failure = Unreachable(server.pair.public, Reason.BOTH_RANDOM)
+        for swarm in (server, strict):
+            await swarm.listen()
+            net.unreachable.add(swarm.pair.public)
+            client.join_peer(swarm.pair.public)
         await until(lambda: met(client, server), 20)
-        assert [what for _, what in dht_of(client).done] == [
-            f"dial {server.pair.public[0]}",
-            f"dial {server.pair.public[0]} through a relay",
-        ]
+        assert [one.path for one in client.connections] == ["relayed"]
+        dials = [what for _, what in dht_of(client).done if what.startswith(f"dial {server.pair.public[0]}")]
+        assert dials == [f"dial {server.pair.public[0]}", f"dial {server.pair.public[0]} through a relay"]
+        await asyncio.sleep(60)
+        assert not met(client, strict), "it does not know the relay"
 
 
 async def test_a_dial_that_hangs_gives_its_place_to_others() -> None:

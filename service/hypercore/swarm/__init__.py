@@ -2,12 +2,13 @@
 
 from .dht.address import Address
 from .dht.sockets import DhtError
+from .peers import PeerInfo
 from .policy import SwarmLimits
 from .reach.reasons import Reason, Unreachable
 from .reach.relay import BlindRelay
 from .reach.server import DhtServer
 from .reach.sockets import DHT
-from .swarm import PeerInfo, Swarm
+from .swarm import Swarm
 from .topics import TopicSession
 
 __all__ = [

@@ -11,6 +11,12 @@ from ..net.connection import Connection
 from .dht.address import Address
 from .dht.messages import FoundPeer
 from .dht.sockets import OnFound
+from .reach.reasons import Reason, Unreachable
+
+RELAY_HELPS = frozenset(
+    {Reason.NOT_PUNCHABLE, Reason.PROBE_FAILED, Reason.BOTH_RANDOM, Reason.PUNCH_REFUSED, Reason.PUNCH_FAILED}
+)
+"""Reasons of a failure that a relay can mend."""
 
 
 class SwarmListener(Protocol):
@@ -45,8 +51,14 @@ class SwarmNetwork(Protocol):
         """Return an open connection. Raises ConnectError."""
         ...
 
-    def listen(self, pair: KeyPair, *, firewall: Callable[[bytes], bool] | None = None) -> SwarmListener:
-        """Take connections. `firewall` says which keys are refused."""
+    def listen(
+        self,
+        pair: KeyPair,
+        *,
+        firewall: Callable[[bytes], bool] | None = None,
+        may_relay: Callable[[bytes], bool] | None = None,
+    ) -> SwarmListener:
+        """Take connections. `firewall` says which keys are refused, `may_relay` by which relays they may come."""
         ...
 
     async def lookup(self, topic: bytes, on_found: OnFound | None = None) -> list[FoundPeer]:
@@ -62,3 +74,8 @@ class SwarmNetwork(Protocol):
     async def unannounce(self, topic: bytes, pair: KeyPair) -> int:
         """Be found no longer. Raises DhtError."""
         ...
+
+
+def needs_relay(error: BaseException) -> bool:
+    """Return whether an error means that there is no path between the two but through a relay."""
+    return isinstance(error, Unreachable) and error.reason in RELAY_HELPS

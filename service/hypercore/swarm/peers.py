@@ -100,6 +100,25 @@ class KnownPeer:
         return not (self.queued or self.explicit or self.due is not None or self.link is not Link.NONE)
 
 
+@dataclass(frozen=True, slots=True)
+class PeerInfo:
+    """What a swarm knows of a peer."""
+
+    key: bytes
+    topics: frozenset[bytes]
+    """The topics under which it was found. None for one that dialled here and was never found."""
+    explicit: bool
+    """Whether it was asked for by its key."""
+    link: Link
+    attempts: int
+    """Failures since it last was connected, or discovered."""
+
+    @classmethod
+    def of(cls, peer: KnownPeer) -> PeerInfo:
+        """Return what is known of a peer now."""
+        return cls(peer.key, frozenset(peer.topics), peer.explicit, peer.link, peer.attempts)
+
+
 def keeps_new(own: bytes, remote: bytes, *, initiator: bool, moved: bool) -> bool:
     """Return whether the second connection with a peer is kept, and the first one given up.
 

@@ -257,8 +257,11 @@ class SwarmPolicy:
     def failed(self, key: bytes, now: float, *, force_relay: bool = False) -> None:
         """Note that no connection was made. `force_relay`: there is no path to it but through a relay."""
         peer = self.peers[key]
-        if force_relay:
-            peer.force_relay, peer.attempts = True, 0
+        if force_relay and not peer.force_relay:
+            peer.force_relay, peer.attempts = (
+                True,
+                -1,
+            )  # this was no attempt by the way that there is: in a second by that one
         self.ended(key, now)
 
     def ended(self, key: bytes, now: float) -> None:

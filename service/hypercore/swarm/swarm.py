@@ -11,7 +11,6 @@ import secrets
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from types import TracebackType
 
 import structlog
@@ -21,10 +20,9 @@ from ..net.connection import Connection
 from ..wire.errors import ConnectError
 from .dht.messages import FoundPeer
 from .discovery import Errand
-from .network import SwarmListener, SwarmNetwork
-from .peers import KnownPeer, Link
+from .network import SwarmListener, SwarmNetwork, needs_relay
+from .peers import PeerInfo
 from .policy import DialOrder, Ruling, SwarmLimits, SwarmPolicy
-from .reach.reasons import Reason, Unreachable
 from .topics import JoinedTopic, TopicSession
 
 log = structlog.get_logger(__name__)
@@ -34,30 +32,12 @@ DIAL_SECONDS = 90.0
 """Time for one connection, by whatever path: the slowest hole punching takes some 40 s."""
 MAX_ERRANDS = 16
 """Topics that the DHT is asked about at a time."""
-RELAY_HELPS = frozenset(
-    {Reason.NOT_PUNCHABLE, Reason.PROBE_FAILED, Reason.BOTH_RANDOM, Reason.PUNCH_REFUSED, Reason.PUNCH_FAILED}
-)
-"""Reasons of a failure that a relay can mend."""
 WITHDRAW_SECONDS = 20.0
 """Time to tell the DHT that a topic was left: whoever closes a swarm does not wait for nodes that are gone."""
 CLOSING_SECONDS = 1.0
 """Time for a peer to end its side when the swarm is closed or suspended."""
 LOOK_SECONDS = 30.0
 """At least so often it looks at the clock, as timers stand still while the machine sleeps."""
-
-
-@dataclass(frozen=True, slots=True)
-class PeerInfo:
-    """What a swarm knows of a peer."""
-
-    key: bytes
-    topics: frozenset[bytes]
-    """The topics under which it was found. None for one that dialled here and was never found."""
-    explicit: bool
-    """Whether it was asked for by its key."""
-    link: Link
-    attempts: int
-    """Failures since it last was connected, or discovered."""
 
 
 def awake_seconds() -> float:
@@ -85,7 +65,11 @@ class Swarm:
         clock: Callable[[], float] = awake_seconds,
         chance: random.Random | None = None,
     ) -> None:
-        """Prepare it. `firewall` says which keys are refused; `relay_through` is the key of a blind relay for hard cases."""
+        """Prepare it. `firewall` says which keys are refused.
+
+        `relay_through` is the key of a blind relay, for peers to which there is no other way: after a dial that has shown that, and
+        for those who dial here and name the same relay.
+        """
         self.dht, self.pair = dht, pair or KeyPair.generate()
         self.stats: Counter[str] = Counter()
         """How often something happened: dialled, opened, failed, taken, closed, and refusals by their reason."""
@@ -249,12 +233,12 @@ class Swarm:
     @property
     def peers(self) -> list[PeerInfo]:
         """All peers that it knows."""
-        return [_info(peer) for peer in self._policy]
+        return [PeerInfo.of(peer) for peer in self._policy]
 
     def peer(self, key: bytes) -> PeerInfo | None:
         """Return what is known of a peer."""
         peer = self._policy.peers.get(key)
-        return None if peer is None else _info(peer)
+        return None if peer is None else PeerInfo.of(peer)
 
     async def __aiter__(self) -> AsyncIterator[Connection]:
         """Give each new connection once, the first of them as soon as it is open, until the swarm is closed."""
@@ -330,7 +314,9 @@ class Swarm:
 
     async def _serve(self, listening: asyncio.Future[SwarmListener]) -> None:
         try:
-            async with self.dht.listen(self.pair, firewall=self._policy.refuses) as server:
+            async with self.dht.listen(
+                self.pair, firewall=self._policy.refuses, may_relay=lambda key: key == self._relay_through
+            ) as server:
                 listening.set_result(server)
                 async for connection in server:
                     self._incoming(connection)
@@ -485,12 +471,3 @@ async def _end(connection: Connection, reason: str) -> None:
     except TimeoutError:
         connection.abort(reason)  # npm's peers that do not read do not end their side either
         await connection.wait_closed()
-
-
-def _info(peer: KnownPeer) -> PeerInfo:
-    return PeerInfo(peer.key, frozenset(peer.topics), peer.explicit, peer.link, peer.attempts)
-
-
-def needs_relay(error: BaseException) -> bool:
-    """Return whether an error means that there is no path between the two but through a relay."""
-    return isinstance(error, Unreachable) and error.reason in RELAY_HELPS
