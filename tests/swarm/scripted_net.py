@@ -30,7 +30,8 @@ class Line:
         self.moved = True
         self.reason = ""
         self.pokes = 0
-        self.stuck = False
+        self.stuck = self.cut = False
+        self.progress = 0
         self.on_closed: list[Callable[[], None]] = []
         self.other: Line | None = None
         self._closed = asyncio.get_running_loop().create_future()
@@ -40,7 +41,10 @@ class Line:
         return self._closed.done()
 
     def poke(self) -> None:
+        """Ask the other host, which answers if the path is there."""
         self.pokes += 1
+        if not self.cut:
+            self.progress += 1
 
     def close(self, reason: str = "closed") -> None:
         self.reason = self.reason or reason
@@ -78,6 +82,9 @@ class Listener:
             line.close("nobody listens any more")
         else:
             self.queue.put_nowait(line)
+
+    def refresh(self) -> None:
+        self.dht.did("refresh")
 
     async def __aenter__(self) -> Listener:
         await asyncio.sleep(0.1)

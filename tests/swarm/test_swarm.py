@@ -348,11 +348,59 @@ async def test_a_changed_network_is_announced_at_once() -> None:
         other.join(TOPIC)
         await other.flush()
         await until(lambda: met(one, other), 1)
-        one.network_changed()
+        (kept,), (there,) = one.connections, other.connections
+        for swarm in (one, other):
+            swarm.network_changed()
         await asyncio.sleep(0.1)
         assert len(dht_of(one).times("announce")) == 2
-        (connection,) = one.connections
-        assert connection.pokes == 1, "whether it lives is asked"
+        assert len(dht_of(one).times("refresh")) == 1
+        await asyncio.sleep(60)
+        assert (one.connections, other.connections) == ({kept}, {there}), "they live"
+        assert kept.pokes == there.pokes == 1  # type: ignore[attr-defined]
+
+
+async def test_after_a_change_of_the_network_who_is_silent_is_dialled_anew() -> None:
+    async with scripted() as net:
+        server, client = await net.swarm(1), await net.swarm(2)
+        await server.join(TOPIC, client=False).flushed()
+        client.join(TOPIC, server=False)
+        await client.flush()
+        await until(lambda: met(server, client), 1)
+        (dead,) = client.connections
+        dead.cut = dead.stuck = True  # type: ignore[attr-defined]
+        fresh = aiter(client)
+        assert await anext(fresh) is dead
+        client.network_changed()
+        client.network_changed()
+        await asyncio.sleep(0.9)
+        assert client.connections == {dead}
+        assert await anext(fresh) is not dead
+        assert len(client.connections) == len(server.connections) == 1
+        assert client.connections != {dead}
+        assert dead.is_closed
+        assert client.stats["renewed"] == 1
+        assert len([what for _, what in dht_of(client).done if what.startswith("dial")]) == 2
+        await asyncio.sleep(60)
+        (here,), (there,) = client.connections, server.connections
+        assert here.other is there  # type: ignore[attr-defined]
+
+
+async def test_if_dialling_anew_fails_the_old_connection_stays() -> None:
+    async with scripted() as net:
+        server, client = await net.swarm(1), await net.swarm(2)
+        await server.listen()
+        client.join_peer(server.pair.public)
+        await until(lambda: met(server, client), 1)
+        (old,) = client.connections
+        old.cut = True  # type: ignore[attr-defined]
+        net.unreachable = {server.pair.public}
+        client.network_changed()
+        await asyncio.sleep(10)
+        assert client.connections == {old}
+        net.dial_seconds = 100.0
+        client.network_changed()
+        await asyncio.sleep(10)
+        await client.close()  # whatever is being dialled
 
 
 async def test_a_machine_that_slept_announces_within_two_minutes() -> None:

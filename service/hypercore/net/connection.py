@@ -470,6 +470,11 @@ class Connection(asyncio.BufferedProtocol):
         self._sent = False
         self._timer = self._loop.call_later(self._keep_alive_seconds, self._keep_alive)
 
+    @property
+    def progress(self) -> int | None:
+        """A number that changes with what the peer's host acknowledges, or None where only the kernel knows (TCP)."""
+        return getattr(self._transport, "acked", None)
+
     def poke(self) -> None:
         """Send a keep-alive message at once: whether the peer is still there is known the sooner."""
         if self.is_open and self._transport is not None and self._writable.is_set():

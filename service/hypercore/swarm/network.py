@@ -27,6 +27,10 @@ class SwarmListener(Protocol):
         """Nodes that pass handshakes on."""
         ...
 
+    def refresh(self) -> None:
+        """Announce it anew, at once."""
+        ...
+
     def __aiter__(self) -> AsyncIterator[Connection]:
         """Give each connection, once it is open."""
         ...

@@ -275,6 +275,19 @@ class SwarmPolicy:
                 self._wait(peer, now)
         self._forget(peer)
 
+    def renewal(self, key: bytes) -> DialOrder | None:
+        """Return how to dial a peer anew whose connection was dialled here and may be dead. It counts for no attempt."""
+        peer = self.peers.get(key)
+        if self.suspended or peer is None or peer.link is not Link.CLIENT:
+            return None
+        return DialOrder(key, peer.relays, peer.force_relay)
+
+    def renewed(self, key: bytes, host: str, now: float) -> None:
+        """Note that another connection took the place of the one that was dialled here."""
+        peer = self.peers[key]
+        self._set_link(peer, Link.CLIENT, host)
+        peer.opened(now)
+
     def _wait(self, peer: KnownPeer, now: float) -> None:
         backoff = peer.backoff()
         if backoff is None:

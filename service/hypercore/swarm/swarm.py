@@ -23,6 +23,7 @@ from .discovery import Errand
 from .network import SwarmListener, SwarmNetwork, needs_relay
 from .peers import PeerInfo
 from .policy import DialOrder, Ruling, SwarmLimits, SwarmPolicy
+from .renewals import Renewals
 from .topics import JoinedTopic, TopicSession
 
 log = structlog.get_logger(__name__)
@@ -81,6 +82,7 @@ class Swarm:
         self._leaving: dict[bytes, asyncio.Task[None]] = {}
         self._connections: dict[bytes, Connection] = {}
         self._dials: dict[bytes, asyncio.Task[None]] = {}
+        self._renewals = Renewals(self._policy, self._connect, self._swap)
         self._fresh: deque[Connection] = deque()
         self._changed = asyncio.Event()
         self._flushes: list[tuple[set[bytes], asyncio.Future[bool]]] = []
@@ -167,11 +169,18 @@ class Swarm:
         return await over
 
     def network_changed(self) -> None:
-        """Tell it that the machine's addresses are others: connections are tested, and topics announced, at once."""
-        for connection in self.connections:
-            connection.poke()
+        """Tell it that the machine's addresses are others (`AddressWatch` does so by itself, on Linux).
+
+        Topics are announced at once. Connections are tested, and peers that were dialled here and whose host does not answer
+        within a second are dialled anew; until that succeeds the old connection stays.
+        """
+        if self._closed or self._policy.suspended:
+            return
+        if self._listening is not None and self._listening.done() and not self._listening.exception():
+            self._listening.result().refresh()
         for joined in self._topics.values():
             joined.hurry()
+        self._renewals.test(self.connections)
         self._pump()
 
     async def suspend(self) -> None:
@@ -376,16 +385,15 @@ class Swarm:
                 over.set_result(True)
         self._flushes = [(wanted, over) for wanted, over in self._flushes if not over.done()]
 
+    async def _connect(self, order: DialOrder) -> Connection:
+        through = self._relay_through if order.force_relay else None
+        async with asyncio.timeout(DIAL_SECONDS):
+            return await self.dht.connect(order.key, pair=self.pair, relays=order.relays, relay_through=through)
+
     async def _dial(self, order: DialOrder) -> None:
         """Dial a peer. Whoever cancels this has told the policy what becomes of the peer."""
         try:
-            async with asyncio.timeout(DIAL_SECONDS):
-                connection = await self.dht.connect(
-                    order.key,
-                    pair=self.pair,
-                    relays=order.relays,
-                    relay_through=self._relay_through if order.force_relay else None,
-                )
+            connection = await self._connect(order)
         except (ConnectError, TimeoutError, OSError) as error:
             log.debug("peer not reached", peer=order.key.hex()[:16], reason=str(error) or "no answer in time")
             self._not_reached(order.key, self._relay_through is not None and needs_relay(error))
@@ -424,6 +432,13 @@ class Swarm:
         self._fresh.append(connection)
         self._changed.set()
 
+    def _swap(self, old: Connection, new: Connection) -> None:
+        """Put a connection that was dialled anew in the place of one that seems dead."""
+        self.stats["renewed"] += 1
+        self._policy.renewed(new.remote_key, new.host, self._clock())
+        self._admit(new)
+        old.abort("the network has changed: another connection was made")
+
     def _ended(self, connection: Connection) -> None:
         self.stats["closed"] += 1
         if connection in self._fresh:
@@ -447,7 +462,7 @@ class Swarm:
         self._policy.suspend(self._clock())
         dials, self._dials = list(self._dials.values()), {}
         connections, self._connections = list(self._connections.values()), {}
-        tasks = [*dials, *filter(None, [self._server])]
+        tasks = [*dials, *self._renewals.stop(), *filter(None, [self._server])]
         self._server = self._listening = None
         for task in tasks:
             task.cancel()

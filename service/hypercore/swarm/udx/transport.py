@@ -70,6 +70,11 @@ class UdxTransport(asyncio.Transport):
         """The machine, to be looked at."""
         return self._stream
 
+    @property
+    def acked(self) -> int:
+        """The number of the first packet that the peer has not acknowledged."""
+        return self._stream.sender.flight.acked
+
     def send_message(self, data: bytes) -> None:
         """Send one message of at most a packet, which may be lost. Raises ValueError if it is too long."""
         self._stream.message(data)
