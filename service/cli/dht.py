@@ -9,27 +9,12 @@ from typing import Annotated
 import typer
 
 from service.hypercore.swarm import DHT
-from service.hypercore.swarm.dht.address import Address
+from service.hypercore.swarm.dht.address import PORT
 
+from .addresses import ipv4, parse_announce, parse_bootstrap
 from .failures import failure_of
-from .feed import parse_announce, parse_listen
-from .options import Announce, Json
+from .options import Announce, Bootstrap, Json
 from .output import Output, configure_logging, run
-
-PORT = 49_737
-Bootstrap = Annotated[
-    list[str] | None,
-    typer.Option("--bootstrap", metavar="HOST:PORT", help="A node of the DHT to begin with (may be given again)."),
-]
-
-
-def ipv4(text: str) -> Address:
-    """Parse `HOST:PORT` with an IPv4 host. Raises BadParameter."""
-    host, port = parse_listen(text)
-    try:
-        return Address(str(ipaddress.IPv4Address(host)), port)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r}: the DHT takes IPv4 addresses, as 192.0.2.1:{PORT}") from None
 
 
 def dht(
@@ -47,7 +32,7 @@ def dht(
     configure_logging(json)
     here = ipv4(listen)
     told = parse_announce(announce)
-    others = tuple(map(ipv4, bootstrap or ()))
+    others = parse_bootstrap(bootstrap)
     if told is None and ipaddress.IPv4Address(here.host).is_unspecified:
         raise typer.BadParameter(f"{listen} is no address that others can reach: --announce HOST:PORT says which is")
 

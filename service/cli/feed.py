@@ -22,10 +22,13 @@ from service.feeds.verify import verify_feed
 from service.hypercore import Core, Corestore, CryptoError, KeyPair, parse_key
 from service.hypercore.corestore import FILE
 from service.hypercore.net import Connection, PeerAddress, Replication, TcpTransport
-from service.node.settings import announced, host_port
+from service.hypercore.swarm.dht.address import Address
+from service.hypercore.swarm.transport import ANYWHERE, SwarmTransport
+from service.node.settings import announced, public_address
 
+from .addresses import parse_announce, parse_bootstrap, parse_listen, parse_peers
 from .failures import failure_of
-from .options import Announce, Directory, Json, Key, Listen, PassphraseFile, Peers
+from .options import Announce, Bootstrap, Directory, Json, Key, Listen, PassphraseFile, Peers
 from .output import Failure, Output, configure_logging, run
 from .progress import bytes_progress
 from .unlocking import own_keys
@@ -75,32 +78,6 @@ def tell_missing(core: Core) -> None:
         log.warning(f"this copy of the feed is not whole: {found}", feed=core.key.hex())
 
 
-def parse_listen(text: str) -> tuple[str, int]:
-    """Parse `HOST:PORT`. Raises BadParameter."""
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
-        raise typer.BadParameter(f"{text!r} is not of the form HOST:PORT")
-    return host.strip("[]"), int(port)
-
-
-def parse_announce(text: str | None) -> str | None:
-    """Check an address that others shall dial. Raises BadParameter."""
-    if text is None:
-        return None
-    host, port = parse_listen(text)
-    if not port or announced(None, host, port) is None:
-        raise typer.BadParameter(f"--announce {text}: nobody can dial that")
-    return host_port(host, port)
-
-
-def parse_peers(texts: list[str] | None) -> list[PeerAddress]:
-    """Parse each `KEY@HOST:PORT`. Raises BadParameter."""
-    try:
-        return [PeerAddress.parse(text) for text in texts or ()]
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
-
-
 def feed_key(text: str) -> bytes:
     """Parse a feed's key as typed by the user. Raises BadParameter."""
     try:
@@ -115,6 +92,18 @@ def known(store: Corestore, key: bytes, directory: Path) -> Core:
     if core is None:
         raise Failure("no_such_feed", f"feed {key.hex()} is not in {directory}", str(directory))
     return core
+
+
+def transport_of(
+    pair: KeyPair,
+    bootstrap: tuple[Address, ...],
+    peers: list[PeerAddress] | None = None,
+    on_connection: Callable[[Connection], None] | None = None,
+) -> TcpTransport:
+    """Return the transport of a command: with static peers, and by the DHT if there are nodes to begin with."""
+    if bootstrap:
+        return SwarmTransport(pair, bootstrap, peers or (), on_connection)
+    return TcpTransport(pair, peers or (), on_connection)
 
 
 def swarm_pair(out: Output, key: Path | None, passphrase_file: Path | None) -> KeyPair:
@@ -232,6 +221,7 @@ def serve(
     directory: Directory,
     listen: Listen = "127.0.0.1:0",
     announce: Announce = None,
+    bootstrap: Bootstrap = None,
     key: Key = None,
     passphrase_file: PassphraseFile = None,
     json: Json = False,
@@ -241,14 +231,15 @@ def serve(
     configure_logging(json)
     wanted = feed_key(feed)
     host, port = parse_listen(listen)
-    told = parse_announce(announce)
+    told, nodes = parse_announce(announce), parse_bootstrap(bootstrap)
     pair = swarm_pair(out, key, passphrase_file)
 
     async def main() -> None:
         with closing(opened(directory)) as store:
             core = known(store, wanted, directory)
-            async with TcpTransport(pair, on_connection=_server_of(store, core)) as transport:
+            async with transport_of(pair, nodes, on_connection=_server_of(store, core)) as transport:
                 address = await transport.listen(host, port)
+                await _found_by(transport, core, address, told)
                 dialled = announced(told, *address)
                 peer = "" if dialled is None else f"{pair.public.hex()}@{dialled}"
                 here = held(core).here
@@ -265,6 +256,14 @@ def serve(
     run(out, main, lambda error: failure_of(error, listen), quiet_interrupt=True)
 
 
+async def _found_by(transport: TcpTransport, core: Core, address: tuple[str, int], announce: str | None) -> None:
+    """Let a feed be found by its discovery key, if there is a DHT. Raises DhtError and OSError."""
+    if isinstance(transport, SwarmTransport):
+        await transport.join(Address.beside(*address), public_address(announce), listen=True)
+        transport.offer([core.discovery_key])
+        await transport.offered()
+
+
 def _server_of(store: Corestore, core: Core) -> Callable[[Connection], None]:
     def find(discovery_key: bytes) -> Core | None:
         store.refresh()
@@ -278,6 +277,7 @@ def fetch(
     feed: Feed,
     directory: Directory,
     peer: Peers = None,
+    bootstrap: Bootstrap = None,
     key: Key = None,
     passphrase_file: PassphraseFile = None,
     encryption: Encryption = None,
@@ -288,25 +288,30 @@ def fetch(
     configure_logging(json)
     out.again = "what has come is kept; type the same command again to go on"
     wanted, peers, secret = feed_key(feed), parse_peers(peer), encryption_key(encryption)
-    if not peers:
-        raise typer.BadParameter("no peer to fetch from: add --peer KEY@HOST:PORT")
+    nodes = parse_bootstrap(bootstrap)
+    if not (peers or nodes):
+        raise typer.BadParameter("no peer to fetch from: add --peer KEY@HOST:PORT, or --bootstrap HOST:PORT")
     pair = swarm_pair(out, key, passphrase_file)
 
     async def main() -> None:
         with closing(made(directory)) as store:
             core = store.get(wanted)
-            await _fetch(out, core, peers, pair)
+            sources = await _fetch(out, core, transport_of(pair, nodes, peers))
             if secret is not None:
                 unlock(core, secret)
-            out.result(describe(core))
+            out.result({**describe(core), "peers": sources})
 
     run(out, main, lambda error: failure_of(error, str(directory)))
 
 
-async def _fetch(out: Output, core: Core, peers: list[PeerAddress], pair: KeyPair) -> None:
-    async with TcpTransport(pair, peers) as transport:
+async def _fetch(out: Output, core: Core, transport: TcpTransport) -> list[dict[str, Any]]:
+    """Fetch a feed. Return what each peer gave."""
+    async with transport:
+        if isinstance(transport, SwarmTransport):
+            await transport.join(ANYWHERE)
         with bytes_progress(out, "fetch") as show:
-            await fetch_feed(core, transport, None, show)
+            sources = await fetch_feed(core, transport, None, show)
+    return [{"key": one.key.hex(), "path": one.path, "bytes": one.received} for one in sources]
 
 
 @feed_app.command()
@@ -315,6 +320,7 @@ def export(
     target: Annotated[Path, typer.Argument(metavar="OUT", help="Path to write to; it must not exist.")],
     directory: Directory,
     peer: Peers = None,
+    bootstrap: Bootstrap = None,
     key: Key = None,
     passphrase_file: PassphraseFile = None,
     encryption: Encryption = None,
@@ -324,13 +330,13 @@ def export(
     out = Output(json)
     configure_logging(json)
     wanted, peers, secret = feed_key(feed), parse_peers(peer), encryption_key(encryption)
-    pair = swarm_pair(out, key, passphrase_file)
+    pair, nodes = swarm_pair(out, key, passphrase_file), parse_bootstrap(bootstrap)
 
     async def main() -> None:
-        with closing(made(directory) if peers else opened(directory)) as store:
-            core = store.get(wanted) if peers else known(store, wanted, directory)
-            if peers:
-                await _fetch(out, core, peers, pair)
+        with closing(made(directory) if peers or nodes else opened(directory)) as store:
+            core = store.get(wanted) if peers or nodes else known(store, wanted, directory)
+            if peers or nodes:
+                await _fetch(out, core, transport_of(pair, nodes, peers))
             if secret is not None:
                 unlock(core, secret)
             with bytes_progress(out, "export") as show:

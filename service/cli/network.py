@@ -15,9 +15,9 @@ from service.devnet.network import BACKENDS, Devnet, run_devnet
 from service.node.run import run_node
 from service.node.settings import KEY_FILE, ROLES, NodeError, NodeSettings
 
+from .addresses import parse_announce, parse_bootstrap, parse_listen, parse_peers
 from .failures import failure_of
-from .feed import parse_announce, parse_listen, parse_peers
-from .options import DEFAULT_CHAIN, Announce, Directory, Json, Key, PassphraseFile, Peers, checked_url
+from .options import DEFAULT_CHAIN, Announce, Bootstrap, Directory, Json, Key, PassphraseFile, Peers, checked_url
 from .output import EXIT_FAILED, EXIT_USAGE, Failure, LogStream, Output, configure_logging, run
 from .progress import NodeLines
 from .unlocking import node_passphrase
@@ -61,6 +61,7 @@ def node(
     ] = None,
     announce: Announce = None,
     peer: Peers = None,
+    bootstrap: Bootstrap = None,
     key: Key = None,
     passphrase_file: PassphraseFile = None,
     json: Json = False,
@@ -69,6 +70,7 @@ def node(
     out = Output(json)
     configure_logging(json)
     parse_peers(peer)
+    parse_bootstrap(bootstrap)
     told = parse_announce(announce)
     given = None if roles is None else roles.split(",")
     if given is not None and (len(set(given)) < len(given) or not set(given) <= set(ROLES)):
@@ -89,6 +91,7 @@ def node(
             host=host,
             port=port,
             peers=tuple(peer) if peer else before.peers if before else (),
+            bootstrap=tuple(bootstrap) if bootstrap else before.bootstrap if before else (),
             key=used,
             passphrase_file=None if unlocked is None else str(unlocked),
             genesis=before.genesis if before else None,

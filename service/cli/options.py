@@ -58,6 +58,14 @@ Listen = Annotated[
 Peers = Annotated[
     list[str] | None, typer.Option("--peer", metavar="KEY@HOST:PORT", help="Peer to connect to; may be repeated.")
 ]
+Bootstrap = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--bootstrap",
+        metavar="HOST:PORT|public",
+        help="Node of the DHT by which peers are found; may be repeated. public: those that hyperswarm's peers begin with.",
+    ),
+]
 Announce = Annotated[
     str | None,
     typer.Option("--announce", metavar="HOST:PORT", help="Where others reach it, if that is not where it listens."),

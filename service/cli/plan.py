@@ -13,7 +13,9 @@ from service.chain_client import BlockRef
 from service.chain_client.pallet.types import Terms
 from service.hypercore import Core, KeyPair
 from service.hypercore.net import PeerAddress, TcpTransport
-from service.node.settings import peers_of
+from service.hypercore.swarm.dht.address import Address
+from service.hypercore.swarm.transport import ANYWHERE, SwarmTransport
+from service.node.settings import bootstrap_of, peers_of
 from service.roles.sponsor import plans as sponsor
 from service.roles.sponsor.amend import Changes, amend_plan
 from service.roles.sponsor.terms import ANY_LATENCY, plan_terms
@@ -21,10 +23,11 @@ from service.session import Session, chain_session, client_session
 from service.units import UNIT
 from service.views.plan import show_plan
 
+from .addresses import parse_bootstrap, parse_peers
 from .failures import failure_of
-from .feed import feed_key, known, opened, parse_peers
+from .feed import feed_key, known, opened, transport_of
 from .hoster import LEAVING
-from .options import DEFAULT_CHAIN, Chain, Directory, Json, Key, PassphraseFile, Peers
+from .options import DEFAULT_CHAIN, Bootstrap, Chain, Directory, Json, Key, PassphraseFile, Peers
 from .output import Failure, Output, configure_logging, run
 from .signing import Told, needed_key, parse_account, signed
 from .terms import (
@@ -84,6 +87,7 @@ def publish(
     max_latency: Annotated[int, MAX_LATENCY] = ANY_LATENCY,
     min_throughput: Annotated[int, MIN_THROUGHPUT] = 0,
     peer: Peers = None,
+    bootstrap: Bootstrap = None,
     unserved: Unserved = False,
     key: Key = None,
     passphrase_file: PassphraseFile = None,
@@ -93,7 +97,7 @@ def publish(
     """Publish a plan for a feed whose head and tree are in DIR, and which its node, its node's peers or a --peer serve."""
     out = Output(json)
     configure_logging(json)
-    ranges, wanted, peers = parse_ranges(blocks), feed_key(feed), parse_peers(peer)
+    ranges, wanted, peers, nodes = parse_ranges(blocks), feed_key(feed), parse_peers(peer), parse_bootstrap(bootstrap)
     terms = plan_terms(
         replicas,
         *(max_ask_disk, max_ask_encoding, max_ask_receiving, report_price),
@@ -108,7 +112,7 @@ def publish(
 
     async def main() -> None:
         with closing(opened(directory)) as store:
-            core, asked = known(store, wanted, directory), None if unserved else [*peers, *peers_of(directory)]
+            core, asked = known(store, wanted, directory), None if unserved else _asked(directory, peers, nodes)
             async with chain_session(chain, keys, keep_sent=True) as session:
                 out.sent = session.signer.under_way
                 # Print the number at once: a user who is interrupted before seeing it would publish a second plan.
@@ -117,20 +121,26 @@ def publish(
     run(out, main, lambda error: failure_of(error, chain))
 
 
+def _asked(directory: Path, peers: list[PeerAddress], nodes: tuple[Address, ...]) -> TcpTransport:
+    """Return the transport over which it is asked whether anybody serves the feed. Raises NodeError."""
+    return transport_of(KeyPair.generate(), nodes or bootstrap_of(directory), [*peers, *peers_of(directory)])
+
+
 async def _published(
     session: Session,
     core: Core,
     terms: Terms,
     pot: int,
     ranges: list[tuple[int, int]] | None,
-    asked: list[PeerAddress] | None,
+    asked: TcpTransport | None,
 ) -> dict[str, Any]:
-    """Publish and return what to print. With `asked`, only if one of these peers serves the feed."""
+    """Publish and return what to print. With `asked`, only if one of its peers serves the feed."""
     async with AsyncExitStack() as stack:
-        among = None
         if asked is not None:
-            among = await stack.enter_async_context(TcpTransport(KeyPair.generate(), asked))
-        done = await sponsor.publish_plan(session.client, session.signer, core, terms, pot, ranges, among)
+            await stack.enter_async_context(asked)
+        if isinstance(asked, SwarmTransport):
+            await asked.join(ANYWHERE)
+        done = await sponsor.publish_plan(session.client, session.signer, core, terms, pot, ranges, asked)
         return {"plan": done.plan, "block": done.block.number}
 
 

@@ -24,7 +24,8 @@ from service.feeds.export import export_feed
 from service.feeds.fetch import fetch_feed
 from service.feeds.imports import check_apart, import_path
 from service.hypercore import Core, Corestore, KeyPair
-from service.hypercore.net import TcpTransport
+from service.hypercore.swarm.dht.address import Address, bootstrap_nodes
+from service.hypercore.swarm.transport import SwarmTransport
 from service.roles.sponsor import plans as sponsor
 from service.roles.sponsor.terms import plan_terms
 from service.session import Session, chain_session
@@ -349,14 +350,14 @@ async def _stop_author(demo: Demo) -> None:
 
 
 async def _read_back(demo: Demo, key: bytes, source: Path, where: Path) -> None:
-    """Fetch everything with a fresh reader, from hosters only, and compare it with the import."""
-    hosters = [peer.address for peer in demo.net.peers if peer.role == "hoster"]
+    """Fetch everything with a fresh reader, who knows nothing but the feed's key, and compare it with the import."""
     target = where / "read-back"
     store = Corestore(None)
     try:
         core = store.get(key)
         start = time.monotonic()
-        async with TcpTransport(KeyPair.generate(), hosters) as transport:
+        async with SwarmTransport(KeyPair.generate(), bootstrap_nodes(demo.net.bootstrap)) as transport:
+            await transport.join(Address("127.0.0.1", 0))
             await fetch_feed(core, transport)
         seconds = time.monotonic() - start
         demo.result["bytes_read_back"] = core.byte_length

@@ -18,6 +18,8 @@ import structlog
 from service import durable
 from service.chain_client import ChainClient, frame
 from service.hypercore.net import PeerAddress
+from service.hypercore.swarm import DHT
+from service.hypercore.swarm.dht.address import Address
 from service.session import chain_session
 from service.units import UNIT
 from service.vault import PeerKeys, create_key_file, load_keys
@@ -121,8 +123,11 @@ class Devnet:
     on_line: OnLine | None = None
     kinds: tuple[tuple[str, int, int], ...] = PEERS
     rpc: str = ""
+    bootstrap: tuple[str, ...] = ()
+    """The node of the DHT by which the peers find each other. It runs in this process."""
     peers: list[NetPeer] = field(default_factory=list)
     _chain_child: Child | None = None
+    _dht: DHT | None = None
 
     async def __aenter__(self) -> Devnet:
         return self
@@ -146,7 +151,13 @@ class Devnet:
             raise DevnetError(
                 f"chain {self.chain!r} is neither model nor wasm nor an address such as ws://127.0.0.1:9944"
             )
+        await self._start_dht()
         self._prepare_peers()
+
+    async def _start_dht(self) -> None:
+        here = Address("127.0.0.1", 0)
+        self._dht = await DHT(here, (), here).__aenter__()
+        self.bootstrap = (str(self._dht.address),)
 
     def _prepare_peers(self) -> None:
         """Prepare directories, keys and ports, reusing those of the last run."""
@@ -178,12 +189,12 @@ class Devnet:
 
     def command_of(self, peer: NetPeer) -> list[str]:
         """Return the command that runs one peer."""
-        everyone = [str(other.address) for other in self.peers] + list(self.extra_peers)
         command = module("service.cli", "node", "--json", "--dir", str(peer.directory), "--chain", self.rpc)
         command += ["--roles", peer.role, "--listen", f"127.0.0.1:{peer.port}"]
-        for other in everyone:
-            if other != str(peer.address):
-                command += ["--peer", other]
+        for node in self.bootstrap:
+            command += ["--bootstrap", node]
+        for other in self.extra_peers:
+            command += ["--peer", other]
         return command
 
     async def start_peer(self, peer: NetPeer) -> None:
@@ -225,10 +236,12 @@ class Devnet:
         await stop_all([peer.child for peer in self.peers if peer.child is not None], kill)
         if self._chain_child is not None:
             await stop_all([self._chain_child], kill)
+        if self._dht is not None:
+            self._dht.close()
 
     def describe(self) -> dict[str, Any]:
         """Return the ready line."""
-        return {"rpc": self.rpc, "peers": [peer.describe() for peer in self.peers]}
+        return {"rpc": self.rpc, "bootstrap": list(self.bootstrap), "peers": [peer.describe() for peer in self.peers]}
 
 
 async def _offers(client: ChainClient, peer: NetPeer) -> bool:

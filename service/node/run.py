@@ -18,6 +18,8 @@ from service.durable import make_private, tighten_all
 from service.feeds.serving import FeedServer
 from service.hypercore import Corestore, KeyPair
 from service.hypercore.net import Connection, PeerAddress, TcpTransport
+from service.hypercore.swarm.dht.address import Address, bootstrap_nodes
+from service.hypercore.swarm.transport import SwarmTransport
 from service.ports import Ports
 from service.roles.attester.role import AttesterRole
 from service.roles.common.context import Context, OnProgress, no_progress
@@ -41,6 +43,7 @@ from .settings import (
     check_account,
     host_port,
     node_keys,
+    public_address,
 )
 
 log = structlog.get_logger(__name__)
@@ -131,7 +134,7 @@ async def run_node(
             "key": key_path,
             "pid": os.getpid(),
         }
-        await _work(node, lambda: on_ready(ready))
+        await _work(node, (Address.beside(*address), public_address(settings.announce)), lambda: on_ready(ready))
 
 
 def _keep(directory: Path, settings: NodeSettings) -> None:
@@ -184,7 +187,11 @@ async def _build(
     signer = Signer(client, ports.account(keys), directory / SIGNER_FILE, follower)
     stack.callback(signer.close)
     held: list[RunningNode] = []
-    transport = TcpTransport(KeyPair(keys.swarm_seed), peers, lambda connection: held[0].accept(connection))
+    pair, nodes = KeyPair(keys.swarm_seed), _parse_bootstrap(settings.bootstrap)
+    if nodes:
+        transport: TcpTransport = SwarmTransport(pair, nodes, peers, lambda connection: held[0].accept(connection))
+    else:
+        transport = TcpTransport(pair, peers, lambda connection: held[0].accept(connection))
     stack.push_async_callback(transport.close)
     context = Context(
         client,
@@ -215,14 +222,23 @@ def _parse_peers(texts: Sequence[str]) -> list[PeerAddress]:
         raise NodeError(str(error)) from error
 
 
-async def _work(node: RunningNode, ready: Callable[[], None]) -> None:
+def _parse_bootstrap(texts: Sequence[str]) -> tuple[Address, ...]:
+    try:
+        return bootstrap_nodes(texts)
+    except ValueError as error:
+        raise NodeError(f"bootstrap: {error}") from error
+
+
+async def _work(node: RunningNode, where: tuple[Address, Address | None], ready: Callable[[], None]) -> None:
     """Run the node's tasks. If one fails, all end."""
     context = node.context
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(context.follower.run())
             group.create_task(context.signer.run())
-            group.create_task(_refresh(context.store))
+            group.create_task(_refresh(context.store, node.transport))
+            if isinstance(node.transport, SwarmTransport):
+                group.create_task(node.transport.stay(*where))
             group.create_task(watch_clock(context.client, context.follower))
             journal = Journal(context.client, context.follower, context.signer.account, context.database)
             group.create_task(journal.run())
@@ -244,14 +260,19 @@ def _first(error: BaseException) -> BaseException:
     return error
 
 
-async def _refresh(store: Corestore) -> None:
-    """Announce to peers the blocks that another process appends to our feeds."""
+async def _refresh(store: Corestore, transport: TcpTransport) -> None:
+    """Announce to peers the blocks that another process appends to our feeds, and be found by who looks for them."""
+    offered: set[bytes] = set()
     failing = False
     while True:
         await asyncio.sleep(1.0)  # a poll: SQLite does not notify other processes
         try:
             store.refresh()
             failing = False
+            here = {core.discovery_key for core in store.cores() if any(True for _ in core.ranges())}
+            if here != offered:
+                transport.offer(sorted(here))
+                offered = here
         except DISK_ERRORS as error:
             if not failing:
                 log.error("cannot read the feeds on the disk; trying again each second", error=str(error))

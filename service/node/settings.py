@@ -9,6 +9,7 @@ from pathlib import Path
 
 from service import durable
 from service.hypercore.net import PeerAddress
+from service.hypercore.swarm.dht.address import Address, bootstrap_nodes
 from service.vault import KeyFileError, Passphrase, PeerKeys, create_key_file, load_keys, public_keys
 
 NODE_FILE = "node.json"
@@ -42,6 +43,8 @@ class NodeSettings:
     """The account that the directory belongs to, in SS58. Settings of older versions lack it."""
     announce: str | None = None
     """Where others reach it, HOST:PORT, if that is not where it listens."""
+    bootstrap: tuple[str, ...] = ()
+    """Nodes of the DHT to begin with, HOST:PORT or `public`; none: peers are the static ones."""
     passphrase_file: str | None = None
     """The file with the passphrase of its vault, if it has one."""
 
@@ -64,7 +67,14 @@ class NodeSettings:
             return None
         try:
             fields = json.loads(path.read_text())
-            return cls(**{**fields, "roles": tuple(fields["roles"]), "peers": tuple(fields["peers"])})
+            return cls(
+                **{
+                    **fields,
+                    "roles": tuple(fields["roles"]),
+                    "peers": tuple(fields["peers"]),
+                    "bootstrap": tuple(fields.get("bootstrap", ())),
+                }
+            )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise NodeError(f"{path} is damaged or was not written by a node: {error!r}") from error
 
@@ -131,6 +141,22 @@ def announced(announce: str | None, host: str, port: int) -> str | None:
     except ValueError:
         everywhere = False
     return None if everywhere else host_port(host, port)
+
+
+def public_address(announce: str | None) -> Address | None:
+    """Return the address under which others reach this peer by UDP, too, if it was said and is one of IPv4."""
+    if announce is None:
+        return None
+    try:
+        return Address.parse(announce)
+    except ValueError:
+        return None  # a name, or IPv6: the DHT finds out
+
+
+def bootstrap_of(directory: Path) -> tuple[Address, ...]:
+    """Return the nodes of the DHT that the node of a directory begins with. Raises NodeError."""
+    settings = NodeSettings.load(directory)
+    return () if settings is None else bootstrap_nodes(settings.bootstrap)
 
 
 def peers_of(directory: Path) -> list[PeerAddress]:

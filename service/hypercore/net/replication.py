@@ -97,6 +97,8 @@ class CorePeer:
     def __init__(self, connection: Connection, core: Core) -> None:
         self.connection, self.core = connection, core
         self.asker: Asker | None = None
+        self.received = 0
+        """Bytes of the blocks that it sent and that were stored."""
         self._loop = asyncio.get_running_loop()
         self.state = PeerState(core, self._loop.time())
         self._server = Server(connection, core, self._send)

@@ -194,6 +194,7 @@ class Replicator:
                 self._scheduler.shown(peer.state)
             elif found is not None:
                 self._store_block(found)
+                peer.received += 0 if found.proof.block is None else len(found.proof.block.value)
         except StorageError as error:
             self._cannot_store(error)
         self._wake.set()

@@ -7,7 +7,7 @@ import ctypes
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, Self
 
 import structlog
 
@@ -63,9 +63,12 @@ class PeerAddress:
 class Transport(Protocol):
     """The interface of a network for roles: TCP with static peers, or a swarm."""
 
-    @property
-    def known(self) -> list[PeerAddress]:
-        """Peers that may be asked for anything."""
+    async def providers(self, feed: bytes) -> list[bytes]:
+        """Return the keys of peers that may have a feed, which its discovery key names."""
+        ...
+
+    def offer(self, feeds: Iterable[bytes]) -> None:
+        """Be found by who looks for these feeds (discovery keys), and for no others any longer."""
         ...
 
     async def connect(self, public_key: bytes, *, key_pair: KeyPair | None = None) -> Connection:
@@ -114,7 +117,7 @@ class TcpTransport:
         self._ended = 0
         self.address: tuple[str, int] | None = None
 
-    async def __aenter__(self) -> TcpTransport:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
@@ -135,6 +138,13 @@ class TcpTransport:
     def add_peer(self, peer: PeerAddress) -> None:
         """Add a peer, or change its address."""
         self._peers[peer.key] = peer
+
+    async def providers(self, feed: bytes) -> list[bytes]:
+        """Return the keys of all static peers: each may have the feed."""
+        return [peer.key for peer in self.known]
+
+    def offer(self, feeds: Iterable[bytes]) -> None:
+        """Do nothing: who dials static peers knows their addresses."""
 
     def expect(self, keys: Iterable[bytes]) -> None:
         """Keep places for these peers as well, instead of those that were expected before.
@@ -230,6 +240,13 @@ class TcpTransport:
         task = asyncio.get_running_loop().create_task(self._await_handshake(connection))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def welcome(self, connection: Connection) -> None:
+        """Take in a connection that was dialled by another way, and is open already. It may end at once."""
+        if self._make_room(connection, self._admission.enter(connection, connection.heard_at)):
+            self._keep(connection)
+            connection.on_closed.append(lambda: self._admission.leave(connection))
+            self._opened(connection)
 
     def _make_room(self, connection: Connection, leaver: Guest | None) -> bool:
         """End the connection that must end for this one. Return False if it is this one."""

@@ -28,7 +28,8 @@ class JoinedTopic:
         self.discovery = Discovery(chance, clock())
         self._ask, self._clock = ask, clock
         self._task: asyncio.Task[None] | None = None
-        self._fine = False
+        self.fine = False
+        """Whether the last errand succeeded."""
 
     def __str__(self) -> str:
         return self.topic.hex()[:16]
@@ -54,7 +55,7 @@ class JoinedTopic:
             log.info("topic not reached", topic=str(self), errand=errand.value, reason=str(error))
         except Exception as error:
             log.error("topic failed", topic=str(self), errand=errand.value, error=str(error), exc_info=True)
-        self._task, self._fine = None, fine
+        self._task, self.fine = None, fine
         self.discovery.ended(fine, self._clock())
 
     def hurry(self) -> None:
@@ -81,7 +82,7 @@ class JoinedTopic:
         """Wait for the end of the errand that runs. Return whether the last one succeeded."""
         while (task := self._task) is not None:
             await asyncio.wait({task})
-        return self._fine
+        return self.fine
 
 
 class TopicSession:

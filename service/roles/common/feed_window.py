@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from service.feeds.fetch import connect_all
+from service.feeds.connections import PeerConnections
 from service.hypercore import Core, CoreError, Corestore
 from service.hypercore.crypto import Node, tree_hash
 from service.hypercore.net import ConnectionClosed, Replicator, Transport
@@ -143,22 +143,18 @@ async def open_feed(store: Corestore, transport: Transport, key: bytes, through:
     Raises FeedUnreachable if no peer can be reached and the feed is not our own.
     """
     core = store.get(key)
-    connections, reasons = await connect_all(transport, [peer.key for peer in transport.known])
-    if not connections and not core.writable:
-        raise FeedUnreachable(f"feed {key.hex()}: cannot reach any peer: {'; '.join(reasons)[:500]}")
-    replicator = Replicator(core, through=through)
-    reader = FeedReader(core, replicator)
-    try:
-        for connection in connections:
+    async with PeerConnections(transport, await transport.providers(core.discovery_key)) as reached:
+        if not reached.connections and not core.writable:
+            raise FeedUnreachable(f"feed {key.hex()}: cannot reach any peer: {'; '.join(reached.reasons)[:500]}")
+        with Replicator(core, through=through) as replicator:
+            reader = FeedReader(core, replicator)
+            for connection in reached.connections:
+                try:
+                    replicator.attach(connection)
+                except ConnectionClosed as error:
+                    log.info("peer left", peer=str(connection), reason=str(error))
+            reached.on_late = replicator.attach
             try:
-                replicator.attach(connection)
-            except ConnectionClosed as error:
-                log.info("peer left", peer=str(connection), reason=str(error))
-        yield reader
-    finally:
-        try:
-            await reader.close()
-        finally:
-            for connection in connections:
-                connection.close("done")
-            replicator.close()
+                yield reader
+            finally:
+                await reader.close()

@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import closing
 
-from service.feeds.fetch import connect_all
 from service.hypercore import Core, Corestore, StorageError
-from service.hypercore.net import Connection, Replicator, Transport, WireError
+from service.hypercore.net import ConnectError, Replicator, Transport, WireError
 
 from .checks import PublicationError
 
@@ -19,13 +18,14 @@ class Unserved(PublicationError):
 
 async def check_served(core: Core, ranges: Sequence[tuple[int, int]], transport: Transport) -> None:
     """Return once a known peer has shown the feed's head and sent a block of the ranges. Raises Unserved."""
-    if not transport.known:
+    peers = await transport.providers(core.discovery_key)
+    if not peers:
         raise Unserved(
             f"nobody is known who serves feed {core.key.hex()}: run the node of its directory (--roles author), "
-            "or name who serves it (--peer KEY@HOST:PORT), or publish it all the same (--unserved)"
+            "or say by whom it is found (--peer KEY@HOST:PORT, --bootstrap HOST:PORT), or publish it all the same (--unserved)"
         )
-    connections, reasons = await connect_all(transport, [peer.key for peer in transport.known])
-    tasks = [asyncio.ensure_future(_ask(core, ranges, connection)) for connection in connections]
+    tasks = [asyncio.ensure_future(_ask(core, ranges, transport, key)) for key in peers]
+    reasons: list[str] = []
     try:
         for answer in asyncio.as_completed(tasks):
             reason = await answer
@@ -36,18 +36,20 @@ async def check_served(core: Core, ranges: Sequence[tuple[int, int]], transport:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for connection in connections:
-            connection.close("done")
     raise Unserved(
         f"nobody who is known serves feed {core.key.hex()}: {'; '.join(reasons)}. Its encoders would be fined and nothing "
         "kept: see that it is served, or publish it all the same (--unserved)"
     )
 
 
-async def _ask(core: Core, ranges: Sequence[tuple[int, int]], connection: Connection) -> str | None:
+async def _ask(core: Core, ranges: Sequence[tuple[int, int]], transport: Transport, key: bytes) -> str | None:
     """Return why a peer does not serve the feed, or None if it does. What it shows is not kept."""
     with closing(Corestore()) as store:
         replica = store.get(core.key)
+        try:
+            connection = await transport.connect(key)
+        except ConnectError as error:
+            return str(error)
         try:
             with Replicator(replica) as replicator:
                 replicator.attach(connection)
@@ -57,4 +59,6 @@ async def _ask(core: Core, ranges: Sequence[tuple[int, int]], connection: Connec
                 await replicator.get(ranges[0][0])
         except (WireError, StorageError) as error:
             return str(error)
+        finally:
+            connection.close("done")
     return None

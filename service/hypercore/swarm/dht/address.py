@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from ...codec import CodecError, Reader, encode_uint
@@ -11,6 +12,8 @@ from ...crypto import blake2b
 
 ADDRESS_BYTES, ADDRESS6_BYTES = 6, 18
 ID_BYTES = 32
+PORT, MAX_PORT = 49_737, 0xFFFF
+"""The port of DHT nodes that are told to others."""
 
 
 class Address(NamedTuple):
@@ -21,6 +24,39 @@ class Address(NamedTuple):
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Return the address in `HOST:PORT` with an IPv4 host. Raises ValueError."""
+        host, _, port = text.rpartition(":")
+        try:
+            found = cls(str(ipaddress.IPv4Address(host)), int(port) if port.isdecimal() else -1)
+        except ValueError:
+            found = cls(host, -1)
+        if not 0 <= found.port <= MAX_PORT:
+            raise ValueError(f"{text!r}: the DHT takes IPv4 addresses, as 192.0.2.1:{PORT}")
+        return found
+
+    @classmethod
+    def beside(cls, host: str, port: int) -> Address:
+        """Return where the DHT's node listens beside a TCP listener. The DHT has IPv4 only: beside IPv6, on all of it."""
+        try:
+            return cls(str(ipaddress.IPv4Address(host)), port)
+        except ValueError:
+            return cls("0.0.0.0", port)
+
+
+PUBLIC = "public"
+PUBLIC_NODES = (Address("88.99.3.86", PORT), Address("142.93.90.113", PORT), Address("138.68.147.8", PORT))
+"""The nodes that npm's peers begin with (node1, node2 and node3.hyperdht.org). They are asked by who names `public` only."""
+
+
+def bootstrap_nodes(texts: Iterable[str]) -> tuple[Address, ...]:
+    """Return the nodes that `HOST:PORT` and `public` stand for, each once. Raises ValueError."""
+    found: dict[Address, None] = {}
+    for text in texts:
+        found.update(dict.fromkeys(PUBLIC_NODES if text == PUBLIC else (Address.parse(text),)))
+    return tuple(found)
 
 
 _BOGONS = tuple(

@@ -19,6 +19,7 @@ from .hub import FoundPath
 KEEP_ALIVE_SECONDS = 5.0
 """Of silence after which a connection sends something: a path that is gone is noticed 13 s later."""
 
+OnConnection = Callable[[Connection], None]
 OnHeard = Callable[[Port, Address, float], bool]
 
 
@@ -43,11 +44,14 @@ class Links:
         transport.accepts = accepts
         return transport
 
-    def connect(self, transport: UdxTransport, path: FoundPath, pair: KeyPair) -> Connection:
-        """Let a stream begin. Return its connection, which still has to open."""
+    def connect(
+        self, transport: UdxTransport, path: FoundPath, pair: KeyPair, on_opened: OnConnection | None = None
+    ) -> Connection:
+        """Let a stream begin. Return its connection, which still has to open: `on_opened` is told then, at once."""
         connection = Connection(
             path.noise.initiator, pair, path.noise.remote_static, shared=self._shared, noise=path.noise,
             path=path.kind, keep_alive=KEEP_ALIVE_SECONDS,
+            on_opened=on_opened,
         )  # fmt: skip
         endpoint = self._sockets[path.port]
         self._connections[connection] = path

@@ -16,7 +16,7 @@ from ..udx.transport import UdxTransport
 from .announcer import Announcer
 from .handshakes import Firewalled, Handshakes, OnHeard, OnPaired, OnSeen, OnUnpaired
 from .hub import FoundPath, Hub
-from .links import Links
+from .links import Links, OnConnection
 from .relay_leg import DialRelay, RelayLeg
 
 MAX_WAITING = 64
@@ -44,8 +44,10 @@ class DhtServer:
         firewall: Firewalled | None = None,
         relay_through: bytes | None = None,
         may_relay: Firewalled | None = None,
+        on_connection: OnConnection | None = None,
     ) -> None:
         self.pair = pair
+        self._on_connection = on_connection
         self._hub, self._links, self._flush, self._firewall = hub, links, flush, firewall
         self._announcer = Announcer(hub, pair)
         self._handshakes = Handshakes(hub, pair, self._announcer, self, self._refuses, relay_through=relay_through)
@@ -156,7 +158,7 @@ class DhtServer:
     def connect_stream(self, stream: int, path: FoundPath) -> None:
         """Let a stream begin (ServerStreams)."""
         transport = self._waiting.pop(stream)
-        connection = self._links.connect(transport, path, self.pair)
+        connection = self._links.connect(transport, path, self.pair, self._on_connection)
         self._connections.add(connection)
         connection.on_closed.append(lambda: self._gone(connection, stream))
         if path.kind == "relayed":
@@ -213,6 +215,8 @@ class DhtServer:
             await connection.opened()
         except ConnectionClosed as error:
             connection.complain("incoming connection refused", reason=str(error))
+            return
+        if self._on_connection is not None:
             return
         if self._queue.qsize() >= MAX_WAITING:
             connection.abort("nobody takes the connections of this server")

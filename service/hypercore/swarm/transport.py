@@ -1,0 +1,146 @@
+"""A transport whose peers are found and reached through the DHT, beside static ones over TCP."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+
+import structlog
+
+from ..crypto import KeyPair
+from ..net.connection import Connection
+from ..net.transport import OnConnection, PeerAddress, TcpTransport
+from ..wire.errors import ConnectError
+from .announcements import Announcements
+from .dht.address import Address
+from .dht.sockets import DhtError
+from .reach.server import DhtServer
+from .reach.sockets import DHT
+
+log = structlog.get_logger(__name__)
+
+MAX_PROVIDERS = 24
+"""Peers of a feed that are asked at a time: drawn, if there are more."""
+ANYWHERE = Address("0.0.0.0", 0)
+"""Where a peer's node of the DHT is that only dials."""
+AGAIN_SECONDS, LONGEST_SECONDS = 2.0, 60.0
+"""Time between two tries to reach the DHT: doubled from the first to the second."""
+
+
+class SwarmTransport(TcpTransport):
+    """A transport over TCP with static peers, and over UDX with all others.
+
+    `join` it to the DHT, or `stay` joined. `here` is where its node of the DHT listens (port 0: any), and `announce` its
+    address as others see it, if it has one of its own.
+    """
+
+    def __init__(
+        self,
+        key_pair: KeyPair,
+        bootstrap: Iterable[Address],
+        peers: Iterable[PeerAddress] = (),
+        on_connection: OnConnection | None = None,
+    ) -> None:
+        super().__init__(key_pair, peers, on_connection)
+        self._pair, self._bootstrap = key_pair, tuple(bootstrap)
+        self._offered: tuple[bytes, ...] = ()
+        self._dht: DHT | None = None
+        self._listener: DhtServer | None = None
+        self._announcements: Announcements | None = None
+        self._open = AsyncExitStack()
+
+    # ---- the DHT
+
+    async def join(self, here: Address, announce: Address | None = None, *, listen: bool = False) -> None:
+        """Join the DHT; with `listen`, be found by key and by the feeds that are offered.
+
+        Raises DhtError if none of its nodes answers, and OSError.
+        """
+        async with AsyncExitStack() as stack:
+            dht = await stack.enter_async_context(DHT(here, self._bootstrap, announce))
+            if listen:
+                listener = await stack.enter_async_context(dht.listen(self._pair, on_connection=self.welcome))
+                announcements = Announcements(self._announce, self._withdraw)
+                stack.push_async_callback(announcements.close)
+                self._listener, self._announcements = listener, announcements
+            self._dht, self._open = dht, stack.pop_all()
+        self.offer(self._offered)
+
+    async def stay(self, here: Address, announce: Address | None = None) -> None:
+        """Join and listen, and try again until the DHT is reached."""
+        wait = AGAIN_SECONDS
+        while True:
+            try:
+                await self.join(here, announce, listen=True)
+            except (DhtError, OSError) as error:
+                log.warning("the DHT is not reached; trying again", reason=str(error), seconds=wait)
+            else:
+                log.info("in the DHT", address=str(self.dht_address))
+                return
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, LONGEST_SECONDS)
+
+    @property
+    def dht_address(self) -> Address | None:
+        """Where its node of the DHT listens, once it has joined."""
+        return None if self._dht is None else self._dht.address
+
+    async def _announce(self, topic: bytes) -> None:
+        assert self._dht is not None
+        assert self._listener is not None
+        await self._dht.announce(topic, self._pair, self._listener.relays)
+
+    async def _withdraw(self, topic: bytes) -> None:
+        assert self._dht is not None
+        await self._dht.unannounce(topic, self._pair)
+
+    async def close(self) -> None:
+        """Leave the DHT, stop listening and close all connections."""
+        open_, self._open = self._open, AsyncExitStack()
+        await open_.aclose()
+        self._dht = self._listener = self._announcements = None
+        await super().close()
+
+    # ---- the transport
+
+    def offer(self, feeds: Iterable[bytes]) -> None:
+        """Be found by who looks for these feeds (discovery keys), and for no others any longer."""
+        self._offered = tuple(feeds)
+        if self._announcements is not None and (left_out := self._announcements.want(self._offered)):
+            log.warning("too many feeds to be found by all of them", left_out=left_out)
+
+    async def offered(self) -> bool:
+        """Wait until the feeds that are offered have been announced. Return whether that succeeded."""
+        return self._announcements is not None and await self._announcements.settled()
+
+    async def providers(self, feed: bytes) -> list[bytes]:
+        """Return the keys of static peers, and of those that the DHT names for a feed, at most MAX_PROVIDERS of these."""
+        static = await super().providers(feed)
+        if self._dht is None:
+            return static
+        try:
+            found = {peer.key for peer in await self._dht.lookup(feed)} - {self.public_key, *static}
+        except DhtError as error:
+            log.info("the DHT does not say who has a feed", reason=str(error))
+            return static
+        if len(found) > MAX_PROVIDERS:
+            found = set(random.Random(secrets.randbits(64)).sample(sorted(found), MAX_PROVIDERS))
+        return [*static, *sorted(found)]
+
+    async def connect(self, public_key: bytes, *, key_pair: KeyPair | None = None) -> Connection:
+        """Connect as `Transport.connect` describes: to a static peer's address if it answers there, else by its key."""
+        if any(peer.key == public_key for peer in self.known):
+            try:
+                return await super().connect(public_key, key_pair=key_pair)
+            except ConnectError as error:
+                if self._dht is None:
+                    raise
+                log.info("a static peer does not answer at its address; trying by its key", reason=str(error))
+        if self._dht is None:
+            raise ConnectError(f"peer {public_key.hex()} is no static peer, and the DHT was not reached yet")
+        connection = await self._dht.connect(public_key, pair=key_pair or self._pair)
+        self._keep(connection)
+        return connection
