@@ -75,6 +75,9 @@ ON_CHAIN: dict[str, Callable[[Context], NodeRole]] = {
 FOLLOWING = frozenset({"author", "sponsor"})
 """The roles that bring newer heads of the stored feeds to their live plans."""
 
+SERVING = FOLLOWING | {"hoster"}
+"""The roles whose nodes are found by who looks for a feed."""
+
 
 @dataclass(slots=True)
 class RunningNode:
@@ -86,6 +89,8 @@ class RunningNode:
     roles: list[NodeRole] = field(default_factory=list)
     registered: bool = False
     """Whether one of them is a peer's, for which the account must be registered."""
+    serves: bool = False
+    """Whether it keeps feeds for others. Encoders and attesters have a few blocks of them for a while."""
 
     def accept(self, connection: Connection) -> None:
         """Offer a connection to the feed server and to all roles."""
@@ -209,6 +214,7 @@ async def _build(
     node = RunningNode(context, transport, FeedServer(store))
     node.roles = [ON_CHAIN[name](context) for name in settings.roles if name in ON_CHAIN]
     node.registered = bool(node.roles)
+    node.serves = not SERVING.isdisjoint(settings.roles)
     if not FOLLOWING.isdisjoint(settings.roles):
         node.roles.append(AuthorRole(context))
     held.append(node)
@@ -236,7 +242,7 @@ async def _work(node: RunningNode, where: tuple[Address, Address | None], ready:
         async with asyncio.TaskGroup() as group:
             group.create_task(context.follower.run())
             group.create_task(context.signer.run())
-            group.create_task(_refresh(context.store, node.transport))
+            group.create_task(_refresh(context.store, node.transport if node.serves else None))
             if isinstance(node.transport, SwarmTransport):
                 group.create_task(node.transport.stay(*where))
             group.create_task(watch_clock(context.client, context.follower))
@@ -260,8 +266,15 @@ def _first(error: BaseException) -> BaseException:
     return error
 
 
-async def _refresh(store: Corestore, transport: TcpTransport) -> None:
-    """Announce to peers the blocks that another process appends to our feeds, and be found by who looks for them."""
+def _served(store: Corestore) -> set[bytes]:
+    return {core.discovery_key for core in store.cores() if any(True for _ in core.ranges())}
+
+
+async def _refresh(store: Corestore, transport: TcpTransport | None) -> None:
+    """Announce to peers the blocks that another process appends to our feeds.
+
+    With a transport, be found by who looks for a feed of which there are blocks here.
+    """
     offered: set[bytes] = set()
     failing = False
     while True:
@@ -269,8 +282,7 @@ async def _refresh(store: Corestore, transport: TcpTransport) -> None:
         try:
             store.refresh()
             failing = False
-            here = {core.discovery_key for core in store.cores() if any(True for _ in core.ranges())}
-            if here != offered:
+            if transport is not None and (here := _served(store)) != offered:
                 transport.offer(sorted(here))
                 offered = here
         except DISK_ERRORS as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,10 +14,12 @@ import pytest_asyncio
 from service.chain_client.pallet import events
 from service.chain_client.pallet.types import Verdict
 from service.hypercore import Corestore
+from service.hypercore.swarm.dht.address import Address
 from service.units import UNIT
 from tests.support.cli_process import done
 from tests.support.npm_peer import node_peer
 from tests.support.whole_network import BLOCK, POT, SMALL, Network, Published, network
+from tests.swarm.npm_dht import npm
 
 pytestmark = [pytest.mark.slow, pytest.mark.node, pytest.mark.asyncio(loop_scope="module")]
 
@@ -87,3 +90,11 @@ async def test_a_feed_made_by_npm_hypercore(net: Network, compat: bool, tmp_path
             for index, block in enumerate(blocks):
                 assert (await reader("get", core="feed", index=index))["block"] == block.hex()
             assert not [event for event in reader.events if event["event"] == "verification-error"]
+    # npm's hyperswarm finds them by what every reader knows, and nobody told it an address
+    async with npm(Address.parse(net.net.bootstrap[0])) as stranger:
+        await stranger("share", directory=str(tmp_path), key=made["key"])
+        await stranger("join", topic=fetched["discovery_key"], server=False, client=True)
+        read = await stranger("shared", length=BLOCKS)
+        assert read["sha256"] == hashlib.sha256(b"".join(blocks)).hexdigest()
+        met = {bytes.fromhex(key) for key in await stranger("met", count=1)}
+        assert met <= {net.peer(copy.hoster).keys.swarm_key for copy in copies.values()}
