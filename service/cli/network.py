@@ -72,34 +72,38 @@ def node(
     parse_peers(peer)
     parse_bootstrap(bootstrap)
     told = parse_announce(announce)
-    given = None if roles is None else roles.split(",")
-    if given is not None and (len(set(given)) < len(given) or not set(given) <= set(ROLES)):
-        raise typer.BadParameter(f"--roles {roles}: a node's roles are some of {', '.join(ROLES)}, each once")
-
+    given = _roles_of(roles)
     before = _settings_before(out, directory)
     if before is None and given is None:
         out.fail(Failure("usage", "the first start of a node needs --roles", "--roles", EXIT_USAGE))
     used = str(key.absolute()) if key else before.key if before else None
     unlocked = passphrase_file.absolute() if passphrase_file else before.passphrase_path if before else None
     passphrase = node_passphrase(out, used or directory / KEY_FILE, unlocked)
+    at = parse_listen(listen) if listen else (before.host, before.port) if before else ("127.0.0.1", 0)
+    settings = NodeSettings(
+        chain=chain or (before.chain if before else DEFAULT_CHAIN),
+        roles=tuple(given) if given else before.roles if before else (),
+        host=at[0],
+        port=at[1],
+        peers=tuple(peer) if peer else before.peers if before else (),
+        bootstrap=tuple(bootstrap) if bootstrap else before.bootstrap if before else (),
+        key=used,
+        passphrase_file=None if unlocked is None else str(unlocked),
+        genesis=before.genesis if before else None,
+        announce=told or (before.announce if before else None),
+    )
 
     async def main() -> None:
-        host, port = parse_listen(listen) if listen else (before.host, before.port) if before else ("127.0.0.1", 0)
-        settings = NodeSettings(
-            chain=chain or (before.chain if before else DEFAULT_CHAIN),
-            roles=tuple(given) if given else before.roles if before else (),
-            host=host,
-            port=port,
-            peers=tuple(peer) if peer else before.peers if before else (),
-            bootstrap=tuple(bootstrap) if bootstrap else before.bootstrap if before else (),
-            key=used,
-            passphrase_file=None if unlocked is None else str(unlocked),
-            genesis=before.genesis if before else None,
-            announce=told or (before.announce if before else None),
-        )
         await run_node(directory, settings, out.result, _progress_lines(out), passphrase=passphrase)
 
     run(out, main, lambda error: failure_of(error, str(directory)), quiet_interrupt=True)
+
+
+def _roles_of(text: str | None) -> list[str] | None:
+    given = None if text is None else text.split(",")
+    if given is not None and (len(set(given)) < len(given) or not set(given) <= set(ROLES)):
+        raise typer.BadParameter(f"--roles {text}: a node's roles are some of {', '.join(ROLES)}, each once")
+    return given
 
 
 def _settings_before(out: Output, directory: Path) -> NodeSettings | None:

@@ -82,6 +82,8 @@ def test_served_fetched_and_exported(tmp_path: Path, folder: Path) -> None:
         ready = server.line()
         assert re.fullmatch(r"[0-9a-f]{64}@127\.0\.0\.1:[1-9][0-9]*", ready["peer"])
         fetched = done("feed", "fetch", key, "--dir", tmp_path / "reader", "--peer", ready["peer"])
+        (source,) = fetched.pop("peers")
+        assert (source["path"], source["bytes"]) == ("static", fetched["byte_length"])
         assert fetched == imported
         again = done("feed", "fetch", key, "--dir", tmp_path / "reader", "--peer", ready["peer"])
         assert again == imported

@@ -90,11 +90,18 @@ async def test_a_feed_made_by_npm_hypercore(net: Network, compat: bool, tmp_path
             for index, block in enumerate(blocks):
                 assert (await reader("get", core="feed", index=index))["block"] == block.hex()
             assert not [event for event in reader.events if event["event"] == "verification-error"]
-    # npm's hyperswarm finds them by what every reader knows, and nobody told it an address
+    digest = hashlib.sha256(b"".join(blocks)).hexdigest()
+    await found_by_a_stranger(
+        net, fetched, digest, {net.peer(copy.hoster).keys.swarm_key for copy in copies.values()}, tmp_path
+    )
+
+
+async def found_by_a_stranger(
+    net: Network, feed: dict[str, object], digest: str, hosters: set[bytes], directory: Path
+) -> None:
+    """Read a feed with npm's hyperswarm: it knows the feed's key, and nobody told it an address."""
     async with npm(Address.parse(net.net.bootstrap[0])) as stranger:
-        await stranger("share", directory=str(tmp_path), key=made["key"])
-        await stranger("join", topic=fetched["discovery_key"], server=False, client=True)
-        read = await stranger("shared", length=BLOCKS)
-        assert read["sha256"] == hashlib.sha256(b"".join(blocks)).hexdigest()
-        met = {bytes.fromhex(key) for key in await stranger("met", count=1)}
-        assert met <= {net.peer(copy.hoster).keys.swarm_key for copy in copies.values()}
+        await stranger("share", directory=str(directory), key=feed["key"])
+        await stranger("join", topic=feed["discovery_key"], server=False, client=True)
+        assert (await stranger("shared", length=feed["length"]))["sha256"] == digest
+        assert {bytes.fromhex(key) for key in await stranger("met", count=1)} <= hosters

@@ -85,11 +85,12 @@ class Connection(asyncio.BufferedProtocol):
         shared: Shared,
         noise: Noise | None = None,
         path: str = "static",
-        keep_alive: float = KEEP_ALIVE_SECONDS,
+        keep_alive: float | None = None,
         on_made: Callable[[Connection], None] | None = None,
         on_opened: Callable[[Connection], None] | None = None,
     ) -> None:
-        self.initiator, self.path, self._keep_alive_seconds = initiator, path, keep_alive
+        self.initiator, self.path = initiator, path
+        self._keep_alive_seconds = KEEP_ALIVE_SECONDS if keep_alive is None else keep_alive
         self._on_made, self._on_opened, self._shared = on_made, on_opened, shared
         self._held = 0
         self._frame_since: float | None = None
