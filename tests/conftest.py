@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 import signal
 import sqlite3
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,28 @@ import pytest
 from tests.cases.catalogue import CASES
 
 pytest.register_assert_rewrite("tests.support")
+
+
+def _only_loopback(event: str, arguments: tuple[Any, ...]) -> None:
+    """Refuse to talk to, or look up, anything but this machine."""
+    if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
+        host = arguments[1][0] if isinstance(arguments[1], tuple) else None
+    elif event in ("socket.getaddrinfo", "socket.gethostbyname"):
+        host = arguments[0]
+    else:
+        return
+    name = host.decode() if isinstance(host, bytes) else host
+    if name in (None, "", "localhost"):
+        return
+    try:
+        address = ipaddress.ip_address(name.partition("%")[0])
+    except ValueError:
+        raise AssertionError(f"a test looks up {name}") from None
+    if not (address.is_loopback or address.is_unspecified):
+        raise AssertionError(f"a test talks to {name} ({event})")
+
+
+sys.addaudithook(_only_loopback)
 
 
 @pytest.fixture(scope="session", autouse=True)
