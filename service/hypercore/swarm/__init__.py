@@ -12,9 +12,9 @@ from .swarm import Swarm
 from .topics import TopicSession
 
 __all__ = [
-    "BlindRelay",
     "DHT",
     "Address",
+    "BlindRelay",
     "DhtError",
     "DhtServer",
     "PeerInfo",
