@@ -20,7 +20,7 @@ from service.devnet.network import Devnet, NetPeer
 from service.feeds.export import blocks_of
 from service.feeds.fetch import fetch_feed
 from service.hypercore import Core, Corestore, KeyPair
-from service.hypercore.net import ReplicationError, TcpTransport
+from service.hypercore.net import TcpTransport
 from service.roles.common.terms import RolesConfig
 from service.roles.sponsor import plans as sponsor
 from service.roles.sponsor.terms import plan_terms
@@ -225,14 +225,6 @@ class Network:
             return b"".join(blocks_of(mine))
         finally:
             store.close()
-
-    async def refused(self, core: Core, peers: list[NetPeer]) -> str:
-        """Why a reader does not get the whole feed from these peers."""
-        try:
-            await self.read(core, peers)
-        except ReplicationError as error:
-            return str(error)
-        raise AssertionError(f"feed {core.key.hex()} was read in full")
 
     # ---- what must hold
 
