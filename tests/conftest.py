@@ -85,6 +85,7 @@ GROUPS = {
     "node": "network",
     "bench": "network",
     "conformance": "conformance",
+    "matrix": "matrix",
 }
 """Tests that share a worker, by folder.
 
