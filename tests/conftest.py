@@ -93,6 +93,8 @@ A whole network is a dozen processes: two at a time would fight for the same cor
 """
 FILES = ("cli", "interop")
 """Folders of which the tests of a file share a worker, as they share what takes long to make."""
+UNMEASURED = ("differential", "simulation", "play")
+"""Folders whose tests do not count for coverage: hours of pure Python, four times slower with it, of lines that others reach."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -106,3 +108,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         group = GROUPS.get(folder, f"{folder}/{file}" if folder in FILES else None)
         if group is not None:
             item.add_marker(pytest.mark.xdist_group(group))
+        if folder in UNMEASURED:
+            item.add_marker(pytest.mark.no_cover)
