@@ -145,7 +145,8 @@ async def program(namespace: str, name: str, *command: str) -> AsyncIterator[Pee
         await process.communicate()
 
 
-def _command(kind: str, role: str, options: dict[str, Any]) -> list[str]:
+def command(kind: str, role: str, options: dict[str, Any]) -> list[str]:
+    """Return the command of a peer: `kind` is a program, `role` what it is to be."""
     said = json.dumps(options)
     if kind == "python":
         return [sys.executable, "-m", "tests.matrix.peer", role, said]
@@ -160,10 +161,10 @@ async def _try(topology: Topology, cell: Cell, relay: str, pairing: tuple[str, s
         how["relay"] = relay
     if "topic" in cell.way:
         how["topic"] = secrets.token_hex(32)  # of this try alone: servers that were killed stay in the DHT for a while
-    serving = _command(pairing[0], "server", how | {"host": server_host})
+    serving = command(pairing[0], "server", how | {"host": server_host})
     async with program(server_place, f"the server ({pairing[0]})", *serving) as server:
         key = (await server.line(START_SECONDS))["ready"]
-        dialling = _command(pairing[1], "client", how | {"host": client_host, "key": key})
+        dialling = command(pairing[1], "client", how | {"host": client_host, "key": key})
         async with program(client_place, f"the client ({pairing[1]})", *dialling) as client:
             return await client.line(START_SECONDS + DIAL_SECONDS)
 
@@ -203,15 +204,21 @@ async def _outcome(topology: Topology, cell: Cell, relay: str, pairing: tuple[st
         failures.append(wrong)
 
 
+@contextlib.asynccontextmanager
+async def public_segment(topology: Topology, nodes: int = 3) -> AsyncIterator[str]:
+    """Run the nodes of the DHT, and a blind relay. Gives the relay's key in hex."""
+    begun = (str(shutil.which("node")), str(HERE / "public.mjs"), str(nodes))
+    async with program(topology.namespace("pub"), "the public segment", *begun) as public:
+        yield (await public.line(START_SECONDS))["relay"]
+
+
 async def run_cells(
     number: int, ends: tuple[str, str], cells: Sequence[Cell], pairings: Sequence[tuple[str, str]],
     *, delay_ms: float = 0.0, nodes: int = 3, tries: int = TRIES,
 ) -> AsyncGenerator[Outcome, None]:  # fmt: skip
     """Run cells between the same two kinds of gateways, with each pair of programs, in one topology."""
     with Topology(number, *ends, delay_ms=delay_ms) as topology:
-        command = (str(shutil.which("node")), str(HERE / "public.mjs"), str(nodes))
-        async with program(topology.namespace("pub"), "the public segment", *command) as public:
-            relay = (await public.line(START_SECONDS))["relay"]
+        async with public_segment(topology, nodes) as relay:
             for cell in cells:
                 for pairing in pairings:
                     yield await _outcome(topology, cell, relay, pairing, tries)

@@ -1,4 +1,4 @@
-"""One end of a cell, with our DHT: `python -m tests.matrix.peer server|client JSON`, told and telling as peer.mjs beside it."""
+"""One end of a cell, with our DHT: `python -m tests.matrix.peer server|client|roamer JSON`, as peer.mjs beside it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from service.hypercore.net import Channel, Connection
-from service.hypercore.swarm import DHT, Address, DhtError, Swarm, Unreachable
+from service.hypercore.swarm import DHT, Address, AddressWatch, DhtError, Swarm, Unreachable
 
 PROTOCOL = "datdot/matrix"
 BOOTSTRAP = Address("44.10.0.1", 49737)
@@ -26,6 +26,14 @@ async def echo(channel: Channel) -> None:
     """Send back what comes."""
     async for kind, body in channel:
         await channel.send(kind, body)
+
+
+async def ask(connection: Connection) -> None:
+    """Have a message sent back."""
+    channel = connection.open(PROTOCOL, None)
+    await channel.opened()
+    await channel.send(0, b"\1")
+    await channel.receive()
 
 
 def answer(connection: Connection) -> None:
@@ -73,15 +81,25 @@ async def dial(dht: DHT, swarm: Swarm, options: dict[str, Any]) -> None:
         async with asyncio.timeout(options["seconds"]):
             connection = await reach(dht, swarm, options)
             ms = since()
-            channel = connection.open(PROTOCOL, None)
-            await channel.opened()
-            await channel.send(0, b"\1")
-            await channel.receive()
+            await ask(connection)
             tell(ok=True, ms=ms, first=since(), path=connection.path)
     except Unreachable as error:
         tell(ok=False, reason=error.reason.name, ms=since())
     except TimeoutError:
         tell(ok=False, reason=f"no end within {options['seconds']:.0f} s", ms=since())
+
+
+async def roam(swarm: Swarm, topic: bytes) -> None:
+    """Join a topic, watch the machine's addresses, and tell of each connection, and how the one before ended."""
+    swarm.join(topic, server=False)
+    before: Connection | None = None
+    with AddressWatch(swarm.network_changed):
+        async for connection in swarm:
+            await ask(
+                connection
+            )  # a peer of npm's gives up a connection for a new one only if bytes went both ways on it
+            tell(met=connection.remote_key.hex(), before=before.reason if before else "")
+            before = connection
 
 
 async def main(role: str, options: dict[str, Any]) -> None:
@@ -95,7 +113,9 @@ async def main(role: str, options: dict[str, Any]) -> None:
         if role == "client":
             await dial(dht, swarm, options)
             return
-        serving = asyncio.create_task(serve(dht, swarm, options))
+        topic = raw(options, "topic")
+        running = roam(swarm, topic) if role == "roamer" and topic else serve(dht, swarm, options)
+        serving = asyncio.create_task(running)
         ended = asyncio.create_task(reader.read())
         await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)
         if serving.done():

@@ -14,7 +14,19 @@ import pytest
 from tests.support.needs import missing
 from tests.support.npm_peer import node_command
 
-from .cells import PAIRINGS, Cell, Outcome, all_cells, judge, run_cells
+from .cells import (
+    DIAL_SECONDS,
+    PAIRINGS,
+    START_SECONDS,
+    Cell,
+    Outcome,
+    all_cells,
+    command,
+    judge,
+    program,
+    public_segment,
+    run_cells,
+)
 from .topology import Topology, TopologyError, sweep, what_is_missing
 
 ROOT = Path(__file__).parents[2]
@@ -81,6 +93,32 @@ async def test_a_delay_is_seen(root: None) -> None:
     assert one.green, one.line()
     assert one.ms is not None
     assert one.ms >= 150, "several round trips of 50 ms, at the least of the wires"
+
+
+# ---- a peer whose address changes
+
+
+@pytest.mark.node
+@pytest.mark.parametrize("kind", ["npm", "python"])
+async def test_a_peer_with_another_address_is_back_before_its_connection_is_dead(root: None, kind: str) -> None:
+    """By UDX alone a dead connection is found after 13 s: then it would say so."""
+    node_command()
+    topic = os.urandom(32).hex()
+    with Topology(0, "cons", "cons") as topology:
+        (here, _), (there, _) = topology.host(0), topology.host(1)
+        async with (
+            public_segment(topology),
+            program(here, "the server", *command(kind, "server", {"topic": topic, "seconds": 60})) as server,
+        ):
+            key = (await server.line(START_SECONDS))["ready"]
+            async with program(there, "the roamer", *command("python", "roamer", {"topic": topic})) as roamer:
+                told = await roamer.line(DIAL_SECONDS)
+                topology.run("hb", "ip", "addr", "del", "192.168.2.2/24", "dev", "eth0")
+                topology.run("hb", "ip", "addr", "add", "192.168.2.3/24", "dev", "eth0")
+                topology.run("hb", "ip", "route", "add", "default", "via", "192.168.2.1")
+                again = await roamer.line(DIAL_SECONDS)
+    assert told == {"met": key, "before": ""}
+    assert again == {"met": key, "before": "the network has changed: another connection was made"}
 
 
 # ---- the namespaces

@@ -395,8 +395,15 @@ async def test_if_dialling_anew_fails_the_old_connection_stays() -> None:
         old.cut = True  # type: ignore[attr-defined]
         net.unreachable = {server.pair.public}
         client.network_changed()
-        await asyncio.sleep(10)
+        await asyncio.sleep(60)
         assert client.connections == {old}
+        assert len(dht_of(client).times(f"dial {server.pair.public[0]}")) == 1 + 6
+        client.network_changed()
+        await asyncio.sleep(3)
+        net.unreachable = set()
+        await until(lambda: client.stats["renewed"] == 1, 3)
+        (old,) = client.connections
+        old.cut = True  # type: ignore[attr-defined]
         net.dial_seconds = 100.0
         client.network_changed()
         await asyncio.sleep(10)

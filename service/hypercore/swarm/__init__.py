@@ -1,5 +1,6 @@
 """The swarm: peers that are found, and reached, without an address book."""
 
+from .addresses import AddressWatch
 from .dht.address import Address
 from .dht.sockets import DhtError
 from .peers import PeerInfo
@@ -14,6 +15,7 @@ from .topics import TopicSession
 __all__ = [
     "DHT",
     "Address",
+    "AddressWatch",
     "BlindRelay",
     "DhtError",
     "DhtServer",

@@ -13,8 +13,10 @@ from .policy import DialOrder, SwarmPolicy
 
 log = structlog.get_logger(__name__)
 
-RENEW_SECONDS, MAX_RENEWALS = 1.0, 3
-"""Time for a peer's host to answer after the network has changed, and how many peers are dialled anew at a time."""
+RENEW_SECONDS = (1.0, 1.0, 2.0, 2.0, 4.0, 4.0)
+"""Time for a peer's host to answer after the network has changed, and between dials: NATs are found out anew meanwhile."""
+MAX_RENEWALS = 3
+"""Peers that are dialled anew at a time."""
 
 Connect = Callable[[DialOrder], Awaitable[Connection]]
 Swap = Callable[[Connection, Connection], None]
@@ -46,22 +48,28 @@ class Renewals:
 
     async def _run(self, old: Connection, before: int) -> None:
         try:
-            await asyncio.sleep(RENEW_SECONDS)
-            async with self._places:
-                await self._renew(old, before)
-        except (ConnectError, TimeoutError, OSError) as error:
-            log.debug("peer not reached anew", peer=str(old), reason=str(error) or "no answer in time")
+            for seconds in RENEW_SECONDS:
+                await asyncio.sleep(seconds)
+                async with self._places:
+                    if await self._renew(old, before):
+                        return
         except Exception as error:
             log.error("dialling anew failed", peer=str(old), error=str(error), exc_info=True)
         finally:
             del self._tasks[old.remote_key]
 
-    async def _renew(self, old: Connection, before: int) -> None:
+    async def _renew(self, old: Connection, before: int) -> bool:
+        """Dial a peer anew, unless its connection lives or is over. Return whether there is nothing left to do."""
         order = self._policy.renewal(old.remote_key)
         if order is None or old.is_closed or old.progress != before:
-            return
-        new = await self._connect(order)
-        if self._policy.renewal(old.remote_key) is None:
+            return True
+        try:
+            new = await self._connect(order)
+        except (ConnectError, TimeoutError, OSError) as error:
+            log.debug("peer not reached anew", peer=str(old), reason=str(error) or "no answer in time")
+            return False
+        if old.is_closed or self._policy.renewal(old.remote_key) is None:
             new.close("the connection before has ended, and others are made")
         else:  # also if the old one has come to life: the peer has given it up for the new one
             self._swap(old, new)
+        return True
