@@ -47,6 +47,7 @@ def parse_bootstrap(texts: Sequence[str] | None) -> tuple[Address, ...]:
 
 def ipv4(text: str) -> Address:
     """Parse `HOST:PORT` with an IPv4 host. Raises BadParameter."""
+    parse_listen(text)
     try:
         return Address.parse(text)
     except ValueError as error:
