@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.virtual_time import virtual_loop
 
-VIRTUAL = ("test_swarm.py", "test_swarm_faults.py")
+VIRTUAL = ("test_announcements.py", "test_swarm.py", "test_swarm_faults.py")
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:

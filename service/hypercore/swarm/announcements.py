@@ -28,8 +28,8 @@ Announce = Callable[[bytes], Awaitable[None]]
 class Announcements:
     """Topics, each announced by a task of its own. `announce` and `withdraw` tell the DHT, and raise DhtError."""
 
-    def __init__(self, announce: Announce, withdraw: Announce) -> None:
-        self._announce, self._withdraw = announce, withdraw
+    def __init__(self, announce: Announce, withdraw: Announce, clock: Callable[[], float] = awake_seconds) -> None:
+        self._announce, self._withdraw, self._clock = announce, withdraw, clock
         self._topics: dict[bytes, JoinedTopic] = {}
         self._at_once = asyncio.Semaphore(MAX_AT_ONCE)
         self._chance = random.Random(secrets.randbits(64))
@@ -44,10 +44,16 @@ class Announcements:
             self._set(self._topics[topic], 0)
         for topic in wanted:
             if topic not in self._topics:
-                self._topics[topic] = JoinedTopic(topic, self._ask, awake_seconds, self._chance)
+                self._topics[topic] = JoinedTopic(topic, self._ask, self._clock, self._chance)
             self._set(self._topics[topic], 1)
         self._pump()
         return left_out
+
+    def hurry(self) -> None:
+        """Announce all topics again, at once."""
+        for joined in self._topics.values():
+            joined.hurry()
+        self._pump()
 
     def _set(self, joined: JoinedTopic, servers: int) -> None:
         if joined.discovery.servers != servers:
@@ -78,7 +84,7 @@ class Announcements:
             self._timer = None
         deadlines = [at for joined in self._topics.values() if (at := joined.deadline()) != float("inf")]
         if deadlines:
-            wait = max(0.0, min(deadlines) - awake_seconds())
+            wait = max(0.0, min(deadlines) - self._clock())
             self._timer = asyncio.get_running_loop().call_later(wait, self._pump)
 
     async def close(self) -> None:

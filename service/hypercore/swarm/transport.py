@@ -14,6 +14,7 @@ from ..crypto import KeyPair
 from ..net.connection import Connection
 from ..net.transport import OnConnection, PeerAddress, TcpTransport
 from ..wire.errors import ConnectError
+from .addresses import AddressWatch
 from .announcements import Announcements
 from .dht.address import Address
 from .dht.sockets import DhtError
@@ -66,8 +67,21 @@ class SwarmTransport(TcpTransport):
                 announcements = Announcements(self._announce, self._withdraw)
                 stack.push_async_callback(announcements.close)
                 self._listener, self._announcements = listener, announcements
+                self._watch(stack)
             self._dht, self._open = dht, stack.pop_all()
         self.offer(self._offered)
+
+    def _watch(self, stack: AsyncExitStack) -> None:
+        try:
+            stack.enter_context(AddressWatch(self.network_changed))
+        except OSError as error:
+            log.info("changes of the own address are not noticed before it is announced again", reason=str(error))
+
+    def network_changed(self) -> None:
+        """Announce key and feeds anew, at once: the machine's addresses are others."""
+        if self._listener is not None and self._announcements is not None:
+            self._listener.refresh()
+            self._announcements.hurry()
 
     async def stay(self, here: Address, announce: Address | None = None) -> None:
         """Join and listen, and try again until the DHT is reached."""

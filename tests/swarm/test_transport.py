@@ -1,0 +1,133 @@
+"""The transport of datdot's peers: static ones by their address, all others by their key."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+
+from service.hypercore import KeyPair
+from service.hypercore.net import ConnectError, Connection, PeerAddress
+from service.hypercore.swarm import DHT, DhtError
+from service.hypercore.swarm.dht.address import Address
+from service.hypercore.swarm.transport import MAX_PROVIDERS, SwarmTransport
+from tests.support.needs import free_port
+
+ANY = Address("127.0.0.1", 0)
+FEED, OTHER = bytes(32), b"\1" * 32
+
+
+@pytest.fixture
+async def node() -> AsyncIterator[Address]:
+    """A node of the DHT to begin with."""
+    async with DHT(ANY, (), ANY) as first:
+        yield first.address
+
+
+class Side:
+    """A peer, and the connections that others made to it."""
+
+    def __init__(self, *nodes: Address, peers: tuple[PeerAddress, ...] = ()) -> None:
+        self.pair = KeyPair.generate()
+        self.incoming: asyncio.Queue[Connection] = asyncio.Queue()
+        self.transport = SwarmTransport(self.pair, nodes, peers, self.incoming.put_nowait)
+
+    async def listen(self) -> PeerAddress:
+        host, port = await self.transport.listen("127.0.0.1", 0)
+        await self.transport.join(Address(host, port), listen=True)
+        return PeerAddress(self.pair.public, host, port)
+
+
+@pytest.fixture
+async def stack() -> AsyncIterator[AsyncExitStack]:
+    async with AsyncExitStack() as found:
+        yield found
+
+
+async def test_who_offers_a_feed_is_found_and_dialled_by_key(node: Address, stack: AsyncExitStack) -> None:
+    server, reader = Side(node), Side(node)
+    for one in (server, reader):
+        await stack.enter_async_context(one.transport)
+    await server.listen()
+    server.transport.offer([FEED])
+    assert await server.transport.offered()
+    await reader.transport.join(ANY)
+    assert await reader.transport.providers(FEED) == [server.pair.public]
+    assert await server.transport.providers(FEED) == [], "nobody asks himself"
+    assert await reader.transport.providers(OTHER) == []
+    connection = await reader.transport.connect(server.pair.public)
+    assert (connection.path, connection.remote_key) == ("direct", server.pair.public)
+    taken = await server.incoming.get()
+    assert (taken.remote_key, taken.initiator) == (reader.pair.public, False)
+    throw_away = KeyPair.generate()
+    await reader.transport.connect(server.pair.public, key_pair=throw_away)
+    assert (await server.incoming.get()).remote_key == throw_away.public
+    server.transport.offer([OTHER])
+    assert await server.transport.offered()
+    assert await reader.transport.providers(OTHER) == [server.pair.public]
+
+
+async def test_a_static_peer_is_dialled_at_its_address_and_else_by_its_key(
+    node: Address, stack: AsyncExitStack
+) -> None:
+    server = Side(node)
+    await stack.enter_async_context(server.transport)
+    right = await server.listen()
+    moved = PeerAddress(server.pair.public, "127.0.0.1", free_port())
+    for address, path in ((right, "static"), (moved, "direct")):
+        reader = Side(node, peers=(address,))
+        await stack.enter_async_context(reader.transport)
+        await reader.transport.join(ANY)
+        assert await reader.transport.providers(FEED) == [server.pair.public]
+        assert (await reader.transport.connect(server.pair.public)).path == path
+
+
+async def test_before_it_has_joined_there_are_static_peers_only(stack: AsyncExitStack) -> None:
+    away = Address("127.0.0.1", free_port())
+    static = PeerAddress(OTHER, "127.0.0.1", free_port())
+    reader = Side(away, peers=(static,))
+    await stack.enter_async_context(reader.transport)
+    with pytest.raises(DhtError, match=f"none of the nodes {away} answers"):
+        await reader.transport.join(ANY)
+    assert reader.transport.dht_address is None
+    assert await reader.transport.providers(FEED) == [OTHER]
+    with pytest.raises(ConnectError, match="is no static peer, and the DHT was not reached yet"):
+        await reader.transport.connect(FEED)
+    with pytest.raises(ConnectError, match=r"127\.0\.0\.1"):
+        await reader.transport.connect(OTHER)
+
+
+async def test_a_crowd_of_providers_is_drawn_from(node: Address, stack: AsyncExitStack) -> None:
+    async with DHT(ANY, [node], ANY) as crowd:
+        for _ in range(MAX_PROVIDERS + 8):
+            await crowd.announce(FEED, KeyPair.generate())
+    reader = Side(node)
+    await stack.enter_async_context(reader.transport)
+    await reader.transport.join(ANY)
+    drawn = [tuple(await reader.transport.providers(FEED)) for _ in range(6)]
+    assert all(0 < len(one) <= MAX_PROVIDERS for one in drawn)
+    assert len(set(drawn)) > 1
+
+
+async def test_a_change_of_the_network_is_announced(
+    node: Address, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Side(node)
+    await stack.enter_async_context(server.transport)
+    server.transport.network_changed()  # nothing is there yet that could be told
+    await server.listen()
+    server.transport.offer([FEED])
+    assert await server.transport.offered()
+    told: list[bytes] = []
+    announce = DHT.announce
+
+    async def counted(self: DHT, topic: bytes, *more: object) -> int:
+        told.append(topic)
+        return await announce(self, topic, *more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(DHT, "announce", counted)
+    server.transport.network_changed()
+    assert await server.transport.offered()
+    assert told == [FEED]
