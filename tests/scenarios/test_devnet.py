@@ -46,7 +46,7 @@ def test_a_devnet(chain: str, tmp_path: Path) -> None:
     directory = tmp_path / "devnet"
     with running(tmp_path / "devnet.log", "devnet", "--dir", os.path.relpath(directory), "--chain", chain) as devnet:
         ready = devnet.line()
-        assert set(ready) == {"rpc", "peers"}
+        assert set(ready) == {"rpc", "bootstrap", "peers"}
         counted = {role: sum(peer["role"] == role for peer in ready["peers"]) for role in ROLES}
         assert counted == ROLES
         for peer in ready["peers"]:
