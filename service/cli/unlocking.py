@@ -63,14 +63,18 @@ def node_passphrase(out: Output, key: Path | str, file: Path | None) -> Passphra
 
 
 def new_passphrase(out: Output, path: Path, file: Path | None) -> bytes:
-    """Return the passphrase for a vault that is made, typed twice. Ends the command if there is none."""
-    ask = at_terminal()
+    """Return the passphrase for a vault that is made: from a file, or typed twice. Ends the command if there is none."""
+    if passphrase_file(file) is not None or at_terminal() is None:
+        return or_fail(out, path, lambda: passphrase_source(file, None)(path))
+    return typed_twice(out, path)
+
+
+def typed_twice(out: Output, path: Path) -> bytes:
+    """Return a new passphrase of who sits at the terminal, whatever files there are. Ends the command if that fails."""
 
     def find() -> bytes:
-        if passphrase_file(file) is not None or ask is None:
-            return passphrase_source(file, None)(path)
-        typed = ask(f"New passphrase of {path}: ")
-        if ask("The same once more: ") != typed:
+        typed = ask_hidden(f"New passphrase of {path}: ")
+        if ask_hidden("The same once more: ") != typed:
             raise PassphraseError("the two passphrases differ; nothing was written")
         return typed.encode()
 

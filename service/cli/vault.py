@@ -20,7 +20,7 @@ from service.vault.polkadot_js import polkadot_js, read_polkadot_js
 
 from .options import Json, PassphraseFile
 from .output import Output
-from .unlocking import at_terminal, new_passphrase, or_fail
+from .unlocking import at_terminal, new_passphrase, or_fail, typed_twice
 
 vault_app = typer.Typer(
     help="Create, show, import and export vaults: keys that a passphrase locks.", no_args_is_help=True
@@ -139,7 +139,7 @@ def passphrase(
     elif at_terminal() is None:
         raise typer.BadParameter("nobody is here to type the new passphrase: name it with --new-passphrase-file")
     else:
-        new = new_passphrase(out, file, None)
+        new = typed_twice(out, file)  # not from DATDOT_PASSPHRASE_FILE: that is the old one
     or_fail(out, file, lambda: vault.replace(file, new))
     out.result(_told(vault.keys.public))
 

@@ -144,11 +144,11 @@ def test_key_files_and_accounts_come_and_go(tmp_path: Path, vault: Path, passphr
 class Terminal:
     """A command at a pseudo-terminal, and all that was read from there."""
 
-    def __init__(self, *arguments: object) -> None:
+    def __init__(self, *arguments: object, **env: str) -> None:
         self.pid, self._terminal = pty.fork()
         if self.pid == 0:
             line = command(*arguments)
-            os.execve(line[0], line, environment())
+            os.execve(line[0], line, environment(**env))
         self.text = ""
 
     def until(self, words: str) -> None:
@@ -220,6 +220,15 @@ def test_a_wrong_word_and_two_passphrases_write_nothing(tmp_path: Path) -> None:
     assert terminal.end() == 1
     assert "nothing was written; write the phrase down, and begin anew" in " ".join(terminal.text.split())
     assert not file.exists()
+
+
+def test_a_new_passphrase_is_asked_for_though_a_file_has_the_old_one(vault: Path, passphrase: Path) -> None:
+    terminal = Terminal("vault", "passphrase", vault, DATDOT_PASSPHRASE_FILE=str(passphrase))
+    for _ in range(2):
+        terminal.until(": ")
+        terminal.type("battery staple")
+    assert terminal.end() == 0, terminal.text
+    assert unlock(vault, lambda path: b"battery staple").phrase is not None
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
