@@ -3,59 +3,84 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import version
+from importlib import import_module
 from typing import Annotated
 
 import typer
 from typer._click import exceptions as click_errors  # typer brings its own click, and shows only some of its errors
 
-from .chain import chain_app
-from .dht import dht
-from .feed import feed_app
-from .hoster import hoster_app
-from .key import key_app
-from .network import demo, devnet, node
 from .output import EXIT_USAGE, Failure, Output
-from .plan import plan_app
-from .ratio import ratio
-from .vault import vault_app
 
-app = typer.Typer(
-    name="datdot",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.add_typer(key_app, name="key")
-app.add_typer(vault_app, name="vault")
-app.add_typer(feed_app, name="feed")
-app.add_typer(plan_app, name="plan")
-app.add_typer(hoster_app, name="hoster")
-app.add_typer(chain_app, name="chain")
-app.command()(ratio)
-app.command()(node)
-app.command()(dht)
-app.command()(devnet)
-app.command()(demo)
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "ratio": (
+        "ratio",
+        "ratio",
+        "Show an account's ratio: what its peers gave, what its plans took, and what an ask of 1 UNIT costs them.",
+    ),
+    "node": (
+        "network",
+        "node",
+        "Run a peer. Options that are not given are those of its last run in DIR; the first run creates its keys.",
+    ),
+    "dht": ("dht", "dht", "Run a node of the DHT by which peers find each other, until Ctrl-C."),
+    "devnet": ("network", "devnet", "Run a network of peers on this machine. Prints one JSON line when it is ready."),
+    "demo": (
+        "network",
+        "demo",
+        "Run the whole job once: publish, place, encode, challenge, attest, pay, lose the author, read back.",
+    ),
+    "key": ("key", "key_app", "Create and show key files."),
+    "vault": ("vault", "vault_app", "Create, show, import and export vaults: keys that a passphrase locks."),
+    "feed": ("feed", "feed_app", "Create, import, serve, fetch, verify and export feeds (hypercores)."),
+    "plan": ("plan", "plan_app", "Publish, show, fund, amend and end plans (orders to keep feeds online)."),
+    "hoster": ("hoster", "hoster_app", "Show how a hoster stands; pause, leave a copy, say that one is lost."),
+    "chain": ("chain", "chain_app", "Show the chain's state and events."),
+}
+"""Each command or group: its module, its name there, and the first line of its help."""
 
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         sys.stdout.write(f"datdot {version('datdot-service')}\n")
         raise typer.Exit()
 
 
-@app.callback()
 def datdot(
     _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
 ) -> None:
     """Keep hypercores online: funded, encoded, proven and paid on a Substrate chain."""
 
 
+def program(*wanted: str) -> typer.Typer:
+    """Return the program with these commands, and of all others the name and the help.
+
+    Only what is wanted is imported: all together take every start a second.
+    """
+    app = typer.Typer(name="datdot", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    app.callback()(datdot)
+    for name, (module, attribute, help_line) in COMMANDS.items():
+        if name not in wanted:
+            app.command(name, help=help_line)(_not_wanted)
+            continue
+        found = getattr(import_module(f".{module}", __package__), attribute)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=name)
+        else:
+            app.command(name)(found)
+    return app
+
+
+def _not_wanted() -> None:
+    raise AssertionError("this command is known by its help only")
+
+
 def run_command(given: list[str]) -> None:
     """Run a command and exit: with 0 on success, 1 on failure, 2 on wrong usage."""
+    wanted = [word for word in given if not word.startswith("-")][:1]
     try:
-        code = app(given, prog_name="datdot", standalone_mode=False)
+        code = program(*wanted)(given, prog_name="datdot", standalone_mode=False)
     except typer.Exit as leaving:
         sys.exit(leaving.exit_code)
     except typer.Abort:

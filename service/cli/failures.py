@@ -2,100 +2,74 @@
 
 from __future__ import annotations
 
-import sqlite3
-
-from service.chain_client import (
-    ChainError,
-    ConnectionLost,
-    DispatchError,
-    InvalidTransaction,
-    NotIncluded,
-    OutcomeLost,
-    StateDiscarded,
-    UnknownRuntime,
-    WrongChain,
-)
-from service.devnet.network import DevnetError
-from service.devnet.processes import ProcessFailed
-from service.disk import DiskError
-from service.feeds.archive.format import ArchiveError
-from service.feeds.encryption import EncryptionKeyError
-from service.feeds.export import ExportError
-from service.feeds.verify import VerifyError
-from service.hypercore import CodecError, CoreError, CryptoError, ManifestError, ProofError
-from service.hypercore.net import WireError
-from service.hypercore.swarm import DhtError
-from service.node.settings import NodeError
-from service.roles.common.registration import RegistrationError
-from service.roles.hoster.notices import HosterRefused
-from service.roles.sponsor.checks import (
-    BadHead,
-    BadHeadSignature,
-    BadRanges,
-    BadTerms,
-    OversizedBlock,
-    PublicationError,
-    SmallOrderKey,
-    TinyBlocks,
-    WrongFeedKey,
-)
-from service.roles.sponsor.lease import TooLong
-from service.roles.sponsor.refusals import AmendTooWide, NoFunds, PlanRefused
-from service.roles.sponsor.served import Unserved
-from service.vault import KeyFileError, PassphraseError
+from typing import Any
 
 from .output import INTERNAL, Failure
 
-CODES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
-    (PassphraseError, "passphrase"),
-    (KeyFileError, "key_file"),
-    (WrongFeedKey, "wrong_feed_key"),
-    (BadHeadSignature, "bad_signature"),
-    (SmallOrderKey, "small_order_key"),
-    (BadHead, "bad_head"),
-    (BadRanges, "bad_ranges"),
-    (OversizedBlock, "oversized_block"),
-    (TinyBlocks, "tiny_blocks"),
-    (TooLong, "too_long"),
-    (AmendTooWide, "amend_too_wide"),
-    (BadTerms, "bad_terms"),
-    (NoFunds, "no_funds"),
-    (PlanRefused, "plan_refused"),
-    (HosterRefused, "hoster_refused"),
-    (Unserved, "unserved"),
-    (PublicationError, "refused"),
-    ((DiskError, sqlite3.Error), "storage"),
-    (DispatchError, "dispatch"),
-    (InvalidTransaction, "invalid_transaction"),
-    (NotIncluded, "not_included"),
-    (OutcomeLost, "outcome_lost"),
-    (StateDiscarded, "state_discarded"),
-    (UnknownRuntime, "unknown_runtime"),
-    (WrongChain, "wrong_chain"),
-    (ConnectionLost, "chain_unreachable"),
-    (ChainError, "chain"),
-    (WireError, "network"),
-    (DhtError, "dht"),
-    (ArchiveError, "archive"),
-    (ExportError, "export"),
-    (EncryptionKeyError, "encryption_key"),
-    (VerifyError, "damaged"),
-    ((CoreError, ManifestError, ProofError, CodecError, CryptoError), "feed"),
-    ((NodeError, RegistrationError, DevnetError, ProcessFailed), "node"),
-)
+CODES: dict[str, str] = {
+    "service.vault.passphrase.PassphraseError": "passphrase",
+    "service.vault.keys.KeyFileError": "key_file",
+    "service.roles.sponsor.checks.WrongFeedKey": "wrong_feed_key",
+    "service.roles.sponsor.checks.BadHeadSignature": "bad_signature",
+    "service.roles.sponsor.checks.SmallOrderKey": "small_order_key",
+    "service.roles.sponsor.checks.BadHead": "bad_head",
+    "service.roles.sponsor.checks.BadRanges": "bad_ranges",
+    "service.roles.sponsor.checks.OversizedBlock": "oversized_block",
+    "service.roles.sponsor.checks.TinyBlocks": "tiny_blocks",
+    "service.roles.sponsor.lease.TooLong": "too_long",
+    "service.roles.sponsor.refusals.AmendTooWide": "amend_too_wide",
+    "service.roles.sponsor.checks.BadTerms": "bad_terms",
+    "service.roles.sponsor.refusals.NoFunds": "no_funds",
+    "service.roles.sponsor.refusals.PlanRefused": "plan_refused",
+    "service.roles.hoster.notices.HosterRefused": "hoster_refused",
+    "service.roles.sponsor.served.Unserved": "unserved",
+    "service.roles.sponsor.checks.PublicationError": "refused",
+    "service.disk.DiskError": "storage",
+    "sqlite3.Error": "storage",
+    "service.chain_client.errors.DispatchError": "dispatch",
+    "service.chain_client.errors.InvalidTransaction": "invalid_transaction",
+    "service.chain_client.errors.NotIncluded": "not_included",
+    "service.chain_client.errors.OutcomeLost": "outcome_lost",
+    "service.chain_client.errors.StateDiscarded": "state_discarded",
+    "service.chain_client.errors.UnknownRuntime": "unknown_runtime",
+    "service.chain_client.errors.WrongChain": "wrong_chain",
+    "service.chain_client.errors.ConnectionLost": "chain_unreachable",
+    "service.chain_client.errors.TableError": "storage",
+    "service.chain_client.errors.ChainError": "chain",
+    "service.hypercore.wire.errors.WireError": "network",
+    "service.hypercore.swarm.dht.sockets.DhtError": "dht",
+    "service.feeds.archive.format.ArchiveError": "archive",
+    "service.feeds.export.ExportError": "export",
+    "service.feeds.encryption.EncryptionKeyError": "encryption_key",
+    "service.feeds.verify.VerifyError": "damaged",
+    "service.hypercore.stored.CoreError": "feed",
+    "service.hypercore.manifest.ManifestError": "feed",
+    "service.hypercore.tree.proof.ProofError": "feed",
+    "service.hypercore.codec.CodecError": "feed",
+    "service.hypercore.crypto.CryptoError": "feed",
+    "service.node.settings.NodeError": "node",
+    "service.roles.common.registration.RegistrationError": "node",
+    "service.devnet.network.DevnetError": "node",
+    "service.devnet.processes.ProcessFailed": "node",
+}
+"""The code of each kind of error, by the full name of its class: to import them all would take every command a second."""
 
 
 def failure_of(error: Exception, where: str = "") -> Failure:
-    """Return the failure to show. An error without a code keeps its type in the message."""
+    """Return the failure to show: the code is that of the nearest class. An error without a code keeps its type."""
     while isinstance(error, ExceptionGroup):  # of tasks that ended together, the first error tells why
         error = error.exceptions[0]
     if isinstance(error, Failure):
         return error
-    if isinstance(error, DispatchError):
-        return Failure("dispatch", str(error), f"{error.pallet}.{error.name}")
     if isinstance(error, OSError) and not isinstance(error, TimeoutError):
         return Failure("os", error.strerror or str(error), str(error.filename or where))
-    for kind, code in CODES:
-        if isinstance(error, kind):
-            return Failure(code, str(error), where)
+    for kind in type(error).__mro__:
+        code = CODES.get(f"{kind.__module__}.{kind.__qualname__}")
+        if code is not None:
+            return Failure(code, str(error), _place(error) or where)
     return Failure(INTERNAL, f"{type(error).__name__}: {error}", where)
+
+
+def _place(error: Any) -> str:
+    """Return the pallet and the name of an error that a runtime answered, and of others nothing."""
+    return f"{error.pallet}.{error.name}" if hasattr(error, "pallet") and hasattr(error, "name") else ""

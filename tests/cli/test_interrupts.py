@@ -38,7 +38,7 @@ def cut(at: str, number: int, *arguments: object) -> subprocess.CompletedProcess
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("at", ["service.cli.commands", "typer", "service.chain_client", "service.cli.plan"])
+@pytest.mark.parametrize("at", ["service.cli.commands", "typer", "service.hypercore", "service.cli.feed"])
 def test_while_it_starts(tmp_path: Path, at: str, number: int) -> None:
     ran = cut(at, number, "feed", "create", "--dir", tmp_path / "x")
     assert (ran.returncode, ran.stdout, ran.stderr) == (1, "", "error: interrupted\n")

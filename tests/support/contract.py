@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 import service
-from service.cli.commands import app
+from service.cli.commands import COMMANDS, program
 from service.cli.failures import CODES
 from tests.support.cli_process import datdot, done, running
 
@@ -18,7 +18,7 @@ from tests.support.cli_process import datdot, done, running
 def commands() -> dict[str, Any]:
     """Return every command by its full name, with its arguments and options."""
     found: dict[str, Any] = {}
-    _collect("datdot", typer.main.get_command(app), found)
+    _collect("datdot", typer.main.get_command(program(*COMMANDS)), found)
     return found
 
 
@@ -44,7 +44,7 @@ def _parameter(parameter: Any) -> dict[str, Any]:
 
 def error_codes() -> list[str]:
     """Return every code that an error object can carry."""
-    codes = {code for _, code in CODES}
+    codes = set(CODES.values())
     for path in Path(service.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Failure":
