@@ -6,6 +6,9 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Tests of minutes (pytest's marker "slow") run with SLOW=yes, and where ARGS names a file or folder of tests.
+SLOW ?=
+SELECT = $(if $(SLOW)$(findstring tests/,$(ARGS)),,-m 'not slow')
 # As many workers as the machine has cores; tests that run a whole network share one of them (tests/conftest.py).
 PARALLEL ?= --numprocesses=auto --dist=loadgroup
 
@@ -40,9 +43,9 @@ demo: setup
 	@$(BIN)/datdot demo $(ARGS)
 
 test: setup-dev tests/interop/node_modules/.setup tests/conformance/node_modules/.setup tests/conformance/asi/.venv/.setup
-	$(BIN)/python -m pytest $(PARALLEL) --durations=20 $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) --durations=20 $(SELECT) $(ARGS)
 
-# The same with coverage, which makes pure Python some four times slower.
+# All tests with coverage, which makes pure Python some four times slower.
 coverage: setup-dev tests/interop/node_modules/.setup tests/conformance/node_modules/.setup tests/conformance/asi/.venv/.setup
 	$(BIN)/python -m pytest $(PARALLEL) --durations=20 --cov --cov-report=term $(ARGS)
 

@@ -27,6 +27,7 @@ def all_seen(counts: dict[str, int]) -> bool:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.case("network/idle_flood")
 @pytest.mark.case("network/stall_frame")
 @pytest.mark.case("network/probe_drain_fast")

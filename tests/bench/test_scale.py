@@ -66,6 +66,7 @@ def test_the_state_keeps_the_pallet_s_rules(load: scale.Load) -> None:
     assert load.network.open_verdicts > 0
 
 
+@pytest.mark.slow
 def test_it_has_the_items_of_a_state_that_calls_made(load: scale.Load, reached: Watched) -> None:
     assert found_items(load.state) - PASSING == found_items(reached.pair.state) - PASSING
 
@@ -123,6 +124,7 @@ def test_tables_of_any_size(weights: list[int]) -> None:
     assert dict(items.HosterNodes.entries(state)) == table_nodes(3, weights)
 
 
+@pytest.mark.slow
 def test_it_lives_on_alike_on_both_backends(load: scale.Load) -> None:
     """Every kind of block: headers are equal, so state roots are; calls succeed; the pallet's rules hold afterwards."""
     runtimes = [scale.runtime_of(backend) for backend in scale.BACKENDS]

@@ -110,6 +110,7 @@ async def test_a_pause_is_told_to_whom_asks_again(chain: RunningChain, tmp_path:
         assert (await on_the_side(status))["next_pause"] == paused["block"] + 14 * times.era
 
 
+@pytest.mark.slow
 async def test_a_hoster_that_is_late_leaves_and_loses(chain: RunningChain, tmp_path: Path) -> None:
     on_chain = ("--chain", chain.url)
     mine = (*on_chain, "--key", "//Charlie")

@@ -9,12 +9,15 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from service.hypercore import Corestore
 from tests.support.cli_process import WAIT, command, done, environment, full_pipe, running_chain
 
 AMOUNT = 10**13
 
 
+@pytest.mark.slow
 def test_kill_9_before_the_line_is_printed(tmp_path: Path) -> None:
     state = {"XDG_STATE_HOME": str(tmp_path / "state")}
     with closing(Corestore(tmp_path / "store")) as store:

@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
@@ -133,6 +134,7 @@ def live(patch: dict[str, Any], published: list[list[Any]], actions: list[list[A
     return play(patch, [["set_seed", len(actions)], *published, ["live", 30, 255]], actions)
 
 
+@pytest.mark.slow
 @settings(max_examples=LIVES, **SETTINGS)
 @given(*DRAWN)
 def test_lives(patch: dict[str, Any], published: list[list[Any]], actions: list[list[Any]]) -> None:

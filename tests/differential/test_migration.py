@@ -64,6 +64,7 @@ def unlike(ours: Trie, theirs: Trie, ignored: bytes) -> list[str]:
     return [names().show(key, mine.get(key), right.get(key)) for key in keys if key != ignored]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(CHAINS))
 def test_a_chain_of_version_2_lives_on(name: str) -> None:
     model, wasm = runtimes()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.differential.driver import UNIT
 from tests.support.differential.pallet_world import (
     BEGIN,
@@ -19,6 +21,7 @@ from tests.support.differential.pallet_world import (
 )
 
 
+@pytest.mark.slow
 def test_a_plan_from_publication_to_the_last_refund() -> None:
     world = Watched()
     world.people(hosters=4, encoders=4, attesters=3)
@@ -136,6 +139,7 @@ def test_missed_proofs_strike_and_cost_reputation() -> None:
     world.until("StorageProved")
 
 
+@pytest.mark.slow
 def test_a_hoster_that_never_proves_is_evicted_and_its_copies_are_placed_anew() -> None:
     world = Watched()
     world.people(hosters=3, encoders=3)
@@ -265,6 +269,7 @@ def test_slots_are_given_back_freed_and_taken_again() -> None:
     assert len(world.all("Slots")[slots[0]]["renewed"]) == 4
 
 
+@pytest.mark.slow
 def test_many_plans_at_once_share_hosters_encoders_and_expiries() -> None:
     world = Watched(accounts=13)
     world.people(hosters=4, encoders=4, attesters=3)
@@ -295,6 +300,7 @@ def test_root_s_seed_and_parameters() -> None:
     assert other.all("Seeds")[3] == first, "the seed follows from the value and the block alone"
 
 
+@pytest.mark.slow
 def test_seeds_are_kept_for_256_blocks_and_eras_for_four() -> None:
     world = Watched()
     world.whole = False

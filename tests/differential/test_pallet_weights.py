@@ -55,6 +55,7 @@ class Meter:
         return measured
 
 
+@pytest.mark.slow
 def test_no_work_of_a_block_costs_more_than_its_weight(monkeypatch: pytest.MonkeyPatch) -> None:
     meter = Meter(monkeypatch)
     # a plan of one copy that ends by a tick; one whose encoders do not begin; one that stalls; one that nobody proves

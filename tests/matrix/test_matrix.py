@@ -29,6 +29,8 @@ from .cells import (
 )
 from .topology import Topology, TopologyError, sweep, what_is_missing
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 MOST_SECONDS = 300
 

@@ -44,6 +44,7 @@ def test_a_life(number: int) -> None:
     lived(number)
 
 
+@pytest.mark.slow
 def test_lives_are_eventful() -> None:
     happened = [event for number in EVENTFUL for _, event in lived(number).chain.events]
     seen = {type(event).__name__ for event in happened}

@@ -19,7 +19,7 @@ import pytest
 from tests.support import chains
 from tests.support.whole_network import check_copy, children_of, wait_until_gone
 
-pytestmark = pytest.mark.slow
+slow = pytest.mark.slow
 
 DEMO_SECONDS = 540
 SIZE = 150_000
@@ -41,7 +41,10 @@ def chain_argument(backend: str, base: Path, monkeypatch: pytest.MonkeyPatch) ->
         yield running.url
 
 
-@pytest.mark.parametrize("backend", ["model", "wasm", pytest.param("node", marks=pytest.mark.substrate)])
+@pytest.mark.parametrize(
+    "backend",
+    ["model", pytest.param("wasm", marks=slow), pytest.param("node", marks=[slow, pytest.mark.substrate])],
+)
 def test_the_main_job(backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = tmp_path / "source"
     (source / "folder").mkdir(parents=True)
@@ -84,6 +87,7 @@ def descendants(pid: int) -> list[int]:
     return found + [below for one in found for below in descendants(one)]
 
 
+@slow
 @pytest.mark.parametrize(
     ("moment", "signals"),
     [("starting the chain", 1), ("imported", 1), ("peers run", 2), ("encoding", 1)],

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SHORT = ("--hours", "0.05")
 KEPT = [
     line.partition("#")[0].split()
