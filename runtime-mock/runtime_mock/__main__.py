@@ -22,7 +22,6 @@ from .rpc.door import raise_file_limit, room
 from .rpc.methods import Node
 from .rpc.server import Server
 from .runtime import CODE, Runtime
-from .wasm.runtime import WasmRuntime, default_cache
 
 log = structlog.get_logger(__name__)
 
@@ -83,8 +82,10 @@ def access(chosen: argparse.Namespace) -> Access:
 
 
 def make_runtime(backend: str, spec: ChainSpec) -> Runtime:
-    """Return the runtime of a chain spec."""
+    """Return the runtime of a chain spec. Only the one that is wanted is imported."""
     if backend == "wasm":
+        from .wasm.runtime import WasmRuntime, default_cache
+
         code = spec.genesis.get(CODE)
         assert code is not None
         return WasmRuntime(code, default_cache())
