@@ -19,7 +19,8 @@ from .errors import (
 from .follower import BlockStream, CursorStore, Follower, following
 from .pallet import calls, constants, events, types
 from .pallet.errors import PalletError
-from .runtime.metadata import EventRecord, Runtime
+from .runtime.events import EventRecord
+from .runtime.metadata import Runtime
 from .sent import Receipt
 from .signer import Signer
 from .storage import Storage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .runtime.metadata import EventRecord
+from .runtime.events import EventRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from .errors import ConnectionLost, StateDiscarded, UnknownRuntime
 from .pallet.constants import PALLET_ID
 from .pallet.types import Role, Times
 from .rpc import REQUEST_SECONDS, NodeRpc, Rpc
+from .runtime.events import EventRecord
 from .runtime.extrinsic import Mortality, compact, signed, signed_call
-from .runtime.metadata import EventRecord, Runtime, blake2_256
+from .runtime.metadata import Runtime, blake2_256
 from .storage import Storage
 
 T = TypeVar("T")

@@ -15,7 +15,7 @@ from service.durable import make_directories, make_private_database
 
 from .block import BlockRef
 from .errors import ChainError, SignerBusy, TableError, UnknownRuntime, WrongChain
-from .runtime.metadata import EventRecord
+from .runtime.events import EventRecord
 
 log = structlog.get_logger(__name__)
 E = TypeVar("E")

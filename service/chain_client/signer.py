@@ -32,8 +32,9 @@ from .errors import (
     UnknownRuntime,
 )
 from .follower import Follower
+from .runtime.events import EventRecord
 from .runtime.extrinsic import PERIOD, Mortality, extrinsic_hash, payload, signed, signer_of
-from .runtime.metadata import EventRecord, Runtime
+from .runtime.metadata import Runtime
 from .sent import Receipt, Sent, SentTable
 
 log = structlog.get_logger(__name__)

@@ -25,8 +25,9 @@ from service.chain_client.pallet.events import EVENTS, HosterPaused
 from service.chain_client.pallet.item import Item
 from service.chain_client.pallet.items import ITEMS
 from service.chain_client.runtime import registry as scale_registry
+from service.chain_client.runtime.events import EventRecord
 from service.chain_client.runtime.extrinsic import compact
-from service.chain_client.runtime.metadata import EXTENSIONS, EventRecord, Runtime
+from service.chain_client.runtime.metadata import EXTENSIONS, Runtime
 from service.chain_client.storage import Storage
 
 METADATA = Path(__file__).parents[2] / "pallet-spec" / "artifacts" / "metadata.scale"

@@ -147,6 +147,7 @@ async def test_a_real_node_that_is_killed_and_comes_back(binary: str, tmp_path: 
         assert await peer.client.balance(CHARLIE.public_key) == paid + 3 * UNIT
 
 
+@pytest.mark.slow
 async def test_a_node_that_has_dropped_the_states_of_the_blocks_that_were_missed(
     binary: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -92,6 +92,7 @@ def test_a_live_plan_reaches_the_end_of_its_feed(chain: RunningChain, author: tu
         assert shown(chain, datdot(*publishing(chain, author, *more)).object["plan"])["live"] is live
 
 
+@pytest.mark.slow
 def test_who_claims_for_a_donor_gets_nothing(chain: RunningChain, author: tuple[Path, str]) -> None:
     plan = datdot(*publishing(chain, author)).object["plan"]
     by_bob = ("--key", "//Bob", "--chain", chain.url, "--json")

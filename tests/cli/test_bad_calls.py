@@ -91,6 +91,7 @@ async def test_who_has_nothing_cannot_even_pay_the_fee(chain: RunningChain, tmp_
             await poor.signer.submit(call)
 
 
+@pytest.mark.slow
 async def test_moduli_and_proofs_that_the_chain_refuses(chain: RunningChain) -> None:
     async with parties(chain, "//Alice", "//Charlie", "//Dave") as (alice, hoster, encoder):
         await asyncio.gather(

@@ -99,6 +99,7 @@ def test_a_node_is_reached_by_its_key_and_keeps_where_it_began(tmp_path: Path, n
     assert json.loads((directory / "node.json").read_text())["bootstrap"] == [node]
 
 
+@pytest.mark.slow
 def test_a_node_waits_for_a_dht_that_is_away(tmp_path: Path, chain: RunningChain) -> None:
     imported(tmp_path)
     away = f"127.0.0.1:{free_port()}"

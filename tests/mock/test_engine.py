@@ -273,6 +273,7 @@ async def test_foreign_blocks_are_checked(chain: Chain) -> None:
     assert copy.genesis.state.get(CODE) == chain.genesis.state.get(CODE)  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_memory_stays_flat(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks and states that are out of reach go, also those of forks, whoever asked for them."""
     monkeypatch.setattr("runtime_mock.node.chain.LEAST_BLOCKS", 64)

@@ -34,7 +34,7 @@ from service.chain_client import (
 )
 from service.chain_client.pallet import calls, events
 from service.chain_client.pallet.types import Verdict
-from service.chain_client.runtime.metadata import EventRecord
+from service.chain_client.runtime.events import EventRecord
 from service.node import journal as journal_module
 from service.node.journal import Journal
 from service.roles.common.database import Database

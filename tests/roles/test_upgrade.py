@@ -40,6 +40,7 @@ async def test_roles_go_on_with_a_new_runtime_that_says_the_same(net: Net) -> No
     assert not net.chain.refused
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("renamed", "named"),
     [

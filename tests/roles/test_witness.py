@@ -9,8 +9,8 @@ import pytest
 
 from service.chain_client.pallet import calls, events
 from service.chain_client.pallet.types import CopyEnd, StorageProof
+from service.chain_client.runtime.events import EventRecord
 from service.chain_client.runtime.extrinsic import Mortality, signed, signed_call
-from service.chain_client.runtime.metadata import EventRecord
 from service.encoding import Opening
 from service.feeds.fetch import fetch_feed
 from service.hypercore import Core

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from service.chain_client import ChainClient
 from service.chain_client.pallet import events
 from service.chain_client.pallet.types import Verdict
-from service.chain_client.runtime.metadata import EventRecord
+from service.chain_client.runtime.events import EventRecord
 
 from .chain import SimChain
 

@@ -19,7 +19,8 @@ from runtime_mock.node.engine import Event, Finalized
 from runtime_mock.state.overlay import Overlay
 from service.chain_client import ChainClient, Follower, Signer
 from service.chain_client.pallet import events
-from service.chain_client.runtime.metadata import EventRecord, Runtime
+from service.chain_client.runtime.events import EventRecord
+from service.chain_client.runtime.metadata import Runtime
 from service.vault import PeerKeys
 from tests.simulation.chain import Link, SimChain, SimRpc
 from tests.simulation.world import account_of

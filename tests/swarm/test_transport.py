@@ -99,6 +99,7 @@ async def test_before_it_has_joined_there_are_static_peers_only(stack: AsyncExit
         await reader.transport.connect(OTHER)
 
 
+@pytest.mark.slow
 async def test_a_crowd_of_providers_is_drawn_from(node: Address, stack: AsyncExitStack) -> None:
     async with DHT(ANY, [node], ANY) as crowd:
         for _ in range(MAX_PROVIDERS + 8):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -16,8 +15,10 @@ from scalecodec.exceptions import InvalidScaleTypeValueException, RemainingScale
 from ..call import PALLET, Call
 from ..errors import UnknownRuntime
 from ..pallet.events import EVENTS, Event
-from .convert import from_scale, to_scale
+from .convert import to_scale
+from .events import EventRecord, Events
 from .registry import Registry
+from .scale import Reader, ScaleError, Types, whole
 from .show import Shower
 
 log = structlog.get_logger(__name__)
@@ -45,20 +46,6 @@ EXTENSIONS = (
     "ChargeTransactionPayment",
     "CheckParty",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class EventRecord:
-    """An event of a block. `extrinsic` is the index it belongs to.
-
-    `event` is typed if the pallet is DatDot and the runtime has the event in the form that this service knows.
-    """
-
-    pallet: str
-    name: str
-    fields: Any
-    event: Event | None
-    extrinsic: int | None
 
 
 def blake2_256(data: bytes) -> bytes:
@@ -94,7 +81,7 @@ class Runtime:
                 f"the metadata of runtime {spec_version} cannot be read; only V14 is supported: {error}"
             ) from error
         self._config.set_active_spec_version_id(spec_version)
-        self._config.read_bytes_as_hex()
+        self._types = Types([one.value["type"] for one in self._metadata.portable_registry["types"]])
         # Most values read block after block have not changed, and several readers decode each block's events.
         self._stored: Callable[..., Any] = lru_cache(maxsize=KEPT_VALUES)(self._decode_stored)
         self._events = lru_cache(maxsize=KEPT_EVENTS)(self._decode_events)
@@ -106,6 +93,8 @@ class Runtime:
             for item in (pallet.storage or ())
             if item is not None
         }
+        self._readers: dict[str, Reader | None] = {}
+        self._event_reader = Events(self._types, self._value_type("System", "Events"), self._typed)
         found = tuple(self._metadata.get_signed_extensions())
         self.cannot_sign = None if found == EXTENSIONS else f"its transaction extensions are {', '.join(found)}"
         """The reason why this service cannot sign for the runtime, or None."""
@@ -122,31 +111,36 @@ class Runtime:
         return found
 
     def _decode_stored(self, pallet: str, item: str, data: bytes, kind: Any) -> Any:
-        value = self.decode_storage_value(pallet, item, data)
+        type_id = self._value_type(pallet, item)
         try:
-            return from_scale(kind, value)
-        except UNDECODABLE as error:
+            return self._types.read(type_id, data, kind)
+        except ScaleError as error:
+            self._read(type_id, data)  # raises if the bytes are not of the type at all
             raise self._other_form(f"{pallet}.{item}", error) from error
 
     def decode_storage_value(self, pallet: str, item: str, data: bytes) -> Any:
-        """Decode a storage value to scalecodec's form."""
-        return self.decode(self._item(pallet, item).get_value_type_string(), data)
+        """Decode a storage value to scalecodec's form. Raises UnknownRuntime if it is not of the item's type."""
+        return self._read(self._value_type(pallet, item), data)
+
+    def _value_type(self, pallet: str, item: str) -> int:
+        ((kind, detail),) = self._item(pallet, item).value["type"].items()
+        return int(detail if kind == "Plain" else detail["value"])
+
+    def _read(self, type_id: int, data: bytes) -> Any:
+        try:
+            return self._types.read(type_id, data)
+        except ScaleError as error:
+            raise self._undecodable(data, f"type {type_id}", error) from error
+
+    def _undecodable(self, data: bytes, what: str, error: Exception) -> UnknownRuntime:
+        shown = f"{len(data)} bytes ({data[:32].hex()}…)"
+        return UnknownRuntime(f"runtime {self.spec_version}: cannot decode {shown} as {what}: {error}")
 
     def storage_default(self, pallet: str, item: str) -> bytes | None:
         """Return the SCALE value of an absent entry, or None if absence means None."""
         found = self._item(pallet, item)
         # `value` shows bytes that happen to be UTF-8 as text; only the object below it has them unchanged
         return None if found.value["modifier"] == "Optional" else bytes(found.value_object["default"].value_object)
-
-    def decode(self, type_name: str, data: bytes) -> Any:
-        """Decode `data` to scalecodec's form. Raises UnknownRuntime if it is not of that type."""
-        try:
-            return self._config.create_scale_object(type_name, data=ScaleBytes(data), metadata=self._metadata).decode()
-        except UNDECODABLE as error:
-            shown = f"{len(data)} bytes ({data[:32].hex()}…)"
-            raise UnknownRuntime(
-                f"runtime {self.spec_version}: cannot decode {shown} as {type_name}: {error!r}"
-            ) from error
 
     def _other_form(self, what: str, error: Exception) -> UnknownRuntime:
         return UnknownRuntime(
@@ -158,30 +152,37 @@ class Runtime:
         return self._events(data)
 
     def _decode_events(self, data: bytes) -> tuple[EventRecord, ...]:
-        return tuple(
-            self._record(one) for one in self.decode(self._item("System", "Events").get_value_type_string(), data)
-        )
+        try:
+            return self._event_reader.read(data)
+        except ScaleError as error:
+            raise self._undecodable(data, "events", error) from error
 
-    def _record(self, value: Any) -> EventRecord:
-        pallet, name, fields = value["module_id"], value["event_id"], value["attributes"]
-        typed = self._typed(name, fields or {}) if pallet == PALLET else None
-        return EventRecord(pallet, name, fields, typed, value["extrinsic_idx"])
-
-    def _typed(self, name: str, fields: Any) -> Event | None:
+    def _typed(self, pallet: str, name: str, fields: Any, data: bytes) -> Event | None:
         """Return an event of ours, or None if a newer runtime has changed it: that is told once, and ends nothing.
 
         Decisions rest on the state. Events are for the log and for those who wait for one of their own.
         """
-        try:
-            kind = EVENTS[name]
-        except KeyError:
-            self._tell_unread(name, "this service does not know it")
+        if pallet != PALLET:
             return None
+        if name not in self._readers:
+            self._readers[name] = self._reader_of(name, fields)
+        reader = self._readers[name]
         try:
-            return from_scale(kind, fields)
-        except UNDECODABLE as error:
+            event: Event | None = None if reader is None else whole(reader, data)
+            return event
+        except ScaleError as error:
             self._tell_unread(name, f"this service knows it in another form: {error!r}")
             return None
+
+    def _reader_of(self, name: str, fields: Any) -> Reader | None:
+        """Return what reads an event of ours, or None if this service does not have it so. That is told."""
+        try:
+            return self._types.fields(fields, EVENTS[name])
+        except KeyError:
+            self._tell_unread(name, "this service does not know it")
+        except ScaleError as error:
+            self._tell_unread(name, f"this service knows it in another form: {error}")
+        return None
 
     def _tell_unread(self, name: str, why: str) -> None:
         if name not in self._unread:
@@ -213,13 +214,14 @@ class Runtime:
 
         Raises UnknownRuntime if it has another form.
         """
-        value = self.decode("Call", data)
-        if (value["call_module"], value["call_function"]) != (PALLET, name):
+        own = self._pallets[PALLET].value
+        known = next((one for one in self._types.variants(own["calls"]["ty"]) if one["name"] == name), None)
+        if known is None or data[:2] != bytes([own["index"], known["index"]]):
             return None
-        found = {one["name"]: one["value"] for one in value["call_args"]}
         try:
-            return {argument: from_scale(kind, found[argument]) for argument, kind in kinds.items()}
-        except UNDECODABLE as error:
+            found: dict[str, Any] = whole(self._types.named(known["fields"], kinds), data[2:])
+            return found
+        except ScaleError as error:
             raise self._other_form(f"{PALLET}.{name}", error) from error
 
     def _call_value(self, call: Call) -> dict[str, Any]:

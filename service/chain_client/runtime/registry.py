@@ -4,19 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from scalecodec.base import RuntimeConfigurationObject, ScaleType
+from scalecodec.base import RuntimeConfigurationObject
 from scalecodec.type_registry import load_type_registry_preset
-from scalecodec.types import U8, Vec
-
-
-class _Hex(ScaleType):  # type: ignore[misc]  # scalecodec has no types
-    """Bytes that are always read as hex. scalecodec gives text where they happen to be UTF-8."""
-
-    def process(self) -> str:
-        """Read the next bytes."""
-        length = self.process_type("Compact<u32>").value
-        self.value_object = self.get_next_bytes(length)
-        return f"0x{self.value_object.hex()}"
 
 
 class Registry(RuntimeConfigurationObject):  # type: ignore[misc]  # scalecodec has no types
@@ -24,7 +13,6 @@ class Registry(RuntimeConfigurationObject):  # type: ignore[misc]  # scalecodec 
 
     def __init__(self) -> None:
         self._made: dict[Any, Any] = {}
-        self._bytes_are_hex = False
         super().__init__(ss58_format=None, implements_scale_info=True)
         self.clear_type_registry()
         self.update_type_registry(load_type_registry_preset("core"))
@@ -37,21 +25,11 @@ class Registry(RuntimeConfigurationObject):  # type: ignore[misc]  # scalecodec 
         if made is None:
             made = super().get_decoder_class(type_string)
             if made is not None:
-                if self._bytes_are_hex and issubclass(made, Vec) and self._is_byte(made.sub_type):
-                    made = type(made.__name__, (_Hex, made), {})
                 self._made[name] = made
         else:
             # scalecodec's own classes are shared by all registries of a process, and resolve names in the last that asked
             made.runtime_config = self
         return made
-
-    def _is_byte(self, type_string: Any) -> bool:
-        return type_string is not None and self.get_decoder_class(type_string) is U8
-
-    def read_bytes_as_hex(self) -> None:
-        """Read every vector of bytes as hex from now on: when the metadata, whose names are text, has been read."""
-        self._bytes_are_hex = True
-        self._made.clear()
 
     # classes made before may depend on what these methods replace, so they are dropped
 

@@ -17,7 +17,7 @@ from service.chain_client import (
 )
 from service.chain_client.pallet.events import GrowthBegun
 from service.chain_client.pallet.types import Copy, CopyState
-from service.chain_client.runtime.metadata import EventRecord
+from service.chain_client.runtime.events import EventRecord
 from service.disk import DISK_ERRORS
 
 log = structlog.get_logger(__name__)

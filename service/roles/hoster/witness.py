@@ -12,7 +12,7 @@ import structlog
 from service.chain_client import Block, ChainClient, ChainError
 from service.chain_client.pallet import events
 from service.chain_client.pallet.types import Copy, Evidence, Plan, Segment, StorageProof
-from service.chain_client.runtime.metadata import EventRecord
+from service.chain_client.runtime.events import EventRecord
 from service.disk import DISK_ERRORS
 from service.encoding import EncodingError, Opening, SectorDecoder
 from service.encoding.profiles import SECTOR
