@@ -10,7 +10,8 @@ import pytest
 from scalecodec.base import ScaleBytes
 
 from service.chain_client.runtime.metadata import Runtime
-from service.chain_client.runtime.scale import ScaleError, Types, compact
+from service.chain_client.runtime.primitives import ScaleError, compact
+from service.chain_client.runtime.scale import Types
 
 METADATA = Path(__file__).parents[2] / "pallet-spec/artifacts/metadata.scale"
 SAMPLES = 8

@@ -7,7 +7,8 @@ from functools import partial
 from typing import Any
 
 from ..pallet.events import Event
-from .scale import Reader, ScaleError, Types, compact, whole
+from .primitives import Reader, ScaleError, compact, whole
+from .scale import Types
 
 INDEX_BYTES = 4
 """Of the number of an extrinsic."""

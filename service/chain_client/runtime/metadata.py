@@ -17,8 +17,9 @@ from ..errors import UnknownRuntime
 from ..pallet.events import EVENTS, Event
 from .convert import to_scale
 from .events import EventRecord, Events
+from .primitives import Reader, ScaleError, whole
 from .registry import Registry
-from .scale import Reader, ScaleError, Types, whole
+from .scale import Types
 from .show import Shower
 
 log = structlog.get_logger(__name__)

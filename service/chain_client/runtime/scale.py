@@ -9,31 +9,33 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
-from struct import Struct
-from struct import error as StructError
 from typing import Any
 
-Reader = Callable[[bytes, int], tuple[Any, int]]
-"""Reads a value from bytes at an offset: the value, and where the next one begins."""
-Skipper = Callable[[bytes, int], int]
-"""Passes over a value: where the next one begins."""
-NUMBERS = {"u8": "B", "u16": "<H", "u32": "<I", "u64": "<Q", "i8": "b", "i16": "<h", "i32": "<i", "i64": "<q"}
-WIDE = {"u128": 16, "u256": 32, "i128": 16, "i256": 32}
-COMPACT_FORMS = (0, 1 << 6, 1 << 14, 1 << 30)
-"""The least number that may be written in each of the four forms of a compact number."""
-
-
-class ScaleError(ValueError):
-    """Bytes that are not of the type, or a type that does not have the wanted form."""
-
-
-class _Form:
-    """The wish for scalecodec's form of a value."""
-
-
-FORM: Any = _Form()
+from .primitives import (
+    FORM,
+    Reader,
+    ScaleError,
+    Skipper,
+    bytes_of,
+    chosen,
+    compact,
+    constant,
+    dict_of,
+    nothing,
+    primitive,
+    read_bytes,
+    read_count,
+    refusing,
+    shown,
+    size_of,
+    skipping,
+    tuple_of,
+    wanted_as,
+    whole,
+    within,
+)
 
 
 class Types:
@@ -70,7 +72,7 @@ class Types:
         """Return the function that reads fields as a dict, each as its kind. Raises ScaleError if they are others."""
         if [field["name"] for field in fields] != list(kinds):
             raise ScaleError(f"it has {[field['name'] for field in fields]}, not {list(kinds)}")
-        return _dict_of(list(kinds), [self.reader(field["type"], kinds[field["name"]]) for field in fields])
+        return dict_of(list(kinds), [self.reader(field["type"], kinds[field["name"]]) for field in fields])
 
     def reader(self, type_id: int, hint: Any = FORM) -> Reader:
         """Return the function that reads a type as `hint`. Raises ScaleError if the type has no such form."""
@@ -89,7 +91,7 @@ class Types:
     def fields(self, fields: Sequence[Mapping[str, Any]], hint: Any = FORM) -> Reader:
         """Return the function that reads the fields of a composite or of a variant: several without names as a tuple."""
         if not fields:
-            return _nothing({}, hint)
+            return nothing({}, hint)
         if fields[0]["name"] is not None:
             return self._named(fields, hint)
         if len(fields) == 1:
@@ -122,7 +124,7 @@ class Types:
     def _compute_size(self, type_id: int) -> int | None:
         kind, detail = self._definition(type_id)
         if kind == "primitive":
-            return _primitive_size(str(detail).lower())
+            return size_of(str(detail).lower())
         if kind == "array":
             item = self._size(detail["type"])
             return None if item is None else item * detail["len"]
@@ -140,7 +142,7 @@ class Types:
         sizes = [self._size(part) for part in parts]
         if None not in sizes:
             whole = sum(size for size in sizes if size is not None)
-            return lambda data, at: _within(data, at + whole)
+            return lambda data, at: within(data, at + whole)
         skippers = [self.skipper(part) for part in parts]
 
         def skip(data: bytes, at: int) -> int:
@@ -154,7 +156,7 @@ class Types:
         kind, detail = self._definition(type_id)
         size = self._size(type_id)
         if size is not None:
-            return lambda data, at: _within(data, at + size)
+            return lambda data, at: within(data, at + size)
         if kind == "composite":
             return self.skip_fields(detail["fields"])
         if kind == "tuple":
@@ -165,11 +167,11 @@ class Types:
             return lambda data, at: compact(data, at)[1]
         if kind == "variant":
             variants = {variant["index"]: self.skip_fields(variant["fields"]) for variant in detail["variants"]}
-            return lambda data, at: _chosen(variants, data, at)(data, at + 1)
+            return lambda data, at: chosen(variants, data, at)(data, at + 1)
         if kind == "sequence":
             return self._skip_sequence(detail["type"])
         if kind == "primitive":  # text, the only one without a size
-            return lambda data, at: _taken(data, at)[1]
+            return lambda data, at: read_bytes(data, at)[1]
         raise ScaleError(f"a {kind} cannot be read")
 
     def _skip_sequence(self, item: int) -> Skipper:
@@ -177,9 +179,9 @@ class Types:
         one = self.skipper(item)
 
         def skip(data: bytes, at: int) -> int:
-            count, at = _count(data, at)
+            count, at = read_count(data, at)
             if size is not None:
-                return _within(data, at + count * size)
+                return within(data, at + count * size)
             for _ in range(count):
                 at = one(data, at)
             return at
@@ -202,18 +204,18 @@ class Types:
         if kind == "variant":
             return self._variant(self._definitions[type_id], hint)
         if kind == "primitive":
-            return _primitive(str(detail).lower(), hint)
+            return primitive(str(detail).lower(), hint)
         if kind == "compact":
             inner, _ = self._definition(detail["type"])
             if inner == "composite" and not self._definitions[detail["type"]]["def"]["composite"]["fields"]:
                 raise ScaleError("a compact of nothing")
-            return _wanted(compact, hint, int)
+            return wanted_as(compact, hint, int)
         if kind == "tuple":
             return self._tuple(detail, hint)
         if kind in ("array", "sequence"):
             length = detail["len"] if kind == "array" else None
             if self._is_byte(detail["type"]):
-                return _bytes(length, hint)
+                return bytes_of(length, hint)
             return self._items(detail["type"], length, hint)
         raise ScaleError(f"a {kind} cannot be read")
 
@@ -223,21 +225,21 @@ class Types:
 
     def _tuple(self, parts: Sequence[int], hint: Any) -> Reader:
         if not parts:
-            return _nothing((), hint)
+            return nothing((), hint)
         if hint is not FORM and typing.get_origin(hint) is not tuple:
-            raise ScaleError(f"a tuple is not {_shown(hint)}")
+            raise ScaleError(f"a tuple is not {shown(hint)}")
         item = FORM if hint is FORM else typing.get_args(hint)[0]
         readers = [self.reader(part, item) for part in parts]
-        return _sequence_of(readers)
+        return tuple_of(readers)
 
     def _items(self, item: int, length: int | None, hint: Any) -> Reader:
         if hint is not FORM and typing.get_origin(hint) is not tuple:
-            raise ScaleError(f"a list is not {_shown(hint)}")
+            raise ScaleError(f"a list is not {shown(hint)}")
         made: Any = list if hint is FORM else tuple
         read_one = self.reader(item, FORM if hint is FORM else typing.get_args(hint)[0])
 
         def read(data: bytes, at: int) -> tuple[Any, int]:
-            count, at = (length, at) if length is not None else _count(data, at)
+            count, at = (length, at) if length is not None else read_count(data, at)
             found = []
             for _ in range(count):
                 one, at = read_one(data, at)
@@ -248,9 +250,9 @@ class Types:
 
     def _named(self, fields: Sequence[Mapping[str, Any]], hint: Any) -> Reader:
         if hint is FORM:
-            return _dict_of([field["name"] for field in fields], [self.reader(field["type"]) for field in fields])
+            return dict_of([field["name"] for field in fields], [self.reader(field["type"]) for field in fields])
         if not (dataclasses.is_dataclass(hint) and isinstance(hint, type)):
-            raise ScaleError(f"a structure is not {_shown(hint)}")
+            raise ScaleError(f"a structure is not {shown(hint)}")
         return self._dataclass(fields, hint)
 
     def _dataclass(self, fields: Sequence[Mapping[str, Any]], hint: type[Any]) -> Reader:
@@ -274,7 +276,7 @@ class Types:
         parts = [
             (field["name"], self.reader(field["type"], hints[field["name"]]))
             if field["name"] in hints
-            else (None, _skipping(self.skipper(field["type"])))
+            else (None, skipping(self.skipper(field["type"])))
             for field in fields
         ]
 
@@ -294,14 +296,14 @@ class Types:
             some = next(one for one in variants if one["name"] == "Some")
             return self._option(some["fields"], hint)
         readers = {one["index"]: self._one_variant(one, hint) for one in variants}
-        return lambda data, at: _chosen(readers, data, at)(data, at + 1)
+        return lambda data, at: chosen(readers, data, at)(data, at + 1)
 
     def _option(self, fields: Sequence[Mapping[str, Any]], hint: Any) -> Reader:
         inner = FORM
         if hint is not FORM:
             arguments = typing.get_args(hint)
             if len(arguments) != 2 or arguments[1] is not type(None):
-                raise ScaleError(f"an Option is not {_shown(hint)}")
+                raise ScaleError(f"an Option is not {shown(hint)}")
             inner = arguments[0]
         some = self.fields(fields, inner)
 
@@ -320,7 +322,7 @@ class Types:
         name, fields = variant["name"], variant["fields"]
         if hint is FORM:
             if not fields:
-                return _constant(name)
+                return constant(name)
             inner = self.fields(fields)
 
             def read(data: bytes, at: int) -> tuple[Any, int]:
@@ -330,180 +332,9 @@ class Types:
             return read
         try:
             if isinstance(hint, type) and issubclass(hint, Enum):
-                return _constant(hint(name)) if not fields else _refusing(f"{name} has fields")
+                return constant(hint(name)) if not fields else refusing(f"{name} has fields")
             kinds = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else ()
             (kind,) = [one for one in kinds if one.__name__ == name]
             return self.fields(fields, kind)
         except ValueError as error:
-            return _refusing(f"variant {name} is not known: {error}")
-
-
-def compact(data: bytes, at: int) -> tuple[int, int]:
-    """Read a compact number. Raises ScaleError if it is not written in the shortest form."""
-    first = data[at]
-    mode = first & 3
-    if mode == 0:
-        return first >> 2, at + 1
-    if mode == 3:
-        size = (first >> 2) + 4
-        value, end = int.from_bytes(_slice(data, at + 1, size), "little"), at + 1 + size
-        if value < 1 << 30 or (size > 4 and not data[end - 1]):
-            raise ScaleError(f"{value} is not in its shortest form")
-        return value, end
-    size = 1 << mode
-    value = int.from_bytes(_slice(data, at, size), "little") >> 2
-    if value < COMPACT_FORMS[mode]:
-        raise ScaleError(f"{value} is not in its shortest form")
-    return value, at + size
-
-
-def whole(reader: Reader, data: bytes) -> Any:
-    """Return the value that `data` is. Raises ScaleError if it is not exactly one."""
-    try:
-        value, end = reader(data, 0)
-    except (StructError, IndexError, UnicodeDecodeError, RecursionError) as error:
-        raise ScaleError(f"{len(data)} bytes are too few, too deep or not of the type: {error}") from error
-    if end != len(data):
-        raise ScaleError(f"{len(data) - end} of {len(data)} bytes are left over")
-    return value
-
-
-def _slice(data: bytes, at: int, size: int) -> bytes:
-    found = data[at : at + size]
-    if len(found) != size:
-        raise ScaleError(f"{size} bytes were to come, {len(found)} are left")
-    return found
-
-
-def _within(data: bytes, end: int) -> int:
-    if end > len(data):
-        raise ScaleError(f"{end - len(data)} bytes are missing")
-    return end
-
-
-def _count(data: bytes, at: int) -> tuple[int, int]:
-    """Read the length of a list. It cannot be longer than the bytes that are left: each item takes one at least."""
-    count, at = compact(data, at)
-    if count > len(data) - at:
-        raise ScaleError(f"{count} items were to come, {len(data) - at} bytes are left")
-    return count, at
-
-
-def _taken(data: bytes, at: int) -> tuple[bytes, int]:
-    count, at = _count(data, at)
-    return data[at : at + count], at + count
-
-
-def _chosen(variants: Mapping[int, Any], data: bytes, at: int) -> Any:
-    found = variants.get(data[at])
-    if found is None:
-        raise ScaleError(f"there is no variant {data[at]}")
-    return found
-
-
-def _constant(value: Any) -> Reader:
-    return lambda data, at: (value, at)
-
-
-def _nothing(form: Any, hint: Any) -> Reader:
-    """Return the reader of what has no fields: a dataclass without any, or scalecodec's form of it."""
-    if hint is FORM:
-        return lambda data, at: (form.copy() if isinstance(form, dict) else form, at)
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type) and not dataclasses.fields(hint):
-        return _constant(hint())
-    raise ScaleError(f"nothing is not {_shown(hint)}")
-
-
-def _refusing(why: str) -> Reader:
-    def read(data: bytes, at: int) -> tuple[Any, int]:
-        raise ScaleError(why)
-
-    return read
-
-
-def _skipping(skip: Skipper) -> Reader:
-    return lambda data, at: (None, skip(data, at))
-
-
-def _sequence_of(readers: Sequence[Reader]) -> Reader:
-    def read(data: bytes, at: int) -> tuple[Any, int]:
-        found = []
-        for one in readers:
-            value, at = one(data, at)
-            found.append(value)
-        return tuple(found), at
-
-    return read
-
-
-def _dict_of(names: Sequence[str], readers: Sequence[Reader]) -> Reader:
-    def read(data: bytes, at: int) -> tuple[Any, int]:
-        found = {}
-        for name, one in zip(names, readers, strict=True):
-            found[name], at = one(data, at)
-        return found, at
-
-    return read
-
-
-def _wanted(reader: Reader, hint: Any, kind: type) -> Reader:
-    if hint is not FORM and hint is not kind:
-        raise ScaleError(f"{kind.__name__} is not {_shown(hint)}")
-    return reader
-
-
-def _primitive_size(name: str) -> int | None:
-    if name in NUMBERS:
-        return Struct(NUMBERS[name]).size
-    return WIDE.get(name, 1 if name == "bool" else None)
-
-
-def _primitive(name: str, hint: Any) -> Reader:
-    if name in NUMBERS:
-        unpack, size = Struct(NUMBERS[name]).unpack_from, Struct(NUMBERS[name]).size
-        return _wanted(lambda data, at: (unpack(data, at)[0], at + size), hint, int)
-    if name in WIDE:
-        wide, signed = WIDE[name], name.startswith("i")
-        return _wanted(
-            lambda data, at: (int.from_bytes(_slice(data, at, wide), "little", signed=signed), at + wide), hint, int
-        )
-    if name == "bool":
-        return _wanted(_bool, hint, bool)
-    if name == "str":
-        return _wanted(_text, hint, str)
-    raise ScaleError(f"a {name} cannot be read")
-
-
-def _bool(data: bytes, at: int) -> tuple[bool, int]:
-    found = data[at]
-    if found > 1:
-        raise ScaleError(f"a bool is {found}")
-    return found == 1, at + 1
-
-
-def _text(data: bytes, at: int) -> tuple[str, int]:
-    found, at = _taken(data, at)
-    return found.decode(), at
-
-
-def _bytes(length: int | None, hint: Any) -> Reader:
-    if hint is not FORM and hint is not bytes:
-        raise ScaleError(f"bytes are not {_shown(hint)}")
-
-    def read(data: bytes, at: int) -> tuple[bytes, int]:
-        if length is None:
-            return _taken(data, at)
-        return _slice(data, at, length), at + length
-
-    if hint is bytes:
-        return read
-
-    def as_hex(data: bytes, at: int) -> tuple[str, int]:
-        found, at = read(data, at)
-        return "0x" + found.hex(), at
-
-    return as_hex
-
-
-def _shown(hint: Any) -> str:
-    return getattr(hint, "__name__", None) or str(hint)
+            return refusing(f"variant {name} is not known: {error}")
