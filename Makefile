@@ -12,7 +12,7 @@ SELECT = $(if $(SLOW)$(findstring tests/,$(ARGS)),,-m 'not slow')
 # As many workers as the machine has cores; tests that run a whole network share one of them (tests/conftest.py).
 PARALLEL ?= --numprocesses=auto --dist=loadgroup
 
-.PHONY: setup setup-dev demo test coverage attack cases scenarios cheats lives fuzz matrix lint devnet simulate runtime weights bench lock clean
+.PHONY: setup setup-dev demo docs test coverage attack cases scenarios cheats lives fuzz matrix lint devnet simulate runtime weights bench lock clean
 
 setup: $(VENV)/.setup
 setup-dev: $(VENV)/.setup-dev
@@ -92,6 +92,11 @@ runtime: setup-dev
 # The declared weights against frame-benchmarking's figures, measured in two runs (pallet-spec/README.md section 18).
 weights: setup-dev
 	pallet-spec/weights.sh $(ARGS)
+
+# The documents as a site in build/docs/html, and manual pages in build/docs/man. Nothing is fetched.
+docs: setup-dev
+	$(BIN)/sphinx-build -q -W --keep-going -b html -c docs . build/docs/html
+	$(BIN)/sphinx-build -q -W --keep-going -b man -c docs . build/docs/man
 
 bench: setup-dev tests/interop/node_modules/.setup
 	$(BIN)/python -m bench $(ARGS)
