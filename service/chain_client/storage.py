@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
 from .call import PALLET
@@ -104,24 +104,26 @@ class Storage:
 
     async def all_of(self, item: Item[T], key_bytes: int, at: bytes | None = None) -> dict[bytes, T]:
         """Read a whole map with one key of `key_bytes`, in pages. Return it by the key's bytes."""
-        runtime = await self._runtime_at(at)
-        return await self._under("0x" + runtime.storage_key(PALLET, item.name).hex(), item, key_bytes, runtime, at)
+        return {key: value async for page in self.pages(item, key_bytes, at) for key, value in page.items()}
 
-    async def _under(
-        self, prefix: str, item: Item[T], key_bytes: int, runtime: Runtime, at: bytes | None
-    ) -> dict[bytes, T]:
-        found: dict[bytes, T] = {}
-        start = prefix
+    async def pages(
+        self, item: Item[T], key_bytes: int, at: bytes | None = None, first: bytes = b""
+    ) -> AsyncIterator[dict[bytes, T]]:
+        """Yield a map, some hundred entries at a time: of several keys, those under the `first` one."""
+        runtime = await self._runtime_at(at)
+        start = prefix = "0x" + runtime.storage_key(PALLET, item.name, *([first] if first else [])).hex()
         while True:
             page = await self._rpc.request("state_getKeysPaged", prefix, PAGE, start, *_at(at))
             if not page:
-                return found
+                return
             values = await self._values(page, at)
+            found: dict[bytes, T] = {}
             for key in page:
                 if values.get(key) is not None:
                     value = self._decode(runtime, item, values[key])
                     if value is not None:
                         found[bytes.fromhex(key[2:])[-key_bytes:]] = value
+            yield found
             start = page[-1]
 
     async def _values(self, keys: list[str], at: bytes | None) -> dict[str, str | None]:
@@ -246,9 +248,8 @@ class Storage:
 
     async def deadlines(self, wait: Wait, at: bytes | None = None) -> list[Deadline]:
         """Return every expiry of a kind that is armed. There may be thousands."""
-        runtime = await self._runtime_at(at)
-        kind = runtime.storage_key(PALLET, DEADLINES.name, WAITS.index(wait).to_bytes(1, "little"))
-        return list((await self._under("0x" + kind.hex(), DEADLINES, 8, runtime, at)).values())
+        kind = WAITS.index(wait).to_bytes(1, "little")
+        return [found async for page in self.pages(DEADLINES, 8, at, kind) for found in page.values()]
 
     async def next_plan(self, at: bytes | None = None) -> int:
         """Return the id of the next plan."""
@@ -295,6 +296,11 @@ class Storage:
     async def all_copies(self, at: bytes | None = None) -> dict[int, Copy]:
         """Return every copy whose records are kept."""
         return _by_number(await self.all_of(COPIES, 8, at))
+
+    async def pages_of_copies(self, at: bytes | None = None) -> AsyncIterator[dict[int, Copy]]:
+        """Yield every copy whose records are kept, some hundred at a time."""
+        async for page in self.pages(COPIES, 8, at):
+            yield _by_number(page)
 
     async def _by_id(
         self, item: Item[T], ids: Iterable[int], encode: Callable[[int], bytes], at: bytes | None

@@ -8,7 +8,7 @@ import inspect
 import random
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -369,13 +369,14 @@ class Wholes(Storage):
         self.wholes: list[tuple[Item[Any], int]] = []
         self.parts: list[tuple[bytes, Item[Any], int]] = []
 
-    async def all_of(self, item: Item[Any], key_bytes: int, at: bytes | None = None) -> dict[bytes, Any]:
-        self.wholes.append((item, key_bytes))
-        return {}
-
-    async def _under(self, prefix: str, item: Item[Any], key_bytes: int, *_: Any) -> dict[bytes, Any]:
-        self.parts.append((bytes.fromhex(prefix[2:]), item, key_bytes))
-        return {}
+    async def pages(
+        self, item: Item[Any], key_bytes: int, at: bytes | None = None, first: bytes = b""
+    ) -> AsyncIterator[dict[bytes, Any]]:
+        if first:
+            self.parts.append((first, item, key_bytes))
+        else:
+            self.wholes.append((item, key_bytes))
+        yield {}
 
 
 def suppress_absence() -> Any:
@@ -412,9 +413,8 @@ async def test_a_typed_read_asks_for_keys_of_the_right_size(runtime: Runtime, re
         assert len(key) == 32 + sum(hashes) + sum(key_sizes(runtime, registry, item))
     for item, size in storage.wholes:
         assert [size] == key_sizes(runtime, registry, item.name)
-    for prefix, item, size in storage.parts:
-        first, second = key_sizes(runtime, registry, item.name)
-        assert (len(prefix), size) == (32 + hashed(runtime, item.name)[0] + first, second)
+    for key, item, size in storage.parts:
+        assert [len(key), size] == key_sizes(runtime, registry, item.name)
     assert len(asked.keys) + len(storage.wholes) + len(storage.parts) == 1
 
 

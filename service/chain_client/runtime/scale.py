@@ -7,14 +7,17 @@ It reads what scalecodec reads, some ten times faster, and refuses what SCALE do
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import types
 import typing
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from struct import Struct
 from typing import Any
 
 from .primitives import (
     FORM,
+    NUMBERS,
     Reader,
     ScaleError,
     Skipper,
@@ -263,16 +266,7 @@ class Types:
         if missing:
             raise ScaleError(f"it has no {', '.join(sorted(missing))}")
         if wanted == [field["name"] for field in fields]:
-            readers = [self.reader(field["type"], hints[field["name"]]) for field in fields]
-
-            def in_order(data: bytes, at: int) -> tuple[Any, int]:
-                found = []
-                for one in readers:
-                    value, at = one(data, at)
-                    found.append(value)
-                return hint(*found), at
-
-            return in_order
+            return self._in_order([(field["type"], hints[field["name"]]) for field in fields], hint)
         parts = [
             (field["name"], self.reader(field["type"], hints[field["name"]]))
             if field["name"] in hints
@@ -289,6 +283,35 @@ class Types:
             return hint(**found), at
 
         return by_name
+
+    def _in_order(self, parts: Sequence[tuple[int, Any]], made: type[Any]) -> Reader:
+        """Return the reader of a dataclass whose fields come in its own order. Numbers in a row are read at once."""
+        steps: list[tuple[Any, int, Reader | None]] = []
+        for together, group in itertools.groupby(parts, lambda part: self._number(*part) is not None):
+            if together:
+                layout = Struct("<" + "".join(self._number(*part) or "" for part in group))
+                steps.append((layout.unpack_from, layout.size, None))
+            else:
+                steps += [(None, 0, self.reader(*part)) for part in group]
+
+        def read(data: bytes, at: int) -> tuple[Any, int]:
+            found: list[Any] = []
+            for unpack, size, one in steps:
+                if one is None:
+                    found += unpack(data, at)
+                    at += size
+                else:
+                    value, at = one(data, at)
+                    found.append(value)
+            return made(*found), at
+
+        return read
+
+    def _number(self, type_id: int, hint: Any) -> str | None:
+        """Return how struct writes a number of a fixed size, if it is one and wanted as one."""
+        kind, detail = self._definition(type_id)
+        written = NUMBERS.get(str(detail).lower()) if kind == "primitive" and hint is int else None
+        return None if written is None else written[-1]
 
     def _variant(self, definition: Mapping[str, Any], hint: Any) -> Reader:
         variants = definition["def"]["variant"]["variants"]

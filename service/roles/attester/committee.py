@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 from service.chain_client import ChainClient
-from service.chain_client.pallet.types import Copy, CopyState, Plan
+from service.chain_client.pallet.types import Copy, CopyState, Plan, Slot
 from service.encoding import contract_id, derive_ctx
 from service.protocols.copy.stream import PlanHead
 
@@ -16,36 +20,57 @@ class TargetMissing(Exception):
     """The chain no longer holds what a probe needs. The message names the missing item."""
 
 
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """What the committees of an era are drawn from."""
+
+    era: int
+    start: int
+    seed: bytes
+    seats: int
+    slots: Sequence[Slot | None]
+
+    def has(self, account: bytes, number: int, copy: Copy, sponsor: bytes, price: int) -> bool:
+        """Return whether the account sits for a copy, with a slot that it has not renewed in this era."""
+        if copy.state is CopyState.ENDED or copy.active_since is None or copy.active_since >= self.start:
+            return False
+        barred = frozenset({sponsor, copy.hoster, *copy.encoders} | ({copy.encoder} if copy.encoder else set()))
+        drawn = (self.slots[place] for place in seat_slots(self.seed, number, self.era, len(self.slots)))
+        seated = committee(drawn, self.seats, self.era, self.start, barred, price)
+        own = next((slot for slot in seated if slot.account == account), None)
+        return own is not None and max(own.renewed, default=0) < self.era
+
+
 async def seated_copies(client: ChainClient, account: bytes, era: int, at: bytes) -> dict[int, Copy]:
     """Return the copies under test in `era` on whose committee the account sits (pallet-spec/README.md section 10).
 
-    `at` is the hash of a block of that era.
+    `at` is the hash of a block of that era. All copies of the chain are looked at, a page at a time and beside the event
+    loop: the probes of other roles must not wait for it.
     """
     storage, times = client.storage, client.times
     info, before = await storage.era(era, at), await storage.era(era - 1, at) if era else None
     if era < 2 or info is None or before is None or not before.slots:
         return {}
-    start = era * times.era
-    tested = {
-        number: copy
-        for number, copy in (await storage.all_copies(at)).items()
-        if copy.state is not CopyState.ENDED and copy.active_since is not None and copy.active_since < start
-    }
-    plans = await storage.plans_of({copy.plan for copy in tested.values()}, at)
-    drawn = {number: seat_slots(info.seed, number, era, before.slots) for number in tested}
-    slots = await storage.slots_of({place for places in drawn.values() for place in places}, at)
-    found = {}
-    for number, copy in tested.items():
-        plan = plans.get(copy.plan)
-        if plan is None:
-            continue
-        barred = frozenset({plan.sponsor, copy.hoster, *copy.encoders} | ({copy.encoder} if copy.encoder else set()))
-        found_slots = [slots.get(place) for place in drawn[number]]
-        seated = committee(found_slots, times.seats, era, start, barred, plan.terms.report_price)
-        own = next((slot for slot in seated if slot.account == account), None)
-        if own is not None and max(own.renewed, default=0) < era:
-            found[number] = copy
+    slots = await storage.slots_of(range(before.slots), at)
+    drawing = Draw(era, era * times.era, info.seed, times.seats, [slots.get(place) for place in range(before.slots)])
+    terms: dict[int, tuple[bytes, int]] = {}
+    found: dict[int, Copy] = {}
+    async for page in storage.pages_of_copies(at):
+        missing = {copy.plan for copy in page.values()} - terms.keys()
+        for number, plan in (await storage.plans_of(missing, at)).items():
+            terms[number] = plan.sponsor, plan.terms.report_price
+        found.update(await asyncio.to_thread(_seated, drawing, account, page, terms))
     return found
+
+
+def _seated(
+    drawing: Draw, account: bytes, copies: Mapping[int, Copy], terms: Mapping[int, tuple[bytes, int]]
+) -> dict[int, Copy]:
+    return {
+        number: copy
+        for number, copy in copies.items()
+        if copy.plan in terms and drawing.has(account, number, copy, *terms[copy.plan])
+    }
 
 
 def sectors_at(copy: Copy, start: int) -> int:

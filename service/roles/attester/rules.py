@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from service.chain_client.pallet.constants import PROBES, SEAT_DRAWS
 from service.chain_client.pallet.types import Slot
@@ -14,6 +15,10 @@ CHAIN_LENGTH = 4096
 """Links between a secret and its anchor, one for each era."""
 TAG_COMMITTEE = 5
 """Domain tag of the draws for committees."""
+
+
+KEPT_PROBES = 4096
+"""Seats whose probes are not computed again in each block."""
 
 
 def _h(*parts: bytes) -> bytes:
@@ -27,7 +32,12 @@ def u128(digest: bytes) -> int:
 
 def draw(tag: int, seed: bytes, ids: bytes, ctr: int) -> int:
     """Return `D(tag, ids, ctr)` for the given seed: a number below 2^128."""
-    return u128(_h(b"datdot/v1/draw\x00", bytes([tag]), seed, ids, struct.pack("<I", ctr)))
+    return u128(_h(draw_prefix(tag, seed, ids), struct.pack("<I", ctr)))
+
+
+def draw_prefix(tag: int, seed: bytes, ids: bytes) -> bytes:
+    """Return what is hashed before the counter in a draw."""
+    return b"datdot/v1/draw\x00" + bytes([tag]) + seed + ids
 
 
 def contract_id(genesis: bytes, copy: int) -> bytes:
@@ -86,6 +96,7 @@ def probe_hash(link: bytes, copy: int, era: int, number: int) -> bytes:
     return _h(b"datdot/v1/probe\x00", link, struct.pack("<QIB", copy, era, number))
 
 
+@lru_cache(maxsize=KEPT_PROBES)
 def probes(link: bytes, copy: int, era: int, sectors: int, probe_blocks: int) -> tuple[Probe, ...]:
     """Return the four probes of (copy, era) for the holder of `link`.
 
@@ -129,19 +140,21 @@ def commit_hash(
     return _h(b"datdot/v1/commit\x00", genesis, account, fields)
 
 
-def seat_slots(seed: bytes, copy: int, era: int, slots: int) -> list[int]:
-    """Return the slot numbers drawn for (copy, era) until its seats are filled.
+def seat_slots(seed: bytes, copy: int, era: int, slots: int) -> Iterator[int]:
+    """Yield the slot numbers that are drawn for (copy, era), one after another: few are needed to fill its seats.
 
     `seed` is that of Era(era), `slots` that of Era(era - 1).
     """
-    if slots < 1:
-        return []
-    ids = struct.pack("<QI", copy, era)
-    return [draw(TAG_COMMITTEE, seed, ids, ctr) % slots for ctr in range(SEAT_DRAWS)]
+    # as `draw`, but what all draws of a committee begin with is hashed once: an attester draws for every copy of the chain
+    begun = hashlib.blake2b(draw_prefix(TAG_COMMITTEE, seed, struct.pack("<QI", copy, era)), digest_size=32)
+    for ctr in range(SEAT_DRAWS if slots else 0):
+        one = begun.copy()
+        one.update(ctr.to_bytes(4, "little"))
+        yield u128(one.digest()) % slots
 
 
 def committee(
-    drawn: Sequence[Slot | None], seats: int, era: int, start: int, barred: frozenset[bytes], price: int
+    drawn: Iterable[Slot | None], seats: int, era: int, start: int, barred: frozenset[bytes], price: int
 ) -> list[Slot]:
     """Return, in seat order, the first `seats` drawn slots that can sit for a copy in `era`, which began in block `start`.
 
