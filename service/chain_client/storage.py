@@ -204,6 +204,12 @@ class Storage:
         """Return a donor's shares."""
         return await self.read(SHARES, (u64(plan), account), at)
 
+    async def shares_of(self, account: bytes, plans: Iterable[int], at: bytes | None = None) -> dict[int, int]:
+        """Return a donor's shares of several plans, as far as it has any."""
+        wanted = list(plans)
+        found = await self.read_many(SHARES, [(u64(plan), account) for plan in wanted], at)
+        return {plan: shares for plan, shares in zip(wanted, found, strict=True) if shares}
+
     async def copy(self, copy: int, at: bytes | None = None) -> Copy | None:
         """Return a copy."""
         return await self.read(COPIES, (u64(copy),), at)

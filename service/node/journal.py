@@ -1,10 +1,8 @@
-"""A log of every finalized event that concerns this account, including those from while the node was down."""
+"""The journal's filling: every finalized block that concerns this account, including those from while the node was down."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import fields
-from enum import Enum
 from typing import Any
 
 import structlog
@@ -21,80 +19,111 @@ from service.chain_client import (
     StateDiscarded,
     UnknownRuntime,
 )
-from service.chain_client.pallet import events
-from service.chain_client.pallet.events import Event
-from service.chain_client.pallet.types import Verdict
+from service.chain_client.call import PALLET
 from service.disk import DISK_ERRORS
+from service.operating.entries import GAP, NODE, RESTARTED, Followed, JournalEntry, entries_of
+from service.operating.following import read_followed
+from service.operating.meaning import cost_in_words, explain
+from service.operating.moves import TRANSFER
+from service.operating.table import JournalTable
+from service.operating.words import Level
 from service.roles.common.database import Database
 
 log = structlog.get_logger(__name__)
 
 KEEP_EVERY = 64
-"""Blocks after which the cursor is saved even though nothing was logged."""
-
+"""Blocks after which the cursor is saved even though nothing was added."""
+MOST_UNKEPT = 10_000
+"""Entries in memory while the disk takes none. With more, no block is read until it does: the chain keeps them."""
 RETRY_SECONDS = 1.0
-"""Pause between two tries to read the chain at the start."""
+"""Pause between two tries to read the chain at the start, or to write to a disk that takes nothing."""
 
-PENALTIES = (
-    events.BeginMissed,
-    events.CopyStruck,
-    events.Forfeited,
-    events.HosterEvicted,
-    events.HosterOverdue,
-    events.SeatEmptyHanded,
-    events.Stalled,
-    events.StorageMissed,
-)
-
-ACCOUNTS = frozenset({"account", "encoder", "hoster", "sponsor"})
-
-OTHERWISE = {"block": "in_block"}
+OTHERWISE = {"block": "in_block", "event": "of_event", "level": "of_level"}
 """Names in the log of fields whose own name a line has for something else: its block is the one of the event."""
 
 
-def shown(event: Event) -> dict[str, Any]:
-    """Return an event's fields for a log: accounts in SS58, other bytes in hex."""
-    names = [one.name for one in fields(event)]
-    return {OTHERWISE.get(name, name): _shown(name, getattr(event, name)) for name in names}
-
-
-def _shown(name: str, value: object) -> object:
-    if isinstance(value, bytes):
-        return ss58(value) if name in ACCOUNTS else value.hex()
-    if isinstance(value, Enum):
-        return value.value
-    return value if isinstance(value, int | str) else repr(value)
-
-
 class Journal:
-    """A log of each event, once, in the order of the chain.
+    """The entries of the account, each once, in the order of the chain, and a log line for each of an event of ours.
 
-    After a crash only the events since the last saved cursor are logged again. The cursor and the copies that the
-    account hosts are in the roles' database, and change in one transaction.
+    Entries, the cursor and what the account has to do with are in the roles' database, and change in one transaction. After a
+    crash what came since is logged again, and is in the table once.
     """
 
     def __init__(self, client: ChainClient, follower: Follower, account: bytes, database: Database) -> None:
         self._client, self._follower, self._account, self._db = client, follower, account, database
         with database.transaction() as db:
             self._cursor = CursorStore(db)
-        self._hosted = {row[0] for row in database.rows("SELECT copy FROM journal_copies")}
-        self._unkept = False
-        """Whether the cursor could not be saved: the disk is full or fails."""
+        self._table = JournalTable(database)
+        self._followed = self._table.followed()
+        self._unread = False
+        """Whether what is followed must be read from the chain, because blocks were not seen."""
+        self._unseen: int | None = None
+        """The first block of those in a row whose events are not known."""
+        self._unkept: list[JournalEntry] = []
+        self._failing = False
+        """Whether the last try to save failed: the disk is full or fails."""
+        self.seen = -1
+        """The last block that was taken in."""
 
     async def run(self) -> None:
-        """Log until cancelled. Raises WrongChain if the database belongs to another genesis."""
-        blocks = self._follower.blocks(await self._start())
+        """Fill until cancelled. Raises WrongChain if the database belongs to another genesis."""
+        start = await self._start()
+        self._unread = start is None
+        blocks = self._follower.blocks(start)
         while True:
             try:
                 block = await anext(blocks)
             except UnknownRuntime as error:
                 # These blocks predate an upgrade and are lost to us. Newer ones are the follower's business.
                 log.warning("cannot read old blocks; logging events from now on", error=str(error))
-                blocks.skip_to(await self._follower.wait_for(0))
+                newest = await self._follower.wait_for(0)
+                await self._skip(start, newest)
+                blocks.skip_to(newest)
                 continue
-            told = self._tell(block)
-            if told or self._unkept or block.number % KEEP_EVERY == 0:
-                self._keep(block.ref)
+            start = block.ref
+            await self._look(block)
+
+    async def _look(self, block: Block) -> None:
+        """Take in one block."""
+        if block.discarded:
+            self._unseen = block.number if self._unseen is None else self._unseen
+            return
+        if self._unseen is not None:
+            self._note(block.number, GAP, self._unseen, block.number - 1)
+            self._unseen, self._unread = None, True
+        if self._unread:
+            await self._read_followed(block)
+        self._tell(block)
+        if self._unkept or self._failing or block.number % KEEP_EVERY == 0:
+            self._keep(block.ref)
+        while len(self._unkept) > MOST_UNKEPT:
+            await asyncio.sleep(RETRY_SECONDS)
+            self._keep(block.ref)
+        self.seen = block.number
+
+    async def _skip(self, last: BlockRef | None, newest: Block) -> None:
+        """Note that no block after `last` up to the newest one is known."""
+        first = self._unseen or (newest.number if last is None else last.number + 1)
+        self._note(newest.number, GAP, first, newest.number)
+        self._unseen, self._unread = None, True
+        self._keep(newest.ref)
+
+    def _note(self, block: int, name: str, first: int, last: int) -> None:
+        self._unkept.append(JournalEntry(block, 0, NODE, name, {"first": first, "last": last}))
+
+    async def _read_followed(self, block: Block) -> None:
+        """Read what the account has to do with from the chain. If that fails, what is known already goes on."""
+        try:
+            found = await read_followed(self._client, self._account, block.hash)
+        except (ConnectionLost, RpcError, StateDiscarded, UnknownRuntime) as error:
+            log.warning("cannot read which copies and plans this account has; trying again", error=str(error))
+            return
+        self._unread = False
+        self._followed = Followed(
+            self._followed.hosted | found.hosted,
+            self._followed.encoded | found.encoded,
+            self._followed.plans | found.plans,
+        )
 
     async def _start(self) -> BlockRef | None:
         """Return the cursor if the chain still has it and shows what comes after it, or None to start from now."""
@@ -123,6 +152,8 @@ class Journal:
     async def _resume(self, cursor: BlockRef) -> BlockRef | None:
         if await self._client.block_hash(cursor.number) != cursor.hash:
             log.warning("the chain was restarted from its genesis; logging events from now on", cursor=cursor.number)
+            self._followed = Followed()
+            self._note(cursor.number, RESTARTED, 0, cursor.number)
             return None
         following = await self._client.block_hash(cursor.number + 1)
         try:
@@ -130,47 +161,48 @@ class Journal:
                 await self._client.events(following)
         except StateDiscarded as error:
             log.warning("the chain node has pruned old states; logging events from now on", error=str(error))
+            newest = await self._follower.wait_for(0)
+            self._note(newest.number, GAP, cursor.number + 1, newest.number)
             return None
         except UnknownRuntime:
             pass  # `run` handles this when the block's turn comes
         return cursor
 
     def _tell(self, block: Block) -> bool:
-        """Log the block's events that concern us. Return whether there were any."""
-        told = False
-        for record in block.events:
-            event = record.event
-            if event is None or not self._concerns(event):
-                continue
-            bad = isinstance(event, PENALTIES) or (
-                isinstance(event, events.RetrievalSettled) and event.verdict is Verdict.FAILED
-            )
-            (log.warning if bad else log.info)(record.name, block=block.number, **shown(event))
-            told = True
-        return told
-
-    def _concerns(self, event: Event) -> bool:
-        if isinstance(event, events.CopyOffered) and event.hoster == self._account:
-            self._hosted.add(event.copy)
-        mine = getattr(event, "copy", None) in self._hosted
-        if mine and isinstance(event, events.CopyRemoved):
-            self._hosted.discard(event.copy)
-        return mine or any(getattr(event, one.name) == self._account for one in fields(event))
+        """Take in the block's entries and log them. Return whether there were any."""
+        entries = entries_of(block, self._account, self._followed)
+        for entry in entries:
+            if entry.pallet == PALLET or entry.name == TRANSFER:
+                _log(entry, ss58(self._account))
+        self._unkept += entries
+        return bool(entries)
 
     def _keep(self, block: BlockRef) -> None:
-        """Save the cursor. If that fails it is told once and tried again with the next block: no duty rests on it."""
+        """Save entries and cursor. If that fails it is told once and tried again with the next block: no duty rests on it."""
         try:
             self._save(block)
-            if self._unkept:
-                log.info("the journal's position is saved again", block=block.number)
-            self._unkept = False
+            if self._failing:
+                log.info("the journal is saved again", block=block.number)
+            self._failing = False
         except DISK_ERRORS as error:
-            if not self._unkept:
-                log.error("cannot save the journal's position; trying again with each block", error=str(error))
-            self._unkept = True
+            if not self._failing:
+                log.error("cannot save the journal; trying again with each block", error=str(error))
+            self._failing = True
 
     def _save(self, block: BlockRef) -> None:
         with self._db.transaction() as db:
-            db.execute("DELETE FROM journal_copies")
-            db.executemany("INSERT INTO journal_copies VALUES (?)", [(copy,) for copy in self._hosted])
+            self._table.add(db, self._unkept, self._followed)
             self._cursor.save(self._client.genesis, block)
+        self._unkept.clear()
+
+
+def _log(entry: JournalEntry, account: str) -> None:
+    words = explain(entry, account)
+    shown: dict[str, Any] = {OTHERWISE.get(name, name): value for name, value in entry.fields.items()}
+    cost = cost_in_words(entry)
+    if cost:
+        shown["money"] = cost
+    if words.level is Level.NOTE:
+        log.info(entry.name, block=entry.block, **shown)
+    else:
+        log.warning(entry.name, block=entry.block, **shown, why=words.why, remedy=words.remedy)

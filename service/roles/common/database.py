@@ -12,13 +12,23 @@ from typing import Any
 from service.disk import DiskError, explained
 from service.durable import make_directories, make_private_database, open_log
 
-VERSION = 3
-"""Version 2 added the table of findings, version 3 that of refused ones: an older file gets what it lacks when it is opened."""
+VERSION = 4
+"""Version 2 added the table of findings, version 3 that of refused ones, version 4 the journal.
+
+An older file gets what it lacks when it is opened.
+"""
 
 _FINDINGS = "CREATE TABLE findings (copy INTEGER PRIMARY KEY, evidence TEXT NOT NULL) WITHOUT ROWID;"
 _REFUSED = (
     "CREATE TABLE refused (copy INTEGER NOT NULL, segment INTEGER NOT NULL, sector INTEGER NOT NULL, reason TEXT NOT NULL,"
     " PRIMARY KEY (copy, segment, sector)) WITHOUT ROWID;"
+)
+_JOURNAL = (
+    "CREATE TABLE journal (id INTEGER PRIMARY KEY, block INTEGER NOT NULL, place INTEGER NOT NULL, pallet TEXT NOT NULL,"
+    " name TEXT NOT NULL, fields TEXT NOT NULL, change TEXT NOT NULL, held TEXT NOT NULL);"
+    "CREATE TABLE journal_sums (name TEXT PRIMARY KEY, count INTEGER NOT NULL, gained TEXT NOT NULL, lost TEXT NOT NULL)"
+    " WITHOUT ROWID;"
+    "CREATE TABLE journal_followed (kind TEXT NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (kind, id)) WITHOUT ROWID;"
 )
 _SCHEMA = """
 CREATE TABLE hosted (
@@ -79,7 +89,7 @@ class Database:
     def _prepare(self) -> None:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if 0 <= version < VERSION:
-            lacking = "".join((_SCHEMA, _FINDINGS, _REFUSED)[version:])
+            lacking = "".join((_SCHEMA, _FINDINGS, _REFUSED, _JOURNAL)[version:])
             self._db.executescript(f"BEGIN; {lacking} PRAGMA user_version = {VERSION}; COMMIT;")
         elif version != VERSION:
             raise DatabaseError(

@@ -1,0 +1,117 @@
+"""The journal on the disk: a table in the node's database, filled together with the cursor, read in bounded pages."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from service.roles.common.database import Database
+
+from .entries import Followed, JournalEntry
+
+PAGE = 500
+"""Entries of one page at most."""
+KEPT = 200_000
+"""Newest entries of which those without money are kept. Entries that moved money stay for ever."""
+TRIM_EVERY = 1_000
+"""Entries after which older ones are removed."""
+LAST = (1 << 63) - 1
+"""The largest number that SQLite has."""
+_COLUMNS = "id, block, place, pallet, name, fields, change, held"
+_ENCODED, _PLAN = "encoded", "plan"
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """An entry and its number, which grows with each entry and is never used again."""
+
+    id: int
+    entry: JournalEntry
+
+
+@dataclass(frozen=True, slots=True)
+class EventSum:
+    """How often an event was seen, and all that the account gained and lost by it, in the smallest unit."""
+
+    name: str
+    count: int
+    gained: int
+    lost: int
+
+
+class JournalTable:
+    """The entries of one account. Every method raises DatabaseError if the disk fails."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def followed(self) -> Followed:
+        """Return what was followed when the last entries were added."""
+        others = self._db.rows("SELECT kind, id FROM journal_followed")
+        return Followed(
+            {row[0] for row in self._db.rows("SELECT copy FROM journal_copies")},
+            {number for kind, number in others if kind == _ENCODED},
+            {number for kind, number in others if kind == _PLAN},
+        )
+
+    def add(self, db: sqlite3.Connection, entries: Sequence[JournalEntry], followed: Followed) -> None:
+        """Add entries within a transaction of the caller, who moves the cursor in it, too."""
+        for entry in entries:
+            number = db.execute(
+                "INSERT INTO journal (block, place, pallet, name, fields, change, held) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                _row(entry),
+            ).lastrowid
+            _count(db, entry)
+            if number is not None and number % TRIM_EVERY == 0:
+                db.execute("DELETE FROM journal WHERE id <= ? AND change = '0' AND held = '0'", (number - KEPT,))
+        db.execute("DELETE FROM journal_copies")
+        db.executemany("INSERT INTO journal_copies VALUES (?)", [(copy,) for copy in followed.hosted])
+        db.execute("DELETE FROM journal_followed")
+        pairs = [(_ENCODED, one) for one in followed.encoded] + [(_PLAN, one) for one in followed.plans]
+        db.executemany("INSERT INTO journal_followed VALUES (?, ?)", pairs)
+
+    def page(self, limit: int = PAGE, before: int | None = None, with_money: bool = False) -> list[Numbered]:
+        """Return the newest entries, newest first: `limit` at most and never over `PAGE`, those older than number `before`."""
+        wanted = " AND (change != '0' OR held != '0')" if with_money else ""
+        older = LAST if before is None else min(max(before, 0), LAST)
+        rows = self._db.rows(
+            f"SELECT {_COLUMNS} FROM journal WHERE id < ?{wanted} ORDER BY id DESC LIMIT ?",
+            (older, max(0, min(limit, PAGE))),
+        )
+        return [_numbered(row) for row in rows]
+
+    def all(self, with_money: bool = False) -> Iterator[Numbered]:
+        """Yield all entries, oldest first, read page after page."""
+        wanted, last = " AND (change != '0' OR held != '0')" if with_money else "", 0
+        while rows := self._db.rows(
+            f"SELECT {_COLUMNS} FROM journal WHERE id > ?{wanted} ORDER BY id LIMIT ?", (last, PAGE)
+        ):
+            yield from map(_numbered, rows)
+            last = rows[-1][0]
+
+    def sums(self) -> list[EventSum]:
+        """Return the sums of each event, by name: over all entries there ever were."""
+        rows = self._db.rows("SELECT name, count, gained, lost FROM journal_sums ORDER BY name")
+        return [EventSum(name, count, int(gained), int(lost)) for name, count, gained, lost in rows]
+
+
+def _row(entry: JournalEntry) -> tuple[object, ...]:
+    fields = json.dumps(entry.fields, separators=(",", ":"))
+    return entry.block, entry.place, entry.pallet, entry.name, fields, str(entry.change), str(entry.held)
+
+
+def _numbered(row: Sequence[Any]) -> Numbered:
+    number, block, place, pallet, name, fields, change, held = row
+    entry = JournalEntry(block, place, pallet, name, json.loads(fields), int(change), int(held))
+    return Numbered(number, entry)
+
+
+def _count(db: sqlite3.Connection, entry: JournalEntry) -> None:
+    name = f"{entry.pallet}.{entry.name}"
+    found = db.execute("SELECT count, gained, lost FROM journal_sums WHERE name = ?", (name,)).fetchone()
+    count, gained, lost = (0, 0, 0) if found is None else (found[0], int(found[1]), int(found[2]))
+    gained, lost = gained + max(0, entry.change), lost + max(0, -entry.change)
+    db.execute("INSERT OR REPLACE INTO journal_sums VALUES (?, ?, ?, ?)", (name, count + 1, str(gained), str(lost)))
