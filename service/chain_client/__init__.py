@@ -2,7 +2,7 @@
 
 from .block import Block, BlockRef, Header
 from .call import Call
-from .client import ChainClient
+from .client import ChainClient, Holdings
 from .errors import (
     ChainError,
     ConnectionLost,
@@ -38,6 +38,7 @@ __all__ = [
     "EventRecord",
     "Follower",
     "Header",
+    "Holdings",
     "InvalidTransaction",
     "NotIncluded",
     "OutcomeLost",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from functools import lru_cache
 from types import TracebackType
 from typing import Any, TypeVar
@@ -29,6 +30,15 @@ POT_PREFIX = b"modl" + PALLET_ID
 """Start of a pot's account, made from the pallet's id."""
 NEW_RUNTIME = b"\x08"
 """The item of a header's digest that announces new code (`DigestItem::RuntimeEnvironmentUpdated`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What an account has, in the smallest unit: what it can move, what is held, and for what."""
+
+    free: int
+    held: int
+    reasons: dict[str, int]
 
 
 class ReadingRpc(Rpc):
@@ -242,6 +252,22 @@ class ChainClient:
         """Return an account's free balance, in the smallest unit."""
         return int((await self._account(account, at))["data"]["free"])
 
+    async def holdings(self, account: bytes, at: bytes | None = None) -> Holdings:
+        """Return all that an account has, and what of it is held for what."""
+        data = (await self._account(account, at))["data"]
+        runtime = await self.runtime_at(at)
+        key = "0x" + runtime.storage_key("Balances", "Holds", account).hex()
+        raw = await self.rpc.request("state_getStorage", key, *_at(at))
+        holds = () if raw is None else runtime.decode_storage_value("Balances", "Holds", bytes.fromhex(raw[2:]))
+        return Holdings(
+            int(data["free"]), int(data["reserved"]), {_reason(one["id"]): int(one["amount"]) for one in holds}
+        )
+
+    async def chain_type(self) -> str:
+        """Return what the node calls its chain: Development, Local, Live, or a name of its own."""
+        answer = await self.rpc.request("system_chainType")
+        return answer if isinstance(answer, str) else str(next(iter(answer), ""))
+
     async def held(self, account: bytes, role: Role, at: bytes | None = None) -> int:
         """Return what of an account's money is on hold for a role."""
         runtime = await self.runtime_at(at)
@@ -289,6 +315,12 @@ class ChainClient:
         if data is None:
             raise UnknownRuntime(f"runtime {runtime.spec_version} has no default for System.Account")
         return runtime.decode_storage_value("System", "Account", data)
+
+
+def _reason(found: Any) -> str:
+    """Return the name of a reason for which money is held, with its pallet's if that is not ours."""
+    ((pallet, reason),) = found.items() if isinstance(found, dict) else ((str(found), ""),)
+    return str(reason) if pallet == PALLET else f"{pallet}.{reason}"
 
 
 @lru_cache(maxsize=8)

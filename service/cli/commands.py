@@ -17,6 +17,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "ratio",
         "Show an account's ratio: what its peers gave, what its plans took, and what an ask of 1 UNIT costs them.",
     ),
+    "faucet": (
+        "wallet",
+        "faucet",
+        "Give an account money of a development chain, from its well-known account //Alice.",
+    ),
     "node": (
         "network",
         "node",
@@ -33,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "vault": ("vault", "vault_app", "Create, show, import and export vaults: keys that a passphrase locks."),
     "feed": ("feed", "feed_app", "Create, import, serve, fetch, verify and export feeds (hypercores)."),
     "plan": ("plan", "plan_app", "Publish, show, fund, amend and end plans (orders to keep feeds online)."),
+    "wallet": ("wallet", "wallet_app", "Show what an account has and what happened to it; send money."),
     "hoster": ("hoster", "hoster_app", "Show how a hoster stands; pause, leave a copy, say that one is lost."),
     "chain": ("chain", "chain_app", "Show the chain's state and events."),
 }

@@ -21,6 +21,7 @@ CODES: dict[str, str] = {
     "service.roles.sponsor.checks.BadTerms": "bad_terms",
     "service.roles.sponsor.refusals.NoFunds": "no_funds",
     "service.roles.sponsor.refusals.PlanRefused": "plan_refused",
+    "service.operating.transfers.TransferRefused": "transfer_refused",
     "service.roles.hoster.notices.HosterRefused": "hoster_refused",
     "service.roles.sponsor.served.Unserved": "unserved",
     "service.roles.sponsor.checks.PublicationError": "refused",

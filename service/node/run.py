@@ -87,6 +87,7 @@ class RunningNode:
     transport: TcpTransport
     feeds: FeedServer
     roles: list[NodeRole] = field(default_factory=list)
+    names: tuple[str, ...] = ()
     registered: bool = False
     """Whether one of them is a peer's, for which the account must be registered."""
     serves: bool = False
@@ -211,7 +212,7 @@ async def _build(
         base.config,
         base.on_progress,
     )
-    node = RunningNode(context, transport, FeedServer(store))
+    node = RunningNode(context, transport, FeedServer(store), names=settings.roles)
     node.roles = [ON_CHAIN[name](context) for name in settings.roles if name in ON_CHAIN]
     node.registered = bool(node.roles)
     node.serves = not SERVING.isdisjoint(settings.roles)
@@ -250,7 +251,9 @@ async def _work(node: RunningNode, where: tuple[Address, Address | None], ready:
             group.create_task(journal.run())
             ready()
             if node.registered:
-                await register(context.client, context.signer, context.follower, context.keys)
+                await register(
+                    context.client, context.signer, context.follower, context.keys, node.names, context.config
+                )
             for role in node.roles:
                 group.create_task(role.run())
     except BaseExceptionGroup as errors:

@@ -46,7 +46,7 @@ async def test_an_offer_waits_for_more_money() -> None:
     with pytest.raises(DispatchError):
         await offer(account, offers)
     for _ in range(5):
-        with pytest.raises(TooPoor, match=r"offer_encoding.* of 47"):
+        with pytest.raises(TooPoor, match=r"offer_encoding.* \(47\) that .* has free: send it more"):
             await offer(account, offers)
     assert account.money == 50 - FEE
     account.money += 200

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from service.address import ss58
 from service.chain_client import Call, ChainClient, DispatchError, PalletError, Signer
+from service.units import money
 
 from .runner import submitted
 
@@ -30,7 +32,11 @@ class Offers:
         """
         free = await self._client.balance(self._signer.account)
         if free <= self._too_little:
-            raise TooPoor(f"{call} holds more than the account's free balance of {free}; add money to the account")
+            address = ss58(self._signer.account)
+            raise TooPoor(
+                f"{call} holds more than the {money(free)} that {address} has free: send it more "
+                f"(datdot wallet transfer {address} AMOUNT --key FILE; on a development chain: datdot faucet {address})"
+            )
         try:
             return await submitted(self._signer, call, held)
         except DispatchError as error:

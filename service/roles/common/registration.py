@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import structlog
 
 from service.address import ss58
 from service.chain_client import ChainClient, ChainError, DispatchError, Follower, Signer, WrongChain
 from service.chain_client.pallet import calls
-from service.units import EXISTENTIAL_DEPOSIT
 from service.vault import PeerKeys
+
+from .needs import SPARE, needs_of, waiting_for
+from .terms import RolesConfig
 
 log = structlog.get_logger(__name__)
 
 STATEMENT = b"datdot/v1/bind\x00"
-SPARE = 10 * EXISTENTIAL_DEPOSIT
-"""Needed beside the fee, which is burned: the deposit that must stay on the account, and the transaction's own fee."""
 
 
 class RegistrationError(Exception):
@@ -26,15 +28,22 @@ def bind_statement(genesis: bytes, account: bytes, swarm_key: bytes, statement_k
     return STATEMENT + genesis + account + swarm_key + statement_key
 
 
-async def register(client: ChainClient, signer: Signer, follower: Follower, keys: PeerKeys) -> None:
+async def register(
+    client: ChainClient,
+    signer: Signer,
+    follower: Follower,
+    keys: PeerKeys,
+    roles: Collection[str] = (),
+    config: RolesConfig | None = None,
+) -> None:
     """Register the peer unless it already is registered.
 
-    Waits until the account can pay the fee, and for as long as the chain cannot be reached. Raises RegistrationError,
-    WrongChain and DispatchError.
+    Waits until the account can pay the fee, and for as long as the chain cannot be reached; `roles` and their terms say what
+    else it will need money for. Raises RegistrationError, WrongChain and DispatchError.
     """
     while True:
         try:
-            return await _register(client, signer, follower, keys)
+            return await _register(client, signer, follower, keys, (roles, config or RolesConfig()))
         except (WrongChain, DispatchError):
             raise
         except ChainError as error:
@@ -44,7 +53,13 @@ async def register(client: ChainClient, signer: Signer, follower: Follower, keys
             await follower.wait_for(block.number + 1)
 
 
-async def _register(client: ChainClient, signer: Signer, follower: Follower, keys: PeerKeys) -> None:
+async def _register(
+    client: ChainClient,
+    signer: Signer,
+    follower: Follower,
+    keys: PeerKeys,
+    plans: tuple[Collection[str], RolesConfig],
+) -> None:
     asked = False
     while True:
         block = await follower.wait_for(0)
@@ -55,12 +70,14 @@ async def _register(client: ChainClient, signer: Signer, follower: Follower, key
                     f"account {keys.address} is bound to the swarm key {peer.swarm_key.hex()}, not to that of this key file"
                 )
             return
-        needed = (await client.storage.amounts(block.hash)).peer_fee + SPARE
-        if await client.balance(signer.account, block.hash) >= needed:
+        amounts = await client.storage.amounts(block.hash)
+        has = await client.balance(signer.account, block.hash)
+        if has >= amounts.peer_fee + SPARE:
             break
         if not asked:
             asked = True
-            log.warning("waiting for money to pay the registration fee", account=ss58(signer.account), needed=needed)
+            told = waiting_for(signer.account, has, needs_of(*plans, amounts))
+            log.warning("waiting for money to pay the registration fee", **told)
         await follower.wait_for(block.number + 1)
 
     async def held() -> bool:

@@ -1,0 +1,87 @@
+"""Lines of the journal as they are shown: the entry, what it means and what it cost. Pages, API, CSV and commands show these."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from service.units import decimal
+
+from .entries import JournalEntry
+from .meaning import cost_in_words, explain
+
+
+@dataclass(frozen=True, slots=True)
+class JournalLine:
+    """A line. Sums are in the smallest unit. `id` is its number in a node's journal, or 0 if it was read from the chain."""
+
+    id: int
+    block: int
+    event: str
+    level: str
+    text: str
+    cost: str
+    why: str
+    remedy: str
+    change: int
+    held: int
+    fields: dict[str, Any]
+
+    def shown(self) -> dict[str, Any]:
+        """Return it as JSON: sums as decimal strings."""
+        found = {name: getattr(self, name) for name in self.__slots__}
+        return found | {"change": str(self.change), "held": str(self.held)}
+
+
+def line_of(entry: JournalEntry, account: str, number: int = 0) -> JournalLine:
+    """Return the line of an entry of an account, in SS58."""
+    words = explain(entry, account)
+    return JournalLine(
+        number,
+        entry.block,
+        entry.name,
+        words.level.value,
+        words.text,
+        cost_in_words(entry),
+        words.why,
+        words.remedy,
+        entry.change,
+        entry.held,
+        entry.fields,
+    )
+
+
+CSV_HEAD = ("block", "event", "text", "change", "held", "change_unit", "held_unit", "why", "remedy")
+
+
+def csv_rows(lines: Iterable[JournalLine]) -> Iterable[str]:
+    """Yield CSV (RFC 4180), a row at a time: sums in the smallest unit, and in UNIT."""
+    yield _row(CSV_HEAD)
+    for one in lines:
+        yield _row(
+            (
+                one.block,
+                one.event,
+                one.text,
+                one.change,
+                one.held,
+                decimal(one.change),
+                decimal(one.held),
+                one.why,
+                one.remedy,
+            )
+        )
+
+
+def _row(values: Iterable[object]) -> str:
+    out = io.StringIO()
+    csv.writer(out).writerow([_safe(value) for value in values])
+    return out.getvalue()
+
+
+def _safe(value: object) -> object:
+    """Keep a spreadsheet from taking a text for a formula. What begins so is never a sum."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+@\t\r" and value else value
