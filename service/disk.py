@@ -39,13 +39,25 @@ def _is_failed_write(error: Exception) -> bool:
 
 def room_at(path: Path) -> int | None:
     """Return the free bytes on the disk of `path`, or None if nobody can tell."""
-    here = path
-    while not here.exists() and here != here.parent:
-        here = here.parent
     try:
-        return shutil.disk_usage(here).free
+        return shutil.disk_usage(_there(path)).free
     except OSError:
         return None
+
+
+def size_of_disk(path: Path) -> int | None:
+    """Return the bytes of the whole disk of `path`, or None if nobody can tell."""
+    try:
+        return shutil.disk_usage(_there(path)).total
+    except OSError:
+        return None
+
+
+def _there(path: Path) -> Path:
+    """Return what exists of a path."""
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return path
 
 
 def shown_size(size: int) -> str:

@@ -6,18 +6,36 @@ import json as json_module
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from service.devnet.demo import run_demo
 from service.devnet.network import BACKENDS, Devnet, run_devnet
+from service.node.config import BadOption, BadSetting, resolve
 from service.node.run import run_node
-from service.node.settings import KEY_FILE, ROLES, NodeError, NodeSettings
+from service.node.settings import KEY_FILE, NodeError, NodeSettings
 
-from .addresses import parse_announce, parse_bootstrap, parse_listen, parse_peers
+from .addresses import parse_peers
 from .failures import failure_of
-from .options import DEFAULT_CHAIN, Announce, Bootstrap, Directory, Json, Key, PassphraseFile, Peers, checked_url
+from .node_options import (
+    AnnounceSetting,
+    AskDiskSetting,
+    AskEncodingSetting,
+    AskReceivingSetting,
+    AskReportSetting,
+    BootstrapSetting,
+    CapacitySetting,
+    ChainSetting,
+    ConfigFile,
+    ListenSetting,
+    PeerSetting,
+    RegionSetting,
+    ReserveSetting,
+    RolesSetting,
+    SlotsSetting,
+)
+from .options import DEFAULT_CHAIN, Directory, Json, Key, PassphraseFile, Peers, checked_url
 from .output import EXIT_FAILED, EXIT_USAGE, Failure, LogStream, Output, configure_logging, run
 from .progress import NodeLines
 from .unlocking import node_passphrase
@@ -49,61 +67,62 @@ Which = Annotated[
 
 def node(
     directory: Directory,
-    chain: Annotated[
-        str | None,
-        typer.Option(
-            "--chain", envvar="DATDOT_CHAIN", metavar="URL", callback=checked_url, help="The chain's RPC address."
-        ),
-    ] = None,
-    roles: Annotated[str | None, typer.Option(metavar="a,b", help=f"Some of {', '.join(ROLES)}.")] = None,
-    listen: Annotated[
-        str | None, typer.Option("--listen", metavar="HOST:PORT", help="Port 0 picks a free one.")
-    ] = None,
-    announce: Announce = None,
-    peer: Peers = None,
-    bootstrap: Bootstrap = None,
+    chain: ChainSetting = None,
+    roles: RolesSetting = None,
+    listen: ListenSetting = None,
+    announce: AnnounceSetting = None,
+    peer: PeerSetting = None,
+    bootstrap: BootstrapSetting = None,
     key: Key = None,
     passphrase_file: PassphraseFile = None,
+    config: ConfigFile = None,
+    capacity: CapacitySetting = None,
+    reserve: ReserveSetting = None,
+    ask_disk: AskDiskSetting = None,
+    ask_receiving: AskReceivingSetting = None,
+    region: RegionSetting = None,
+    ask_encoding: AskEncodingSetting = None,
+    ask_report: AskReportSetting = None,
+    slots: SlotsSetting = None,
     json: Json = False,
 ) -> None:
-    """Run a peer. Options that are not given are those of its last run in DIR; the first run creates its keys."""
-    out = Output(json)
-    configure_logging(json)
-    parse_peers(peer)
-    parse_bootstrap(bootstrap)
-    told = parse_announce(announce)
-    given = _roles_of(roles)
-    before = _settings_before(out, directory)
-    if before is None and given is None:
-        out.fail(Failure("usage", "the first start of a node needs --roles", "--roles", EXIT_USAGE))
-    used = str(key.absolute()) if key else before.key if before else None
-    unlocked = passphrase_file.absolute() if passphrase_file else before.passphrase_path if before else None
-    passphrase = node_passphrase(out, used or directory / KEY_FILE, unlocked)
-    at = parse_listen(listen) if listen else (before.host, before.port) if before else ("127.0.0.1", 0)
-    settings = NodeSettings(
-        chain=chain or (before.chain if before else DEFAULT_CHAIN),
-        roles=tuple(given) if given else before.roles if before else (),
-        host=at[0],
-        port=at[1],
-        peers=tuple(peer) if peer else before.peers if before else (),
-        bootstrap=tuple(bootstrap) if bootstrap else before.bootstrap if before else (),
-        key=used,
-        passphrase_file=None if unlocked is None else str(unlocked),
-        genesis=before.genesis if before else None,
-        announce=told or (before.announce if before else None),
-    )
+    """Run a peer. Options that are not given are those of --config, or of its last run in DIR; the first run creates its keys."""
+    given = {
+        "chain": chain,
+        "roles": roles,
+        "listen": listen,
+        "announce": announce,
+        "peers": peer,
+        "bootstrap": bootstrap,
+        "key": None if key is None else str(key.absolute()),
+        "passphrase_file": None if passphrase_file is None else str(passphrase_file.absolute()),
+        "hosting_capacity": capacity,
+        "hosting_reserve": reserve,
+        "hosting_ask_disk": ask_disk,
+        "hosting_ask_receiving": ask_receiving,
+        "hosting_region": region,
+        "encoding_ask": ask_encoding,
+        "attesting_ask": ask_report,
+        "attesting_slots": slots,
+    }
+    _run_node(Output(json), directory, given, config)
+
+
+def _run_node(out: Output, directory: Path, given: dict[str, Any], config: Path | None) -> None:
+    configure_logging(out.json)
+    try:
+        found = resolve(given, config, _settings_before(out, directory))
+    except BadOption as error:
+        raise typer.BadParameter(str(error)) from error
+    except BadSetting as error:
+        out.fail(Failure("usage", str(error), str(config or ""), EXIT_USAGE))
+    settings = found.settings
+    passphrase = node_passphrase(out, settings.key or directory / KEY_FILE, settings.passphrase_path)
 
     async def main() -> None:
-        await run_node(directory, settings, out.result, _progress_lines(out), passphrase=passphrase)
+        await run_node(directory, settings, out.result, _progress_lines(out), found.config, passphrase=passphrase)
 
     run(out, main, lambda error: failure_of(error, str(directory)), quiet_interrupt=True)
-
-
-def _roles_of(text: str | None) -> list[str] | None:
-    given = None if text is None else text.split(",")
-    if given is not None and (len(set(given)) < len(given) or not set(given) <= set(ROLES)):
-        raise typer.BadParameter(f"--roles {text}: a node's roles are some of {', '.join(ROLES)}, each once")
-    return given
 
 
 def _settings_before(out: Output, directory: Path) -> NodeSettings | None:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+from service.node.options import SETTINGS
+
 T = TypeVar("T")
 PR_SET_PDEATHSIG = 1
 READY_SECONDS = 120.0
@@ -20,7 +22,7 @@ STOP_SECONDS = 15.0
 """Time to stop after SIGTERM before SIGKILL: a peer closes its stores first."""
 LAST_LINES = 15
 """Lines of a log shown with an error."""
-NOT_INHERITED = ("DATDOT_KEY", "DATDOT_CHAIN")
+NOT_INHERITED = frozenset(one.variable for one in SETTINGS)
 """Variables that choose defaults for the user's own commands. A child gets its settings by its command line."""
 
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from service import durable
 from service.hypercore.net import PeerAddress
@@ -47,6 +48,23 @@ class NodeSettings:
     """Nodes of the DHT to begin with, HOST:PORT or `public`; none: peers are the static ones."""
     passphrase_file: str | None = None
     """The file with the passphrase of its vault, if it has one."""
+    terms: dict[str, str] = field(default_factory=dict)
+    """What was said of the terms of its roles, by the names of options.py; what is not in it has its default."""
+
+    def remembered(self) -> dict[str, Any]:
+        """Return what a later run takes over if it is not told otherwise, by the names of options.py."""
+        found: dict[str, Any] = {
+            "chain": self.chain,
+            "roles": list(self.roles),
+            "listen": host_port(self.host, self.port),
+            "announce": self.announce,
+            "peers": list(self.peers),
+            "bootstrap": list(self.bootstrap),
+            "key": self.key,
+            "passphrase_file": self.passphrase_file,
+            **self.terms,
+        }
+        return {name: value for name, value in found.items() if value is not None}
 
     @property
     def passphrase_path(self) -> Path | None:
@@ -73,9 +91,10 @@ class NodeSettings:
                     "roles": tuple(fields["roles"]),
                     "peers": tuple(fields["peers"]),
                     "bootstrap": tuple(fields.get("bootstrap", ())),
+                    "terms": {str(name): str(value) for name, value in fields.get("terms", {}).items()},
                 }
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise NodeError(f"{path} is damaged or was not written by a node: {error!r}") from error
 
     def save(self, directory: Path) -> None:

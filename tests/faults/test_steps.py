@@ -28,6 +28,7 @@ from service.roles.common.runner import Runner
 from service.roles.hoster import room as rooms
 from service.roles.hoster.room import Room
 from service.roles.hoster.store import HostedCopies
+from service.units import GIB
 from tests.support.copy_world import encode_all, make_feed, make_job
 from tests.support.full_disk import FullDisk, full_disk
 
@@ -133,7 +134,7 @@ def test_a_restart_that_cannot_be_noted_counts_nothing_that_is_not_there(tmp_pat
 
 
 def test_receiving_pauses_and_goes_on_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    room = Room(tmp_path)
+    room = Room(tmp_path, rooms.RESERVE)
     free = room_at(tmp_path)
     assert free is not None
     assert room.look() == pytest.approx(free - rooms.RESERVE, abs=1 << 30)
@@ -157,12 +158,23 @@ def test_receiving_pauses_and_goes_on_by_itself(tmp_path: Path, monkeypatch: pyt
 
 
 def test_nothing_is_tried_while_there_is_little_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    room = Room(tmp_path)
+    room = Room(tmp_path, rooms.RESERVE)
     room.failed(OSError(errno.ENOSPC, "No space left on device"))
     monkeypatch.setattr(rooms, "room_at", lambda path: rooms.RESERVE - 1)
     assert room.look() == 0
     monkeypatch.setattr(rooms, "room_at", lambda path: rooms.RESERVE + 5)
     assert room.look() == 5
+
+
+def test_a_part_of_the_disk_stays_free_if_its_operator_says_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = {100 * GIB: GIB, 1024 * GIB: rooms.MOST_RESERVE, GIB: rooms.RESERVE, None: rooms.RESERVE}
+    for size, reserve in sizes.items():
+        monkeypatch.setattr(rooms, "size_of_disk", lambda path, size=size: size)
+        assert Room(tmp_path).reserve == reserve
+    assert Room(tmp_path, 5 * GIB).reserve == 5 * GIB
+    assert Room(tmp_path, 0).reserve == rooms.RESERVE, "proofs and journals must be written whatever an operator says"
 
 
 # ---- steps

@@ -325,7 +325,7 @@ def test_a_hoster_forgets_nothing_that_an_old_state_does_not_know_yet() -> None:
 
 def encoding(copy: Copy | None, *keys: en.KeyRecord, **changes: Any) -> list[en.EncoderAction]:
     facts = en.EncoderFacts(
-        now=100, account=ME, times=TIMES, terms=en.EncoderTerms(4), offer=blank(Encoder, open=True),
+        now=100, account=ME, times=TIMES, terms=en.EncoderTerms(4), offer=blank(Encoder, open=True, ask=4),
         next_copy=10, seen=0, copies={} if copy is None else {1: copy}, plans={}, keys=keys, reachable=frozenset({1}),
     )  # fmt: skip
     return en.decide(replace(facts, **changes))
@@ -355,9 +355,9 @@ def test_an_encoder_declines_in_time_what_is_not_to_be_had() -> None:
 
     assert [now for now in range(90, 111) if declined(now=now)] == list(range(100, 111)), "ten blocks before it is late"
     assert not declined(drawn={}), "not known since when"
-    spent = blank(Encoder, open=True, decline_era=100 // 24, declines=8)
+    spent = blank(Encoder, open=True, ask=4, decline_era=100 // 24, declines=8)
     assert not declined(offer=spent), "the ninth of an era would be an error"
-    assert declined(offer=blank(Encoder, open=True, decline_era=100 // 24, declines=7))
+    assert declined(offer=blank(Encoder, open=True, ask=4, decline_era=100 // 24, declines=7))
     assert declined(offer=spent, now=110, drawn={1: 100}) == (110 // 24 != 100 // 24)
     assert declined(offer=spent, now=120, drawn={1: 100}), "another era"
     assert encoding(copy, drawn={1: 0}) == [en.MakeKey(1, 0)], "it is to be had"
@@ -412,3 +412,40 @@ def test_a_key_stays_while_the_chain_shows_a_state_in_which_the_copy_is_not_ours
     for before in (assigned(CopyState.OFFERED, encoder=None), assigned(CopyState.BEGUN, current=7, encoder=OTHER)):
         assert encoding(before, key, now=99, seen=100) == []
         assert encoding(before, key, now=100, seen=100) == [en.EraseKey(1, 0, True)]
+
+
+def test_a_hoster_offers_no_more_than_its_disk_holds() -> None:
+    terms = ho.HosterTerms(10_000, 2, 3)
+
+    def offered(free: int | None, **changes: Any) -> list[int]:
+        facts = hosting(**{"terms": terms, "offer": None, "free": free} | changes)
+        return [one.terms.capacity for one in ho.decide(facts) if isinstance(one, ho.OfferHosting)]
+
+    assert offered(None) == [10_000]
+    assert offered(20_000) == [10_000]
+    assert offered(4_000) == [4_000]
+    assert offered(4_000, stored={1: (1, 4)}) == [4_000 + 4 * 256], "what is stored already has its room"
+    assert offered(0) == [], "an offer of nothing would only cost its fee"
+
+
+def test_an_open_offer_is_renewed_once_an_era_if_it_is_another_one_than_it_should_be() -> None:
+    terms = ho.HosterTerms(10_000, 2, 3, b"u3")
+    right = {"open": True, "capacity": 10_000, "ask_disk": 2, "ask_receiving": 3, "region": b"u3"}
+
+    def renewed(free: int | None = None, may: bool = True, **changes: Any) -> bool:
+        offer = blank(Hoster, **right | changes)
+        return bool(ho.decide(hosting(terms=terms, offer=offer, free=free, may_renew=may)))
+
+    assert not renewed()
+    assert not renewed(free=9_000), "an eighth less is not worth the fee"
+    for wrong in ({"ask_disk": 1}, {"ask_receiving": 1}, {"region": b""}, {"capacity": 8_000}, {"capacity": 20_000}):
+        assert renewed(**wrong)
+        assert not renewed(may=False, **wrong)
+        assert not renewed(step=1, **wrong), "a late challenge comes first"
+    assert renewed(free=5_000)
+    assert not renewed(free=5_000, used=10_000), "the chain does not apply less than is used"
+
+
+def test_an_encoder_that_asks_another_price_offers_anew() -> None:
+    assert encoding(None) == []
+    assert encoding(None, terms=en.EncoderTerms(5)) == [en.OfferEncoding(en.EncoderTerms(5))]

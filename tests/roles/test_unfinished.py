@@ -103,7 +103,7 @@ def test_an_encoder_declines_what_is_not_done_within_the_lease() -> None:
     facts: Any = {"copies": busy, "keys": keys}
     assert isinstance(before(108.0, **facts), en.DeclineJob), "another job takes half of it"
     assert before(216.0, **facts) == en.MakeKey(1, 0)
-    spent = blank(Encoder, open=True, decline_era=100 // 24, declines=8)
+    spent = blank(Encoder, open=True, ask=4, decline_era=100 // 24, declines=8)
     assert before(107.0, offer=spent) is None
 
 

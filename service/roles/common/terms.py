@@ -42,6 +42,8 @@ class RolesConfig:
     hosting: HosterTerms = field(default_factory=lambda: HosterTerms(10 * GIB, UNIT // 1000, UNIT // 1000))
     encoding: EncoderTerms = field(default_factory=lambda: EncoderTerms(UNIT // 100))
     attesting: AttesterTerms = field(default_factory=lambda: AttesterTerms(UNIT // 1000, 3))
+    reserve: int | None = None
+    """Bytes of a hoster's disk that are never offered; None: what is usual for its size."""
     confirm_grace: int = 10
     """Blocks after which an encoder confirms a segment itself.
 

@@ -163,7 +163,7 @@ def decide(facts: EncoderFacts) -> list[EncoderAction]:
         mine = held is not None and held.encoder == facts.account
         if held is None or not mine or key.ordinal < len(held.segments):
             actions.append(EraseKey(key.copy, key.ordinal, not mine))
-    if facts.offer is None or not facts.offer.open:
+    if facts.offer is None or not facts.offer.open or facts.offer.ask != facts.terms.ask:
         actions.append(OfferEncoding(facts.terms))
     return actions
 

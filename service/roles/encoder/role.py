@@ -166,7 +166,7 @@ class EncoderRole:
 
         async def held() -> bool:
             offer = await context.client.storage.encoder(context.signer.account)
-            return offer is not None and offer.open
+            return offer is not None and offer.open and offer.ask == context.config.encoding.ask
 
         return await self._offers.send(calls.offer_encoding(context.config.encoding.ask), held)
 

@@ -32,6 +32,7 @@ from ..common.salvage import Making, salvage_due, segment_sectors
 from ..common.segment_jobs import segment_end
 from ..common.terms import HosterTerms
 from .losses import may_declare
+from .offering import is_stale, within_room
 
 EVICTED = 3
 """The step of a hoster whose copies are being ended: an offer would get it none before that is over."""
@@ -65,6 +66,8 @@ class HosterFacts:
     damaged: Mapping[int, int] = field(default_factory=dict)
     free: int | None = None
     block_seconds: float | None = None
+    may_renew: bool = False
+    """Whether an open offer may be renewed now: at most once an era, because it costs a fee."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,13 +197,23 @@ def decide(facts: HosterFacts) -> list[HosterAction]:
         found = facts.copies.get(number)
         if found is not None and may_declare(facts.now, facts.times, found, since):
             actions.append(DeclareLost(number))
-    if facts.offer is None or (not facts.offer.open and facts.offer.step < EVICTED):
-        actions.append(OfferHosting(facts.terms))
+    actions += _offer(facts)
     # a node that is still synchronising shows states before the kept copies existed: do not delete those
     gone = (number for number in facts.kept - facts.copies.keys() if number < facts.next_copy)
     actions += [ForgetCopy(number) for number in sorted(gone)]
     actions += [_tidied(number, facts.copies[number]) for number in sorted(_untidy(facts))]
     return actions
+
+
+def _offer(facts: HosterFacts) -> list[HosterAction]:
+    """Offer what there is room for: when no offer stands, or when the one that stands is not what it should be."""
+    stored = SECTOR * sum(sectors for _, sectors in facts.stored.values())
+    wish, offer = within_room(facts.terms, stored, facts.free), facts.offer
+    if offer is not None and offer.open:
+        return [OfferHosting(wish)] if facts.may_renew and offer.step == 0 and is_stale(offer, wish) else []
+    if wish.capacity == 0 or (offer is not None and offer.step >= EVICTED):
+        return []
+    return [OfferHosting(wish)]
 
 
 def _tidied(number: int, copy: Copy) -> TidyCopy:

@@ -11,7 +11,7 @@ import structlog
 from service.chain_client import Block, UnknownRuntime
 from service.chain_client.pallet import calls
 from service.chain_client.pallet.types import Copy, CopyState, Plan, Sample, Segment, StorageProof
-from service.disk import DISK_ERRORS
+from service.disk import DISK_ERRORS, shown_size
 from service.encoding import EncodingError, ModulusError, Opening, check_modulus
 from service.hypercore import CoreError
 from service.hypercore.net import Channel, Connection
@@ -25,6 +25,7 @@ from ..common.offers import Offers
 from ..common.pace import Pace
 from ..common.runner import Runner, submitted
 from ..common.segment_jobs import JobError, read_job
+from ..common.terms import HosterTerms
 from ..common.watch import CopyWatch, each_block
 from .decisions import (
     AnswerChallenge,
@@ -43,6 +44,7 @@ from .decisions import (
 from .feeds import HostedFeeds
 from .fees import Purse
 from .losses import Losses, confirmed_of, shows_loss
+from .offering import is_stale
 from .probes import ProbeService
 from .proofs import storage_proof
 from .receive import Shelf, receive_copy
@@ -68,7 +70,9 @@ class HosterRole:
         self._runner = Runner(
             "hoster", longest=8
         )  # retry at least every 8 blocks: a disk repaired late in a proof window still answers
-        self._room = Room(context.directory)
+        self._room = Room(context.directory, context.config.reserve)
+        self._offered_era = -1
+        """The era in which an offer was last made by this run."""
         self._purse = Purse(context.client, context.signer.account)
         self._losses = Losses(context.client.times)
         self._feeds = HostedFeeds(
@@ -176,6 +180,7 @@ class HosterRole:
             checkpoints=await asyncio.to_thread(self._checkpoints, copies),
             free=await asyncio.to_thread(self._room.look),
             block_seconds=self._pace.seconds,
+            may_renew=self._offered_era != block.number // client.times.era,
         )
 
     async def _read_jobs(self, block: Block, copies: dict[int, Copy], plans: dict[int, Plan]) -> None:
@@ -243,7 +248,7 @@ class HosterRole:
     ) -> tuple[Hashable, Callable[[], Awaitable[int | None]]]:
         match action:
             case OfferHosting():
-                return "offer", self._offer
+                return "offer", partial(self._offer, action.terms)
             case DeclineCopy():
                 return ("decline", action.copy), partial(self._decline, action)
             case ConfirmSegment():
@@ -258,16 +263,24 @@ class HosterRole:
             case TidyCopy():
                 return ("tidy", action.copy), partial(self._tidy, action)
 
-    async def _offer(self) -> int | None:
-        terms, context = self._context.config.hosting, self._context
+    async def _offer(self, terms: HosterTerms) -> int | None:
+        context = self._context
 
         async def held() -> bool:
             offer = await context.client.storage.hoster(context.signer.account)
-            if offer is not None and offer.open:
+            if offer is not None and offer.open and not is_stale(offer, terms):
                 return True
             await self._purse.check_offer(terms, offer)
             return False
 
+        if terms.capacity < context.config.hosting.capacity:
+            log.warning(
+                "less is offered than was said: the disk has no more room",
+                said=shown_size(context.config.hosting.capacity),
+                offered=shown_size(terms.capacity),
+                remedy="make room on that disk, or lower --capacity or --reserve",
+            )
+        self._offered_era = self._now // context.client.times.era
         call = calls.offer_hosting(terms.capacity, terms.ask_disk, terms.ask_receiving, terms.region)
         return await self._offers.send(call, held)
 

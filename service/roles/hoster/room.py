@@ -7,22 +7,34 @@ from pathlib import Path
 import structlog
 
 from service import durable
-from service.disk import explained, room_at, shown_size
-from service.units import MIB
+from service.disk import explained, room_at, shown_size, size_of_disk
+from service.units import GIB, MIB
 
 log = structlog.get_logger(__name__)
 
 RESERVE = 16 * MIB
-"""Bytes that stay free for what proving, serving and signing write."""
+"""The least that stays free, in bytes, for what proving, serving and signing write."""
+RESERVE_PART = 100
+"""Of a disk its n-th part stays free, if its operator says nothing else, ..."""
+MOST_RESERVE = 4 * GIB
+"""... but not more than this."""
 TRIAL = 256 * 1024
 """Bytes of the file that is written to find out whether the disk takes writes again."""
+
+
+def default_reserve(directory: Path) -> int:
+    """Return the bytes that stay free on the disk of a directory if its operator says nothing else."""
+    size = size_of_disk(directory)
+    return RESERVE if size is None else min(max(RESERVE, size // RESERVE_PART), MOST_RESERVE)
 
 
 class Room:
     """A hoster's room. After a failed write nothing is received until a trial succeeds."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, reserve: int | None = None) -> None:
+        """Look at the disk of `directory`, on which `reserve` bytes stay free (None: what is usual for its size)."""
         self._directory = directory
+        self.reserve = default_reserve(directory) if reserve is None else max(reserve, RESERVE)
         self.paused = False
 
     def failed(self, error: Exception) -> None:
@@ -46,10 +58,10 @@ class Room:
             log.info("there is room again: copies are received", free=None if free is None else shown_size(free))
         if self.paused:
             return 0
-        return None if free is None else max(0, free - RESERVE)
+        return None if free is None else max(0, free - self.reserve)
 
     def _takes_writes(self, free: int | None) -> bool:
-        if free is not None and free < RESERVE:
+        if free is not None and free < self.reserve:
             return False
         trial = self._directory / "trial"
         try:

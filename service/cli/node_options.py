@@ -1,0 +1,42 @@
+"""The options of `datdot node`, made of the table of its settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from service.node.options import BY_NAME
+
+
+def setting(name: str, metavar: str) -> Any:
+    """Return the option of a setting."""
+    one = BY_NAME[name]
+    said = f"{one.help[:1].upper()}{one.help[1:]} (default: {one.default})."
+    return typer.Option(one.flag, envvar=one.variable, metavar=metavar, help=said)
+
+
+ChainSetting = Annotated[str | None, setting("chain", "URL")]
+RolesSetting = Annotated[str | None, setting("roles", "a,b")]
+ListenSetting = Annotated[str | None, setting("listen", "HOST:PORT")]
+AnnounceSetting = Annotated[str | None, setting("announce", "HOST:PORT")]
+PeerSetting = Annotated[list[str] | None, setting("peers", "KEY@HOST:PORT")]
+BootstrapSetting = Annotated[list[str] | None, setting("bootstrap", "HOST:PORT|public")]
+CapacitySetting = Annotated[str | None, setting("hosting_capacity", "SIZE")]
+ReserveSetting = Annotated[str | None, setting("hosting_reserve", "SIZE")]
+AskDiskSetting = Annotated[str | None, setting("hosting_ask_disk", "X")]
+AskReceivingSetting = Annotated[str | None, setting("hosting_ask_receiving", "X")]
+RegionSetting = Annotated[str | None, setting("hosting_region", "G")]
+AskEncodingSetting = Annotated[str | None, setting("encoding_ask", "X")]
+AskReportSetting = Annotated[str | None, setting("attesting_ask", "X")]
+SlotsSetting = Annotated[str | None, setting("attesting_slots", "N")]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        envvar="DATDOT_CONFIG",
+        metavar="FILE",
+        help="TOML file of settings; what neither it nor an option says has its default.",
+    ),
+]
