@@ -25,7 +25,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "node": (
         "network",
         "node",
-        "Run a peer. Options that are not given are those of its last run in DIR; the first run creates its keys.",
+        "Run a peer. Options that are not given are those of --config, or of its last run in DIR; the first run creates its keys.",
     ),
     "dht": ("dht", "dht", "Run a node of the DHT by which peers find each other, until Ctrl-C."),
     "devnet": ("network", "devnet", "Run a network of peers on this machine. Prints one JSON line when it is ready."),

@@ -12,7 +12,7 @@ from service.chain_client import Block
 from service.chain_client.call import PALLET
 from service.chain_client.pallet import events
 from service.chain_client.pallet.events import Event
-from service.chain_client.runtime.metadata import EventRecord
+from service.chain_client.runtime.events import EventRecord
 from service.units import EXISTENTIAL_DEPOSIT
 
 from .moves import BALANCES, BURNED, BURNED_HELD, DEPOSIT, HELD, RELEASED, WITHDRAW, Move, Unclaimed, moves_of

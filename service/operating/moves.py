@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from service.chain_client.runtime.metadata import EventRecord
+from service.chain_client.runtime.events import EventRecord
 
 BALANCES = "Balances"
 TRANSFER = "Transfer"

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from service.chain_client import Block, BlockRef, ChainClient, ConnectionLost, DispatchError, Follower, frame
 from service.chain_client.pallet import calls, events
-from service.chain_client.runtime.metadata import EventRecord
+from service.chain_client.runtime.events import EventRecord
 from service.node import journal as module
 from service.node.journal import Journal
 from service.operating.entries import GAP, RESTARTED, Followed
