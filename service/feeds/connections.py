@@ -14,21 +14,22 @@ log = structlog.get_logger(__name__)
 
 GRACE_SECONDS = 1.0
 """Time that others have to answer once a first peer is there: one that is gone, or far away, keeps nobody waiting."""
+MAX_REASON = 500
+"""Characters of all reasons together, in a message."""
 
 
 class PeerConnections:
     """Connections to peers, as an asynchronous context manager, which ends them all.
 
-    `connections` are those that were open soon; `on_late` is called for each that opens later. `reasons` say why others are
-    not there.
+    `connections` are those that were open soon; `give_to` hands them on, and each that opens later. `reasons` say why others
+    are not there.
     """
 
     def __init__(self, transport: Transport, keys: Iterable[bytes]) -> None:
         self._transport, self._keys = transport, list(keys)
         self.connections: list[Connection] = []
         self.reasons: list[str] = []
-        self.on_late: Callable[[Connection], object] | None = None
-        self._entered = False
+        self._take: Callable[[Connection], object] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> PeerConnections:
@@ -46,8 +47,28 @@ class PeerConnections:
         except BaseException:
             await self._end("given up")
             raise
-        self._entered = True
         return self
+
+    @property
+    def failure(self) -> str:
+        """Say why there is no connection."""
+        if not self._keys:
+            return "no peer to fetch it from is known"
+        return f"cannot reach any peer: {'; '.join(self.reasons)[:MAX_REASON]}"
+
+    def give_to(self, take: Callable[[Connection], object]) -> None:
+        """Hand each connection to `take`, which may raise ConnectionClosed: those that are open now, and others as they open."""
+        self._take = take
+        for connection in list(self.connections):
+            self._give(connection)
+
+    def _give(self, connection: Connection) -> None:
+        if self._take is None:
+            return
+        try:
+            self._take(connection)
+        except ConnectionClosed as error:
+            log.info("peer left", peer=str(connection), reason=str(error))
 
     async def _connect(self, key: bytes) -> None:
         try:
@@ -57,11 +78,7 @@ class PeerConnections:
             log.info("peer not reached", reason=str(error))
             return
         self.connections.append(connection)
-        if self._entered and self.on_late is not None:
-            try:
-                self.on_late(connection)
-            except ConnectionClosed as error:
-                log.info("peer left", peer=str(connection), reason=str(error))
+        self._give(connection)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

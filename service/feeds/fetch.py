@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import structlog
-
 from service.hypercore import Core
-from service.hypercore.net import ReplicationError, Replicator, Transport
+from service.hypercore.net import CorePeer, ReplicationError, Replicator, Transport
 
 from .connections import PeerConnections
 from .progress import OnBytes
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +30,12 @@ async def fetch_feed(
     ReplicationError.
     """
     wanted = list(peers) if peers is not None else await transport.providers(core.discovery_key)
-    if not wanted:
-        raise ReplicationError(f"core {core.key.hex()}: no peer to fetch it from is known")
     async with PeerConnections(transport, wanted) as reached:
         if not reached.connections:
-            raise ReplicationError(f"core {core.key.hex()}: cannot reach any peer: {'; '.join(reached.reasons)}")
+            raise ReplicationError(f"core {core.key.hex()}: {reached.failure}")
         with Replicator(core) as replicator:
-            asked = [replicator.attach(connection) for connection in reached.connections]
-            reached.on_late = lambda connection: asked.append(replicator.attach(connection))
+            asked: list[CorePeer] = []
+            reached.give_to(lambda connection: asked.append(replicator.attach(connection)))
             if await replicator.update() == 0:
                 raise ReplicationError(f"core {core.key.hex()}: its peers have no block of it: it is empty there")
             await replicator.download(0, core.length, _in_bytes(core, on_progress))

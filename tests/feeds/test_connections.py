@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from service.feeds.connections import GRACE_SECONDS, PeerConnections
-from service.hypercore.net import ConnectError
+from service.hypercore.net import ConnectError, ConnectionClosed
 
 
 class Reached:
@@ -54,9 +54,9 @@ async def test_all_that_answer_soon_are_there_and_others_come_later() -> None:
         assert loop.time() - begun == pytest.approx(0.1 + GRACE_SECONDS, abs=0.1)
         assert names(reached.connections) == ["a", "b"]
         assert reached.reasons == ["no way"]
-        reached.on_late = late.append
+        reached.give_to(lambda one: late.append(one))  # type: ignore[arg-type]
         await asyncio.sleep(10)
-        assert names(late) == ["c"]
+        assert names(late) == ["a", "b", "c"]
     assert [one.closed for one in transport.made] == [["done"]] * 3
 
 
@@ -70,8 +70,24 @@ async def test_if_all_fail_it_says_why() -> None:
     async with to(Slow(a=ConnectError("x"), b=ConnectError("y"))) as reached:
         assert reached.connections == []
         assert reached.reasons == ["x", "y"]
+        assert reached.failure == "cannot reach any peer: x; y"
     async with to(Slow()) as reached:
         assert reached.connections == []
+        assert reached.failure == "no peer to fetch it from is known"
+
+
+async def test_a_peer_that_has_just_left_is_passed_over_whether_it_came_soon_or_late() -> None:
+    async with to(Slow(a=0.1, b=0.2, c=5.0, d=6.0)) as reached:
+        taken: list[Reached] = []
+
+        def take(one: Reached) -> None:
+            if one.key in (b"a", b"c"):
+                raise ConnectionClosed("it left")
+            taken.append(one)
+
+        reached.give_to(take)  # type: ignore[arg-type]
+        await asyncio.sleep(10)
+        assert names(taken) == ["b", "d"]
 
 
 async def test_what_is_no_failure_of_a_peer_is_raised_and_nothing_is_left() -> None:

@@ -17,9 +17,9 @@ from service.hypercore import Corestore
 from service.hypercore.swarm.dht.address import Address
 from service.units import UNIT
 from tests.support.cli_process import done
+from tests.support.npm_dht import npm
 from tests.support.npm_peer import node_peer
 from tests.support.whole_network import BLOCK, POT, SMALL, Network, Published, network
-from tests.swarm.npm_dht import npm
 
 pytestmark = [pytest.mark.slow, pytest.mark.node, pytest.mark.asyncio(loop_scope="module")]
 

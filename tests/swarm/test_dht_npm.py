@@ -8,7 +8,7 @@ import pytest
 
 from service.hypercore.crypto import KeyPair
 from service.hypercore.swarm import DHT, DhtError
-from tests.swarm.npm_dht import ANY, MOST_SECONDS, network, npm
+from tests.support.npm_dht import ANY, MOST_SECONDS, network, npm
 
 TOPIC = bytes(range(32))
 

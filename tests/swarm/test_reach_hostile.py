@@ -42,8 +42,8 @@ from service.hypercore.swarm.reach.seal import PunchSeal
 from service.hypercore.swarm.reach.server_punch import MAX_MESSAGES
 from service.hypercore.swarm.udx.endpoint import Streams, UdxSocket
 from service.hypercore.wire.noise import Noise
+from tests.support.npm_dht import ANY, network
 from tests.swarm.nat_net import NatNet, Peer
-from tests.swarm.npm_dht import ANY, network
 
 SERVER = KeyPair(b"\x31" * 32)
 TARGET = blake2b(SERVER.public)

@@ -16,7 +16,7 @@ from service.hypercore.crypto import KeyPair
 from service.hypercore.net import Connection, Replication, fetch
 from service.hypercore.swarm import DHT, DhtError, DhtServer, Reason, Unreachable
 from service.hypercore.swarm.reach.dial import Dial
-from tests.swarm.npm_dht import ANY, MOST_SECONDS, network, npm
+from tests.support.npm_dht import ANY, MOST_SECONDS, network, npm
 
 BLOCKS, SIZE = 120, 20_000
 OURS, THEIRS = KeyPair(b"\x21" * 32), KeyPair(b"\x22" * 32)

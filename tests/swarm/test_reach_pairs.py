@@ -21,7 +21,7 @@ from service.hypercore.swarm.reach.relay import IDLE_SECONDS, MAX_PAIRS_OF_ONE
 from service.hypercore.swarm.udx.endpoint import Streams, UdxSocket
 from service.hypercore.swarm.udx.packet import DATA, header, stream_of
 from service.hypercore.swarm.udx.passing import MAX_PACKET, PassingStream, trains_of
-from tests.swarm.npm_dht import ANY, MOST_SECONDS, network
+from tests.support.npm_dht import ANY, MOST_SECONDS, network
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "swarm" / "blind_relay.json").read_text())
 RELAY = KeyPair(b"\x44" * 32)

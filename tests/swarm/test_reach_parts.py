@@ -17,7 +17,7 @@ from service.hypercore.swarm.dht.requests import Datagram, Via
 from service.hypercore.swarm.dht.timers import Timers
 from service.hypercore.swarm.reach.dial import Dial
 from service.hypercore.swarm.reach.hub import MAX_KNOWN, RANDOM_REST_SECONDS, Hub, RandomPunches, nearest, reachable
-from tests.swarm.npm_dht import ANY, MOST_SECONDS, network
+from tests.support.npm_dht import ANY, MOST_SECONDS, network
 
 OURS = KeyPair(b"\x21" * 32)
 

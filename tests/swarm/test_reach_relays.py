@@ -30,7 +30,7 @@ from service.hypercore.swarm.dht.rpc import DhtRequest
 from service.hypercore.swarm.reach.dial import Dial
 from service.hypercore.swarm.reach.server import MAX_NEW_LEGS
 from service.hypercore.wire.noise import Noise
-from tests.swarm.npm_dht import ANY, MOST_SECONDS, NpmDht, network, npm
+from tests.support.npm_dht import ANY, MOST_SECONDS, NpmDht, network, npm
 from tests.swarm.test_reach_npm import BLOCKS, OURS, SIZE, THEIRS, digest, made, serving
 
 RELAY = KeyPair(b"\x44" * 32)

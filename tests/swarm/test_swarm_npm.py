@@ -14,7 +14,7 @@ import pytest
 from service.hypercore import Core, Corestore
 from service.hypercore.net import Connection, Replication, fetch
 from service.hypercore.swarm import DHT, Swarm
-from tests.swarm.npm_dht import ANY, MOST_SECONDS, NpmDht, network, npm
+from tests.support.npm_dht import ANY, MOST_SECONDS, NpmDht, network, npm
 
 TOPIC = bytes(range(32))
 BLOCKS, SIZE = 40, 20_000

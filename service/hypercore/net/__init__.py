@@ -4,7 +4,7 @@ from ..wire.errors import ChannelClosed, ConnectError, ConnectionClosed, Protoco
 from .admission import origin_of
 from .channel import Channel
 from .connection import Connection
-from .replication import Replication
+from .replication import CorePeer, Replication
 from .replicator import Replicator, fetch
 from .transport import PeerAddress, TcpTransport, Transport
 
@@ -14,6 +14,7 @@ __all__ = [
     "ConnectError",
     "Connection",
     "ConnectionClosed",
+    "CorePeer",
     "PeerAddress",
     "ProtocolError",
     "Replication",

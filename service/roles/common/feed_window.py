@@ -6,15 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-import structlog
-
 from service.feeds.connections import PeerConnections
 from service.hypercore import Core, CoreError, Corestore
 from service.hypercore.crypto import Node, tree_hash
-from service.hypercore.net import ConnectionClosed, Replicator, Transport
+from service.hypercore.net import Replicator, Transport
 from service.protocols.copy.stream import PlanHead
-
-log = structlog.get_logger(__name__)
 
 WINDOW_BLOCKS = 64
 """Blocks per download. The next download starts when half of this one is read, so that reading does not wait."""
@@ -145,15 +141,10 @@ async def open_feed(store: Corestore, transport: Transport, key: bytes, through:
     core = store.get(key)
     async with PeerConnections(transport, await transport.providers(core.discovery_key)) as reached:
         if not reached.connections and not core.writable:
-            raise FeedUnreachable(f"feed {key.hex()}: cannot reach any peer: {'; '.join(reached.reasons)[:500]}")
+            raise FeedUnreachable(f"feed {key.hex()}: {reached.failure}")
         with Replicator(core, through=through) as replicator:
             reader = FeedReader(core, replicator)
-            for connection in reached.connections:
-                try:
-                    replicator.attach(connection)
-                except ConnectionClosed as error:
-                    log.info("peer left", peer=str(connection), reason=str(error))
-            reached.on_late = replicator.attach
+            reached.give_to(replicator.attach)
             try:
                 yield reader
             finally:
