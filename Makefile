@@ -12,7 +12,7 @@ SELECT = $(if $(SLOW)$(findstring tests/,$(ARGS)),,-m 'not slow')
 # As many workers as the machine has cores; tests that run a whole network share one of them (tests/conftest.py).
 PARALLEL ?= --numprocesses=auto --dist=loadgroup
 
-.PHONY: setup setup-dev demo docs test coverage attack cases scenarios cheats lives fuzz matrix lint devnet simulate runtime weights bench lock clean
+.PHONY: setup setup-dev demo docs test coverage attack cases scenarios cheats lives fuzz matrix churn lint devnet simulate runtime weights bench lock clean
 
 setup: $(VENV)/.setup
 setup-dev: $(VENV)/.setup-dev
@@ -73,6 +73,10 @@ fuzz: setup-dev
 # Peers of ours and of npm's on hosts behind NATs of each kind, in network namespaces; needs root (ARGS='cons:rand' for some).
 matrix: setup-dev tests/interop/node_modules/.setup
 	@$(BIN)/python -m tests.matrix $(ARGS)
+
+# A day of 200 nodes of the DHT that come and go, under a virtual clock (some 20 minutes): does anything pile up?
+churn: setup-dev
+	@$(BIN)/python -m tests.swarm.churn $(ARGS)
 
 lint: setup-dev
 	$(BIN)/ruff check .

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench import tcp
+from bench import _sides, tcp
 from bench.registry import Unavailable
 
 
@@ -15,12 +15,12 @@ def test_a_small_download_between_two_processes_of_ours() -> None:
 def test_a_process_that_fails_is_named() -> None:
     with (
         pytest.raises(RuntimeError, match="StorageError"),
-        tcp.running(tcp.command(tcp.PYTHON, "serve", "/dev/null/x", "1", "1")),
+        _sides.running(_sides.command(tcp.PYTHON, tcp.PROGRAM, "serve", "/dev/null/x", "1", "1")) as side,
     ):
-        pass
+        side.line()
 
 
 def test_without_node_there_is_no_peer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tcp.shutil, "which", lambda name: None)
+    monkeypatch.setattr(_sides.shutil, "which", lambda name: None)
     with pytest.raises(Unavailable, match=r"Node\.js is not installed"):
-        tcp.command(tcp.NODE, "serve")
+        _sides.command(tcp.NODE, tcp.PROGRAM, "serve")

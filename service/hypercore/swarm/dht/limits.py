@@ -25,6 +25,14 @@ class HostLimit:
         level = min(BURST, level + PER_SECOND * max(0.0, now - since))
         allowed = level >= 1.0
         self._hosts[host] = (level - 1.0 if allowed else level), now
-        if len(self._hosts) > MAX_HOSTS:
-            self._hosts.popitem(last=False)
+        self._forget(now)
         return allowed
+
+    def _forget(self, now: float) -> None:
+        """Forget the hosts that have been silent for longest: those whose bucket is full again, and those that are too many."""
+        while self._hosts:
+            host = next(iter(self._hosts))
+            level, since = self._hosts[host]
+            if len(self._hosts) <= MAX_HOSTS and level + PER_SECOND * (now - since) < BURST:
+                return
+            del self._hosts[host]

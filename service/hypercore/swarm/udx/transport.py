@@ -10,7 +10,7 @@ from .endpoint import Address, UdxSocket
 from .packet import DESTROY
 from .stream import Ended, Stream
 
-HIGH_WATER = 256 * 1024
+HIGH_WATER = 1024 * 1024
 """Bytes written and not sent above which the protocol is asked to pause, and below a quarter of which to go on."""
 CLOSE_SECONDS = 5.0
 """Time for the peer to end its half as well, once this side is closed and all that it wrote has come."""
@@ -94,6 +94,9 @@ class UdxTransport(asyncio.Transport):
             told, self.on_direct = self.on_direct, None
             told()
         self._stream.receive(packet)
+        if self._stream.out:  # acknowledged within a burst, so that the peer goes on while the rest of it is worked off
+            self.endpoint.send_trains(self._stream.out, self.remote)
+            self._stream.out.clear()
         return True
 
     def burst_is_over(self, now: float) -> None:
