@@ -8,7 +8,7 @@ import typer
 
 from service.hypercore.net import PeerAddress
 from service.hypercore.swarm.dht.address import Address, bootstrap_nodes
-from service.node.settings import announced, host_port
+from service.node.settings import announced, host_port, relay_key
 
 
 def parse_listen(text: str) -> tuple[str, int]:
@@ -43,6 +43,19 @@ def parse_bootstrap(texts: Sequence[str] | None) -> tuple[Address, ...]:
         return bootstrap_nodes(texts or ())
     except ValueError as error:
         raise typer.BadParameter(f"--bootstrap {error}") from error
+
+
+def parse_relay(text: str | None, bootstrap: Sequence[object]) -> bytes | None:
+    """Return the key of a blind relay. Raises BadParameter, also if there is no DHT in which it could be found."""
+    if text is None:
+        return None
+    try:
+        found = relay_key(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"--relay {error}") from error
+    if not bootstrap:
+        raise typer.BadParameter("--relay: a relay is found in a DHT: add --bootstrap HOST:PORT")
+    return found
 
 
 def ipv4(text: str) -> Address:

@@ -28,6 +28,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "Run a peer. Options that are not given are those of --config, or of its last run in DIR; the first run creates its keys.",
     ),
     "dht": ("dht", "dht", "Run a node of the DHT by which peers find each other, until Ctrl-C."),
+    "relay": (
+        "relay",
+        "relay",
+        "Run a blind relay, until Ctrl-C: peers name its key with --relay, and meet there if nothing else leads to them.",
+    ),
     "devnet": ("network", "devnet", "Run a network of peers on this machine. Prints one JSON line when it is ready."),
     "demo": (
         "network",

@@ -26,9 +26,9 @@ from service.hypercore.swarm.dht.address import Address
 from service.hypercore.swarm.transport import ANYWHERE, SwarmTransport
 from service.node.settings import announced, public_address
 
-from .addresses import parse_announce, parse_bootstrap, parse_listen, parse_peers
+from .addresses import parse_announce, parse_bootstrap, parse_listen, parse_peers, parse_relay
 from .failures import failure_of
-from .options import Announce, Bootstrap, Directory, Json, Key, Listen, PassphraseFile, Peers
+from .options import Announce, Bootstrap, Directory, Json, Key, Listen, PassphraseFile, Peers, Relay
 from .output import Failure, Output, configure_logging, run
 from .progress import bytes_progress
 from .unlocking import own_keys
@@ -99,10 +99,11 @@ def transport_of(
     bootstrap: tuple[Address, ...],
     peers: list[PeerAddress] | None = None,
     on_connection: Callable[[Connection], None] | None = None,
+    relay: bytes | None = None,
 ) -> TcpTransport:
     """Return the transport of a command: with static peers, and by the DHT if there are nodes to begin with."""
     if bootstrap:
-        return SwarmTransport(pair, bootstrap, peers or (), on_connection)
+        return SwarmTransport(pair, bootstrap, peers or (), on_connection, relay=relay)
     return TcpTransport(pair, peers or (), on_connection)
 
 
@@ -222,6 +223,7 @@ def serve(
     listen: Listen = "127.0.0.1:0",
     announce: Announce = None,
     bootstrap: Bootstrap = None,
+    relay: Relay = None,
     key: Key = None,
     passphrase_file: PassphraseFile = None,
     json: Json = False,
@@ -232,12 +234,13 @@ def serve(
     wanted = feed_key(feed)
     host, port = parse_listen(listen)
     told, nodes = parse_announce(announce), parse_bootstrap(bootstrap)
+    through = parse_relay(relay, nodes)
     pair = swarm_pair(out, key, passphrase_file)
 
     async def main() -> None:
         with closing(opened(directory)) as store:
             core = known(store, wanted, directory)
-            async with transport_of(pair, nodes, on_connection=_server_of(store, core)) as transport:
+            async with transport_of(pair, nodes, None, _server_of(store, core), through) as transport:
                 address = await transport.listen(host, port)
                 await _found_by(transport, core, address, told)
                 dialled = announced(told, *address)
@@ -278,6 +281,7 @@ def fetch(
     directory: Directory,
     peer: Peers = None,
     bootstrap: Bootstrap = None,
+    relay: Relay = None,
     key: Key = None,
     passphrase_file: PassphraseFile = None,
     encryption: Encryption = None,
@@ -291,12 +295,13 @@ def fetch(
     nodes = parse_bootstrap(bootstrap)
     if not (peers or nodes):
         raise typer.BadParameter("no peer to fetch from: add --peer KEY@HOST:PORT, or --bootstrap HOST:PORT")
+    through = parse_relay(relay, nodes)
     pair = swarm_pair(out, key, passphrase_file)
 
     async def main() -> None:
         with closing(made(directory)) as store:
             core = store.get(wanted)
-            sources = await _fetch(out, core, transport_of(pair, nodes, peers))
+            sources = await _fetch(out, core, transport_of(pair, nodes, peers, relay=through))
             if secret is not None:
                 unlock(core, secret)
             out.result({**describe(core), "peers": sources})
@@ -321,6 +326,7 @@ def export(
     directory: Directory,
     peer: Peers = None,
     bootstrap: Bootstrap = None,
+    relay: Relay = None,
     key: Key = None,
     passphrase_file: PassphraseFile = None,
     encryption: Encryption = None,
@@ -330,13 +336,14 @@ def export(
     out = Output(json)
     configure_logging(json)
     wanted, peers, secret = feed_key(feed), parse_peers(peer), encryption_key(encryption)
-    pair, nodes = swarm_pair(out, key, passphrase_file), parse_bootstrap(bootstrap)
+    nodes = parse_bootstrap(bootstrap)
+    through, pair = parse_relay(relay, nodes), swarm_pair(out, key, passphrase_file)
 
     async def main() -> None:
         with closing(made(directory) if peers or nodes else opened(directory)) as store:
             core = store.get(wanted) if peers or nodes else known(store, wanted, directory)
             if peers or nodes:
-                await _fetch(out, core, transport_of(pair, nodes, peers))
+                await _fetch(out, core, transport_of(pair, nodes, peers, relay=through))
             if secret is not None:
                 unlock(core, secret)
             with bytes_progress(out, "export") as show:

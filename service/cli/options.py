@@ -66,6 +66,14 @@ Bootstrap = Annotated[
         help="Node of the DHT by which peers are found; may be repeated. public: those that hyperswarm's peers begin with.",
     ),
 ]
+Relay = Annotated[
+    str | None,
+    typer.Option(
+        "--relay",
+        metavar="KEY",
+        help="Key of a blind relay in the DHT, for peers to which there is no direct way (see datdot relay).",
+    ),
+]
 Announce = Annotated[
     str | None,
     typer.Option("--announce", metavar="HOST:PORT", help="Where others reach it, if that is not where it listens."),

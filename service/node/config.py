@@ -55,6 +55,8 @@ def resolve(given: Mapping[str, Any], file: Path | None, before: NodeSettings | 
         )
     if len(set(found["roles"])) < len(found["roles"]):
         raise BadOption(f"roles {','.join(found['roles'])}: a node's roles are each named once")
+    if found.get("relay") and not found.get("bootstrap"):
+        raise BadOption("relay: a relay is found in a DHT: add --bootstrap HOST:PORT")
     return Resolved(_settings(found, before), _config(found))
 
 
@@ -78,6 +80,7 @@ def _settings(found: Mapping[str, Any], before: NodeSettings | None) -> NodeSett
         genesis=None if before is None else before.genesis,
         announce=found.get("announce"),
         bootstrap=tuple(found.get("bootstrap", ())),
+        relay=found.get("relay"),
         passphrase_file=found.get("passphrase_file"),
         terms=terms,
     )

@@ -13,7 +13,7 @@ from service.hypercore.net import PeerAddress
 from service.hypercore.swarm.dht.address import bootstrap_nodes
 from service.units import TIB, decimal, parse_money, parse_size
 
-from .settings import ROLES, announced, host_port
+from .settings import ROLES, announced, host_port, relay_key
 
 DEFAULT_CHAIN = "ws://127.0.0.1:9944"
 GEOHASH = frozenset("0123456789bcdefghjkmnpqrstuvwxyz")
@@ -93,6 +93,12 @@ def dht_node(text: str) -> str:
     return text
 
 
+def relay(text: str) -> str:
+    """Check the key of a blind relay."""
+    relay_key(text)
+    return text
+
+
 def as_path(text: str) -> str:
     """Take a path."""
     if not text:
@@ -152,6 +158,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("announce", "--announce", "where it listens", announce, "HOST:PORT at which others reach it"),
     Setting("peers", "--peer", "none", peer, "KEY@HOST:PORT of peers at addresses that stay", many=True),
     Setting("bootstrap", "--bootstrap", "none", dht_node, "HOST:PORT of nodes of the DHT, or public", many=True),
+    Setting(
+        "relay", "--relay", "none", relay, "key of a blind relay in the DHT, for peers to which there is no direct way"
+    ),
     Setting("key", "--key", "DIR/key.json", as_path, "vault or key file"),
     Setting(
         "passphrase_file", "--passphrase-file", "systemd's credential, or a question", as_path, "the vault's passphrase"

@@ -44,6 +44,7 @@ from .settings import (
     host_port,
     node_keys,
     public_address,
+    relay_key,
 )
 
 log = structlog.get_logger(__name__)
@@ -195,7 +196,9 @@ async def _build(
     held: list[RunningNode] = []
     pair, nodes = KeyPair(keys.swarm_seed), _parse_bootstrap(settings.bootstrap)
     if nodes:
-        transport: TcpTransport = SwarmTransport(pair, nodes, peers, lambda connection: held[0].accept(connection))
+        transport: TcpTransport = SwarmTransport(
+            pair, nodes, peers, lambda connection: held[0].accept(connection), relay=_parse_relay(settings.relay)
+        )
     else:
         transport = TcpTransport(pair, peers, lambda connection: held[0].accept(connection))
     stack.push_async_callback(transport.close)
@@ -227,6 +230,13 @@ def _parse_peers(texts: Sequence[str]) -> list[PeerAddress]:
         return [PeerAddress.parse(text) for text in texts]
     except ValueError as error:
         raise NodeError(str(error)) from error
+
+
+def _parse_relay(text: str | None) -> bytes | None:
+    try:
+        return None if text is None else relay_key(text)
+    except ValueError as error:
+        raise NodeError(f"relay: {error}") from error
 
 
 def _parse_bootstrap(texts: Sequence[str]) -> tuple[Address, ...]:

@@ -48,6 +48,8 @@ class NodeSettings:
     """Nodes of the DHT to begin with, HOST:PORT or `public`; none: peers are the static ones."""
     passphrase_file: str | None = None
     """The file with the passphrase of its vault, if it has one."""
+    relay: str | None = None
+    """The key of a blind relay, in hex."""
     terms: dict[str, str] = field(default_factory=dict)
     """What was said of the terms of its roles, by the names of options.py; what is not in it has its default."""
 
@@ -60,6 +62,7 @@ class NodeSettings:
             "announce": self.announce,
             "peers": list(self.peers),
             "bootstrap": list(self.bootstrap),
+            "relay": self.relay,
             "key": self.key,
             "passphrase_file": self.passphrase_file,
             **self.terms,
@@ -160,6 +163,17 @@ def announced(announce: str | None, host: str, port: int) -> str | None:
     except ValueError:
         everywhere = False
     return None if everywhere else host_port(host, port)
+
+
+def relay_key(text: str) -> bytes:
+    """Parse the key of a relay, 64 hex digits. Raises ValueError."""
+    try:
+        found = bytes.fromhex(text)
+    except ValueError:
+        found = b""
+    if len(found) != 32 or len(text) != 64:
+        raise ValueError(f"{text!r:.120} is no key of 64 hex digits")
+    return found
 
 
 def public_address(announce: str | None) -> Address | None:

@@ -77,7 +77,7 @@ def encoded(event: Any) -> bytes:
     return bytes([pallet, variant]) + codec_of(type(event)).encode(event) + b"\x00"
 
 
-@pytest.mark.parametrize("number", (1, 2, 3))
+@pytest.mark.parametrize("number", [1, 2, 3])
 def test_entries_add_up_to_what_the_money_did(number: int) -> None:
     life = WatchedLife(number)
     life.live(BLOCKS)

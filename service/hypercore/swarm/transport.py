@@ -18,6 +18,8 @@ from .addresses import AddressWatch
 from .announcements import Announcements
 from .dht.address import Address
 from .dht.sockets import DhtError
+from .network import needs_relay
+from .reach.reasons import Unreachable
 from .reach.server import DhtServer
 from .reach.sockets import DHT
 
@@ -34,6 +36,9 @@ AGAIN_SECONDS, LONGEST_SECONDS = 2.0, 60.0
 class SwarmTransport(TcpTransport):
     """A transport over TCP with static peers, and over UDX with all others.
 
+    `relay` is the key of a blind relay. Peers to which there is no direct way are dialled again through it, and while this peer is
+    behind a NAT with random ports, those who dial it are met there.
+
     `join` it to the DHT, or `stay` joined. `here` is where its node of the DHT listens (port 0: any), and `announce` its
     address as others see it, if it has one of its own.
     """
@@ -44,8 +49,11 @@ class SwarmTransport(TcpTransport):
         bootstrap: Iterable[Address],
         peers: Iterable[PeerAddress] = (),
         on_connection: OnConnection | None = None,
+        *,
+        relay: bytes | None = None,
     ) -> None:
         super().__init__(key_pair, peers, on_connection)
+        self._relay = relay
         self._pair, self._bootstrap = key_pair, tuple(bootstrap)
         self._offered: tuple[bytes, ...] = ()
         self._dht: DHT | None = None
@@ -63,7 +71,9 @@ class SwarmTransport(TcpTransport):
         async with AsyncExitStack() as stack:
             dht = await stack.enter_async_context(DHT(here, self._bootstrap, announce))
             if listen:
-                listener = await stack.enter_async_context(dht.listen(self._pair, on_connection=self.welcome))
+                listener = await stack.enter_async_context(
+                    dht.listen(self._pair, relay_through=self._relay, relay_if_random=True, on_connection=self.welcome)
+                )
                 announcements = Announcements(self._announce, self._withdraw)
                 stack.push_async_callback(announcements.close)
                 self._listener, self._announcements = listener, announcements
@@ -155,6 +165,16 @@ class SwarmTransport(TcpTransport):
                 log.info("a static peer does not answer at its address; trying by its key", reason=str(error))
         if self._dht is None:
             raise ConnectError(f"peer {public_key.hex()} is no static peer, and the DHT was not reached yet")
-        connection = await self._dht.connect(public_key, pair=key_pair or self._pair)
+        connection = await self._dial(self._dht, public_key, key_pair or self._pair)
         self._keep(connection)
         return connection
+
+    async def _dial(self, dht: DHT, public_key: bytes, pair: KeyPair) -> Connection:
+        """Dial a peer by its key, and once more through the relay if there is no other way."""
+        try:
+            return await dht.connect(public_key, pair=pair)
+        except Unreachable as error:
+            if self._relay is None or not needs_relay(error):
+                raise
+            log.info("no direct way to a peer; trying by the relay", reason=str(error))
+        return await dht.connect(public_key, pair=pair, relay_through=self._relay)

@@ -125,7 +125,7 @@ class Handshakes:
         streams: ServerStreams,
         firewall: Firewalled | None = None,
         ephemeral: Callable[[], KeyPair | None] = lambda: None,
-        relay_through: bytes | None = None,
+        relay_through: Callable[[], bytes | None] = lambda: None,
     ) -> None:
         self._relay_through = relay_through
         self._hub, self._node, self._pair = hub, hub.node, pair
@@ -217,9 +217,10 @@ class Handshakes:
         if error == PeerError.NONE and hello.udx is not None:
             served.remote_stream, served.firewall = hello.udx.id, hello.firewall
             served.stream = self._streams.open_stream(lambda port, sender, now: self._heard(served, port, sender, now))
-            served.through, served.initiator = hello.relay_through, self._relay_through is not None
-            if self._relay_through is not None:
-                served.through = RelayThrough(self._relay_through, secrets.token_bytes(TOKEN_BYTES))
+            relay = self._relay_through()
+            served.through, served.initiator = hello.relay_through, relay is not None
+            if relay is not None:
+                served.through = RelayThrough(relay, secrets.token_bytes(TOKEN_BYTES))
         served.answer = noise.write(self._payload(served, error).encode())
         served.timer = self._node.timers.at(now + HANDSHAKE_SECONDS, lambda now: self._end(served, now))
         return served

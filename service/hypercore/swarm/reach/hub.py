@@ -11,6 +11,7 @@ from typing import Protocol
 
 from ...wire.noise import Noise
 from ..dht.address import Address, is_bogon
+from ..dht.nat import Firewall
 from ..dht.node import DhtNode
 from ..dht.requests import Port, Via
 from ..dht.rpc import DhtRequest
@@ -90,6 +91,11 @@ class Hub:
     def main(self) -> Port:
         """The socket from which the node asks."""
         return Via.CLIENT if self.node.open_address is None else Via.SERVER
+
+    @property
+    def random(self) -> bool:
+        """Whether this node is behind a NAT that uses another port for each destination, as far as it knows."""
+        return self.node.samples.judge().firewall is Firewall.RANDOM
 
     def addresses(self) -> tuple[Address, ...]:
         """Return where peers may try to reach this node."""

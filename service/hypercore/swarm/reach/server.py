@@ -43,6 +43,7 @@ class DhtServer:
         *,
         firewall: Firewalled | None = None,
         relay_through: bytes | None = None,
+        relay_if_random: bool = False,
         may_relay: Firewalled | None = None,
         on_connection: OnConnection | None = None,
     ) -> None:
@@ -50,7 +51,8 @@ class DhtServer:
         self._on_connection = on_connection
         self._hub, self._links, self._flush, self._firewall = hub, links, flush, firewall
         self._announcer = Announcer(hub, pair)
-        self._handshakes = Handshakes(hub, pair, self._announcer, self, self._refuses, relay_through=relay_through)
+        self._relay_through, self._relay_if_random = relay_through, relay_if_random
+        self._handshakes = Handshakes(hub, pair, self._announcer, self, self._refuses, relay_through=self._own_relay)
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[int, UdxTransport] = {}
         self._queue: asyncio.Queue[Connection | None] = asyncio.Queue()
@@ -142,6 +144,9 @@ class DhtServer:
         if len(self._connections) >= MAX_CONNECTIONS:
             return True
         return self._firewall is not None and self._firewall(key)
+
+    def _own_relay(self) -> bytes | None:
+        return None if self._relay_if_random and not self._hub.random else self._relay_through
 
     def open_stream(self, heard: OnHeard) -> int:
         """Make a stream (ServerStreams)."""

@@ -95,16 +95,19 @@ class DHT(DhtSockets):
         *,
         firewall: Callable[[bytes], bool] | None = None,
         relay_through: bytes | None = None,
+        relay_if_random: bool = False,
         may_relay: Callable[[bytes], bool] | None = None,
         on_connection: OnConnection | None = None,
     ) -> DhtServer:
         """Return a server at a key, to be entered. `firewall` says whether a peer with a key is refused.
 
-        `relay_through` is the key of a blind relay that may carry its connections. Without, clients may name one:
-        `may_relay` says by its key whether it is used. `on_connection` takes each connection before anything that the peer
-        sent is processed: the place to register what is served. Without it the server's iterator gives them.
+        `relay_through` is the key of a blind relay that may carry its connections; with `relay_if_random` it does only while
+        this node is behind a NAT with random ports. Otherwise clients may name one: `may_relay` says by its key whether it is
+        used. `on_connection` takes each connection before anything that the peer sent is processed: the place to register what
+        is served. Without it the server's iterator gives them.
         """
         return DhtServer(
             self._hub, self._links, self._flush, self._dial_relay, pair,
-            firewall=firewall, relay_through=relay_through, may_relay=may_relay, on_connection=on_connection,
+            firewall=firewall, relay_through=relay_through, relay_if_random=relay_if_random, may_relay=may_relay,
+            on_connection=on_connection,
         )  # fmt: skip
