@@ -12,7 +12,7 @@ SELECT = $(if $(SLOW)$(findstring tests/,$(ARGS)),,-m 'not slow')
 # As many workers as the machine has cores; tests that run a whole network share one of them (tests/conftest.py).
 PARALLEL ?= --numprocesses=auto --dist=loadgroup
 
-.PHONY: setup setup-dev demo docs test coverage attack cases scenarios cheats lives fuzz matrix churn lint devnet simulate runtime weights bench lock clean
+.PHONY: setup setup-dev demo docs test coverage attack cases scenarios cheats lives fuzz matrix churn crowd lint devnet simulate runtime weights bench lock clean
 
 setup: $(VENV)/.setup
 setup-dev: $(VENV)/.setup-dev
@@ -52,6 +52,10 @@ coverage: setup-dev tests/interop/node_modules/.setup tests/conformance/node_mod
 # All attackers at once on a hoster, for half an hour (ARGS='--minutes 5' for less): what they cost it.
 attack: setup-dev
 	@$(BIN)/python -m tests.attack $(ARGS)
+
+# A hundred readers over UDX, who find a hoster by its key, for five minutes: it keeps its deadlines meanwhile.
+crowd: setup-dev
+	@$(BIN)/python -m tests.attack.crowd $(ARGS)
 
 # The faults that were found by attacking a network (tests/cases/catalogue.py): how many hold.
 cases: setup-dev tests/interop/node_modules/.setup tests/conformance/node_modules/.setup tests/conformance/asi/.venv/.setup

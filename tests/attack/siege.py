@@ -107,10 +107,12 @@ class Siege:
             f"{count} eras", lambda: self.net.now >= end, blocks=10 * count * self.net.client.times.era
         )
 
-    async def under_attack(self, wait: Callable[[], Awaitable[None]]) -> None:
-        """Attack while `wait` lasts. What the attackers count is in `counts`."""
+    async def under_attack(
+        self, wait: Callable[[], Awaitable[None]], program: str = "tests.attack.attackers", given: str | None = None
+    ) -> None:
+        """Attack while `wait` lasts, by a program. What the attackers count is in `counts`."""
         child = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.attack.attackers", argument(self._target), stdout=asyncio.subprocess.PIPE
+            sys.executable, "-m", program, given or argument(self._target), stdout=asyncio.subprocess.PIPE
         )
         counting = asyncio.create_task(self._count_attacks(child))
         try:
@@ -127,6 +129,11 @@ class Siege:
         assert child.stdout is not None
         async for line in child.stdout:
             self.counts = json.loads(line)
+
+    @property
+    def hoster(self) -> NetPeer:
+        """The hoster."""
+        return self._hoster
 
     @property
     def pid(self) -> int:
