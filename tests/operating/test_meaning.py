@@ -16,7 +16,8 @@ from service.chain_client import Block
 from service.chain_client.pallet import events
 from service.chain_client.pallet.events import EVENTS, Event
 from service.chain_client.pallet.types import CopyEnd, Payment, PlanEnd, Verdict
-from service.chain_client.runtime.events import EventRecord, Runtime
+from service.chain_client.runtime.events import EventRecord
+from service.chain_client.runtime.metadata import Runtime
 from service.operating import entries as module
 from service.operating.entries import (
     ACCOUNTS,
