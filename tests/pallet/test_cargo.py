@@ -22,13 +22,17 @@ SHOWN = 120
 def cargo() -> str:
     """Cargo's path; without it the test is skipped, or fails in CI."""
     found = shutil.which("cargo")
-    return found or missing("cargo is missing: install Rust 1.88 or newer (https://rustup.rs)")
+    return found or missing("cargo is missing: install Rust 1.89 or newer (https://rustup.rs)")
 
 
 @pytest.mark.rust
 @pytest.mark.slow
 @pytest.mark.timeout(SECONDS + 60)
-@pytest.mark.parametrize(("workspace", "least"), [(SPEC, 100), (SPEC / "encoding", 8)], ids=["pallet", "encoding"])
+@pytest.mark.parametrize(
+    ("workspace", "least"),
+    [(SPEC, 100), (SPEC / "encoding", 8), (SPEC / "encoding/native", 17)],
+    ids=["pallet", "encoding", "native"],
+)
 def test_the_rust_tests_pass(workspace: Path, least: int) -> None:
     done = subprocess.run(
         [cargo(), "test", "--locked", "--workspace"],
