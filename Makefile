@@ -12,10 +12,10 @@ SELECT = $(if $(SLOW)$(findstring tests/,$(ARGS)),,-m 'not slow')
 # As many workers as the machine has cores; tests that run a whole network share one of them (tests/conftest.py).
 PARALLEL ?= --numprocesses=auto --dist=loadgroup
 
-.PHONY: setup setup-dev demo docs test coverage attack cases scenarios cheats lives fuzz matrix churn crowd lint devnet simulate runtime weights bench lock clean
+.PHONY: setup setup-dev demo docs test coverage attack cases scenarios cheats lives fuzz matrix churn crowd lint devnet simulate runtime weights bench wheels lock clean
 
-setup: $(VENV)/.setup
-setup-dev: $(VENV)/.setup-dev
+setup: $(VENV)/.setup $(VENV)/.codec
+setup-dev: $(VENV)/.setup-dev $(VENV)/.codec
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "datdot needs Python 3.11 or newer: none was found (set PYTHON=/path/to/python)" >&2; exit 1; }
@@ -29,6 +29,12 @@ $(VENV)/.setup: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/.setup-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@ $(VENV)/.setup
+
+# The codec in Rust, where cargo is there or built it before; without it a line says what is slower.
+CODEC := pallet-spec/encoding
+$(VENV)/.codec: $(wildcard $(addprefix $(CODEC)/,Cargo.toml src/*.rs $(addprefix native/,*.toml *.lock *.sh src/*.rs src/*/*.rs python/*.toml python/src/*.rs))) \
+		| $(VENV)/bin/python
+	@$(CODEC)/native/install.sh $(BIN)/python $@
 
 # The npm peers of the tests, where Node.js is there; the tests themselves say what is missing where it is not.
 %/node_modules/.setup: %/package-lock.json
@@ -109,10 +115,13 @@ docs: setup-dev
 bench: setup-dev tests/interop/node_modules/.setup
 	$(BIN)/python -m bench $(ARGS)
 
+wheels: setup
+	@mkdir -p dist && $(CODEC)/native/wheels.sh $(BIN)/python dist
+
 # The newest versions that the ranges of pyproject.toml allow become the ones that are tested and installed.
 lock: $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager --editable '.[dev]'
-	head -n 1 constraints.txt > constraints.new && $(BIN)/python -m pip freeze --exclude-editable >> constraints.new
+	head -n 1 constraints.txt > constraints.new && $(BIN)/python -m pip freeze --exclude-editable --exclude datdot-codec >> constraints.new
 	mv constraints.new constraints.txt
 
 clean:

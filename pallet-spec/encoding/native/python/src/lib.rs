@@ -166,6 +166,7 @@ fn accelerated() -> bool {
 
 #[pymodule]
 fn datdot_codec(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    m.add("INTERFACE", 1)?;
     m.add_class::<Encoder>()?;
     m.add_class::<Decoder>()?;
     m.add("CodecError", m.py().get_type::<errors::CodecError>())?;
