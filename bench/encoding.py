@@ -8,6 +8,7 @@ seconds of processor time, over all cores in seconds of the clock.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import re
 import shutil
@@ -16,7 +17,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, contextmanager
 
-from service.encoding import SECTOR, PrivateKey, SectorDecoder, SectorEncoder
+from service.encoding import SECTOR, PrivateKey, SectorDecoder, SectorEncoder, native
+from service.encoding.hashes import leaf_hashes
 from service.encoding.pool import ENCODE_RUN, CodecPool, available_cores
 
 from .registry import Figures, Report, Unavailable, measures
@@ -99,7 +101,8 @@ def encode_all_cores(report: Report) -> Figures:
         report(f"turn {turn + 1} of {TURNS}")
         peer.append(openssl_speed(cores)[0] * _BYTES_PER_OPERATION)
         ours.append(asyncio.run(_pool_rate()))
-    how = f"a stream through the worker pool of {cores} processes, its start left out; {_turns()}"
+    workers = "processes" if native.library() is None else "threads"
+    how = f"a stream through the worker pool of {cores} {workers}, its start left out; {_turns()}"
     name = f"openssl speed -multi {cores} rsa2048, signatures × 128 bytes"
     return Figures("MB/s", max(ours) / 1e6, max(peer) / 1e6, name, how)
 
@@ -131,6 +134,20 @@ def decode_core(report: Report) -> Figures:
             ours.append(rate(lambda: len(decoder.decode(0, encoded))))
     how = f"one process on one core, 256 sectors at a time; the peer's exponent is 65537, ours 3; {_turns()}"
     return Figures("MB/s", max(ours) / 1e6, max(peer) / 1e6, "openssl speed rsa2048, verifications × 128 bytes", how)
+
+
+@measures("leaves/core")
+def leaves_core(report: Report) -> Figures:
+    """Measure the leaf hashes of one process on one core, 64 KiB at a time."""
+    ctx, run = os.urandom(32), os.urandom(SECTOR * 256)
+    ours, peer = [], []
+    with one_core():
+        for turn in range(TURNS):
+            report(f"turn {turn + 1} of {TURNS}")
+            peer.append(rate(lambda: len(run) * len(hashlib.blake2b(run).digest()) // 64))
+            ours.append(rate(lambda: SECTOR * len(leaf_hashes(ctx, 0, run))))
+    how = f"one process on one core, 256 sectors at a time; the peer hashes all of them at once; {_turns()}"
+    return Figures("MB/s", max(ours) / 1e6, max(peer) / 1e6, "hashlib.blake2b of 64 KiB", how)
 
 
 def _turns() -> str:

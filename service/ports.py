@@ -48,9 +48,19 @@ class Codec(Protocol):
     ) -> None: ...
 
     def encode(
-        self, pieces: Pieces, *, salt: bytes, key: PrivateKey, first_sector: int = 0, sectors: int | None = None
+        self,
+        pieces: Pieces,
+        *,
+        salt: bytes,
+        key: PrivateKey,
+        ctx: bytes = b"",
+        first_sector: int = 0,
+        sectors: int | None = None,
     ) -> SectorStream:
-        """Encode a stream of plaintext, starting at byte 256·first_sector of the segment."""
+        """Encode a stream of plaintext, starting at byte 256·first_sector of the segment.
+
+        With the context of the segment's tree, `ctx`, each run brings its leaf hashes.
+        """
         ...
 
     async def decode_run(

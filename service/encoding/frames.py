@@ -1,8 +1,8 @@
 """The frames between the pool and its workers: length-prefixed, over a worker's standard input and output.
 
 A frame is u32 length | u8 kind | body; the length counts kind and body. To the worker: OPEN u32 context | u8 what |
-salt[32] | key, CLOSE u32 context, RUN u32 context | u64 first sector | bytes. From the worker, one for each RUN and in
-the same order: DONE bytes, or FAILED "ErrorName: message".
+salt[32] | u8 length | ctx | key, CLOSE u32 context, RUN u32 context | u64 first sector | bytes. From the worker, one for each
+RUN and in the same order: DONE bytes and, if there is a ctx, as many leaf hashes, or FAILED "ErrorName: message".
 """
 
 from __future__ import annotations
@@ -42,11 +42,15 @@ _REPORTED: dict[str, type[EncodingError]] = {
 
 @dataclass(frozen=True, repr=False)
 class CodecContext:
-    """The context of a run: ENCODE with a private key's bytes, or DECODE with profile byte and modulus."""
+    """The context of a run: ENCODE with a private key's bytes, or DECODE with profile byte and modulus.
+
+    With the context of a segment's tree, `ctx`, what is encoded is hashed as well.
+    """
 
     what: int
     salt: bytes
     key: bytes
+    ctx: bytes = b""
 
 
 def frame(kind: int, *body: bytes) -> bytes:
@@ -61,7 +65,8 @@ def frame_length(prefix: bytes) -> int:
 
 def open_frame(number: int, context: CodecContext) -> bytes:
     """Return the frame that defines the context `number` of later frames."""
-    return frame(OPEN, _CONTEXT.pack(number), bytes([context.what]), context.salt, context.key)
+    hashed = bytes([len(context.ctx)]) + context.ctx
+    return frame(OPEN, _CONTEXT.pack(number), bytes([context.what]), context.salt, hashed, context.key)
 
 
 def close_frame(number: int) -> bytes:
@@ -76,7 +81,8 @@ def run_frame(number: int, first_sector: int, data: bytes) -> bytes:
 
 def parse_open(body: bytes) -> tuple[int, CodecContext]:
     """Parse the body of `open_frame`."""
-    return _CONTEXT.unpack_from(body)[0], CodecContext(body[4], body[5:37], body[37:])
+    key = 38 + body[37]
+    return _CONTEXT.unpack_from(body)[0], CodecContext(body[4], body[5:37], body[key:], body[38:key])
 
 
 def parse_close(body: bytes) -> int:

@@ -9,9 +9,9 @@ from types import TracebackType
 from .errors import PoolClosed, SectorError
 from .keys import PrivateKey
 from .pool import ENCODE_RUN, MAX_PIECE, Pieces, Run, cut_runs
-from .profiles import P1, SECTOR, Profile
+from .profiles import P1, SECTOR, Profile, check_run
 from .progress import Progress, ProgressMeter
-from .sectors import SectorDecoder, SectorEncoder, check_run
+from .sectors import SectorDecoder, SectorEncoder
 
 
 class InlineCodec:
@@ -29,14 +29,21 @@ class InlineCodec:
         self._closed = True
 
     def encode(
-        self, pieces: Pieces, *, salt: bytes, key: PrivateKey, first_sector: int = 0, sectors: int | None = None
+        self,
+        pieces: Pieces,
+        *,
+        salt: bytes,
+        key: PrivateKey,
+        ctx: bytes = b"",
+        first_sector: int = 0,
+        sectors: int | None = None,
     ) -> InlineStream:
         """Encode a stream of plaintext as `CodecPool.encode` does. Raises PoolClosed and SectorError."""
         if self._closed:
             raise PoolClosed("the codec was closed")
         clock = asyncio.get_running_loop().time
         runs = cut_runs(pieces, first_sector, ENCODE_RUN, padded=True)
-        return InlineStream(self, runs, SectorEncoder(salt, key), ProgressMeter(first_sector, sectors, clock))
+        return InlineStream(self, runs, SectorEncoder(salt, key), ctx, ProgressMeter(first_sector, sectors, clock))
 
     async def decode_run(
         self, first_sector: int, data: bytes, *, salt: bytes, modulus: bytes, profile: Profile = P1
@@ -59,10 +66,15 @@ class InlineStream:
     """The results of a stream, in order: an async iterator of Run, with its progress."""
 
     def __init__(
-        self, codec: InlineCodec, runs: AsyncGenerator[Run, None], encoder: SectorEncoder, meter: ProgressMeter
+        self,
+        codec: InlineCodec,
+        runs: AsyncGenerator[Run, None],
+        encoder: SectorEncoder,
+        ctx: bytes,
+        meter: ProgressMeter,
     ) -> None:
         """Prepare the stream. Only InlineCodec calls this."""
-        self._codec, self._runs, self._encoder, self._meter = codec, runs, encoder, meter
+        self._codec, self._runs, self._encoder, self._ctx, self._meter = codec, runs, encoder, ctx, meter
         self._closed = False
 
     @property
@@ -80,12 +92,17 @@ class InlineStream:
             run = await anext(self._runs)
             count = len(run.data) // SECTOR
             await self._codec.work(count)
-            done = Run(run.first_sector, self._encoder.encode(run.first_sector, run.data))
+            done = self._encoded(run)
         except BaseException:
             await self.aclose()
             raise
         self._meter.add(count)
         return done
+
+    def _encoded(self, run: Run) -> Run:
+        if not self._ctx:
+            return Run(run.first_sector, self._encoder.encode(run.first_sector, run.data))
+        return Run(run.first_sector, *self._encoder.encode_and_hash(self._ctx, run.first_sector, run.data))
 
     async def aclose(self) -> None:
         """Stop, and drop the key. Nothing is returned afterwards. Closing twice does nothing."""

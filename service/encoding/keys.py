@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
+import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import gmpy2
@@ -13,9 +16,11 @@ from .profiles import P1, SECTOR, Profile, get_profile
 
 SMALL_FACTORS = 4096  # no prime below this may divide a modulus
 _SMALL_PRIMES = gmpy2.primorial(SMALL_FACTORS - 1) // 2
-_FORMAT = 1
-_PRIME_BITS = SECTOR * 4
-_PRIME_BYTES = _PRIME_BITS // 8
+SHAPES = {2: (1024, 1024), 3: (670, 670, 708), 4: (512, 512, 512, 512)}
+"""Bits of a key's primes, by how many it has (docs/protocol/encoding.md section 4)."""
+DEFAULT_PRIMES = 3
+_TWO_PRIMES, _ANY_PRIMES = 1, 2
+_MAX_PRIME_BITS = 1034
 
 
 def check_modulus(modulus: bytes, profile: Profile = P1) -> None:
@@ -39,56 +44,64 @@ def check_modulus(modulus: bytes, profile: Profile = P1) -> None:
 
 @dataclass(frozen=True, repr=False)
 class CrtKey:
-    """The numbers of a private key, ready for the Chinese remainder theorem. It has no repr, so that none is logged."""
+    """The numbers of a private key, ready for the Chinese remainder theorem. It has no repr, so that none is logged.
+
+    `exponents` are d modulo each prime less 1. `coefficients` belong to the primes from the second on: the inverse of the
+    product of those before it.
+    """
 
     n: mpz
     e: int
     d: mpz
-    p: mpz
-    q: mpz
-    dp: mpz
-    dq: mpz
-    qinv: mpz
+    primes: tuple[mpz, ...]
+    exponents: tuple[mpz, ...]
+    coefficients: tuple[mpz, ...]
 
     @classmethod
-    def from_primes(cls, p: mpz, q: mpz, e: int) -> CrtKey:
-        """Compute the numbers from the primes. Raises PrivateKeyError if e has no inverse."""
+    def from_primes(cls, primes: Sequence[mpz], e: int) -> CrtKey:
+        """Compute the numbers from the primes. Raises PrivateKeyError if e has no inverse, or one divides another."""
+        products = tuple(itertools.accumulate(primes, lambda product, prime: product * prime))
         try:
-            d = gmpy2.invert(mpz(e), gmpy2.lcm(p - 1, q - 1))
-            return cls(p * q, e, d, p, q, d % (p - 1), d % (q - 1), gmpy2.invert(q, p))
+            d = gmpy2.invert(mpz(e), gmpy2.lcm(*(prime - 1 for prime in primes)))
+            before = zip(products, primes[1:], strict=False)
+            coefficients = tuple(gmpy2.invert(product, prime) for product, prime in before)
         except ZeroDivisionError:
             raise PrivateKeyError(f"the exponent {e} has no inverse for these primes") from None
+        return cls(products[-1], e, d, tuple(primes), tuple(d % (prime - 1) for prime in primes), coefficients)
 
 
 class PrivateKey:
     """An encoder's trapdoor for one segment: new for each, kept as bytes until the segment is confirmed, then erased.
 
-    It consists of two primes of 1,024 bits from [2^1024 − 2^960, 2^1024), more than 2^924 apart, so that their product
-    always reaches the bound of the modulus (docs/protocol/encoding.md section 4). The bytes are secret.
+    It consists of two to four primes of b bits each, from [2^b − 2^(b − 64), 2^b); two of equal length are more than
+    2^(b − 100) apart. The lengths add up to 2,048 bits, so their product always reaches the bound of the modulus
+    (docs/protocol/encoding.md section 4). The bytes are secret.
     """
 
-    def __init__(self, p: mpz, q: mpz, profile: Profile = P1) -> None:
-        low = (mpz(1) << _PRIME_BITS) - (mpz(1) << (_PRIME_BITS - 64))
-        for name, prime in (("p", p), ("q", q)):
-            if not (low <= prime < mpz(1) << _PRIME_BITS and gmpy2.is_odd(prime)):
-                raise PrivateKeyError(f"the prime {name} is out of bounds")
-        if abs(p - q) <= mpz(1) << (_PRIME_BITS - 100):
-            raise PrivateKeyError("the two primes are too close together")
-        crt = CrtKey.from_primes(p, q, profile.e)
+    def __init__(self, primes: Sequence[mpz], profile: Profile = P1) -> None:
+        bits = [int(prime.bit_length()) for prime in primes]
+        if len(primes) not in SHAPES or sum(bits) != profile.bits:
+            raise PrivateKeyError(f"primes of {bits} bits do not make a modulus of {profile.bits}")
+        for number, (prime, size) in enumerate(zip(primes, bits, strict=True), 1):
+            if size > _MAX_PRIME_BITS or prime < _lowest(size) or gmpy2.is_even(prime):
+                raise PrivateKeyError(f"prime {number} of {len(primes)} is out of bounds")
+        if any(not _apart(one, other) for one, other in itertools.combinations(primes, 2)):
+            raise PrivateKeyError("two of the primes are too close together")
+        crt = CrtKey.from_primes(primes, profile.e)
         probe = mpz(2) << 1024
         if gmpy2.powmod(gmpy2.powmod(probe, crt.d, crt.n), crt.e, crt.n) != probe:
-            raise PrivateKeyError("these are not two primes: the exponents do not invert each other")
+            raise PrivateKeyError("these are not primes: the exponents do not invert each other")
         self.profile = profile
         self.modulus = bytes(crt.n.to_bytes(SECTOR, "big"))
         self._crt: CrtKey | None = crt
 
     @classmethod
-    def generate(cls, profile: Profile = P1) -> PrivateKey:
-        """Return a new key from the system's randomness. This blocks for 50 to 100 ms."""
+    def generate(cls, profile: Profile = P1, primes: int = DEFAULT_PRIMES) -> PrivateKey:
+        """Return a new key of two, three or four primes from the system's randomness. This blocks for 20 to 100 ms."""
         while True:
-            p, q = _random_prime(profile.e), _random_prime(profile.e)
-            if abs(p - q) > mpz(1) << (_PRIME_BITS - 100):
-                return cls(p, q, profile)
+            found = [_random_prime(bits, profile.e) for bits in SHAPES[primes]]
+            if all(_apart(one, other) for one, other in itertools.combinations(found, 2)):
+                return cls(found, profile)
 
     @property
     def crt(self) -> CrtKey:
@@ -98,19 +111,35 @@ class PrivateKey:
         return self._crt
 
     def to_bytes(self) -> bytes:
-        """Return u8 format (1) | u8 profile | p[128] | q[128], big endian."""
-        primes = (int(self.crt.p), int(self.crt.q))
-        return bytes([_FORMAT, self.profile.id]) + b"".join(prime.to_bytes(_PRIME_BYTES, "big") for prime in primes)
+        """Return u8 format (1) | u8 profile | p[128] | q[128] of two primes of 1,024 bits, of others format 2.
+
+        That is u8 format (2) | u8 profile | u8 count | u16 bits of each prime | the primes, each in whole bytes. All
+        numbers are big endian, but for the u16.
+        """
+        primes = [int(prime) for prime in self.crt.primes]
+        bits = [prime.bit_length() for prime in primes]
+        numbers = b"".join(prime.to_bytes(-(-size // 8), "big") for prime, size in zip(primes, bits, strict=True))
+        if tuple(bits) == SHAPES[2]:
+            return bytes([_TWO_PRIMES, self.profile.id]) + numbers
+        return bytes([_ANY_PRIMES, self.profile.id, len(primes)]) + struct.pack(f"<{len(bits)}H", *bits) + numbers
 
     @classmethod
     def from_bytes(cls, data: bytes) -> PrivateKey:
         """Read what `to_bytes` wrote. Raises PrivateKeyError or ProfileError for anything else."""
-        if len(data) != 2 + 2 * _PRIME_BYTES:
-            raise PrivateKeyError(f"a private key has {2 + 2 * _PRIME_BYTES} bytes, not {len(data)}")
-        if data[0] != _FORMAT:
-            raise PrivateKeyError(f"private key format {data[0]} is unknown")
-        p, q = (mpz.from_bytes(part, "big") for part in (data[2 : 2 + _PRIME_BYTES], data[2 + _PRIME_BYTES :]))
-        return cls(p, q, get_profile(data[1]))
+        if len(data) < 3 or data[0] not in (_TWO_PRIMES, _ANY_PRIMES):
+            raise PrivateKeyError(f"private key format {data[0] if data else 'of no byte'} is unknown")
+        at, bits = 2, SHAPES[2]
+        if data[0] == _ANY_PRIMES:
+            if data[2] not in SHAPES or len(data) < 3 + 2 * data[2]:
+                raise PrivateKeyError(f"a private key has 2 to 4 primes, not {data[2]} in {len(data)} bytes")
+            at, bits = 3 + 2 * data[2], struct.unpack_from(f"<{data[2]}H", data, 3)
+        ends = list(itertools.accumulate((-(-size // 8) for size in bits), initial=at))
+        if len(data) != ends[-1]:
+            raise PrivateKeyError(f"a private key of these primes has {ends[-1]} bytes, not {len(data)}")
+        primes = [mpz.from_bytes(data[start:end], "big") for start, end in itertools.pairwise(ends)]
+        if tuple(int(prime.bit_length()) for prime in primes) != bits:
+            raise PrivateKeyError(f"the primes are not of {', '.join(map(str, bits))} bits: one is out of bounds")
+        return cls(primes, get_profile(data[1]))
 
     def erase(self) -> None:
         """Drop the trapdoor and keep the modulus. A caller that stored the bytes must delete them as well."""
@@ -120,11 +149,19 @@ class PrivateKey:
         return f"<PrivateKey profile {self.profile.id}, modulus …{self.modulus[-4:].hex()}>"
 
 
-def _random_prime(e: int) -> mpz:
-    """Return a random prime of [2^1024 − 2^960, 2^1024) for which e is invertible."""
-    span = _PRIME_BITS - 64
-    low = (mpz(1) << _PRIME_BITS) - (mpz(1) << span)
+def _lowest(bits: int) -> mpz:
+    return (mpz(1) << bits) - (mpz(1) << (bits - 64))
+
+
+def _apart(one: mpz, other: mpz) -> bool:
+    """Whether two primes are of different lengths, or far enough from each other."""
+    bits = int(one.bit_length())
+    return bits != other.bit_length() or bool(abs(one - other) > mpz(1) << (bits - 100))
+
+
+def _random_prime(bits: int, e: int) -> mpz:
+    """Return a random prime of [2^bits − 2^(bits − 64), 2^bits) for which e is invertible."""
     while True:
-        prime = gmpy2.next_prime(low + secrets.randbits(span))
-        if prime < mpz(1) << _PRIME_BITS and gmpy2.gcd(prime - 1, e) == 1 and gmpy2.is_prime(prime, 40):
+        prime = gmpy2.next_prime(_lowest(bits) + secrets.randbits(bits - 64))
+        if prime < mpz(1) << bits and gmpy2.gcd(prime - 1, e) == 1 and gmpy2.is_prime(prime, 40):
             return prime

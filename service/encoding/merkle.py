@@ -1,46 +1,30 @@
-"""The Merkle tree of a segment: hashes, the streaming frontier, and openings of sectors with their check."""
+"""The Merkle tree of a segment: the streaming frontier, and openings of sectors with their check."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import blake2b
 
 from .errors import OpeningError, SectorError
+from .hashes import HASH, leaf_hash, leaf_hashes, node_hash, parents, root_hash
 from .profiles import MAX_SECTORS, SECTOR
-from .sectors import check_run
 
-HASH = 32
+__all__ = [
+    "HASH",
+    "Frontier",
+    "Opening",
+    "leaf_hash",
+    "leaf_hashes",
+    "node_hash",
+    "opening_root",
+    "parents",
+    "root_hash",
+    "sibling_count",
+    "verify_opening",
+]
+
 _FORMAT = 1
-
-
-def leaf_hash(ctx: bytes, sector: int, data: bytes) -> bytes:
-    """Return the hash of one encoded sector at its index (docs/protocol/encoding.md section 8)."""
-    return blake2b(b"\x00" + ctx + struct.pack("<Q", sector) + data, digest_size=HASH).digest()
-
-
-def node_hash(left: bytes, right: bytes) -> bytes:
-    """Return the parent of two nodes. A node without a sibling is promoted unchanged instead."""
-    return blake2b(b"\x01" + left + right, digest_size=HASH).digest()
-
-
-def root_hash(ctx: bytes, sectors: int, top: bytes) -> bytes:
-    """Return the root of a segment of `sectors` sectors whose topmost node is `top`."""
-    return blake2b(b"\x02" + ctx + struct.pack("<QI", sectors, SECTOR) + top, digest_size=HASH).digest()
-
-
-def leaf_hashes(ctx: bytes, first_sector: int, data: bytes) -> list[bytes]:
-    """Return the leaf hashes of a run of sectors. Raises SectorError for a partial sector or an index out of range."""
-    check_run(first_sector, data)
-    leaves = struct.unpack(f"{SECTOR}s" * (len(data) // SECTOR), data)
-    return [leaf_hash(ctx, first_sector + i, leaf) for i, leaf in enumerate(leaves)]
-
-
-def parents(level: Sequence[bytes]) -> list[bytes]:
-    """Return the level above: pairs are hashed, an odd last node is promoted."""
-    paired = [node_hash(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
-    return paired + list(level[len(level) & ~1 :])
 
 
 @dataclass(frozen=True)
@@ -117,6 +101,13 @@ class Frontier:
         """Add whole sectors at the end. Raises SectorError for a partial sector or a segment that becomes too long."""
         for leaf in leaf_hashes(self.ctx, self.sectors, data):
             self.push(0, leaf)
+
+    def append_leaves(self, leaves: bytes) -> None:
+        """Add whole sectors by their leaf hashes, one after another. Raises SectorError for a part of a hash."""
+        if len(leaves) % HASH:
+            raise SectorError(f"{len(leaves)} bytes are no hashes of {HASH}")
+        for at in range(0, len(leaves), HASH):
+            self.push(0, leaves[at : at + HASH])
 
     def push(self, height: int, node: bytes) -> None:
         """Add a perfect subtree of 2^height sectors, which must begin at a multiple of its size."""

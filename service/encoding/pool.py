@@ -1,7 +1,7 @@
 """The worker pool: encode and decode streams of sectors on all cores, from asyncio, in order and in bounded memory.
 
-The workers are processes, not threads: the permutation holds the GIL for two percent of an encoding and nearly all of a
-decoding, and a node's event loop must not wait for either.
+With the codec in Rust the workers are threads. Without it they are processes: the permutation holds the GIL for two percent
+of an encoding and nearly all of a decoding, and a node's event loop must not wait for either.
 """
 
 from __future__ import annotations
@@ -14,18 +14,20 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
 
-from . import frames
+from . import frames, native
 from .errors import PoolClosed, SectorError
 from .frames import CodecContext
 from .keys import PrivateKey, check_modulus
-from .process import Job, WorkerProcess
-from .profiles import P1, SECTOR, Profile
+from .process import Job, Result, WorkerProcess
+from .profiles import P1, SECTOR, Profile, check_run
 from .progress import Progress, ProgressMeter
-from .sectors import SectorDecoder, check_run, pad
+from .sectors import SectorDecoder, pad
+from .threads import Contexts, WorkerThread
 
 ENCODE_RUN = 32  # sectors per job: about 50 ms of work, small enough to be abandoned quickly
 DECODE_RUN = 256
-INLINE = 16  # sectors: a run this short is decoded here faster than a worker could be asked
+INLINE = 16  # sectors: a run this short is decoded here faster than a worker process could be asked
+INLINE_NATIVE = 64  # the same of a thread: a fifth of a millisecond with AVX512, one without
 MAX_PIECE = 16 * 1024 * 1024
 _DECODE_CONTEXTS = 64
 
@@ -35,25 +37,31 @@ _Queue = asyncio.Queue[Job | Exception | None]  # results in order, then None or
 
 @dataclass(frozen=True)
 class Run:
-    """Consecutive processed sectors of a segment: their bytes, and the index of the first."""
+    """Consecutive processed sectors of a segment: their bytes, the index of the first, and the leaf hashes if asked for."""
 
     first_sector: int
     data: bytes
+    leaves: bytes = b""
 
 
 class CodecPool:
-    """Worker processes, one per core, started at first use and shared by everything a node encodes and decodes.
+    """Workers, one per core, started at first use and shared by everything a node encodes and decodes.
 
-    The pool is an async context manager. The workers end with this process, however it ends, and ignore Ctrl-C.
+    The pool is an async context manager. Processes end with this one, however it ends, and ignore Ctrl-C.
     """
 
     def __init__(self, workers: int | None = None) -> None:
-        """Prepare a pool of `workers` processes, by default one for each core that this process may use."""
+        """Prepare a pool of that many workers, by default one for each core that this process may use.
+
+        Raises BackendError if the environment wants a codec that is not there.
+        """
         self.workers = workers if workers is not None else available_cores()
         if self.workers < 1:
             raise ValueError(f"a pool needs at least one worker, not {workers}")
         self._jobs: asyncio.PriorityQueue[Job] = asyncio.PriorityQueue()
-        self._processes: list[WorkerProcess] = []
+        self._workers: list[WorkerProcess] | list[WorkerThread] = []
+        self._contexts = None if native.library() is None else Contexts()
+        self._inline = INLINE if self._contexts is None else INLINE_NATIVE
         self._decoding: dict[CodecContext, tuple[int, SectorDecoder]] = {}
         self._numbers = itertools.count()
         self._serials = itertools.count()
@@ -70,8 +78,8 @@ class CodecPool:
     async def close(self) -> None:
         """Stop all workers at once. Unfinished jobs raise PoolClosed."""
         self._closed = True
-        processes, self._processes = self._processes, []
-        await asyncio.gather(*(process.stop() for process in processes))
+        workers, self._workers = self._workers, []
+        await asyncio.gather(*(worker.stop() for worker in workers))
         while not self._jobs.empty():
             self._jobs.get_nowait().fail(PoolClosed("the pool was closed"))
         self._decoding.clear()
@@ -79,13 +87,21 @@ class CodecPool:
     # ------------------------------------------------------------------ streams
 
     def encode(
-        self, pieces: Pieces, *, salt: bytes, key: PrivateKey, first_sector: int = 0, sectors: int | None = None
+        self,
+        pieces: Pieces,
+        *,
+        salt: bytes,
+        key: PrivateKey,
+        ctx: bytes = b"",
+        first_sector: int = 0,
+        sectors: int | None = None,
     ) -> CodecStream:
         """Encode a stream of plaintext, starting at byte 256·first_sector of the segment. Zeros fill up its last sector.
 
-        `pieces` may have any sizes up to 16 MiB. `sectors` is the length of the segment, for the progress only.
+        `pieces` may have any sizes up to 16 MiB. With the segment's `ctx` each run brings its leaf hashes. `sectors` is
+        the length of the segment, for the progress only.
         """
-        context = CodecContext(frames.ENCODE, salt, key.to_bytes())
+        context = CodecContext(frames.ENCODE, salt, key.to_bytes(), ctx)
         runs = cut_runs(pieces, first_sector, ENCODE_RUN, padded=True)
         return CodecStream(self, context, runs, ProgressMeter(first_sector, sectors))
 
@@ -121,15 +137,15 @@ class CodecPool:
         context = CodecContext(frames.DECODE, salt, bytes([profile.id]) + modulus)
         number, decoder = self._decoder(context, profile)
         count = len(data) // SECTOR
-        if count <= INLINE:
+        if count <= self._inline:
             return decoder.decode(first_sector, data)
-        step = SECTOR * min(DECODE_RUN, max(INLINE, -(-count // self.workers)))
+        step = SECTOR * min(DECODE_RUN, max(self._inline, -(-count // self.workers)))
         jobs = [
             self.submit(number, context, first_sector + at // SECTOR, data[at : at + step])
             for at in range(0, len(data), step)
         ]
         try:
-            return b"".join([await job.result for job in jobs])
+            return b"".join([(await job.result)[0] for job in jobs])
         finally:
             for job in jobs:
                 job.result.cancel()
@@ -149,23 +165,33 @@ class CodecPool:
 
     def new_context(self) -> int:
         """Return a new number by which the workers will know a context."""
-        return next(self._numbers)
+        number = next(self._numbers)
+        if self._contexts is not None:
+            self._contexts.open(number)
+        return number
 
     def submit(self, number: int, context: CodecContext, first_sector: int, data: bytes) -> Job:
         """Queue a run for the first free worker, decoding before encoding. Raises PoolClosed."""
         if self._closed:
             raise PoolClosed("the pool was closed")
-        if not self._processes:
-            self._processes = [WorkerProcess(self._jobs) for _ in range(self.workers)]
-        result: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        if not self._workers:
+            self._workers = self._start()
+        result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         job = Job(number, context, first_sector, data, result, serial=next(self._serials))
         self._jobs.put_nowait(job)
         return job
 
+    def _start(self) -> list[WorkerProcess] | list[WorkerThread]:
+        if self._contexts is None:
+            return [WorkerProcess(self._jobs) for _ in range(self.workers)]
+        return [WorkerThread(self._jobs, self._contexts) for _ in range(self.workers)]
+
     def forget(self, number: int) -> None:
         """Make all workers erase what they hold of a context."""
-        for process in self._processes:
-            process.forget(number)
+        if self._contexts is not None:
+            self._contexts.forget(number)
+        for worker in self._workers:
+            worker.forget(number)
 
 
 class CodecStream:
@@ -209,7 +235,7 @@ class CodecStream:
                 raise StopAsyncIteration
             if isinstance(job, Exception):
                 raise job
-            run = Run(job.first_sector, await job.result)
+            run = Run(job.first_sector, *await job.result)
         except BaseException:
             await self.aclose()
             raise

@@ -20,6 +20,10 @@ _ATTEMPTS = 2
 _AHEAD = 2  # runs queued at a worker, so that it never waits for the parent
 
 
+Result = tuple[bytes, bytes]
+"""A processed run, and its leaf hashes if they were asked for."""
+
+
 @dataclass(eq=False, repr=False)
 class Job:
     """One run for a worker, and the future of its result."""
@@ -28,7 +32,7 @@ class Job:
     context: CodecContext
     first_sector: int
     data: bytes
-    result: asyncio.Future[bytes]
+    result: asyncio.Future[Result]
     serial: int
     attempts: int = 0
 
@@ -111,7 +115,8 @@ class WorkerProcess:
                 if content[0] == frames.FAILED:
                     job.fail(frames.parse_failed(content[1:]))
                 elif not job.result.done():
-                    job.result.set_result(content[1:])
+                    size = 1 + len(job.data)
+                    job.result.set_result((content[1:size], content[size:]))
         await self._bury(process)
 
     async def _bury(self, process: Process) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .errors import ProfileError
+from .errors import ProfileError, SectorError
 
 SECTOR = 256  # bytes; a sector is one RSA element and one leaf of the segment's tree
 MAX_SECTORS = 1 << 30  # 256 GiB, the longest stream a plan may have
@@ -55,3 +55,12 @@ def get_profile(number: int) -> Profile:
 def sector_count(length: int) -> int:
     """Return how many sectors `length` bytes fill, with the last one padded."""
     return -(-length // SECTOR)
+
+
+def check_run(first_sector: int, data: bytes) -> None:
+    """Raise SectorError unless `data` is whole sectors, all with an index that a segment can have."""
+    if len(data) % SECTOR:
+        raise SectorError(f"a run of {len(data)} bytes is not whole sectors of {SECTOR}")
+    last = first_sector + len(data) // SECTOR
+    if first_sector < 0 or last > MAX_SECTORS:
+        raise SectorError(f"sectors {first_sector} to {last} are outside the range 0 to {MAX_SECTORS} of a segment")

@@ -45,9 +45,12 @@ class GmpBackend:
         if key is None:
             raise KeyErased("the private key of this backend has been erased")
         value = mpz.from_bytes(y, "big")
-        low = gmpy2.powmod(value, key.dq, key.q)
-        high = gmpy2.powmod(value, key.dp, key.p)
-        return bytes((low + (high - low) * key.qinv % key.p * key.q).to_bytes(SECTOR, "big"))
+        roots = [gmpy2.powmod(value, d, prime) for d, prime in zip(key.exponents, key.primes, strict=True)]
+        whole, product = roots[0], key.primes[0]
+        for root, prime, coefficient in zip(roots[1:], key.primes[1:], key.coefficients, strict=True):
+            whole += (root - whole) * coefficient % prime * product
+            product *= prime
+        return bytes(whole.to_bytes(SECTOR, "big"))
 
     def close(self) -> None:
         """Do as `Backend.close`."""
@@ -55,12 +58,17 @@ class GmpBackend:
 
 
 class OpenSslBackend:
-    """The operation by EVP_PKEY_decrypt without padding. It releases the GIL; each thread has its own context."""
+    """The operation by EVP_PKEY_decrypt without padding, for keys of two primes: more have no fast way there.
+
+    It releases the GIL; each thread has its own context.
+    """
 
     name = "openssl"
 
     def __init__(self, key: CrtKey) -> None:
-        """Load the key. Raises BackendError if libcrypto is missing or refuses the key."""
+        """Load the key. Raises BackendError if libcrypto is missing, refuses the key or would be slow with it."""
+        if len(key.primes) != 2:
+            raise BackendError(f"OpenSSL has no fast way to a root modulo {len(key.primes)} primes")
         self._library = libcrypto.load()
         self._threads = threading.local()
         self._lock = threading.Lock()
@@ -121,7 +129,7 @@ class OpenSslBackend:
 
 
 def make_backend(key: CrtKey) -> Backend:
-    """Return a backend by OpenSSL if the system has a usable libcrypto, by GMP otherwise."""
+    """Return a backend by OpenSSL for two primes if the system has a usable libcrypto, by GMP otherwise."""
     try:
         return OpenSslBackend(key)
     except BackendError:
@@ -162,7 +170,8 @@ def apply_sectors(sectors: Iterable[bytes], n: mpz, e: int) -> list[bytes]:
 
 def _private_key_der(key: CrtKey) -> bytes:
     """Encode the key as PKCS #1 RSAPrivateKey (RFC 8017, A.1.2)."""
-    numbers = (0, key.n, key.e, key.d, key.p, key.q, key.dp, key.dq, key.qinv)
+    (q, p), (dq, dp), (qinv,) = key.primes, key.exponents, key.coefficients
+    numbers = (0, key.n, key.e, key.d, p, q, dp, dq, qinv)
     return _der(0x30, b"".join(_der_integer(int(number)) for number in numbers))
 
 

@@ -20,7 +20,7 @@ class Machine:
     """The worker as a machine: frames in, frames out. It keeps the contexts that the parent has opened."""
 
     def __init__(self) -> None:
-        self._encoders: dict[int, SectorEncoder] = {}
+        self._encoders: dict[int, tuple[SectorEncoder, bytes]] = {}
         self._decoders: dict[int, SectorDecoder] = {}
         self._refused: dict[int, EncodingError] = {}
 
@@ -42,16 +42,17 @@ class Machine:
     def _open(self, number: int, context: frames.CodecContext) -> None:
         try:
             if context.what == frames.ENCODE:
-                self._encoders[number] = SectorEncoder(context.salt, PrivateKey.from_bytes(context.key))
+                encoder = SectorEncoder(context.salt, PrivateKey.from_bytes(context.key))
+                self._encoders[number] = encoder, context.ctx
             else:
                 self._decoders[number] = SectorDecoder(context.salt, context.key[1:], get_profile(context.key[0]))
         except EncodingError as error:  # reported with the first run, because an OPEN has no answer
             self._refused[number] = error
 
     def _close(self, number: int) -> None:
-        encoder = self._encoders.pop(number, None)
-        if encoder is not None:
-            encoder.close()
+        encoding = self._encoders.pop(number, None)
+        if encoding is not None:
+            encoding[0].close()
         self._decoders.pop(number, None)
         self._refused.pop(number, None)
 
@@ -59,7 +60,10 @@ class Machine:
         if number in self._refused:
             raise self._refused[number]
         if number in self._encoders:
-            return self._encoders[number].encode(first_sector, data)
+            encoder, ctx = self._encoders[number]
+            if not ctx:
+                return encoder.encode(first_sector, data)
+            return b"".join(encoder.encode_and_hash(ctx, first_sector, data))
         if number in self._decoders:
             return self._decoders[number].decode(first_sector, data)
         raise EncodingError(f"context {number} is not open")

@@ -11,9 +11,21 @@ from typing import Any
 import pytest
 from gmpy2 import mpz
 
-from service.encoding import PrivateKey, SectorEncoder
+from service.encoding import PrivateKey, SectorEncoder, native
+from tests.support.needs import missing
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "encoding" / "p1.json"
+
+
+@pytest.fixture(params=["pure", "native"])
+def codec(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Which codec the test runs with: each of its tests runs with both."""
+    choice = str(request.param)
+    monkeypatch.setenv(native.CHOICE, "")
+    if choice == "native" and native.library() is None:
+        missing("the codec in Rust is not installed: run `make setup-dev` where cargo is")
+    monkeypatch.setenv(native.CHOICE, choice)
+    return choice
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +35,7 @@ def vectors() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def key(vectors: dict[str, Any]) -> PrivateKey:
-    return PrivateKey(mpz(int(vectors["p"], 16)), mpz(int(vectors["q"], 16)))
+    return PrivateKey([mpz(int(vectors[name], 16)) for name in ("p", "q")])
 
 
 @pytest.fixture(scope="session")

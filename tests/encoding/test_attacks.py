@@ -40,6 +40,8 @@ from service.encoding.keys import CrtKey
 from service.encoding.permutation import permute, round_keys
 from service.encoding.rsa import apply_sectors
 
+pytestmark = pytest.mark.usefixtures("codec")
+
 NUMBERS = random.Random(20250101)
 
 
@@ -157,7 +159,7 @@ def test_a4_one_value_serves_two_exponents_but_no_element_occurs_under_both(key:
         prime = gmpy2.next_prime((mpz(1) << 1024) - 1 - (NUMBERS.getrandbits(958) << 1))
         if prime < mpz(1) << 1024 and prime % 3 == 2 and prime % 5 != 1:
             primes.append(prime)
-    three, five = (CrtKey.from_primes(primes[0], primes[1], e) for e in (3, 5))
+    three, five = (CrtKey.from_primes(primes, e) for e in (3, 5))
     y = element(three.n)
     x3, x5 = root_of(y, three), root_of(y, five)
     both = gmpy2.invert(x3, three.n) * gmpy2.powmod(x5, 2, three.n) % three.n  # y^(1/15)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import math
+from pathlib import Path
 from typing import Any
 
 import gmpy2
@@ -27,7 +30,9 @@ from service.encoding import (
     pk_hash,
     sector_count,
 )
+from service.encoding.keys import SHAPES
 
+FORMAT_2 = Path(__file__).parents[1] / "vectors/encoding/three-primes.json"
 TOP = mpz(1) << 2048
 BOUND = TOP - (mpz(1) << 1988)
 
@@ -123,19 +128,25 @@ def test_any_admitted_modulus_satisfies_the_rules(tail: bytes) -> None:
         assert all(n % f for f in range(3, 4096, 2))
 
 
-def test_generated_keys() -> None:
-    keys = [PrivateKey.generate() for _ in range(3)]
+@pytest.mark.parametrize("primes", [2, 3, 4])
+def test_generated_keys(primes: int) -> None:
+    keys = [PrivateKey.generate(primes=primes) for _ in range(3)]
     assert len({key.modulus for key in keys}) == 3
     for key in keys:
         check_modulus(key.modulus)
         crt = key.crt
-        for prime in (crt.p, crt.q):
+        assert tuple(prime.bit_length() for prime in crt.primes) == SHAPES[primes]
+        for prime in crt.primes:
+            bits = prime.bit_length()
             assert gmpy2.is_prime(prime)
-            assert prime.bit_length() == 1024
             assert prime % 3 == 2
-            assert prime >= (mpz(1) << 1024) - (mpz(1) << 960)
-        assert abs(crt.p - crt.q) > mpz(1) << 924
-        assert crt.p * crt.q == mpz.from_bytes(key.modulus, "big")
+            assert prime >= (mpz(1) << bits) - (mpz(1) << (bits - 64))
+        assert abs(crt.primes[0] - crt.primes[1]) > mpz(1) << (SHAPES[primes][0] - 100)
+        assert math.prod(crt.primes) == mpz.from_bytes(key.modulus, "big")
+
+
+def test_new_keys_have_three_primes() -> None:
+    assert tuple(prime.bit_length() for prime in PrivateKey.generate().crt.primes) == (670, 670, 708)
 
 
 def test_private_key_bytes(key: PrivateKey, salt: bytes) -> None:
@@ -147,31 +158,69 @@ def test_private_key_bytes(key: PrivateKey, salt: bytes) -> None:
     assert SectorEncoder(salt, again).encode(3, bytes(256)) == SectorEncoder(salt, key).encode(3, bytes(256))
 
 
-def test_bytes_that_are_no_private_key(key: PrivateKey) -> None:
+@pytest.mark.parametrize(("primes", "length"), [(3, 9 + 84 + 84 + 89), (4, 11 + 4 * 64)])
+def test_bytes_of_keys_of_more_primes(primes: int, length: int, salt: bytes) -> None:
+    key = PrivateKey.generate(primes=primes)
+    data = key.to_bytes()
+    assert data[:3] == bytes([2, 1, primes])
+    assert len(data) == length
+    again = PrivateKey.from_bytes(data)
+    assert again.modulus == key.modulus
+    assert again.to_bytes() == data
+    assert SectorEncoder(salt, again).encode(3, bytes(256)) == SectorEncoder(salt, key).encode(3, bytes(256))
+
+
+def test_a_key_of_format_2_reads_as_ever() -> None:
+    vector = json.loads(FORMAT_2.read_text())
+    key = PrivateKey.from_bytes(bytes.fromhex(vector["bytes"]))
+    assert key.modulus.hex() == vector["modulus"]
+    assert key.to_bytes().hex() == vector["bytes"]
+    assert [f"{prime:x}" for prime in key.crt.primes] == vector["primes"]
+
+
+def test_bytes_that_are_no_private_key(key: PrivateKey, other_key: PrivateKey) -> None:
     data = key.to_bytes()
     with pytest.raises(PrivateKeyError, match="258 bytes, not 257"):
         PrivateKey.from_bytes(data[:-1])
-    with pytest.raises(PrivateKeyError, match="format 2"):
-        PrivateKey.from_bytes(b"\x02" + data[1:])
+    with pytest.raises(PrivateKeyError, match="format 3"):
+        PrivateKey.from_bytes(b"\x03" + data[1:])
+    with pytest.raises(PrivateKeyError, match="format of no byte"):
+        PrivateKey.from_bytes(b"")
     with pytest.raises(ProfileError, match="profile 7"):
         PrivateKey.from_bytes(b"\x01\x07" + data[2:])
-    with pytest.raises(PrivateKeyError, match="p is out of bounds"):
+    with pytest.raises(PrivateKeyError, match="one is out of bounds"):
         PrivateKey.from_bytes(data[:2] + bytes(128) + data[130:])
+    with pytest.raises(PrivateKeyError, match="prime 1 of 2 is out of bounds"):
+        PrivateKey.from_bytes(data[:2] + b"\x80" + bytes(127) + data[130:])
     with pytest.raises(PrivateKeyError, match="too close"):
         PrivateKey.from_bytes(data[:130] + data[2:130])
+    more = other_key.to_bytes()
+    for count in (0, 1, 5, 255):
+        with pytest.raises(PrivateKeyError, match=f"not {count} in"):
+            PrivateKey.from_bytes(more[:2] + bytes([count]) + more[3:])
+    with pytest.raises(PrivateKeyError, match="in 8 bytes"):
+        PrivateKey.from_bytes(more[:8])
+    with pytest.raises(PrivateKeyError, match="266 bytes, not 267"):
+        PrivateKey.from_bytes(more + b"\0")
+    with pytest.raises(PrivateKeyError, match="do not make a modulus of 2048"):
+        PrivateKey(other_key.crt.primes[:2])
+    one = other_key.crt.primes
+    with pytest.raises(PrivateKeyError, match="too close"):
+        PrivateKey((one[0], one[0], one[2]))
 
 
 @pytest.mark.parametrize("bit", [1, 8, 500])
-def test_a_flipped_bit_in_a_private_key_is_noticed(key: PrivateKey, bit: int) -> None:
-    data = bytearray(key.to_bytes())
-    data[-1 - bit // 8] ^= 1 << bit % 8
-    with pytest.raises(PrivateKeyError):
-        PrivateKey.from_bytes(bytes(data))
+def test_a_flipped_bit_in_a_private_key_is_noticed(key: PrivateKey, other_key: PrivateKey, bit: int) -> None:
+    for one in (key, other_key):
+        data = bytearray(one.to_bytes())
+        data[-1 - bit // 8] ^= 1 << bit % 8
+        with pytest.raises(PrivateKeyError):
+            PrivateKey.from_bytes(bytes(data))
 
 
 def test_repr_shows_nothing_secret(key: PrivateKey) -> None:
     assert key.to_bytes()[2:].hex()[-16:] not in repr(key)
-    assert str(int(key.crt.p)) not in repr(key.crt)
+    assert str(int(key.crt.primes[0])) not in repr(key.crt)
 
 
 def test_an_erased_key_cannot_re_encode(segment: Any, salt: bytes) -> None:

@@ -21,6 +21,8 @@ from service.encoding import (
     verify_opening,
 )
 
+pytestmark = pytest.mark.usefixtures("codec")
+
 CTX = hashlib.sha256(b"context").digest()
 
 

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
@@ -28,19 +29,45 @@ from service.encoding import (
     SectorError,
     WorkerError,
     frames,
+    native,
     process,
 )
+from service.encoding.hashes import leaf_hashes
 from service.encoding.pool import DECODE_RUN, ENCODE_RUN, CodecPool, available_cores
+from tests.support.needs import missing
 
 
 @pytest.fixture
-async def pool() -> AsyncIterator[CodecPool]:
+async def pool(codec: str) -> AsyncIterator[CodecPool]:
     async with CodecPool(2) as pool:
         yield pool
 
 
+@pytest.fixture
+async def processes(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[CodecPool]:
+    """A pool without the codec in Rust: its workers are processes."""
+    monkeypatch.setenv(native.CHOICE, "pure")
+    async with CodecPool(2) as pool:
+        yield pool
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pools work with the codec in Rust: their workers are threads."""
+    monkeypatch.setenv(native.CHOICE, "")
+    if native.library() is None:
+        missing("the codec in Rust is not installed: run `make setup-dev` where cargo is")
+
+
 def pids(pool: CodecPool) -> list[int]:
-    return [worker._process.pid for worker in pool._processes if worker._process is not None]
+    workers = [worker for worker in pool._workers if isinstance(worker, process.WorkerProcess)]
+    return [worker._process.pid for worker in workers if worker._process is not None]
+
+
+def held(pool: CodecPool) -> bool:
+    """Whether a worker holds a context."""
+    processes = [worker for worker in pool._workers if isinstance(worker, process.WorkerProcess)]
+    return any(worker._opened for worker in processes) or bool(pool._contexts is not None and pool._contexts._open)
 
 
 def alive(pid: int) -> bool:
@@ -82,6 +109,49 @@ async def test_encoding_a_stream(pool: CodecPool, key: PrivateKey, salt: bytes) 
     assert stream.progress.seconds_left == 0
 
 
+async def test_runs_bring_their_leaf_hashes(
+    pool: CodecPool, key: PrivateKey, salt: bytes, ctx: bytes, segment: Any
+) -> None:
+    stream = pool.encode([segment.plain], salt=salt, key=key, ctx=ctx)
+    runs = [run async for run in stream]
+    assert b"".join(run.data for run in runs) == segment.encoded
+    assert b"".join(run.leaves for run in runs) == b"".join(leaf_hashes(ctx, 0, segment.encoded))
+    assert [run.leaves async for run in pool.encode([bytes(256)], salt=salt, key=key)] == [b""]
+
+
+async def test_the_loop_turns_while_threads_work(
+    key: PrivateKey, salt: bytes, threads: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a thread is within a run, the loop does other things: it is the loop that lets the run end."""
+    within, on, loop = asyncio.Event(), threading.Event(), asyncio.get_running_loop()
+    encode = SectorEncoder.encode
+
+    def held_up(self: SectorEncoder, first: int, data: bytes) -> bytes:
+        loop.call_soon_threadsafe(within.set)
+        assert on.wait(60)
+        return encode(self, first, data)
+
+    monkeypatch.setattr(SectorEncoder, "encode", held_up)
+    async with CodecPool(1) as pool:
+        task = asyncio.create_task(anext(pool.encode([bytes(256)], salt=salt, key=key)))
+        await within.wait()
+        assert not task.done()
+        on.set()
+        assert len((await task).data) == 256
+
+
+async def test_an_error_in_a_thread_comes_out_as_itself(
+    key: PrivateKey, salt: bytes, threads: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def faulty(self: SectorEncoder, first: int, data: bytes) -> bytes:
+        raise ComputationFault("it computes wrongly")
+
+    monkeypatch.setattr(SectorEncoder, "encode", faulty)
+    async with CodecPool(2) as pool:
+        with pytest.raises(ComputationFault, match="it computes wrongly"):
+            _ = [run async for run in pool.encode([bytes(256 * 100)], salt=salt, key=key)]
+
+
 async def test_resuming_at_any_sector(pool: CodecPool, key: PrivateKey, salt: bytes, segment: Any) -> None:
     for first in (1, 17, 39):
         stream = pool.encode([segment.plain[256 * first :]], salt=salt, key=key, first_sector=first, sectors=40)
@@ -112,12 +182,12 @@ async def test_decoding_a_stream(pool: CodecPool, key: PrivateKey, salt: bytes) 
     assert b"".join(run.data for run in runs) == SectorDecoder(salt, key.modulus).decode(5, encoded)
 
 
-@pytest.mark.parametrize("count", [0, 1, 16, 17, 40, 600])
-async def test_decoding_a_run(pool: CodecPool, key: PrivateKey, salt: bytes, count: int) -> None:
+@pytest.mark.parametrize("count", [0, 1, 16, 17, 64, 65, 600])
+async def test_decoding_a_run(pool: CodecPool, key: PrivateKey, salt: bytes, count: int, codec: str) -> None:
     encoded = hashlib.shake_128(b"run").digest(256 * count)
     decoded = await pool.decode_run(3, encoded, salt=salt, modulus=key.modulus)
     assert decoded == SectorDecoder(salt, key.modulus).decode(3, encoded)
-    assert bool(pids(pool)) == (count > 16)  # short runs need no worker
+    assert bool(pool._workers) == (count > (16 if codec == "pure" else 64))  # short runs need no worker
 
 
 async def test_more_segments_than_are_kept(
@@ -158,7 +228,7 @@ async def test_closing_a_stream_drops_its_work_and_its_key(pool: CodecPool, key:
     await stream.aclose()
     with pytest.raises(StopAsyncIteration):
         await anext(stream)
-    assert all(not worker._opened for worker in pool._processes)
+    assert not held(pool)
     assert len([run async for run in pool.encode([bytes(256)], salt=salt, key=key)]) == 1
 
 
@@ -167,7 +237,7 @@ async def test_a_stream_left_without_closing(pool: CodecPool, key: PrivateKey, s
         break
     gc.collect()
     await asyncio.sleep(0)
-    assert all(not worker._opened for worker in pool._processes)
+    assert not held(pool)
     assert not any("_feed" in repr(task) for task in asyncio.all_tasks() if not task.cancelling() and not task.done())
 
 
@@ -230,53 +300,53 @@ async def test_an_empty_stream(pool: CodecPool, key: PrivateKey, salt: bytes) ->
 
 
 async def test_an_error_in_a_worker_comes_out_as_itself(
-    pool: CodecPool, key: PrivateKey, salt: bytes, monkeypatch: pytest.MonkeyPatch
+    processes: CodecPool, key: PrivateKey, salt: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     faulty = "import service.encoding.rsa as r; r.GmpBackend.invert = lambda s, y: bytes(256)"
     choice = "r.make_backend = r.GmpBackend; import service.encoding.sectors as t; t.make_backend = r.GmpBackend"
     start = process._START.replace("from service", f"{faulty}; {choice}; from service")
     monkeypatch.setattr(process, "_START", start)
     with pytest.raises(ComputationFault, match="gmpy2 failed its check"):
-        _ = [run async for run in pool.encode([bytes(256 * 100)], salt=salt, key=key)]
+        _ = [run async for run in processes.encode([bytes(256 * 100)], salt=salt, key=key)]
 
 
-async def test_a_killed_worker_is_replaced(pool: CodecPool, key: PrivateKey, salt: bytes) -> None:
+async def test_a_killed_worker_is_replaced(processes: CodecPool, key: PrivateKey, salt: bytes) -> None:
     plain = hashlib.shake_128(b"killed").digest(256 * ENCODE_RUN * 8)
     encoded, killed = b"", 0
-    async for run in pool.encode([plain], salt=salt, key=key):
+    async for run in processes.encode([plain], salt=salt, key=key):
         encoded += run.data
         if not killed:  # in the middle of its work
-            killed = pids(pool)[-1]
+            killed = pids(processes)[-1]
             os.kill(killed, signal.SIGKILL)
     assert SectorDecoder(salt, key.modulus).decode(0, encoded) == plain
     assert not alive(killed)
     # an idle one; none is killed on top of that: a run that loses two workers fails, by the rule of the test below
-    os.kill(pids(pool)[0], signal.SIGKILL)
-    assert b"".join([run.data async for run in pool.encode([plain], salt=salt, key=key)]) == encoded
+    os.kill(pids(processes)[0], signal.SIGKILL)
+    assert b"".join([run.data async for run in processes.encode([plain], salt=salt, key=key)]) == encoded
 
 
 async def test_workers_that_die_at_once_end_the_work(
-    pool: CodecPool, key: PrivateKey, salt: bytes, monkeypatch: pytest.MonkeyPatch
+    processes: CodecPool, key: PrivateKey, salt: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(process, "_START", "raise SystemExit(3)")
     with pytest.raises(WorkerError, match="died twice at sector 0"):
-        _ = [run async for run in pool.encode([bytes(256 * 100)], salt=salt, key=key)]
+        _ = [run async for run in processes.encode([bytes(256 * 100)], salt=salt, key=key)]
 
 
 async def test_workers_that_cannot_be_started(
-    pool: CodecPool, key: PrivateKey, salt: bytes, monkeypatch: pytest.MonkeyPatch
+    processes: CodecPool, key: PrivateKey, salt: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     with pytest.raises(WorkerError, match="cannot start a worker process"):
-        await pool.decode_run(0, bytes(256 * 100), salt=salt, modulus=key.modulus)
+        await processes.decode_run(0, bytes(256 * 100), salt=salt, modulus=key.modulus)
 
 
-async def test_closing_the_pool_ends_workers_and_work(key: PrivateKey, salt: bytes) -> None:
+async def test_closing_the_pool_ends_workers_and_work(codec: str, key: PrivateKey, salt: bytes) -> None:
     pool = CodecPool(2)
     stream = pool.encode(iter(lambda: bytes(256 * ENCODE_RUN), None), salt=salt, key=key)
     await anext(stream)
     started = pids(pool)
-    assert len(started) == 2
+    assert len(started) == (2 if codec == "pure" else 0)
     await pool.close()
     assert not any(alive(pid) for pid in started)
     with pytest.raises(PoolClosed):
@@ -286,10 +356,14 @@ async def test_closing_the_pool_ends_workers_and_work(key: PrivateKey, salt: byt
     await pool.close()
 
 
-@pytest.mark.parametrize("wait", [0, 0.005, 0.05])
-async def test_closing_the_pool_while_workers_start(key: PrivateKey, salt: bytes, wait: float) -> None:
+# Threads have nothing to start, and are done with the run in some ten milliseconds.
+CODECS = [("pure", 0), ("pure", 0.005), ("pure", 0.05), ("native", 0), ("native", 0.001)]
+
+
+@pytest.mark.parametrize(("codec", "wait"), CODECS, indirect=["codec"])
+async def test_closing_the_pool_while_workers_start(codec: str, key: PrivateKey, salt: bytes, wait: float) -> None:
     pool = CodecPool(2)
-    task = asyncio.create_task(pool.decode_run(0, bytes(256 * 3000), salt=salt, modulus=key.modulus))
+    task = asyncio.create_task(pool.decode_run(0, bytes(256 * 60000), salt=salt, modulus=key.modulus))
     await asyncio.sleep(wait)
     await pool.close()
     with pytest.raises(PoolClosed):
@@ -319,7 +393,7 @@ async def main():
     async with CodecPool(2) as pool:
         stream = pool.encode(iter(lambda: bytes(8192), None), salt=bytes(32), key=PrivateKey.generate())
         async for run in stream:
-            workers = [worker._process.pid for worker in pool._processes if worker._process]
+            workers = [worker._process.pid for worker in pool._workers if worker._process]
             print(*workers, flush=True)
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background of a shell it is ignored
@@ -328,8 +402,9 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_workers_end_with_their_parent(how: signal.Signals) -> None:
+def test_workers_end_with_their_parent(how: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed outright, or by Ctrl-C, which the terminal sends to the whole group."""
+    monkeypatch.setenv(native.CHOICE, "pure")
     parent = subprocess.Popen(
         [sys.executable, "-W", "error", "-c", PARENT],
         stdout=subprocess.PIPE,

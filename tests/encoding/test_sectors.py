@@ -31,8 +31,11 @@ from service.encoding import (
     libcrypto,
     pad,
 )
+from service.encoding.keys import CrtKey
 from service.encoding.permutation import permute, round_keys, unpermute
 from service.encoding.rsa import Backend, GmpBackend, OpenSslBackend, invert_sectors, make_backend
+
+pytestmark = pytest.mark.usefixtures("codec")
 
 
 def plain_feistel(sector: bytes, keys: bytes) -> bytes:
@@ -87,12 +90,19 @@ def test_runs_longer_than_a_batch(key: PrivateKey, salt: bytes) -> None:
     assert decoded == b"".join(decoder.decode(9 + i, run[256 * i : 256 * i + 256]) for i in range(600))
 
 
-def test_generated_key_and_both_backends(other_key: PrivateKey, salt: bytes) -> None:
+def test_generated_key_and_both_backends(salt: bytes) -> None:
+    key = PrivateKey.generate(primes=2)
     plain = hashlib.shake_128(b"backends").digest(256 * 8)
-    crt = other_key.crt
-    encoded = {SectorEncoder(salt, other_key, kind(crt)).encode(4, plain) for kind in (OpenSslBackend, GmpBackend)}
+    encoded = {SectorEncoder(salt, key, kind(key.crt)).encode(4, plain) for kind in (OpenSslBackend, GmpBackend)}
+    encoded.add(SectorEncoder(salt, key).encode(4, plain))
     assert len(encoded) == 1
-    assert SectorDecoder(salt, other_key.modulus).decode(4, encoded.pop()) == plain
+    assert SectorDecoder(salt, key.modulus).decode(4, encoded.pop()) == plain
+
+
+def test_openssl_leaves_keys_of_more_primes_alone(other_key: PrivateKey) -> None:
+    with pytest.raises(BackendError, match="3 primes"):
+        OpenSslBackend(other_key.crt)
+    assert make_backend(other_key.crt).name == "gmpy2"
 
 
 def test_equal_sectors_are_never_encoded_alike(key: PrivateKey, salt: bytes) -> None:
@@ -135,18 +145,27 @@ def test_padding_must_be_zero() -> None:
 # ---------------------------------------------------------------- faults and backends
 
 
-@pytest.mark.parametrize("part", ["dp", "dq", "qinv"])
-def test_gmp_never_gives_out_a_faulty_result(key: PrivateKey, part: str) -> None:
-    broken = replace(key.crt, **{part: getattr(key.crt, part) ^ 2})
+PARTS = [("exponents", 0), ("exponents", 1), ("coefficients", 0)]
+
+
+def damaged(key: CrtKey, part: str, place: int) -> CrtKey:
+    numbers = list(getattr(key, part))
+    numbers[place] ^= 2
+    return replace(key, **{part: tuple(numbers)})
+
+
+@pytest.mark.parametrize(("part", "place"), PARTS)
+def test_gmp_never_gives_out_a_faulty_result(key: PrivateKey, part: str, place: int) -> None:
+    broken = damaged(key.crt, part, place)
     with pytest.raises(ComputationFault, match="gmpy2"):
         list(invert_sectors([b"\1" * 256], key.crt, GmpBackend(broken)))
 
 
-@pytest.mark.parametrize("part", ["dp", "dq", "qinv"])
-def test_openssl_never_gives_out_a_faulty_result(key: PrivateKey, part: str) -> None:
+@pytest.mark.parametrize(("part", "place"), PARTS)
+def test_openssl_never_gives_out_a_faulty_result(key: PrivateKey, part: str, place: int) -> None:
     """OpenSSL notices a wrong half itself and does without the remainder theorem; with d wrong too we must notice."""
     right = list(invert_sectors([b"\1" * 256], key.crt, GmpBackend(key.crt)))
-    half_broken = replace(key.crt, **{part: getattr(key.crt, part) ^ 2})
+    half_broken = damaged(key.crt, part, place)
     try:
         assert list(invert_sectors([b"\1" * 256], key.crt, OpenSslBackend(half_broken))) == right
     except ComputationFault:
@@ -231,4 +250,4 @@ def test_importing_the_room_stays_light() -> None:
 
 
 def test_the_modulus_is_a_number_of_two_primes(key: PrivateKey) -> None:
-    assert mpz.from_bytes(key.modulus, "big") == key.crt.p * key.crt.q
+    assert mpz.from_bytes(key.modulus, "big") == key.crt.primes[0] * key.crt.primes[1]

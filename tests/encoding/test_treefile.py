@@ -13,6 +13,8 @@ import pytest
 from service.encoding import DamagedSectors, DamagedTree, Frontier, SectorError, TreeFileError, verify_opening
 from service.encoding.treefile import GROUP, TreeFile, stored_nodes
 
+pytestmark = pytest.mark.usefixtures("codec")
+
 CTX = hashlib.sha256(b"context").digest()
 TOTAL = 5 * GROUP + 77
 

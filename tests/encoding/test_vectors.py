@@ -31,6 +31,8 @@ from service.encoding.derive import public_key
 from service.encoding.keys import CrtKey
 from service.encoding.rsa import Backend, GmpBackend, OpenSslBackend, apply_sectors, invert_sectors
 
+pytestmark = pytest.mark.usefixtures("codec")
+
 BACKENDS = [OpenSslBackend, GmpBackend]
 DERIVATIONS = Path(__file__).parents[1] / "vectors" / "encoding" / "derivations.json"
 

@@ -336,8 +336,10 @@ class Rubbish:
 class RubbishStream:
     """Keeps the plaintext that it is given, and returns rubbish."""
 
-    def __init__(self, rubbish: Rubbish, salt: bytes, runs: AsyncGenerator[Run, None], meter: ProgressMeter) -> None:
-        self._rubbish, self._salt, self._runs, self._meter = rubbish, salt, runs, meter
+    def __init__(
+        self, rubbish: Rubbish, salt: bytes, ctx: bytes, runs: AsyncGenerator[Run, None], meter: ProgressMeter
+    ) -> None:
+        self._rubbish, self._salt, self._ctx, self._runs, self._meter = rubbish, salt, ctx, runs, meter
 
     @property
     def progress(self) -> Progress:
@@ -351,7 +353,8 @@ class RubbishStream:
         run = await anext(self._runs)
         self._rubbish.keep(self._salt, run)
         self._meter.add(len(run.data) // SECTOR)
-        return self._rubbish.sectors(self._salt, run)
+        stored = self._rubbish.sectors(self._salt, run)
+        return replace(stored, leaves=b"".join(leaf_hashes(self._ctx, stored.first_sector, stored.data)))
 
     async def aclose(self) -> None:
         """See SectorStream."""
@@ -373,13 +376,20 @@ class RubbishCodec:
         """Do nothing: the node ends its own."""
 
     def encode(
-        self, pieces: Pieces, *, salt: bytes, key: PrivateKey, first_sector: int = 0, sectors: int | None = None
+        self,
+        pieces: Pieces,
+        *,
+        salt: bytes,
+        key: PrivateKey,
+        ctx: bytes = b"",
+        first_sector: int = 0,
+        sectors: int | None = None,
     ) -> SectorStream:
         """See Codec."""
         if salt not in self.spoiled:
-            return self._honest.encode(pieces, salt=salt, key=key, first_sector=first_sector, sectors=sectors)
+            return self._honest.encode(pieces, salt=salt, key=key, ctx=ctx, first_sector=first_sector, sectors=sectors)
         meter = ProgressMeter(first_sector, sectors, asyncio.get_running_loop().time)
-        return RubbishStream(self._rubbish, salt, cut_runs(pieces, first_sector, ENCODE_RUN, padded=True), meter)
+        return RubbishStream(self._rubbish, salt, ctx, cut_runs(pieces, first_sector, ENCODE_RUN, padded=True), meter)
 
     async def decode_run(
         self, first_sector: int, data: bytes, *, salt: bytes, modulus: bytes, profile: Profile = P1

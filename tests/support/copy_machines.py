@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from service.encoding import Frontier, SectorEncoder, pad
+from service.encoding.hashes import leaf_hashes
 from service.encoding.profiles import SECTOR
 from service.protocols.copy import messages as m
 from service.protocols.copy import receiver as r
@@ -144,10 +145,11 @@ def stream(
             same = piece == source[job.first_byte + first :][: len(piece)].ljust(len(piece), b"\0")
             # what follows a segment that cuts a block is padded where the block ends
             assert same or last > job.length
-            fed = feeder.run(sector, encoded[first:last] if same else encode_piece(job, sector, piece))
+            run = encoded[first:last] if same else encode_piece(job, sector, piece)
+            fed = feeder.run(sector, run, b"".join(leaf_hashes(job.ctx, sector, run)))
             sector += len(piece) // SECTOR
             if fed.leaves:
-                tree.append(fed.leaves)
+                tree.append_leaves(fed.leaves)
             for message in fed.messages:
                 if isinstance(message, m.Sectors):
                     sender.sent(message.first, len(message.data) // SECTOR)

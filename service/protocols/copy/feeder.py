@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from service.encoding.hashes import HASH
 from service.encoding.profiles import SECTOR
 from service.hypercore.crypto import Node
 
@@ -27,7 +28,7 @@ class TreePoint:
 
 @dataclass(frozen=True, slots=True)
 class Fed:
-    """The result of an encoded run: messages to send, and the bytes that the tree does not have yet."""
+    """The result of an encoded run: messages to send, and the leaf hashes that the tree does not have yet."""
 
     messages: tuple[Message, ...]
     leaves: bytes
@@ -93,13 +94,13 @@ class Feeder:
         self._skip -= skipped
         return data[skipped:]
 
-    def run(self, first: int, data: bytes) -> Fed:
-        """Take the next encoded run and return what to send for it."""
+    def run(self, first: int, data: bytes, leaves: bytes) -> Fed:
+        """Take the next encoded run and its leaf hashes, and return what to send for it."""
         if first != self._encoded:
             raise ValueError(f"a run starts at sector {first}, expected {self._encoded}")
         self._encoded += len(data) // SECTOR
         counted = min(self._encoded, self._job.sectors)
-        fresh = data[max(0, self._tree - first) * SECTOR : max(0, counted - first) * SECTOR]
+        fresh = leaves[max(0, self._tree - first) * HASH : max(0, counted - first) * HASH]
         self._tree = max(self._tree, counted)
         messages: list[Message] = []
         unsent = data[max(0, self._begin.sectors - first) * SECTOR :]

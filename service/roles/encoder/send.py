@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import structlog
 
 from service.encoding import Frontier, PrivateKey
+from service.encoding.hashes import HASH
 from service.encoding.profiles import SECTOR
 from service.encoding.progress import Progress
 from service.hypercore.net import Channel, ChannelClosed
@@ -152,12 +153,13 @@ class _Sending:
                 self._plain(),
                 salt=job.salt,
                 key=self._work.key,
+                ctx=job.ctx,
                 first_sector=self._feeder.first_sector,
                 sectors=job.sectors,
             )
             async with aclosing(stream):
                 async for run in stream:
-                    fed = self._feeder.run(run.first_sector, run.data)
+                    fed = self._feeder.run(run.first_sector, run.data, run.leaves)
                     self._pending += fed.leaves
                     for message in fed.messages:
                         await self._send(message)
@@ -235,9 +237,9 @@ class _Sending:
     # ---- the tree, and checkpoints over exactly what the hoster has stored
 
     def _take_leaves(self, sectors: int) -> None:
-        count = (sectors - self._frontier.sectors) * SECTOR
+        count = (sectors - self._frontier.sectors) * HASH
         if count > 0:
-            self._frontier.append(bytes(self._pending[:count]))
+            self._frontier.append_leaves(bytes(self._pending[:count]))
             del self._pending[:count]
 
     def _keep(self, tree: TreePoint) -> None:
@@ -245,7 +247,7 @@ class _Sending:
             return
         self._kept = tree.sectors
         whole = Frontier.from_bytes(self._job.ctx, self._frontier.to_bytes())
-        whole.append(bytes(self._pending))
+        whole.append_leaves(bytes(self._pending))
         self._work.keep_point(Point(tree, whole.to_bytes()))
 
     async def _maybe_checkpoint(self) -> None:
@@ -255,7 +257,7 @@ class _Sending:
         stored = (self._announced - job.first_byte) // SECTOR
         if stored <= self._frontier.sectors:
             return
-        self._take_leaves(min(stored, self._frontier.sectors + len(self._pending) // SECTOR))
+        self._take_leaves(min(stored, self._frontier.sectors + len(self._pending) // HASH))
         if self._frontier.sectors == stored and stored >= self._checkpointed + self._work.checkpoint_sectors:
             await self._acknowledged(stored)
             await self._checkpoint(stored)
