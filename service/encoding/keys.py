@@ -160,8 +160,13 @@ def _apart(one: mpz, other: mpz) -> bool:
 
 
 def _random_prime(bits: int, e: int) -> mpz:
-    """Return a random prime of [2^bits − 2^(bits − 64), 2^bits) for which e is invertible."""
+    """Return a random prime of [2^bits − 2^(bits − 64), 2^bits) for which e is invertible.
+
+    Each call of GMP is short: they hold the interpreter's lock, and a node's event loop goes on between them.
+    """
     while True:
-        prime = gmpy2.next_prime(_lowest(bits) + secrets.randbits(bits - 64))
+        prime = _lowest(bits) + secrets.randbits(bits - 64) | 1
+        while gmpy2.gcd(prime, _SMALL_PRIMES) != 1 or not gmpy2.is_prime(prime, 1):
+            prime += 2
         if prime < mpz(1) << bits and gmpy2.gcd(prime - 1, e) == 1 and gmpy2.is_prime(prime, 40):
             return prime

@@ -14,7 +14,6 @@ from service.chain_client import Block, CursorStore, DispatchError, PalletError
 from service.chain_client.pallet import calls
 from service.chain_client.pallet.constants import PROFILE_P1
 from service.chain_client.pallet.types import Copy, CopyState, Plan
-from service.encoding import PrivateKey
 from service.encoding.profiles import SECTOR
 from service.encoding.progress import Progress
 from service.hypercore.net import Connection
@@ -47,6 +46,7 @@ from .decisions import (
 from .draws import Drawn, sample_blocks
 from .send import Work, send_copy
 from .speed import TRIAL_SECTORS, Speed
+from .stock import KeyStock
 from .store import EncoderStore
 
 log = structlog.get_logger(__name__)
@@ -63,7 +63,7 @@ class EncoderRole:
         self._runner = Runner("encoder")
         self._offers = Offers(context.client, context.signer)
         self._drawn = Drawn(context.client)
-        self._pace, self._speed = Pace(), Speed()
+        self._pace, self._speed, self._stock = Pace(), Speed(), KeyStock()
         self._acked: dict[int, tuple[int, int]] = {}
         """By segment in the making: the sectors that its hoster has, and the block in which it last had more."""
         self._told = 0.0
@@ -89,6 +89,7 @@ class EncoderRole:
             await each_block(self._context.follower, self._step)
         finally:
             await self._runner.close()
+            await self._stock.close()
 
     async def _step(self, block: Block) -> None:
         self._runner.look(block.number)
@@ -183,7 +184,7 @@ class EncoderRole:
 
     async def _measure(self) -> int | None:
         loop = asyncio.get_running_loop()
-        key, start = await asyncio.to_thread(PrivateKey.generate), loop.time()
+        key, start = await self._stock.take(), loop.time()
 
         async def plain() -> AsyncIterator[bytes]:
             yield bytes(TRIAL_SECTORS * SECTOR)
@@ -208,7 +209,7 @@ class EncoderRole:
         return copy is None or copy.state is not CopyState.ASSIGNED or copy.encoder != self._context.signer.account
 
     async def _new_key(self, action: MakeKey) -> int | None:
-        await asyncio.to_thread(self._store.make_key, action.copy, action.ordinal)
+        await asyncio.to_thread(self._store.make_key, action.copy, action.ordinal, await self._stock.take())
         return None
 
     async def _begin(self, action: BeginSegment, ordinal: int) -> int | None:

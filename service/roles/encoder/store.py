@@ -43,15 +43,15 @@ class EncoderStore:
         """Return the path of a segment's private key."""
         return self._keys / f"{copy}-{ordinal}.key"
 
-    def make_key(self, copy: int, ordinal: int) -> None:
-        """Make a key: the file first, then its record. Both are durable on return.
+    def make_key(self, copy: int, ordinal: int, fresh: PrivateKey | None = None) -> None:
+        """Make a key, or take a `fresh` one: the file first, then its record. Both are durable on return.
 
         A key without a record may be overwritten: its modulus is on no chain. A key with a record stays, even if
         another one is asked for, because its modulus may be on the chain.
         """
         if any((record.copy, record.ordinal) == (copy, ordinal) for record in self.records()):
             return
-        key = PrivateKey.generate()
+        key = PrivateKey.generate() if fresh is None else fresh
         durable.make_private(self._keys)
         durable.replace(self.key_path(copy, ordinal), self._locker.lock(key.to_bytes()))
         self._db.execute(
