@@ -20,6 +20,7 @@ from service.feeds.fetch import fetch_feed
 from service.hypercore import Corestore, KeyPair
 from service.hypercore.core import Core
 from service.hypercore.net import TcpTransport
+from service.roles.common.terms import RolesConfig
 from service.roles.sponsor.checks import check_head
 from service.session import Session, chain_session
 from service.units import UNIT
@@ -86,8 +87,9 @@ class RealStage(Stage):
         assert child is not None
         await child.kill()
 
-    async def start(self, peer: Peer) -> None:
-        """See Stage."""
+    async def start(self, peer: Peer, config: RolesConfig | None = None) -> None:
+        """See Stage. The terms of a process are those of its cast."""
+        assert config is None, "a play in which terms change is one for the simulated network"
         await self._net.start_peer(self._peer(peer))
 
     def check_running(self) -> None:

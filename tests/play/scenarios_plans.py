@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from service.chain_client.pallet import calls, events
-from service.chain_client.pallet.types import CopyEnd, PlanEnd
+from service.chain_client.pallet.types import CopyEnd, PlanEnd, Role
+from service.roles.common.terms import RolesConfig
 from service.roles.sponsor import plans
 from service.roles.sponsor.amend import Changes, amend_plan
 from service.roles.sponsor.refusals import AmendTooWide
@@ -13,10 +16,16 @@ from .catalogue import Cast, act, dear
 from .scenarios_hosters import LADDER_BLOCKS, SIZE, ends
 from .stage import Stage
 
+FAR = RolesConfig(replace(RolesConfig().hosting, region=b"zz9"))
 
-@act("scenarios", "region-nobody-serves", Cast(hosters=2, encoders=2), short=True)
+
+@act("scenarios", "region-nobody-serves", Cast(hosters=3, encoders=2, configs={"hoster-3": FAR}), short=True)
 async def region_nobody_serves(stage: Stage) -> None:
     """A plan for a region where nobody is sleeps for a small fee per era, and wakes when a hoster comes."""
+    peer = stage.peers("hoster")[-1]
+    await stage.kill(peer)
+    async with stage.session(peer.name) as session:
+        await session.signer.submit(calls.withdraw_offer(Role.HOSTING))
     published = await stage.publish(SIZE, regions=(b"zz",))
     await stage.event(events.NeedSleeps, plan=published.plan)
     await stage.passed(4 * stage.client.times.era)
@@ -24,10 +33,7 @@ async def region_nobody_serves(stage: Stage) -> None:
     fee = (await stage.client.storage.amounts()).retry_fee
     assert 0 < plan.burned <= 5 * fee, plan.burned
     assert not stage.happened(events.CopyOffered), "nobody is drawn outside the region"
-    peer, terms = stage.peers("hoster")[0], stage.config.hosting
-    async with stage.session(peer.name) as session:
-        offer = calls.offer_hosting(terms.capacity, terms.ask_disk, terms.ask_receiving, b"zz9")
-        await session.signer.submit(offer)
+    await stage.start(peer)
     (copy,) = (await stage.active(published.plan, 1)).values()
     assert copy.hoster == peer.account
 

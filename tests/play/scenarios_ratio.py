@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from statistics import mean
 
-from service.chain_client.pallet import calls, events
+from service.chain_client.pallet import events
 from service.chain_client.pallet.constants import PPM
 from service.roles.common.registration import register
 from service.roles.sponsor import plans
@@ -50,10 +50,10 @@ async def twenty_plans_compete(stage: Stage) -> None:
     ratios = {name: await _ratio(stage, name) for name in PLANS}
     published = await asyncio.gather(*(_publish(stage, name, count) for name, count in PLANS.items()))
     await stage.passed(COMPETE_BLOCKS)
+    lowest = replace(CONFIG.hosting, capacity=1 << 18, ask_disk=CONFIG.hosting.ask_disk * ASKS[0] // 100)
     for peer in stage.peers("hoster"):  # then there is room for all: at the lowest ask
-        async with stage.session(peer.name) as session:
-            asked = calls.offer_hosting(1 << 18, CONFIG.hosting.ask_disk * ASKS[0] // 100, UNIT, b"")
-            await session.signer.submit(asked)
+        await stage.kill(peer)
+        await stage.start(peer, replace(CONFIG, hosting=lowest))
     waits: dict[str, float] = {}
     for name, found in zip(PLANS, published, strict=True):
         blocks = [await _waited(stage, one.plan) for one in found]

@@ -19,6 +19,7 @@ from service.hypercore.core import Core
 from service.hypercore.net import PeerAddress, TcpTransport
 from service.node import run as node
 from service.roles.common.context import Context
+from service.roles.common.terms import RolesConfig
 from service.roles.sponsor.checks import check_head
 from service.session import Session
 from service.vault import PeerKeys
@@ -64,8 +65,10 @@ class SimStage(Stage):
         """See Stage."""
         self.world.crash(self.peer(peer.name), power=False)
 
-    async def start(self, peer: Peer) -> None:
+    async def start(self, peer: Peer, config: RolesConfig | None = None) -> None:
         """See Stage."""
+        if config is not None:
+            self.world.configs[peer.name] = config
         self.world.start(self.peer(peer.name))
 
     def check_running(self) -> None:

@@ -82,8 +82,8 @@ class Stage(ABC):
         """End it at once, as kill -9 does."""
 
     @abstractmethod
-    async def start(self, peer: Peer) -> None:
-        """Start a peer that was killed, with what is on its disk."""
+    async def start(self, peer: Peer, config: RolesConfig | None = None) -> None:
+        """Start a peer that was killed, with what is on its disk, and with other terms if they are given."""
 
     @abstractmethod
     def session(self, name: str) -> AbstractAsyncContextManager[Session]:
