@@ -10,10 +10,11 @@ from typing import Any
 
 import structlog
 
-from service.hypercore.net import Channel, Connection
+from service.hypercore.net import Channel, ChannelClosed, Connection, ConnectionClosed
 from service.hypercore.swarm import DHT, Address, AddressWatch, DhtError, Swarm, Unreachable
 
 PROTOCOL = "datdot/matrix"
+TALK_SECONDS = 0.5
 BOOTSTRAP = Address("44.10.0.1", 49737)
 
 
@@ -52,9 +53,10 @@ async def serve(dht: DHT, swarm: Swarm, options: dict[str, Any]) -> None:
     if topic is not None:
         if not await swarm.join(topic, client=False).flushed():
             raise DhtError("the topic could not be announced")
-        tell(ready=swarm.pair.public.hex())
-        async for connection in swarm:
-            answer(connection)
+        with AddressWatch(swarm.network_changed):
+            tell(ready=swarm.pair.public.hex())
+            async for connection in swarm:
+                answer(connection)
     async with dht.listen(swarm.pair, relay_through=raw(options, "relay")) as server:
         tell(ready=server.pair.public.hex())
         async for connection in server:
@@ -93,13 +95,26 @@ async def roam(swarm: Swarm, topic: bytes) -> None:
     """Join a topic, watch the machine's addresses, and tell of each connection, and how the one before ended."""
     swarm.join(topic, server=False)
     before: Connection | None = None
+    talking: asyncio.Task[None] | None = None
     with AddressWatch(swarm.network_changed):
         async for connection in swarm:
-            await ask(
-                connection
-            )  # a peer of npm's gives up a connection for a new one only if bytes went both ways on it
+            # a peer of npm's gives up a connection for a new one only if bytes went both ways on it
+            await ask(connection)
             tell(met=connection.remote_key.hex(), before=before.reason if before else "")
             before = connection
+            if talking is not None:
+                talking.cancel()
+            talking = asyncio.create_task(talk(connection))
+
+
+async def talk(connection: Connection) -> None:
+    """Say something each half second, until the connection ends."""
+    try:
+        while True:
+            await asyncio.sleep(TALK_SECONDS)
+            await ask(connection)
+    except (ChannelClosed, ConnectionClosed):
+        return
 
 
 async def main(role: str, options: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -119,6 +120,30 @@ async def test_a_peer_with_another_address_is_back_before_its_connection_is_dead
                 topology.run("hb", "ip", "addr", "add", "192.168.2.3/24", "dev", "eth0")
                 topology.run("hb", "ip", "route", "add", "default", "via", "192.168.2.1")
                 again = await roamer.line(DIAL_SECONDS)
+    assert told == {"met": key, "before": ""}
+    assert again == {"met": key, "before": "the network has changed: another connection was made"}
+
+
+@pytest.mark.node
+async def test_a_peer_that_was_dialled_and_moves_is_dialled_anew_before_its_connection_is_dead(root: None) -> None:
+    """Who dialled hears nothing for a second, and dials beside the old connection; who moved has announced itself anew."""
+    node_command()
+    topic = os.urandom(32).hex()
+    with Topology(0, "cons", "cons") as topology:
+        (here, _), (there, _) = topology.host(0), topology.host(1)
+        async with (
+            public_segment(topology),
+            program(here, "the server", *command("python", "server", {"topic": topic, "seconds": 60})) as server,
+        ):
+            key = (await server.line(START_SECONDS))["ready"]
+            async with program(there, "the roamer", *command("python", "roamer", {"topic": topic})) as roamer:
+                told = await roamer.line(DIAL_SECONDS)
+                topology.run("ha", "ip", "addr", "del", "192.168.1.2/24", "dev", "eth0")
+                topology.run("ha", "ip", "addr", "add", "192.168.1.3/24", "dev", "eth0")
+                topology.run("ha", "ip", "route", "add", "default", "via", "192.168.1.1")
+                moved = time.monotonic()
+                again = await roamer.line(DIAL_SECONDS)
+                print(f"back after {time.monotonic() - moved:.1f} s")
     assert told == {"met": key, "before": ""}
     assert again == {"met": key, "before": "the network has changed: another connection was made"}
 

@@ -33,6 +33,7 @@ class Line:
         self.stuck = self.cut = False
         self.progress = 0
         self.on_closed: list[Callable[[], None]] = []
+        self.on_silent: list[Callable[[], None]] = []
         self.other: Line | None = None
         self._closed = asyncio.get_running_loop().create_future()
 
@@ -143,6 +144,9 @@ class ScriptedDht:
 
     def listen(self, pair: KeyPair, *, firewall: Any = None, may_relay: Any = None) -> Listener:
         return Listener(self, pair, firewall, may_relay)
+
+    def network_changed(self) -> None:
+        self.did("look for the own place")
 
     async def lookup(self, topic: bytes, on_found: Callable[[FoundPeer], None] | None = None) -> list[FoundPeer]:
         self.did("lookup")

@@ -19,6 +19,7 @@ from service.hypercore.swarm.reach.reasons import Reason
 from service.hypercore.swarm.reach.server_punch import ServerPunch
 from tests.swarm.nat_net import KINDS, Gateway, NatNet, Peer
 
+MOVED = "44.10.77.2"
 SERVER = KeyPair(b"\x31" * 32)
 
 
@@ -363,3 +364,49 @@ def test_the_nat_is_told_as_it_is() -> None:
     for kind, firewall in (("cons", Firewall.CONSISTENT), ("none", Firewall.CONSISTENT), ("rand", Firewall.RANDOM)):
         net = NatNet()
         assert net.peer(kind, 1).node.samples.judge().firewall == firewall
+
+
+# ---- a node whose address changes
+
+
+def test_a_node_that_was_open_looks_again_when_its_address_changes() -> None:
+    net = NatNet(seed=5)
+    one = net.peer("pub", 1)
+    before = one.node.open_address
+    assert before is not None
+    one.gateway.host = MOVED
+    one.node.moved(net.now)
+    assert one.node.open_address is None, "nobody is told an address that may be over"
+    net.run(seconds=5)
+    assert one.node.open_address == Address(MOVED, before.port)
+    one.gateway.kind = "cons"
+    one.node.moved(net.now)
+    net.run(seconds=5)
+    assert one.node.open_address is None
+    one.gateway.kind = "pub"
+    one.node.moved(net.now)
+    one.node.moved(net.now)  # two changes at once
+    net.run(seconds=5)
+    assert one.node.open_address == Address(MOVED, before.port)
+
+
+def test_a_node_that_stays_is_another_one_at_another_address_and_stays_again_later() -> None:
+    net = NatNet(seed=6)
+    one = net.peer("pub", 1)
+    net.run(seconds=(STABLE_TICKS + 1) * TICK_SECONDS)
+    before = one.node.address
+    assert before is not None
+    assert one.node.id == node_id(before)
+    known = len(one.node.table)
+    one.gateway.host = MOVED
+    one.node.moved(net.now)
+    assert one.node.address is None
+    assert one.node.id is None
+    assert len(one.node.table) == known, "whom it knew it knows"
+    net.run(seconds=(STABLE_TICKS + 1) * TICK_SECONDS)
+    assert one.node.address == Address(MOVED, before.port)
+    assert one.node.id == node_id(Address(MOVED, before.port))
+    given = next(iter(net.nodes.values()))
+    address = given.address
+    given.moved(net.now)
+    assert given.address == address is not None, "one whose address was given keeps it"

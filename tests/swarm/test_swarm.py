@@ -354,6 +354,7 @@ async def test_a_changed_network_is_announced_at_once() -> None:
         await asyncio.sleep(0.1)
         assert len(dht_of(one).times("announce")) == 2
         assert len(dht_of(one).times("refresh")) == 1
+        assert len(dht_of(one).times("look for the own place")) == 1
         await asyncio.sleep(60)
         assert (one.connections, other.connections) == ({kept}, {there}), "they live"
         assert kept.pokes == there.pokes == 1  # type: ignore[attr-defined]
@@ -383,6 +384,27 @@ async def test_after_a_change_of_the_network_who_is_silent_is_dialled_anew() -> 
         await asyncio.sleep(60)
         (here,), (there,) = client.connections, server.connections
         assert here.other is there  # type: ignore[attr-defined]
+
+
+async def test_a_peer_that_is_silent_is_dialled_anew_though_nothing_has_changed_here() -> None:
+    async with scripted() as net:
+        server, client = await net.swarm(1), await net.swarm(2)
+        await server.listen()
+        client.join_peer(server.pair.public)
+        await until(lambda: met(server, client), 1)
+        (one,), (there,) = client.connections, server.connections
+        for told in (*one.on_silent, *there.on_silent):  # a short silence: it answers again
+            told()
+        await asyncio.sleep(60)
+        assert (client.connections, server.connections) == ({one}, {there})
+        one.cut = one.stuck = True  # type: ignore[attr-defined]
+        begun = asyncio.get_running_loop().time()
+        for told in (*one.on_silent, *there.on_silent):
+            told()
+        await until(lambda: client.stats["renewed"] == 1, 3)
+        assert asyncio.get_running_loop().time() - begun < 2
+        assert one.is_closed
+        assert server.stats["dialled"] == 0, "who was dialled does not dial"
 
 
 async def test_if_dialling_anew_fails_the_old_connection_stays() -> None:

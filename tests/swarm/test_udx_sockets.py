@@ -108,6 +108,18 @@ async def test_both_ways_at_once(ends: Ends) -> None:
     assert {one.ended for one in ends.transports} == {Ended.FINISHED}
 
 
+async def test_a_silence_is_told_long_before_the_stream_is_given_up(pair: Ends) -> None:
+    sender, silent = pair.transports[0], asyncio.Event()
+    sender.on_silent = silent.set
+    sender.write(b"hello")
+    await pair.told[1].until(5)
+    pair.sockets[1].close()
+    sender.write(b"still there?")
+    await asyncio.wait_for(silent.wait(), MOST_SECONDS)
+    assert sender.ended is None
+    assert sender.stream.sender.timeouts == 1
+
+
 async def test_writes_of_one_turn_share_a_packet(pair: Ends) -> None:
     before = pair.sockets[0].packets_out
     for _ in range(100):

@@ -98,8 +98,7 @@ class Connection(asyncio.BufferedProtocol):
         self._stream = SecretStream(initiator, key_pair, remote_key, noise=noise)
         self.mux = Mux(self._write_message, self._schedule_flush)
         self.mux.on_unknown = self._unknown_protocol
-        self.host = self.address = ""
-        self.reason = ""
+        self.host = self.address = self.reason = ""
         self._transport: asyncio.Transport | None = None
         self._view = memoryview(shared.buffer)
         loop = asyncio.get_running_loop()
@@ -125,6 +124,7 @@ class Connection(asyncio.BufferedProtocol):
         self._paused_before = 0.0
         self.on_writable: list[Callable[[], None]] = []
         self.on_closed: list[Callable[[], None]] = []
+        self.on_silent: list[Callable[[], None]] = []  # told that the peer's host may be gone; over UDX only
         self.context: dict[str, object] = {}
 
     # ---- state
@@ -475,6 +475,11 @@ class Connection(asyncio.BufferedProtocol):
     def progress(self) -> int | None:
         """A number that changes with what the peer's host acknowledges, or None where only the kernel knows (TCP)."""
         return getattr(self._transport, "acked", None)
+
+    def fell_silent(self) -> None:
+        """Tell that nothing was heard of the peer's host for a while."""
+        for told in list(self.on_silent):
+            told()
 
     def poke(self) -> None:
         """Send a keep-alive message at once: whether the peer is still there is known the sooner."""

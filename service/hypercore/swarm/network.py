@@ -75,6 +75,10 @@ class SwarmNetwork(Protocol):
         """Be found, and find. Raises DhtError."""
         ...
 
+    def network_changed(self) -> None:
+        """Find out anew where this node is."""
+        ...
+
     async def unannounce(self, topic: bytes, pair: KeyPair) -> int:
         """Be found no longer. Raises DhtError."""
         ...

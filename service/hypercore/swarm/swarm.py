@@ -180,6 +180,7 @@ class Swarm:
             self._listening.result().refresh()
         for joined in self._topics.values():
             joined.hurry()
+        self.dht.network_changed()
         self._renewals.test(self.connections)
         self._pump()
 
@@ -420,6 +421,7 @@ class Swarm:
     def _admit(self, connection: Connection) -> None:
         self._connections[connection.remote_key] = connection
         connection.on_closed.append(lambda: self._ended(connection))
+        connection.on_silent.append(lambda: self._renewals.test([connection]))
         try:
             if self._on_connection is not None:
                 self._on_connection(connection)

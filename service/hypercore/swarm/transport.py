@@ -89,7 +89,8 @@ class SwarmTransport(TcpTransport):
 
     def network_changed(self) -> None:
         """Announce key and feeds anew, at once: the machine's addresses are others."""
-        if self._listener is not None and self._announcements is not None:
+        if self._dht is not None and self._listener is not None and self._announcements is not None:
+            self._dht.network_changed()
             self._listener.refresh()
             self._announcements.hurry()
 

@@ -71,7 +71,7 @@ class DhtNode:
         clock_ms: Callable[[], int] = lambda: 0,
     ) -> None:
         self.bootstrap = tuple(bootstrap)
-        self.address = address
+        self.address, self._is_given = address, address is not None
         self.requests = Requests(chance)
         self.records = Records(chance)
         self.own = OwnAddress()
@@ -393,6 +393,22 @@ class DhtNode:
             on_checked(self.open_address is not None, now)
         else:
             OpenCheck(self, self.server_port, checked).start(now)
+
+    def moved(self, now: float) -> None:
+        """Find out anew whether everybody can reach this node, and where. One whose address was given keeps it.
+
+        Until that is known it is one that only asks: what others knew of it may be over.
+        """
+        if self._is_given:
+            return
+        if self.address is not None:
+            known, self.table = list(self.table), RoutingTable(self._chance.randbytes(32))
+            for one in known:
+                self.table.add(one)
+        self.address = self.open_address = None
+        self.own, self.samples = OwnAddress(), LatestSamples()
+        self._stable_ticks, self._stable_host = STABLE_TICKS, ""
+        self.refresh(now, lambda query, now: self.check_open(lambda opened, now: None, now))
 
     def _consider_staying(self, now: float) -> None:
         if self.address is not None or self.server_port is None:

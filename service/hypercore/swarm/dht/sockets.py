@@ -173,6 +173,12 @@ class DhtSockets:
             self.node.check_open(done, self._loop.time())
             await over
 
+    def network_changed(self) -> None:
+        """Find out anew where this node is, and whether it can be reached: the machine's addresses are others."""
+        if not self._closed and self._bootstrap:
+            self.node.moved(self._loop.time())
+            self._flush()
+
     async def _refresh(self) -> None:
         over, done = self._awaited(Query)
         self.node.refresh(self._loop.time(), done)

@@ -56,6 +56,7 @@ class Links:
         endpoint = self._sockets[path.port]
         self._connections[connection] = path
         connection.on_closed.append(lambda: self._ended(connection, path.port))
+        transport.on_silent = connection.fell_silent
         if path.kind == "relayed":
             transport.probe_soon()
         else:

@@ -33,6 +33,8 @@ class UdxTransport(asyncio.Transport):
         self.endpoint, self.remote = endpoint, ("", 0)
         self.accepts: Accepts | None = None
         self.on_message: Callable[[bytes], None] | None = None
+        self.on_silent: Callable[[], None] | None = None
+        """Is told each time that nothing was heard of what is under way for a whole timeout: the first after some 1 s."""
         self.on_direct: Callable[[], None] | None = None
         """Is told, once, of the next packet that comes from the peer's address."""
         self.ended: Ended | None = None
@@ -158,8 +160,11 @@ class UdxTransport(asyncio.Transport):
         if at > now:
             self._wake(at)
             return
+        before = self._stream.sender.timeouts
         self._stream.fire(now)
         self._after(now)
+        if self._stream.sender.timeouts > before and not self._closed and self.on_silent is not None:
+            self.on_silent()
 
     # ---- the protocol's side
 
