@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service.hypercore.swarm.udx.flight import Flight, Packet
 from service.hypercore.swarm.udx.mtu import BASE, MOST
 from service.hypercore.swarm.udx.packet import (
     DATA,
     DESTROY,
     END,
+    HALF,
     HEADER_BYTES,
     HEARTBEAT,
     MASK,
@@ -340,6 +343,32 @@ def test_no_packet_breaks_a_stream(packets: list[tuple[int, int, int, int, int, 
     assert not set(flight.under_way) & set(flight.lost)
     assert all(train.count <= TRAIN and len(train.data) <= 65_507 for train in stream.out)
     assert all(len(train.data) > train.size * (train.count - 1) for train in stream.out)
+
+
+class Counted(dict[int, Packet]):
+    """Packets, and how often one of them was looked for."""
+
+    looked = 0
+
+    def pop(self, *arguments: object) -> Any:
+        self.looked += 1
+        assert self.looked < 1000, "a peer decides how much work it is"
+        return super().pop(*arguments)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("acked", [0, 5, MASK - 3])
+def test_ranges_of_what_was_never_sent_are_no_work(acked: int) -> None:
+    """Found by fuzzing: numbers wrap, so that a range of 2^30 packets seemed to lie before the last one that was sent."""
+    flight = Flight()
+    flight.seq = flight.acked = acked & MASK
+    for _ in range(10):
+        flight.sent(flight.new(DATA, b"x"))
+    flight.outgoing = Counted(flight.outgoing)
+    far = [(start, end) for start in (0, 3, 1 << 30, HALF - 1, HALF + 5) for end in (1 << 29, HALF - 1, HALF, 3 << 30)]
+    assert flight.take_ranges(((acked + start) & MASK, (acked + end) & MASK) for start, end in far) == []
+    assert flight.take_ranges([((acked + 3) & MASK, (acked + 11) & MASK)]) == [], "beyond what was sent"
+    assert len(flight.take_ranges([((acked + 3) & MASK, (acked + 10) & MASK)])) == 7
+    assert flight.sacked == 7
 
 
 def test_ranges_that_are_told_are_bounded() -> None:

@@ -104,8 +104,10 @@ class Flight:
         """Return the packets that are acknowledged by ranges having come. Ranges that cannot be are ignored."""
         found = []
         known: dict[int, int] = {}
+        sent = distance(self.seq, self.acked)
         for start, end in ranges:
-            if distance(start, end) >= 0 or distance(start, self.acked) < 0 or distance(end, self.seq) > 0:
+            # all from one point: numbers wrap, and of two that are far apart each seems to be before the other
+            if not 0 <= distance(start, self.acked) < distance(end, self.acked) <= sent:
                 continue
             # a range mostly grows at its end: what was known of it is not looked at again
             first = self._known.get(start, start)
