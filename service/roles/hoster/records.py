@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any
 
 from service.hypercore.crypto import Node
 from service.protocols.copy.job import Party, SegmentJob
 from service.protocols.copy.stream import PlanHead, StreamRange
+
+KEPT = 1024
+"""Jobs that are not read again for each block that is served from their copies."""
 
 
 def job_to_json(job: SegmentJob) -> str:
@@ -36,6 +40,7 @@ def _party(party: Party) -> list[str]:
     return [party.account.hex(), party.swarm_key.hex(), party.statement_key.hex()]
 
 
+@lru_cache(maxsize=KEPT)
 def job_from_json(text: str) -> SegmentJob:
     """Read a job from the JSON that `job_to_json` wrote."""
     fields: dict[str, Any] = json.loads(text)
