@@ -22,6 +22,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "faucet",
         "Give an account money of a development chain, from its well-known account //Alice.",
     ),
+    "status": (
+        "status",
+        "status",
+        "Show how a running node stands. It must have been started with --http HOST:PORT.",
+    ),
     "node": (
         "network",
         "node",

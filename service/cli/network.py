@@ -28,6 +28,8 @@ from .node_options import (
     CapacitySetting,
     ChainSetting,
     ConfigFile,
+    HttpNameSetting,
+    HttpSetting,
     ListenSetting,
     PeerSetting,
     RegionSetting,
@@ -86,6 +88,8 @@ def node(
     ask_encoding: AskEncodingSetting = None,
     ask_report: AskReportSetting = None,
     slots: SlotsSetting = None,
+    http: HttpSetting = None,
+    http_name: HttpNameSetting = None,
     json: Json = False,
 ) -> None:
     """Run a peer. Options that are not given are those of --config, or of its last run in DIR; the first run creates its keys."""
@@ -107,6 +111,8 @@ def node(
         "encoding_ask": ask_encoding,
         "attesting_ask": ask_report,
         "attesting_slots": slots,
+        "http_listen": http,
+        "http_names": http_name,
     }
     _run_node(Output(json), directory, given, config)
 

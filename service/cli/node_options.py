@@ -32,6 +32,8 @@ RegionSetting = Annotated[str | None, setting("hosting_region", "G")]
 AskEncodingSetting = Annotated[str | None, setting("encoding_ask", "X")]
 AskReportSetting = Annotated[str | None, setting("attesting_ask", "X")]
 SlotsSetting = Annotated[str | None, setting("attesting_slots", "N")]
+HttpSetting = Annotated[str | None, setting("http_listen", "HOST:PORT")]
+HttpNameSetting = Annotated[list[str] | None, setting("http_names", "NAME")]
 ConfigFile = Annotated[
     Path | None,
     typer.Option(

@@ -15,8 +15,10 @@ from service.address import ss58
 from service.chain_client import frame
 from service.disk import DISK_ERRORS
 from service.node.settings import ROLES_FILE, NodeError, NodeSettings
-from service.operating.lines import JournalLine, csv_rows, line_of
+from service.operating.lines import csv_rows, line_of
+from service.operating.objects import ShownLine
 from service.operating.past import MOST_BLOCKS, read_past
+from service.operating.shapes import as_json
 from service.operating.table import JournalTable
 from service.operating.transfers import TransferRefused, check_development, plan_transfer, send
 from service.operating.wallet import Balances, read_balances
@@ -199,8 +201,8 @@ def _kept(out: Output, directory: Path, limit: int, with_money: bool) -> dict[st
     return {"account": settings.account, "first": first, "last": last, "limit": told, "lines": lines}
 
 
-def _newest(table: JournalTable, account: str, limit: int, with_money: bool) -> list[JournalLine]:
-    lines: list[JournalLine] = []
+def _newest(table: JournalTable, account: str, limit: int, with_money: bool) -> list[ShownLine]:
+    lines: list[ShownLine] = []
     before: int | None = None
     while len(lines) < limit and (page := table.page(limit - len(lines), before, with_money)):
         lines += [line_of(one.entry, account, one.id) for one in page]
@@ -209,19 +211,19 @@ def _newest(table: JournalTable, account: str, limit: int, with_money: bool) -> 
 
 
 def _print(out: Output, found: dict[str, Any], csv: bool) -> None:
-    lines: list[JournalLine] = found["lines"]
+    lines: list[ShownLine] = found["lines"]
     if csv:
         sys.stdout.writelines(csv_rows(reversed(lines)))
         sys.stdout.flush()
     elif out.json:
-        out.result(found | {"lines": [one.shown() for one in lines]})
+        out.result(found | {"lines": [as_json(one) for one in lines]})
     else:
         out.result({}, "\n".join(_shown(lines) or ["nothing happened to it in these blocks"]))
     if not out.json:
         sys.stderr.write(f"{found['account']}, blocks {found['first']} to {found['last']}: {found['limit']}\n")
 
 
-def _shown(lines: Iterable[JournalLine]) -> list[str]:
+def _shown(lines: Iterable[ShownLine]) -> list[str]:
     found = []
     for one in lines:
         found.append(f"{one.block:>9}  {one.text}{f'  [{one.cost}]' if one.cost else ''}")

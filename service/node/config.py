@@ -13,10 +13,14 @@ from typing import Any
 from service.roles.common.terms import AttesterTerms, EncoderTerms, HosterTerms, RolesConfig
 
 from .options import BY_NAME, DEFAULT_CHAIN, SETTINGS, Setting
-from .settings import NodeError, NodeSettings
+from .settings import NodeError, NodeSettings, host_port
 
 MOST_BYTES = 1 << 20
 """Length of a file at most."""
+
+
+TERMS = ("hosting.", "encoding.", "attesting.")
+"""The tables with the terms of the roles."""
 
 
 class BadSetting(NodeError):
@@ -69,7 +73,8 @@ def _given(setting: Setting, value: Any) -> Any:
 
 def _settings(found: Mapping[str, Any], before: NodeSettings | None) -> NodeSettings:
     host, port = found.get("listen", ("127.0.0.1", 0))
-    terms = {name: str(value) for name, value in found.items() if "." in BY_NAME[name].key}
+    http = found.get("http_listen")
+    terms = {name: str(value) for name, value in found.items() if BY_NAME[name].key.startswith(TERMS)}
     return NodeSettings(
         chain=found.get("chain", DEFAULT_CHAIN),
         roles=tuple(found["roles"]),
@@ -83,6 +88,8 @@ def _settings(found: Mapping[str, Any], before: NodeSettings | None) -> NodeSett
         relay=found.get("relay"),
         passphrase_file=found.get("passphrase_file"),
         terms=terms,
+        http=None if http is None else host_port(*http),
+        http_names=tuple(found.get("http_names", ())),
     )
 
 

@@ -151,6 +151,13 @@ def served_at(text: str) -> tuple[str, int]:
     return host, port
 
 
+def host_name(text: str) -> str:
+    """Check a name of a host, without a port."""
+    if not text or len(text) > 253 or set(text) & set("/:@ ,\"'"):
+        raise ValueError(f"{text!r} is no name of a host: write it without scheme and port, such as node.example")
+    return text.lower()
+
+
 SETTINGS: tuple[Setting, ...] = (
     Setting("chain", "--chain", DEFAULT_CHAIN, chain_url, "the chain's RPC address"),
     Setting("roles", "--roles", "none: must be given", role, f"some of {', '.join(ROLES)}", many=True),
@@ -179,6 +186,8 @@ SETTINGS: tuple[Setting, ...] = (
         "attesting.ask", "--ask-report", "0.001UNIT", price, "price of a report; of slots that are taken from now on"
     ),
     Setting("attesting.slots", "--slots", "3", number(1, 16), "attester slots; more can be taken, none are given back"),
+    Setting("http.listen", "--http", "none: not served", served_at, "HOST:PORT of health, metrics and API"),
+    Setting("http.names", "--http-name", "this machine's", host_name, "names under which it is asked", many=True),
 )
 """All of them, in the order of the manual's table."""
 BY_NAME = {one.name: one for one in SETTINGS}

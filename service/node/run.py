@@ -20,6 +20,8 @@ from service.hypercore import Corestore, KeyPair
 from service.hypercore.net import Connection, PeerAddress, TcpTransport
 from service.hypercore.swarm.dht.address import Address, bootstrap_nodes
 from service.hypercore.swarm.transport import SwarmTransport
+from service.operating.facts import NodeFacts, Sources
+from service.operating.table import JournalTable
 from service.ports import Ports
 from service.roles.attester.role import AttesterRole
 from service.roles.common.context import Context, OnProgress, no_progress
@@ -28,11 +30,15 @@ from service.roles.common.registration import register
 from service.roles.common.terms import RolesConfig
 from service.roles.encoder.role import EncoderRole
 from service.roles.hoster.role import HosterRole
+from service.roles.hoster.room import Room
 from service.roles.sponsor.role import AuthorRole
 from service.vault import Passphrase, PeerKeys
+from service.web.app import serving
+from service.web.guards import LOOPBACK
 
 from .clock import watch_clock
 from .journal import Journal
+from .options import host_and_port
 from .settings import (
     NODE_FILE,
     ROLES_FILE,
@@ -87,6 +93,8 @@ class RunningNode:
     context: Context
     transport: TcpTransport
     feeds: FeedServer
+    journal: Journal
+    facts: NodeFacts
     roles: list[NodeRole] = field(default_factory=list)
     names: tuple[str, ...] = ()
     registered: bool = False
@@ -123,13 +131,14 @@ async def run_node(
         node = await _build(stack, base, settings, peers)
         client, transport = node.context.client, node.transport
         address = await _listen(transport, settings)
+        http = await _serve(stack, node, settings)
         dialled = announced(settings.announce, *address)
         if dialled is None:
             log.warning("listening everywhere: --announce HOST:PORT says where others reach this node", port=address[1])
         genesis = client.genesis.hex()
         _keep(
             directory,
-            replace(settings, host=address[0], port=address[1], genesis=genesis, account=keys.address),
+            replace(settings, host=address[0], port=address[1], genesis=genesis, account=keys.address, http=http),
         )
         ready = {
             "role": ",".join(settings.roles),
@@ -140,6 +149,7 @@ async def run_node(
             "dir": str(directory),
             "key": key_path,
             "pid": os.getpid(),
+            "http": "" if http is None else f"http://{http}",
         }
         await _work(node, (Address.beside(*address), public_address(settings.announce)), lambda: on_ready(ready))
 
@@ -164,6 +174,37 @@ async def _listen(transport: TcpTransport, settings: NodeSettings) -> tuple[str,
     except OSError as error:
         where = host_port(settings.host, settings.port)
         raise OSError(error.errno, error.strerror or str(error), where) from error
+
+
+async def _serve(stack: AsyncExitStack, node: RunningNode, settings: NodeSettings) -> str | None:
+    """Serve health, metrics and API, if that is wanted, until the stack is closed. Return where. An OSError names the address."""
+    if settings.http is None:
+        return None
+    host, port = host_and_port(settings.http)
+    try:
+        bound = await stack.enter_async_context(serving(node.facts, host, port, settings.http_names))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), settings.http) from error
+    if host not in LOOPBACK:
+        log.warning("whoever reaches this address sees this node's money and peers", address=settings.http)
+    return host_port(*bound)
+
+
+def _facts(context: Context, journal: Journal, transport: TcpTransport, roles: tuple[str, ...]) -> NodeFacts:
+    reserve = Room(context.directory, context.config.reserve).reserve
+    return NodeFacts(
+        Sources(
+            context.client,
+            context.follower,
+            context.signer.account,
+            roles,
+            JournalTable(context.database),
+            context.directory,
+            reserve,
+            lambda: transport.connections,
+            lambda: journal.seen,
+        )
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +256,9 @@ async def _build(
         base.config,
         base.on_progress,
     )
-    node = RunningNode(context, transport, FeedServer(store), names=settings.roles)
+    journal = Journal(client, follower, signer.account, database)
+    facts = _facts(context, journal, transport, settings.roles)
+    node = RunningNode(context, transport, FeedServer(store), journal, facts, names=settings.roles)
     node.roles = [ON_CHAIN[name](context) for name in settings.roles if name in ON_CHAIN]
     node.registered = bool(node.roles)
     node.serves = not SERVING.isdisjoint(settings.roles)
@@ -257,8 +300,8 @@ async def _work(node: RunningNode, where: tuple[Address, Address | None], ready:
             if isinstance(node.transport, SwarmTransport):
                 group.create_task(node.transport.stay(*where))
             group.create_task(watch_clock(context.client, context.follower))
-            journal = Journal(context.client, context.follower, context.signer.account, context.database)
-            group.create_task(journal.run())
+            group.create_task(node.journal.run())
+            group.create_task(node.facts.run())
             ready()
             if node.registered:
                 await register(

@@ -53,6 +53,11 @@ class NodeSettings:
     terms: dict[str, str] = field(default_factory=dict)
     """What was said of the terms of its roles, by the names of options.py; what is not in it has its default."""
 
+    http: str | None = None
+    """Where health, metrics and API are served, HOST:PORT; None: nowhere."""
+    http_names: tuple[str, ...] = ()
+    """Names under which it is asked beside those of this machine."""
+
     def remembered(self) -> dict[str, Any]:
         """Return what a later run takes over if it is not told otherwise, by the names of options.py."""
         found: dict[str, Any] = {
@@ -65,9 +70,11 @@ class NodeSettings:
             "relay": self.relay,
             "key": self.key,
             "passphrase_file": self.passphrase_file,
+            "http_listen": self.http,
+            "http_names": list(self.http_names),
             **self.terms,
         }
-        return {name: value for name, value in found.items() if value is not None}
+        return {name: value for name, value in found.items() if value not in (None, [])}
 
     @property
     def passphrase_path(self) -> Path | None:
@@ -94,6 +101,7 @@ class NodeSettings:
                     "roles": tuple(fields["roles"]),
                     "peers": tuple(fields["peers"]),
                     "bootstrap": tuple(fields.get("bootstrap", ())),
+                    "http_names": tuple(fields.get("http_names", ())),
                     "terms": {str(name): str(value) for name, value in fields.get("terms", {}).items()},
                 }
             )

@@ -5,41 +5,18 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
 
 from service.units import decimal
 
 from .entries import JournalEntry
 from .meaning import cost_in_words, explain
+from .objects import ShownLine
 
 
-@dataclass(frozen=True, slots=True)
-class JournalLine:
-    """A line. Sums are in the smallest unit. `id` is its number in a node's journal, or 0 if it was read from the chain."""
-
-    id: int
-    block: int
-    event: str
-    level: str
-    text: str
-    cost: str
-    why: str
-    remedy: str
-    change: int
-    held: int
-    fields: dict[str, Any]
-
-    def shown(self) -> dict[str, Any]:
-        """Return it as JSON: sums as decimal strings."""
-        found = {name: getattr(self, name) for name in self.__slots__}
-        return found | {"change": str(self.change), "held": str(self.held)}
-
-
-def line_of(entry: JournalEntry, account: str, number: int = 0) -> JournalLine:
+def line_of(entry: JournalEntry, account: str, number: int = 0) -> ShownLine:
     """Return the line of an entry of an account, in SS58."""
     words = explain(entry, account)
-    return JournalLine(
+    return ShownLine(
         number,
         entry.block,
         entry.name,
@@ -57,7 +34,7 @@ def line_of(entry: JournalEntry, account: str, number: int = 0) -> JournalLine:
 CSV_HEAD = ("block", "event", "text", "change", "held", "change_unit", "held_unit", "why", "remedy")
 
 
-def csv_rows(lines: Iterable[JournalLine]) -> Iterable[str]:
+def csv_rows(lines: Iterable[ShownLine]) -> Iterable[str]:
     """Yield CSV (RFC 4180), a row at a time: sums in the smallest unit, and in UNIT."""
     yield _row(CSV_HEAD)
     for one in lines:

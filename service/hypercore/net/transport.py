@@ -135,6 +135,11 @@ class TcpTransport:
         """The static peers, without ourselves."""
         return [peer for peer in self._peers.values() if peer.key != self._key_pair.public]
 
+    @property
+    def connections(self) -> list[Connection]:
+        """The connections that are open."""
+        return [one for one in self._connections if one.is_open]
+
     def add_peer(self, peer: PeerAddress) -> None:
         """Add a peer, or change its address."""
         self._peers[peer.key] = peer

@@ -1,0 +1,94 @@
+"""The command `datdot status`: how a running node stands, as its own HTTP server tells it."""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import aiohttp
+import typer
+
+from service.node.settings import NodeError, NodeSettings
+from service.units import decimal
+
+from .failures import failure_of
+from .options import Json
+from .output import Failure, Output, configure_logging, run
+
+MOST_BYTES = 1 << 20
+SECONDS = 70.0
+"""A node waits for its chain for a minute before it says that it does not answer."""
+
+
+def status(
+    directory: Annotated[Path | None, typer.Option("--dir", metavar="DIR", help="The node's directory.")] = None,
+    http: Annotated[
+        str | None,
+        typer.Option("--http", metavar="http://HOST:PORT", help="Where its HTTP server is, instead of --dir."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Show how a running node stands. It must have been started with --http HOST:PORT."""
+    out = Output(json)
+    configure_logging(json)
+    if (directory is None) == (http is None):
+        raise typer.BadParameter("name the node: --dir DIR, or --http http://HOST:PORT")
+
+    async def main() -> None:
+        url = http.rstrip("/") if http is not None else _url_of(directory or Path())
+        found = await _ask(f"{url}/api/status")
+        out.result(found, None if json else _text(found))
+
+    run(out, main, lambda error: failure_of(error, http or str(directory)))
+
+
+def _url_of(directory: Path) -> str:
+    settings = NodeSettings.load(directory)
+    if settings is None:
+        raise NodeError(f"{directory} is of no node that ever ran")
+    if settings.http is None:
+        raise NodeError(f"the node of {directory} has no HTTP server: start it once with --http 127.0.0.1:8080")
+    return f"http://{settings.http}"
+
+
+async def _ask(url: str) -> dict[str, Any]:
+    """Return the answer of a node. Raises NodeError if there is none."""
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=SECONDS)) as session,
+            session.get(url, allow_redirects=False) as answer,
+        ):
+            body = await answer.content.read(MOST_BYTES)
+            found = _parsed(body)
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        raise NodeError(
+            f"no node answers at {url}: {error or type(error).__name__}; does it run, with --http?"
+        ) from error
+    if answer.status != 200:
+        raise Failure("node", str(found.get("message", f"the node answered with {answer.status}")), url)
+    return found
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
+    found = json_module.loads(body)
+    if not isinstance(found, dict):
+        raise ValueError("it answered with something else than an object")
+    return found
+
+
+def _text(found: dict[str, Any]) -> str:
+    copies = ", ".join(f"{count} {state}" for state, count in sorted(found["copies"].items())) or "none"
+    disk = found["disk"]
+    free = "unknown" if disk["free"] is None else f"{disk['free']} bytes"
+    lines = [
+        found["answer"],
+        f"account    {found['account']}",
+        f"block      {found['block']}, {found['block_age_seconds']} s ago; the journal has {found['journal_block']}",
+        *(f"{role['role']:<10} {'ready' if role['ready'] else 'not ready'}: {role['why']}" for role in found["roles"]),
+        f"money      {decimal(int(found['free']))} UNIT free, {decimal(int(found['held']))} UNIT held",
+        f"copies     {copies}",
+        f"disk       {free} free, {disk['reserve']} bytes are never offered",
+        f"peers      {found['connections']} connections",
+    ]
+    return "\n".join(lines)

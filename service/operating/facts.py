@@ -1,0 +1,226 @@
+"""The facts of a running node, read at its newest finalized block and kept until the next: a request costs the chain little."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from service.address import ss58
+from service.chain_client import Block, BlockRef, ChainClient, Follower
+from service.chain_client.pallet.types import Attester, Copy, Encoder, Hoster, StorageChallenge
+from service.disk import room_at
+from service.hypercore.net import Connection
+
+from .lines import line_of
+from .moves import BALANCES, TRANSFER
+from .objects import (
+    CopyPage,
+    DiskState,
+    HeldCopy,
+    HostingState,
+    JournalPage,
+    LinkState,
+    MoneyState,
+    NodeStatus,
+    PeerPage,
+    Readiness,
+    RoleState,
+)
+from .standing import STALE_SECONDS, Seen, answer_of, role_states
+from .table import EventSum, JournalTable
+from .wallet import Balances, read_balances
+
+MOST_PEERS = 500
+"""Connections that are listed at most."""
+MOST_COPIES = 500
+"""Copies of one page at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What was read at a block."""
+
+    block: BlockRef
+    balances: Balances
+    hoster: Hoster | None
+    encoder: Encoder | None
+    attester: Attester | None
+    challenge: StorageChallenge | None
+    reputation: int | None
+    copies: dict[int, Copy]
+
+
+@dataclass(slots=True)
+class Sources:
+    """What facts are read from."""
+
+    client: ChainClient
+    follower: Follower
+    account: bytes
+    roles: tuple[str, ...]
+    table: JournalTable
+    directory: Path
+    reserve: int
+    links: Callable[[], Iterable[Connection]]
+    """Returns the open connections."""
+    journal_block: Callable[[], int]
+    """Returns the newest block that the journal has taken in."""
+
+
+class NodeFacts:
+    """The facts. `run` must be running: it notes when blocks came."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._from = sources
+        self._address = ss58(sources.account)
+        self._snapshot: Snapshot | None = None
+        self._reading = asyncio.Lock()
+        self._block: Block | None = None
+        self._since = asyncio.get_running_loop().time()
+
+    async def run(self) -> None:
+        """Note each block's arrival, until cancelled."""
+        async for block in self._from.follower.blocks():
+            self._block, self._since = block, asyncio.get_running_loop().time()
+
+    @property
+    def age(self) -> float:
+        """Seconds since the last finalized block came, or since the start."""
+        return asyncio.get_running_loop().time() - self._since
+
+    async def snapshot(self) -> Snapshot:
+        """Return what the chain has, read once for each block. Raises ChainError and TimeoutError."""
+        async with asyncio.timeout(STALE_SECONDS), self._reading:
+            block = (await self._from.follower.wait_for(0)).ref
+            if self._snapshot is None or self._snapshot.block != block:
+                self._snapshot = await self._read(block)
+            return self._snapshot
+
+    async def _read(self, block: BlockRef) -> Snapshot:
+        client, account, at = self._from.client, self._from.account, block.hash
+        storage, peer = client.storage, await client.storage.peer(account, at)
+        followed = self._from.table.followed()
+        return Snapshot(
+            block,
+            await read_balances(client, account, block),
+            await storage.hoster(account, at),
+            await storage.encoder(account, at),
+            await storage.attester(account, at),
+            await storage.storage_challenge(account, at),
+            None if peer is None else peer.reputation,
+            await storage.copies_of(sorted(followed.hosted | followed.encoded), at),
+        )
+
+    async def sums(self) -> list[EventSum]:
+        """Return the journal's sums by event. Raises DatabaseError."""
+        return await asyncio.to_thread(self._from.table.sums)
+
+    def _roles(self, found: Snapshot | None) -> list[RoleState]:
+        seen = Seen(self.age, found is not None, None, None, None, None)
+        if found is not None:
+            seen = Seen(self.age, True, found.reputation, found.hoster, found.encoder, found.attester)
+        return role_states(self._from.roles, seen, self._address)
+
+    async def readiness(self) -> Readiness:
+        """Return whether each role does its work. Raises ChainError and TimeoutError."""
+        roles = self._roles(await self.snapshot())
+        return Readiness(all(one.ready for one in roles), roles)
+
+    def unreadable(self) -> Readiness:
+        """Return the readiness of a node whose chain cannot be read."""
+        return Readiness(False, self._roles(None))
+
+    async def status(self) -> NodeStatus:
+        """Return how the node stands. Raises ChainError and TimeoutError."""
+        found, source = await self.snapshot(), self._from
+        roles, free = self._roles(found), await asyncio.to_thread(room_at, source.directory)
+        answer, level = answer_of(roles, free, source.reserve)
+        counts: dict[str, int] = {}
+        for copy in found.copies.values():
+            counts[copy.state.value] = counts.get(copy.state.value, 0) + 1
+        return NodeStatus(
+            answer,
+            level,
+            self._address,
+            version("datdot-service"),
+            roles,
+            found.block.number,
+            round(self.age, 1),
+            source.journal_block(),
+            found.reputation,
+            found.balances.free,
+            found.balances.held,
+            counts,
+            _hosting(found),
+            DiskState(free, source.reserve),
+            sum(1 for _ in source.links()),
+        )
+
+    async def money(self) -> MoneyState:
+        """Return what the account has. Raises ChainError, TimeoutError and DatabaseError."""
+        has = (await self.snapshot()).balances
+        ratio = has.shown()
+        sums = [one for one in await self.sums() if one.name != f"{BALANCES}.{TRANSFER}"]
+        return MoneyState(
+            self._address,
+            has.block,
+            has.total,
+            has.free,
+            has.spendable,
+            has.held,
+            dict(sorted(has.reasons.items())),
+            has.pending,
+            has.halves,
+            has.ratio.given,
+            has.ratio.taken,
+            has.ratio_ppm,
+            ratio["ratio_why"],
+            sum(one.gained for one in sums),
+            sum(one.lost for one in sums),
+        )
+
+    async def copies(self, limit: int, after: int) -> CopyPage:
+        """Return copies from the one after number `after` on. Raises ChainError and TimeoutError."""
+        found = await self.snapshot()
+        numbers = [number for number in sorted(found.copies) if number > after]
+        page = numbers[: min(limit, MOST_COPIES)]
+        more = page[-1] if len(page) < len(numbers) and page else None
+        return CopyPage(found.block.number, [self._copy(number, found.copies[number]) for number in page], more)
+
+    def _copy(self, number: int, copy: Copy) -> HeldCopy:
+        account = self._from.account
+        return HeldCopy(
+            number,
+            copy.plan,
+            copy.hoster == account,
+            copy.encoder == account or account in copy.encoders,
+            copy.state.value,
+            copy.bytes,
+            copy.sectors,
+            copy.stored,
+            copy.strikes,
+            copy.leaving,
+        )
+
+    def peers(self, limit: int) -> PeerPage:
+        """Return open connections."""
+        shown = [LinkState(one.remote_key.hex(), one.address, one.path, one.initiator) for one in self._from.links()]
+        shown.sort(key=lambda one: (one.key, one.address))
+        return PeerPage(shown[: min(limit, MOST_PEERS)], len(shown))
+
+    async def journal(self, limit: int, before: int | None, with_money: bool) -> JournalPage:
+        """Return a page of the journal. Raises DatabaseError."""
+        page = await asyncio.to_thread(self._from.table.page, limit, before, with_money)
+        lines = [line_of(one.entry, self._address, one.id) for one in page]
+        return JournalPage(lines, page[-1].id if len(page) == limit else None)
+
+
+def _hosting(found: Snapshot) -> HostingState | None:
+    hoster, challenge = found.hoster, found.challenge
+    if hoster is None:
+        return None
+    issued = None if challenge is None else challenge.issued
+    return HostingState(hoster.open, hoster.step, hoster.capacity, hoster.used, hoster.passed, hoster.missed, issued)

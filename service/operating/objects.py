@@ -1,0 +1,178 @@
+"""What is shown of a running node, as typed objects: how it stands, its money, its copies, its peers, its journal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .shapes import Sum
+from .words import Level
+
+
+@dataclass(frozen=True, slots=True)
+class RoleState:
+    """Whether a role does its work. `why` is a sentence; it says what to do if it does not."""
+
+    role: str
+    ready: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class DiskState:
+    """The disk of a node's directory, in bytes; free is null if nobody can tell."""
+
+    free: int | None
+    reserve: int
+
+
+@dataclass(frozen=True, slots=True)
+class HostingState:
+    """What a hoster offers and keeps, in bytes, and how it stands."""
+
+    open: bool
+    step: int
+    capacity: int
+    used: int
+    passed: int
+    missed: int
+    challenged: int | None
+    """Block of the open storage challenge, if there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """How a node stands. `answer` says it in a sentence; `level` is the worst of what it says."""
+
+    answer: str
+    level: Level
+    account: str
+    version: str
+    roles: list[RoleState]
+    block: int
+    block_age_seconds: float
+    journal_block: int
+    reputation: int | None
+    """In millionths; null before the account is registered."""
+    free: Sum
+    held: Sum
+    copies: dict[str, int]
+    """Their number by state."""
+    hosting: HostingState | None
+    disk: DiskState
+    connections: int
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyState:
+    """What the account has, at a block."""
+
+    account: str
+    block: int
+    total: Sum
+    free: Sum
+    spendable: Sum
+    held: Sum
+    held_for: dict[str, Sum]
+    pending: Sum
+    pending_halves: int
+    given: Sum
+    taken: Sum
+    ratio: int
+    """In millionths."""
+    ratio_why: str
+    earned: Sum
+    """All that the journal's entries gained, but for transfers."""
+    lost: Sum
+
+
+@dataclass(frozen=True, slots=True)
+class HeldCopy:
+    """A copy that the account hosts or encodes."""
+
+    copy: int
+    plan: int
+    hosts: bool
+    encodes: bool
+    state: str
+    bytes: int
+    sectors: int
+    confirmed_sectors: int
+    strikes: int
+    leaving: int
+
+
+@dataclass(frozen=True, slots=True)
+class CopyPage:
+    """Copies by number; `next` is the number after which the next page begins, or null."""
+
+    block: int
+    copies: list[HeldCopy]
+    next: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkState:
+    """A connection to a peer."""
+
+    key: str
+    address: str
+    path: str
+    dialled: bool
+    """Whether this node dialled."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerPage:
+    """Connections that are open, by key."""
+
+    peers: list[LinkState]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class JournalPage:
+    """Lines of the journal, newest first; `next` is to be given as `before` for the next page, or null."""
+
+    lines: list[ShownLine]
+    next: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownLine:
+    """A line of the journal: what happened, what it cost, why, and what to do."""
+
+    id: int
+    block: int
+    event: str
+    level: str
+    text: str
+    cost: str
+    why: str
+    remedy: str
+    change: Sum
+    held: Sum
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """That the process answers."""
+
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether the roles do their work."""
+
+    ready: bool
+    roles: list[RoleState]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a request was refused."""
+
+    code: str
+    message: str

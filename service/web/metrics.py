@@ -1,0 +1,84 @@
+"""Prometheus text of a node's facts. Sums are in UNIT: exact in the text, though whoever reads it has floating point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from service.operating.objects import MoneyState, NodeStatus
+from service.operating.table import EventSum
+from service.units import decimal
+
+CONTENT_TYPE = "text/plain; version=0.0.4"
+Sample = tuple[Mapping[str, str], str]
+
+
+def metrics(status: NodeStatus, money: MoneyState, sums: Iterable[EventSum]) -> str:
+    """Return the text."""
+    return "".join([*_of_node(status), *_of_hosting(status), *_of_money(money), *_of_journal(list(sums))])
+
+
+def _of_node(status: NodeStatus) -> list[str]:
+    about = {"version": status.version, "account": status.account}
+    ready = [({"role": one.role}, str(int(one.ready))) for one in status.roles]
+    copies = [({"state": name}, str(count)) for name, count in sorted(status.copies.items())]
+    return [
+        _metric("info", "gauge", "The node's version and account.", [(about, "1")]),
+        _metric("role_ready", "gauge", "Whether a role does its work.", ready),
+        _one("block", "The last finalized block that was seen.", status.block),
+        _one("block_age_seconds", "Seconds since it came.", status.block_age_seconds),
+        _one("journal_block", "The last block that the journal has taken in.", status.journal_block),
+        _one("connections", "Open connections to peers.", status.connections),
+        _one("reputation_ppm", "Reputation in millionths.", status.reputation),
+        _one("disk_free_bytes", "Free bytes on the disk of the node.", status.disk.free),
+        _one("disk_reserve_bytes", "Bytes of it that are never offered.", status.disk.reserve),
+        _metric("copies", "gauge", "Copies by state.", copies),
+    ]
+
+
+def _of_hosting(status: NodeStatus) -> list[str]:
+    hosting = status.hosting
+    if hosting is None:
+        return []
+    return [
+        _one("hosting_step", "0 good, 1 warned, 2 suspended, 3 evicted.", hosting.step),
+        _one("hosting_capacity_bytes", "Bytes that are offered.", hosting.capacity),
+        _one("hosting_used_bytes", "Bytes of them that are used.", hosting.used),
+        _one("hosting_challenges_passed", "Storage challenges that were answered.", hosting.passed),
+        _one("hosting_challenges_missed", "Storage challenges that were not.", hosting.missed),
+    ]
+
+
+def _of_money(money: MoneyState) -> list[str]:
+    kinds = {"free": money.free, "held": money.held, "pending": money.pending}
+    has = [({"kind": name}, decimal(amount)) for name, amount in kinds.items()]
+    return [
+        _metric("balance_unit", "gauge", "What the account has, in UNIT.", has),
+        _one("ratio_ppm", "The account's ratio in millionths.", money.ratio),
+    ]
+
+
+def _of_journal(sums: list[EventSum]) -> list[str]:
+    counts = [({"event": one.name}, str(one.count)) for one in sums]
+    gained = [({"event": one.name}, decimal(one.gained)) for one in sums]
+    lost = [({"event": one.name}, decimal(one.lost)) for one in sums]
+    return [
+        _metric("journal_events_total", "counter", "Entries of the journal by event.", counts),
+        _metric("gained_unit_total", "counter", "Gained by event, in UNIT.", gained),
+        _metric("lost_unit_total", "counter", "Lost by event, in UNIT.", lost),
+    ]
+
+
+def _one(name: str, about: str, value: float | None) -> str:
+    return "" if value is None else _metric(name, "gauge", about, [({}, str(value))])
+
+
+def _metric(name: str, kind: str, about: str, samples: Iterable[Sample]) -> str:
+    lines = [f"# HELP datdot_{name} {about}", f"# TYPE datdot_{name} {kind}"]
+    for labels, value in samples:
+        inside = ",".join(f'{key}="{_escaped(one)}"' for key, one in labels.items())
+        lines.append(f"datdot_{name}{f'{{{inside}}}' if inside else ''} {value}")
+    return "\n".join(lines) + "\n"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,0 +1,67 @@
+"""`datdot node --http` and `datdot status`: the ready line says where, and what a node tells is what it is."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.node.settings import NodeSettings
+from tests.support.cli_process import RunningChain, datdot, done, running, running_chain
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningChain]:
+    with running_chain("model", tmp_path_factory.mktemp("chain")) as chain:
+        yield chain
+
+
+def test_a_node_tells_how_it_stands(model: RunningChain, tmp_path: Path) -> None:
+    home, file = tmp_path / "node", tmp_path / "node.toml"
+    file.write_text(
+        f'roles = ["author"]\nchain = "{model.url}"\n\n[http]\nlisten = "127.0.0.1:0"\nnames = ["node.example"]\n'
+    )
+    with running(tmp_path / "log", "node", "--dir", home, "--config", file, "--json") as node:
+        ready = node.line()
+        url = ready["http"]
+        assert url.startswith("http://127.0.0.1:")
+        by_directory = done("status", "--dir", home)
+        assert by_directory["account"] == ready["account"]
+        assert (by_directory["answer"], by_directory["level"]) == ("All is well", "note")
+        assert by_directory["roles"] == [{"role": "author", "ready": True, "why": "it follows the chain"}]
+        assert done("status", "--http", url).keys() == by_directory.keys()
+        text = datdot("status", "--http", url).out
+        assert text.splitlines()[0] == "All is well"
+        assert "0 UNIT free, 0 UNIT held" in text
+        for name, code in (("node.example", 200), ("other.example", 403)):
+            assert asked(f"{url}/readyz", name) == code
+        taken = url.removeprefix("http://")
+        error = datdot(
+            "node", "--dir", tmp_path / "b", "--roles", "author", "--chain", model.url, "--http", taken, "--json"
+        )
+        assert error.failure("os")["where"] == taken
+        assert node.stop() == 0
+    assert json.loads((home / "node.json").read_text())["http"] == taken
+    gone = datdot("status", "--dir", home, "--json").failure("node")["message"]
+    assert f"no node answers at {url}/api/status" in gone
+
+
+def asked(url: str, name: str) -> int:
+    request = urllib.request.Request(url, headers={"Host": name})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def test_what_names_no_node_is_told(tmp_path: Path) -> None:
+    datdot("status", "--json").failure("usage", 2)
+    assert "is of no node" in datdot("status", "--dir", tmp_path, "--json").failure("node")["message"]
+    NodeSettings("ws://127.0.0.1:1", ("author",), "127.0.0.1", 1).save(tmp_path)
+    assert "start it once with --http" in datdot("status", "--dir", tmp_path, "--json").failure("node")["message"]
