@@ -48,6 +48,7 @@ CODES: dict[str, str] = {
     "service.hypercore.tree.proof.ProofError": "feed",
     "service.hypercore.codec.CodecError": "feed",
     "service.hypercore.crypto.CryptoError": "feed",
+    "service.encoding.errors.BackendError": "node",
     "service.node.settings.NodeError": "node",
     "service.roles.common.registration.RegistrationError": "node",
     "service.devnet.network.DevnetError": "node",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+import struct
 from pathlib import PurePath
 
 HEAD_BYTES = 4096
@@ -18,9 +20,6 @@ _TABLES = {
 _LONGEST = max(map(len, _TABLES))
 _SEED = re.compile(rb'"(account|swarm|statement)"\s*:\s*"[0-9a-fA-F]{64}"')
 _VAULT = re.compile(rb'"kind"\s*:\s*"datdot vault"')
-_ENCODER_KEY_BYTES = 258
-_PRIME_HEADS = (slice(2, 10), slice(130, 138))
-"""Where the two primes of an encoder's key begin; each is at least 2^1024 - 2^960."""
 _LINK_NAME = re.compile(r"[0-9a-f]{64}\.link")
 _SIDE_FILE = re.compile(r"(corestore|roles|signer)\.sqlite-(wal|journal)")
 
@@ -54,14 +53,24 @@ class SecretScan:
             return "a key file"
         if _VAULT.search(head[:HEAD_BYTES]):
             return "a vault with locked keys"
-        if (
-            self._size == _ENCODER_KEY_BYTES
-            and head[:1] == b"\x01"
-            and all(head[place] == b"\xff" * 8 for place in _PRIME_HEADS)
-        ):
+        if self._size == len(head) and _is_encoder_key(head):
             return "the private key of an encoder"
         if self._size == 32 and _LINK_NAME.fullmatch(self._name):
             return "the secret of an attester"
         if self._size and _SIDE_FILE.fullmatch(self._name):
             return "a part of a database with secrets"
         return None
+
+
+def _is_encoder_key(data: bytes) -> bool:
+    """Whether these are two to four primes as `service.encoding.PrivateKey` writes them, each with 64 ones on top."""
+    at, bits = 2, (1024, 1024)
+    if data[:1] == b"\x02" and data[2:3] in (b"\x02", b"\x03", b"\x04") and len(data) > 3 + 2 * data[2]:
+        at, bits = 3 + 2 * data[2], struct.unpack_from(f"<{data[2]}H", data, 3)
+    elif data[:1] != b"\x01":
+        return False
+    ends = list(itertools.accumulate((-(-size // 8) for size in bits), initial=at))
+    if ends[-1] != len(data) or min(bits) < 64:
+        return False
+    primes = (int.from_bytes(data[start:end], "big") for start, end in itertools.pairwise(ends))
+    return all(prime >> (size - 64) == 2**64 - 1 for prime, size in zip(primes, bits, strict=True))
