@@ -282,6 +282,22 @@ def secrets_of_ours(base: Path) -> list[Path]:
     return [base / "key.json", base / "peer.vault", *stores, copied, key, link]
 
 
+@pytest.mark.parametrize("primes", [2, 3, 4])
+def test_the_keys_of_encoders_are_told_in_both_formats(primes: int) -> None:
+    from service.encoding import PrivateKey
+    from service.feeds.archive.secrets import SecretScan
+
+    def found(data: bytes) -> str | None:
+        scan = SecretScan("renamed", len(data))
+        scan.feed(data)
+        return scan.found
+
+    data = PrivateKey.generate(primes=primes).to_bytes()
+    assert found(data) == "the private key of an encoder"
+    for other in (data + b"\0", data[:-1], b"\x03" + data[1:], data[:3], bytes(len(data)), b"\x02\x01\x03\0\0\0\0\0\0"):
+        assert found(other) is None
+
+
 def test_a_secret_deep_in_a_large_database_is_found_while_it_is_packed(tmp_path: Path) -> None:
     """The schema of a store that was made in another database's file lies behind its first pages."""
     import sqlite3
