@@ -84,6 +84,9 @@ class WorkerProcess:
         """Write a job to the process. If the process dies, the reader notices and takes care of the job."""
         if self._process is None:
             self._process = await self._start()
+        if job.result.done():  # abandoned meanwhile: its key, which all workers were told to forget, must not get there
+            self._ahead.release()
+            return
         stream = self._process.stdin
         assert stream is not None
         job.attempts += 1
