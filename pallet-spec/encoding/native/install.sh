@@ -7,7 +7,7 @@ python=$(realpath --no-symlinks "$1") stamp=$(realpath --no-symlinks "$2")
 cd "$(dirname "$0")"
 least=89 # of Rust 1: AVX512 is stable from there on
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/datdot/codec
-slower="sectors are encoded at a fifth and decoded at a tenth of the speed (docs/operator.md, \"The codec\")"
+slower="sectors are encoded at a sixth and decoded at a tenth of the speed (docs/operator.md, \"The codec\")"
 
 digest() { # of all that the wheel is made of, and of the machine
     { find Cargo.toml Cargo.lock src python ../Cargo.toml ../src -type f ! -name '*.pyc' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
