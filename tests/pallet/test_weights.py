@@ -27,8 +27,8 @@ SHARED = {
     "claim_refund": "MONEY",
 }
 """Calls that share a weight."""
-MEASURED_PROOF = 32, 704
-"""Sectors and siblings of the proof that was measured: of as many segments of 2^22 sectors each."""
+MEASURED_PROOF = 32, 960
+"""Sectors and siblings of the largest proof that was measured, which is the largest that the chain can ask for."""
 BLOCK = {"change_due": (weights.CHANGE, 1), "attempts": (weights.ATTEMPT, 32), "challenges": (weights.BLOCK, 1)}
 """What a block does besides expiries, and how often a benchmark does it."""
 EXPIRIES = {
