@@ -128,7 +128,7 @@ async def encoded(encoder: Session, hoster: Session, copy: int, key: PrivateKey)
     statement += encoder.signer.account + hoster.signer.account + known.pk_hash + known.salt + bytes(8)
     statement += len(plain).to_bytes(8, "little") + sectors.to_bytes(8, "little") + root
     good = encoder.keys.sign_statement(statement)
-    wrong = encoder.keys.sign_statement(statement[:-1] + b"\0")
+    wrong = encoder.keys.sign_statement(statement[:-1] + bytes([statement[-1] ^ 1]))
     await refused(hoster, calls.confirm_segment(copy, segment, len(plain), root, wrong), PalletError.BAD_SIGNATURE)
     await refused(
         hoster, calls.confirm_segment(copy, segment, len(plain) + 1, root, good), PalletError.BAD_SEGMENT_BYTES
