@@ -139,7 +139,9 @@ class CodecPool:
         count = len(data) // SECTOR
         if count <= self._inline:
             return decoder.decode(first_sector, data)
-        step = SECTOR * min(DECODE_RUN, max(self._inline, -(-count // self.workers)))
+        # a thread decodes a whole run in less time than it takes to hand out and gather its parts
+        least = DECODE_RUN if self._contexts is not None else self._inline
+        step = SECTOR * min(DECODE_RUN, max(least, -(-count // self.workers)))
         jobs = [
             self.submit(number, context, first_sector + at // SECTOR, data[at : at + step])
             for at in range(0, len(data), step)

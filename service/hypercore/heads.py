@@ -15,6 +15,14 @@ class BlockSource(Protocol):
         """Return a block as it was appended (encrypted if the core is), or None if it is not available now."""
         ...
 
+    def is_quick(self, index: int) -> bool:
+        """Return whether `get` takes no time that others would have to wait for."""
+        ...
+
+    async def fetch(self, index: int) -> bytes | None:
+        """Return what `get` does, found beside the event loop."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class CoreHead:

@@ -211,6 +211,15 @@ class StoredCore:
         data = self.blocks.get(index) if self.blocks is not None else None
         return data if data is not None else self._storage.block(self._record.id, index)
 
+    def is_quick(self, index: int) -> bool:
+        """Return whether `raw` takes no time that others would have to wait for."""
+        return self.blocks is None or not self.has(index) or self.blocks.is_quick(index)
+
+    async def fetch(self, index: int) -> bytes | None:
+        """Return what `raw` does, found beside the event loop."""
+        data = await self.blocks.fetch(index) if self.blocks is not None and self.has(index) else None
+        return data if data is not None else self._storage.block(self._record.id, index)
+
     def get(self, index: int) -> bytes | None:
         """Return a block as it was appended, or None if it is not available."""
         data = self.raw(index)
@@ -262,10 +271,11 @@ class StoredCore:
             yield it.index
             it.parent()
 
-    def prove(self, request: Request) -> Proof:
-        """Answer a peer's request. Raises ProofError if that is not possible."""
+    def prove(self, request: Request, value: bytes | None = None) -> Proof:
+        """Answer a peer's request, with the block's bytes if `fetch` found them. Raises ProofError if that is not possible."""
         wanted = request.block
-        value = self.raw(wanted.index) if wanted is not None else None
+        if wanted is not None and (value is None or not self.has(wanted.index)):
+            value = self.raw(wanted.index)
         if wanted is not None and value is None:
             raise ProofError(f"block {wanted.index} is not here")
         if request.upgrade is not None and self.length == 0:

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from service.disk import DiskError
 from service.encoding import DamagedSectors
+from service.encoding.inline import InlineCodec
 from service.hypercore import Corestore
 from service.roles.hoster.feeds import HostedFeeds
 from service.roles.hoster.sectors import segment_path
@@ -138,7 +139,7 @@ async def test_a_check_of_the_trees_that_cannot_be_made_is_told() -> None:
 
     hosted: Any = SimpleNamespace(copies=copies)
     with capture_logs() as logs, closing(Corestore(None)) as store:
-        await HostedFeeds(store, hosted, Path(), lambda copy, why: None).check_trees()
+        await HostedFeeds(store, hosted, InlineCodec(), Path(), lambda copy, why: None).check_trees()
     (one,) = logs
     assert "were not all checked" in one["event"]
     assert one["error"] == "roles.sqlite: disk I/O error"

@@ -120,10 +120,17 @@ async def test_more_news_than_are_kept_are_told_all_the_same() -> None:
         assert not copy.has(0)
 
 
-async def test_a_storage_that_fails_is_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("quick", [True, False])
+async def test_a_storage_that_fails_is_no_answer(quick: bool, capsys: pytest.CaptureFixture[str]) -> None:
     class Broken:
         def get(self, index: int) -> bytes | None:
             raise OSError("the disk is gone")
+
+        def is_quick(self, index: int) -> bool:
+            return quick
+
+        async def fetch(self, index: int) -> bytes | None:
+            return self.get(index)
 
     async with side() as one, side() as two:
         core = feed(one)

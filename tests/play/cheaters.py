@@ -55,6 +55,10 @@ class PlainCopies(HostedCopies):
         path = self.plain_path(job)
         return path.read_bytes()[start:end] if path.exists() else super()._decode(job, start, end)
 
+    async def fetch(self, codec: Codec, copy: int, start: int, end: int) -> bytes:
+        """See HostedCopies."""
+        return await asyncio.to_thread(self.plain, copy, start, end)
+
 
 class NothingIsLost(Losses):
     """Never admits a loss."""
@@ -72,7 +76,7 @@ class Forgetful(HosterRole):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._hosted = self._plain = PlainCopies(context.directory, context.database)
-        self._feeds = HostedFeeds(context.store, self._plain, context.directory, lambda copy, why: None)
+        self._feeds = HostedFeeds(context.store, self._plain, context.pool, context.directory, lambda copy, why: None)
         if not self.declares:
             self._losses = NothingIsLost(context.client.times)
 
@@ -421,7 +425,7 @@ class ConfirmsRubbish(HosterRole):
         rubbish.join(context.signer.account)
         super().__init__(replace(context, pool=RubbishCodec(context.pool, rubbish)))
         self._hosted = RubbishCopies(context.directory, context.database, rubbish)
-        self._feeds = HostedFeeds(context.store, self._hosted, context.directory, lambda copy, why: None)
+        self._feeds = HostedFeeds(context.store, self._hosted, context.pool, context.directory, lambda copy, why: None)
 
 
 class EncodesRubbish(EncoderRole):

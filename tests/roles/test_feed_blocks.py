@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from service.encoding.inline import InlineCodec
 from service.hypercore import Core, Corestore
 from service.protocols.copy.stream import StreamRange
 from service.roles.hoster import blocks as module
@@ -19,6 +21,7 @@ class Disk:
     def __init__(self, blocks: list[bytes]) -> None:
         self.stream, self.decoded, self.blocks = b"".join(blocks), 0, len(blocks)
         self.damaged: list[tuple[int, str]] = []
+        self.gate = asyncio.Event()
 
     def reached(self, copy: int) -> int:
         return self.blocks
@@ -30,11 +33,16 @@ class Disk:
         self.decoded += 1
         return self.stream[start:end]
 
+    async def fetch(self, codec: object, copy: int, start: int, end: int) -> bytes:
+        self.decoded += 1
+        await self.gate.wait()
+        return self.stream[start:end]
+
 
 def hosted(blocks: list[bytes], kept: KeptBlocks | None = None) -> tuple[Core, Disk, FeedBlocks]:
     core, disk = Corestore().create(), Disk(blocks)
     core.append(blocks)
-    source = FeedBlocks(core, disk, KeptBlocks() if kept is None else kept, disk.tell)  # type: ignore[arg-type]
+    source = FeedBlocks(core, disk, InlineCodec(), KeptBlocks() if kept is None else kept, disk.tell)  # type: ignore[arg-type]
     ranges = (StreamRange(0, len(blocks), 0, len(disk.stream)),)
     job: Any = SimpleNamespace(copy=1, ranges=ranges, head=SimpleNamespace(length=len(blocks), fork=0))
     source.add(job)
@@ -110,3 +118,48 @@ def test_what_no_copy_holds_is_not_here() -> None:
     source.drop(1)
     assert source.get(1) is None
     assert disk.decoded == 1
+
+
+LONG = [bytes([number]) * 9000 for number in range(4)]
+
+
+async def test_a_long_block_is_decoded_once_for_all_who_ask_meanwhile() -> None:
+    _, disk, source = hosted(LONG)
+    assert not source.is_quick(2)
+    asked = [asyncio.create_task(source.fetch(2)) for _ in range(20)]
+    await asyncio.sleep(0)
+    disk.gate.set()
+    assert await asyncio.gather(*asked) == [LONG[2]] * 20
+    assert disk.decoded == 1
+    assert source.is_quick(2)
+    assert not source.is_quick(1)
+
+
+async def test_who_asked_first_and_goes_leaves_the_block_to_the_next() -> None:
+    _, disk, source = hosted(LONG)
+    first, second = (asyncio.create_task(source.fetch(2)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    disk.gate.set()
+    assert await second == LONG[2]
+    assert first.cancelled()
+
+
+async def test_a_damaged_long_block_is_told_and_given_to_nobody() -> None:
+    _, disk, source = hosted(LONG)
+    disk.stream = bytes(len(disk.stream))
+    disk.gate.set()
+    assert await source.fetch(1) is None
+    ((copy, why),) = disk.damaged
+    assert (copy, why) == (1, "block 1 is not what it decodes to")
+
+
+async def test_a_copy_that_is_dropped_while_it_is_decoded_is_not_damaged() -> None:
+    _, disk, source = hosted(LONG)
+    asked = asyncio.create_task(source.fetch(1))
+    await asyncio.sleep(0)
+    source.drop(1)
+    disk.stream = bytes(len(disk.stream))
+    disk.gate.set()
+    assert await asked is None
+    assert disk.damaged == []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Set
+from typing import Any
 
 import structlog
 
@@ -15,67 +16,113 @@ from service.chain_client import (
     UnknownRuntime,
     WrongChain,
 )
-from service.chain_client.pallet.events import GrowthBegun
-from service.chain_client.pallet.types import Copy, CopyState
-from service.chain_client.runtime.events import EventRecord
+from service.chain_client.pallet.types import Copy, CopyState, Plan
 from service.disk import DISK_ERRORS
 
 log = structlog.get_logger(__name__)
 
-IsMine = Callable[[int, Copy], bool]
 MAX_BEHIND = 2
 """Blocks a reader may lag behind the chain before it skips ahead."""
 MOST_MISSED = 64
 """Blocks that were skipped whose events are read. After more all copies are read again, as at the start."""
+READ_AGAIN = 16
+"""Blocks within which what rests is read again in any case: some of its fields change without an event that names it."""
 
 
 class CopyWatch:
-    """The copies for which `mine` holds. Other copies are read again until they are active or ended, and when they grow."""
+    """The copies of which an account is a party, and those of which something is `kept`, with their plans, in memory.
 
-    def __init__(self, client: ChainClient, mine: IsMine) -> None:
-        self._client, self._mine = client, mine
-        self._watched: set[int] = set()
-        self._next: int | None = None
-        self._last = 0
+    Of copies and plans that rest, those are read again that an event names, and a sixteenth with each block; copies in the
+    making and their plans are read with each block. A copy becomes the account's only in a block with an event that names
+    both: those of others are never read but at the start, a page at a time.
+    """
 
-    @property
-    def next(self) -> int:
-        """The first copy number that was not yet assigned at the block read last."""
-        return self._next or 0
+    def __init__(
+        self,
+        client: ChainClient,
+        account: bytes,
+        is_party: Callable[[Copy], bool],
+        kept: Callable[[], Set[int]] = frozenset,
+    ) -> None:
+        self._client, self._account, self._is_party, self._kept = client, account, is_party, kept
+        self.copies: dict[int, Copy] = {}
+        """The copies that are ours at the block looked at last, by number."""
+        self.plans: dict[int, Plan] = {}
+        """Their plans."""
+        self.next = 0
+        """The first copy number that was not yet assigned at that block."""
+        self._last: int | None = None
 
-    async def copies(self, block: Block) -> dict[int, Copy]:
-        """Return the copies that are ours at a block."""
-        storage, at = self._client.storage, block.hash
-        following = await storage.next_copy(at)
-        grown = None if self._next is None else await self._grown(block)
-        if self._next is None or grown is None:
-            found = await storage.all_copies(at)
+    async def look(self, block: Block) -> None:
+        """Read what may have changed up to a block."""
+        storage, at, kept = self._client.storage, block.hash, self._kept()
+        events = None if self._last is None else await self._events(self._last, block)
+        stale: set[int] | None
+        self._last = None  # a look that is cut short is followed by one at everything
+        if events is None:
+            stale = None
+            everything: dict[int, Copy] = {}
+            async for page in storage.pages_of_copies(at):
+                everything |= self._ours(page, kept)
+            self.copies = everything
         else:
-            found = await storage.copies_of(sorted(self._watched | grown | set(range(self._next, following))), at)
-        self._next, self._last = following, block.number
-        mine = {number: copy for number, copy in found.items() if self._mine(number, copy)}
-        open_ones = {n for n, copy in found.items() if copy.state not in (CopyState.ACTIVE, CopyState.ENDED)}
-        self._watched = open_ones | set(mine)
-        return mine
+            stale = {event.plan for event in events if hasattr(event, "plan")}
+            resting = {
+                n for n, c in self.copies.items() if not (is_due(n, block) or is_in_the_making(c) or c.plan in stale)
+            }
+            due = self._named(events) | (self.copies.keys() - resting)
+            found = await storage.copies_of(sorted(due), at)
+            rest = {number: copy for number, copy in self.copies.items() if number not in due}
+            self.copies = dict(sorted(self._ours(rest | found, kept).items()))
+        await self._look_at_plans(block, stale)
+        self.next, self._last = await storage.next_copy(at), block.number
 
-    async def _grown(self, block: Block) -> set[int] | None:
-        """Return the active copies that began to grow since the last look, or None if too much has passed to tell."""
-        if block.number - self._last > MOST_MISSED:
+    def _ours(self, found: dict[int, Copy], kept: Set[int]) -> dict[int, Copy]:
+        return {number: copy for number, copy in found.items() if number in kept or self._is_party(copy)}
+
+    async def _look_at_plans(self, block: Block, stale: set[int] | None) -> None:
+        """Read the plans of our copies: those of copies in the making, those in `stale`, or all for None."""
+        plans = {copy.plan for copy in self.copies.values()}
+        if stale is not None:
+            making = {copy.plan for copy in self.copies.values() if is_in_the_making(copy)}
+            stale |= making | (plans - self.plans.keys()) | {plan for plan in plans if is_due(plan, block)}
+        fresh = await self._client.storage.plans_of(sorted(plans if stale is None else plans & stale), block.hash)
+        rest = {} if stale is None else {plan: self.plans[plan] for plan in plans - stale}
+        self.plans = rest | fresh
+
+    def _named(self, events: Iterable[Any]) -> set[int]:
+        """Return the copies that events name, of those that are ours or that an event names together with the account."""
+        return {
+            event.copy
+            for event in events
+            if hasattr(event, "copy")
+            and (event.copy in self.copies or any(getattr(event, name) == self._account for name in event.__slots__))
+        }
+
+    async def _events(self, last: int, block: Block) -> list[Any] | None:
+        """Return the pallet's events since block `last`, or None if they cannot be had or are too many."""
+        if not last <= block.number <= last + MOST_MISSED:
             return None
-        found = _growing(block.events)
-        for number in range(self._last + 1, block.number):
+        found = list(block.events)
+        for number in range(last + 1, block.number):
             missed = await self._client.block_hash(number)
             if missed is None:
                 return None
             try:
-                found |= _growing(await self._client.events(missed))
+                found += await self._client.events(missed)
             except StateDiscarded:
                 return None
-        return found
+        return [record.event for record in found if record.event is not None]
 
 
-def _growing(records: Iterable[EventRecord]) -> set[int]:
-    return {record.event.copy for record in records if isinstance(record.event, GrowthBegun)}
+def is_in_the_making(copy: Copy) -> bool:
+    """Return whether a copy's next segment waits for somebody or is being made."""
+    return copy.state not in (CopyState.ACTIVE, CopyState.ENDED) or copy.encoder is not None
+
+
+def is_due(number: int, block: Block) -> bool:
+    """Return whether this is the block at which something that rests is read again."""
+    return number % READ_AGAIN == block.number % READ_AGAIN
 
 
 async def latest_blocks(follower: Follower) -> AsyncIterator[Block]:

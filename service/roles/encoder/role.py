@@ -74,9 +74,7 @@ class EncoderRole:
             seen = CursorStore(db).load(context.client.genesis)
         self._seen = 0 if seen is None else seen.number
         account = context.signer.account
-        self._watch = CopyWatch(
-            context.client, lambda number, copy: copy.encoder == account or number in self._store.copies()
-        )
+        self._watch = CopyWatch(context.client, account, lambda copy: copy.encoder == account, self._store.copies)
 
     def attach(self, connection: Connection) -> None:
         """Do nothing: an encoder only dials out."""
@@ -107,8 +105,8 @@ class EncoderRole:
 
     async def _facts(self, block: Block) -> EncoderFacts:
         client, account = self._context.client, self._context.signer.account
-        copies = await self._watch.copies(block)
-        plans = await client.storage.plans_of({copy.plan for copy in copies.values()}, block.hash)
+        await self._watch.look(block)
+        copies, plans = dict(self._watch.copies), self._watch.plans
         current = [copy.current for copy in copies.values() if copy.current is not None and copy.encoder == account]
         self._acked = {segment: self._acked.get(segment, (0, block.number)) for segment in current}
         self._pace.look(block.number, asyncio.get_running_loop().time())

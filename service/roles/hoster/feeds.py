@@ -10,6 +10,7 @@ import structlog
 from service.disk import DISK_ERRORS
 from service.encoding.profiles import SECTOR
 from service.hypercore import Core, CoreError, Corestore
+from service.ports import Codec
 from service.protocols.copy.job import SegmentJob
 from service.protocols.copy.receiver import Stored
 from service.protocols.copy.stream import CopyStream, Position
@@ -24,8 +25,11 @@ log = structlog.get_logger(__name__)
 class HostedFeeds:
     """The sources from which the node's hypercores serve what its copies hold."""
 
-    def __init__(self, store: Corestore, hosted: HostedCopies, directory: Path, on_damage: OnDamage) -> None:
-        self._store, self._hosted, self._directory, self._on_damage = store, hosted, directory, on_damage
+    def __init__(
+        self, store: Corestore, hosted: HostedCopies, codec: Codec, directory: Path, on_damage: OnDamage
+    ) -> None:
+        self._store, self._hosted, self._codec = store, hosted, codec
+        self._directory, self._on_damage = directory, on_damage
         self._sources: dict[bytes, FeedBlocks] = {}
         self._kept = KeptBlocks()
 
@@ -44,7 +48,8 @@ class HostedFeeds:
         core = self._store.get(job.feed_key)
         source = self._sources.get(job.feed_key)
         if source is None:
-            source = self._sources[job.feed_key] = FeedBlocks(core, self._hosted, self._kept, self._on_damage)
+            source = FeedBlocks(core, self._hosted, self._codec, self._kept, self._on_damage)
+            self._sources[job.feed_key] = source
             core.blocks = source
         source.add(job)
         return core

@@ -78,6 +78,7 @@ class HosterRole:
         self._feeds = HostedFeeds(
             context.store,
             self._hosted,
+            context.pool,
             context.directory,
             lambda copy, why: self._losses.suspect(copy, self._now, why, by_root=False),
         )
@@ -91,7 +92,7 @@ class HosterRole:
         self._receiving: dict[int, asyncio.Lock] = {}
         self._now = 0
         account = context.signer.account
-        self._watch = CopyWatch(context.client, lambda _, copy: copy.hoster == account)
+        self._watch = CopyWatch(context.client, account, lambda copy: copy.hoster == account)
         self._probes = ProbeService(context.client.genesis, self._open_probe, self._holds, lambda: self._now)
         self._roots: dict[int, Segment] = {}
         """The confirmed segments of our copies."""
@@ -152,8 +153,8 @@ class HosterRole:
         client, account = self._context.client, self._context.signer.account
         self._now = block.number
         self._pace.look(block.number, asyncio.get_running_loop().time())
-        copies = await self._watch.copies(block)
-        plans = await client.storage.plans_of({copy.plan for copy in copies.values()}, block.hash)
+        await self._watch.look(block)
+        copies, plans = dict(self._watch.copies), self._watch.plans
         offer = await client.storage.hoster(account, block.hash)
         challenge = await client.storage.storage_challenge(account, block.hash)
         await self._read_jobs(block, copies, plans)

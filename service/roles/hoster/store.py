@@ -5,6 +5,7 @@ Plaintext exists only while it is served.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from typing import Any
 from service.encoding import Frontier, Opening, SectorDecoder
 from service.encoding.profiles import SECTOR
 from service.encoding.treefile import TreeFile
+from service.ports import Codec
 from service.protocols.copy.job import SegmentJob
 from service.protocols.copy.messages import Checkpoint
 from service.protocols.copy.receiver import Store, Stored
@@ -24,6 +26,8 @@ from .records import job_from_json, job_to_json
 from .sectors import SectorFile, SectorsMissing, segment_path, tree_path
 
 _DECODERS = 64
+_KNOWN = 64
+"""Copies of which what is recorded is kept in memory."""
 _READ = 4096
 """Sectors read at a time when a whole segment is looked through (1 MiB)."""
 
@@ -50,13 +54,34 @@ class HostedCopies:
         self._db = database
         self._lock = threading.RLock()
         self._decoders: OrderedDict[int, SectorDecoder] = OrderedDict()
+        self._known: OrderedDict[int, tuple[HostedSegment, ...]] = OrderedDict()
 
     # ---- what is there
 
     def segments(self, copy: int) -> list[HostedSegment]:
         """Return the segments of a copy in the order of the stream."""
-        rows = self._db.rows(f"SELECT {_COLUMNS} FROM hosted WHERE copy = ?", (copy,))
-        return sorted((_hosted(row) for row in rows), key=lambda hosted: hosted.job.first_byte)
+        return list(self._segments_of(copy))
+
+    def _segments_of(self, copy: int) -> tuple[HostedSegment, ...]:
+        """Return them, kept in memory for copies that were asked for lately: a reader asks for each block."""
+        known = self._known.get(copy)
+        if known is not None:
+            return known
+        with self._lock:
+            rows = self._db.rows(f"SELECT {_COLUMNS} FROM hosted WHERE copy = ?", (copy,))
+            known = tuple(sorted((_hosted(row) for row in rows), key=lambda hosted: hosted.job.first_byte))
+            while len(self._known) >= _KNOWN:
+                self._known.popitem(last=False)
+            self._known[copy] = known
+            return known
+
+    def _write(self, copy: int, statement: str, arguments: tuple[Any, ...]) -> None:
+        """Change what is recorded of a copy, and read it anew when it is asked for."""
+        with self._lock:
+            try:
+                self._db.execute(statement, arguments)
+            finally:
+                self._known.pop(copy, None)
 
     def segment(self, segment: int) -> HostedSegment | None:
         """Return one segment, or None if it was not begun here."""
@@ -69,8 +94,8 @@ class HostedCopies:
 
     def reached(self, copy: int) -> int:
         """Return the block up to which a copy is stored: later segments have higher numbers."""
-        row = self._db.row("SELECT block FROM hosted WHERE copy = ? ORDER BY segment DESC LIMIT 1", (copy,))
-        return 0 if row is None else int(row[0])
+        known = self._segments_of(copy)
+        return max(known, key=lambda hosted: hosted.job.segment).progress.position.block if known else 0
 
     def counts(self) -> dict[int, tuple[int, int]]:
         """Return the copy and the durable sectors of each segment."""
@@ -107,7 +132,8 @@ class HostedCopies:
 
     def _insert(self, job: SegmentJob) -> None:
         start = self._start(job)
-        self._db.execute(
+        self._write(
+            job.copy,
             "INSERT INTO hosted (segment, copy, plan, job, sectors, block, offset) VALUES (?, ?, ?, ?, 0, ?, ?)",
             (job.segment, job.copy, job.plan, job_to_json(job), start.block, start.offset),
         )
@@ -115,7 +141,8 @@ class HostedCopies:
     def _restart(self, job: SegmentJob) -> None:
         start = self._start(job)
         # the count first: it must never cover what is not there
-        self._db.execute(
+        self._write(
+            job.copy,
             "UPDATE hosted SET sectors = 0, block = ?, offset = ?, checkpoint_sectors = NULL, checkpoint_root = NULL,"
             " checkpoint_signature = NULL WHERE segment = ?",
             (start.block, start.offset, job.segment),
@@ -132,18 +159,20 @@ class HostedCopies:
 
     def advance(self, job: SegmentJob, progress: Stored) -> None:
         """Make the new count durable. Everything it covers must be durable already."""
-        self._db.execute(
+        self._write(
+            job.copy,
             "UPDATE hosted SET sectors = ?, block = ?, offset = ? WHERE segment = ?",
             (progress.sectors, progress.position.block, progress.position.offset, job.segment),
         )
 
     def keep_job(self, job: SegmentJob) -> None:
         """Make a segment's job durable, with the roots that became known since it was begun."""
-        self._db.execute("UPDATE hosted SET job = ? WHERE segment = ?", (job_to_json(job), job.segment))
+        self._write(job.copy, "UPDATE hosted SET job = ? WHERE segment = ?", (job_to_json(job), job.segment))
 
     def keep_checkpoint(self, job: SegmentJob, checkpoint: Checkpoint) -> None:
         """Make the encoder's signature durable."""
-        self._db.execute(
+        self._write(
+            job.copy,
             "UPDATE hosted SET checkpoint_sectors = ?, checkpoint_root = ?, checkpoint_signature = ? WHERE segment = ?",
             (checkpoint.sectors, checkpoint.root, checkpoint.signature, job.segment),
         )
@@ -164,20 +193,40 @@ class HostedCopies:
 
         Raises SectorsMissing if they are not all stored, and OSError and DatabaseError if they cannot be read now.
         """
+        return b"".join([self._decode(*piece) for piece in self._pieces(copy, start, end)])
+
+    async def fetch(self, codec: Codec, copy: int, start: int, end: int) -> bytes:
+        """Return what `plain` does, read in a thread and decoded by the codec's workers. Raises PoolClosed, too."""
+        pieces = await asyncio.to_thread(self._encoded, copy, start, end)
         parts = []
+        for job, first, last, encoded in pieces:
+            sector = first // SECTOR
+            plain = await codec.decode_run(sector, encoded, salt=job.salt, modulus=job.modulus)
+            parts.append(plain[first - sector * SECTOR : last - sector * SECTOR])
+        return b"".join(parts)
+
+    def _encoded(self, copy: int, start: int, end: int) -> list[tuple[SegmentJob, int, int, bytes]]:
+        pieces = self._pieces(copy, start, end)
+        return [(job, first, last, self._sectors(job, first, last)) for job, first, last in pieces]
+
+    def _pieces(self, copy: int, start: int, end: int) -> list[tuple[SegmentJob, int, int]]:
+        """Return where bytes [start, end) of the copy stream are: segment, first byte in it, byte after the last."""
+        pieces = []
         for hosted in self.segments(copy):
-            first, last = max(start, hosted.job.first_byte), min(end, hosted.end)
+            job, first, last = hosted.job, max(start, hosted.job.first_byte), min(end, hosted.end)
             if first < last:
-                parts.append(self._decode(hosted.job, first - hosted.job.first_byte, last - hosted.job.first_byte))
-        data = b"".join(parts)
-        if len(data) != end - start:
+                pieces.append((job, first - job.first_byte, last - job.first_byte))
+        if sum(last - first for _, first, last in pieces) != end - start:
             raise SectorsMissing(f"copy {copy}: some of the bytes {start} to {end} of its stream are not stored")
-        return data
+        return pieces
+
+    def _sectors(self, job: SegmentJob, start: int, end: int) -> bytes:
+        first, last = start // SECTOR, -(-end // SECTOR)
+        return SectorFile(self._path(job)).read(first, last - first)
 
     def _decode(self, job: SegmentJob, start: int, end: int) -> bytes:
-        first, last = start // SECTOR, -(-end // SECTOR)
-        encoded = SectorFile(self._path(job)).read(first, last - first)
-        plain = self._decoder(job).decode(first, encoded)
+        first = start // SECTOR
+        plain = self._decoder(job).decode(first, self._sectors(job, start, end))
         return plain[start - first * SECTOR : end - first * SECTOR]
 
     def _decoder(self, job: SegmentJob) -> SectorDecoder:
@@ -250,7 +299,7 @@ class HostedCopies:
         """Delete a segment that was begun and is of no copy."""
         with self._lock:
             self._remove(job)
-            self._db.execute("DELETE FROM hosted WHERE segment = ?", (job.segment,))
+            self._write(job.copy, "DELETE FROM hosted WHERE segment = ?", (job.segment,))
 
     def _remove(self, job: SegmentJob) -> None:
         SectorFile(self._path(job)).remove()
@@ -262,7 +311,7 @@ class HostedCopies:
         with self._lock:
             for hosted in self.segments(copy):
                 self._remove(hosted.job)
-            self._db.execute("DELETE FROM hosted WHERE copy = ?", (copy,))
+            self._write(copy, "DELETE FROM hosted WHERE copy = ?", (copy,))
             folder = self._directory / "copies" / str(copy)
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
