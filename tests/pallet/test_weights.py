@@ -75,6 +75,20 @@ def test_no_weight_is_below_what_was_measured(name: str, run: int, cost: float) 
     assert weight.ref_time >= cost / times, f"{name}, run {run}: {cost / times / 1e9:.2f} ms"
 
 
+@pytest.mark.parametrize("siblings", [MEASURED_PROOF[1], 0])
+@pytest.mark.parametrize("sectors", [MEASURED_PROOF[0], 16])
+@pytest.mark.parametrize("run", [1, 2])
+def test_no_storage_proof_weighs_less_than_was_measured_however_few_siblings_it_has(
+    run: int, sectors: int, siblings: int
+) -> None:
+    """Without siblings: as many segments as sectors, of one sector each. Both ends of what was measured: none below."""
+    found = RUNS[run - 1]["submit_storage_proof"]
+    proof = {"s": [0, sectors], "p": [0, siblings]}
+    time, reads, writes = (at_bounds(found[key], proof) for key in ("picoseconds", "reads", "writes"))
+    cost = time + READ * reads + WRITE * writes
+    assert weights.submit_storage_proof(sectors, siblings).ref_time >= cost, f"{cost / 1e9:.3f} ms"
+
+
 def rows() -> str:
     """The table of the specification: what was measured beside what is declared."""
     lines = []

@@ -13,7 +13,7 @@ type Call = crate::Call<Test>;
 /// 16 sectors of 100 GiB in one segment have at most 393 siblings.
 #[test]
 fn a_proof_weighs_by_what_it_has() {
-    for (sectors, siblings, us) in [(0, 0, 700), (8, 0, 940), (16, 393, 1_966), (32, 960, 3_580), (32, 1_024, 3_708)] {
+    for (sectors, siblings, us) in [(0, 0, 700), (8, 0, 1_004), (16, 393, 2_094), (32, 960, 3_836), (32, 1_024, 3_964)] {
         let proof = StorageProof {
             sectors: vec![[0; 256]; sectors].try_into().unwrap(),
             siblings: vec![H256::zero(); siblings].try_into().unwrap(),

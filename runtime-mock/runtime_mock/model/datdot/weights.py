@@ -13,7 +13,7 @@ def _ms(n: int) -> Weight:
 
 def submit_storage_proof(sectors: int, siblings: int) -> Weight:
     """Return the weight of a storage proof with so many sectors and siblings."""
-    return Weight(700_000_000 + 30_000_000 * sectors + 2_000_000 * siblings)
+    return Weight(700_000_000 + 38_000_000 * sectors + 2_000_000 * siblings)
 
 
 REGISTER_PEER = _ms(2)
