@@ -33,14 +33,14 @@ def a_runtime() -> Runtime:
     return Runtime((artifacts() / "metadata.scale").read_bytes(), 1, 1)
 
 
-def events_of(runtime: Runtime, pallet: str, name: str) -> bytes:
+def events_of(runtime: Runtime, pallet: str, name: str, count: int = EVENTS) -> bytes:
     """Return the bytes of many events of a kind, all of whose fields have a fixed size."""
     owner = runtime._pallets[pallet]
     event = next(one for one in owner.events if one.name == name).value
     skip = runtime._types.skip_fields(event["fields"])
     fields = bytes(skip(bytes(1024), 0))
     head = b"\0" + (1).to_bytes(4, "little") + bytes([owner.value["index"], event["index"]])
-    return compact(EVENTS) + (head + fields + b"\0") * EVENTS
+    return compact(count) + (head + fields + b"\0") * count
 
 
 def processor(work: Callable[[], Any]) -> float:
