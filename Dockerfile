@@ -4,7 +4,7 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY service service
 COPY runtime-mock runtime-mock
 COPY pallet-spec/artifacts pallet-spec/artifacts
-RUN pip install --no-cache-dir --constraint constraints.txt . \
+RUN pip install --no-cache-dir --constraint constraints.txt '.[alerts]' \
     && useradd --create-home datdot \
     && install -d -o datdot -g datdot /data
 USER datdot

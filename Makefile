@@ -27,7 +27,7 @@ $(VENV)/.setup: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.setup-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[alerts,dev]'
 	@touch $@ $(VENV)/.setup
 
 # The codec in Rust, where cargo is there or built it before; without it a line says what is slower.
@@ -120,7 +120,7 @@ wheels: setup
 
 # The newest versions that the ranges of pyproject.toml allow become the ones that are tested and installed.
 lock: $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager --editable '.[alerts,dev]'
 	head -n 1 constraints.txt > constraints.new && $(BIN)/python -m pip freeze --exclude-editable --exclude datdot-codec >> constraints.new
 	mv constraints.new constraints.txt
 

@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "status",
         "Show how a running node stands. It must have been started with --http HOST:PORT.",
     ),
+    "alerts": ("alerts", "alerts_app", "Show a node's alerts, and try its targets."),
     "node": (
         "network",
         "node",

@@ -49,6 +49,7 @@ CODES: dict[str, str] = {
     "service.hypercore.codec.CodecError": "feed",
     "service.hypercore.crypto.CryptoError": "feed",
     "service.encoding.errors.BackendError": "node",
+    "service.operating.alerts.targets.TargetError": "alert_target",
     "service.node.settings.NodeError": "node",
     "service.roles.common.registration.RegistrationError": "node",
     "service.devnet.network.DevnetError": "node",

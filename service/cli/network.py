@@ -19,6 +19,7 @@ from service.node.settings import KEY_FILE, NodeError, NodeSettings
 from .addresses import parse_peers
 from .failures import failure_of
 from .node_options import (
+    AlertTargetSetting,
     AnnounceSetting,
     AskDiskSetting,
     AskEncodingSetting,
@@ -90,6 +91,7 @@ def node(
     slots: SlotsSetting = None,
     http: HttpSetting = None,
     http_name: HttpNameSetting = None,
+    alert_target: AlertTargetSetting = None,
     json: Json = False,
 ) -> None:
     """Run a peer. Options that are not given are those of --config, or of its last run in DIR; the first run creates its keys."""
@@ -113,6 +115,7 @@ def node(
         "attesting_slots": slots,
         "http_listen": http,
         "http_names": http_name,
+        "alerts_targets": alert_target,
     }
     _run_node(Output(json), directory, given, config)
 

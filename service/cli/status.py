@@ -90,5 +90,6 @@ def _text(found: dict[str, Any]) -> str:
         f"copies     {copies}",
         f"disk       {free} free, {disk['reserve']} bytes are never offered",
         f"peers      {found['connections']} connections",
+        f"alerts     {found['alerts'] or 'none'}{' open: datdot alerts list --dir DIR' if found['alerts'] else ''}",
     ]
     return "\n".join(lines)

@@ -28,6 +28,7 @@ from service.operating.moves import TRANSFER
 from service.operating.table import JournalTable
 from service.operating.words import Level
 from service.roles.common.database import Database
+from service.roles.common.troubles import Troubles
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +39,8 @@ MOST_UNKEPT = 10_000
 RETRY_SECONDS = 1.0
 """Pause between two tries to read the chain at the start, or to write to a disk that takes nothing."""
 
+SAVING = "saving the journal"
+"""What fails while the disk takes none, as its alert names it."""
 OTHERWISE = {"block": "in_block", "event": "of_event", "level": "of_level"}
 """Names in the log of fields whose own name a line has for something else: its block is the one of the event."""
 
@@ -49,8 +52,18 @@ class Journal:
     crash what came since is logged again, and is in the table once.
     """
 
-    def __init__(self, client: ChainClient, follower: Follower, account: bytes, database: Database) -> None:
+    def __init__(
+        self,
+        client: ChainClient,
+        follower: Follower,
+        account: bytes,
+        database: Database,
+        troubles: Troubles | None = None,
+    ) -> None:
         self._client, self._follower, self._account, self._db = client, follower, account, database
+        self._troubles = Troubles() if troubles is None else troubles
+        self.waits_for: int | None = None
+        """The block that an earlier run has seen, until the chain's node has it."""
         with database.transaction() as db:
             self._cursor = CursorStore(db)
         self._table = JournalTable(database)
@@ -130,7 +143,9 @@ class Journal:
         cursor = await self._load()
         if cursor is None:
             return None
+        self.waits_for = cursor.number
         await self._follower.wait_for(cursor.number)
+        self.waits_for = None
         while True:
             try:
                 return await self._resume(cursor)
@@ -184,10 +199,12 @@ class Journal:
             if self._failing:
                 log.info("the journal is saved again", block=block.number)
             self._failing = False
+            self._troubles.over(SAVING)
         except DISK_ERRORS as error:
             if not self._failing:
                 log.error("cannot save the journal; trying again with each block", error=str(error))
             self._failing = True
+            self._troubles.failed(SAVING, error)
 
     def _save(self, block: BlockRef) -> None:
         with self._db.transaction() as db:

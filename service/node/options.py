@@ -158,6 +158,16 @@ def host_name(text: str) -> str:
     return text.lower()
 
 
+def alert_url(text: str) -> str:
+    """Check the form of a target of alerts. What apprise makes of it is seen when the node starts."""
+    scheme, found, rest = text.partition("://")
+    if not found or not rest or not scheme.isascii() or not scheme.isalnum():
+        raise ValueError(
+            "a target of alerts is no URL: write json://HOST:PORT/PATH for a webhook, mailto://… for e-mail"
+        )
+    return text
+
+
 SETTINGS: tuple[Setting, ...] = (
     Setting("chain", "--chain", DEFAULT_CHAIN, chain_url, "the chain's RPC address"),
     Setting("roles", "--roles", "none: must be given", role, f"some of {', '.join(ROLES)}", many=True),
@@ -188,6 +198,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("attesting.slots", "--slots", "3", number(1, 16), "attester slots; more can be taken, none are given back"),
     Setting("http.listen", "--http", "none: not served", served_at, "HOST:PORT of health, metrics and API"),
     Setting("http.names", "--http-name", "this machine's", host_name, "names under which it is asked", many=True),
+    Setting(
+        "alerts.targets", "--alert-target", "none", alert_url, "URLs of apprise that are told of alerts", many=True
+    ),
 )
 """All of them, in the order of the manual's table."""
 BY_NAME = {one.name: one for one in SETTINGS}

@@ -20,6 +20,7 @@ from service.hypercore import Corestore, KeyPair
 from service.hypercore.net import Connection, PeerAddress, TcpTransport
 from service.hypercore.swarm.dht.address import Address, bootstrap_nodes
 from service.hypercore.swarm.transport import SwarmTransport
+from service.operating.alerts.table import AlertTable
 from service.operating.facts import NodeFacts, Sources
 from service.operating.table import JournalTable
 from service.ports import Ports
@@ -36,6 +37,7 @@ from service.vault import Passphrase, PeerKeys
 from service.web.app import serving
 from service.web.guards import LOOPBACK
 
+from .alerting import NodeAlerts, Tap, node_alerts, targets_of
 from .clock import watch_clock
 from .journal import Journal
 from .options import host_and_port
@@ -95,6 +97,7 @@ class RunningNode:
     feeds: FeedServer
     journal: Journal
     facts: NodeFacts
+    alerts: NodeAlerts
     roles: list[NodeRole] = field(default_factory=list)
     names: tuple[str, ...] = ()
     registered: bool = False
@@ -125,10 +128,12 @@ async def run_node(
         tighten_all(directory / KEYS)
     keys, key_path = node_keys(directory, settings.key, passphrase)
     check_account(directory, keys)
+    targets = targets_of(settings)
     peers = _parse_peers(settings.peers)
     async with AsyncExitStack() as stack:
         base = _Base(directory, keys, config or RolesConfig(), on_progress, ports or Ports())
         node = await _build(stack, base, settings, peers)
+        node.alerts.sender.use(targets)
         client, transport = node.context.client, node.transport
         address = await _listen(transport, settings)
         http = await _serve(stack, node, settings)
@@ -203,6 +208,7 @@ def _facts(context: Context, journal: Journal, transport: TcpTransport, roles: t
             reserve,
             lambda: transport.connections,
             lambda: journal.seen,
+            AlertTable(context.database),
         )
     )
 
@@ -254,11 +260,12 @@ async def _build(
         pool,
         directory,
         base.config,
-        base.on_progress,
+        tap := Tap(base.on_progress),
     )
-    journal = Journal(client, follower, signer.account, database)
+    journal = Journal(client, follower, signer.account, database, context.troubles)
     facts = _facts(context, journal, transport, settings.roles)
-    node = RunningNode(context, transport, FeedServer(store), journal, facts, names=settings.roles)
+    alerts = node_alerts(context, journal, facts, tap, not SERVING.isdisjoint(settings.roles))
+    node = RunningNode(context, transport, FeedServer(store), journal, facts, alerts, names=settings.roles)
     node.roles = [ON_CHAIN[name](context) for name in settings.roles if name in ON_CHAIN]
     node.registered = bool(node.roles)
     node.serves = not SERVING.isdisjoint(settings.roles)
@@ -302,6 +309,7 @@ async def _work(node: RunningNode, where: tuple[Address, Address | None], ready:
             group.create_task(watch_clock(context.client, context.follower))
             group.create_task(node.journal.run())
             group.create_task(node.facts.run())
+            group.create_task(node.alerts.run())
             ready()
             if node.registered:
                 await register(

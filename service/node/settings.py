@@ -57,6 +57,8 @@ class NodeSettings:
     """Where health, metrics and API are served, HOST:PORT; None: nowhere."""
     http_names: tuple[str, ...] = ()
     """Names under which it is asked beside those of this machine."""
+    alert_targets: tuple[str, ...] = ()
+    """Who is told of alerts, by URLs of apprise. They may hold secrets: node.json is for its owner alone."""
 
     def remembered(self) -> dict[str, Any]:
         """Return what a later run takes over if it is not told otherwise, by the names of options.py."""
@@ -72,6 +74,7 @@ class NodeSettings:
             "passphrase_file": self.passphrase_file,
             "http_listen": self.http,
             "http_names": list(self.http_names),
+            "alerts_targets": list(self.alert_targets),
             **self.terms,
         }
         return {name: value for name, value in found.items() if value not in (None, [])}
@@ -102,6 +105,7 @@ class NodeSettings:
                     "peers": tuple(fields["peers"]),
                     "bootstrap": tuple(fields.get("bootstrap", ())),
                     "http_names": tuple(fields.get("http_names", ())),
+                    "alert_targets": tuple(fields.get("alert_targets", ())),
                     "terms": {str(name): str(value) for name, value in fields.get("terms", {}).items()},
                 }
             )
@@ -111,7 +115,8 @@ class NodeSettings:
     def save(self, directory: Path) -> None:
         """Write the settings. They are durable on return."""
         fields = {name: getattr(self, name) for name in self.__slots__}
-        durable.replace(directory / NODE_FILE, json.dumps(fields, indent=1).encode(), mode=0o644)
+        mode = 0o600 if self.alert_targets else 0o644  # their URLs may hold passwords
+        durable.replace(directory / NODE_FILE, json.dumps(fields, indent=1).encode(), mode=mode)
 
 
 def node_keys(directory: Path, key: str | None, passphrase: Passphrase | None = None) -> tuple[PeerKeys, str]:

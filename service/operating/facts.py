@@ -14,9 +14,12 @@ from service.chain_client.pallet.types import Attester, Copy, Encoder, Hoster, S
 from service.disk import room_at
 from service.hypercore.net import Connection
 
+from .alerts.book import Alert
+from .alerts.table import AlertTable
 from .lines import line_of
 from .moves import BALANCES, TRANSFER
 from .objects import (
+    AlertPage,
     CopyPage,
     DiskState,
     HeldCopy,
@@ -28,6 +31,7 @@ from .objects import (
     PeerPage,
     Readiness,
     RoleState,
+    ShownAlert,
 )
 from .standing import STALE_SECONDS, Seen, answer_of, role_states
 from .table import EventSum, JournalTable
@@ -68,6 +72,7 @@ class Sources:
     """Returns the open connections."""
     journal_block: Callable[[], int]
     """Returns the newest block that the journal has taken in."""
+    alerts: AlertTable
 
 
 class NodeFacts:
@@ -85,6 +90,41 @@ class NodeFacts:
         """Note each block's arrival, until cancelled."""
         async for block in self._from.follower.blocks():
             self._block, self._since = block, asyncio.get_running_loop().time()
+
+    @property
+    def account(self) -> bytes:
+        """The node's account."""
+        return self._from.account
+
+    @property
+    def address(self) -> str:
+        """The same in SS58."""
+        return self._address
+
+    @property
+    def directory(self) -> Path:
+        """The node's directory."""
+        return self._from.directory
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Its roles."""
+        return self._from.roles
+
+    @property
+    def reserve(self) -> int:
+        """Bytes of its disk that stay free."""
+        return self._from.reserve
+
+    @property
+    def journal_table(self) -> JournalTable:
+        """The journal."""
+        return self._from.table
+
+    @property
+    def links(self) -> Iterable[Connection]:
+        """The open connections."""
+        return self._from.links()
 
     @property
     def age(self) -> float:
@@ -157,6 +197,7 @@ class NodeFacts:
             _hosting(found),
             DiskState(free, source.reserve),
             sum(1 for _ in source.links()),
+            len(await asyncio.to_thread(source.alerts.open)),
         )
 
     async def money(self) -> MoneyState:
@@ -216,6 +257,30 @@ class NodeFacts:
         page = await asyncio.to_thread(self._from.table.page, limit, before, with_money)
         lines = [line_of(one.entry, self._address, one.id) for one in page]
         return JournalPage(lines, page[-1].id if len(page) == limit else None)
+
+    async def alerts(self, limit: int, before: int | None, only_open: bool) -> AlertPage:
+        """Return a page of alerts. Raises DatabaseError."""
+        page = await asyncio.to_thread(self._from.alerts.page, limit, before, only_open)
+        return AlertPage([shown_alert(one) for one in page], page[-1].id if len(page) == limit else None)
+
+    async def open_alerts(self) -> list[ShownAlert]:
+        """Return all alerts that are open. Raises DatabaseError."""
+        return [shown_alert(one) for one in await asyncio.to_thread(self._from.alerts.open)]
+
+
+def shown_alert(one: Alert) -> ShownAlert:
+    """Return an alert as it is shown."""
+    return ShownAlert(
+        one.id,
+        one.severity,
+        one.category,
+        one.text,
+        one.why,
+        one.remedy,
+        one.block,
+        one.opened,
+        one.closed,
+    )
 
 
 def _hosting(found: Snapshot) -> HostingState | None:

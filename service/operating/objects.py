@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from .alerts.book import Category, Severity
 from .shapes import Sum
 from .words import Level
 
@@ -61,6 +62,8 @@ class NodeStatus:
     hosting: HostingState | None
     disk: DiskState
     connections: int
+    alerts: int
+    """Alerts that are open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +156,29 @@ class ShownLine:
     change: Sum
     held: Sum
     fields: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAlert:
+    """An alert: what it is, why it matters, what to do; `block` since which, `opened` and `closed` in seconds since 1970."""
+
+    id: int
+    severity: Severity
+    category: Category
+    text: str
+    why: str
+    remedy: str
+    block: int
+    opened: int
+    closed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AlertPage:
+    """Alerts, newest first; `next` is to be given as `before` for the next page, or null."""
+
+    alerts: list[ShownAlert]
+    next: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,13 @@ class JournalTable:
         )
         return [_numbered(row) for row in rows]
 
+    def after(self, number: int, limit: int = PAGE) -> list[Numbered]:
+        """Return the entries with a larger number, oldest first: `limit` at most and never over `PAGE`."""
+        rows = self._db.rows(
+            f"SELECT {_COLUMNS} FROM journal WHERE id > ? ORDER BY id LIMIT ?", (number, max(0, min(limit, PAGE)))
+        )
+        return [_numbered(row) for row in rows]
+
     def all(self, with_money: bool = False) -> Iterator[Numbered]:
         """Yield all entries, oldest first, read page after page."""
         wanted, last = " AND (change != '0' OR held != '0')" if with_money else "", 0

@@ -118,7 +118,8 @@ class NodeServer:
 
     async def _metrics(self, request: web.Request) -> web.StreamResponse:
         sums = await self._facts.sums()
-        text = metrics(await self._facts.status(), await self._facts.money(), sums)
+        alerts = await self._facts.open_alerts()
+        text = metrics(await self._facts.status(), await self._facts.money(), sums, alerts)
         return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _openapi(self, request: web.Request) -> web.StreamResponse:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
+from service.operating.alerts.table import PAGE as MOST_ALERTS
 from service.operating.facts import MOST_COPIES, MOST_PEERS, NodeFacts
 from service.operating.objects import (
+    AlertPage,
     CopyPage,
     Health,
     JournalPage,
@@ -88,6 +90,10 @@ async def _peers(facts: NodeFacts, values: Values) -> PeerPage:
     return facts.peers(values["limit"])
 
 
+async def _alerts(facts: NodeFacts, values: Values) -> AlertPage:
+    return await facts.alerts(values["limit"], values.get("before"), bool(values["open"]))
+
+
 async def _journal(facts: NodeFacts, values: Values) -> JournalPage:
     return await facts.journal(values["limit"], values.get("before"), bool(values["money"]))
 
@@ -111,6 +117,18 @@ ENDPOINTS: tuple[ApiEndpoint, ...] = (
         PeerPage,
         _peers,
         (Parameter("limit", 100, 1, MOST_PEERS, "connections that are listed"),),
+        needs_chain=False,
+    ),
+    ApiEndpoint(
+        "/api/alerts",
+        "What needs the operator, newest first, with severity, reason and remedy; closed ones, too.",
+        AlertPage,
+        _alerts,
+        (
+            Parameter("limit", 100, 1, MOST_ALERTS, "alerts of a page"),
+            Parameter("before", None, 0, LAST, "only alerts with a smaller id: the `next` of the page before"),
+            Parameter("open", False, 0, 1, "only those that are open"),
+        ),
         needs_chain=False,
     ),
     ApiEndpoint(

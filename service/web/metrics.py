@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from service.operating.objects import MoneyState, NodeStatus
+from service.operating.alerts.book import Severity
+from service.operating.objects import MoneyState, NodeStatus, ShownAlert
 from service.operating.table import EventSum
 from service.units import decimal
 
@@ -12,9 +14,16 @@ CONTENT_TYPE = "text/plain; version=0.0.4"
 Sample = tuple[Mapping[str, str], str]
 
 
-def metrics(status: NodeStatus, money: MoneyState, sums: Iterable[EventSum]) -> str:
+def metrics(status: NodeStatus, money: MoneyState, sums: Iterable[EventSum], alerts: Iterable[ShownAlert] = ()) -> str:
     """Return the text."""
-    return "".join([*_of_node(status), *_of_hosting(status), *_of_money(money), *_of_journal(list(sums))])
+    parts = [*_of_node(status), *_of_hosting(status), *_of_money(money), *_of_journal(list(sums))]
+    return "".join([*parts, _of_alerts(list(alerts))])
+
+
+def _of_alerts(alerts: list[ShownAlert]) -> str:
+    counts = Counter(one.severity for one in alerts)
+    samples = [({"severity": one.value}, str(counts[one])) for one in Severity]
+    return _metric("alerts_open", "gauge", "Alerts that are open.", samples)
 
 
 def _of_node(status: NodeStatus) -> list[str]:

@@ -14,6 +14,8 @@ import pytest
 
 from service.chain_client.pallet.types import ChainBlockProof, ChainOpening, Evidence, Root
 from service.encoding import Opening
+from service.operating.alerts.book import Alert, Category, Severity
+from service.operating.alerts.table import AlertTable
 from service.operating.entries import Followed, JournalEntry
 from service.operating.table import EventSum, JournalTable, Numbered
 from service.protocols.copy.feeder import TreePoint
@@ -32,7 +34,7 @@ from service.roles.hoster.store import HostedCopies
 from service.vault import Locker
 from tests.support.copy_world import digest, make_feed, make_job
 
-REFUSALS_SINCE, JOURNAL_SINCE = 3, 4
+REFUSALS_SINCE, JOURNAL_SINCE, ALERTS_SINCE = 3, 4, 5
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 JOB = make_job(make_feed([700, 300]), modulus=bytes([7]) * 256)
 STORED, SIGNED = Stored(3, Position(1, 700)), Checkpoint(2, digest("root"), bytes([4]) * 64)
@@ -41,6 +43,7 @@ POINT = Point(TreePoint(512, Position(1, 6)), b"\5" * 32)
 RECEIPT = SignedRoot(256, digest("tree"), bytes([6]) * 64)
 BLOCK = ChainBlockProof(7, (Root(digest("root"), 9),), 3, b"block", (Root(digest("sibling"), 4),))
 PAID = JournalEntry(9, 2, "DatDot", "Paid", {"copy": 7, "amount": "5", "what": "Storage"}, 5)
+ALERT = Alert(3, "disk_low/", Severity.ERROR, Category.DISK, "50 MiB are free", "why", "remedy", 7, 1_800_000_000)
 FOLLOWED = Followed({7}, {4}, {1, 2})
 EVIDENCE = Evidence(5, 8, ChainOpening(bytes(range(256)), (digest("a"), digest("b"))), BLOCK)
 
@@ -62,6 +65,7 @@ def fill(directory: Path, database: Database) -> None:
     LinkStore(directory, database, digest("genesis"), digest("account")).unused(None)
     with database.transaction() as db:
         JournalTable(database).add(db, [PAID], FOLLOWED)
+    AlertTable(database).save([ALERT])
     findings = Findings(database)
     findings.keep(3, EVIDENCE)
     findings.refuse(2, 5, 8, "the chain says NotProven")
@@ -91,6 +95,7 @@ def check(directory: Path, database: Database, version: int = VERSION) -> None:
     assert journal.followed() == (FOLLOWED if full else Followed({7}))
     assert journal.page() == ([Numbered(1, PAID)] if full else [])
     assert journal.sums() == ([EventSum("DatDot.Paid", 1, 5, 0)] if full else [])
+    assert AlertTable(database).open() == ([ALERT] if version >= ALERTS_SINCE else [])
     assert Findings(database).all() == {3: EVIDENCE}
     assert Findings(database).refusal(2, 5, 8) == ("the chain says NotProven" if version >= REFUSALS_SINCE else None)
 

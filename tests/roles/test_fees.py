@@ -13,8 +13,8 @@ from service.chain_client import frame
 from service.chain_client.call import Call
 from service.chain_client.pallet import calls, events
 from service.chain_client.pallet.types import Hoster
-from service.roles.common.offers import TooPoor
 from service.roles.common.terms import HosterTerms
+from service.roles.common.troubles import TooPoor
 from service.roles.hoster.fees import GIB_SECTORS, LEAST_PROOFS, Means, Purse, read_means, samples
 from service.units import EXISTENTIAL_DEPOSIT, GIB, UNIT
 from service.views.hoster import show_hoster

@@ -8,7 +8,8 @@ import pytest
 
 from service.chain_client import DispatchError
 from service.chain_client.pallet import calls
-from service.roles.common.offers import Offers, TooPoor
+from service.roles.common.offers import Offers
+from service.roles.common.troubles import TooPoor
 
 BOND, FEE = 100, 3
 

@@ -15,6 +15,8 @@ import pytest
 
 from service.chain_client import ConnectionLost
 from service.node.journal import Journal
+from service.operating.alerts.book import AlertBook, Category, Condition, Severity
+from service.operating.alerts.table import AlertTable
 from service.operating.entries import Followed, JournalEntry
 from service.operating.facts import NodeFacts, Sources
 from service.operating.table import JournalTable
@@ -55,12 +57,14 @@ async def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
         journal = Journal(peer.client, peer.follower, ALICE.public_key, database)
         sources = Sources(
             peer.client, peer.follower, ALICE.public_key, ("author", "hoster"), JournalTable(database), tmp_path, 5,
-            list, lambda: journal.seen,
+            list, lambda: journal.seen, AlertTable(database),
         )  # fmt: skip
         facts = NodeFacts(sources)
         entries = [JournalEntry(n, 0, "DatDot", "CopyStruck", {"copy": n, "strikes": 1}, -n, -n) for n in range(1, 8)]
         with database.transaction() as db:
             JournalTable(database).add(db, entries, Followed())
+        opened = AlertBook().step({"disk": [Condition("x", Severity.ERROR, Category.DISK, "full", "why", "do")]}, 5, 6)
+        sources.alerts.save(opened)
         task = asyncio.create_task(facts.run())
         world.seal()
         await peer.caught_up(world)
@@ -193,6 +197,15 @@ async def test_pages_meet_and_say_what_comes_next(served: Served) -> None:
     assert line["cost"] == "lost 0.000000000001 UNIT"
 
 
+async def test_alerts_are_told_with_what_to_do(served: Served) -> None:
+    _, _, page = await served.get("/api/alerts?open=true")
+    (alert,) = page["alerts"]
+    assert (alert["severity"], alert["category"], alert["text"], alert["remedy"]) == ("error", "disk", "full", "do")
+    assert (alert["block"], alert["opened"], alert["closed"], page["next"]) == (5, 6, None, None)
+    _, _, status = await served.get("/api/status")
+    assert status["alerts"] == 1
+
+
 async def test_another_name_or_another_sites_page_gets_nothing(served: Served) -> None:
     for headers in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
         for path in ("/api/money", "/healthz", "/metrics", "/nosuch"):
@@ -210,6 +223,8 @@ async def test_metrics_are_the_figures_of_the_pages(served: Served) -> None:
     assert samples['datdot_journal_events_total{event="DatDot.CopyStruck"}'] == "7"
     assert samples['datdot_lost_unit_total{event="DatDot.CopyStruck"}'] == "0.000000000028"
     assert money["lost"] == "28"
+    assert samples['datdot_alerts_open{severity="error"}'] == "1"
+    assert samples['datdot_alerts_open{severity="critical"}'] == "0"
     assert samples['datdot_role_ready{role="author"}'] == "1"
     assert samples['datdot_role_ready{role="hoster"}'] == "0"
     for line in text.splitlines():

@@ -63,7 +63,7 @@ class AttesterRole:
     def __init__(self, context: Context) -> None:
         client, account = context.client, context.signer.account
         self._context = context
-        self._runner = Runner("attester", max(LEAST_LONGEST_WAIT, client.times.probe_blocks // TRIES))
+        self._runner = Runner("attester", max(LEAST_LONGEST_WAIT, client.times.probe_blocks // TRIES), context.troubles)
         self._offers = Offers(client, context.signer)
         self._links = LinkStore(context.directory, context.database, client.genesis, account)
         self._reports = ReportStore(context.database)
@@ -80,7 +80,7 @@ class AttesterRole:
     async def run(self) -> None:
         """Attest until cancelled."""
         try:
-            await each_block(self._context.follower, self._step)
+            await each_block(self._context.follower, self._step, self._context.troubles, "attester")
         finally:
             await self._runner.close()
             await self._auditor.close()

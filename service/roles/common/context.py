@@ -17,6 +17,7 @@ from service.vault import PeerKeys
 
 from .database import Database
 from .terms import RolesConfig
+from .troubles import Troubles
 
 OnProgress = Callable[[dict[str, object]], None]
 
@@ -44,5 +45,7 @@ class Context:
     directory: Path
     config: RolesConfig = field(default_factory=RolesConfig)
     on_progress: OnProgress = no_progress
+    troubles: Troubles = field(default_factory=Troubles)
+    """What fails now, of which alerts are made."""
     reporting: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by the role that makes a report, so that two roles of the account do not make the same one."""

@@ -12,8 +12,8 @@ from typing import Any
 from service.disk import DiskError, explained
 from service.durable import make_directories, make_private_database, open_log
 
-VERSION = 4
-"""Version 2 added the table of findings, version 3 that of refused ones, version 4 the journal.
+VERSION = 5
+"""Version 2 added the table of findings, version 3 that of refused ones, version 4 the journal, version 5 the alerts.
 
 An older file gets what it lacks when it is opened.
 """
@@ -29,6 +29,12 @@ _JOURNAL = (
     "CREATE TABLE journal_sums (name TEXT PRIMARY KEY, count INTEGER NOT NULL, gained TEXT NOT NULL, lost TEXT NOT NULL)"
     " WITHOUT ROWID;"
     "CREATE TABLE journal_followed (kind TEXT NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (kind, id)) WITHOUT ROWID;"
+)
+_ALERTS = (
+    "CREATE TABLE alerts (id INTEGER PRIMARY KEY, cause TEXT NOT NULL, severity TEXT NOT NULL, category TEXT NOT NULL,"
+    " text TEXT NOT NULL, why TEXT NOT NULL, remedy TEXT NOT NULL, block INTEGER NOT NULL, opened INTEGER NOT NULL,"
+    " closed INTEGER, told INTEGER NOT NULL DEFAULT 0);"
+    "CREATE INDEX alerts_open ON alerts (id) WHERE closed IS NULL;"
 )
 _SCHEMA = """
 CREATE TABLE hosted (
@@ -89,7 +95,7 @@ class Database:
     def _prepare(self) -> None:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if 0 <= version < VERSION:
-            lacking = "".join((_SCHEMA, _FINDINGS, _REFUSED, _JOURNAL)[version:])
+            lacking = "".join((_SCHEMA, _FINDINGS, _REFUSED, _JOURNAL, _ALERTS)[version:])
             self._db.executescript(f"BEGIN; {lacking} PRAGMA user_version = {VERSION}; COMMIT;")
         elif version != VERSION:
             raise DatabaseError(

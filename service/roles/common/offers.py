@@ -9,10 +9,7 @@ from service.chain_client import Call, ChainClient, DispatchError, PalletError, 
 from service.units import money
 
 from .runner import submitted
-
-
-class TooPoor(Exception):
-    """The account could not pay what an offer holds, and its balance has not grown since. The message names both."""
+from .troubles import TooPoor
 
 
 class Offers:

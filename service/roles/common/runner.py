@@ -11,6 +11,8 @@ import structlog
 from service.chain_client import Call, DispatchError, InvalidTransaction, Signer, UnknownRuntime
 from service.disk import DISK_ERRORS
 
+from .troubles import Troubles
+
 log = structlog.get_logger(__name__)
 
 Perform = Callable[[], Awaitable[int | None]]
@@ -48,8 +50,9 @@ class Runner:
     facts were read after its end.
     """
 
-    def __init__(self, role: str, longest: int = 32) -> None:
-        self._log = log.bind(role=role)
+    def __init__(self, role: str, longest: int = 32, troubles: Troubles | None = None) -> None:
+        self._role, self._log = role, log.bind(role=role)
+        self._troubles = Troubles() if troubles is None else troubles
         self._longest = longest
         self._entries: dict[Hashable, _Entry] = {}
         self._now = 0
@@ -71,6 +74,7 @@ class Runner:
         for key, entry in list(self._entries.items()):
             if key in keys:
                 continue
+            self._troubles.over((self._role, key))
             if entry.task is not None:
                 entry.task.cancel()
             elif now >= entry.not_before:
@@ -84,6 +88,7 @@ class Runner:
             raise
         except Exception as error:  # noqa: BLE001 - one action's failure must not end the role; it is logged and retried
             entry.failures += 1
+            self._troubles.failed((self._role, key), error)
             wait = min(2 ** (entry.failures - 1), self._longest)
             entry.not_before = self._now + wait
             # what a full disk or a newer runtime keeps failing is told once; the other failures differ from try to try
@@ -94,6 +99,7 @@ class Runner:
             )
         else:
             entry.failures = 0
+            self._troubles.over((self._role, key))
             # `_looked`: facts that are being read right now may predate this action's effect, so their decision is skipped
             entry.not_before = max(block or 0, self._now + 1, self._looked + 1)
         finally:

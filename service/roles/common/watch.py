@@ -19,6 +19,8 @@ from service.chain_client import (
 from service.chain_client.pallet.types import Copy, CopyState, Plan
 from service.disk import DISK_ERRORS
 
+from .troubles import Troubles
+
 log = structlog.get_logger(__name__)
 
 MAX_BEHIND = 2
@@ -145,7 +147,12 @@ async def latest_blocks(follower: Follower) -> AsyncIterator[Block]:
             yield block
 
 
-async def each_block(follower: Follower, step: Callable[[Block], Awaitable[None]]) -> None:
+async def each_block(
+    follower: Follower,
+    step: Callable[[Block], Awaitable[None]],
+    troubles: Troubles | None = None,
+    about: str = "a role",
+) -> None:
     """Take a step with each finalized block, and skip a block whose state cannot be read. Raises WrongChain.
 
     A disk that is full or fails costs this step only, and is told once: the next block is another try. So is a runtime
@@ -153,21 +160,25 @@ async def each_block(follower: Follower, step: Callable[[Block], Awaitable[None]
     """
     failing = False
     unknown = ""
+    troubles = Troubles() if troubles is None else troubles
     async for block in latest_blocks(follower):
         try:
             await step(block)
+            troubles.over(about)
             if failing:
                 log.info("the disk can be used again", block=block.number)
             if unknown:
                 log.info("this role goes on: it can read the chain again", block=block.number)
             failing, unknown = False, ""
         except DISK_ERRORS as error:
+            troubles.failed(about, error)
             if not failing:
                 log.error("cannot use the disk; trying again with each block", block=block.number, error=str(error))
             failing = True
         except WrongChain:
             raise
         except UnknownRuntime as error:
+            troubles.failed(about, error)
             if str(error) != unknown:
                 log.error(
                     "this role stands still, but for storage proofs: it cannot read the chain's new runtime",

@@ -60,7 +60,7 @@ class EncoderRole:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._runner = Runner("encoder")
+        self._runner = Runner("encoder", troubles=context.troubles)
         self._offers = Offers(context.client, context.signer)
         self._drawn = Drawn(context.client)
         self._pace, self._speed, self._stock = Pace(), Speed(), KeyStock()
@@ -84,7 +84,7 @@ class EncoderRole:
     async def run(self) -> None:
         """Encode until cancelled."""
         try:
-            await each_block(self._context.follower, self._step)
+            await each_block(self._context.follower, self._step, self._context.troubles, "encoder")
         finally:
             await self._runner.close()
             await self._stock.close()

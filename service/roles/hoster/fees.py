@@ -19,8 +19,8 @@ from service.chain_client.pallet.types import Hoster, Role, StorageProof
 from service.encoding.profiles import SECTOR
 from service.units import EXISTENTIAL_DEPOSIT, GIB
 
-from ..common.offers import TooPoor
 from ..common.terms import HosterTerms
+from ..common.troubles import TooPoor
 
 log = structlog.get_logger(__name__)
 

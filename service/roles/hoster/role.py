@@ -68,9 +68,9 @@ class HosterRole:
         self._offers = Offers(context.client, context.signer)
         self._hosted = HostedCopies(context.directory, context.database)
         self._runner = Runner(
-            "hoster", longest=8
+            "hoster", longest=8, troubles=context.troubles
         )  # retry at least every 8 blocks: a disk repaired late in a proof window still answers
-        self._room = Room(context.directory, context.config.reserve)
+        self._room = Room(context.directory, context.config.reserve, context.troubles)
         self._offered_era = -1
         """The era in which an offer was last made by this run."""
         self._purse = Purse(context.client, context.signer.account)
@@ -108,7 +108,7 @@ class HosterRole:
         """Host until cancelled."""
         checking = asyncio.create_task(self._feeds.check_trees())
         try:
-            await each_block(self._context.follower, self._step)
+            await each_block(self._context.follower, self._step, self._context.troubles, "hoster")
         finally:
             checking.cancel()
             await asyncio.gather(checking, return_exceptions=True)

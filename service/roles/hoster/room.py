@@ -10,6 +10,8 @@ from service import durable
 from service.disk import explained, room_at, shown_size, size_of_disk
 from service.units import GIB, MIB
 
+from ..common.troubles import Troubles
+
 log = structlog.get_logger(__name__)
 
 RESERVE = 16 * MIB
@@ -18,6 +20,8 @@ RESERVE_PART = 100
 """Of a disk its n-th part stays free, if its operator says nothing else, ..."""
 MOST_RESERVE = 4 * GIB
 """... but not more than this."""
+ROOM = "storing sectors"
+"""What fails while there is none, as its alert names it."""
 TRIAL = 256 * 1024
 """Bytes of the file that is written to find out whether the disk takes writes again."""
 
@@ -31,9 +35,10 @@ def default_reserve(directory: Path) -> int:
 class Room:
     """A hoster's room. After a failed write nothing is received until a trial succeeds."""
 
-    def __init__(self, directory: Path, reserve: int | None = None) -> None:
+    def __init__(self, directory: Path, reserve: int | None = None, troubles: Troubles | None = None) -> None:
         """Look at the disk of `directory`, on which `reserve` bytes stay free (None: what is usual for its size)."""
         self._directory = directory
+        self._troubles = Troubles() if troubles is None else troubles
         self.reserve = default_reserve(directory) if reserve is None else max(reserve, RESERVE)
         self.paused = False
 
@@ -46,6 +51,7 @@ class Room:
                 error=explained(self._directory / "copies", error) if isinstance(error, OSError) else str(error),
             )
         self.paused = True
+        self._troubles.failed(ROOM, error)
 
     def look(self) -> int | None:
         """Return the free bytes beyond the reserve (0 while receiving is paused), or None if nobody can tell.
@@ -55,6 +61,7 @@ class Room:
         free = room_at(self._directory)
         if self.paused and self._takes_writes(free):
             self.paused = False
+            self._troubles.over(ROOM)
             log.info("there is room again: copies are received", free=None if free is None else shown_size(free))
         if self.paused:
             return 0

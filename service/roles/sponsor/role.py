@@ -26,7 +26,7 @@ class AuthorRole:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._runner = Runner("author")
+        self._runner = Runner("author", troubles=context.troubles)
         self._watched: set[int] = set()
         self._next: int | None = None
         self._refused: set[tuple[int, int]] = set()
@@ -39,7 +39,7 @@ class AuthorRole:
     async def run(self) -> None:
         """Follow until cancelled."""
         try:
-            await each_block(self._context.follower, self._step)
+            await each_block(self._context.follower, self._step, self._context.troubles, "author")
         finally:
             await self._runner.close()
 
