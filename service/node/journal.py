@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -20,6 +21,7 @@ from service.chain_client import (
     UnknownRuntime,
 )
 from service.chain_client.call import PALLET
+from service.chain_client.pallet.events import StorageChallenged
 from service.disk import DISK_ERRORS
 from service.operating.entries import GAP, NODE, RESTARTED, Followed, JournalEntry, entries_of
 from service.operating.following import read_followed
@@ -106,7 +108,7 @@ class Journal:
             self._unseen, self._unread = None, True
         if self._unread:
             await self._read_followed(block)
-        self._tell(block)
+        self._tell(block, await self._named_sectors(block))
         if self._unkept or self._failing or block.number % KEEP_EVERY == 0:
             self._keep(block.ref)
         while len(self._unkept) > MOST_UNKEPT:
@@ -183,13 +185,33 @@ class Journal:
             pass  # `run` handles this when the block's turn comes
         return cursor
 
-    def _tell(self, block: Block) -> bool:
+    async def _named_sectors(self, block: Block) -> list[list[int]] | None:
+        """Return copy, segment and sector of each sample that a block's challenge of this account names, or None.
+
+        The chain forgets them with the proof, so they are read in the block of the challenge.
+        """
+        asked = [one.event for one in block.events if isinstance(one.event, StorageChallenged)]
+        if all(one.hoster != self._account for one in asked):
+            return None
+        try:
+            found = await self._client.storage.storage_challenge(self._account, block.hash)
+        except (ConnectionLost, RpcError, StateDiscarded, UnknownRuntime) as error:
+            log.warning("cannot read which sectors are to be proved; the journal lacks them", error=str(error))
+            return None
+        return None if found is None else [[one.copy, one.segment, one.sector] for one in found.samples]
+
+    def _tell(self, block: Block, sectors: list[list[int]] | None = None) -> bool:
         """Take in the block's entries and log them. Return whether there were any."""
         entries = entries_of(block, self._account, self._followed)
         for entry in entries:
             if entry.pallet == PALLET or entry.name == TRANSFER:
                 _log(entry, ss58(self._account))
-        self._unkept += entries
+        self._unkept += [
+            replace(one, fields=one.fields | {"sectors": sectors})
+            if sectors is not None and one.name == StorageChallenged.__name__
+            else one
+            for one in entries
+        ]
         return bool(entries)
 
     def _keep(self, block: BlockRef) -> None:

@@ -33,6 +33,7 @@ from service.roles.encoder.role import EncoderRole
 from service.roles.hoster.role import HosterRole
 from service.roles.hoster.room import Room
 from service.roles.sponsor.role import AuthorRole
+from service.ui.mounted import Dashboard
 from service.vault import Passphrase, PeerKeys
 from service.web.app import serving
 from service.web.guards import LOOPBACK
@@ -187,7 +188,9 @@ async def _serve(stack: AsyncExitStack, node: RunningNode, settings: NodeSetting
         return None
     host, port = host_and_port(settings.http)
     try:
-        bound = await stack.enter_async_context(serving(node.facts, host, port, settings.http_names))
+        bound = await stack.enter_async_context(
+            serving(node.facts, host, port, settings.http_names, Dashboard(node.facts))
+        )
     except OSError as error:
         raise OSError(error.errno, error.strerror or str(error), settings.http) from error
     if host not in LOOPBACK:

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from service.address import ss58
-from service.chain_client import Block, BlockRef, ChainClient, Follower
+from service.chain_client import BlockRef, ChainClient, Follower
 from service.chain_client.pallet.types import Attester, Copy, Encoder, Hoster, StorageChallenge
 from service.disk import room_at
 from service.hypercore.net import Connection
@@ -83,23 +83,33 @@ class NodeFacts:
         self._address = ss58(sources.account)
         self._snapshot: Snapshot | None = None
         self._reading = asyncio.Lock()
-        self._block: Block | None = None
         self._since = asyncio.get_running_loop().time()
+
+    @property
+    def sources(self) -> Sources:
+        """What they are read from."""
+        return self._from
+
+    @property
+    def address(self) -> str:
+        """The account in SS58."""
+        return self._address
 
     async def run(self) -> None:
         """Note each block's arrival, until cancelled."""
-        async for block in self._from.follower.blocks():
-            self._block, self._since = block, asyncio.get_running_loop().time()
+        async for _ in self._from.follower.blocks():
+            self._since = asyncio.get_running_loop().time()
+
+    @property
+    def last_block(self) -> int | None:
+        """The last finalized block that came, or None before the first."""
+        latest = self._from.follower.latest
+        return None if latest is None else latest.number
 
     @property
     def account(self) -> bytes:
         """The node's account."""
         return self._from.account
-
-    @property
-    def address(self) -> str:
-        """The same in SS58."""
-        return self._address
 
     @property
     def directory(self) -> Path:
@@ -229,9 +239,10 @@ class NodeFacts:
         numbers = [number for number in sorted(found.copies) if number > after]
         page = numbers[: min(limit, MOST_COPIES)]
         more = page[-1] if len(page) < len(numbers) and page else None
-        return CopyPage(found.block.number, [self._copy(number, found.copies[number]) for number in page], more)
+        return CopyPage(found.block.number, [self.held_copy(number, found.copies[number]) for number in page], more)
 
-    def _copy(self, number: int, copy: Copy) -> HeldCopy:
+    def held_copy(self, number: int, copy: Copy) -> HeldCopy:
+        """Return a copy as it is shown."""
         account = self._from.account
         return HeldCopy(
             number,

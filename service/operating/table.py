@@ -20,6 +20,9 @@ TRIM_EVERY = 1_000
 """Entries after which older ones are removed."""
 LAST = (1 << 63) - 1
 """The largest number that SQLite has."""
+MOST_MONEY = 20_000
+"""Entries with money that are read at once for sums by era or by copy."""
+_MONEY_OF_COPY = "json_extract(fields, '$.copy') = ? AND change != '0'"
 _COLUMNS = "id, block, place, pallet, name, fields, change, held"
 _ENCODED, _PLAN = "encoded", "plan"
 
@@ -98,6 +101,26 @@ class JournalTable:
         ):
             yield from map(_numbered, rows)
             last = rows[-1][0]
+
+    def of_copy(self, copy: int, limit: int) -> list[Numbered]:
+        """Return the newest entries that name a copy, oldest first."""
+        return self._newest("json_extract(fields, '$.copy') = ?", (copy,), limit)
+
+    def named(self, names: Sequence[str], limit: int) -> list[Numbered]:
+        """Return the newest entries of some names, oldest first."""
+        return self._newest(f"name IN ({', '.join('?' * len(names))})", tuple(names), limit)
+
+    def money_since(self, block: int) -> list[Numbered]:
+        """Return the newest entries from a block on that changed what the account has, oldest first: `MOST_MONEY` at most."""
+        return self._newest("block >= ? AND change != '0'", (block,), MOST_MONEY)
+
+    def money_of_copy(self, copy: int) -> list[int]:
+        """Return by how much each entry that names a copy changed what the account has, oldest first."""
+        return [one.entry.change for one in self._newest(_MONEY_OF_COPY, (copy,), MOST_MONEY)]
+
+    def _newest(self, where: str, values: tuple[object, ...], limit: int) -> list[Numbered]:
+        rows = self._db.rows(f"SELECT {_COLUMNS} FROM journal WHERE {where} ORDER BY id DESC LIMIT ?", (*values, limit))
+        return [_numbered(row) for row in reversed(rows)]
 
     def sums(self) -> list[EventSum]:
         """Return the sums of each event, by name: over all entries there ever were."""

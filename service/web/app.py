@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from math import ceil
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from aiohttp import web
@@ -32,6 +32,12 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+MOST_OF_FORM = 4096
+"""Bytes of a request's body."""
+LONG = frozenset({"/api/events"})
+"""Paths whose answers last: they are counted elsewhere."""
+MACHINES = ("/api/", "/healthz", "/readyz", "/metrics", "/static/", "/charts/")
+"""Paths that are asked by programs, which get their errors as JSON."""
 UNREADABLE = (ChainError, DiskError, TimeoutError)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -41,36 +47,53 @@ def refusal(status: int, code: str, message: str, **headers: str) -> web.Respons
     return web.json_response(as_json(Refusal(code, message)), status=status, headers=headers)
 
 
+class ServerPart(Protocol):
+    """What is served beside the API: the dashboard."""
+
+    def mount(self, app: web.Application) -> None:
+        """Add its addresses."""
+        ...
+
+    async def refused(self, request: web.Request, status: int, message: str) -> web.StreamResponse | None:
+        """Return the answer to a request of its own that is refused, or None if it says nothing."""
+        ...
+
+
 class NodeServer:
     """The handlers, and what they share."""
 
-    def __init__(self, facts: NodeFacts, hosts: HostCheck, limit: RequestLimit | None = None) -> None:
-        self._facts, self._hosts, self._limit = facts, hosts, limit or RequestLimit()
+    def __init__(
+        self, facts: NodeFacts, hosts: HostCheck, limit: RequestLimit | None = None, part: ServerPart | None = None
+    ) -> None:
+        self._facts, self._hosts, self._limit, self._part = facts, hosts, limit or RequestLimit(), part
         self._under_way = 0
         self._document = document()
 
     def application(self) -> web.Application:
         """Return the application."""
-        app = web.Application(middlewares=[self._guard], client_max_size=1024)
+        app = web.Application(middlewares=[self._guard], client_max_size=MOST_OF_FORM)
+        app.on_response_prepare.append(_add_headers)
         for endpoint in ENDPOINTS:
             app.router.add_get(endpoint.path, self._handler(endpoint))
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/readyz", self._ready)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/api/openapi.json", self._openapi)
+        if self._part is not None:
+            self._part.mount(app)
         return app
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         answer = self._refused(request)
-        if answer is None:
-            self._under_way += 1
-            try:
-                answer = await self._answered(request, handler)
-            finally:
-                self._under_way -= 1
-        answer.headers.update(HEADERS)
-        return answer
+        if answer is not None:
+            return answer
+        counted = request.path not in LONG
+        self._under_way += counted
+        try:
+            return await self._answered(request, handler)
+        finally:
+            self._under_way -= counted
 
     def _refused(self, request: web.Request) -> web.StreamResponse | None:
         host, origin = request.headers.get("Host"), request.headers.get("Origin")
@@ -91,12 +114,24 @@ class NodeServer:
             return await handler(request)
         except web.HTTPException as error:
             allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
-            return refusal(error.status, "http", f"{request.method} of this path: {error.reason}", **allowed)
+            said = f"{request.method} of this path: {error.reason}"
+            return await self._say(request, error.status, "http", said, **allowed)
+        except LookupError as error:
+            return await self._say(request, 404, "none", str(error.args[0]) if error.args else "there is no such thing")
         except ValueError as error:
-            return refusal(400, "parameter", str(error))
+            return await self._say(request, 400, "parameter", str(error))
         except UNREADABLE as error:
             said = str(error) or "the chain did not answer in time"
-            return refusal(503, "unreadable", f"chain or disk cannot be read now: {said}")
+            return await self._say(request, 503, "unreadable", f"chain or disk cannot be read now: {said}")
+
+    async def _say(self, request: web.Request, status: int, code: str, said: str, **headers: str) -> web.StreamResponse:
+        """Return the answer to a request that failed: a page of the other part, or JSON."""
+        if self._part is not None and not request.path.startswith(MACHINES):
+            page = await self._part.refused(request, status, said)
+            if page is not None:
+                page.headers.update(headers)
+                return page
+        return refusal(status, code, said, **headers)
 
     def _handler(self, endpoint: ApiEndpoint) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -126,6 +161,12 @@ class NodeServer:
         return web.json_response(self._document)
 
 
+async def _add_headers(request: web.Request, answer: web.StreamResponse) -> None:
+    """Add what every answer has, unless it says something else."""
+    for name, value in HEADERS.items():
+        answer.headers.setdefault(name, value)
+
+
 def _query(request: web.Request) -> dict[str, Any]:
     """Return the query's parameters. Raises ValueError if one stands there twice."""
     found = dict(request.query)
@@ -135,10 +176,12 @@ def _query(request: web.Request) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def serving(facts: NodeFacts, host: str, port: int, names: Iterable[str] = ()) -> AsyncIterator[tuple[str, int]]:
+async def serving(
+    facts: NodeFacts, host: str, port: int, names: Iterable[str] = (), part: ServerPart | None = None
+) -> AsyncIterator[tuple[str, int]]:
     """Serve for the time of the context, at the address that is yielded. Raises OSError."""
     runner = web.AppRunner(
-        NodeServer(facts, HostCheck(host, names)).application(), access_log=None, handle_signals=False
+        NodeServer(facts, HostCheck(host, names), part=part).application(), access_log=None, handle_signals=False
     )
     await runner.setup()
     try:

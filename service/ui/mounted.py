@@ -1,0 +1,27 @@
+"""The dashboard put together, for the server to mount."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from service.operating.facts import NodeFacts
+
+from .pages import Pages
+from .site import Site
+
+
+class Dashboard:
+    """All pages of a node."""
+
+    def __init__(self, facts: NodeFacts) -> None:
+        self._site = Site(facts)
+        self._pages = Pages(self._site)
+
+    def mount(self, app: web.Application) -> None:
+        """Add its addresses to the server's."""
+        self._site.mount(app)
+        self._pages.mount(app)
+
+    async def refused(self, request: web.Request, status: int, message: str) -> web.StreamResponse | None:
+        """Return the page for a request that is refused, or None if it is none for a page."""
+        return await self._site.refused(request, status, message)

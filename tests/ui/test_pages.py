@@ -1,0 +1,113 @@
+"""The dashboard's pages: what they say, by the same objects as the API, and what they keep from others."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import AsyncIterator
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from tests.support.dashboard import SECTORS, ServedDashboard, served_dashboard
+
+PAGES = ("/", "/copies", "/copies/0", "/copies/1", "/copies/2", "/money", "/peers")
+
+
+@pytest.fixture
+async def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ServedDashboard]:
+    async with served_dashboard(tmp_path, monkeypatch) as found:
+        yield found
+
+
+@pytest.fixture
+async def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ServedDashboard]:
+    async with served_dashboard(tmp_path, monkeypatch, made=False, blocks=1) as found:
+        yield found
+
+
+def answer_of(page: str) -> str:
+    """The page's headline, as text."""
+    (found,) = re.findall(r"<h1>(.*?)</h1>", page, re.DOTALL)
+    return unescape(re.sub(r"<[^>]+>", "", found)).strip()
+
+
+async def test_each_page_answers_first_and_holds_no_code(served: ServedDashboard) -> None:
+    for path in PAGES:
+        async with served.http.get(served.url + path) as answer:
+            page = await answer.text()
+            assert answer.status == 200, (path, page[-500:])
+            policy = answer.headers["Content-Security-Policy"]
+            assert policy.startswith("default-src 'none'")
+            assert "unsafe" not in policy
+            assert answer.headers["Cache-Control"] == "no-store"
+        assert answer_of(page), path
+        assert not re.search(r"<style|\sstyle=|<script(?![^>]*\ssrc=)|\son[a-z]+=|https?://", page), path
+        assert len(re.findall(r'\sid="', page)) == len(set(re.findall(r'\sid="([^"]+)"', page))), path
+
+
+async def test_a_copy_shows_what_was_proved_of_it(served: ServedDashboard) -> None:
+    page = await served.text("/copies/0")
+    assert answer_of(page) == "Copy 0 is whole and served"
+    assert "14 challenges, 13 proofs. The slowest took 4 blocks." in page
+    assert f"of {SECTORS:,}</small>" in page
+    # 26 sectors were opened: 1 - 0.99 ** 26
+    assert "23.0 %" in page
+    assert "13 reports: median" in page
+    assert answer_of(await served.text("/copies/1")) == "Copy 1: being made"
+    assert answer_of(await served.text("/copies/2")) == "Copy 2 is served, with 1 strike"
+
+
+async def test_sums_on_pages_are_those_of_the_journal(served: ServedDashboard) -> None:
+    page = await served.text("/money")
+    rows = [int(one) for one in re.findall(r'<td class="num" data-v="(-?\d+)">', page)][::2]
+    lines = list(csv.DictReader(io.StringIO(await served.text("/api/money.csv"))))
+    assert len(rows) == len(lines) == 16
+    assert rows == [int(line["change"]) for line in reversed(lines)]
+    async with served.http.get(served.url + "/api/money") as answer:
+        money = await answer.json()
+    assert int(money["earned"]) - int(money["lost"]) == sum(rows)
+    by_era = re.findall(r'<tr><th scope="row">\d+</th>(.*?)</tr>', page)
+    figures = [[int(one) for one in re.findall(r'value="(-?\d+)"', row)] for row in by_era]
+    assert sum(sum(one) for one in figures) == sum(abs(one) for one in rows)
+
+
+async def test_charts_come_in_both_themes_and_widths(served: ServedDashboard) -> None:
+    seen = set()
+    for chart in ("/charts/pay.svg?", "/charts/latency.svg?copy=0&"):
+        for theme in ("light", "dark"):
+            for width in ("wide", "narrow"):
+                svg = await served.text(f"{chart}theme={theme}&width={width}")
+                assert svg.startswith("<svg")
+                assert "<script" not in svg
+                assert "http" not in svg.replace("http://www.w3.org/", "")
+                seen.add(svg)
+    assert len(seen) == 8
+    await served.text("/charts/pay.svg?theme=pink", 400)
+
+
+async def test_what_is_not_there_is_told_on_a_page(served: ServedDashboard) -> None:
+    page = await served.text("/copies/77", 404)
+    assert "There is no copy 77 on this node" in page
+    assert answer_of(await served.text("/nosuch", 404)) == "There is no such page"
+    assert "is no whole number" in await served.text("/money?before=x", 400)
+
+
+async def test_an_account_with_nothing_has_all_pages(bare: ServedDashboard) -> None:
+    assert answer_of(await bare.text("/")).startswith("Not all is well")
+    assert answer_of(await bare.text("/copies")) == "No copy yet"
+    assert answer_of(await bare.text("/money")) == "Nothing was earned yet"
+    assert (await bare.text("/charts/pay.svg")).startswith("<svg")
+    await bare.text("/copies/0", 404)
+
+
+async def test_static_files_are_kept_by_browsers_as_long_as_they_are_the_same(served: ServedDashboard) -> None:
+    page = await served.text("/")
+    for address in re.findall(r'(?:href|src)="(/static/[^"]+)"', page):
+        async with served.http.get(served.url + address.replace("&amp;", "&")) as answer:
+            assert answer.status == 200
+            assert "immutable" in answer.headers["Cache-Control"]
+        async with served.http.get(served.url + address.partition("?")[0] + "?v=old") as answer:
+            assert answer.headers["Cache-Control"] == "no-store"
