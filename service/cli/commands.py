@@ -28,6 +28,31 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "Show how a running node stands. It must have been started with --http HOST:PORT.",
     ),
     "alerts": ("alerts", "alerts_app", "Show a node's alerts, and try its targets."),
+    "verify": (
+        "copies",
+        "verify",
+        "Check the copies that a hoster keeps: every sector against the root on the chain, every block against its feed.",
+    ),
+    "repair": (
+        "copies",
+        "repair",
+        "Check a copy, and do what can be done: say how to get the feed's tree back, or declare to the chain that it is lost.",
+    ),
+    "backup": (
+        "keeping",
+        "backup_node",
+        "Back up a node's directory; the node may run. An encoder's private keys are never in it.",
+    ),
+    "restore": (
+        "keeping",
+        "restore_node",
+        "Make a node's directory of a backup, after each file was compared with what was backed up.",
+    ),
+    "move": (
+        "keeping",
+        "move_node",
+        "Move a stopped node's directory, to another disk as well. One that was cut off goes on when it is typed again.",
+    ),
     "node": (
         "network",
         "node",

@@ -11,7 +11,15 @@ from tests.support.full_disk import FullDisk, full_disk
 from tests.support.small_net import Net, drawn_net
 from tests.support.virtual_time import virtual_loop
 
-VIRTUAL = ("test_attesting.py", "test_damage.py", "test_steps.py", "test_fetch.py", "test_publish.py", "test_roles.py")
+VIRTUAL = (
+    "test_attesting.py",
+    "test_damage.py",
+    "test_steps.py",
+    "test_fetch.py",
+    "test_publish.py",
+    "test_roles.py",
+    "test_verify.py",
+)
 
 
 @pytest.fixture

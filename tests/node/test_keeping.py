@@ -1,0 +1,207 @@
+"""A node's directory is backed up while it is written to, restored as it was, and moved; no encoder's key is in a backup."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from service.hypercore import Corestore
+from service.node import keeping
+from service.node.keeping import backup, move, restore, stopped
+from service.node.settings import NodeError, NodeSettings
+from service.roles.common.database import Database
+from service.vault import create_key_file, load_keys
+from tests.node.test_roles_files import check, fill
+
+SECRET = b"\x01a private modulus"
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Path:
+    """The directory of a node that ran."""
+    home = tmp_path / "node"
+    home.mkdir()
+    keys = create_key_file(home / "key.json")
+    NodeSettings("ws://127.0.0.1:1", ("hoster", "encoder"), "127.0.0.1", 1, account=keys.address).save(home)
+    with closing(Database(home / "roles.sqlite")) as database:
+        fill(home, database)
+    with closing(Corestore(home)) as store:
+        store.create("a").append([b"one", b"two"])
+    (home / "keys" / "9-0.key").write_bytes(SECRET)
+    with closing(sqlite3.connect(home / "signer.sqlite")) as db:
+        db.execute("CREATE TABLE sent (x)")
+    return home
+
+
+def bytes_below(directory: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in directory.rglob("*") if path.is_file())
+
+
+def feeds(directory: Path) -> list[bytes | None]:
+    with closing(Corestore(directory)) as store:
+        (core,) = store.cores()
+        return [core.raw(index) for index in range(core.length)]
+
+
+def test_what_is_restored_is_what_was_backed_up(node: Path, tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    kept = backup(node, tmp_path / "kept", copies=True, key=True, on_copied=lambda *one: told.append(one))
+    assert told[-1][0] == told[-1][1] > 0
+    again = restore(tmp_path / "kept", tmp_path / "again")
+    assert (again.account, again.files) == (kept.account, kept.files)
+    with closing(Database(tmp_path / "again" / "roles.sqlite")) as database:
+        database.execute("DELETE FROM encoding WHERE copy = 9")
+        check(tmp_path / "again", database)
+    assert feeds(tmp_path / "again") == [b"one", b"two"]
+    assert load_keys(tmp_path / "again" / "key.json").address == kept.account
+    assert (tmp_path / "again").stat().st_mode & 0o777 == 0o700
+    secret = [
+        path
+        for path in (tmp_path / "kept").rglob("*")
+        if path.suffix in (".sqlite", ".link") or path.name == "key.json"
+    ]
+    assert len(secret) >= 4
+    assert all(path.stat().st_mode & 0o077 == 0 for path in secret)
+    assert (tmp_path / "kept").stat().st_mode & 0o777 == 0o700
+
+
+def test_no_private_key_of_an_encoder_is_in_a_backup(node: Path, tmp_path: Path) -> None:
+    kept = backup(node, tmp_path / "kept", copies=True, key=True)
+    assert SECRET in bytes_below(node)
+    assert SECRET not in bytes_below(tmp_path / "kept")
+    assert not [name for name in kept.files if name.endswith(".key")]
+    assert any("private keys are never copied" in one for one in kept.left_out)
+
+
+def test_the_account_is_in_it_only_if_that_is_wanted(node: Path, tmp_path: Path) -> None:
+    kept = backup(node, tmp_path / "kept", copies=False, key=False)
+    assert "key.json" not in kept.files
+    assert not [name for name in kept.files if name.startswith("copies")]
+    assert [one.partition(":")[0] for one in kept.left_out] == ["key.json", "copies", "keys/*.key", "signer.sqlite"]
+    assert json.loads((node / "key.json").read_text())["account"] not in bytes_below(tmp_path / "kept").decode("latin1")
+
+
+def test_a_database_that_is_written_to_is_backed_up_as_it_was_at_one_moment(node: Path, tmp_path: Path) -> None:
+    """Each transaction of the writer adds to two tables: a backup never has one of the two alone."""
+    stop = threading.Event()
+    with closing(Database(node / "roles.sqlite")) as database:
+
+        def write() -> None:
+            number = 100
+            while not stop.is_set():
+                number += 1
+                with database.transaction() as db:
+                    db.execute("INSERT INTO journal_copies VALUES (?)", (number,))
+                    db.execute("INSERT INTO journal_followed VALUES ('plan', ?)", (number,))
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            for turn in range(3):
+                backup(node, tmp_path / f"kept-{turn}", copies=False, key=False)
+                with closing(sqlite3.connect(tmp_path / f"kept-{turn}" / "roles.sqlite")) as raw:
+                    assert raw.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+                    counts = [
+                        raw.execute(f"SELECT count(*) FROM {table} WHERE {column} > 100").fetchone()[0]
+                        for table, column in (("journal_copies", "copy"), ("journal_followed", "id"))
+                    ]
+                    assert counts[0] == counts[1]
+        finally:
+            stop.set()
+            writer.join()
+
+
+def test_a_backup_that_is_damaged_restores_nothing(node: Path, tmp_path: Path) -> None:
+    backup(node, tmp_path / "kept", copies=True, key=True)
+    path = tmp_path / "kept" / "corestore.sqlite"
+    data = bytearray(path.read_bytes())
+    data[100] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(NodeError, match=r"corestore\.sqlite is missing, or is not what was backed up"):
+        restore(tmp_path / "kept", tmp_path / "again")
+    path.unlink()
+    with pytest.raises(NodeError, match="is missing"):
+        restore(tmp_path / "kept", tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+    manifest = tmp_path / "kept" / "backup.json"
+    for text, told in (
+        ("{", "is damaged"),
+        ("[]", "is damaged"),
+        (json.dumps(json.loads(manifest.read_text()) | {"version": 2}), "another version"),
+        (json.dumps(json.loads(manifest.read_text()) | {"files": {"../../x": "0"}}), "another version"),
+    ):
+        manifest.write_text(text)
+        with pytest.raises(NodeError, match=told):
+            restore(tmp_path / "kept", tmp_path / "again")
+    with pytest.raises(NodeError, match="is no backup"):
+        restore(node, tmp_path / "again")
+
+
+def test_nothing_is_overwritten(node: Path, tmp_path: Path) -> None:
+    backup(node, tmp_path / "kept", copies=False, key=False)
+    with pytest.raises(NodeError, match="exists: a backup goes to a new directory"):
+        backup(node, tmp_path / "kept", copies=False, key=False)
+    with pytest.raises(NodeError, match="is not empty"):
+        restore(tmp_path / "kept", node)
+    with pytest.raises(NodeError, match="move to a new directory"):
+        move(node, tmp_path / "kept")
+    with pytest.raises(NodeError, match="lies in"):
+        move(node, node / "inside")
+    with pytest.raises(NodeError, match="is of no node"):
+        backup(tmp_path / "none", tmp_path / "other", copies=False, key=False)
+
+
+def test_what_a_cut_off_run_left_is_begun_anew(node: Path, tmp_path: Path) -> None:
+    (tmp_path / "kept.partial").mkdir()
+    (tmp_path / "kept.partial" / "stray").write_text("x")
+    kept = backup(node, tmp_path / "kept", copies=False, key=False)
+    assert "stray" not in kept.files
+    assert not (tmp_path / "kept.partial").exists()
+
+
+def test_a_directory_is_moved_with_all_that_is_in_it(node: Path, tmp_path: Path) -> None:
+    before = keeping._files(node)
+    assert move(node, tmp_path / "far" / "node") is None
+    assert keeping._files(tmp_path / "far" / "node") == before
+    assert not node.exists()
+
+
+def test_to_another_disk_it_is_copied_compared_and_the_old_one_is_no_node_any_more(
+    node: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "_same_disk", lambda *_: False)
+    before = keeping._files(node)
+    copy, copied = keeping._copy, list[str]()
+
+    def interrupted(one: Path, other: Path) -> None:
+        if len(copied) == 3:
+            raise OSError(28, "No space left on device", str(other))
+        copied.append(one.name)
+        copy(one, other)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(keeping, "_copy", interrupted)
+        with pytest.raises(OSError, match="No space left"):
+            move(node, tmp_path / "far")
+    assert keeping._files(node) == before, "nothing is lost"
+    assert not (tmp_path / "far").exists()
+    left = move(node, tmp_path / "far")
+    assert left == tmp_path / "node.moved"
+    assert not node.exists()
+    assert keeping._files(tmp_path / "far") == keeping._files(left)
+    assert bytes_below(tmp_path / "far") == bytes_below(left)
+
+
+def test_a_node_that_runs_is_not_moved(node: Path, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(node / "signer.sqlite", isolation_level=None)) as held:
+        held.execute("PRAGMA locking_mode = EXCLUSIVE")
+        held.execute("BEGIN IMMEDIATE")
+        with pytest.raises(NodeError, match="runs: stop it first"):
+            move(node, tmp_path / "far")
+    with stopped(node), pytest.raises(NodeError, match="runs: stop it first"), stopped(node):
+        pass
