@@ -29,7 +29,7 @@ def _chain(pulse: Pulse) -> NodeCheck:
     if pulse.stale:
         text = f"No finalized block came for {pulse.age_seconds:.0f} s: look at the chain's node, or the way to it."
         return NodeCheck("Chain", "bad", "Away", text)
-    return NodeCheck("Chain", "good", "In step", f"Block {pulse.block} is final.")
+    return NodeCheck("Chain", "good", "In step", "Finalized blocks come one after the other.")
 
 
 def _roles(status: NodeStatus) -> list[NodeCheck]:

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from service.operating.facts import NodeFacts
 
+from .events import LiveEvents
 from .pages import Pages
 from .site import Site
 
@@ -16,11 +17,13 @@ class Dashboard:
     def __init__(self, facts: NodeFacts) -> None:
         self._site = Site(facts)
         self._pages = Pages(self._site)
+        self.events = LiveEvents(self._site)
 
     def mount(self, app: web.Application) -> None:
         """Add its addresses to the server's."""
         self._site.mount(app)
         self._pages.mount(app)
+        self.events.mount(app)
 
     async def refused(self, request: web.Request, status: int, message: str) -> web.StreamResponse | None:
         """Return the page for a request that is refused, or None if it is none for a page."""

@@ -100,6 +100,7 @@ class ServedDashboard:
     world: World
     peer: Peer
     facts: NodeFacts
+    dashboard: Dashboard
     directory: Path
 
     async def seal(self, count: int = 1) -> None:
@@ -140,9 +141,10 @@ async def served_dashboard(
                 JournalTable(database).add(db, entries(blocks), Followed({0, 1, 2}))
         task = asyncio.create_task(facts.run())
         stack.push_async_callback(_ended, task)
-        host, port = await stack.enter_async_context(serving(facts, "127.0.0.1", 0, (), Dashboard(facts)))
+        dashboard = Dashboard(facts)
+        host, port = await stack.enter_async_context(serving(facts, "127.0.0.1", 0, (), dashboard))
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        served = ServedDashboard(f"http://{host}:{port}", http, world, peer, facts, directory)
+        served = ServedDashboard(f"http://{host}:{port}", http, world, peer, facts, dashboard, directory)
         await served.seal(blocks)
         yield served
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, BrowserContext, Page
+from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from tests.support.dashboard import ServedDashboard, browser, served_dashboard
 
@@ -123,15 +124,13 @@ async def test_the_theme_is_chosen_and_kept(chromium: Browser, served: ServedDas
     page = await context.new_page()
     await page.goto(served.url + "/money")
 
-    async def chart() -> str:
-        return str(await page.evaluate("document.querySelector('picture img').currentSrc"))
-
-    await page.wait_for_function("document.querySelector('picture img').complete")
-    assert "theme=light" in await chart()
+    light = f"{served.url}/charts/pay.svg?theme=light&width=wide"
+    await expect(page.locator("picture img")).to_have_js_property("currentSrc", light)
     for _ in range(2):
         await page.click("[data-theme-button]")
     assert await page.inner_text("[data-theme-button]") == "Theme: dark"
-    await page.wait_for_function("document.querySelector('picture img').currentSrc.includes('theme=dark')")
+    dark = f"{served.url}/charts/pay.svg?theme=dark&width=wide"
+    await expect(page.locator("picture img")).to_have_js_property("currentSrc", dark)
     await page.goto(served.url + "/copies/0")
     assert await page.get_attribute("html", "data-theme") == "dark"
     async with served.http.get(served.url + "/", headers={"Cookie": "theme=dark"}) as answer:
@@ -150,3 +149,31 @@ def test_the_dark_tokens_are_the_same_in_both_places() -> None:
     by_system = tokens(css, ':root:not([data-theme="light"]) {')
     assert by_system
     assert by_system == tokens(css, ':root[data-theme="dark"] {')
+
+
+async def test_figures_move_and_nothing_stale_is_green(chromium: Browser, served: ServedDashboard) -> None:
+    page = await chromium.new_page()
+    await page.goto(served.url + "/")
+    assert await page.inner_text("[data-live=block]") == "100"
+    await served.seal(3)
+    await expect(page.locator("[data-live=block]")).to_have_text("103")
+    assert await page.evaluate("document.querySelector('.gone').getAttribute('width')") == "70"
+    green = "getComputedStyle(document.querySelector('.checks .mk.good')).color"
+    before = await page.evaluate(green)
+    served.dashboard.events.close()  # as a node does that ends
+    await expect(page.locator("html")).to_have_class("lost")
+    assert await page.evaluate(green) != before
+    assert "Not live" in await page.inner_text("[data-say]")
+    await page.close()
+
+
+async def test_a_hidden_tab_holds_no_stream(chromium: Browser, served: ServedDashboard) -> None:
+    page = await chromium.new_page()
+    async with page.expect_request("**/api/events"):
+        await page.goto(served.url + "/")
+    hide = "Object.defineProperty(document, 'hidden', {get: () => true}); document.dispatchEvent(new Event('visibilitychange'))"
+    await page.evaluate(hide)
+    async with asyncio.timeout(60):
+        while served.dashboard.events.clients:  # noticed with the next message
+            await served.seal()
+    await page.close()
