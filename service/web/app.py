@@ -14,6 +14,7 @@ from aiohttp import web
 from service.chain_client import ChainError
 from service.disk import DiskError
 from service.operating.facts import NodeFacts
+from service.operating.history import NotHere
 from service.operating.objects import Health, Refusal
 from service.operating.shapes import as_json
 
@@ -116,8 +117,8 @@ class NodeServer:
             allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
             said = f"{request.method} of this path: {error.reason}"
             return await self._say(request, error.status, "http", said, **allowed)
-        except LookupError as error:
-            return await self._say(request, 404, "none", str(error.args[0]) if error.args else "there is no such thing")
+        except NotHere as error:
+            return await self._say(request, 404, "none", str(error))
         except ValueError as error:
             return await self._say(request, 400, "parameter", str(error))
         except UNREADABLE as error:

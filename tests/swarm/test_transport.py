@@ -10,7 +10,7 @@ import pytest
 
 from service.hypercore import KeyPair
 from service.hypercore.net import ConnectError, Connection, PeerAddress
-from service.hypercore.swarm import DHT, DhtError
+from service.hypercore.swarm import DHT, DhtError, spares
 from service.hypercore.swarm.dht.address import Address
 from service.hypercore.swarm.transport import MAX_PROVIDERS, SwarmTransport
 from tests.support.needs import free_port
@@ -132,3 +132,58 @@ async def test_a_change_of_the_network_is_announced(
     server.transport.network_changed()
     assert await server.transport.offered()
     assert told == [FEED]
+
+
+async def dialled(node: Address, stack: AsyncExitStack) -> tuple[Side, Side, Connection, Connection]:
+    """A peer, one that dialled it, and both ends of their connection."""
+    server, dialler = Side(node), Side(node)
+    for one in (server, dialler):
+        await stack.enter_async_context(one.transport)
+    await server.listen()
+    await dialler.transport.join(ANY)
+    connection = await dialler.transport.connect(server.pair.public)
+    return server, dialler, connection, await server.incoming.get()
+
+
+async def test_a_peer_of_which_nothing_is_heard_is_dialled_anew_for_who_connects_next(
+    node: Address, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, dialler, old, _ = await dialled(node, stack)
+    monkeypatch.setattr(Connection, "progress", property(lambda _: 7))  # whatever is sent, nothing is acknowledged
+    old.fell_silent()
+    old.fell_silent()
+    again = await server.incoming.get()
+    await old.wait_closed()
+    assert "nothing was heard of the peer" in old.reason
+    new = await dialler.transport.connect(server.pair.public)
+    assert new.handshake_hash == again.handshake_hash, "it waited for who wants it"
+    assert server.incoming.empty()
+    other = await dialler.transport.connect(server.pair.public)
+    assert (await server.incoming.get()).handshake_hash == other.handshake_hash
+
+
+async def test_a_connection_that_lives_stays_when_the_network_has_changed(
+    node: Address, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spares, "WAITS", (0.0,) * 4)
+    server, dialler, connection, taken = await dialled(node, stack)
+    heard = asyncio.Event()
+    counts = iter(range(1000))
+    monkeypatch.setattr(Connection, "progress", property(lambda _: heard.set() or next(counts)))
+    dialler.transport._spares.test(connection)
+    await asyncio.gather(*dialler.transport._spares._dialling.values())
+    assert heard.is_set()
+    assert connection.is_open
+    assert taken.is_open
+    assert server.incoming.empty()
+
+
+async def test_a_transport_that_closes_dials_nobody(
+    node: Address, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, dialler, connection, _ = await dialled(node, stack)
+    monkeypatch.setattr(Connection, "progress", property(lambda _: 7))
+    connection.fell_silent()
+    await dialler.transport.close()
+    assert not dialler.transport._spares._dialling
+    assert server.incoming.empty()

@@ -22,6 +22,7 @@ from .network import needs_relay
 from .reach.reasons import Unreachable
 from .reach.server import DhtServer
 from .reach.sockets import DHT
+from .spares import Spares
 
 log = structlog.get_logger(__name__)
 
@@ -60,6 +61,9 @@ class SwarmTransport(TcpTransport):
         self._listener: DhtServer | None = None
         self._announcements: Announcements | None = None
         self._open = AsyncExitStack()
+        self._dialled: set[Connection] = set()
+        """Connections that were dialled through the DHT with the own key."""
+        self._spares = Spares(self._dial_anew)
 
     # ---- the DHT
 
@@ -93,6 +97,8 @@ class SwarmTransport(TcpTransport):
             self._dht.network_changed()
             self._listener.refresh()
             self._announcements.hurry()
+            for connection in self._dialled:
+                self._spares.test(connection)
 
     async def stay(self, here: Address, announce: Address | None = None) -> None:
         """Join and listen, and try again until the DHT is reached."""
@@ -124,6 +130,7 @@ class SwarmTransport(TcpTransport):
 
     async def close(self) -> None:
         """Leave the DHT, stop listening and close all connections."""
+        await self._spares.close()
         open_, self._open = self._open, AsyncExitStack()
         await open_.aclose()
         self._dht = self._listener = self._announcements = None
@@ -166,8 +173,21 @@ class SwarmTransport(TcpTransport):
                 log.info("a static peer does not answer at its address; trying by its key", reason=str(error))
         if self._dht is None:
             raise ConnectError(f"peer {public_key.hex()} is no static peer, and the DHT was not reached yet")
-        connection = await self._dial(self._dht, public_key, key_pair or self._pair)
+        if key_pair is not None and key_pair != self._pair:
+            connection = await self._dial(self._dht, public_key, key_pair)
+            self._keep(connection)
+            return connection
+        return self._spares.take(public_key) or await self._dial_anew(public_key)
+
+    async def _dial_anew(self, public_key: bytes) -> Connection:
+        """Dial a peer with the own key, and watch the connection: whoever has moved is to be reached again soon."""
+        if self._dht is None:
+            raise ConnectError("this peer has left the DHT")
+        connection = await self._dial(self._dht, public_key, self._pair)
         self._keep(connection)
+        self._dialled.add(connection)
+        connection.on_closed.append(lambda: self._dialled.discard(connection))
+        self._spares.watch(connection)
         return connection
 
     async def _dial(self, dht: DHT, public_key: bytes, pair: KeyPair) -> Connection:
