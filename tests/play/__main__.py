@@ -108,6 +108,8 @@ class _Company:
         with self._lock:
             if self._stopped:
                 return Result(act.name, False, "stopped", None, 0, 0.0)
+            # inherited: the child hears of an interrupt once it is ready for it, and not among its imports
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             process = subprocess.Popen(
                 [*command, *(["--log"] if asked.log else [])], stdout=subprocess.PIPE, text=True, start_new_session=True
             )
@@ -161,6 +163,7 @@ def main(arguments: Sequence[str]) -> int:
             print(f"{one.name:34} {'*' if one.real else ' '} {one.says}")
         return 0
     if asked.one:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         (act,) = chosen
         print(json.dumps(asdict(_one(asked.kind, act, asked.chain, asked.log))), flush=True)
         return 0
