@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 from service.chain_client.pallet.constants import MAX_AMOUNT
 from service.hypercore.net import PeerAddress
 from service.hypercore.swarm.dht.address import bootstrap_nodes
+from service.operating.objects import SettingRow
 from service.units import TIB, decimal, parse_money, parse_size
 
-from .settings import ROLES, announced, host_port, relay_key
+from .settings import ROLES, NodeSettings, announced, host_port, relay_key
 
 DEFAULT_CHAIN = "ws://127.0.0.1:9944"
 GEOHASH = frozenset("0123456789bcdefghjkmnpqrstuvwxyz")
@@ -204,6 +205,17 @@ SETTINGS: tuple[Setting, ...] = (
 )
 """All of them, in the order of the manual's table."""
 BY_NAME = {one.name: one for one in SETTINGS}
+
+
+def shown_settings(settings: NodeSettings) -> tuple[SettingRow, ...]:
+    """Return what a node runs with, as it is shown: what was said, or nothing where the default holds."""
+    found = settings.remembered()
+    rows = []
+    for one in SETTINGS:
+        value = found.get(one.name, "")
+        text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        rows.append(SettingRow(one.key, one.flag, one.variable, text, one.default, one.help))
+    return tuple(rows)
 
 
 def markdown_table() -> str:

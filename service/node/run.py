@@ -41,7 +41,7 @@ from service.web.guards import LOOPBACK
 from .alerting import NodeAlerts, Tap, node_alerts, targets_of
 from .clock import watch_clock
 from .journal import Journal
-from .options import host_and_port
+from .options import host_and_port, shown_settings
 from .settings import (
     NODE_FILE,
     ROLES_FILE,
@@ -198,20 +198,22 @@ async def _serve(stack: AsyncExitStack, node: RunningNode, settings: NodeSetting
     return host_port(*bound)
 
 
-def _facts(context: Context, journal: Journal, transport: TcpTransport, roles: tuple[str, ...]) -> NodeFacts:
+def _facts(context: Context, journal: Journal, transport: TcpTransport, settings: NodeSettings) -> NodeFacts:
     reserve = Room(context.directory, context.config.reserve).reserve
     return NodeFacts(
         Sources(
             context.client,
             context.follower,
             context.signer.account,
-            roles,
+            settings.roles,
             JournalTable(context.database),
             context.directory,
             reserve,
             lambda: transport.connections,
             lambda: journal.seen,
             AlertTable(context.database),
+            context.store,
+            shown_settings(settings),
         )
     )
 
@@ -266,7 +268,7 @@ async def _build(
         tap := Tap(base.on_progress),
     )
     journal = Journal(client, follower, signer.account, database, context.troubles)
-    facts = _facts(context, journal, transport, settings.roles)
+    facts = _facts(context, journal, transport, settings)
     alerts = node_alerts(context, journal, facts, tap, not SERVING.isdisjoint(settings.roles))
     node = RunningNode(context, transport, FeedServer(store), journal, facts, alerts, names=settings.roles)
     node.roles = [ON_CHAIN[name](context) for name in settings.roles if name in ON_CHAIN]

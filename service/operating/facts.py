@@ -12,6 +12,7 @@ from service.address import ss58
 from service.chain_client import BlockRef, ChainClient, Follower
 from service.chain_client.pallet.types import Attester, Copy, Encoder, Hoster, StorageChallenge
 from service.disk import room_at
+from service.hypercore import Corestore
 from service.hypercore.net import Connection
 
 from .alerts.book import Alert
@@ -32,10 +33,12 @@ from .objects import (
     Readiness,
     RoleState,
     ShownAlert,
+    SettingRow,
 )
 from .standing import STALE_SECONDS, Seen, answer_of, role_states
 from .table import EventSum, JournalTable
 from .wallet import Balances, read_balances
+from .whole import WholeChain
 
 MOST_PEERS = 500
 """Connections that are listed at most."""
@@ -73,6 +76,10 @@ class Sources:
     journal_block: Callable[[], int]
     """Returns the newest block that the journal has taken in."""
     alerts: AlertTable
+    store: Corestore | None = None
+    """The feeds that are kept here."""
+    settings: tuple[SettingRow, ...] = ()
+    """What the node runs with."""
 
 
 class NodeFacts:
@@ -84,6 +91,7 @@ class NodeFacts:
         self._snapshot: Snapshot | None = None
         self._reading = asyncio.Lock()
         self._since = asyncio.get_running_loop().time()
+        self.whole = WholeChain(sources.client, sources.follower)
 
     @property
     def sources(self) -> Sources:

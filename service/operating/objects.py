@@ -182,6 +182,25 @@ class AlertPage:
 
 
 @dataclass(frozen=True, slots=True)
+class SettingRow:
+    """A setting of the node: its name in the file, its flag, its variable, its value now, what it is when unset, what it means."""
+
+    key: str
+    flag: str
+    variable: str
+    value: str
+    default: str
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class SettingPage:
+    """All settings of the node."""
+
+    settings: list[SettingRow]
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """That the process answers."""
 

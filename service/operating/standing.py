@@ -13,7 +13,7 @@ from .words import Level
 
 STALE_SECONDS = 60.0
 """Age of the last finalized block from which on the chain counts as away."""
-ON_CHAIN = ("hoster", "encoder", "attester")
+ON_CHAIN = frozenset({"hoster", "encoder", "attester"})
 
 
 @dataclass(frozen=True, slots=True)

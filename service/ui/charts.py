@@ -11,6 +11,8 @@ from service.operating.detail import CopyChallenge, Pulse, SectorGrid
 WIDE = 32
 """Cells in a row of the sector grid."""
 TICKS = 24
+MOST_STRIP = 512
+"""Cells of a strip of blocks at most."""
 
 
 def plot(
@@ -92,3 +94,24 @@ def spark(values: Sequence[int], title: str, told: str) -> Markup:
     )
     wide = max(len(values), 1) * 10
     return plot(wide, 40, body + rect(0, 39.5, wide, 0.5, "f-edge"), (title, told), "spark", "h-spark")
+
+
+def strip(length: int, ranges: Sequence[Sequence[int]]) -> Markup:
+    """Return which blocks of a feed are here: a cell for one, or for a run of them if they are many."""
+    if not length:
+        return Markup("")
+    each = -(-length // MOST_STRIP)
+    cells = -(-length // each)
+    here = [0] * cells
+    for start, end in ranges:
+        for cell in range(start // each, -(-end // each)):
+            here[cell] += min(end, (cell + 1) * each) - max(start, cell * each)
+    wide = min(cells, 64)
+    paths: dict[str, list[str]] = {"c": [], "m": []}
+    for cell, many in enumerate(here):
+        whole = many >= min(each, length - cell * each)
+        paths["c" if whole else "m"].append(f"M{cell % wide * 10 + 1} {cell // wide * 14 + 1}h8v12h-8z")
+    body = "".join(f'<path class="{kind}" d="{"".join(found)}"/>' for kind, found in paths.items() if found)
+    run = "one block" if each == 1 else f"{each:,} blocks"
+    told = f"A cell is {run}, the first is left. {len(paths['c'])} of {cells} cells are whole."
+    return plot(wide * 10, -(-cells // wide) * 14, body, ("Blocks that are here", told), "strip", "blocks", False)

@@ -7,6 +7,8 @@ from aiohttp import web
 from service.operating.facts import NodeFacts
 
 from .events import LiveEvents
+from .feed_pages import FeedPages
+from .network_pages import NetworkPages
 from .pages import Pages
 from .site import Site
 
@@ -16,13 +18,14 @@ class Dashboard:
 
     def __init__(self, facts: NodeFacts) -> None:
         self._site = Site(facts)
-        self._pages = Pages(self._site)
+        self._pages = (Pages(self._site), NetworkPages(self._site), FeedPages(self._site))
         self.events = LiveEvents(self._site)
 
     def mount(self, app: web.Application) -> None:
         """Add its addresses to the server's."""
         self._site.mount(app)
-        self._pages.mount(app)
+        for one in self._pages:
+            one.mount(app)
         self.events.mount(app)
 
     async def refused(self, request: web.Request, status: int, message: str) -> web.StreamResponse | None:

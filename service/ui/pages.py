@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from aiohttp import web
 
 from service.operating.copy_history import bins_of, median
-from service.operating.detail import CopyDetail, MoneyTable
-from service.operating.history import pulse_of, read_checks, read_copy, read_money_table
+from service.operating.detail import CopyDetail, MoneyTable, NodeCheck, Pulse
+from service.operating.history import read_checks, read_copy, read_money_table
 from service.operating.lines import csv_rows, line_of
 from service.operating.objects import CopyPage, NodeStatus
+from service.operating.standing import ON_CHAIN
 from service.operating.table import LAST
+from service.operating.transfers import DEVELOPMENT
 from service.operating.words import Level
+from service.units import EXISTENTIAL_DEPOSIT
 
 from . import charts
 from .bars import COLOURS, WIDTHS, BarSeries, bars
@@ -56,6 +59,8 @@ class Pages:
         """Show how the node stands."""
         await self._site.pulse()
         status, pulse, checks = await read_checks(self._facts)
+        if status.reputation is None and not ON_CHAIN.isdisjoint(self._facts.sources.roles):
+            return await self._no_money(request, status, pulse, checks)
         eras, money = await read_money_table(self._facts), await self._facts.money()
         journal = await self._facts.journal(LINES, None, False)
         answer, _, rest = status.answer.partition(": ")
@@ -75,6 +80,28 @@ class Pages:
             "lines": journal.lines,
         }
         return self._site.render(request, "home.html", pulse, data)
+
+    async def _no_money(
+        self, request: web.Request, status: NodeStatus, pulse: Pulse, checks: list[NodeCheck]
+    ) -> web.StreamResponse:
+        """Say what an account that cannot register yet needs, and how to get it."""
+        source = self._facts.sources
+        amounts = await source.client.storage.amounts()
+        rows = [("Registration", amounts.peer_fee, "no, it is burned")]
+        bonds = {
+            "hoster": ("Collateral for each GiB that is offered", amounts.collateral, "yes, when the offer has ended"),
+            "encoder": ("Bond of an encoder", amounts.encoder_bond, "yes, when the offer has ended"),
+            "attester": ("Bond for each slot of an attester", amounts.attester_bond, "yes, when the slot is free"),
+        }
+        rows += [row for role, row in bonds.items() if role in source.roles]
+        data = {
+            "status": status,
+            "checks": checks,
+            "rows": rows,
+            "need": amounts.peer_fee + EXISTENTIAL_DEPOSIT,
+            "development": await source.client.chain_type() in DEVELOPMENT,
+        }
+        return self._site.render(request, "no_money.html", pulse, data)
 
     async def copies(self, request: web.Request) -> web.StreamResponse:
         """List the copies."""
@@ -138,8 +165,7 @@ class Pages:
             if inward
             else "None was dialled by others. Whether they reach this node shows when one does.",
         }
-        block = self._facts.last_block
-        return self._site.render(request, "peers.html", None if block is None else pulse_of(self._facts, block), data)
+        return self._site.render(request, "peers.html", self._site.last_pulse(), data)
 
     async def pay_chart(self, request: web.Request) -> web.StreamResponse:
         """Draw pay per era."""

@@ -39,7 +39,11 @@ NAV = (
     ("/", "Home"),
     ("/copies", "Copies"),
     ("/money", "Money"),
+    ("/plans", "Plans"),
+    ("/network", "Network"),
     ("/peers", "Peers"),
+    ("/feeds", "Feeds"),
+    ("/settings", "Settings"),
 )
 MARK = Markup(
     '<svg viewBox="0 0 24 24" aria-hidden="true"><path fill="currentColor" d="M2 2h5v5H2zM9.500 2h5v5h-5zM17 2h5v5h-5z'
@@ -116,6 +120,11 @@ class Site:
         async with asyncio.timeout(PATIENCE):
             found = await self.facts.snapshot()
         return pulse_of(self.facts, found.block.number)
+
+    def last_pulse(self) -> Pulse | None:
+        """Return where the chain was last, for pages that need no chain; None before its first block."""
+        block = self.facts.last_block
+        return None if block is None else pulse_of(self.facts, block)
 
     async def refused(self, request: web.Request, status: int, message: str) -> web.Response:
         """Return the page that says why there is no other one."""

@@ -8,7 +8,13 @@ from importlib.metadata import version
 from typing import Any
 
 from service.operating.alerts.table import PAGE as MOST_ALERTS
+from service.feeds.browse import MOST_FILES
+from service.operating.detail import CopyDetail, MoneyTable
 from service.operating.facts import MOST_COPIES, MOST_PEERS, NodeFacts
+from service.operating.feeds import MOST_FEEDS, read_feed, read_feeds
+from service.operating.history import read_copy, read_money_table
+from service.operating.network import MOST_PLANS_SHOWN, read_network, read_plan, read_plans
+from service.operating.network_objects import FeedDetail, FeedPage, NetworkState, PlanDetail, PlanPage
 from service.operating.objects import (
     AlertPage,
     CopyPage,
@@ -19,11 +25,12 @@ from service.operating.objects import (
     PeerPage,
     Readiness,
     Refusal,
+    SettingPage,
 )
 from service.operating.shapes import Schema, schema
 from service.operating.table import LAST, PAGE
 
-Values = Mapping[str, int | bool]
+Values = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +42,21 @@ class Parameter:
     least: int
     most: int
     about: str
+    required: bool = False
+    digits: int = 0
+    """If not 0, the value is text of so many hex digits."""
 
     @property
     def is_bool(self) -> bool:
         """Whether it is true or false."""
         return isinstance(self.default, bool)
 
-    def read(self, text: str) -> int | bool:
+    def read(self, text: str) -> int | bool | str:
         """Parse a value. Raises ValueError that says what is right."""
+        if self.digits:
+            if len(text) != self.digits or not set(text) <= set("0123456789abcdef"):
+                raise ValueError(f"{self.name}: {text[:80]!r} is not {self.digits} hex digits")
+            return text
         if self.is_bool:
             if text not in ("true", "false"):
                 raise ValueError(f"{self.name}: {text[:40]!r} is neither true nor false")
@@ -56,9 +70,11 @@ class Parameter:
         kind: Schema = (
             {"type": "boolean"} if self.is_bool else {"type": "integer", "minimum": self.least, "maximum": self.most}
         )
+        if self.digits:
+            kind = {"type": "string", "pattern": f"^[0-9a-f]{{{self.digits}}}$"}
         if self.default is not None:
             kind["default"] = self.default
-        return {"name": self.name, "in": "query", "required": False, "description": self.about, "schema": kind}
+        return {"name": self.name, "in": "query", "required": self.required, "description": self.about, "schema": kind}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +114,38 @@ async def _journal(facts: NodeFacts, values: Values) -> JournalPage:
     return await facts.journal(values["limit"], values.get("before"), bool(values["money"]))
 
 
+async def _copy(facts: NodeFacts, values: Values) -> CopyDetail:
+    return await read_copy(facts, values["copy"])
+
+
+async def _eras(facts: NodeFacts, values: Values) -> MoneyTable:
+    return await read_money_table(facts)
+
+
+async def _plans(facts: NodeFacts, values: Values) -> PlanPage:
+    return await read_plans(facts, values["limit"], values.get("before"))
+
+
+async def _plan(facts: NodeFacts, values: Values) -> PlanDetail:
+    return await read_plan(facts, values["plan"])
+
+
+async def _network(facts: NodeFacts, values: Values) -> NetworkState:
+    return await read_network(facts)
+
+
+async def _feeds(facts: NodeFacts, values: Values) -> FeedPage:
+    return read_feeds(facts, values["limit"])
+
+
+async def _feed(facts: NodeFacts, values: Values) -> FeedDetail:
+    return await read_feed(facts, values["feed"], values["files"])
+
+
+async def _settings(facts: NodeFacts, values: Values) -> SettingPage:
+    return SettingPage(list(facts.sources.settings))
+
+
 ENDPOINTS: tuple[ApiEndpoint, ...] = (
     ApiEndpoint("/api/status", "How the node stands, in a sentence and in figures.", NodeStatus, _status),
     ApiEndpoint("/api/money", "What the account has, and what it earned and lost.", MoneyState, _money),
@@ -111,6 +159,54 @@ ENDPOINTS: tuple[ApiEndpoint, ...] = (
             Parameter("after", None, 0, LAST, "the number after which the page begins"),
         ),
     ),
+    ApiEndpoint(
+        "/api/copy",
+        "One copy: its sectors proved, its challenges, what readers measured, its life.",
+        CopyDetail,
+        _copy,
+        (Parameter("copy", None, 0, LAST, "the copy's number", required=True),),
+    ),
+    ApiEndpoint("/api/eras", "Money by era and by reason.", MoneyTable, _eras),
+    ApiEndpoint(
+        "/api/plans",
+        "Plans of the chain, the newest first.",
+        PlanPage,
+        _plans,
+        (
+            Parameter("limit", 100, 1, MOST_PLANS_SHOWN, "plans of a page"),
+            Parameter("before", None, 0, LAST, "only plans with a smaller number: the `next` of the page before"),
+        ),
+    ),
+    ApiEndpoint(
+        "/api/plan",
+        "One plan: its copies, its money, its donors, and why hosters do not fit if a copy is missing.",
+        PlanDetail,
+        _plan,
+        (Parameter("plan", None, 0, LAST, "the plan's number", required=True),),
+    ),
+    ApiEndpoint(
+        "/api/network", "What everybody on the chain sees: hosters, encoders, attesters.", NetworkState, _network
+    ),
+    ApiEndpoint(
+        "/api/feeds",
+        "Feeds of which there are blocks here.",
+        FeedPage,
+        _feeds,
+        (Parameter("limit", 100, 1, MOST_FEEDS, "feeds that are listed"),),
+        needs_chain=False,
+    ),
+    ApiEndpoint(
+        "/api/feed",
+        "One feed, and the files in it.",
+        FeedDetail,
+        _feed,
+        (
+            Parameter("feed", None, 0, 0, "the feed's key in hex", required=True, digits=64),
+            Parameter("files", 1000, 1, MOST_FILES, "files that are listed"),
+        ),
+        needs_chain=False,
+    ),
+    ApiEndpoint("/api/settings", "What the node runs with.", SettingPage, _settings, needs_chain=False),
     ApiEndpoint(
         "/api/peers",
         "Open connections to peers.",
@@ -154,6 +250,9 @@ def read_query(endpoint: ApiEndpoint, query: Mapping[str, str]) -> dict[str, Any
     for name in query:
         if name not in known:
             raise ValueError(f"{name[:40]!r} is no parameter here: there are {', '.join(known) or 'none'}")
+    for one in endpoint.parameters:
+        if one.required and one.name not in query:
+            raise ValueError(f"{one.name} is missing: {one.about}")
     found = {one.name: one.default for one in endpoint.parameters if one.default is not None}
     return found | {name: known[name].read(text) for name, text in query.items()}
 
@@ -195,6 +294,7 @@ def document() -> Schema:
 REFUSALS = {
     "400": "a parameter is wrong",
     "403": "asked under another name, or by a page of another site",
+    "404": "there is no such thing, or not on this node",
     "429": "asked too often; Retry-After says for how long to wait",
     "503": "chain or disk cannot be read now",
 }

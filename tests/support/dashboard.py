@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import struct
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -14,11 +15,25 @@ import pytest
 from playwright.async_api import Browser, async_playwright
 
 from service.chain_client import BlockRef
-from service.chain_client.pallet.types import Copy, CopySegment, CopyState, Head, Hoster, StorageChallenge
+from service.chain_client.pallet.types import (
+    Copy,
+    CopySegment,
+    CopyState,
+    Head,
+    Hoster,
+    Plan,
+    PlanState,
+    StorageChallenge,
+    Terms,
+)
+from service.feeds.archive.format import MAGIC, VERSION, cut
+from service.hypercore import Corestore
 from service.node.journal import Journal
 from service.operating.entries import Followed, JournalEntry
 from service.operating.facts import NodeFacts, Snapshot, Sources
+from service.operating.objects import SettingRow
 from service.operating.table import JournalTable
+from service.operating.whole import WholeChain, WholeNetwork
 from service.roles.common.database import Database
 from service.ui.mounted import Dashboard
 from service.units import UNIT
@@ -51,6 +66,29 @@ HOSTER = Hoster(
 )  # fmt: skip
 
 
+FILES = {
+    "notes.txt": b"Beehives, roofs and rain.\n" * 20_000,
+    "photos/a b.jpg": bytes(range(256)) * 600,
+    "photos/deep/empty": b"",
+}
+"""What is in the feed. The first is of several blocks."""
+SETTINGS = (
+    SettingRow("hosting.capacity", "--capacity", "DATDOT_CAPACITY", "10GiB", "10GiB", "the most that is offered"),
+)
+
+
+def some_feed(store: Corestore) -> bytes:
+    """Make a feed of an archive of those files; return its key."""
+    parts = [MAGIC + bytes([VERSION, 1])]
+    for name, data in FILES.items():
+        path = name.encode()
+        parts += [struct.pack("<BBH", 1, 0, len(path)), path, struct.pack("<Q", len(data)), data]
+    core = store.create("made")
+    core.append(list(cut(iter([*parts, b"\0"]))))
+    core.flush()
+    return core.key
+
+
 def entries(blocks: int) -> list[JournalEntry]:
     """What happened to copy 0: offered, made, challenged every fifth block, fetched, paid; the last challenge was missed."""
     found = [
@@ -77,6 +115,30 @@ def entries(blocks: int) -> list[JournalEntry]:
     return sorted(found, key=lambda one: (one.block, one.place))
 
 
+def a_plan(now: int) -> Plan:
+    """Plan 0 of Bob's: four copies wanted, of which copies 0 to 2 are Alice's."""
+    terms = Terms(
+        replicas=4, max_ask_disk=10**10, max_ask_encoding=10**11, max_ask_receiving=10**10, report_price=10**9,
+        until=now + 12_000, live=False, min_reputation=0, regions=(), max_latency_ms=2**32 - 1, min_kib_per_s=0,
+    )  # fmt: skip
+    return Plan(
+        sponsor=BOB.public_key, feed=bytes(range(32)), head=HEAD, ranges=(), bytes=3_145_765, sectors=SECTORS, terms=terms,
+        state=PlanState.LIVE, published=5, next_tick=now + 1, shares=10**6, donors=1, reserved=0, burned=55_173_245_445,
+        live=(0, 1, 2), records=0, former=(), queued=False, ending=False, remainder=None, confirmed=True, waiting=True,
+        declined=0, stalls=0, leaving=0, mark=0, fresh=0,
+    )  # fmt: skip
+
+
+class MadeWhole(WholeChain):
+    """The network with that plan, Alice who keeps it, and Charlie who asks for more than it pays."""
+
+    async def _read(self, block: BlockRef) -> WholeNetwork:
+        found = await super()._read(block)
+        copies = {0: a_copy(0), 1: a_copy(1, CopyState.ENCODING), 2: a_copy(2, strikes=1)}
+        hosters = {ALICE.public_key: HOSTER, CHARLIE.public_key: replace(HOSTER, ask_disk=10**13, step=0)}
+        return replace(found, plans={0: a_plan(block.number)}, copies=copies, hosters=hosters)
+
+
 class MadeFacts(NodeFacts):
     """Facts whose chain holds the hoster and its copies. Everything else is read as ever."""
 
@@ -101,7 +163,7 @@ class ServedDashboard:
     peer: Peer
     facts: NodeFacts
     dashboard: Dashboard
-    directory: Path
+    feed: str
 
     async def seal(self, count: int = 1) -> None:
         """Seal blocks, and wait until the node has seen them."""
@@ -129,13 +191,17 @@ async def served_dashboard(
         peer = await stack.enter_async_context(following_peer(world.url, directory / "a.sqlite"))
         database = Database(directory / "roles.sqlite")
         stack.callback(database.close)
+        store = Corestore()
+        stack.callback(store.close)
         journal = Journal(peer.client, peer.follower, ALICE.public_key, database)
         sources = Sources(
             peer.client, peer.follower, ALICE.public_key, ("author", "hoster"), JournalTable(database), directory, 5,
-            list, lambda: journal.seen,
+            list, lambda: journal.seen, store, SETTINGS,
         )  # fmt: skip
+        feed = some_feed(store).hex() if made else ""
         facts = MadeFacts(sources) if made else NodeFacts(sources)
         if isinstance(facts, MadeFacts):
+            facts.whole = MadeWhole(peer.client, peer.follower)
             facts.copies_held = {0: a_copy(0), 1: a_copy(1, CopyState.ENCODING), 2: a_copy(2, strikes=1)}
             with database.transaction() as db:
                 JournalTable(database).add(db, entries(blocks), Followed({0, 1, 2}))
@@ -144,7 +210,7 @@ async def served_dashboard(
         dashboard = Dashboard(facts)
         host, port = await stack.enter_async_context(serving(facts, "127.0.0.1", 0, (), dashboard))
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        served = ServedDashboard(f"http://{host}:{port}", http, world, peer, facts, dashboard, directory)
+        served = ServedDashboard(f"http://{host}:{port}", http, world, peer, facts, dashboard, feed)
         await served.seal(blocks)
         yield served
 

@@ -13,8 +13,11 @@ from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from tests.support.dashboard import ServedDashboard, browser, served_dashboard
 
-PAGES = ("/", "/copies", "/copies/0", "/copies/1", "/copies/2", "/money", "/peers", "/copies/77", "/nosuch")
-BARE = ("/", "/copies", "/money", "/peers")
+PAGES = (
+    *("/", "/copies", "/copies/0", "/copies/1", "/money", "/plans", "/plans/0", "/network", "/peers", "/feeds"),
+    *("/feeds/FEED", "/feeds/FEED?folder=photos", "/settings", "/copies/77"),
+)
+BARE = ("/", "/copies", "/money", "/plans", "/network", "/peers", "/feeds")
 LOOKS = [
     ("light", 1280),
     ("dark", 360),
@@ -98,7 +101,8 @@ async def test_the_look_itself_finds_barriers(chromium: Browser) -> None:
 async def test_no_page_has_a_barrier_or_a_message(
     chromium: Browser, served: ServedDashboard, theme: str, width: int
 ) -> None:
-    assert await looked_at(chromium, served.url, PAGES, theme, width) == []
+    paths = tuple(path.replace("FEED", served.feed) for path in PAGES)
+    assert await looked_at(chromium, served.url, paths, theme, width) == []
 
 
 @pytest.mark.parametrize(("theme", "width"), LOOKS)

@@ -8,12 +8,26 @@ import re
 from collections.abc import AsyncIterator
 from html import unescape
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
-from tests.support.dashboard import SECTORS, ServedDashboard, served_dashboard
+from tests.support.dashboard import FILES, SECTORS, ServedDashboard, served_dashboard
 
-PAGES = ("/", "/copies", "/copies/0", "/copies/1", "/copies/2", "/money", "/peers")
+PAGES = (
+    "/",
+    "/copies",
+    "/copies/0",
+    "/copies/1",
+    "/copies/2",
+    "/money",
+    "/plans",
+    "/plans/0",
+    "/network",
+    "/peers",
+    "/feeds",
+    "/settings",
+)
 
 
 @pytest.fixture
@@ -96,11 +110,18 @@ async def test_what_is_not_there_is_told_on_a_page(served: ServedDashboard) -> N
 
 
 async def test_an_account_with_nothing_has_all_pages(bare: ServedDashboard) -> None:
-    assert answer_of(await bare.text("/")).startswith("Not all is well")
+    page = await bare.text("/")
+    assert answer_of(page) == "One step is left: money"
+    assert f"datdot faucet {bare.facts.address}" in page
     assert answer_of(await bare.text("/copies")) == "No copy yet"
     assert answer_of(await bare.text("/money")) == "Nothing was earned yet"
     assert (await bare.text("/charts/pay.svg")).startswith("<svg")
     await bare.text("/copies/0", 404)
+    assert answer_of(await bare.text("/plans")) == "No plan yet"
+    assert answer_of(await bare.text("/feeds")) == "No feed is kept here"
+    assert answer_of(await bare.text("/network")) == "0 offers, 0 plans, 0 copies served"
+    assert "There is no plan 0" in await bare.text("/plans/0", 404)
+    await bare.text(f"/feeds/{'ab' * 32}", 404)
 
 
 async def test_static_files_are_kept_by_browsers_as_long_as_they_are_the_same(served: ServedDashboard) -> None:
@@ -111,3 +132,60 @@ async def test_static_files_are_kept_by_browsers_as_long_as_they_are_the_same(se
             assert "immutable" in answer.headers["Cache-Control"]
         async with served.http.get(served.url + address.partition("?")[0] + "?v=old") as answer:
             assert answer.headers["Cache-Control"] == "no-store"
+
+
+async def test_a_plan_says_why_a_copy_is_missing(served: ServedDashboard) -> None:
+    page = await served.text("/plans/0")
+    assert answer_of(page) == "2 of 4 copies are served"
+    assert "1 copy has no hoster" in page
+    assert "No hoster fits that keeps no copy of it." in page
+    assert "1 keep a copy of it already, or gave one up." in page
+    assert "1 ask for more than the plan pays (disk 0.01, receiving 0.01 UNIT per GiB)." in page
+    async with served.http.get(served.url + "/api/plan?plan=0") as answer:
+        told = await answer.json()
+    assert (told["missing"], told["fitting"], told["plan"]["served"]) == (1, 0, 2)
+    assert f'<data class="amt" value="{told["plan"]["burned"]}">' in page
+
+
+async def test_files_of_a_feed_are_listed_and_read_in_parts(served: ServedDashboard) -> None:
+    page = await served.text(f"/feeds/{served.feed}")
+    assert answer_of(page) == "All 11 blocks are here"
+    assert "photos/</a>" in page
+    assert "a b.jpg" not in page
+    assert "a b.jpg" in await served.text(f"/feeds/{served.feed}?folder=photos")
+    for path, data in FILES.items():
+        address = f"{served.url}/feeds/{served.feed}/files/{quote(path)}"
+        async with served.http.get(address) as answer:
+            assert (answer.status, await answer.read()) == (200, data)
+            assert "sandbox" in answer.headers["Content-Security-Policy"]
+            assert answer.headers["Content-Disposition"].startswith("attachment")
+            assert answer.headers["Content-Type"] == "application/octet-stream"
+        if not data:
+            continue
+        for first, last in ((0, 0), (65_530, 65_545), (1, 131_072), (len(data) - 1, len(data) + 50)):
+            async with served.http.get(address, headers={"Range": f"bytes={first}-{last}"}) as answer:
+                assert (answer.status, await answer.read()) == (206, data[first : last + 1])
+                end = min(last, len(data) - 1)
+                assert answer.headers["Content-Range"] == f"bytes {first}-{end}/{len(data)}"
+        async with served.http.get(address, headers={"Range": "bytes=-7"}) as answer:
+            assert (answer.status, await answer.read()) == (206, data[-7:])
+        async with served.http.get(address, headers={"Range": f"bytes={len(data)}-"}) as answer:
+            assert answer.status == 416
+        async with served.http.get(address, headers={"Range": "lines=1-2"}) as answer:
+            assert (answer.status, await answer.read()) == (200, data)
+    assert "There is no file" in await served.text(f"/feeds/{served.feed}/files/nosuch", 404)
+
+
+async def test_a_block_that_is_not_here_is_told(served: ServedDashboard) -> None:
+    store = served.facts.sources.store
+    assert store is not None
+    core = store.named("made")
+    core.clear(3, 4)
+    core.flush()
+    assert answer_of(await served.text(f"/feeds/{served.feed}")) == "10 of 11 blocks are here"
+    async with served.http.get(f"{served.url}/feeds/{served.feed}/files/photos/a%20b.jpg") as answer:
+        assert answer.status == 200
+    part = {"Range": "bytes=200000-200010"}
+    async with served.http.get(f"{served.url}/feeds/{served.feed}/files/notes.txt", headers=part) as answer:
+        assert answer.status == 404
+        assert "Block 3 of feed" in await answer.text()
