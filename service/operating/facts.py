@@ -32,8 +32,8 @@ from .objects import (
     PeerPage,
     Readiness,
     RoleState,
-    ShownAlert,
     SettingRow,
+    ShownAlert,
 )
 from .standing import STALE_SECONDS, Seen, answer_of, role_states
 from .table import EventSum, JournalTable

@@ -92,18 +92,21 @@ class LiveEvents:
         try:
             client.tell(LiveChange(figures=(await self._view()).figures))
             async with sse_response(request) as answer:
-                await self._send(client, answer)
+                await self._serve(client, answer, request)
             return answer
+        finally:
+            self._clients.discard(client)
+
+    async def _serve(self, client: LiveClient, answer: EventSourceResponse, request: web.Request) -> None:
+        """Send until the client is gone, or cut it off."""
+        try:
+            await self._send(client, answer)
         except TimeoutError:
             log.info("a page that did not read what it was sent was cut off", address=request.remote)
             if request.transport is not None:
                 request.transport.abort()
-            raise
         except ConnectionError as error:
             log.debug("a page is gone", address=request.remote, error=str(error))
-            raise
-        finally:
-            self._clients.discard(client)
 
     async def _send(self, client: LiveClient, answer: EventSourceResponse) -> None:
         while answer.is_connected() and not self._closing.is_set():

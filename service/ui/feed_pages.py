@@ -6,14 +6,18 @@ from collections.abc import AsyncIterator
 from http import HTTPStatus
 from urllib.parse import quote
 
+import structlog
 from aiohttp import web
 
 from service.operating.feeds import UNREADABLE_FEED, core_of, find_file, read_feed, read_feeds
+from service.operating.history import NotHere
 from service.operating.network_objects import FeedFile, FeedRow
 
 from . import charts
 from .shown import count
 from .site import Site
+
+log = structlog.get_logger(__name__)
 
 FILES = 1_000
 """Files of a folder that are listed."""
@@ -89,7 +93,7 @@ class FeedPages:
             pieces = stream.pieces(found.offset + start, end - start)
             return await _sent(request, answer, pieces)
         except UNREADABLE_FEED as error:
-            raise LookupError(f"{error}") from error
+            raise NotHere(str(error)) from error
 
 
 async def _sent(request: web.Request, answer: web.StreamResponse, pieces: AsyncIterator[bytes]) -> web.StreamResponse:
@@ -97,9 +101,15 @@ async def _sent(request: web.Request, answer: web.StreamResponse, pieces: AsyncI
     first = await anext(pieces, b"")
     await answer.prepare(request)
     if request.method != "HEAD":
-        await answer.write(first)
-        async for piece in pieces:
-            await answer.write(piece)
+        try:
+            await answer.write(first)
+            async for piece in pieces:
+                await answer.write(piece)
+        except UNREADABLE_FEED as error:
+            log.warning("a file of a feed was sent in part only", path=request.path, error=str(error))
+            if request.transport is not None:
+                request.transport.abort()  # so that nobody takes the part for the whole
+            return answer
     await answer.write_eof()
     return answer
 

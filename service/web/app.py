@@ -39,6 +39,8 @@ LONG = frozenset({"/api/events"})
 """Paths whose answers last: they are counted elsewhere."""
 MACHINES = ("/api/", "/healthz", "/readyz", "/metrics", "/static/", "/charts/")
 """Paths that are asked by programs, which get their errors as JSON."""
+GONE = 499
+"""What is noted of a request whose client has left."""
 UNREADABLE = (ChainError, DiskError, TimeoutError)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -121,6 +123,9 @@ class NodeServer:
             return await self._say(request, 404, "none", str(error))
         except ValueError as error:
             return await self._say(request, 400, "parameter", str(error))
+        except ConnectionError as error:
+            log.debug("who asked is gone", path=request.path, error=str(error))
+            return web.Response(status=GONE)  # nobody reads it
         except UNREADABLE as error:
             said = str(error) or "the chain did not answer in time"
             return await self._say(request, 503, "unreadable", f"chain or disk cannot be read now: {said}")

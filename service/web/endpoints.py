@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from service.operating.alerts.table import PAGE as MOST_ALERTS
 from service.feeds.browse import MOST_FILES
+from service.operating.alerts.table import PAGE as MOST_ALERTS
 from service.operating.detail import CopyDetail, MoneyTable
 from service.operating.facts import MOST_COPIES, MOST_PEERS, NodeFacts
 from service.operating.feeds import MOST_FEEDS, read_feed, read_feeds

@@ -29,6 +29,7 @@ from service.chain_client.pallet.types import (
 from service.feeds.archive.format import MAGIC, VERSION, cut
 from service.hypercore import Corestore
 from service.node.journal import Journal
+from service.operating.alerts.table import AlertTable
 from service.operating.entries import Followed, JournalEntry
 from service.operating.facts import NodeFacts, Snapshot, Sources
 from service.operating.objects import SettingRow
@@ -196,7 +197,7 @@ async def served_dashboard(
         journal = Journal(peer.client, peer.follower, ALICE.public_key, database)
         sources = Sources(
             peer.client, peer.follower, ALICE.public_key, ("author", "hoster"), JournalTable(database), directory, 5,
-            list, lambda: journal.seen, store, SETTINGS,
+            list, lambda: journal.seen, AlertTable(database), store, SETTINGS,
         )  # fmt: skip
         feed = some_feed(store).hex() if made else ""
         facts = MadeFacts(sources) if made else NodeFacts(sources)

@@ -86,7 +86,22 @@ async def test_there_are_only_so_many_streams(served: ServedDashboard, monkeypat
             assert "pages are open already" in await two.text()
 
 
-async def test_who_does_not_read_is_cut_off(served: ServedDashboard, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_leaves_is_forgotten_without_a_word(
+    served: ServedDashboard, caplog: pytest.LogCaptureFixture
+) -> None:
+    live = served.dashboard.events
+    async with served.http.get(served.url + "/api/events") as answer:
+        await message(answer)
+        assert live.clients == 1
+    async with asyncio.timeout(LONGEST):
+        while live.clients:
+            await served.seal()
+    assert [one.getMessage() for one in caplog.records if one.levelname == "ERROR"] == []
+
+
+async def test_who_does_not_read_is_cut_off(
+    served: ServedDashboard, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(events, "SEND_SECONDS", 0.2)
     live = served.dashboard.events
     host, port = served.url.removeprefix("http://").split(":")
@@ -101,3 +116,4 @@ async def test_who_does_not_read_is_cut_off(served: ServedDashboard, monkeypatch
                 for client in live._clients:
                     client.tell(LiveChange(say="x" * 1_000_000))
                 await served.seal()
+    assert [one.getMessage() for one in caplog.records if one.levelname == "ERROR"] == []

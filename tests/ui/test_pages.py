@@ -10,6 +10,7 @@ from html import unescape
 from pathlib import Path
 from urllib.parse import quote
 
+import aiohttp
 import pytest
 
 from tests.support.dashboard import FILES, SECTORS, ServedDashboard, served_dashboard
@@ -189,3 +190,5 @@ async def test_a_block_that_is_not_here_is_told(served: ServedDashboard) -> None
     async with served.http.get(f"{served.url}/feeds/{served.feed}/files/notes.txt", headers=part) as answer:
         assert answer.status == 404
         assert "Block 3 of feed" in await answer.text()
+    with pytest.raises(aiohttp.ClientPayloadError):  # the whole file begins well, and is never taken for whole
+        await served.text(f"/feeds/{served.feed}/files/notes.txt")
