@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from enum import StrEnum
 from importlib import import_module
 from typing import Annotated
 
 import typer
 from typer._click import exceptions as click_errors  # typer brings its own click, and shows only some of its errors
 
+from . import output
 from .output import EXIT_USAGE, Failure, Output
 
 COMMANDS: dict[str, tuple[str, str, str]] = {
+    "init": (
+        "init",
+        "init",
+        "Make a node's file of settings: asks for role, disk, price, chain, addresses, and for a vault its passphrase.",
+    ),
     "ratio": (
         "ratio",
         "ratio",
@@ -27,7 +35,17 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "status",
         "Show how a running node stands. It must have been started with --http HOST:PORT.",
     ),
+    "top": (
+        "status",
+        "top",
+        "Keep showing how a running node stands, until Ctrl-C: what datdot status shows, with its alerts and newest events.",
+    ),
     "alerts": ("alerts", "alerts_app", "Show a node's alerts, and try its targets."),
+    "doctor": (
+        "doctor",
+        "doctor",
+        "Look at disk, codec, chain, clock, money, peers and prices, and say what to do. The node may run.",
+    ),
     "verify": (
         "copies",
         "verify",
@@ -81,6 +99,10 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 """Each command or group: its module, its name there, and the first line of its help."""
 
 
+COMPLETING, COMPLETE_ARGS = "_DATDOT_COMPLETE", "_TYPER_COMPLETE_ARGS"
+"""Variables by which a shell asks for what could be typed next."""
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
@@ -89,10 +111,23 @@ def _version(wanted: bool) -> None:
         raise typer.Exit()
 
 
+class LogFormat(StrEnum):
+    """How lines of the log are written."""
+
+    AUTO = "auto"
+    TEXT = "text"
+    JSON = "json"
+
+
 def datdot(
     _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+    log_format: Annotated[
+        LogFormat,
+        typer.Option("--log-format", envvar="DATDOT_LOG_FORMAT", help="Of the log; auto: JSON with --json, else text."),
+    ] = LogFormat.AUTO,
 ) -> None:
     """Keep hypercores online: funded, encoded, proven and paid on a Substrate chain."""
+    output.log_format = log_format.value
 
 
 def program(*wanted: str) -> typer.Typer:
@@ -100,7 +135,7 @@ def program(*wanted: str) -> typer.Typer:
 
     Only what is wanted is imported: all together take every start a second.
     """
-    app = typer.Typer(name="datdot", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    app = typer.Typer(name="datdot", no_args_is_help=True, pretty_exceptions_enable=False)
     app.callback()(datdot)
     for name, (module, attribute, help_line) in COMMANDS.items():
         if name not in wanted:
@@ -120,7 +155,11 @@ def _not_wanted() -> None:
 
 def run_command(given: list[str]) -> None:
     """Run a command and exit: with 0 on success, 1 on failure, 2 on wrong usage."""
-    wanted = [word for word in given if not word.startswith("-")][:1]
+    wanted = [word for word in given if word in COMMANDS][:1]
+    if COMPLETING in os.environ:  # the shell's words stand there, and not in `given`
+        wanted = [
+            word for word in os.environ.get("COMP_WORDS", os.environ.get(COMPLETE_ARGS, "")).split() if word in COMMANDS
+        ]
     try:
         code = program(*wanted)(given, prog_name="datdot", standalone_mode=False)
     except typer.Exit as leaving:

@@ -172,6 +172,36 @@ def remove(feed: Feed, directory: Directory, json: Json = False) -> None:
     run(out, main, lambda error: failure_of(error, str(directory)))
 
 
+@feed_app.command("list")
+def list_feeds(directory: Directory, json: Json = False) -> None:
+    """Show all feeds in DIR: key, blocks here and in all, bytes, and whether they can be appended to."""
+    out = Output(json)
+    configure_logging(json)
+
+    async def main() -> None:
+        with closing(opened(directory)) as store:
+            feeds = []
+            for core in sorted(store.cores(), key=lambda one: one.key):
+                here = held(core)
+                feeds.append(
+                    {
+                        "key": core.key.hex(),
+                        "length": here.length,
+                        "blocks_here": here.here,
+                        "byte_length": core.byte_length,
+                        "writable": core.writable,
+                    }
+                )
+        lines = [
+            f"{one['key']}  {one['blocks_here']} of {one['length']} blocks here, {one['byte_length']} bytes"
+            f"{', writable' if one['writable'] else ''}"
+            for one in feeds
+        ]
+        out.result({"feeds": feeds}, "\n".join(lines) or "there is no feed here")
+
+    run(out, main, lambda error: failure_of(error, str(directory)))
+
+
 @feed_app.command()
 def info(feed: Feed, directory: Directory, json: Json = False) -> None:
     """Show what is stored of a feed."""

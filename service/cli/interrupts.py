@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-ENDLESS = (("node",), ("devnet",), ("feed", "serve"))
+ENDLESS = (("node",), ("top",), ("devnet",), ("feed", "serve"))
 """Commands that run until a signal ends them: for them it is no failure."""
 
 

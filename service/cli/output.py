@@ -93,8 +93,13 @@ class LogStream:
             self.dropped += 1
 
 
+log_format = "auto"
+"""What --log-format said: text, json, or auto, which is JSON where results are."""
+
+
 def configure_logging(as_json: bool, level: str | None = None) -> None:
     """Send structured logs to stderr: JSON lines for machines, otherwise key=value lines."""
+    as_json = as_json if log_format == "auto" else log_format == "json"
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if as_json

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json as json_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import aiohttp
 import typer
+from rich.live import Live
+from rich.text import Text
 
 from service.node.settings import NodeError, NodeSettings
 from service.units import decimal
@@ -17,6 +20,8 @@ from .options import Json
 from .output import Failure, Output, configure_logging, run
 
 MOST_BYTES = 1 << 20
+SHOWN = 10
+"""Alerts and events that are kept in sight."""
 SECONDS = 70.0
 """A node waits for its chain for a minute before it says that it does not answer."""
 
@@ -41,6 +46,53 @@ def status(
         out.result(found, None if json else _text(found))
 
     run(out, main, lambda error: failure_of(error, http or str(directory)))
+
+
+def top(
+    directory: Annotated[Path | None, typer.Option("--dir", metavar="DIR", help="The node's directory.")] = None,
+    http: Annotated[
+        str | None,
+        typer.Option("--http", metavar="http://HOST:PORT", help="Where its HTTP server is, instead of --dir."),
+    ] = None,
+    every: Annotated[float, typer.Option(min=0.5, max=3600, metavar="SECONDS", help="Between two looks.")] = 2.0,
+    json: Json = False,
+) -> None:
+    """Keep showing how a running node stands, until Ctrl-C: what datdot status shows, with its alerts and newest events."""
+    out = Output(json)
+    configure_logging(json)
+    if (directory is None) == (http is None):
+        raise typer.BadParameter("name the node: --dir DIR, or --http http://HOST:PORT")
+
+    async def main() -> None:
+        url = http.rstrip("/") if http is not None else _url_of(directory or Path())
+        found = await _looked(url)
+        if json or not out.console.is_terminal:
+            while True:
+                out.result(found, _page(found))
+                await asyncio.sleep(every)
+                found = await _looked(url)
+        with Live(Text(_page(found)), console=out.console, screen=True, auto_refresh=False) as live:
+            while True:
+                await asyncio.sleep(every)
+                live.update(Text(_page(await _looked(url))), refresh=True)
+
+    run(out, main, lambda error: failure_of(error, http or str(directory)), quiet_interrupt=True)
+
+
+async def _looked(url: str) -> dict[str, Any]:
+    """Return status, open alerts and the newest lines of the journal. Raises NodeError and Failure."""
+    alerts = await _ask(f"{url}/api/alerts?open=true&limit={SHOWN}")
+    journal = await _ask(f"{url}/api/journal?limit={SHOWN}")
+    return {"status": await _ask(f"{url}/api/status"), "alerts": alerts["alerts"], "journal": journal["lines"]}
+
+
+def _page(found: dict[str, Any]) -> str:
+    alerts = [f"{one['severity']:<8}   {one['text']}\n{'':<8}   {one['remedy']}" for one in found["alerts"]]
+    lines = [
+        f"{one['block']:>9}  {one['text']}{'  [' + one['cost'] + ']' if one['cost'] else ''}"
+        for one in found["journal"]
+    ]
+    return "\n".join([_text(found["status"]), "", *(alerts or ["no alert is open"]), "", *lines])
 
 
 def _url_of(directory: Path) -> str:
