@@ -33,8 +33,9 @@ from service.roles.encoder.role import EncoderRole
 from service.roles.hoster.role import HosterRole
 from service.roles.hoster.room import Room
 from service.roles.sponsor.role import AuthorRole
+from service.ui.acting import Acting
 from service.ui.mounted import Dashboard
-from service.vault import Passphrase, PeerKeys
+from service.vault import Passphrase, PeerKeys, is_locked
 from service.web.app import serving
 from service.web.guards import LOOPBACK
 
@@ -43,6 +44,7 @@ from .clock import watch_clock
 from .journal import Journal
 from .options import host_and_port, shown_settings
 from .settings import (
+    KEY_FILE,
     NODE_FILE,
     ROLES_FILE,
     SIGNER_FILE,
@@ -189,13 +191,19 @@ async def _serve(stack: AsyncExitStack, node: RunningNode, settings: NodeSetting
     host, port = host_and_port(settings.http)
     try:
         bound = await stack.enter_async_context(
-            serving(node.facts, host, port, settings.http_names, Dashboard(node.facts))
+            serving(node.facts, host, port, settings.http_names, _dashboard(node, settings))
         )
     except OSError as error:
         raise OSError(error.errno, error.strerror or str(error), settings.http) from error
     if host not in LOOPBACK:
         log.warning("whoever reaches this address sees this node's money and peers", address=settings.http)
     return host_port(*bound)
+
+
+def _dashboard(node: RunningNode, settings: NodeSettings) -> Dashboard:
+    """Return the dashboard, at which whoever has the passphrase of the node's vault can sign."""
+    path = settings.key or str(node.context.directory / KEY_FILE)
+    return Dashboard(node.facts, Acting(node.context.signer, Path(path) if is_locked(path) else None))
 
 
 def _facts(context: Context, journal: Journal, transport: TcpTransport, settings: NodeSettings) -> NodeFacts:

@@ -6,6 +6,8 @@ from aiohttp import web
 
 from service.operating.facts import NodeFacts
 
+from .acting import Acting
+from .action_pages import ActionPages
 from .events import LiveEvents
 from .feed_pages import FeedPages
 from .network_pages import NetworkPages
@@ -16,9 +18,11 @@ from .site import Site
 class Dashboard:
     """All pages of a node."""
 
-    def __init__(self, facts: NodeFacts) -> None:
+    def __init__(self, facts: NodeFacts, acting: Acting | None = None) -> None:
+        """Show what `facts` say; with `acting`, let who has the vault's passphrase sign."""
         self._site = Site(facts)
-        self._pages = (Pages(self._site), NetworkPages(self._site), FeedPages(self._site))
+        self._actions = ActionPages(self._site, acting)
+        self._pages = (Pages(self._site), NetworkPages(self._site), FeedPages(self._site), self._actions)
         self.events = LiveEvents(self._site)
 
     def mount(self, app: web.Application) -> None:
@@ -27,6 +31,10 @@ class Dashboard:
         for one in self._pages:
             one.mount(app)
         self.events.mount(app)
+
+    def admit(self, request: web.Request) -> web.Response | None:
+        """Return None if a request may be answered, else what it is told instead."""
+        return self._actions.admit(request)
 
     async def refused(self, request: web.Request, status: int, message: str) -> web.StreamResponse | None:
         """Return the page for a request that is refused, or None if it is none for a page."""

@@ -18,6 +18,7 @@ from service.operating.history import pulse_of
 from service.web.app import UNREADABLE
 
 from . import charts, shown
+from .sessions import COOKIE, SessionBook, UnlockedSession
 from .static_files import StaticFile, static_files
 
 PAGE_HEADERS = {
@@ -60,6 +61,7 @@ class Site:
         self.facts = facts
         self._files = static_files()
         self._version = version("datdot-service")
+        self.sessions = SessionBook()
 
     def mount(self, app: web.Application) -> None:
         """Set the templates up, and serve the files."""
@@ -110,10 +112,15 @@ class Site:
             "theme": theme if theme in ("light", "dark") else None,
             "account": self.facts.address,
             "roles": ", ".join(self.facts.sources.roles),
+            "session": self.session(request),
         }
         answer = aiohttp_jinja2.render_template(template, request, common | data, status=status)
         answer.headers.update(PAGE_HEADERS)
         return answer
+
+    def session(self, request: web.Request) -> UnlockedSession | None:
+        """Return the session of a request, if it has one that lasts."""
+        return self.sessions.find(request.cookies.get(COOKIE), asyncio.get_running_loop().time())
 
     async def pulse(self) -> Pulse:
         """Return where the chain is. Raises ChainError and TimeoutError, the latter soon."""

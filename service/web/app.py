@@ -57,6 +57,10 @@ class ServerPart(Protocol):
         """Add its addresses."""
         ...
 
+    def admit(self, request: web.Request) -> web.Response | None:
+        """Return None if a request may be answered, else what it is told instead."""
+        ...
+
     async def refused(self, request: web.Request, status: int, message: str) -> web.StreamResponse | None:
         """Return the answer to a request of its own that is refused, or None if it says nothing."""
         ...
@@ -89,6 +93,8 @@ class NodeServer:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         answer = self._refused(request)
+        if answer is None and self._part is not None:
+            answer = self._part.admit(request)
         if answer is not None:
             return answer
         counted = request.path not in LONG

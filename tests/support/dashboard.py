@@ -36,6 +36,7 @@ from service.operating.objects import SettingRow
 from service.operating.table import JournalTable
 from service.operating.whole import WholeChain, WholeNetwork
 from service.roles.common.database import Database
+from service.ui.acting import Acting
 from service.ui.mounted import Dashboard
 from service.units import UNIT
 from service.web import app
@@ -181,7 +182,7 @@ class ServedDashboard:
 
 @asynccontextmanager
 async def served_dashboard(
-    directory: Path, monkeypatch: pytest.MonkeyPatch, made: bool = True, blocks: int = 100
+    directory: Path, monkeypatch: pytest.MonkeyPatch, made: bool = True, blocks: int = 100, vault: Path | None = None
 ) -> AsyncIterator[ServedDashboard]:
     """Serve the dashboard of Alice's node: with made up copies and history, or an account with nothing but money."""
     monkeypatch.setattr(app, "RequestLimit", lambda: RequestLimit(burst=1_000_000))
@@ -208,9 +209,9 @@ async def served_dashboard(
                 JournalTable(database).add(db, entries(blocks), Followed({0, 1, 2}))
         task = asyncio.create_task(facts.run())
         stack.push_async_callback(_ended, task)
-        dashboard = Dashboard(facts)
+        dashboard = Dashboard(facts, Acting(peer.signer, vault))
         host, port = await stack.enter_async_context(serving(facts, "127.0.0.1", 0, (), dashboard))
-        http = await stack.enter_async_context(aiohttp.ClientSession())
+        http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)))
         served = ServedDashboard(f"http://{host}:{port}", http, world, peer, facts, dashboard, feed)
         await served.seal(blocks)
         yield served

@@ -15,7 +15,7 @@ from tests.support.dashboard import ServedDashboard, browser, served_dashboard
 
 PAGES = (
     *("/", "/copies", "/copies/0", "/copies/1", "/money", "/plans", "/plans/0", "/network", "/peers", "/feeds"),
-    *("/feeds/FEED", "/feeds/FEED?folder=photos", "/settings", "/copies/77"),
+    *("/feeds/FEED", "/feeds/FEED?folder=photos", "/settings", "/login", "/copies/77"),
 )
 BARE = ("/", "/copies", "/money", "/plans", "/network", "/peers", "/feeds")
 LOOKS = [

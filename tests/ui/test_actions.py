@@ -1,0 +1,165 @@
+"""Actions at a served dashboard: nothing without the passphrase, nothing from elsewhere, nothing twice; money that moves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from html import unescape
+from pathlib import Path
+
+import pytest
+from nacl.pwhash import argon2id
+
+from service.ui import action_pages
+from service.units import UNIT
+from service.vault import PeerKeys, Vault
+from service.vault.vaultfile import Cost
+from tests.support.chain_world import BOB
+from tests.support.dashboard import ServedDashboard, served_dashboard
+
+PASSPHRASE = "bees like höhe"
+
+
+@pytest.fixture
+async def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ServedDashboard]:
+    vault = tmp_path / "locked.json"
+    cost = Cost(argon2id.MEMLIMIT_MIN, argon2id.OPSLIMIT_MIN)
+    Vault(PeerKeys.development("//Alice")).create(vault, PASSPHRASE.encode(), cost)
+    async with served_dashboard(tmp_path, monkeypatch, made=False, blocks=1, vault=vault) as found:
+        yield found
+
+
+def field(page: str, name: str) -> str:
+    """The value of a hidden field of a form."""
+    (found,) = re.findall(f'name="{name}" value="([^"]*)"', page)[:1]
+    return unescape(found)
+
+
+async def post(served: ServedDashboard, path: str, fields: dict[str, str], **headers: str) -> tuple[int, str]:
+    """Send a form as a page of this server does. Return status and page, or where it leads to."""
+    given = {"Origin": served.url} | headers
+    async with served.http.post(served.url + path, data=fields, headers=given, allow_redirects=False) as answer:
+        return answer.status, answer.headers.get("Location") or await answer.text()
+
+
+async def logged_in(served: ServedDashboard) -> None:
+    token = field(await served.text("/login"), "token")
+    form = {"token": token, "passphrase": PASSPHRASE, "for": "900", "next": "/money"}
+    assert await post(served, "/login", form) == (303, "/money")
+
+
+async def balance(served: ServedDashboard, account: bytes) -> int:
+    return await served.peer.client.balance(account)
+
+
+async def test_money_is_sent_once_after_a_look_at_what_it_costs(served: ServedDashboard) -> None:
+    await logged_in(served)
+    assert "Unlocked. Lock now" in await served.text("/")
+    before = await balance(served, BOB.public_key)
+    page = await served.text(f"/do/transfer?to={BOB.ss58_address}&amount=1.5")
+    assert "Send this money?" in page
+    assert f'value="{UNIT * 3 // 2}"' in page
+    form = {"token": field(page, "token"), "to": BOB.ss58_address, "amount": "1.5"}
+    status, said = await post(served, "/do/transfer", form | {"amount": "15"})
+    assert status == 403
+    assert "not the one that was shown" in said
+    form["token"] = field(await served.text(f"/do/transfer?to={BOB.ss58_address}&amount=1.5"), "token")
+    status, said = await served.peer.until(post(served, "/do/transfer", form), served.world)
+    assert (status, "Sent to" in said) == (200, True)
+    assert (await post(served, "/do/transfer", form))[0] == 403
+    assert await balance(served, BOB.public_key) == before + UNIT * 3 // 2
+
+
+async def test_what_cannot_be_done_is_told_before_it_is_signed(served: ServedDashboard) -> None:
+    await logged_in(served)
+    for path, said in (
+        ("transfer?to=nobody&amount=1", "nobody"),
+        (f"transfer?to={BOB.ss58_address}&amount=x", "is no sum"),
+        (f"transfer?to={BOB.ss58_address}&amount=99999999", "are missing"),
+        (f"transfer?to={served.facts.address}&amount=1", "is the sender itself"),
+        ("pause", "never offered to host"),
+        ("donate?plan=x&amount=1", "is no whole number"),
+    ):
+        assert said in await served.text(f"/do/{path}", 400), path
+    await served.text("/do/nosuch", 404)
+
+
+async def test_nothing_is_reviewed_or_signed_without_a_session(served: ServedDashboard) -> None:
+    path = f"/do/transfer?to={BOB.ss58_address}&amount=1"
+    async with served.http.get(served.url + path, allow_redirects=False) as answer:
+        assert answer.status == 303
+        assert answer.headers["Location"].startswith("/login?next=/do/transfer")
+    status, said = await post(served, "/do/transfer", {"token": "", "to": BOB.ss58_address, "amount": "1"})
+    assert status == 403
+    assert "Nothing was signed" in said
+
+
+async def test_a_wrong_passphrase_opens_nothing_and_waits(served: ServedDashboard) -> None:
+    token = field(await served.text("/login"), "token")
+    status, said = await post(served, "/login", {"token": token, "passphrase": "wrong"})
+    assert (status, "That is not this vault’s passphrase" in said) == (403, True)
+    status, said = await post(served, "/login", {"token": token, "passphrase": PASSPHRASE})
+    assert (status, "before the next try" in said) == (429, True)
+    assert (await post(served, "/login", {"token": "ä", "passphrase": PASSPHRASE}))[0] == 403
+
+
+async def test_the_cookie_is_for_this_server_and_no_script(served: ServedDashboard) -> None:
+    token = field(await served.text("/login"), "token")
+    form = {"token": token, "passphrase": PASSPHRASE, "next": "//elsewhere.example/"}
+    async with served.http.post(
+        served.url + "/login", data=form, headers={"Origin": served.url}, allow_redirects=False
+    ) as answer:
+        assert answer.headers["Location"] == "/"
+        cookie = answer.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert PASSPHRASE not in cookie
+    page = await served.text("/")
+    await post(served, "/logout", {"token": "wrong"})
+    assert "Unlocked. Lock now" in await served.text("/")
+    await post(served, "/logout", {"token": field(page, "token")})
+    assert "Unlocked. Lock now" not in await served.text("/")
+
+
+async def test_pages_of_others_change_nothing(served: ServedDashboard) -> None:
+    await logged_in(served)
+    for headers in (
+        {"Origin": "http://elsewhere.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Host": "elsewhere.example"},
+    ):
+        assert (await post(served, "/logout", {}, **headers))[0] == 403
+    async with served.http.post(served.url + "/logout", data={}) as answer:
+        assert answer.status == 403
+    assert "Unlocked. Lock now" in await served.text("/")
+
+
+async def test_other_machines_need_a_session_to_read(served: ServedDashboard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(action_pages, "_is_here", lambda remote: False)
+    assert "Reading from another machine" in await served.text("/login")
+    await served.text("/healthz")
+    await served.text("/api/status", 401)
+    async with served.http.get(served.url + "/money", allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["Location"]) == (303, "/login?next=/money")
+    await logged_in(served)
+    assert "Balance" in await served.text("/money")
+    await served.text("/api/status")
+
+
+@pytest.mark.parametrize(
+    ("remote", "here"),
+    [
+        *[("127.0.0.1", True), ("::1", True), ("::ffff:127.0.0.1", True)],
+        *[("10.0.0.1", False), ("fe80::1%eth0", False), ("", False), (None, False), ("::ffff:10.0.0.1", False)],
+    ],
+)
+def test_only_this_machine_is_here(remote: str | None, here: bool) -> None:
+    assert action_pages._is_here(remote) is here
+
+
+async def test_a_node_without_a_vault_only_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with served_dashboard(tmp_path, monkeypatch, made=False, blocks=1) as served:
+        page = await served.text("/login")
+        assert "This node has no vault" in page
+        assert "datdot vault import" in page
