@@ -58,8 +58,7 @@ async def _published(net: Devnet, client: ChainClient, size: int, report: Report
     source.write_bytes(os.urandom(size << 20))
     store = Corestore(net.peers[0].directory)
     core = await import_path(store, source)
-    await net.fund()
-    await net.start_peers()
+    await net.start()
     await net.wait_for_offers(client)
     report(f"{size} MiB: publishing")
     async with chain_session(net.rpc, net.peers[0].keys) as session:

@@ -307,10 +307,8 @@ async def _work(demo: Demo, client: ChainClient, path: Path | None, where: Path)
 
 
 async def _start(demo: Demo, client: ChainClient) -> None:
-    """Fund and start the peers at the same time: peers wait for their money by themselves."""
-    async with asyncio.TaskGroup() as group:
-        group.create_task(demo.net.fund())
-        group.create_task(demo.net.start_peers())
+    """Start the peers, and wait until their offers stand."""
+    await demo.net.start()
     demo.view.say(f"{len(demo.net.peers)} peers run and have money")
     await demo.net.wait_for_offers(client)
     demo.view.say("all offers stand on the chain")

@@ -127,6 +127,8 @@ class Devnet:
     """The node of the DHT by which the peers find each other. It runs in this process."""
     peers: list[NetPeer] = field(default_factory=list)
     _chain_child: Child | None = None
+    _waits: bool = False
+    """Whether the chain seals no block before the peers run: it goes on from an earlier run, and they have duties on it."""
     _dht: DHT | None = None
 
     async def __aenter__(self) -> Devnet:
@@ -141,10 +143,11 @@ class Devnet:
         if self.chain.startswith(("ws://", "wss://")):
             self.rpc = self.chain
         elif self.chain in BACKENDS:
-            command = module(
-                "runtime_mock", "--backend", self.chain, "--port", "0", "--control", "--seal", str(BLOCK_MS)
-            )
-            command += ["--state", str(self.directory / "chain.sqlite")]
+            state = self.directory / "chain.sqlite"
+            self._waits = state.exists()
+            seal = "manual" if self._waits else str(BLOCK_MS)
+            command = module("runtime_mock", "--backend", self.chain, "--port", "0", "--control", "--seal", seal)
+            command += ["--state", str(state)]
             self._chain_child = Child("the mock chain", command, self.directory / "chain.log")
             self.rpc = (await self._chain_child.start())["rpc"]
         else:
@@ -179,13 +182,26 @@ class Devnet:
                 *(session.signer.submit(frame.transfer(peer.keys.account, peer.money)) for peer in poor)
             )
 
-    async def start_peers(self) -> None:
-        """Start every peer's process. Raises ProcessFailed."""
+    async def start(self) -> None:
+        """Fund and start the peers at the same time: they wait for their money by themselves. Raises what both raise."""
+        funding = asyncio.create_task(self.fund())
+        try:
+            await self._start_peers()
+            await funding
+        finally:
+            funding.cancel()
+            await asyncio.gather(funding, return_exceptions=True)
+
+    async def _start_peers(self) -> None:
+        """Start every peer's process, then let a chain that waits for them go on. Raises ProcessFailed."""
         # gather with return_exceptions: every start has ended, well or badly, before anything is stopped
         results = await asyncio.gather(*(self.start_peer(peer) for peer in self.peers), return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
                 raise result
+        if self._waits:
+            async with await ChainClient.connect(self.rpc) as client:
+                await client.rpc.request("mock_setSealing", BLOCK_MS)
 
     def command_of(self, peer: NetPeer) -> list[str]:
         """Return the command that runs one peer."""
@@ -228,6 +244,13 @@ class Devnet:
         await self._chain_child.wait()
         raise DevnetError(f"{self._chain_child.name} ended: {self._chain_child.log_tail()}")
 
+    async def tell_end(self, peer: NetPeer) -> None:
+        """Log the end of a peer that nobody stopped. It is not started again: its loss may be what is tried."""
+        assert peer.child is not None
+        code = await peer.child.wait()
+        if peer.child.ended:
+            log.error("a peer has ended", peer=peer.child.name, code=code, reason=peer.child.log_tail())
+
     async def stop(self, kill: bool = False) -> None:
         """Stop the peers, then the chain.
 
@@ -262,9 +285,13 @@ async def run_devnet(net: Devnet, on_ready: Callable[[dict[str, Any]], None]) ->
     async with net:
         await net.start_chain()
         async with await ChainClient.connect(net.rpc) as client:
-            await net.fund()
-            await net.start_peers()
+            await net.start()
             await net.wait_for_offers(client)
         on_ready(net.describe())
         log.info("devnet ready", rpc=net.rpc, peers=len(net.peers), pid=os.getpid())
-        await net.chain_ended()
+        telling = asyncio.gather(*(net.tell_end(peer) for peer in net.peers))
+        try:
+            await net.chain_ended()
+        finally:
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)

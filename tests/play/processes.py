@@ -188,8 +188,7 @@ async def _play(kind: str, act: Act, url: str, folder: Path) -> tuple[RealStage,
             following = asyncio.create_task(stage.follow())
             try:
                 await _set_amounts(stage, net.rpc, act)
-                await net.fund()
-                await net.start_peers()
+                await net.start()
                 await net.wait_for_offers(client)
                 await stage.until("the first block", lambda: stage.now > 0)
                 gain = await act.play(stage)

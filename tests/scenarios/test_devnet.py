@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +82,37 @@ def test_a_devnet(chain: str, tmp_path: Path) -> None:
             done("feed", "export", feed["key"], out, "--dir", tmp_path / f"reader-{copy['copy']}", "--peer", where)
             assert out.read_bytes() == source.read_bytes()
 
+        before = proofs_of(ready["rpc"], hosters)
         started = descendants(devnet.process.pid)
         assert {peer["pid"] for peer in ready["peers"]} < set(started)
         assert devnet.stop(signal.SIGINT) == 0
         wait_until_gone(started)
     log = (tmp_path / "devnet.log").read_text()
     assert "Traceback" not in log, log
+    goes_on_unharmed(tmp_path, directory, chain, hosters, before)
+
+
+def proofs_of(rpc: str, hosters: Iterable[str]) -> tuple[int, int]:
+    """How many storage challenges these hosters have answered, and how many they missed."""
+    shown = [done("hoster", "status", account, "--chain", rpc) for account in hosters]
+    return sum(one["passed"] for one in shown), sum(one["missed"] for one in shown)
+
+
+def goes_on_unharmed(
+    tmp_path: Path, directory: Path, chain: str, hosters: Iterable[str], before: tuple[int, int]
+) -> None:
+    """Start the network again: no hoster is late for what it was asked meanwhile. One that is killed is told of."""
+    log, (passed, missed) = tmp_path / "again.log", before
+    with running(log, "devnet", "--dir", directory, "--chain", chain) as devnet:
+        ready, now = devnet.line(), before
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while now[0] < passed + 2:
+            assert time.monotonic() < deadline, log.read_text()
+            now = proofs_of(ready["rpc"], hosters)
+        assert now[1] == missed
+        (victim,) = (peer for peer in ready["peers"] if peer["role"] == "author,sponsor")
+        os.kill(victim["pid"], signal.SIGKILL)
+        while "a peer has ended" not in log.read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        assert devnet.stop(signal.SIGINT) == 0

@@ -322,8 +322,7 @@ async def network(
         net.on_line = made.on_line
         following = asyncio.create_task(made.follow())
         try:
-            await net.fund()
-            await net.start_peers()
+            await net.start()
             await net.wait_for_offers(client)
             yield made
         finally:
