@@ -26,6 +26,7 @@ PAGE_HEADERS = {
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
         "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     ),
+    "Referrer-Policy": "same-origin",  # with no-referrer browsers name no Origin when a form of ours is sent
     "X-Frame-Options": "DENY",
 }
 """Headers of pages beside those of every answer: no code and no style in the page, nothing from elsewhere."""

@@ -72,3 +72,15 @@ def test_the_mock_chain(installed: Path, tmp_path: Path, backend: str) -> None:
         finally:
             process.terminate()
             process.wait(60)
+
+
+def test_the_dashboard(installed: Path, tmp_path: Path) -> None:
+    script = (
+        "import jinja2; from service.ui.static_files import static_files; "
+        "print(*sorted(static_files()), *jinja2.PackageLoader('service.ui').list_templates())"
+    )
+    found = run(installed / "python", "-c", script, cwd=tmp_path).split()
+    here = ROOT / "service" / "ui"
+    assert sorted(found) == sorted(
+        path.name for folder in ("static", "templates") for path in (here / folder).iterdir()
+    )

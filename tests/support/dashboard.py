@@ -12,6 +12,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from nacl.pwhash import argon2id
 from playwright.async_api import Browser, async_playwright
 
 from service.chain_client import BlockRef
@@ -39,6 +40,8 @@ from service.roles.common.database import Database
 from service.ui.acting import Acting
 from service.ui.mounted import Dashboard
 from service.units import UNIT
+from service.vault import PeerKeys, Vault
+from service.vault.vaultfile import Cost
 from service.web import app
 from service.web.app import serving
 from service.web.guards import RequestLimit
@@ -220,6 +223,14 @@ async def served_dashboard(
 async def _ended(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+def a_vault(directory: Path, account: str, passphrase: str) -> Path:
+    """A vault of a development account that is opened quickly."""
+    path = directory / "locked.json"
+    cost = Cost(argon2id.MEMLIMIT_MIN, argon2id.OPSLIMIT_MIN)
+    Vault(PeerKeys.development(account)).create(path, passphrase.encode(), cost)
+    return path
 
 
 @asynccontextmanager

@@ -8,23 +8,18 @@ from html import unescape
 from pathlib import Path
 
 import pytest
-from nacl.pwhash import argon2id
 
 from service.ui import action_pages
 from service.units import UNIT
-from service.vault import PeerKeys, Vault
-from service.vault.vaultfile import Cost
 from tests.support.chain_world import BOB
-from tests.support.dashboard import ServedDashboard, served_dashboard
+from tests.support.dashboard import ServedDashboard, a_vault, served_dashboard
 
 PASSPHRASE = "bees like höhe"
 
 
 @pytest.fixture
 async def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ServedDashboard]:
-    vault = tmp_path / "locked.json"
-    cost = Cost(argon2id.MEMLIMIT_MIN, argon2id.OPSLIMIT_MIN)
-    Vault(PeerKeys.development("//Alice")).create(vault, PASSPHRASE.encode(), cost)
+    vault = a_vault(tmp_path, "//Alice", PASSPHRASE)
     async with served_dashboard(tmp_path, monkeypatch, made=False, blocks=1, vault=vault) as found:
         yield found
 

@@ -11,7 +11,8 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
-from tests.support.dashboard import ServedDashboard, browser, served_dashboard
+from tests.support.chain_world import BOB
+from tests.support.dashboard import ServedDashboard, a_vault, browser, served_dashboard
 
 PAGES = (
     *("/", "/copies", "/copies/0", "/copies/1", "/money", "/plans", "/plans/0", "/network", "/peers", "/feeds"),
@@ -140,6 +141,26 @@ async def test_the_theme_is_chosen_and_kept(chromium: Browser, served: ServedDas
     async with served.http.get(served.url + "/", headers={"Cookie": "theme=dark"}) as answer:
         assert 'data-theme="dark"' in await answer.text()
     await context.close()
+
+
+async def test_the_vault_is_unlocked_and_locked_by_forms(
+    chromium: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault = a_vault(tmp_path, "//Alice", "bees")
+    async with served_dashboard(tmp_path, monkeypatch, made=False, blocks=1, vault=vault) as served:
+        page = await chromium.new_page()
+        await page.goto(served.url + "/money")
+        await page.fill("#to", BOB.ss58_address)
+        await page.fill("#amount", "1.5")
+        await page.click("text=Review the transfer")
+        await expect(page.locator("h1")).to_have_text("Unlock the vault")
+        await page.fill("#pass", "bees")
+        await page.click("main button[type=submit]")
+        await expect(page.locator("h1")).to_have_text("Send this money?")
+        assert await barriers(page, Axe()) == []
+        await page.click("text=Unlocked. Lock now")
+        await expect(page.locator("footer")).not_to_contain_text("Lock now")
+        await page.close()
 
 
 def tokens(css: str, start: str) -> list[str]:
