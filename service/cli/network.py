@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json as json_module
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
+import structlog
 import typer
 
 from service.devnet.demo import run_demo
 from service.devnet.network import BACKENDS, Devnet, run_devnet
-from service.node.config import BadOption, BadSetting, resolve
+from service.node.config import BadOption, BadSetting, Resolved, resolve
 from service.node.run import run_node
 from service.node.settings import KEY_FILE, NodeError, NodeSettings
 
@@ -43,6 +46,8 @@ from .options import DEFAULT_CHAIN, Directory, Json, Key, PassphraseFile, Peers,
 from .output import EXIT_FAILED, EXIT_USAGE, Failure, LogStream, Output, configure_logging, run
 from .progress import NodeLines
 from .unlocking import node_passphrase
+
+log = structlog.get_logger(__name__)
 
 
 def _checked_chain(chain: str) -> str:
@@ -132,9 +137,29 @@ def _run_node(out: Output, directory: Path, given: dict[str, Any], config: Path 
     passphrase = node_passphrase(out, settings.key or directory / KEY_FILE, settings.passphrase_path)
 
     async def main() -> None:
-        await run_node(directory, settings, out.result, _progress_lines(out), found.config, passphrase=passphrase)
+        changes: asyncio.Queue[Resolved] = asyncio.Queue()
+        before = None if settings.genesis is None else settings
+        asyncio.get_running_loop().add_signal_handler(
+            signal.SIGHUP, lambda: _read_again(given, config, before, changes)
+        )
+        await run_node(
+            directory, settings, out.result, _progress_lines(out), found.config, passphrase=passphrase, changes=changes
+        )
 
     run(out, main, lambda error: failure_of(error, str(directory)), quiet_interrupt=True)
+
+
+def _read_again(
+    given: dict[str, Any], config: Path | None, before: NodeSettings | None, changes: asyncio.Queue[Resolved]
+) -> None:
+    """Read the file of settings again, at SIGHUP. What is wrong in it is told, and changes nothing."""
+    if config is None:
+        log.warning("there is no file of settings to read again: this node was started without --config")
+        return
+    try:
+        changes.put_nowait(resolve(given, config, before))
+    except NodeError as error:
+        log.error("the settings stay as they are", error=str(error))
 
 
 def _settings_before(out: Output, directory: Path) -> NodeSettings | None:

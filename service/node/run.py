@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -41,8 +41,10 @@ from service.web.guards import LOOPBACK
 
 from .alerting import NodeAlerts, Tap, node_alerts, targets_of
 from .clock import watch_clock
+from .config import Resolved
 from .journal import Journal
 from .options import host_and_port, shown_settings
+from .reloading import change_of, tell
 from .settings import (
     KEY_FILE,
     NODE_FILE,
@@ -123,8 +125,12 @@ async def run_node(
     config: RolesConfig | None = None,
     ports: Ports | None = None,
     passphrase: Passphrase | None = None,
+    changes: asyncio.Queue[Resolved] | None = None,
 ) -> None:
-    """Run a node until cancelled. `passphrase` finds that of its vault. Raises NodeError, KeyFileError, ChainError and OSError."""
+    """Run a node until cancelled. `passphrase` finds that of its vault; `changes` brings other settings.
+
+    Raises NodeError, KeyFileError, ChainError and OSError.
+    """
     settings.check()
     make_private(directory)
     if (directory / KEYS).is_dir():
@@ -143,11 +149,8 @@ async def run_node(
         dialled = announced(settings.announce, *address)
         if dialled is None:
             log.warning("listening everywhere: --announce HOST:PORT says where others reach this node", port=address[1])
-        genesis = client.genesis.hex()
-        _keep(
-            directory,
-            replace(settings, host=address[0], port=address[1], genesis=genesis, account=keys.address, http=http),
-        )
+        kept = replace(settings, host=address[0], port=address[1], genesis=client.genesis.hex())
+        _keep(directory, replace(kept, account=keys.address, http=http))
         ready = {
             "role": ",".join(settings.roles),
             "account": keys.address,
@@ -159,7 +162,9 @@ async def run_node(
             "pid": os.getpid(),
             "http": "" if http is None else f"http://{http}",
         }
-        await _work(node, (Address.beside(*address), public_address(settings.announce)), lambda: on_ready(ready))
+        where = Address.beside(*address), public_address(settings.announce)
+        following = _follow_changes(node, Resolved(settings, base.config), changes or asyncio.Queue())
+        await _work(node, where, lambda: on_ready(ready), following)
 
 
 def _keep(directory: Path, settings: NodeSettings) -> None:
@@ -207,7 +212,12 @@ def _dashboard(node: RunningNode, settings: NodeSettings) -> Dashboard:
 
 
 def _facts(context: Context, journal: Journal, transport: TcpTransport, settings: NodeSettings) -> NodeFacts:
-    reserve = Room(context.directory, context.config.reserve).reserve
+    room = Room(context.directory, context.config.reserve)
+
+    def reserve() -> int:
+        room.use(context.config.reserve)
+        return room.reserve
+
     return NodeFacts(
         Sources(
             context.client,
@@ -309,7 +319,30 @@ def _parse_bootstrap(texts: Sequence[str]) -> tuple[Address, ...]:
         raise NodeError(f"bootstrap: {error}") from error
 
 
-async def _work(node: RunningNode, where: tuple[Address, Address | None], ready: Callable[[], None]) -> None:
+async def _follow_changes(node: RunningNode, now: Resolved, changes: asyncio.Queue[Resolved]) -> None:
+    """Take over what can change while the node runs; say what waits for a restart."""
+    while True:
+        after = await changes.get()
+        try:
+            targets = targets_of(after.settings)
+        except NodeError as error:
+            log.error("the settings stay as they are", error=str(error))
+            continue
+        change = change_of(now, after)
+        tell(change)
+        node.context.config = after.config
+        if now.settings.alert_targets != after.settings.alert_targets:
+            node.alerts.sender.use(targets)
+        live = replace(now.settings, terms=after.settings.terms, alert_targets=after.settings.alert_targets)
+        now = Resolved(live, after.config)
+
+
+async def _work(
+    node: RunningNode,
+    where: tuple[Address, Address | None],
+    ready: Callable[[], None],
+    changes: Coroutine[Any, Any, None],
+) -> None:
     """Run the node's tasks. If one fails, all end."""
     context = node.context
     try:
@@ -323,6 +356,7 @@ async def _work(node: RunningNode, where: tuple[Address, Address | None], ready:
             group.create_task(node.journal.run())
             group.create_task(node.facts.run())
             group.create_task(node.alerts.run())
+            group.create_task(changes)
             ready()
             if node.registered:
                 await register(

@@ -70,7 +70,8 @@ class Sources:
     roles: tuple[str, ...]
     table: JournalTable
     directory: Path
-    reserve: int
+    reserve: Callable[[], int]
+    """Returns the bytes of the disk that stay free."""
     links: Callable[[], Iterable[Connection]]
     """Returns the open connections."""
     journal_block: Callable[[], int]
@@ -132,7 +133,7 @@ class NodeFacts:
     @property
     def reserve(self) -> int:
         """Bytes of its disk that stay free."""
-        return self._from.reserve
+        return self._from.reserve()
 
     @property
     def journal_table(self) -> JournalTable:
@@ -195,7 +196,7 @@ class NodeFacts:
         """Return how the node stands. Raises ChainError and TimeoutError."""
         found, source = await self.snapshot(), self._from
         roles, free = self._roles(found), await asyncio.to_thread(room_at, source.directory)
-        answer, level = answer_of(roles, free, source.reserve)
+        answer, level = answer_of(roles, free, self.reserve)
         counts: dict[str, int] = {}
         for copy in found.copies.values():
             counts[copy.state.value] = counts.get(copy.state.value, 0) + 1
@@ -213,7 +214,7 @@ class NodeFacts:
             found.balances.held,
             counts,
             _hosting(found),
-            DiskState(free, source.reserve),
+            DiskState(free, self.reserve),
             sum(1 for _ in source.links()),
             len(await asyncio.to_thread(source.alerts.open)),
         )

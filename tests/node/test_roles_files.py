@@ -131,6 +131,36 @@ def test_a_file_of_each_version_is_read(version: int, tmp_path: Path) -> None:
     assert tables(path) == tables(new), "the same as one that was just made"
 
 
+def test_the_file_of_an_older_version_is_kept_beside_the_new_one(tmp_path: Path) -> None:
+    path = made(4, tmp_path)
+    with closing(sqlite3.connect(path)) as raw:
+        before = list(raw.iterdump())
+    for _ in range(2):
+        Database(path).close()
+    old = tmp_path / "roles.sqlite.version-4"
+    with closing(sqlite3.connect(old)) as raw:
+        assert list(raw.iterdump()) == before
+    assert (version_of(old), old.stat().st_mode & 0o777) == (4, 0o600)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["roles.sqlite", "roles.sqlite.version-4"]
+
+
+def test_without_room_for_the_old_file_nothing_is_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = made(4, tmp_path)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("service.roles.common.database.put_in_place", full)
+        with pytest.raises(
+            DatabaseError, match=r"no room for a copy of the old one: .*No space left on device.*make room"
+        ):
+            Database(path)
+    assert version_of(path) == 4
+    Database(path).close()
+    assert version_of(path) == VERSION
+
+
 def test_what_is_filled_now_is_read_now(tmp_path: Path) -> None:
     with closing(Database(tmp_path / "roles.sqlite")) as database:
         fill(tmp_path, database)

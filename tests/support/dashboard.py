@@ -200,7 +200,7 @@ async def served_dashboard(
         stack.callback(store.close)
         journal = Journal(peer.client, peer.follower, ALICE.public_key, database)
         sources = Sources(
-            peer.client, peer.follower, ALICE.public_key, ("author", "hoster"), JournalTable(database), directory, 5,
+            peer.client, peer.follower, ALICE.public_key, ("author", "hoster"), JournalTable(database), directory, lambda: 5,
             list, lambda: journal.seen, AlertTable(database), store, SETTINGS,
         )  # fmt: skip
         feed = some_feed(store).hex() if made else ""

@@ -56,7 +56,7 @@ async def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
         stack.callback(database.close)
         journal = Journal(peer.client, peer.follower, ALICE.public_key, database)
         sources = Sources(
-            peer.client, peer.follower, ALICE.public_key, ("author", "hoster"), JournalTable(database), tmp_path, 5,
+            peer.client, peer.follower, ALICE.public_key, ("author", "hoster"), JournalTable(database), tmp_path, lambda: 5,
             list, lambda: journal.seen, AlertTable(database),
         )  # fmt: skip
         facts = NodeFacts(sources)

@@ -26,9 +26,11 @@ def no_progress(event: dict[str, object]) -> None:
     """Ignore a progress event."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Context:
     """Everything a role works with. The node owns it, the roles of one account share it.
+
+    The node replaces `config` when its settings change; nothing else of it ever changes.
 
     `directory` is the node's DIR. `on_progress` gets {"role", "event", "copy", "segment", …}; it is called on the event
     loop and must not raise.

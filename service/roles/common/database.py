@@ -5,12 +5,12 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from service.disk import DiskError, explained
-from service.durable import make_directories, make_private_database, open_log
+from service.durable import make_directories, make_private_database, open_log, put_in_place, sync_file
 
 VERSION = 5
 """Version 2 added the table of findings, version 3 that of refused ones, version 4 the journal, version 5 the alerts.
@@ -94,6 +94,8 @@ class Database:
 
     def _prepare(self) -> None:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if 0 < version < VERSION:
+            self._keep_old(version)
         if 0 <= version < VERSION:
             lacking = "".join((_SCHEMA, _FINDINGS, _REFUSED, _JOURNAL, _ALERTS)[version:])
             self._db.executescript(f"BEGIN; {lacking} PRAGMA user_version = {VERSION}; COMMIT;")
@@ -101,6 +103,27 @@ class Database:
             raise DatabaseError(
                 f"{self._path}: written by version {version} of the roles' state; this program reads version {VERSION}"
             )
+
+    def _keep_old(self, version: int) -> None:
+        """Copy the file as an older version wrote it to one beside it, before it is changed. Raises DatabaseError."""
+        kept = self._path.with_name(f"{self._path.name}.version-{version}")
+        if kept.exists():
+            return
+        partial = kept.with_name(f"{kept.name}.partial")
+        make_private_database(partial)
+        try:
+            with closing(sqlite3.connect(partial)) as other:
+                self._db.backup(other)
+                other.execute("PRAGMA journal_mode = DELETE")
+            with partial.open("rb") as written:
+                sync_file(written.fileno())
+            put_in_place(partial, kept)
+        except (sqlite3.Error, OSError) as error:
+            partial.unlink(missing_ok=True)
+            raise DatabaseError(
+                f"version {VERSION} of the roles' state is to be made of version {version}, and there is no room for a copy "
+                f"of the old one: {explained(kept, error)}"
+            ) from error
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

@@ -152,6 +152,7 @@ class HosterRole:
     async def _facts(self, block: Block) -> HosterFacts:
         client, account = self._context.client, self._context.signer.account
         self._now = block.number
+        self._room.use(self._context.config.reserve)
         self._pace.look(block.number, asyncio.get_running_loop().time())
         await self._watch.look(block)
         copies, plans = dict(self._watch.copies), self._watch.plans

@@ -39,8 +39,12 @@ class Room:
         """Look at the disk of `directory`, on which `reserve` bytes stay free (None: what is usual for its size)."""
         self._directory = directory
         self._troubles = Troubles() if troubles is None else troubles
-        self.reserve = default_reserve(directory) if reserve is None else max(reserve, RESERVE)
+        self.use(reserve)
         self.paused = False
+
+    def use(self, reserve: int | None) -> None:
+        """Let so many bytes stay free from now on (None: what is usual)."""
+        self.reserve = default_reserve(self._directory) if reserve is None else max(reserve, RESERVE)
 
     def failed(self, error: Exception) -> None:
         """Pause receiving, because a write failed. It is told once."""
