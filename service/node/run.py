@@ -103,6 +103,8 @@ class RunningNode:
     journal: Journal
     facts: NodeFacts
     alerts: NodeAlerts
+    settings: NodeSettings
+    """What it runs with now: some settings change meanwhile."""
     roles: list[NodeRole] = field(default_factory=list)
     names: tuple[str, ...] = ()
     registered: bool = False
@@ -211,7 +213,7 @@ def _dashboard(node: RunningNode, settings: NodeSettings) -> Dashboard:
     return Dashboard(node.facts, Acting(node.context.signer, Path(path) if is_locked(path) else None))
 
 
-def _facts(context: Context, journal: Journal, transport: TcpTransport, settings: NodeSettings) -> NodeFacts:
+def _facts(context: Context, journal: Journal, transport: TcpTransport, now: Callable[[], NodeSettings]) -> NodeFacts:
     room = Room(context.directory, context.config.reserve)
 
     def reserve() -> int:
@@ -223,7 +225,7 @@ def _facts(context: Context, journal: Journal, transport: TcpTransport, settings
             context.client,
             context.follower,
             context.signer.account,
-            settings.roles,
+            now().roles,
             JournalTable(context.database),
             context.directory,
             reserve,
@@ -231,7 +233,7 @@ def _facts(context: Context, journal: Journal, transport: TcpTransport, settings
             lambda: journal.seen,
             AlertTable(context.database),
             context.store,
-            shown_settings(settings),
+            lambda: shown_settings(now()),
         )
     )
 
@@ -286,9 +288,9 @@ async def _build(
         tap := Tap(base.on_progress),
     )
     journal = Journal(client, follower, signer.account, database, context.troubles)
-    facts = _facts(context, journal, transport, settings)
+    facts = _facts(context, journal, transport, lambda: held[0].settings if held else settings)
     alerts = node_alerts(context, journal, facts, tap, not SERVING.isdisjoint(settings.roles))
-    node = RunningNode(context, transport, FeedServer(store), journal, facts, alerts, names=settings.roles)
+    node = RunningNode(context, transport, FeedServer(store), journal, facts, alerts, settings, names=settings.roles)
     node.roles = [ON_CHAIN[name](context) for name in settings.roles if name in ON_CHAIN]
     node.registered = bool(node.roles)
     node.serves = not SERVING.isdisjoint(settings.roles)
@@ -333,8 +335,8 @@ async def _follow_changes(node: RunningNode, now: Resolved, changes: asyncio.Que
         node.context.config = after.config
         if now.settings.alert_targets != after.settings.alert_targets:
             node.alerts.sender.use(targets)
-        live = replace(now.settings, terms=after.settings.terms, alert_targets=after.settings.alert_targets)
-        now = Resolved(live, after.config)
+        node.settings = replace(now.settings, terms=after.settings.terms, alert_targets=after.settings.alert_targets)
+        now = Resolved(node.settings, after.config)
 
 
 async def _work(

@@ -79,8 +79,8 @@ class Sources:
     alerts: AlertTable
     store: Corestore | None = None
     """The feeds that are kept here."""
-    settings: tuple[SettingRow, ...] = ()
-    """What the node runs with."""
+    settings: Callable[[], tuple[SettingRow, ...]] = tuple
+    """Returns what the node runs with."""
 
 
 class NodeFacts:

@@ -77,7 +77,7 @@ class NetworkPages:
     async def settings(self, request: web.Request) -> web.StreamResponse:
         """Show what the node runs with. It needs no chain."""
         return self._site.render(
-            request, "settings.html", self._site.last_pulse(), {"settings": self._facts.sources.settings}
+            request, "settings.html", self._site.last_pulse(), {"settings": self._facts.sources.settings()}
         )
 
 

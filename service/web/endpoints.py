@@ -143,7 +143,7 @@ async def _feed(facts: NodeFacts, values: Values) -> FeedDetail:
 
 
 async def _settings(facts: NodeFacts, values: Values) -> SettingPage:
-    return SettingPage(list(facts.sources.settings))
+    return SettingPage(list(facts.sources.settings()))
 
 
 ENDPOINTS: tuple[ApiEndpoint, ...] = (

@@ -201,7 +201,7 @@ async def served_dashboard(
         journal = Journal(peer.client, peer.follower, ALICE.public_key, database)
         sources = Sources(
             peer.client, peer.follower, ALICE.public_key, ("author", "hoster"), JournalTable(database), directory, lambda: 5,
-            list, lambda: journal.seen, AlertTable(database), store, SETTINGS,
+            list, lambda: journal.seen, AlertTable(database), store, lambda: SETTINGS,
         )  # fmt: skip
         feed = some_feed(store).hex() if made else ""
         facts = MadeFacts(sources) if made else NodeFacts(sources)
