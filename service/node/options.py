@@ -204,6 +204,8 @@ SETTINGS: tuple[Setting, ...] = (
     ),
 )
 """All of them, in the order of the manual's table."""
+SECRET = frozenset({"alerts_targets"})
+"""Lists whose values may hold passwords: they are never shown."""
 BY_NAME = {one.name: one for one in SETTINGS}
 
 
@@ -214,6 +216,8 @@ def shown_settings(settings: NodeSettings) -> tuple[SettingRow, ...]:
     for one in SETTINGS:
         value = found.get(one.name, "")
         text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        if one.name in SECRET and value:
+            text = f"{len(value)} that may hold passwords, and are not shown"
         rows.append(SettingRow(one.key, one.flag, one.variable, text, one.default, one.help))
     return tuple(rows)
 

@@ -203,7 +203,9 @@ async def _serve(stack: AsyncExitStack, node: RunningNode, settings: NodeSetting
     except OSError as error:
         raise OSError(error.errno, error.strerror or str(error), settings.http) from error
     if host not in LOOPBACK:
-        log.warning("whoever reaches this address sees this node's money and peers", address=settings.http)
+        log.warning(
+            "whoever reaches this address sees this node's metrics, its money among them", address=settings.http
+        )
     return host_port(*bound)
 
 

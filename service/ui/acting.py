@@ -51,7 +51,7 @@ class ReviewedAction:
 
 @dataclass(frozen=True, slots=True)
 class SignedAction:
-    """A kind of action: the fields that it takes, how it is reviewed, how it is done. Both raise REFUSED and LookupError."""
+    """A kind of action: the fields that it takes, how it is reviewed, how it is done. Both raise REFUSED and NotHere."""
 
     fields: tuple[str, ...]
     review: Callable[[NodeFacts, Signer, Mapping[str, str]], Awaitable[ReviewedAction]]

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import structlog
 from aiohttp import web
 
+from service.operating.history import NotHere
 from service.vault import KeyFileError, PassphraseError, unlock
 from service.web.app import refusal
 
@@ -132,7 +133,7 @@ class ActionPages:
         name = request.match_info["action"]
         action, session = ACTIONS.get(name), self._site.session(request)
         if action is None:
-            raise LookupError(f"There is no action {name}")
+            raise NotHere(f"There is no action {name}")
         if session is None or self._acting is None:
             return _to(f"/login?next={quote(request.path_qs)}")
         fields = {one: request.query.get(one, "")[:200] for one in action.fields}
@@ -149,7 +150,7 @@ class ActionPages:
         name = request.match_info["action"]
         action, session = ACTIONS.get(name), self._site.session(request)
         if action is None:
-            raise LookupError(f"There is no action {name}")
+            raise NotHere(f"There is no action {name}")
         if session is None or self._acting is None:
             return self._told(request, "Nothing was signed", "The session is over: unlock, and look at it again.", 403)
         form = await _form(request)
