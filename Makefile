@@ -12,7 +12,7 @@ SELECT = $(if $(SLOW)$(findstring tests/,$(ARGS)),,-m 'not slow')
 # As many workers as the machine has cores; tests that run a whole network share one of them (tests/conftest.py).
 PARALLEL ?= --numprocesses=auto --dist=loadgroup
 
-.PHONY: setup setup-dev demo docs test coverage attack cases scenarios cheats lives fuzz matrix churn crowd lint devnet simulate runtime weights bench wheels lock clean
+.PHONY: setup setup-dev demo docs test coverage attack cases scenarios cheats lives fuzz matrix churn crowd screenshots lint devnet simulate runtime weights bench wheels lock clean
 
 setup: $(VENV)/.setup $(VENV)/.codec
 setup-dev: $(VENV)/.setup-dev $(VENV)/.codec
@@ -106,6 +106,11 @@ runtime: setup-dev
 # The declared weights against frame-benchmarking's figures, measured in two runs (pallet-spec/README.md section 18).
 weights: setup-dev
 	pallet-spec/weights.sh $(ARGS)
+
+# The dashboard through the whole job on a network of processes, in chromium (some five minutes); pictures in build/screenshots.
+screenshots: setup-dev
+	mkdir -p build/screenshots
+	DATDOT_SCREENSHOTS=$(CURDIR)/build/screenshots $(BIN)/python -m pytest -n 0 -q tests/ui/test_whole_job.py
 
 # The documents as a site in build/docs/html, and manual pages in build/docs/man. Nothing is fetched.
 docs: setup-dev
