@@ -31,6 +31,12 @@ def _cores(facts: NodeFacts) -> list[Core]:
     return [] if store is None else sorted(store.cores(), key=lambda core: core.key)
 
 
+def has_feed(facts: NodeFacts, key: str) -> bool:
+    """Return whether a feed is stored here. Raises StorageError."""
+    store = facts.sources.store
+    return store is not None and store.known(bytes.fromhex(key)) is not None
+
+
 def core_of(facts: NodeFacts, key: str) -> Core:
     """Return the feed of a key in hex. Raises NotHere and StorageError."""
     store = facts.sources.store

@@ -11,6 +11,8 @@ from service.operating.detail import CopyChallenge, Pulse, SectorGrid
 WIDE = 32
 """Cells in a row of the sector grid."""
 TICKS = 24
+LEAST_BARS = 24
+"""Bars for which a chart has room at least, so that one is not as wide as the page."""
 MOST_STRIP = 512
 """Cells of a strip of blocks at most."""
 
@@ -68,13 +70,14 @@ def sectors(grid: SectorGrid, total: int) -> Markup:
 def margins(challenges: Sequence[CopyChallenge], window: int) -> Markup:
     """Return the blocks from challenge to proof, a bar each, under the lines of warning and deadline."""
     top, many = window * 16 / 15, len(challenges)
-    body = rect(0, (top - window * 2 / 3) / top * 100, many * 10, 0.6, "f-warn")
-    body += rect(0, (top - window) / top * 100, many * 10, 0.9, "f-bad")
+    wide = max(many, LEAST_BARS) * 10
+    body = rect(0, (top - window * 2 / 3) / top * 100, wide, 0.6, "f-warn")
+    body += rect(0, (top - window) / top * 100, wide, 0.9, "f-bad")
     took = [None if one.proved is None else one.proved - one.issued for one in challenges]
     for at, blocks in enumerate(took):
         high = 100.0 if blocks is None else min(blocks, top) / top * 100
         body += rect(at * 10 + 2, 100 - high, 6, high, "f-mass" if blocks is not None else "f-bad")
-    body += rect(0, 99.4, many * 10, 0.6, "f-edge")
+    body += rect(0, 99.4, wide, 0.6, "f-edge")
     done = [blocks for blocks in took if blocks is not None]
     told = (
         f"One bar a challenge, oldest left. {len(done)} of {many} were proved, the slowest in {max(done, default=0)} blocks. "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from service.operating.feeds import has_feed
 from service.operating.network import read_network, read_plan, read_plans
 from service.operating.network_objects import PlanCopy, PlanDetail, PlanRow
 from service.operating.objects import HeldCopy
@@ -56,6 +57,7 @@ class NetworkPages:
             "answer_state": "wait" if pulse.stale else state,
             "lead": _lead(detail),
             "shown_copy": shown_copy,
+            "feed_here": has_feed(self._facts, detail.plan.feed),
         }
         return self._site.render(request, "plan.html", pulse, data)
 

@@ -192,3 +192,17 @@ async def test_a_block_that_is_not_here_is_told(served: ServedDashboard) -> None
         assert "Block 3 of feed" in await answer.text()
     with pytest.raises(aiohttp.ClientPayloadError):  # the whole file begins well, and is never taken for whole
         await served.text(f"/feeds/{served.feed}/files/notes.txt")
+
+
+async def test_a_chain_that_does_not_answer_is_told_soon(
+    bare: ServedDashboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.ui.site.PATIENCE", 0.2)
+    bare.world.hang()
+    page = await bare.text("/", 503)
+    assert answer_of(page) == "The chain is away"
+    assert 'class="mk good"' not in page.partition("<main")[2]
+    for path in ("/peers", "/feeds", "/settings", "/login"):
+        await bare.text(path)  # these need none
+    bare.world.go_on()
+    await bare.text("/")
