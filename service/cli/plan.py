@@ -29,6 +29,7 @@ from .feed import feed_key, known, opened, transport_of
 from .hoster import LEAVING
 from .options import DEFAULT_CHAIN, Bootstrap, Chain, Directory, Json, Key, PassphraseFile, Peers
 from .output import Failure, Output, configure_logging, run
+from .plan_costs import Yes, donation, publication, shown_first
 from .signing import Told, needed_key, parse_account, signed
 from .terms import (
     LIVE,
@@ -89,6 +90,7 @@ def publish(
     peer: Peers = None,
     bootstrap: Bootstrap = None,
     unserved: Unserved = False,
+    yes: Yes = False,
     key: Key = None,
     passphrase_file: PassphraseFile = None,
     chain: Chain = DEFAULT_CHAIN,
@@ -98,24 +100,23 @@ def publish(
     out = Output(json)
     configure_logging(json)
     ranges, wanted, peers, nodes = parse_ranges(blocks), feed_key(feed), parse_peers(peer), parse_bootstrap(bootstrap)
+    asks = max_ask_disk, max_ask_encoding, max_ask_receiving, report_price
     terms = plan_terms(
-        replicas,
-        *(max_ask_disk, max_ask_encoding, max_ask_receiving, report_price),
-        until,
+        *(replicas, *asks, until),
         live=live,
         min_reputation=min_reputation,
         regions=parse_regions(region) or (),
         max_latency_ms=max_latency,
         min_kib_per_s=min_throughput,
     )
+    shown_first(out, needed_key(key), chain, yes, publication(directory, wanted, ranges, terms, pot))
     keys = own_keys(out, needed_key(key), passphrase_file)
 
     async def main() -> None:
         with closing(opened(directory)) as store:
             core, asked = known(store, wanted, directory), None if unserved else _asked(directory, peers, nodes)
             async with chain_session(chain, keys, keep_sent=True) as session:
-                out.sent = session.signer.under_way
-                # Print the number at once: a user who is interrupted before seeing it would publish a second plan.
+                out.sent = session.signer.under_way  # the number at once: who does not see it publishes a second plan
                 out.result(await _published(session, core, terms, pot, ranges, asked))
 
     run(out, main, lambda error: failure_of(error, chain))
@@ -164,12 +165,14 @@ def show(plan: PlanId, chain: Chain = DEFAULT_CHAIN, json: Json = False) -> None
 def donate(
     plan: PlanId,
     amount: Annotated[int, typer.Argument(min=1, metavar="X", help="Amount in the smallest unit.")],
+    yes: Yes = False,
     key: Key = None,
     passphrase_file: PassphraseFile = None,
     chain: Chain = DEFAULT_CHAIN,
     json: Json = False,
 ) -> None:
-    """Pay into a plan's pot."""
+    """Pay into a plan's pot. What it costs and does is shown before anything is signed."""
+    shown_first(Output(json), needed_key(key), chain, yes, donation(plan, amount))
     _signed(
         key,
         passphrase_file,

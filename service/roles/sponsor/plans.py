@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from service import hypercore
 from service.address import ss58
-from service.chain_client import BlockRef, ChainClient, Signer
+from service.chain_client import BlockRef, Call, ChainClient, Signer
 from service.chain_client.pallet import calls
 from service.chain_client.pallet.constants import MAX_AMOUNT, PPM
 from service.chain_client.pallet.events import PlanPublished
@@ -57,13 +57,7 @@ async def publish_plan(
     With `among`, one of the peers known there must serve it, and a lease must hold a segment of it: Raises Unserved and
     TooLong. Raises UnknownBlocks, OversizedBlock and TinyBlocks, and what `publish_head` raises.
     """
-    if core.length == 0:
-        raise BadHead(f"feed {core.key.hex()} is empty, or not stored here: there is no head to publish")
-    wanted = [(0, core.length)] if ranges is None else ranges
-    try:
-        head = core.head()
-    except CoreError as error:
-        raise WrongFeedKey(f"the chain accepts only feeds with exactly one author: {error}") from error
+    head, wanted = _head_of(core), [(0, core.length)] if ranges is None else ranges
     nodes = open_nodes(core, wanted)
     check_blocks(core, wanted)
     size = sum(range_bytes(check_head(head), wanted, nodes))
@@ -74,6 +68,25 @@ async def publish_plan(
             await check_served(core, wanted, among)
 
     return await publish_head(client, signer, head, wanted, nodes, terms, pot, before)
+
+
+def publication_call(
+    core: Core, terms: Terms, pot: int, ranges: Sequence[tuple[int, int]] | None = None
+) -> tuple[Call, int]:
+    """Return the call that `publish_plan` sends, and the bytes of one copy. Raises what that raises before it asks the chain."""
+    head, wanted = _head_of(core), [(0, core.length)] if ranges is None else ranges
+    found = assemble(head, wanted, open_nodes(core, wanted), terms, pot)
+    return calls.publish_plan(found.head, found.ranges, found.nodes, found.terms, found.pot), found.bytes
+
+
+def _head_of(core: Core) -> hypercore.CoreHead:
+    """Return the head of a feed that can be published. Raises BadHead and WrongFeedKey."""
+    if core.length == 0:
+        raise BadHead(f"feed {core.key.hex()} is empty, or not stored here: there is no head to publish")
+    try:
+        return core.head()
+    except CoreError as error:
+        raise WrongFeedKey(f"the chain accepts only feeds with exactly one author: {error}") from error
 
 
 async def publish_head(

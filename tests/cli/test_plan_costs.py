@@ -1,0 +1,73 @@
+"""`datdot plan publish` and `donate` say what they take and do before they sign; who says no at a terminal signs nothing."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.units import UNIT
+from tests.support.cli_process import RunningChain, command, datdot, done, environment, running_chain
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningChain]:
+    with running_chain("model", tmp_path_factory.mktemp("chain")) as chain:
+        yield chain
+
+
+def typed(answer: str, *arguments: object) -> tuple[int, str]:
+    """Run a command whose user types an answer; exit code and what was shown."""
+    main, other = pty.openpty()
+    child = subprocess.Popen(
+        command(*arguments), stdin=other, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment()
+    )
+    os.close(other)
+    os.write(main, answer.encode())
+    said, _ = child.communicate(timeout=120)
+    os.close(main)
+    return child.returncode, said
+
+
+def test_what_it_takes_is_said_and_nothing_is_signed_against_a_no(model: RunningChain, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(bytes(100_000))
+    key = done("feed", "import", tmp_path / "file", "--dir", tmp_path / "a")["key"]
+    signing = ("--chain", model.url, "--key", "//Alice")
+    publish = (
+        "plan", "publish", key, "--dir", tmp_path / "a", "--unserved", "--replicas", 2, "--pot", 10**14, "--until", 2000, *signing,
+    )  # fmt: skip
+    code, said = typed("n\n", *publish)
+    assert (code, "not agreed to: nothing was sent" in said) == (1, True), said
+    assert datdot("plan", "show", 0, "--chain", model.url, "--json").failure("no_such_plan")
+
+    before = int(done("wallet", "balance", *signing)["spendable"])
+    shown = datdot(*publish)
+    assert shown.code == 0, "without a terminal nobody is asked"
+    assert "100 UNIT (100000000000000) from 5Grwva" in shown.out
+    assert "0.1 UNIT (100000000000) burned for its publication" in shown.out
+    assert "2 copies of " in shown.out
+    left = int(shown.out.partition("for a fee of up to")[2].partition(";")[2].partition("(")[2].partition(")")[0])
+    after = int(done("wallet", "balance", *signing)["spendable"])
+    fee = int(shown.out.partition("for a fee of up to")[2].partition("(")[2].partition(")")[0])
+    assert left <= after <= left + fee, "the fee is the most that it can be"
+    assert before - after >= 10**14
+
+    code, said = typed("y\n", "plan", "donate", 0, 50 * UNIT, *signing)
+    assert code == 0, said
+    assert "to the pot of plan 0" in said
+    assert "now and 150 UNIT (150000000000000) then" in said
+    assert "this account has then 100 % of the plan's shares: so much of what is left" in said
+    assert done("plan", "show", 0, "--chain", model.url)["pot"] == str(150 * UNIT)
+    assert datdot("plan", "donate", 0, UNIT, "--yes", *signing).code == 0
+
+
+def test_what_cannot_be_is_said_before_a_passphrase_is_asked_for(model: RunningChain, tmp_path: Path) -> None:
+    key = tmp_path / "poor.json"
+    done("key", "create", key)
+    refused = datdot("plan", "donate", 77, UNIT, "--chain", model.url, "--key", key)
+    assert refused.code == 1
+    assert "as things are now: plan 77" in refused.out
