@@ -7,6 +7,7 @@ import json
 import os
 import random
 import socket
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from service.chain_client import ChainClient, frame
 from service.hypercore.net import PeerAddress
 from service.hypercore.swarm import DHT
 from service.hypercore.swarm.dht.address import Address
+from service.operating.alerts.book import AlertBook
+from service.operating.alerts.rules import peers_gone
 from service.session import chain_session
 from service.units import UNIT
 from service.vault import PeerKeys, create_key_file, load_keys
@@ -40,6 +43,8 @@ PEERS = (
 BACKENDS = ("model", "wasm")
 """Backends of the mock chain."""
 FILE = "devnet.json"
+WATCH_SECONDS = 1.0
+"""Between two looks at the peers' processes."""
 PORTS = range(20_000, 32_000)
 """Ports for peers, below the range from which systems pick ports for outgoing connections."""
 OnLine = Callable[["NetPeer", dict[str, Any]], None]
@@ -244,13 +249,6 @@ class Devnet:
         await self._chain_child.wait()
         raise DevnetError(f"{self._chain_child.name} ended: {self._chain_child.log_tail()}")
 
-    async def tell_end(self, peer: NetPeer) -> None:
-        """Log the end of a peer that nobody stopped. It is not started again: its loss may be what is tried."""
-        assert peer.child is not None
-        code = await peer.child.wait()
-        if peer.child.ended:
-            log.error("a peer has ended", peer=peer.child.name, code=code, reason=peer.child.log_tail())
-
     async def stop(self, kill: bool = False) -> None:
         """Stop the peers, then the chain.
 
@@ -289,9 +287,24 @@ async def run_devnet(net: Devnet, on_ready: Callable[[dict[str, Any]], None]) ->
             await net.wait_for_offers(client)
         on_ready(net.describe())
         log.info("devnet ready", rpc=net.rpc, peers=len(net.peers), pid=os.getpid())
-        telling = asyncio.gather(*(net.tell_end(peer) for peer in net.peers))
+        watching = asyncio.create_task(watch_peers(net))
         try:
             await net.chain_ended()
         finally:
-            telling.cancel()
-            await asyncio.gather(telling, return_exceptions=True)
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+
+async def watch_peers(net: Devnet) -> None:
+    """Tell of each peer whose process ended, once, until cancelled."""
+    book, turn, tails = AlertBook(), 0, dict[str, str]()
+    while True:
+        ended = {peer.directory.name: peer.child for peer in net.peers if peer.child is not None and peer.child.ended}
+        tails = {name: tails.get(name) or child.log_tail() for name, child in ended.items()}
+        for alert in book.step({"peers_gone": peers_gone(tails.items())}, turn, time.time()):
+            if alert.closed is None:
+                log.error("alert", severity=alert.severity.value, about=alert.text, why=alert.why, remedy=alert.remedy)
+            else:
+                log.info("alert is over", about=alert.text)
+        turn += 1
+        await asyncio.sleep(WATCH_SECONDS)  # a poll: what reaps a process tells nobody else

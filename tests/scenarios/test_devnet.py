@@ -112,7 +112,7 @@ def goes_on_unharmed(
         assert now[1] == missed
         (victim,) = (peer for peer in ready["peers"] if peer["role"] == "author,sponsor")
         os.kill(victim["pid"], signal.SIGKILL)
-        while "a peer has ended" not in log.read_text():
+        while "the peer author-1 ended" not in log.read_text():
             assert time.monotonic() < deadline
             time.sleep(0.2)
         assert devnet.stop(signal.SIGINT) == 0
