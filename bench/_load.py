@@ -14,14 +14,15 @@ from runtime_mock.state.overlay import Overlay
 from runtime_mock.state.trie import Trie
 from service.chain_client import Call, Runtime
 from service.chain_client.pallet import calls, types
+from service.chain_client.pallet.constants import MAX_RETRIEVALS
 from service.chain_client.runtime.extrinsic import Mortality, payload, signed
 from service.roles.hoster.proofs import storage_proof
 
 from ._network import SECTORS, Network, Party, go_to, made_up
 from .proof import SparseTree
 
-#: A block has room for no more of each.
-CHALLENGED, REVEALING, COMMITTING = 640, 300, 300
+#: A block has room for no more challenges, and for no more calls of as many attesters.
+CHALLENGED, SPEAKING = 640, 80
 #: Challenges that a block issues at most.
 ISSUED = 8
 
@@ -38,13 +39,27 @@ class Load:
         self.network = network
         self._runtime = Runtime((artifacts() / "metadata.scale").read_bytes(), spec_version, transaction_version)
         self.challenged = min(CHALLENGED, network.hosters // 2)
-        self.revealing = range(min(REVEALING, network.open_verdicts))
+        self.speaking = network.attesting[:SPEAKING]
+        self.revealing = self._seats(network.era - 1, range(network.open_verdicts))
+        some = (copy for copy in range(network.copies) if copy < network.open_verdicts or copy % 3)
+        self.committing = self._seats(network.era, some)
         self._challenge()
         self._trees = self._plant()
         self.state = network.state.trie()
         self.earlier = self._earlier()
 
     # ---- the state
+
+    def _seats(self, era: int, copies: Iterable[int]) -> dict[Party, list[int]]:
+        """Return the copies on whose committees those who speak sit, as many as a call takes of each."""
+        found: dict[Party, list[int]] = {party: [] for party in self.speaking}
+        for copy in copies:
+            for party in self.network.committee(era, copy):
+                if len(found.get(party, range(MAX_RETRIEVALS))) < MAX_RETRIEVALS:
+                    found[party].append(copy)
+            if all(len(some) == MAX_RETRIEVALS for some in found.values()):
+                break
+        return {party: some for party, some in found.items() if some}
 
     def _challenge(self) -> None:
         """Let the chain have issued challenges in the last blocks, which nobody has answered."""
@@ -64,8 +79,9 @@ class Load:
             challenge = items.StorageChallenges.get(network.state, party.id)
             for sample in challenge.samples if challenge else ():
                 wanted[sample.segment].add(sample.sector)
-        for copy in self.revealing:
-            wanted[copy].update(network.probed(party, copy) for party in network.committee(network.era - 1, copy))
+        for party, copies in self.revealing.items():
+            for copy in copies:
+                wanted[copy].add(network.probed(party, copy))
         trees = {}
         for number, sectors in wanted.items():
             segment = items.Segments.at(network.state, number)
@@ -91,12 +107,16 @@ class Load:
             attester.link_era = era - 1
             attester.link = crypto.next_link(network.genesis, party.id, network.link(party))
             items.Attesters.put(state, party.id, attester)
-        for copy in self.revealing:
-            record = items.Retrievals.at(state, era, copy)
-            seats = zip(record.seats, network.committee(era, copy), strict=True)
-            unsaid = [Seat(seat.slot, seat.account, self._commit(party, copy), None) for seat, party in seats]
-            items.Retrievals.put(state, era, copy, Retrieval(unsaid, False))
+        for party, copies in self.revealing.items():
+            for copy in copies:
+                record = items.Retrievals.at(state, era, copy)
+                seats = [self._unsaid(seat, party, copy) for seat in record.seats]
+                items.Retrievals.put(state, era, copy, Retrieval(seats, False))
         return state.trie()
+
+    def _unsaid(self, seat: Seat, party: Party, copy: int) -> Seat:
+        """Return a seat, that of the party with its commit and without its report."""
+        return Seat(seat.slot, seat.account, self._commit(party, copy), None) if seat.account == party.id else seat
 
     def _commit(self, party: Party, copy: int) -> bytes:
         network, index = self.network, self.network.probed(party, copy)
@@ -118,22 +138,24 @@ class Load:
                 yield party, calls.submit_storage_proof(challenge.issued, proof)
 
     def commits(self) -> Iterator[Signed]:
-        """Yield commits of attesters to reports of this era."""
+        """Yield commits of attesters to reports of this era, none of whose records is there yet."""
         era = self.network.era
-        some = (copy for copy in range(self.network.copies) if copy < self.network.open_verdicts or copy % 3)
-        for copy in list(some)[:COMMITTING]:
-            for party in self.network.committee(era, copy):
-                yield party, calls.commit_retrieval(era, copy, made_up("commit", era, copy))
+        for party, copies in self.committing.items():
+            said = tuple(types.RetrievalCommit(copy, made_up("commit", era, copy)) for copy in copies)
+            yield party, calls.commit_retrievals(era, said)
 
     def reveals(self) -> Iterator[Signed]:
         """Yield what attesters reveal of what they committed to in the last era: all were served."""
         network = self.network
-        for copy in self.revealing:
-            for party in network.committee(network.era - 1, copy):
-                opening = self._trees[copy].opening(network.probed(party, copy))
-                said = types.Report(*_fields(network.report(party, copy)))
-                salt, shown = made_up("salt", party.id.hex()), types.ChainOpening(opening.data, opening.siblings)
-                yield party, calls.reveal_retrieval(network.era - 1, copy, said, network.link(party), salt, shown)
+        for party, copies in self.revealing.items():
+            said = tuple(self._reveal(party, copy) for copy in copies)
+            yield party, calls.reveal_retrievals(network.era - 1, network.link(party), said)
+
+    def _reveal(self, party: Party, copy: int) -> types.RetrievalReveal:
+        opening = self._trees[copy].opening(self.network.probed(party, copy))
+        shown = types.ChainOpening(opening.data, opening.siblings)
+        said = types.Report(*_fields(self.network.report(party, copy)))
+        return types.RetrievalReveal(copy, said, made_up("salt", party.id.hex()), shown)
 
     def settlements(self) -> Iterator[Signed]:
         """Yield settlements of the last era's verdicts."""

@@ -423,7 +423,7 @@ class Network:
             party = self.attesting[slot % len(self.attesting)]
             report = self.report(party, copy) if reported else None
             seats.append(Seat(slot, party.id, made_up("commit", era, copy, slot), report))
-        items.Retrievals.put(self.state, era, copy, Retrieval(seats, settled))
+        items.Retrievals.put(self.state, era, copy, Retrieval([] if settled else seats, settled))
 
     def _records(self) -> None:
         """Write retrieval records: those of two eras before are settled, of the last nearly all, of this a third has commits."""

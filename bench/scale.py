@@ -6,7 +6,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from itertools import islice
 from pathlib import Path
@@ -21,6 +21,7 @@ from runtime_mock.runtime import CODE, Runtime, Version
 from runtime_mock.state.overlay import Overlay
 from runtime_mock.state.trie import Trie
 from runtime_mock.wasm.runtime import WasmRuntime, default_cache
+from service.chain_client import Call
 
 from ._load import Load, Signed
 from ._network import Network, made_up
@@ -37,7 +38,10 @@ KINDS = ("nothing", "ordinary", "busy", "proofs", "commits", "reveals", "settlem
 
 @dataclass(frozen=True)
 class Made:
-    """A block: its header, the state after it, its extrinsics, whether there was no room for more, and what it took."""
+    """A block: its header, the state after it, its extrinsics, whether there was no room for more, and what it took.
+
+    `parts` is how many proofs, commits, reveals or settlements are in its extrinsics.
+    """
 
     header: Header
     state: Trie
@@ -45,6 +49,7 @@ class Made:
     bytes: int
     full: bool
     processor_ms: float
+    parts: int = 0
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ class Row:
     backend: str
     kind: str
     extrinsics: int
+    parts: int
     bytes: int
     full: bool
     processor_ms: float
@@ -117,17 +123,24 @@ def in_a_row(runtime: Runtime, state: Trie, last: int, count: int) -> list[Made]
     return made
 
 
+def parts_of(call: Call) -> int:
+    """Return how many commits or reveals a call has; 1 of any other."""
+    several = call.arguments.get("commits", call.arguments.get("reveals"))
+    return len(several) if isinstance(several, tuple) else 1
+
+
 def kinds_of(load: Load, turns: int = TURNS, most: int | None = None) -> dict[str, Callable[[Runtime], list[Made]]]:
     """Return what is measured, by name: each a few blocks, made anew at each turn, of at most so many extrinsics."""
     network = load.network
     late, early = network.at, network.era * network.times.era + network.times.reveal_from
 
     def filled(wanted: Callable[[], Iterable[Signed]], state: Trie, last: int) -> Callable[[Runtime], list[Made]]:
-        extrinsics = list(load.signed(islice(wanted(), most), last))
+        said = list(islice(wanted(), most))
+        extrinsics = list(load.signed(said, last))
 
         def make(runtime: Runtime) -> list[Made]:
-            parent = made_up("block", last)
-            return [make_block(runtime, state, last + 1, parent, extrinsics) for _ in range(turns)]
+            made = (make_block(runtime, state, last + 1, made_up("block", last), extrinsics) for _ in range(turns))
+            return [replace(one, parts=sum(parts_of(call) for _, call in said[: one.extrinsics])) for one in made]
 
         return make
 
@@ -160,7 +173,7 @@ def rows_of(load: Load, backend: str, report: Report, turns: int = TURNS) -> lis
         report(f"{backend}: {kind}")
         made = make(runtime)
         first, taken = made[0], statistics.median(one.processor_ms for one in made)
-        found.append(Row(backend, kind, first.extrinsics, first.bytes, first.full, taken, beside))
+        found.append(Row(backend, kind, first.extrinsics, first.parts, first.bytes, first.full, taken, beside))
     return found
 
 
@@ -181,7 +194,7 @@ def measured(hosters: int, copies: int, backend: str) -> Sequence[Row]:
 
 def carried(load: Load, rows: Sequence[Row]) -> dict[str, int]:
     """Return for how many hosters or copies a chain's full blocks have room, each call in its window of an era."""
-    times, held = load.network.times, {row.kind: row.extrinsics for row in rows if row.full}
+    times, held = load.network.times, {row.kind: row.parts for row in rows if row.full}
     windows = {
         "proofs": (times.era, times.era // times.mean_gap),
         "commits": (times.era - times.probe_blocks, times.seats),
@@ -211,7 +224,8 @@ def figures(backend: str, kind: str, report: Report) -> Figures:
     write(DETAILS, load_of(HOSTERS, COPIES), [row for rows in _DONE.values() for row in rows])
     row = next(row for row in _DONE[backend] if row.kind == kind)
     room = "there was room for no more" if row.full else "that was all there were"
-    held = f"a block of {row.extrinsics} {kind} ({row.bytes:,} bytes; {room})" if row.extrinsics else "no extrinsics"
+    held = f"a block of {row.parts} {kind} in {row.extrinsics} extrinsics ({row.bytes:,} bytes; {room})"
+    held = held if row.extrinsics else "no extrinsics"
     how = (
         f"{held}, in a state of {HOSTERS:,} hosters with {COPIES:,} copies: the median of {TURNS} to {QUIET_BLOCKS} blocks, "
         f"state root and signatures included; the peer is a block of the same backend on a chain with nothing on it"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from service.chain_client.pallet.constants import PPM
+from service.chain_client.pallet.errors import PalletError
 
 from .sayings_of_copies import SAYINGS_OF_COPIES
 from .words import Fields, Says, Words, penalty, unit, warning
@@ -182,6 +183,19 @@ def _retrieval_committed(event: Fields, me: str) -> Words:
     return Words(f"a report on copy {event['copy']} in era {event['era']} was fixed by {event['account']}")
 
 
+def _retrieval_refused(event: Fields, me: str) -> Words:
+    names = [error.value for error in PalletError]
+    why = names[event["error"]] if event["error"] < len(names) else f"error {event['error']}"
+    text = f"the chain did not take what {event['account']} said of copy {event['copy']} in era {event['era']}: {why}"
+    if event["account"] != me:
+        return Words(text)
+    return warning(
+        text,
+        "the copy ended meanwhile, or it was said before",
+        "nothing is to be done, unless this comes in each era: then the clock of the node or its database is an old one",
+    )
+
+
 def _retrieval_revealed(event: Fields, me: str) -> Words:
     return Words(f"a report on copy {event['copy']} in era {event['era']} was shown by {event['account']}")
 
@@ -257,6 +271,7 @@ SAYINGS: dict[str, Says] = {
     "HosterEvicted": _hoster_evicted,
     "HosterPaused": _hoster_paused,
     "RetrievalCommitted": _retrieval_committed,
+    "RetrievalRefused": _retrieval_refused,
     "RetrievalRevealed": _retrieval_revealed,
     "SeatEmptyHanded": _seat_empty_handed,
     "ParametersSet": _parameters_set,

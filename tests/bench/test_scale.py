@@ -13,7 +13,7 @@ from bench import scale
 from bench._network import Network, table_nodes
 from runtime_mock.model.datdot import items
 from runtime_mock.model.datdot.check_state import check_state
-from runtime_mock.model.datdot.records import CopyState
+from runtime_mock.model.datdot.records import CopyState, Retrieval
 from runtime_mock.model.datdot.tables import encoder_table, hoster_table
 from runtime_mock.model.datdot.types import Wait
 from runtime_mock.model.frame import balances, system
@@ -160,10 +160,11 @@ def test_what_the_blocks_do(load: scale.Load) -> None:
     open_now = sum(one.issued <= load.network.at for _, one in items.StorageChallenges.entries(proved))
     assert open_now == load.challenged - made["proofs"][0].extrinsics
     settled = Overlay(made["settlements"][0].state)
-    assert items.Retrievals.at(settled, load.network.era - 1, 0).settled
+    assert items.Retrievals.at(settled, load.network.era - 1, 0) == Retrieval([], True), "its seats are gone"
     revealed = Overlay(made["reveals"][0].state)
-    seats = items.Retrievals.at(revealed, load.network.era - 1, 0).seats
-    assert all(seat.report is not None for seat in seats)
+    for copies in load.revealing.values():
+        seats = (items.Retrievals.at(revealed, load.network.era - 1, copy).seats for copy in copies)
+        assert all(seat.report is not None for some in seats for seat in some)
 
 
 def test_rows_and_what_is_written(load: scale.Load, tmp_path: Path) -> None:
@@ -173,9 +174,13 @@ def test_rows_and_what_is_written(load: scale.Load, tmp_path: Path) -> None:
     scale.write(tmp_path / "scale.json", load, rows)
     written = json.loads((tmp_path / "scale.json").read_text())
     assert (written["hosters"], written["copies"], len(written["blocks"])) == (HOSTERS, COPIES, len(rows))
-    commits = next(row.extrinsics for row in rows if row.kind == "commits")
-    assert written["carries"]["commits"] == commits * 1_400 // 9
-    assert "proofs" not in written["carries"], "twenty-five do not fill a block"
+    parts = {row.kind: row.parts for row in rows}
+    assert written["carries"] == {"settlements": parts["settlements"] * 14_400}, (
+        "there is not enough to fill the others"
+    )
+    assert (parts["commits"], parts["reveals"], parts["nothing"]) == (12 * 64, 12 * 64, 0), (
+        "twelve attesters, as many as a call has"
+    )
     assert written["bytes"] == scale.state_bytes(load.state)[1] > 1_000_000
 
 

@@ -90,7 +90,7 @@ copies = st.one_of(
     act("begin", small, wrong),
     act("confirm", small, wrong, st.integers(0, 17)),
     act("prove", small, wrong),
-    act("commit", small, who, st.integers(0, 3)),
+    act("commit", small, who, wrong),
     act("reveal", small, who, wrong),
     act("settle", who, small, st.integers(0, 3)),
 )

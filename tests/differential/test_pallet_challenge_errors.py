@@ -12,6 +12,16 @@ NO_PROOF: dict[str, Any] = {"sectors": [], "siblings": []}
 NO_REPORT = {"served": 0, "latency_ms": 0, "kib_per_s": 0}
 
 
+def commits(*copies: int) -> list[dict[str, Any]]:
+    """What is committed to of copies: nothing that could be opened."""
+    return [{"copy": copy, "commit": bytes(32)} for copy in copies]
+
+
+def reveals(*copies: int) -> list[dict[str, Any]]:
+    """What opens no commit."""
+    return [{"copy": copy, "report": NO_REPORT, "salt": bytes(32), "opening": None} for copy in copies]
+
+
 @pytest.fixture
 def world() -> Watched:
     return Watched()
@@ -58,8 +68,7 @@ def _to(world: Watched, offset: int, duties: int) -> int:
 
 def test_commits(world: Watched) -> None:
     world.people(hosters=2, encoders=1, attesters=4)
-    early = {"era": 7, "copy": 0, "commit": bytes(32)}
-    world.call(world.party(4), "commit_retrieval", **early)
+    world.call(world.party(4), "commit_retrievals", era=7, commits=commits(0))
     world.refused("OutsideWindow")
     world.publish()
     world.until("CopyActive")
@@ -68,22 +77,26 @@ def test_commits(world: Watched) -> None:
     world.until("CopyOffered", duties)
     _to(world, 0, duties)
     era = _to(world, SHORT["probe_blocks"], duties)
-    for copy in (1, 77):
-        world.call(world.party(4), "commit_retrieval", era=era, copy=copy, commit=bytes(32))
-    world.refused("NotUnderTest", "NoSuchCopy")
-    world.inside(SPONSOR, "commit_retrieval", era=era, copy=0, commit=bytes(32))
+    for copies in ((1,), (77,), (1, 77), ()):
+        world.call(world.party(4), "commit_retrievals", era=era, commits=commits(*copies))
+    world.refused("NotUnderTest", "NoSuchCopy", "NotUnderTest", "NothingSaid")
+    world.inside(SPONSOR, "commit_retrievals", era=era, commits=commits(0))
     world.refused("NoSeat")
     for party in range(4, 8):
-        world.call(world.party(party), "commit_retrieval", era=era, copy=0, commit=bytes(32))
+        world.call(world.party(party), "commit_retrievals", era=era, commits=commits(77, 0, 1, 0))
     assert any(one.ok for one in world.seal()), "some attester has a seat"
+    told = [one.fields for one in world.pair.events() if one.name == "DatDot.RetrievalRefused"]
+    assert [(one["copy"], one["error"]) for one in told[:3]] == [(77, 30), (1, 46), (0, 48)], (
+        "as section 16 counts them"
+    )
     seat = next(one for one in world.pair.value("DatDot", "Retrievals", era, 0)["seats"] if one["commit"])
     party = next(one for one in world.parties if one.id == seat["account"])
-    world.call(party, "commit_retrieval", era=era, copy=0, commit=bytes(32))
+    world.call(party, "commit_retrievals", era=era, commits=commits(0))
     world.refused("AlreadyCommitted")
     # it offers anew with another anchor, and has lost its seat
     world.call(party, "offer_attesting", ask=10**9, anchor=party.chain(3).anchor, slots=0)
     world.live(1, 0)
-    world.call(party, "commit_retrieval", era=era, copy=0, commit=bytes(32))
+    world.call(party, "commit_retrievals", era=era, commits=commits(0))
     world.refused("NoSeat")
 
 
@@ -103,13 +116,14 @@ def test_reveals_and_settlements(world: Watched) -> None:
     for wrong, _ in wanted:
         world.do_reveal(place, me, wrong)
     world.refused(*(error for _, error in wanted))
-    reveal = {"era": era, "copy": said[1], "report": NO_REPORT, "link": bytes(32), "salt": bytes(32), "opening": None}
+    link = world._committed[said]["link"]
     world.do_reveal(place, me, 0)
     world.do_reveal(place, me, 0)
-    world.inside(SPONSOR, "reveal_retrieval", **reveal)
-    world.inside(SPONSOR, "reveal_retrieval", **reveal | {"copy": 99})
+    world.inside(SPONSOR, "reveal_retrievals", era=era, link=link, reveals=reveals(said[1]))
+    for copies in ((99,), (99, said[1]), ()):
+        world.call(world.party(me), "reveal_retrievals", era=era, link=link, reveals=reveals(*copies))
     world.call(world.party(SPONSOR), "settle_retrieval", era=era, copy=said[1])
-    world.refused("", "AlreadyRevealed", "NoSeat", "NoSuchCopy", "OutsideWindow")
+    world.refused("", "AlreadyRevealed", "NoSeat", "NoSuchCopy", "NoSuchCopy", "NothingSaid", "OutsideWindow")
     assert _to(world, SHORT["settle_from"], 0) == era + 1
     world.call(world.party(SPONSOR), "settle_retrieval", era=era, copy=said[1])
     world.call(world.party(SPONSOR), "settle_retrieval", era=era, copy=said[1])
@@ -126,8 +140,9 @@ def test_reveals_without_a_commit(world: Watched) -> None:
         era = _to(world, SHORT["reveal_from"], EVERYTHING & ~(COMMIT | REVEAL)) - 1
         if era >= 2 and since < era * SHORT["era"]:
             break
-    reveal = {"era": era, "copy": 0, "report": NO_REPORT, "link": bytes(32), "salt": bytes(32), "opening": None}
-    world.call(world.party(4), "reveal_retrieval", **reveal)
+    attester = world.party(4)
+    link = attester.link(world.pair.value("DatDot", "Attesters", attester.id), era)
+    world.call(attester, "reveal_retrievals", era=era, link=link, reveals=reveals(0))
     world.refused("NotCommitted")
 
 
@@ -145,7 +160,7 @@ def test_another_anchor_costs_the_seats_of_slots_given_back_before_too(world: Wa
     while world.next_block < era * SHORT["era"] + SHORT["probe_blocks"]:
         world.live(1, PROVE)
     assert world.all("Slots")[0]["returned"] is not None
-    world.call(attester, "commit_retrieval", era=era, copy=copy, commit=bytes(32))
+    world.call(attester, "commit_retrievals", era=era, commits=commits(copy))
     world.refused("NoSeat")
     # the seat is there, and its hands are empty
     while world.next_block < (era + 1) * SHORT["era"] + SHORT["settle_from"]:

@@ -28,8 +28,9 @@ def served(net: Net, after: int) -> bool:
 
 def check_once(net: Net, attester: LivePeer) -> None:
     """It committed to one report in each era, and revealed that one."""
-    commits = {tuple(call.arguments) for call in net.chain.heard if call.name == "commit_retrieval"}
-    assert all(count == 1 for count in Counter(era for era, _, _ in commits).values())
+    heard = [call.arguments for call in net.chain.heard if call.name == "commit_retrievals"]
+    commits = {(era, said.copy, said.commit) for era, several in heard for said in several}
+    assert all(count == 1 for count in Counter((era, copy) for era, copy, _ in commits).values())
     revealed = Counter(event.era for event in net.chain.events(events.RetrievalRevealed))
     assert all(count == 1 for count in revealed.values())
     assert attester.task is not None

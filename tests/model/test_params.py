@@ -13,7 +13,15 @@ from runtime_mock.chainspec import artifacts, preset
 from runtime_mock.codec import prefixed
 from runtime_mock.model import ModelRuntime
 from runtime_mock.model.datdot import build_genesis, errors, events, items, records
-from runtime_mock.model.datdot.limits import MAX_AMOUNT, MAX_NODES, MAX_RANGES, MAX_SAMPLES, PALLET, UNIT
+from runtime_mock.model.datdot.limits import (
+    MAX_AMOUNT,
+    MAX_NODES,
+    MAX_RANGES,
+    MAX_RETRIEVALS,
+    MAX_SAMPLES,
+    PALLET,
+    UNIT,
+)
 from runtime_mock.model.datdot.params import DEFAULT_AMOUNTS, DEVELOPMENT, PRODUCTION, amounts, broken_rule, times
 from runtime_mock.model.datdot.records import StorageProof
 from runtime_mock.model.frame.calls import CALL, REGISTRY
@@ -104,12 +112,13 @@ def test_the_calls_have_the_indices_and_classes_of_the_pallet() -> None:
     names = {index: spec.name for (pallet, index), spec in REGISTRY.items() if pallet == PALLET}
     assert (names[0], names[20], names[27], max(names)) == ("register_peer", "unset_seed", "commit_report", 29)
     operational = {name for index, name in names.items() if _class(index) == Class.OPERATIONAL}
-    proofs = {"confirm_segment", "submit_storage_proof", "commit_retrieval", "reveal_retrieval"}
+    proofs = {"confirm_segment", "submit_storage_proof", "commit_retrievals", "reveal_retrievals"}
     assert operational == proofs | {"report_invalid_encoding", "report_equivocation"}
 
 
 def _class(index: int) -> Class:
-    arguments = (0, StorageProof([], [])) if index == 12 else ()
+    proof = StorageProof([], [])
+    arguments = {6: (None, [], []), 12: (0, proof), 13: (0, []), 14: (0, bytes(32), [])}.get(index, ())
     return REGISTRY[PALLET, index].info(*arguments).kind
 
 
@@ -119,6 +128,15 @@ def test_a_proof_weighs_by_what_it_has() -> None:
     for sectors, siblings, us in ((0, 0, 700), (8, 0, 1_004), (16, 393, 2_094), (32, 960, 3_836), (32, 1_024, 3_964)):
         proof = StorageProof([bytes(256)] * sectors, [bytes(32)] * siblings)
         assert info(0, proof).weight == Weight(us * 10**6)
+
+
+def test_publications_commits_and_reveals_weigh_by_what_they_have() -> None:
+    """Before a call each of its commits counts with a record and 128 draws."""
+    for nodes, us in ((0, 2_000), (49, 2_490), (4_096, 42_960)):
+        assert REGISTRY[PALLET, 6].info(None, [], [None] * nodes, None, 0).weight == Weight(us * 10**6)
+    for count, commits, reveals in ((0, 500, 700), (1, 4_890, 1_150), (64, 281_460, 29_500)):
+        assert REGISTRY[PALLET, 13].info(0, [None] * count).weight == Weight(commits * 10**6)
+        assert REGISTRY[PALLET, 14].info(0, bytes(32), [None] * count).weight == Weight(reveals * 10**6)
 
 
 HEAD = bytes(32) + b"\0" + bytes(16) + b"\0" + bytes(64)
@@ -133,7 +151,9 @@ HEAD = bytes(32) + b"\0" + bytes(16) + b"\0" + bytes(64)
         ("nodes", b"\x05\x06" + HEAD + b"\0", 80, MAX_NODES, bytes(83 + 16)),
         ("sectors", b"\x05\x0c" + bytes(4), 256, MAX_SAMPLES, b"\0"),
         ("siblings", b"\x05\x0c" + bytes(4) + b"\x04" + bytes(256), 32, 1_024, b""),
-        ("path", b"\x05\x0e" + bytes(12 + 9 + 64) + b"\1" + bytes(256), 32, 32, b""),
+        ("commits", b"\x05\x0d" + bytes(4), 40, MAX_RETRIEVALS, b""),
+        ("reveals", b"\x05\x0e" + bytes(36), 8 + 9 + 32 + 1, MAX_RETRIEVALS, b""),
+        ("path", b"\x05\x0e" + bytes(36) + b"\4" + bytes(8 + 9 + 32) + b"\1" + bytes(256), 32, 32, b""),
     ],
 )
 def test_a_vector_of_its_bound_is_read_and_a_longer_one_is_no_call(

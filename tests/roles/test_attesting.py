@@ -24,7 +24,7 @@ from tests.support.copy_world import digest
 from tests.support.small_net import LivePeer, Net, copied, is_active
 
 SIZES = [10_000, 45_000, 7, 0, 30_000, 20_001]
-COMMIT = "commit_retrieval"
+COMMIT, REVEAL = "commit_retrievals", "reveal_retrievals"
 
 
 @dataclass
@@ -117,7 +117,9 @@ async def test_one_report_whatever_dies(net: Net) -> None:
 
         def commits() -> list[tuple[int, bytes]]:
             return [
-                (era, commit) for era, _, commit in (call.arguments for call in net.chain.heard if call.name == COMMIT)
+                (era, said.commit)
+                for era, commits in (call.arguments for call in net.chain.heard if call.name == COMMIT)
+                for said in commits
             ]
 
         await net.chain.until(lambda: bool(commits()))
@@ -133,6 +135,34 @@ async def test_one_report_whatever_dies(net: Net) -> None:
         assert max(len([1 for number, _ in commits() if number == era]) for era in by_era) >= 2, "it was sent again"
         assert len(await world.verdict()) == 1
         assert not net.chain.refused
+
+
+async def test_what_is_said_of_two_copies_goes_in_one_call(net: Net) -> None:
+    attester = await net.start("One", AttesterRole)
+    async with copied(net, SIZES) as (_, _, _, core, copy):
+        both = {copy, await net.place(core, [(0, 2)])}
+        for one in both:
+            await net.chain.until(is_active(net, one))
+        active = net.chain.era
+
+        def settled() -> set[int]:
+            """Eras of which both copies have their verdict, with a report that says that it was served."""
+            served = {
+                (event.era, event.copy)
+                for event in net.chain.events(events.RetrievalRevealed)
+                if event.report.served and event.account == attester.account
+            }
+            judged = {(event.era, event.copy) for event in net.chain.events(events.RetrievalSettled)} & served
+            return {era for era, _ in judged if era > active and {(era, one) for one in both} <= judged}
+
+        await net.chain.until(lambda: bool(settled()))
+        era = min(settled())
+        said = [call.arguments for call in net.chain.heard if call.name == COMMIT and call.arguments[0] == era]
+        assert [{one.copy for one in commits} for _, commits in said] == [both]
+        shown = [call.arguments for call in net.chain.heard if call.name == REVEAL and call.arguments[0] == era]
+        assert [{one.copy for one in reveals} for _, _, reveals in shown] == [both]
+        assert not net.chain.refused
+        assert not net.chain.events(events.RetrievalRefused)
 
 
 async def test_links_go_on_over_eras_and_a_lost_secret_begins_anew(net: Net) -> None:

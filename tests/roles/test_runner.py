@@ -26,15 +26,18 @@ async def test_an_action_runs_once_while_it_runs_and_waits_for_its_block() -> No
         await gate.wait()
         return 7
 
+    assert not runner.waits("a", 1)
     for now in (1, 2, 3):
         runner.apply(now, [("a", perform)])
         await settle()
+        assert runner.waits("a", 50)
     assert len(calls) == 1
     gate.set()
     await settle()
     runner.apply(6, [("a", perform)])
     await settle()
     assert len(calls) == 1, "its effect is in block 7, which no decision has seen"
+    assert (runner.waits("a", 6), runner.waits("a", 7)) == (True, False)
     runner.apply(7, [("a", perform)])
     await settle()
     assert len(calls) == 2

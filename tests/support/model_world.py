@@ -15,6 +15,8 @@ from runtime_mock.model.datdot.records import (
     OpenedNode,
     Opening,
     Report,
+    RetrievalCommit,
+    RetrievalReveal,
     Root,
     SignedHead,
     StorageChallenge,
@@ -174,7 +176,8 @@ class ModelWorld:
         if offset == times.reveal_from:
             for (of, copy_id, account), (report, link, opening) in list(self._commits.items()):
                 if of == era - 1:
-                    self.chain.call(retrieval.reveal_retrieval, account, of, copy_id, report, link, SALT, opening)
+                    said = RetrievalReveal(copy_id, report, SALT, opening)
+                    self.chain.call(retrieval.reveal_retrievals, account, of, link, [said])
                     del self._commits[of, copy_id, account]
         if offset == times.settle_from and era:
             for copy_id in copies:
@@ -183,7 +186,7 @@ class ModelWorld:
     def _commit(self, era: int, copy_id: int, copy: Copy) -> None:
         """Commit for every seat of a copy's committee."""
         state, start = self.chain.state, era * self.chain.times.era
-        for seat in retrieval._committee(state, era, copy_id, copy):
+        for seat in retrieval._committee(state, era, copy_id, copy)[0]:
             party = self.by_id[seat.account]
             link = party.link(asdict(items.Attesters.at(state, party.id)), era)
             assert link is not None
@@ -195,5 +198,5 @@ class ModelWorld:
                 tree = self.trees[found[0]]
                 report, opening, leaf = Report(1, 50, 900), Opening(**tree.open(found[1])), tree.leaf(found[1])
             sealed = commitment(self.chain.genesis, party.id, era, copy_id, report, link, leaf, SALT)
-            if self.chain.call(retrieval.commit_retrieval, party.id, era, copy_id, sealed) is None:
+            if self.chain.call(retrieval.commit_retrievals, party.id, era, [RetrievalCommit(copy_id, sealed)]) is None:
                 self._commits[era, copy_id, party.id] = report, link, opening

@@ -4,12 +4,14 @@
 //! encoders, a challenge 32 samples of 32 copies, a committee 16 seats.
 
 mod feeds;
+mod seats;
 mod world;
 
 use crate::{types::*, *};
 use feeds::*;
 use frame_benchmarking::v2::*;
 use frame_system::RawOrigin;
+use seats::*;
 use sp_core::H256;
 use sp_runtime::AccountId32;
 use world::*;
@@ -36,9 +38,8 @@ mod benchmarks {
     #[benchmark]
     fn offer_hosting() {
         let who = peer::<T>("hoster", 0, key(1).0);
-        let region: Region = b"u33".to_vec().try_into().unwrap();
         #[extrinsic_call]
-        _(RawOrigin::Signed(who.clone()), 1 << 40, UNIT, UNIT, region);
+        _(RawOrigin::Signed(who.clone()), 1 << 40, UNIT, UNIT, b"u33".to_vec().try_into().unwrap());
         assert!(Hosters::<T>::contains_key(who));
     }
 
@@ -53,9 +54,7 @@ mod benchmarks {
     #[benchmark]
     fn offer_attesting() {
         let who = peer::<T>("attester", 0, key(1).0);
-        (0..MAX_SLOTS).for_each(|hole| Holes::<T>::insert(hole, hole));
-        HoleCount::<T>::put(MAX_SLOTS);
-        SlotCount::<T>::put(MAX_SLOTS);
+        holes::<T>();
         #[extrinsic_call]
         _(RawOrigin::Signed(who.clone()), UNIT, H256::zero(), MAX_SLOTS);
         assert_eq!(HoleCount::<T>::get(), 0);
@@ -84,11 +83,10 @@ mod benchmarks {
     #[benchmark]
     fn publish_plan(r: Linear<1, { MAX_RANGES }>) {
         let (head, ranges, nodes) = feed(r);
-        let sponsor = sponsor::<T>();
         let terms = Terms { live: false, max_ask_disk: 0, max_ask_encoding: 0, ..terms::<T>() };
         let (ranges, nodes) = (ranges.try_into().unwrap(), nodes.try_into().unwrap());
         #[extrinsic_call]
-        _(RawOrigin::Signed(sponsor), head, ranges, nodes, terms, 1_000_000 * UNIT);
+        _(RawOrigin::Signed(sponsor::<T>()), head, ranges, nodes, terms, 1_000_000 * UNIT);
         assert_eq!(NextPlan::<T>::get(), 1);
     }
 
@@ -146,38 +144,42 @@ mod benchmarks {
         assert!(!StorageChallenges::<T>::contains_key(who));
     }
 
+    /// c: commits to copies whose records are there, each of 255 segments and 16 seats.
     #[benchmark]
-    fn commit_retrieval() {
-        let (era, copy, _) = seated::<T>();
-        let found = Copies::<T>::get(copy).unwrap();
-        let who = Pallet::<T>::committee(era, copy, &found)[0].account.clone();
+    fn commit_retrievals(c: Linear<1, { MAX_RETRIEVALS }>) {
+        let (era, copy, all) = seated::<T>();
+        let said = commits::<T>(copy, c);
+        said.iter().for_each(|one| unsaid::<T>(era, one.copy, &all, None));
         #[extrinsic_call]
-        _(RawOrigin::Signed(who), era, copy, H256::zero());
-        assert!(Retrievals::<T>::contains_key(era, copy));
+        _(RawOrigin::Signed(all[MAX_SEATS as usize - 1].clone()), era, said.clone());
+        assert!(said.iter().all(|one| committed::<T>(era, one.copy) == 1));
     }
 
+    /// r: commits that make the records of as many copies. All 128 slots are drawn for each.
     #[benchmark]
-    fn reveal_retrieval() {
-        let (era, copy, all) = seated::<T>();
-        let (who, link) = (all[0].clone(), link(0));
-        let opening = probed::<T>(era, copy, link);
-        let report = Report { served: 1, latency_ms: 1, kib_per_s: 1 };
-        let leaf = Pallet::<T>::opened_leaf(era, copy, &Copies::<T>::get(copy).unwrap(), link, &opening).unwrap();
-        let bound = crypto::Commitment { account: &who, era, copy, report, link, leaf, salt: H256::zero() };
-        let commit = bound.hash(Pallet::<T>::genesis());
-        record::<T>(era, copy, &all, |_| (commit, None));
-        go::<T>((era + 1) * Pallet::<T>::times().era + Pallet::<T>::times().reveal_from);
+    fn commit_retrievals_first(r: Linear<1, { MAX_RETRIEVALS }>) {
+        let (era, copy, all) = of_eight::<T>();
+        let said = commits::<T>(copy, r);
+        #[block]
+        {
+            Pallet::<T>::commit_retrievals(call::<T>(&all[0]), era, said.clone()).unwrap();
+        }
+        assert!(said.iter().all(|one| committed::<T>(era, one.copy) == 1));
+    }
+
+    /// r: reveals of sectors of copies of 255 segments, with the 22 siblings that a segment of 4,194,304 sectors has.
+    #[benchmark]
+    fn reveal_retrievals(r: Linear<1, { MAX_RETRIEVALS }>) {
+        let (era, who, said) = reveals::<T>(r);
+        let copy = said[r as usize - 1].copy;
         #[extrinsic_call]
-        _(RawOrigin::Signed(who), era, copy, report, link, H256::zero(), Some(opening));
-        assert!(Retrievals::<T>::get(era, copy).unwrap().seats[0].report.is_some());
+        _(RawOrigin::Signed(who), era, link(MAX_SEATS - 1), said);
+        assert!(Retrievals::<T>::get(era, copy).unwrap().seats[MAX_SEATS as usize - 1].report.is_some());
     }
 
     #[benchmark]
     fn settle_retrieval() {
-        let (era, copy, all) = seated::<T>();
-        let report = |n: u32| Report { served: 1, latency_ms: n, kib_per_s: n };
-        record::<T>(era, copy, &all, |n| (H256::zero(), Some(report(n))));
-        go::<T>((era + 1) * Pallet::<T>::times().era + Pallet::<T>::times().settle_from);
+        let (era, copy) = reported::<T>();
         #[extrinsic_call]
         _(RawOrigin::Signed(sponsor::<T>()), era, copy);
         assert!(Retrievals::<T>::get(era, copy).unwrap().settled);
@@ -185,8 +187,7 @@ mod benchmarks {
 
     #[benchmark]
     fn collect() {
-        let (_, copies) = full_plan::<T>(1);
-        let (copy, hoster) = copies[0].clone();
+        let (copy, hoster) = full_plan::<T>(1).1[0].clone();
         Hosters::<T>::mutate(&hoster, |hoster| hoster.as_mut().unwrap().acc += 1_000_000);
         #[extrinsic_call]
         _(RawOrigin::Signed(sponsor::<T>()), copy);

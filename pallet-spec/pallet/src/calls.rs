@@ -70,7 +70,7 @@ mod calls {
 
         /// Publish a plan for block ranges of a feed and fill its pot.
         #[pallet::call_index(6)]
-        #[pallet::weight(weights::publish_plan())]
+        #[pallet::weight(weights::publish_plan(nodes.len() as u64))]
         pub fn publish_plan(
             origin: OriginFor<T>,
             head: SignedHead,
@@ -153,35 +153,34 @@ mod calls {
             Ok(Pays::No.into())
         }
 
-        /// Commit to a report on a copy in an era; final. By an attester with a seat.
+        /// Commit to reports on copies in an era, for good. By an attester with a seat for each. What is wrong is left out, and
+        /// the call fails if all is. The fee comes back if nothing is.
         #[pallet::call_index(13)]
-        #[pallet::weight((weights::commit_retrieval(), DispatchClass::Operational))]
-        pub fn commit_retrieval(
+        #[pallet::weight((
+            weights::commit_retrievals(commits.len() as u64, commits.len() as u64, u64::from(SEAT_DRAWS) * commits.len() as u64),
+            DispatchClass::Operational,
+        ))]
+        pub fn commit_retrievals(
             origin: OriginFor<T>,
             era: Era,
-            copy: CopyId,
-            commit: H256,
+            commits: BoundedVec<RetrievalCommit, MaxRetrievals>,
         ) -> DispatchResultWithPostInfo {
             let who = ensure_signed(origin)?;
-            Self::do_commit_retrieval(who, era, copy, commit)?;
-            Ok(Pays::No.into())
+            Self::do_commit_retrievals(who, era, commits.into_inner())
         }
 
-        /// Open a commit: the report, the era's link, and, if served, the encoded sector with its siblings.
+        /// Open commits with the era's link, and for each copy the report and, if served, the encoded sector with its siblings.
+        /// What is wrong is left out, and the call fails if all is. The fee comes back if nothing is.
         #[pallet::call_index(14)]
-        #[pallet::weight((weights::reveal_retrieval(), DispatchClass::Operational))]
-        pub fn reveal_retrieval(
+        #[pallet::weight((weights::reveal_retrievals(reveals.len() as u64), DispatchClass::Operational))]
+        pub fn reveal_retrievals(
             origin: OriginFor<T>,
             era: Era,
-            copy: CopyId,
-            report: Report,
             link: H256,
-            salt: H256,
-            opening: Option<Opening>,
+            reveals: BoundedVec<RetrievalReveal, MaxRetrievals>,
         ) -> DispatchResultWithPostInfo {
             let who = ensure_signed(origin)?;
-            Self::do_reveal_retrieval(who, era, copy, report, link, salt, opening)?;
-            Ok(Pays::No.into())
+            Self::do_reveal_retrievals(who, era, link, reveals.into_inner())
         }
 
         /// Settle the retrieval challenge of a copy in an era: verdict and payments. By anyone.

@@ -199,6 +199,12 @@ mod constants {
             MAX_MEMORY
         }
 
+        /// Commits, or reveals, of one call.
+        #[pallet::constant_name(MaxRetrievals)]
+        fn max_retrievals() -> u32 {
+            MAX_RETRIEVALS
+        }
+
         /// Slots of one attester.
         #[pallet::constant_name(MaxSlots)]
         fn max_slots() -> u32 {

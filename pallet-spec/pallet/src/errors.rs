@@ -206,5 +206,8 @@ mod errors {
         /// The evidence does not show what it should.
         #[codec(index = 65)]
         NotProven,
+        /// A call of commits or reveals without any.
+        #[codec(index = 66)]
+        NothingSaid,
     }
 }

@@ -194,5 +194,8 @@ mod events {
         /// A sector does not decode to the feed; `taken` of hoster and encoder, `reward` of it to the reporter.
         #[codec(index = 54)]
         EncodingReported { copy: CopyId, segment: SegmentId, account: AccountId32, taken: Balance, reward: Balance },
+        /// A commit or a reveal was not taken, while others of its call were; `error`: the number of the pallet's error.
+        #[codec(index = 55)]
+        RetrievalRefused { era: Era, copy: CopyId, account: AccountId32, error: u8 },
     }
 }

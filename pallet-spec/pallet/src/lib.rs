@@ -12,8 +12,8 @@
 //!    `Offered`, and accepted by silence (`decline_copy` is the other way).
 //! 3. An encoder is drawn. It calls `begin_segment` with a fresh modulus; the salt is drawn some blocks later; hoster and
 //!    encoder sign what they made, and one of them calls `confirm_segment`, until the copy is `Active`.
-//! 4. Storage challenges are answered by `submit_storage_proof`, retrieval challenges by attesters' `commit_retrieval` and
-//!    `reveal_retrieval`, and anybody's `settle_retrieval`. Who does not prove is warned, suspended, evicted; a copy that is
+//! 4. Storage challenges are answered by `submit_storage_proof`, retrieval challenges by attesters' `commit_retrievals` and
+//!    `reveal_retrievals`, and anybody's `settle_retrieval`. Who does not prove is warned, suspended, evicted; a copy that is
 //!    not served, lost or left ends, and another takes its place.
 //! 5. A live plan follows its feed (`update_head`), and its copies grow at its ticks.
 //! 6. Disk is paid at every tick of the plan and by `collect`. When the plan ends, its copies' records go three eras later,

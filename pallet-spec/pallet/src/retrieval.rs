@@ -4,12 +4,29 @@ use crate::{
     crypto::{draw, low, next_link, probe, Commitment},
     merkle::{leaf, opened_root},
     types::*,
-    Attesters, Config, Copies, Eras, Error, Event, Hosters, Pallet, Plans, Retrievals, Segments, Slots,
+    weights, Attesters, Config, Copies, Eras, Error, Event, Hosters, Pallet, Plans, Retrievals, Segments, Slots,
 };
 use alloc::vec::Vec;
-use frame_support::{ensure, traits::Defensive};
+use codec::Encode;
+use frame_support::{
+    dispatch::{DispatchErrorWithPostInfo, DispatchResultWithPostInfo, Pays, PostDispatchInfo},
+    ensure,
+    traits::Defensive,
+};
 use sp_core::H256;
 use sp_runtime::{AccountId32, DispatchResult};
+
+/// A retrieval record as it stands, or as it would be made now.
+struct Found {
+    record: Retrieval,
+    /// It is not there yet.
+    new: bool,
+    /// Slots that were drawn to make it.
+    draws: u64,
+}
+
+/// What the items of a call come to: whether the fee comes back.
+type Said<T> = Result<Pays, Error<T>>;
 
 /// What the reports of a committee come to.
 struct Outcome {
@@ -79,7 +96,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Whether this block lies in [from, to) after the start of `era`.
-    fn ensure_within(era: Era, from: u32, to: u32) -> DispatchResult {
+    fn ensure_within(era: Era, from: u32, to: u32) -> Result<(), Error<T>> {
         let start = Self::era_start(era);
         let inside = start.saturating_add(from) <= Self::now() && Self::now() < start.saturating_add(to);
         ensure!(inside, Error::<T>::OutsideWindow);
@@ -94,43 +111,53 @@ impl<T: Config> Pallet<T> {
         Ok(copy)
     }
 
-    /// The committee of (era, copy): its seats that are not empty, in seat order.
-    pub(crate) fn committee(era: Era, id: CopyId, copy: &Copy) -> Vec<Seat> {
+    /// The committee of (era, copy): its seats that are not empty, in seat order, and how many slots were drawn for it.
+    fn draw_committee(era: Era, id: CopyId, copy: &Copy) -> (Vec<Seat>, u64) {
+        let (mut seats, mut draws): (Vec<Seat>, u64) = (Vec::new(), 0);
         let (Some(info), Some(before)) = (Eras::<T>::get(era), Eras::<T>::get(era.saturating_sub(1))) else {
-            return Vec::new();
+            return (seats, draws);
         };
-        let Some(plan) = Plans::<T>::get(copy.plan).defensive() else { return Vec::new() };
+        let Some(plan) = Plans::<T>::get(copy.plan).defensive() else { return (seats, draws) };
         let ids = [&id.to_le_bytes()[..], &era.to_le_bytes()[..]].concat();
-        let mut seats: Vec<Seat> = Vec::new();
-        let wanted = Self::times().seats as usize;
+        let (wanted, parties) = (Self::times().seats as usize, copy.parties());
         // More draws than seats: holes in the list of slots do not thin the committee.
         for ctr in 0..SEAT_DRAWS {
             if seats.len() >= wanted {
                 break;
             }
             let Some(place) = draw(5, info.seed, &ids, ctr).checked_rem(before.slots.into()) else { break };
+            draws = draws.saturating_add(1);
             let index = place as u32;
             let Some(slot) = Slots::<T>::get(index) else { continue };
             let late = slot.taken.saturating_add(1) >= era || slot.renewed.iter().any(|e| e.saturating_add(1) == era);
             let gone = slot.returned.is_some_and(|block| block < Self::era_start(era));
-            let party = plan.sponsor == slot.account || copy.parties().contains(&slot.account);
+            let party = plan.sponsor == slot.account || parties.contains(&slot.account);
             let repeated = seats.iter().any(|seat| seat.account == slot.account);
             if !(late || gone || party || repeated || slot.ask > plan.terms.report_price) {
                 seats.push(Seat { slot: index, account: slot.account, commit: None, report: None });
             }
         }
-        seats
+        (seats, draws)
     }
 
-    /// The record of (era, copy), made and queued for its removal when it is not there yet.
-    fn record(era: Era, id: CopyId, copy: &Copy) -> Retrieval {
+    /// The record of (era, copy), or what it would be.
+    fn find(era: Era, id: CopyId, copy: &Copy) -> Found {
         if let Some(record) = Retrievals::<T>::get(era, id) {
-            return record;
+            return Found { record, new: false, draws: 0 };
         }
-        let end = Self::era_start(era.saturating_add(1)).saturating_add(Self::times().settle_to);
-        Self::arm_at(Wait::Settle, end, id, era.into());
+        let (seats, draws) = Self::draw_committee(era, id, copy);
         // Seats are at most as many as the bound.
-        Retrieval { seats: Self::committee(era, id, copy).try_into().defensive_unwrap_or_default(), settled: false }
+        let record = Retrieval { seats: seats.try_into().defensive_unwrap_or_default(), settled: false };
+        Found { record, new: true, draws }
+    }
+
+    /// Writes the record of (era, copy); a new one is queued for its removal.
+    fn keep(era: Era, id: CopyId, found: Found) {
+        if found.new {
+            let end = Self::era_start(era.saturating_add(1)).saturating_add(Self::times().settle_to);
+            Self::arm_at(Wait::Settle, end, id, era.into());
+        }
+        Retrievals::<T>::insert(era, id, found.record);
     }
 
     /// Whether a seat's account did not offer anew with another anchor in `era` or later. Slots that were given back know
@@ -141,65 +168,125 @@ impl<T: Config> Pallet<T> {
             && !Attesters::<T>::get(&seat.account).is_some_and(renewed)
     }
 
-    fn seat_of(record: &mut Retrieval, era: Era, account: &AccountId32) -> Result<usize, Error<T>> {
-        let at = record.seats.iter().position(|seat| seat.account == *account).ok_or(Error::<T>::NoSeat)?;
-        ensure!(record.seats.get(at).is_some_and(|seat| Self::keeps(seat, era)), Error::<T>::NoSeat);
-        Ok(at)
+    /// The account's seat, if it has not lost it.
+    fn seat_of<'a>(record: &'a mut Retrieval, era: Era, account: &AccountId32) -> Result<&'a mut Seat, Error<T>> {
+        let seat = record.seats.iter_mut().find(|seat| seat.account == *account).ok_or(Error::<T>::NoSeat)?;
+        ensure!(Self::keeps(seat, era), Error::<T>::NoSeat);
+        Ok(seat)
     }
 
-    pub(crate) fn do_commit_retrieval(account: AccountId32, era: Era, id: CopyId, commit: H256) -> DispatchResult {
-        let times = Self::times();
-        Self::ensure_within(era, times.probe_blocks, times.era)?;
-        let copy = Self::tested(era, id)?;
-        ensure!(copy.state != CopyState::Ended, Error::<T>::NotUnderTest);
-        let mut record = Self::record(era, id, &copy);
-        let at = Self::seat_of(&mut record, era, &account)?;
-        let seat = record.seats.get_mut(at).ok_or(Error::<T>::NoSeat)?;
-        ensure!(seat.commit.is_none(), Error::<T>::AlreadyCommitted);
-        seat.commit = Some(commit);
-        Retrievals::<T>::insert(era, id, record);
-        Self::deposit_event(Event::RetrievalCommitted { era, copy: id, account });
-        Ok(())
+    /// Takes each item that it can. If it took none it fails with the error of the first. What it did not take is told, in the
+    /// end; the fee comes back if there is no such.
+    fn each<I>(
+        account: &AccountId32,
+        era: Era,
+        items: Vec<(CopyId, I)>,
+        mut take: impl FnMut(CopyId, I) -> Result<(), Error<T>>,
+    ) -> Said<T> {
+        ensure!(!items.is_empty(), Error::<T>::NothingSaid);
+        let (all, mut refused) = (items.len(), Vec::new());
+        for (copy, item) in items {
+            if let Err(error) = take(copy, item) {
+                refused.push((copy, error));
+            }
+        }
+        let pays = if refused.is_empty() { Pays::No } else { Pays::Yes };
+        if refused.len() == all {
+            return refused.into_iter().next().map_or(Ok(pays), |(_, error)| Err(error));
+        }
+        for (copy, error) in refused {
+            let error = error.encode().first().copied().unwrap_or_default();
+            Self::deposit_event(Event::RetrievalRefused { era, copy, account: account.clone(), error });
+        }
+        Ok(pays)
     }
 
-    #[allow(clippy::too_many_arguments)]
-    pub(crate) fn do_reveal_retrieval(
+    pub(crate) fn do_commit_retrievals(
         account: AccountId32,
         era: Era,
-        id: CopyId,
-        report: Report,
+        commits: Vec<RetrievalCommit>,
+    ) -> DispatchResultWithPostInfo {
+        let (count, mut records, mut draws) = (commits.len() as u64, 0u64, 0u64);
+        let said = Self::commit_each(&account, era, commits, &mut |new, drawn| {
+            records = records.saturating_add(new);
+            draws = draws.saturating_add(drawn);
+        });
+        let post = |pays_fee| PostDispatchInfo {
+            actual_weight: Some(weights::commit_retrievals(count, records, draws)),
+            pays_fee,
+        };
+        match said {
+            Ok(pays) => Ok(post(pays)),
+            Err(error) => Err(DispatchErrorWithPostInfo { post_info: post(Pays::Yes), error: error.into() }),
+        }
+    }
+
+    fn commit_each(
+        account: &AccountId32,
+        era: Era,
+        commits: Vec<RetrievalCommit>,
+        count: &mut impl FnMut(u64, u64),
+    ) -> Said<T> {
+        let times = Self::times();
+        Self::ensure_within(era, times.probe_blocks, times.era)?;
+        let items = commits.into_iter().map(|one| (one.copy, one.commit)).collect();
+        Self::each(account, era, items, |id, commit| {
+            let copy = Self::tested(era, id)?;
+            ensure!(copy.state != CopyState::Ended, Error::<T>::NotUnderTest);
+            let mut found = Self::find(era, id, &copy);
+            count(found.new.into(), found.draws);
+            let seat = Self::seat_of(&mut found.record, era, account)?;
+            ensure!(seat.commit.is_none(), Error::<T>::AlreadyCommitted);
+            seat.commit = Some(commit);
+            Self::keep(era, id, found);
+            Self::deposit_event(Event::RetrievalCommitted { era, copy: id, account: account.clone() });
+            Ok(())
+        })
+    }
+
+    pub(crate) fn do_reveal_retrievals(
+        account: AccountId32,
+        era: Era,
         link: H256,
-        salt: H256,
-        opening: Option<Opening>,
-    ) -> DispatchResult {
+        reveals: Vec<RetrievalReveal>,
+    ) -> DispatchResultWithPostInfo {
         let times = Self::times();
         Self::ensure_within(era.saturating_add(1), times.reveal_from, times.settle_from)?;
+        let attester = Self::linked(&account, era, link)?;
+        let items = reveals.into_iter().map(|one| (one.copy, one)).collect();
+        let pays = Self::each(&account, era, items, |_, reveal| Self::reveal(&account, era, link, reveal))?;
+        Attesters::<T>::insert(&account, attester);
+        Ok(pays.into())
+    }
+
+    /// Takes one reveal; the link leads to where it must.
+    fn reveal(account: &AccountId32, era: Era, link: H256, reveal: RetrievalReveal) -> Result<(), Error<T>> {
+        let RetrievalReveal { copy: id, report, salt, opening } = reveal;
         let copy = Self::tested(era, id)?;
         let mut record = Retrievals::<T>::get(era, id).ok_or(Error::<T>::NotCommitted)?;
-        let at = Self::seat_of(&mut record, era, &account)?;
-        let seat = record.seats.get_mut(at).ok_or(Error::<T>::NoSeat)?;
+        let seat = Self::seat_of(&mut record, era, account)?;
         let commit = seat.commit.ok_or(Error::<T>::NotCommitted)?;
         ensure!(seat.report.is_none(), Error::<T>::AlreadyRevealed);
         ensure!(report.served <= 1 && opening.is_some() == (report.served == 1), Error::<T>::BadReport);
-        Self::show_link(&account, era, link)?;
         let leaf = match &opening {
             Some(opening) => Self::opened_leaf(era, id, &copy, link, opening)?,
             None => H256::zero(),
         };
-        let shown = Commitment { account: &account, era, copy: id, report, link, leaf, salt };
+        let shown = Commitment { account, era, copy: id, report, link, leaf, salt };
         ensure!(shown.hash(Self::genesis()) == commit, Error::<T>::CommitMismatch);
         seat.report = Some(report);
         Retrievals::<T>::insert(era, id, record);
-        Self::deposit_event(Event::RetrievalRevealed { era, copy: id, account, report });
+        Self::deposit_event(Event::RetrievalRevealed { era, copy: id, account: account.clone(), report });
         Ok(())
     }
 
-    /// Takes the link of `era`: it leads to the last one shown of an earlier era, or is the one shown for this era.
-    fn show_link(account: &AccountId32, era: Era, link: H256) -> DispatchResult {
+    /// The attester with the link of `era`, if that leads to the last one shown of an earlier era, or is the one shown for this
+    /// era.
+    fn linked(account: &AccountId32, era: Era, link: H256) -> Result<Attester, Error<T>> {
         let mut attester = Attesters::<T>::get(account).ok_or(Error::<T>::NoSeat)?;
         if attester.link_era == era {
             ensure!(attester.link == link, Error::<T>::BadLink);
-            return Ok(());
+            return Ok(attester);
         }
         let steps = era.checked_sub(attester.link_era).ok_or(Error::<T>::BadLink)?;
         ensure!((1..=MAX_LINKS).contains(&steps), Error::<T>::BadLink);
@@ -208,8 +295,7 @@ impl<T: Config> Pallet<T> {
         ensure!(end == attester.link, Error::<T>::BadLink);
         attester.link_era = era;
         attester.link = link;
-        Attesters::<T>::insert(account, attester);
-        Ok(())
+        Ok(attester)
     }
 
     /// The leaf of the sector that the link names, if the opening proves it.
@@ -236,12 +322,14 @@ impl<T: Config> Pallet<T> {
         let copy = Self::tested(era, id)?;
         let until = Self::era_start(era.saturating_add(1));
         ensure!(copy.ended.is_none_or(|ended| ended >= until), Error::<T>::NotUnderTest);
-        let mut record = Self::record(era, id, &copy);
-        ensure!(!record.settled, Error::<T>::AlreadySettled);
-        record.settled = true;
+        let mut found = Self::find(era, id, &copy);
+        ensure!(!found.record.settled, Error::<T>::AlreadySettled);
+        found.record.settled = true;
+        // Nothing asks for the seats any more: what stays until `settle_to` says that there was a verdict.
+        let seats = core::mem::take(&mut found.record.seats);
+        Self::keep(era, id, found);
         let valid = |seat: &Seat| seat.report.filter(|_| Self::keeps(seat, era));
-        let seats: Vec<(Seat, Option<Report>)> = record.seats.iter().map(|seat| (seat.clone(), valid(seat))).collect();
-        Retrievals::<T>::insert(era, id, record);
+        let seats: Vec<(Seat, Option<Report>)> = seats.into_iter().map(|seat| (seat.clone(), valid(&seat))).collect();
         let reports: Vec<Report> = seats.iter().filter_map(|(_, report)| *report).collect();
         let outcome = match Outcome::of(&reports, times.quorum) {
             failed if failed.verdict == Verdict::Failed && Self::was_away(&copy, era) => failed.excused(),

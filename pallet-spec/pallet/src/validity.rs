@@ -24,7 +24,7 @@ impl<T: Config> Pallet<T> {
                 .is_some_and(|copy| copy.hoster == *account || copy.encoder.as_ref() == Some(account)),
             Call::submit_storage_proof { .. } => StorageChallenges::<T>::contains_key(account),
             // Whoever had a slot may still have a seat: a slot that was given back keeps those of the era.
-            Call::commit_retrieval { .. } | Call::reveal_retrieval { .. } => Attesters::<T>::contains_key(account),
+            Call::commit_retrievals { .. } | Call::reveal_retrievals { .. } => Attesters::<T>::contains_key(account),
             // As dear as it is to take a mebibyte at all.
             Call::report_invalid_encoding { copy, evidence } => Self::is_committed(account, *copy, evidence),
             _ => true,

@@ -22,9 +22,9 @@ pub const fn offer() -> Weight {
 pub const fn offer_attesting() -> Weight {
     ms(5)
 }
-/// 4,096 opened nodes are decoded, hashed and looked up.
-pub const fn publish_plan() -> Weight {
-    ms(40)
+/// By how many opened nodes there are: each is decoded, hashed and looked up.
+pub const fn publish_plan(nodes: u64) -> Weight {
+    ms(2).saturating_add(Weight::from_parts(10 * US, 0).saturating_mul(nodes))
 }
 pub const fn money() -> Weight {
     ms(2)
@@ -45,12 +45,17 @@ pub const fn submit_storage_proof(sectors: u64, siblings: u64) -> Weight {
         .saturating_add(Weight::from_parts(38 * US, 0).saturating_mul(sectors))
         .saturating_add(Weight::from_parts(2 * US, 0).saturating_mul(siblings))
 }
-/// 128 slots are read.
-pub const fn commit_retrieval() -> Weight {
-    ms(8)
+/// By how many commits there are, how many records are made, and how many slots are drawn for these: before the call 128 for
+/// each commit. What was not made and drawn is given back.
+pub const fn commit_retrievals(commits: u64, records: u64, draws: u64) -> Weight {
+    Weight::from_parts(500 * US, 0)
+        .saturating_add(Weight::from_parts(350 * US, 0).saturating_mul(commits))
+        .saturating_add(Weight::from_parts(200 * US, 0).saturating_mul(records))
+        .saturating_add(Weight::from_parts(30 * US, 0).saturating_mul(draws))
 }
-pub const fn reveal_retrieval() -> Weight {
-    ms(4)
+/// 64 links; and for each reveal a sector with its 32 siblings.
+pub const fn reveal_retrievals(reveals: u64) -> Weight {
+    Weight::from_parts(700 * US, 0).saturating_add(Weight::from_parts(450 * US, 0).saturating_mul(reveals))
 }
 /// 128 slots are read.
 pub const fn settle_retrieval() -> Weight {

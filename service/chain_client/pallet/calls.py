@@ -9,11 +9,11 @@ from .types import (
     Amounts,
     BlockRange,
     Bytes,
-    ChainOpening,
     Evidence,
     Hash,
     OpenedNode,
-    Report,
+    RetrievalCommit,
+    RetrievalReveal,
     Role,
     SignedHead,
     StorageProof,
@@ -101,14 +101,21 @@ def submit_storage_proof(issued: int, proof: StorageProof) -> Call:
     return _datdot("submit_storage_proof", issued=issued, proof=proof)
 
 
-def commit_retrieval(era: int, copy: int, commit: Hash) -> Call:
-    """Commit to a report on a copy in an era; final. By an attester with a seat."""
-    return _datdot("commit_retrieval", era=era, copy=copy, commit=commit)
+def commit_retrievals(era: int, commits: tuple[RetrievalCommit, ...]) -> Call:
+    """Commit to reports on copies in an era, for good.
+
+    By an attester with a seat for each. What is wrong is left out, and the call fails if all is. The fee comes back if
+    nothing is.
+    """
+    return _datdot("commit_retrievals", era=era, commits=commits)
 
 
-def reveal_retrieval(era: int, copy: int, report: Report, link: Hash, salt: Hash, opening: ChainOpening | None) -> Call:
-    """Open a commit: the report, the era's link, and, if served, the encoded sector with its siblings."""
-    return _datdot("reveal_retrieval", era=era, copy=copy, report=report, link=link, salt=salt, opening=opening)
+def reveal_retrievals(era: int, link: Hash, reveals: tuple[RetrievalReveal, ...]) -> Call:
+    """Open commits with the era's link, and for each copy the report and, if served, the encoded sector with its siblings.
+
+    What is wrong is left out, and the call fails if all is. The fee comes back if nothing is.
+    """
+    return _datdot("reveal_retrievals", era=era, link=link, reveals=reveals)
 
 
 def settle_retrieval(era: int, copy: int) -> Call:

@@ -71,6 +71,8 @@ MAX_SEATS: Final = 16
 """Seats of a committee."""
 MAX_MEMORY: Final = 64
 """Former parties that a plan remembers."""
+MAX_RETRIEVALS: Final = 64
+"""Commits, or reveals, of one call."""
 MAX_SLOTS: Final = 16
 """Slots of one attester."""
 MAX_RECENT: Final = 4

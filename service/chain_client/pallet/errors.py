@@ -144,3 +144,5 @@ class PalletError(Enum):
     """No report of that hash was committed at least four blocks ago."""
     NOT_PROVEN = "NotProven"
     """The evidence does not show what it should."""
+    NOTHING_SAID = "NothingSaid"
+    """A call of commits or reveals without any."""

@@ -491,6 +491,16 @@ class EncodingReported:
     reward: int
 
 
+@dataclass(frozen=True, slots=True)
+class RetrievalRefused:
+    """A commit or a reveal was not taken, while others of its call were; `error`: the number of the pallet's error."""
+
+    era: int
+    copy: int
+    account: AccountId
+    error: int
+
+
 Event = (
     PeerRegistered
     | HostingOffered
@@ -547,6 +557,7 @@ Event = (
     | FeedIsFrozen
     | ReportCommitted
     | EncodingReported
+    | RetrievalRefused
 )
 
 

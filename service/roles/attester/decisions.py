@@ -113,8 +113,7 @@ def decide(facts: AttesterFacts) -> list[AttesterAction]:
             actions.append(RevealReport(era, copy))
         elif settle_due(facts.now, facts.times, era, facts.copies.get(copy), _rank(record, facts.account)):
             actions.append(Settle(era, copy))
-    for seat in facts.seats:
-        actions += _seat(facts, seat)
+    actions += _gathered(facts, [action for seat in facts.seats for action in _seat(facts, seat)])
     offer = _offer(facts)
     return actions if offer is None else [*actions, offer]
 
@@ -156,6 +155,23 @@ def settle_due(now: int, times: Times, era: int, copy: Copy | None, rank: int) -
     if copy is None or (copy.ended is not None and copy.ended < start):
         return False
     return min(first, last) <= now <= last
+
+
+def gather_until(times: Times, era: int) -> int:
+    """Return the block until which commits wait for those of other seats, to go with them in one call."""
+    return era * times.era + times.probe_blocks - 1 + max(2, (times.era - times.probe_blocks) // 8)
+
+
+def _gathered(facts: AttesterFacts, actions: list[AttesterAction]) -> list[AttesterAction]:
+    """Hold back the commits of a window that has just opened while other seats are still probed; not what is fixed."""
+    probing = any(isinstance(action, MakeProbe) for action in actions)
+    if not probing or facts.now >= gather_until(facts.times, facts.era):
+        return actions
+    return [
+        action
+        for action in actions
+        if not isinstance(action, CommitReport) or (action.era, action.copy) in facts.reported
+    ]
 
 
 def commit_latest(times: Times, era: int, served: bool) -> int:

@@ -13,10 +13,9 @@ from functools import partial
 
 import structlog
 
-from service.chain_client import Block, Call
+from service.chain_client import Block
 from service.chain_client.pallet import calls
-from service.chain_client.pallet.types import Attester, ChainOpening, Report, Retrieval, Seat
-from service.encoding import leaf_hash
+from service.chain_client.pallet.types import Attester, Retrieval
 from service.hypercore.net import Connection
 
 from ..common.audit import Auditor
@@ -24,9 +23,9 @@ from ..common.context import Context
 from ..common.offers import Offers
 from ..common.runner import Runner, submitted
 from ..common.watch import each_block
+from .batches import Batch, CommitBatch
 from .committee import read_target, seated_copies, sectors_at
 from .decisions import (
-    AttesterAction,
     AttesterFacts,
     CommitReport,
     MakeProbe,
@@ -38,8 +37,8 @@ from .decisions import (
 )
 from .links import LinksMissing, LinkStore
 from .probe import FalseEncoding, ProbeFailed, probe
-from .rules import NO_LEAF, commit_hash
-from .store import FixedReport, ReportStore
+from .reporting import Reporter
+from .store import ReportStore
 
 log = structlog.get_logger(__name__)
 
@@ -53,10 +52,6 @@ ERAS_KEPT = 3
 """Eras after which a report can no longer be settled and is forgotten."""
 
 
-class ReportLost(Exception):
-    """A commit of ours is on the chain, but its report is not on this disk."""
-
-
 class AttesterRole:
     """One attester. `run` it until it is cancelled."""
 
@@ -67,6 +62,7 @@ class AttesterRole:
         self._offers = Offers(client, context.signer)
         self._links = LinkStore(context.directory, context.database, client.genesis, account)
         self._reports = ReportStore(context.database)
+        self._reporter = Reporter(context, self._reports)
         self._auditor = Auditor(context)
         self._seats: tuple[int, tuple[OwnSeat, ...]] = (-1, ())
         self._probing = asyncio.Semaphore(PROBES_AT_ONCE)
@@ -89,7 +85,12 @@ class AttesterRole:
         await self._auditor.step(block)
         self._runner.look(block.number)
         facts = await self._facts(block)
-        self._runner.apply(block.number, [self._task(action, facts, block) for action in decide(facts)])
+        actions = decide(facts)
+        said = [action for action in actions if isinstance(action, CommitReport | RevealReport)]
+        batches = self._reporter.batches.form(said, lambda batch: self._runner.waits(batch, block.number))
+        rest = [action for action in actions if not isinstance(action, CommitReport | RevealReport)]
+        tasks = [self._batch(batch, block) for batch in batches]
+        self._runner.apply(block.number, [*tasks, *(self._task(action, facts, block) for action in rest)])
 
     async def _facts(self, block: Block) -> AttesterFacts:
         client, account = self._context.client, self._context.signer.account
@@ -156,18 +157,19 @@ class AttesterRole:
             log.error("the chain of links cannot be continued; a new anchor will be offered", error=str(error))
             return False
 
+    def _batch(self, batch: Batch, block: Block) -> tuple[Hashable, Callable[[], Awaitable[int | None]]]:
+        if isinstance(batch, CommitBatch):
+            return batch, partial(self._reporter.commit, batch, block.hash)
+        return batch, partial(self._reporter.reveal, batch)
+
     def _task(
-        self, action: AttesterAction, facts: AttesterFacts, block: Block
+        self, action: OfferAttesting | MakeProbe | Settle, facts: AttesterFacts, block: Block
     ) -> tuple[Hashable, Callable[[], Awaitable[int | None]]]:
         match action:
             case OfferAttesting():
                 return "offer", partial(self._offer, action, facts.offer)
             case MakeProbe():
                 return ("probe", action.era, action.copy, action.number), partial(self._probe, action, block.hash)
-            case CommitReport():
-                return ("commit", action.era, action.copy), partial(self._commit, action, block.hash)
-            case RevealReport():
-                return ("reveal", action.era, action.copy), partial(self._reveal, action)
             case Settle():
                 return ("settle", action.era, action.copy), partial(self._settle, action)
 
@@ -211,65 +213,7 @@ class AttesterRole:
         self._tell("probed", action.era, action.copy, probe=action.number)
         return None
 
-    # ---- reports
-
-    async def _commit(self, action: CommitReport, at: bytes) -> int | None:
-        context, era, copy = self._context, action.era, action.copy
-        fixed = await asyncio.to_thread(self._reports.report, era, copy)
-        while fixed is None:
-            leaf = await self._leaf(era, copy, at)
-            fixed = await asyncio.to_thread(self._reports.fix, era, copy, action.link, leaf)
-        commit = commit_hash(
-            context.client.genesis, context.signer.account, era, copy, fixed.report, fixed.link, fixed.leaf, fixed.salt
-        )
-
-        async def held() -> bool:
-            seat = await self._seat(era, copy)
-            if seat is not None and seat.commit not in (None, commit):
-                raise ReportLost(
-                    f"era {era}, copy {copy}: the commit on the chain does not match the report on this disk"
-                )
-            return seat is not None and seat.commit is not None
-
-        block = await submitted(context.signer, calls.commit_retrieval(era, copy, commit), held)
-        log.info("report committed", era=era, copy=copy, served=fixed.report.served)
-        self._tell("committed", era, copy, served=fixed.report.served)
-        return block
-
-    async def _leaf(self, era: int, copy: int, at: bytes) -> bytes:
-        """Return the leaf hash of the sector of probe 0, or zeros if probe 0 was not answered."""
-        first = await asyncio.to_thread(self._reports.probe, era, copy, 0)
-        if first is None:
-            return NO_LEAF
-        segment, opening = first
-        found = await self._context.client.storage.copy(copy, at)
-        before = 0
-        for part in found.segments if found is not None else ():
-            if part.segment == segment:
-                break
-            before += part.sectors
-        target = await read_target(self._context.client, copy, before + opening.sector, at)
-        return leaf_hash(target.ctx, opening.sector, opening.data)
-
-    async def _seat(self, era: int, copy: int) -> Seat | None:
-        record = await self._context.client.storage.retrieval(era, copy)
-        seats = record.seats if record is not None else ()
-        return next((seat for seat in seats if seat.account == self._context.signer.account), None)
-
-    async def _reveal(self, action: RevealReport) -> int | None:
-        era, copy = action.era, action.copy
-        fixed = await asyncio.to_thread(self._reports.report, era, copy)
-        if fixed is None:
-            raise ReportLost(f"era {era}, copy {copy}: the report is not on this disk")
-
-        async def held() -> bool:
-            seat = await self._seat(era, copy)
-            return seat is None or seat.report is not None
-
-        block = await submitted(self._context.signer, _reveal_call(era, copy, fixed), held)
-        log.info("report revealed", era=era, copy=copy, served=fixed.report.served)
-        self._tell("revealed", era, copy, served=fixed.report.served)
-        return block
+    # ---- verdicts
 
     async def _settle(self, action: Settle) -> int | None:
         era, copy = action.era, action.copy
@@ -282,9 +226,3 @@ class AttesterRole:
 
     def _tell(self, event: str, era: int, copy: int, **more: object) -> None:
         self._context.on_progress({"role": "attester", "event": event, "era": era, "copy": copy, **more})
-
-
-def _reveal_call(era: int, copy: int, fixed: FixedReport) -> Call:
-    report = Report(int(fixed.report.served), fixed.report.latency_ms, fixed.report.kib_per_s)
-    opening = None if fixed.opening is None else ChainOpening(fixed.opening.data, fixed.opening.siblings)
-    return calls.reveal_retrieval(era, copy, report, fixed.link, fixed.salt, opening)

@@ -62,6 +62,11 @@ class Runner:
         """Note that the facts of block `now` are read from here on. They may miss what ends before their decision."""
         self._looked = max(self._looked, now)
 
+    def waits(self, key: Hashable, now: int) -> bool:
+        """Return whether an action is under way, or would not be started in block `now`."""
+        entry = self._entries.get(key)
+        return entry is not None and (entry.task is not None or now < entry.not_before)
+
     def apply(self, now: int, wanted: Iterable[tuple[Hashable, Perform]]) -> None:
         """Start the wanted actions that are not running, and cancel running ones that are no longer wanted."""
         self._now = max(self._now, now)

@@ -155,35 +155,52 @@ class Copies(Base):
         return [self._by_id[account] for account, one in sorted(self.all("Attesters").items()) if one["slots"]]
 
     def do_commit(self, copy: int, who: int, wrong: int) -> None:
-        key, found = self.pick("Copies", copy, lambda one: one["state"] == "Active")
-        self._try_commit(self.era - (wrong % 4 == 3), key, found, self.party(who))
+        """Commit for one or some active copies, and maybe for one that is not, or for none."""
+        keys = [
+            self.pick("Copies", copy + more, lambda one: one["state"] == "Active")[0]
+            for more in range(1 + wrong // 8 % 4)
+        ]
+        if wrong % 8 == 2:
+            keys = []
+        elif wrong % 8 == 6:
+            keys.insert(wrong // 32 % 2, self.pick("Copies", copy)[0])
+        self._try_commit(self.era - (wrong % 4 == 3), keys, self.party(who))
 
-    def _try_commit(self, era: int, key: int, copy: dict[str, Any] | None, party: Party) -> None:
+    def _try_commit(self, era: int, keys: list[int], party: Party) -> None:
+        """Commit for each of some copies in one call."""
         attester = self.pair.value("DatDot", "Attesters", party.id)
         link = party.link(attester, era) if attester else None
-        if copy is None or link is None:
-            self.call(party, "commit_retrieval", era=max(0, era), copy=key, commit=bytes(32))
-            return
-        report = self._report(era, key, copy, party, link)
-        self._committed.setdefault((era, key, party.id), report)
-        self.call(party, "commit_retrieval", era=era, copy=key, commit=self._commit(era, key, party, report))
+        commits = []
+        for key in keys:
+            copy, commit = self.pair.value("DatDot", "Copies", key), bytes(32)
+            if copy is not None and copy["sectors"] and link is not None:
+                report = self._report(era, key, copy, party, link)
+                self._committed.setdefault((era, key, party.id), report)
+                commit = self._commit(era, key, party, report)
+            commits.append({"copy": key, "commit": commit})
+        self.call(party, "commit_retrievals", era=max(0, era), commits=commits)
 
     def do_reveal(self, copy: int, who: int, wrong: int) -> None:
         mine = [one for one in sorted(self._committed) if one[2] == self.party(who).id] or sorted(self._committed)
         if not mine:
-            nothing = {"report": {"served": 0, "latency_ms": 0, "kib_per_s": 0}, "link": bytes(32), "salt": bytes(32)}
-            self.call(self.party(who), "reveal_retrieval", era=copy, copy=copy, opening=None, **nothing)
+            report = {"served": 0, "latency_ms": 0, "kib_per_s": 0}
+            reveals = [{"copy": copy, "report": report, "salt": bytes(32), "opening": None}] * (wrong % 2)
+            self.call(self.party(who), "reveal_retrievals", era=copy, link=bytes(32), reveals=reveals)
             return
-        self._try_reveal(*mine[copy % len(mine)], wrong)
+        era, key, account = mine[copy % len(mine)]
+        others = [one[1] for one in sorted(self._committed) if (one[0], one[2]) == (era, account) and one[1] != key]
+        self._try_reveal(era, [key, *others[: wrong // 64]], account, wrong)
 
-    def _try_reveal(self, era: int, key: int, account: bytes, wrong: int = 0) -> None:
-        said = dict(self._committed[era, key, account])
-        del said["leaf"]
-        party = self._by_id[account]
+    def _try_reveal(self, era: int, keys: list[int], account: bytes, wrong: int = 0) -> None:
+        """Reveal what was committed to of some copies in one call; what is wrong is so with the first."""
+        party, link = self._by_id[account], self._committed[era, keys[0], account]["link"]
+        parts = ("report", "salt", "opening")
+        reveals = [{"copy": key} | {part: self._committed[era, key, account][part] for part in parts} for key in keys]
+        said = reveals[0]
         if wrong % 8 == 1:
             said["salt"] = bytes(32)
         elif wrong % 8 == 2:
-            said["link"] = next_link(self.pair.genesis, account, said["link"])
+            link = next_link(self.pair.genesis, account, link)
         elif wrong % 8 == 3:
             said["report"] = said["report"] | {"latency_ms": 77}
         elif wrong % 8 == 4:
@@ -194,7 +211,7 @@ class Copies(Base):
             party = self.party(wrong // 8)
         elif wrong % 8 == 7 and said["opening"]:
             said["opening"] = said["opening"] | {"data": bytes(SECTOR)}
-        self.call(party, "reveal_retrieval", era=era, copy=key, **said)
+        self.call(party, "reveal_retrievals", era=era, link=link, reveals=reveals)
 
     def do_settle(self, who: int, copy: int, back: int) -> None:
         key, _ = self.pick("Copies", copy)

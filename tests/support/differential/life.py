@@ -8,6 +8,7 @@ so that a sequence of them is JSON, can be drawn, shrunk and replayed; what the 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -77,12 +78,9 @@ class World(Plans, Copies, Lives, Reports, Frame):
                 self.do_prove(place, 0, 0)
         offset, era = self.next_block % self.times["era"], self.era
         if duties & 8 and offset >= self.times["probe_blocks"]:
-            for key in order:
-                self._commit_all(era, key, copies[key])
+            self._commit_all(era, copies)
         if duties & 16 and self.times["reveal_from"] <= offset < self.times["settle_from"]:
-            for done in sorted(self._committed):
-                if done[0] == era - 1 and self._may_reveal(*done):
-                    self._try_reveal(*done)
+            self._reveal_all(era - 1)
         if duties & 32 and offset >= self.times["settle_from"]:
             for key in order:
                 record = self.pair.value("DatDot", "Retrievals", era - 1, key) if era else None
@@ -99,13 +97,25 @@ class World(Plans, Copies, Lives, Reports, Frame):
         for place, key in enumerate([key for key in order if wanted(key)]):
             do(place, key)
 
-    def _commit_all(self, era: int, key: int, copy: dict[str, Any]) -> None:
-        start = era * self.times["era"]
-        if copy["state"] != "Active" or era < 2 or copy["active_since"] >= start:
-            return
-        for party in self._seated(era, key):
-            if (era, key, party.id) not in self._committed:
-                self._try_commit(era, key, copy, party)
+    def _commit_all(self, era: int, copies: dict[int, dict[str, Any]]) -> None:
+        """Each attester commits once, for all copies under test for which it may have a seat."""
+        start, wanted = era * self.times["era"], defaultdict[bytes, list[int]](list)
+        for key, copy in sorted(copies.items()):
+            if copy["state"] == "Active" and era >= 2 and copy["active_since"] < start:
+                for party in self._seated(era, key):
+                    if (era, key, party.id) not in self._committed:
+                        wanted[party.id].append(key)
+        for account, keys in wanted.items():
+            self._try_commit(era, keys, self._by_id[account])
+
+    def _reveal_all(self, era: int) -> None:
+        """Each attester reveals once, all that it committed to."""
+        wanted = defaultdict[bytes, list[int]](list)
+        for of, key, account in sorted(self._committed):
+            if of == era and self._may_reveal(of, key, account):
+                wanted[account].append(key)
+        for account, keys in wanted.items():
+            self._try_reveal(era, keys, account)
 
     def _may_reveal(self, era: int, key: int, account: bytes) -> bool:
         record = self.pair.value("DatDot", "Retrievals", era, key)

@@ -13,7 +13,8 @@ type Call = crate::Call<Test>;
 /// 16 sectors of 100 GiB in one segment have at most 393 siblings.
 #[test]
 fn a_proof_weighs_by_what_it_has() {
-    for (sectors, siblings, us) in [(0, 0, 700), (8, 0, 1_004), (16, 393, 2_094), (32, 960, 3_836), (32, 1_024, 3_964)] {
+    for (sectors, siblings, us) in [(0, 0, 700), (8, 0, 1_004), (16, 393, 2_094), (32, 960, 3_836), (32, 1_024, 3_964)]
+    {
         let proof = StorageProof {
             sectors: vec![[0; 256]; sectors].try_into().unwrap(),
             siblings: vec![H256::zero(); siblings].try_into().unwrap(),
@@ -22,6 +23,37 @@ fn a_proof_weighs_by_what_it_has() {
         let weight = Weight::from_parts(us * 1_000_000, 0);
         assert_eq!((info.call_weight, info.class), (weight, DispatchClass::Operational));
     }
+}
+
+/// Before a call each of its commits counts with a record and 128 draws.
+#[test]
+fn commits_and_reveals_weigh_by_their_number() {
+    for (count, commits_us, reveals_us) in [(0, 500, 700), (1, 4_890, 1_150), (64, 281_460, 29_500)] {
+        let commits = some(vec![RetrievalCommit { copy: 0, commit: H256::zero() }; count]);
+        let reveal = RetrievalReveal { copy: 0, report: not_served(), salt: H256::zero(), opening: None };
+        let reveals = some(vec![reveal; count]);
+        for (call, us) in [
+            (Call::commit_retrievals { era: 0, commits }, commits_us),
+            (Call::reveal_retrievals { era: 0, link: H256::zero(), reveals }, reveals_us),
+        ] {
+            let (info, weight) = (call.get_dispatch_info(), Weight::from_parts(us * 1_000_000, 0));
+            assert_eq!((info.call_weight, info.class), (weight, DispatchClass::Operational));
+        }
+    }
+}
+
+#[test]
+fn a_publication_weighs_by_its_nodes() {
+    with_chain(|| {
+        let head = Feed::new(Kind::Compat, 7, &[256]).head();
+        let node = OpenedNode { index: 1, size: 2, left: H256::zero(), right: H256::zero() };
+        for (count, us) in [(0, 2_000), (49, 2_490), (4_096, 42_960)] {
+            let (nodes, ranges) = (some(vec![node.clone(); count]), Default::default());
+            let info =
+                Call::publish_plan { head: head.clone(), ranges, nodes, terms: terms(1), pot: 0 }.get_dispatch_info();
+            assert_eq!((info.call_weight, info.class), (Weight::from_parts(us * 1_000_000, 0), DispatchClass::Normal));
+        }
+    });
 }
 
 #[test]

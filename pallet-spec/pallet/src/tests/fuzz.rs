@@ -82,14 +82,15 @@ fn any_call(dice: &mut Dice) -> Call {
         10 => {
             Call::submit_storage_proof { issued: now().saturating_sub(dice.throw(4) as u32), proof: Default::default() }
         },
-        11 => Call::commit_retrieval { era: era(), copy, commit: dice.hash() },
-        12 => Call::reveal_retrieval {
-            era: era().saturating_sub(1),
-            copy,
-            report: not_served(),
-            link: dice.hash(),
-            salt: dice.hash(),
-            opening: None,
+        11 => {
+            let commits = (0..dice.throw(4)).map(|more| RetrievalCommit { copy: copy + more, commit: dice.hash() });
+            Call::commit_retrievals { era: era(), commits: some(commits.collect()) }
+        },
+        12 => {
+            let (many, link, salt, report) = (dice.throw(4), dice.hash(), dice.hash(), not_served());
+            let reveal = |more| RetrievalReveal { copy: copy + more, report, salt, opening: None };
+            let reveals = some((0..many).map(reveal).collect());
+            Call::reveal_retrievals { era: era().saturating_sub(1), link, reveals }
         },
         13 => Call::settle_retrieval { era: era().saturating_sub(dice.throw(3) as u32), copy },
         14 => Call::collect { copy },

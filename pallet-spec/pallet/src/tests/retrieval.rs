@@ -5,9 +5,9 @@ use crate::{
     crypto::{draw, hash},
     refused,
     types::*,
-    Attesters, Eras, Event, Retrievals,
+    weights, Attesters, Eras, Event, Retrievals,
 };
-use frame_support::assert_ok;
+use frame_support::{assert_ok, dispatch::Pays};
 use sp_core::H256;
 use std::collections::BTreeSet;
 
@@ -94,7 +94,7 @@ fn the_committee_is_that_of_the_draw() {
 fn eras_0_and_1_and_copies_that_were_not_active_are_not_tested() {
     with_chain(|| {
         let copy = tested(&all(1));
-        let commit = |era, copy| DatDot::commit_retrieval(signed(ATTESTER), era, copy, H256::zero());
+        let commit = |era, copy| commit(ATTESTER, era, copy, H256::zero());
         if now() < 24 + 14 {
             run_to(24 + 14);
         }
@@ -117,19 +117,19 @@ fn commits_have_their_window() {
         let copy = tested(&all(1));
         let probe = || Probe::new(ATTESTER, 2, copy, not_served());
         run_to(2 * 24 + 13);
-        refused!(DatDot::commit_retrieval(signed(ATTESTER), 2, copy, H256::zero()), OutsideWindow);
+        refused!(commit(ATTESTER, 2, copy, H256::zero()), OutsideWindow);
         next_block();
-        refused!(DatDot::commit_retrieval(signed(STRANGER), 2, copy, H256::zero()), NoSeat);
+        refused!(commit(STRANGER, 2, copy, H256::zero()), NoSeat);
         assert_ok!(probe().commit());
         assert_eq!(last_event(), Event::RetrievalCommitted { era: 2, copy, account: account(ATTESTER) });
-        refused!(DatDot::commit_retrieval(signed(ATTESTER), 2, copy, H256::zero()), AlreadyCommitted);
+        refused!(commit(ATTESTER, 2, copy, H256::zero()), AlreadyCommitted);
         run_to(3 * 24 + 13);
-        refused!(DatDot::commit_retrieval(signed(ATTESTER), 2, copy, H256::zero()), OutsideWindow);
-        refused!(DatDot::commit_retrieval(signed(ATTESTER), 3, copy, H256::zero()), OutsideWindow);
+        refused!(commit(ATTESTER, 2, copy, H256::zero()), OutsideWindow);
+        refused!(commit(ATTESTER, 3, copy, H256::zero()), OutsideWindow);
         run_to(3 * 24 + 23);
-        assert_ok!(DatDot::commit_retrieval(signed(ATTESTER), 3, copy, H256::zero()));
+        assert_ok!(commit(ATTESTER, 3, copy, H256::zero()));
         next_block();
-        refused!(DatDot::commit_retrieval(signed(ATTESTER), 3, copy, H256::zero()), OutsideWindow);
+        refused!(commit(ATTESTER, 3, copy, H256::zero()), OutsideWindow);
     });
 }
 
@@ -151,7 +151,7 @@ fn reveals_have_their_window_and_open_the_commit() {
             changed
         };
         refuse(&changed(&|p| p.n = STRANGER), NoSeat);
-        refuse(&changed(&|p| p.n = ATTESTER + 1), NotCommitted);
+        refuse(&Probe::new(ATTESTER + 1, 2, copy, served(120, 4_000)), NotCommitted);
         refuse(&changed(&|p| p.era = 1), OutsideWindow);
         refuse(&changed(&|p| p.copy = 50), NoSuchCopy);
         refuse(&changed(&|p| p.report.served = 2), BadReport);
@@ -173,6 +173,50 @@ fn reveals_have_their_window_and_open_the_commit() {
         assert_eq!((attester.link_era, attester.link), (2, link(ATTESTER, 2)));
         run_to(3 * 24 + 12);
         refuse(&probe, OutsideWindow);
+    });
+}
+
+/// A copy that ended a block ago must not cost an attester what it says of the others.
+#[test]
+fn what_is_wrong_is_left_out_and_costs_the_fee() {
+    with_chain(|| {
+        let copy = tested(&all(2));
+        to_commits(2);
+        let (first, second) =
+            (Probe::new(ATTESTER, 2, copy, not_served()), Probe::new(ATTESTER + 1, 2, copy, served(7, 7)));
+        let commits = |copies: &[CopyId], probe: &Probe| {
+            let commits = copies.iter().map(|copy| RetrievalCommit { copy: *copy, commit: probe.hash() });
+            DatDot::commit_retrievals(signed(probe.n), 2, some(commits.collect()))
+        };
+        let name = |n| account(ATTESTER + n);
+        let refused = |n, copy, error| Event::RetrievalRefused { era: 2, copy, account: name(n), error };
+        let done = commits(&[99, copy, copy], &first).unwrap();
+        assert_eq!(done.pays_fee, Pays::Yes);
+        let told = events();
+        let wanted =
+            [Event::RetrievalCommitted { era: 2, copy, account: name(0) }, refused(0, 99, 30), refused(0, copy, 48)];
+        assert_eq!(told[told.len() - 3..], wanted, "what was taken comes first");
+        // The record was made by the first: 2 of 2 attesters are seated after some of at most 128 draws, and all are counted.
+        assert_eq!(done.actual_weight, Some(weights::commit_retrievals(3, 1, 128)));
+        let done = commits(&[copy], &second).unwrap();
+        assert_eq!((done.pays_fee, done.actual_weight), (Pays::No, Some(weights::commit_retrievals(1, 0, 0))));
+        let all_wrong = commits(&[copy, 99], &first).unwrap_err();
+        assert_eq!(all_wrong.error, error(crate::Error::AlreadyCommitted), "the first");
+        assert_eq!(all_wrong.post_info.actual_weight, Some(weights::commit_retrievals(2, 0, 0)));
+        assert_eq!(commits(&[], &first).unwrap_err().error, error(crate::Error::NothingSaid));
+
+        to_reveals(2);
+        let reveals =
+            |items: Vec<RetrievalReveal>| DatDot::reveal_retrievals(signed(second.n), 2, second.link, some(items));
+        let wrong = RetrievalReveal { copy: 99, ..second.item() };
+        assert_eq!(reveals(vec![wrong.clone()]).unwrap_err().error, error(crate::Error::NoSuchCopy));
+        assert_eq!(reveals(vec![]).unwrap_err().error, error(crate::Error::NothingSaid));
+        assert_eq!(Attesters::<Test>::get(name(1)).unwrap().link_era, 0, "a failed call shows no link");
+        assert_eq!(reveals(vec![wrong, second.item()]).unwrap().pays_fee, Pays::Yes);
+        assert_eq!(last_event(), refused(1, 99, 30));
+        assert_eq!(Attesters::<Test>::get(name(1)).unwrap().link_era, 2);
+        let done = DatDot::reveal_retrievals(signed(first.n), 2, first.link, some(vec![first.item()])).unwrap();
+        assert_eq!(done.pays_fee, Pays::No);
     });
 }
 
@@ -291,7 +335,7 @@ fn a_slot_that_was_given_back_takes_no_later_seat_but_keeps_those_it_has() {
         to_reveals(2);
         assert_ok!(probe.reveal());
         to_commits(3);
-        refused!(DatDot::commit_retrieval(signed(ATTESTER), 3, copy, H256::zero()), NoSeat);
+        refused!(commit(ATTESTER, 3, copy, H256::zero()), NoSeat);
     });
 }
 

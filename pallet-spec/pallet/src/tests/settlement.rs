@@ -132,8 +132,14 @@ fn a_settlement_without_any_commit_burns_from_every_seat() {
         let copy = tested(&attesters);
         to_settle(2);
         assert_ok!(settle(2, copy));
-        let seated = seats(2, copy);
+        let empty = |event: &Event<Test>| match event {
+            Event::SeatEmptyHanded { account, .. } => Some(number(account)),
+            _ => None,
+        };
+        let seated: Vec<u64> = events().iter().filter_map(empty).collect();
         assert!(!seated.is_empty());
+        let record = Retrievals::<Test>::get(2, copy).unwrap();
+        assert!(record.settled && record.seats.is_empty(), "nobody asks for its seats any more");
         for n in &attesters {
             let burned = if seated.contains(n) { UNIT / 10 } else { 0 };
             assert_eq!(held(*n, Role::Attesting), u128::from(SLOTS) * 10 * UNIT - burned);
@@ -182,7 +188,7 @@ fn offering_anew_with_another_anchor_leaves_all_unsettled_seats_empty_handed() {
         to_reveals(2);
         for probe in &probes {
             let done = probe.reveal();
-            assert_eq!(done, if probe.n == anew { Err(error(crate::Error::NoSeat)) } else { Ok(()) });
+            assert_eq!(done, if probe.n == anew { Err(error(crate::Error::BadLink)) } else { Ok(()) });
         }
         to_settle(2);
         assert_ok!(settle(2, copy));
@@ -192,9 +198,9 @@ fn offering_anew_with_another_anchor_leaves_all_unsettled_seats_empty_handed() {
         assert_eq!(held(anew, Role::Attesting), 20 * UNIT - UNIT / 10);
         // Era 3 began with its slots taken in era 2: no seat. From era 4 on it attests again.
         to_commits(3);
-        refused!(DatDot::commit_retrieval(signed(anew), 3, copy, H256::zero()), NoSeat);
+        refused!(commit(anew, 3, copy, H256::zero()), NoSeat);
         to_commits(4);
-        assert_ok!(DatDot::commit_retrieval(signed(anew), 4, copy, H256::zero()));
+        assert_ok!(commit(anew, 4, copy, H256::zero()));
     });
 }
 
@@ -230,7 +236,7 @@ fn another_anchor_costs_the_seats_of_slots_given_back_before_too() {
             };
             if !revealed {
                 renew();
-                refused!(DatDot::commit_retrieval(signed(ATTESTER), 2, copy, H256::zero()), NoSeat);
+                refused!(commit(ATTESTER, 2, copy, H256::zero()), NoSeat);
             }
             let probes = commit_all(2, copy, &all(3)[usize::from(!revealed)..], |_| served(5, 5));
             to_reveals(2);

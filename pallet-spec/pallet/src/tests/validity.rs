@@ -70,9 +70,15 @@ fn only_who_is_challenged_proves() {
 fn only_who_had_a_slot_commits_and_reveals() {
     with_chain(|| {
         let copy = tested(&all(1));
-        let commit = || Call::commit_retrieval { era: 2, copy, commit: H256::zero() };
+        let commit = || {
+            let commits = some(vec![RetrievalCommit { copy, commit: H256::zero() }]);
+            Call::commit_retrievals { era: 2, commits }
+        };
         let (report, hash) = (not_served(), H256::zero());
-        let reveal = || Call::reveal_retrieval { era: 2, copy, report, link: hash, salt: hash, opening: None };
+        let reveal = || {
+            let reveals = some(vec![RetrievalReveal { copy, report, salt: hash, opening: None }]);
+            Call::reveal_retrievals { era: 2, link: hash, reveals }
+        };
         assert!(taken(ATTESTER, commit()) && taken(ATTESTER, reveal()));
         assert!(!taken(HOSTER, commit()) && !taken(HOSTER, reveal()));
         // A slot that was given back keeps the seats of the era.

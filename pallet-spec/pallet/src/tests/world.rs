@@ -365,14 +365,30 @@ impl Probe {
     }
 
     pub fn commit(&self) -> Result<(), DispatchError> {
-        DatDot::commit_retrieval(signed(self.n), self.era, self.copy, self.hash()).map(|_| ()).map_err(|e| e.error)
+        commit(self.n, self.era, self.copy, self.hash())
     }
 
     pub fn reveal(&self) -> Result<(), DispatchError> {
-        let Probe { era, copy, report, link, salt, .. } = *self;
-        let call = DatDot::reveal_retrieval(signed(self.n), era, copy, report, link, salt, self.opening.clone());
+        let call = DatDot::reveal_retrievals(signed(self.n), self.era, self.link, some(vec![self.item()]));
         call.map(|_| ()).map_err(|e| e.error)
     }
+
+    /// What opens its commit, beside the link.
+    pub fn item(&self) -> RetrievalReveal {
+        let Probe { copy, report, salt, .. } = *self;
+        RetrievalReveal { copy, report, salt, opening: self.opening.clone() }
+    }
+}
+
+/// A bounded vector.
+pub fn some<I: std::fmt::Debug, S: frame_support::traits::Get<u32>>(items: Vec<I>) -> frame_support::BoundedVec<I, S> {
+    items.try_into().expect("not too many")
+}
+
+/// A call with one commit.
+pub fn commit(n: u64, era: Era, copy: CopyId, commit: H256) -> Result<(), DispatchError> {
+    let call = DatDot::commit_retrievals(signed(n), era, some(vec![RetrievalCommit { copy, commit }]));
+    call.map(|_| ()).map_err(|e| e.error)
 }
 
 pub fn served(latency_ms: u32, kib_per_s: u32) -> Report {

@@ -144,6 +144,8 @@ pub const MAX_SAMPLES: u32 = 32;
 pub const MAX_SEATS: u32 = 16;
 /// Former parties that a plan remembers.
 pub const MAX_MEMORY: u32 = 64;
+/// Commits, or reveals, of one call.
+pub const MAX_RETRIEVALS: u32 = 64;
 /// Slots of one attester.
 pub const MAX_SLOTS: u32 = 16;
 /// Eras that a slot remembers, of renewals and of empty-handed seats alike.
@@ -175,6 +177,7 @@ pub type MaxSegments = ConstU32<MAX_SEGMENTS>;
 pub type MaxSamples = ConstU32<MAX_SAMPLES>;
 pub type MaxSeats = ConstU32<MAX_SEATS>;
 pub type MaxMemory = ConstU32<MAX_MEMORY>;
+pub type MaxRetrievals = ConstU32<MAX_RETRIEVALS>;
 pub type MaxSlots = ConstU32<MAX_SLOTS>;
 pub type MaxRecent = ConstU32<MAX_RECENT>;
 pub type MaxRoots = ConstU32<MAX_ROOTS>;

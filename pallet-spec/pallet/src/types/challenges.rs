@@ -81,6 +81,24 @@ pub struct Report {
     pub kib_per_s: u32,
 }
 
+/// What an attester commits to in an era: `commit`, of a report on a copy.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo, Copy)]
+#[scale_info(capture_docs = "always")]
+pub struct RetrievalCommit {
+    pub copy: CopyId,
+    pub commit: H256,
+}
+
+/// What opens a commit, beside the era's link: the report and, if served, the encoded sector with its siblings.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+#[scale_info(capture_docs = "always")]
+pub struct RetrievalReveal {
+    pub copy: CopyId,
+    pub report: Report,
+    pub salt: H256,
+    pub opening: Option<Opening>,
+}
+
 /// A seat of the committee of (era, copy) that is not empty.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 #[scale_info(capture_docs = "always")]
@@ -91,7 +109,7 @@ pub struct Seat {
     pub report: Option<Report>,
 }
 
-/// The committee of (era, copy).
+/// The committee of (era, copy); without its seats once it is settled.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 #[scale_info(capture_docs = "always")]
 pub struct Retrieval {

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from ..frame import balances, payment
 from ..frame.calls import flat, register
-from ..frame.dispatch import Class, DispatchInfo, Origin, Weight
-from ..scale import BYTES32, U8, U32, U64, U128, Bound, FixedBytes, Option, VarBytes, Variant, codec_of
+from ..frame.dispatch import Class, DispatchInfo, Origin, Post, Weight
+from ..scale import BYTES32, U8, U32, U64, U128, Bound, FixedBytes, VarBytes, Variant, codec_of
 from ..storage import State
 from . import (
     amend,
@@ -32,20 +32,30 @@ from .block import deposit
 from .errors import Error, ensure
 from .events import ParametersSet, SeedSet, SeedUnset
 from .items import Amount, SeedOverride
-from .limits import MAX_EXTENSION, MAX_NODES, MAX_RANGES, MAX_REGION, PALLET
+from .limits import MAX_EXTENSION, MAX_NODES, MAX_RANGES, MAX_REGION, MAX_RETRIEVALS, PALLET, SEAT_DRAWS
 from .params import valid_amounts
-from .records import BlockRange, Evidence, OpenedNode, Opening, Report, SignedHead, StorageProof, Terms
+from .records import (
+    BlockRange,
+    Evidence,
+    OpenedNode,
+    RetrievalCommit,
+    RetrievalReveal,
+    SignedHead,
+    StorageProof,
+    Terms,
+)
 from .types import Amounts, Role
 
 _SIGNATURE = FixedBytes(64)
 _SECTOR = FixedBytes(256)
 _ROLE = Variant(Role)
-_HEAD, _TERMS, _REPORT, _AMOUNTS = (codec_of(kind) for kind in (SignedHead, Terms, Report, Amounts))
+_HEAD, _TERMS, _AMOUNTS = (codec_of(kind) for kind in (SignedHead, Terms, Amounts))
 _RANGES = codec_of(Annotated[list[BlockRange], Bound(MAX_RANGES)])
 _NODES = codec_of(Annotated[list[OpenedNode], Bound(MAX_NODES)])
 _PATH = codec_of(Annotated[list[OpenedNode], Bound(MAX_EXTENSION)])
 _PROOF = codec_of(StorageProof)
-_OPENING = Option(codec_of(Opening))
+_COMMITS = codec_of(Annotated[list[RetrievalCommit], Bound(MAX_RETRIEVALS)])
+_REVEALS = codec_of(Annotated[list[RetrievalReveal], Bound(MAX_RETRIEVALS)])
 _EVIDENCE = codec_of(Evidence)
 
 Rule = Callable[..., None]
@@ -102,6 +112,15 @@ def _free(rule: Rule) -> Callable[..., bool]:
     return run
 
 
+def _told(rule: Callable[..., Post]) -> Callable[..., Post]:
+    """Return the handler of a call of the signer that says itself what is known after it."""
+
+    def run(s: State, origin: Origin, *args: Any) -> Post:
+        return rule(s, origin.signed(), *args)
+
+    return run
+
+
 def _free_by_anyone(rule: Rule) -> Callable[..., bool]:
     """Return the handler of a call that is `_by_anyone` and `_free`."""
 
@@ -116,6 +135,22 @@ def _free_by_anyone(rule: Rule) -> Callable[..., bool]:
 def _proof_info(_: int, proof: StorageProof) -> DispatchInfo:
     """Return the weight of a storage proof, which goes by what is in it."""
     return DispatchInfo(weights.submit_storage_proof(len(proof.sectors), len(proof.siblings)), Class.OPERATIONAL)
+
+
+def _commits_info(_: int, commits: list[RetrievalCommit]) -> DispatchInfo:
+    """Return the weight of commits that all make records, with the most draws."""
+    count = len(commits)
+    return DispatchInfo(weights.commit_retrievals(count, count, SEAT_DRAWS * count), Class.OPERATIONAL)
+
+
+def _reveals_info(_: int, __: bytes, reveals: list[RetrievalReveal]) -> DispatchInfo:
+    """Return the weight of reveals, which goes by their number."""
+    return DispatchInfo(weights.reveal_retrievals(len(reveals)), Class.OPERATIONAL)
+
+
+def _publication_info(_: SignedHead, __: list[BlockRange], nodes: list[OpenedNode], *___: Any) -> DispatchInfo:
+    """Return the weight of a publication, which goes by its opened nodes."""
+    return DispatchInfo(weights.publish_plan(len(nodes)))
 
 
 def _register(index: int, name: str, args: list[Any], run: Callable[..., Any], weight: Weight) -> None:
@@ -138,9 +173,10 @@ def register_all() -> None:
         weights.CONFIRM_SEGMENT,
     )
     register(PALLET, 12, "submit_storage_proof", [U32, _PROOF], _free(challenges.submit_storage_proof), _proof_info)
-    _operational(13, "commit_retrieval", [U32, U64, BYTES32], retrieval.commit_retrieval, weights.COMMIT_RETRIEVAL)
-    reveal = [U32, U64, _REPORT, BYTES32, BYTES32, _OPENING]
-    _operational(14, "reveal_retrieval", reveal, retrieval.reveal_retrieval, weights.REVEAL_RETRIEVAL)
+    commits = _told(retrieval.commit_retrievals)
+    register(PALLET, 13, "commit_retrievals", [U32, _COMMITS], commits, _commits_info)
+    reveals = _told(retrieval.reveal_retrievals)
+    register(PALLET, 14, "reveal_retrievals", [U32, BYTES32, _REVEALS], reveals, _reveals_info)
     settle = _free_by_anyone(retrieval.settle_retrieval)
     _register(15, "settle_retrieval", [U32, U64], settle, weights.SETTLE_RETRIEVAL)
     _register(18, "set_parameters", [_AMOUNTS], _set_parameters, weights.ROOT)
@@ -171,7 +207,7 @@ def _register_offers() -> None:
 
 def _register_plans() -> None:
     publish = [_HEAD, _RANGES, _NODES, _TERMS, U128]
-    _register(6, "publish_plan", publish, _by_signer(plans.publish_plan), weights.PUBLISH_PLAN)
+    register(PALLET, 6, "publish_plan", publish, _by_signer(plans.publish_plan), _publication_info)
     _register(7, "donate", [U64, U128], _by_signer(plans.donate), weights.MONEY)
     _register(8, "end_plan", [U64], _by_signer(plans.end_plan), weights.MONEY)
     _register(9, "decline_copy", [U64], _by_signer(copies.decline_copy), weights.DECLINE_COPY)

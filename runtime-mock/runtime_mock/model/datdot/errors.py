@@ -77,6 +77,7 @@ class Error(IntEnum):
     AlreadyReported = 63
     NoReport = 64
     NotProven = 65
+    NothingSaid = 66
 
 
 def error(kind: Error) -> ModuleError:

@@ -483,3 +483,14 @@ class EncodingReported:
     account: AccountId
     taken: Balance
     reward: Balance
+
+
+@dataclass(slots=True)
+class RetrievalRefused:
+    """A commit or a reveal was not taken, while others of its call were. `error` is the number of the pallet's error."""
+
+    INDEX: ClassVar = (PALLET, 55)
+    era: Era
+    copy: CopyId
+    account: AccountId
+    error: u8

@@ -118,6 +118,8 @@ MAX_SAMPLES = 32
 MAX_SEATS = 16
 # Draws for a committee's seats.
 SEAT_DRAWS = 128
+# Commits, or reveals, of one call.
+MAX_RETRIEVALS = 64
 # Slots of one attester.
 MAX_SLOTS = 16
 # Eras that a slot remembers, of renewals and of empty-handed seats alike.

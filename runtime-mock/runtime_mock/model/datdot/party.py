@@ -8,7 +8,7 @@ from .fraud import is_committed
 from .items import Attesters, Copies, StorageChallenges
 from .limits import PALLET
 
-CONFIRM_SEGMENT, SUBMIT_STORAGE_PROOF, COMMIT_RETRIEVAL, REVEAL_RETRIEVAL = 11, 12, 13, 14
+CONFIRM_SEGMENT, SUBMIT_STORAGE_PROOF, COMMIT_RETRIEVALS, REVEAL_RETRIEVALS = 11, 12, 13, 14
 REPORT_INVALID_ENCODING = 28
 
 
@@ -21,7 +21,7 @@ def may_call(s: State, account: bytes, call: Call) -> bool:
         return copy is not None and account in (copy.hoster, copy.encoder)
     if call.index == SUBMIT_STORAGE_PROOF:
         return StorageChallenges.contains(s, account)
-    if call.index in (COMMIT_RETRIEVAL, REVEAL_RETRIEVAL):
+    if call.index in (COMMIT_RETRIEVALS, REVEAL_RETRIEVALS):
         return Attesters.contains(s, account)
     if call.index == REPORT_INVALID_ENCODING:
         return is_committed(s, account, *call.args)

@@ -344,6 +344,24 @@ class Report:
 
 
 @dataclass(slots=True)
+class RetrievalCommit:
+    """A commit to a report on a copy."""
+
+    copy: CopyId
+    commit: H256
+
+
+@dataclass(slots=True)
+class RetrievalReveal:
+    """What opens a commit, beside the link: the report and, if served, the encoded sector with its siblings."""
+
+    copy: CopyId
+    report: Report
+    salt: H256
+    opening: Opening | None
+
+
+@dataclass(slots=True)
 class Seat:
     """An occupied seat of the committee of (era, copy)."""
 
@@ -355,7 +373,7 @@ class Seat:
 
 @dataclass(slots=True)
 class Retrieval:
-    """The committee of (era, copy), in seat order."""
+    """The committee of (era, copy), in seat order; without its seats once it is settled."""
 
     seats: Annotated[list[Seat], Bound(MAX_SEATS)]
     settled: bool = False

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
+from ..frame.dispatch import ModuleError, Post
 from ..scale import U32, U64
 from ..storage import State
+from . import weights
 from .block import deposit, genesis, less, now
 from .changes import reputation, set_reputation
 from .copies import parties, strike
 from .crypto import commitment, draw, low, next_link, probe
 from .errors import Error, ensure, error
-from .events import RetrievalCommitted, RetrievalRevealed, RetrievalSettled, SeatEmptyHanded
+from .events import RetrievalCommitted, RetrievalRefused, RetrievalRevealed, RetrievalSettled, SeatEmptyHanded
 from .items import Attesters, Copies, Eras, Hosters, Peers, Plans, Retrievals, Segments, Slots
 from .limits import EMPTY_HANDED, MAX_LINKS, MAX_RECENT, MIN_REPUTATION, PPM, SEAT_DRAWS
 from .merkle import leaf, opened_root
@@ -20,10 +23,23 @@ from .money import burn_held, copy_and_plan, mul_div, pay, put_copy_and_plan
 from .params import amounts, times
 from .pauses import was_away
 from .queue import arm_at
-from .records import Copy, CopyState, Opening, Plan, Report, Retrieval, Seat, Verdict
+from .records import (
+    Copy,
+    CopyState,
+    Opening,
+    Plan,
+    Report,
+    Retrieval,
+    RetrievalCommit,
+    RetrievalReveal,
+    Seat,
+    Verdict,
+)
 from .segments import context_of, locate
-from .types import EraCount, Payment, Role, Slot, Wait
+from .types import Attester, EraCount, Payment, Role, Slot, Wait
 from .verdicts import judge
+
+Item = TypeVar("Item", RetrievalCommit, RetrievalReveal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,32 +111,48 @@ def _may_sit(s: State, slot: Slot, era: int, plan: Plan, copy: Copy) -> bool:
     return not (late or gone or party or slot.ask > plan.terms.report_price)
 
 
-def _committee(s: State, era: int, copy_id: int, copy: Copy) -> list[Seat]:
-    """Return the committee of (era, copy): its seats, in the order in which they were drawn."""
+def _committee(s: State, era: int, copy_id: int, copy: Copy) -> tuple[list[Seat], int]:
+    """Return the committee of (era, copy), its seats in the order in which they were drawn, and the number of draws."""
     info, before, plan = Eras.get(s, era), Eras.get(s, less(era, 1)), Plans.get(s, copy.plan)
     if info is None or before is None or plan is None or before.slots == 0:
-        return []
+        return [], 0
     ids = U64.encode(copy_id) + U32.encode(era)
     seats: list[Seat] = []
-    for i in range(SEAT_DRAWS):
-        if len(seats) >= times(s).seats:
-            break
-        index = draw(5, info.seed, ids, i) % before.slots
+    draws = 0
+    while draws < SEAT_DRAWS and len(seats) < times(s).seats:
+        index = draw(5, info.seed, ids, draws) % before.slots
+        draws += 1
         slot = Slots.get(s, index)
         if slot is None or any(seat.account == slot.account for seat in seats):
             continue
         if _may_sit(s, slot, era, plan, copy):
             seats.append(Seat(index, slot.account))
-    return seats
+    return seats, draws
 
 
-def _record(s: State, era: int, copy_id: int, copy: Copy) -> Retrieval:
-    """Return the record of (era, copy), created and queued for its removal if it does not exist yet."""
-    found = Retrievals.get(s, era, copy_id)
-    if found is not None:
-        return found
-    arm_at(s, Wait.SETTLE, _era_start(s, era + 1) + times(s).settle_to, copy_id, era)
-    return Retrieval(_committee(s, era, copy_id, copy))
+@dataclass(slots=True)
+class _Found:
+    """A retrieval record as it stands, or as it would be created now with so many draws."""
+
+    record: Retrieval
+    new: bool
+    draws: int
+
+
+def _find(s: State, era: int, copy_id: int, copy: Copy) -> _Found:
+    """Return the record of (era, copy), or what it would be."""
+    record = Retrievals.get(s, era, copy_id)
+    if record is not None:
+        return _Found(record, False, 0)
+    seats, draws = _committee(s, era, copy_id, copy)
+    return _Found(Retrieval(seats), True, draws)
+
+
+def _keep(s: State, era: int, copy_id: int, found: _Found) -> None:
+    """Write the record of (era, copy). A new one is queued for its removal."""
+    if found.new:
+        arm_at(s, Wait.SETTLE, _era_start(s, era + 1) + times(s).settle_to, copy_id, era)
+    Retrievals.put(s, era, copy_id, found.record)
 
 
 def _kept(s: State, seat: Seat, era: int) -> bool:
@@ -142,57 +174,93 @@ def _seat_of(s: State, record: Retrieval, era: int, account: bytes) -> Seat:
     return seat
 
 
-def commit_retrieval(s: State, account: bytes, era: int, copy_id: int, commit: bytes) -> None:
-    """Commit H of a report, by an attester with a seat for (era, copy). It is final."""
-    _ensure_within(s, era, times(s).probe_blocks, times(s).era)
-    copy = _tested(s, era, copy_id)
-    ensure(copy.state != CopyState.ENDED, Error.NotUnderTest)
-    record = _record(s, era, copy_id, copy)
-    seat = _seat_of(s, record, era, account)
-    ensure(seat.commit is None, Error.AlreadyCommitted)
-    seat.commit = commit
-    Retrievals.put(s, era, copy_id, record)
-    deposit(s, RetrievalCommitted(era, copy_id, account))
+def _each(s: State, account: bytes, era: int, items: list[Item], take: Callable[[Item], None]) -> bool:
+    """Take each item that can be taken. Return whether all were.
+
+    If none is, raises the error of the first. What was not taken is told by events, behind all others.
+    """
+    ensure(bool(items), Error.NothingSaid)
+    refused: list[tuple[Item, ModuleError]] = []
+    for item in items:
+        try:
+            take(item)
+        except ModuleError as problem:
+            refused.append((item, problem))
+    if len(refused) == len(items):
+        raise refused[0][1]
+    for item, reason in refused:
+        deposit(s, RetrievalRefused(era, item.copy, account, reason.encoded[2]))
+    return not refused
 
 
-def reveal_retrieval(
-    s: State,
-    account: bytes,
-    era: int,
-    copy_id: int,
-    report: Report,
-    link: bytes,
-    salt: bytes,
-    opening: Opening | None,
-) -> None:
-    """Open a commit: the report, the era's link and, if served, the encoded sector with its siblings."""
+def commit_retrievals(s: State, account: bytes, era: int, commits: list[RetrievalCommit]) -> Post:
+    """Commit to reports on copies in an era, by an attester with a seat for each. They are final.
+
+    Its weight is what was done: records made, and slots drawn for them.
+    """
+    records = draws = 0
+
+    def take(said: RetrievalCommit) -> None:
+        nonlocal records, draws
+        copy = _tested(s, era, said.copy)
+        ensure(copy.state != CopyState.ENDED, Error.NotUnderTest)
+        found = _find(s, era, said.copy, copy)
+        records, draws = records + found.new, draws + found.draws
+        seat = _seat_of(s, found.record, era, account)
+        ensure(seat.commit is None, Error.AlreadyCommitted)
+        seat.commit = said.commit
+        _keep(s, era, said.copy, found)
+        deposit(s, RetrievalCommitted(era, said.copy, account))
+
+    try:
+        _ensure_within(s, era, times(s).probe_blocks, times(s).era)
+        free = _each(s, account, era, commits, take)
+    except ModuleError as problem:
+        problem.weight = weights.commit_retrievals(len(commits), records, draws)
+        raise
+    return Post(weights.commit_retrievals(len(commits), records, draws), free)
+
+
+def reveal_retrievals(s: State, account: bytes, era: int, link: bytes, reveals: list[RetrievalReveal]) -> Post:
+    """Open commits: the era's link, and for each copy the report and, if served, the encoded sector with its siblings."""
     _ensure_within(s, era + 1, times(s).reveal_from, times(s).settle_from)
-    copy = _tested(s, era, copy_id)
-    record = Retrievals.get(s, era, copy_id)
+    attester = _linked(s, account, era, link)
+    free = _each(s, account, era, reveals, lambda said: _reveal(s, account, era, link, said))
+    Attesters.put(s, account, attester)
+    return Post(free=free)
+
+
+def _reveal(s: State, account: bytes, era: int, link: bytes, said: RetrievalReveal) -> None:
+    """Take one reveal, with a link that leads where it must."""
+    copy = _tested(s, era, said.copy)
+    record = Retrievals.get(s, era, said.copy)
     if record is None:
         raise error(Error.NotCommitted)
     seat = _seat_of(s, record, era, account)
     if seat.commit is None:
         raise error(Error.NotCommitted)
+    report, opening = said.report, said.opening
     ensure(seat.report is None, Error.AlreadyRevealed)
     ensure(report.served <= 1 and (opening is not None) == (report.served == 1), Error.BadReport)
-    _show_link(s, account, era, link)
-    shown = bytes(32) if opening is None else _opened_leaf(s, era, copy_id, copy, link, opening)
-    expected = commitment(genesis(s), account, era, copy_id, report, link, shown, salt)
+    shown = bytes(32) if opening is None else _opened_leaf(s, era, said.copy, copy, link, opening)
+    expected = commitment(genesis(s), account, era, said.copy, report, link, shown, said.salt)
     ensure(expected == seat.commit, Error.CommitMismatch)
     seat.report = report
-    Retrievals.put(s, era, copy_id, record)
-    deposit(s, RetrievalRevealed(era, copy_id, account, report))
+    Retrievals.put(s, era, said.copy, record)
+    deposit(s, RetrievalRevealed(era, said.copy, account, report))
 
 
-def _show_link(s: State, account: bytes, era: int, link: bytes) -> None:
-    """Take the link of `era`: it must lead to the last one shown of an earlier era, or be the one shown for this era."""
+def _linked(s: State, account: bytes, era: int, link: bytes) -> Attester:
+    """Return the attester with the link of `era`: it must lead to the last one shown of an earlier era, or be the one shown.
+
+    Raises NoSeat and BadLink.
+    """
     attester = Attesters.get(s, account)
     if attester is None:
         raise error(Error.NoSeat)
     if attester.link_era == era:
         ensure(attester.link == link, Error.BadLink)
-        return
+        return attester
     steps = era - attester.link_era
     ensure(1 <= steps <= MAX_LINKS, Error.BadLink)
     chain, end = genesis(s), link
@@ -201,7 +269,7 @@ def _show_link(s: State, account: bytes, era: int, link: bytes) -> None:
     ensure(end == attester.link, Error.BadLink)
     attester.link_era = era
     attester.link = link
-    Attesters.put(s, account, attester)
+    return attester
 
 
 def _sectors_at(s: State, copy: Copy, era: int) -> int:
@@ -232,11 +300,12 @@ def settle_retrieval(s: State, era: int, copy_id: int) -> None:
     copy = _tested(s, era, copy_id)
     until = _era_start(s, era + 1)
     ensure(copy.ended is None or copy.ended >= until, Error.NotUnderTest)
-    record = _record(s, era, copy_id, copy)
-    ensure(not record.settled, Error.AlreadySettled)
-    record.settled = True
-    seats = [(seat, seat.report if _kept(s, seat, era) else None) for seat in record.seats]
-    Retrievals.put(s, era, copy_id, record)
+    found = _find(s, era, copy_id, copy)
+    ensure(not found.record.settled, Error.AlreadySettled)
+    # Nothing asks for the seats any more: what stays until `settle_to` says that there was a verdict.
+    sat, found.record = found.record.seats, Retrieval([], True)
+    _keep(s, era, copy_id, found)
+    seats = [(seat, seat.report if _kept(s, seat, era) else None) for seat in sat]
     outcome = Outcome.of([report for _, report in seats if report is not None], times(s).quorum)
     hoster = Hosters.get(s, copy.hoster)
     if outcome.verdict == Verdict.FAILED and hoster is not None and was_away(s, hoster, era):

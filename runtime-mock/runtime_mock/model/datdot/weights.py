@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ..frame.dispatch import Weight
-from .limits import MAX_PROOF_SIBLINGS, MAX_SAMPLES
 from .types import Wait
 
 
@@ -16,17 +15,28 @@ def submit_storage_proof(sectors: int, siblings: int) -> Weight:
     return Weight(700_000_000 + 38_000_000 * sectors + 2_000_000 * siblings)
 
 
+def publish_plan(nodes: int) -> Weight:
+    """Return the weight of a publication with so many opened nodes."""
+    return Weight(2_000_000_000 + 10_000_000 * nodes)
+
+
+def commit_retrievals(commits: int, records: int, draws: int) -> Weight:
+    """Return the weight of so many commits, of which some make a record, for which so many slots are drawn."""
+    return Weight(500_000_000 + 350_000_000 * commits + 200_000_000 * records + 30_000_000 * draws)
+
+
+def reveal_retrievals(reveals: int) -> Weight:
+    """Return the weight of so many reveals."""
+    return Weight(700_000_000 + 450_000_000 * reveals)
+
+
 REGISTER_PEER = _ms(2)
 OFFER = _ms(2)
 OFFER_ATTESTING = _ms(5)
-PUBLISH_PLAN = _ms(40)
 MONEY = _ms(2)
 DECLINE_COPY = _ms(3)
 BEGIN_SEGMENT = _ms(5)
 CONFIRM_SEGMENT = _ms(4)
-SUBMIT_STORAGE_PROOF = submit_storage_proof(MAX_SAMPLES, MAX_PROOF_SIBLINGS)
-COMMIT_RETRIEVAL = _ms(8)
-REVEAL_RETRIEVAL = _ms(4)
 SETTLE_RETRIEVAL = _ms(12)
 UPDATE_HEAD = _ms(3)
 DECLARE_LOST = _ms(6)

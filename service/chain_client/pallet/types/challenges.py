@@ -42,11 +42,29 @@ class StorageProof:
 
 
 @dataclass(frozen=True, slots=True)
+class RetrievalCommit:
+    """What an attester commits to in an era: `commit`, of a report on a copy."""
+
+    copy: int
+    commit: Hash
+
+
+@dataclass(frozen=True, slots=True)
 class ChainOpening:
     """A sector and its siblings, bottom-up."""
 
     data: Bytes
     siblings: tuple[Hash, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalReveal:
+    """What opens a commit, beside the era's link: the report and, if served, the encoded sector with its siblings."""
+
+    copy: int
+    report: Report
+    salt: Hash
+    opening: ChainOpening | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +134,7 @@ class Seat:
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """The committee of (era, copy)."""
+    """The committee of (era, copy); without its seats once it is settled."""
 
     seats: tuple[Seat, ...]
     """In seat order."""
