@@ -212,7 +212,10 @@ async def _serve(stack: AsyncExitStack, node: RunningNode, settings: NodeSetting
 def _dashboard(node: RunningNode, settings: NodeSettings) -> Dashboard:
     """Return the dashboard, at which whoever has the passphrase of the node's vault can sign."""
     path = settings.key or str(node.context.directory / KEY_FILE)
-    return Dashboard(node.facts, Acting(node.context.signer, Path(path) if is_locked(path) else None))
+    return Dashboard(
+        node.facts,
+        Acting(node.context.signer, Path(path) if is_locked(path) else None, lambda: node.alerts.sender.targets),
+    )
 
 
 def _facts(context: Context, journal: Journal, transport: TcpTransport, now: Callable[[], NodeSettings]) -> NodeFacts:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from service.chain_client import ChainError, Signer
 from service.chain_client.pallet import calls
 from service.chain_client.pallet.constants import PPM
 from service.hypercore import CoreError
+from service.operating.alerts.book import Alert, Category, Severity
+from service.operating.alerts.targets import AlertTarget, message
 from service.operating.facts import NodeFacts
 from service.operating.feeds import core_of
 from service.operating.transfers import TransferRefused, plan_transfer, send
@@ -36,6 +40,8 @@ class Acting:
 
     signer: Signer
     vault: Path | None
+    targets: Callable[[], Sequence[AlertTarget]] = tuple
+    """Returns who is told of alerts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +60,8 @@ class SignedAction:
     """A kind of action: the fields that it takes, how it is reviewed, how it is done. Both raise REFUSED and NotHere."""
 
     fields: tuple[str, ...]
-    review: Callable[[NodeFacts, Signer, Mapping[str, str]], Awaitable[ReviewedAction]]
-    do: Callable[[NodeFacts, Signer, Mapping[str, str]], Awaitable[str]]
+    review: Callable[[NodeFacts, Acting, Mapping[str, str]], Awaitable[ReviewedAction]]
+    do: Callable[[NodeFacts, Acting, Mapping[str, str]], Awaitable[str]]
 
 
 def amount_of(text: str) -> int:
@@ -87,37 +93,37 @@ async def _left(facts: NodeFacts, signer: Signer, spent: int) -> str:
 # ---- donate
 
 
-async def _review_donation(facts: NodeFacts, signer: Signer, fields: Mapping[str, str]) -> ReviewedAction:
+async def _review_donation(facts: NodeFacts, acting: Acting, fields: Mapping[str, str]) -> ReviewedAction:
     plan, amount = whole_of(fields, "plan", 0, 2**63), amount_of(fields["amount"])
     client = facts.sources.client
-    fee = await client.fee(signer.account, calls.donate(plan, amount))
+    fee = await client.fee(acting.signer.account, calls.donate(plan, amount))
     pot = max(0, await client.balance(client.pot_account(plan)) - EXISTENTIAL_DEPOSIT)
     rows = [
-        ("From", signer_address(signer)),
+        ("From", signer_address(acting.signer)),
         ("To", f"the pot of plan {plan}"),
         ("Amount", Markup("{} UNIT").format(amt(amount, True))),
         ("Fee", Markup("{} UNIT, at most").format(amt(fee, True))),
-        ("You have then", await _left(facts, signer, amount + fee)),
+        ("You have then", await _left(facts, acting.signer, amount + fee)),
         ("Your share", f"{percent(amount * PPM // (pot + amount))} of what is left when the plan ends"),
     ]
     lead = "Nothing is sent before you sign. A donation cannot be taken back before the plan ends."
     return ReviewedAction(f"Give to plan {plan}?", lead, rows, "Sign and give", f"/plans/{plan}")
 
 
-async def _donate(facts: NodeFacts, signer: Signer, fields: Mapping[str, str]) -> str:
+async def _donate(facts: NodeFacts, acting: Acting, fields: Mapping[str, str]) -> str:
     plan, amount = whole_of(fields, "plan", 0, 2**63), amount_of(fields["amount"])
-    done = await sponsor.donate(facts.sources.client, signer, plan, amount)
+    done = await sponsor.donate(facts.sources.client, acting.signer, plan, amount)
     return f"Given to plan {plan}, in block {done.number}"
 
 
 # ---- transfer
 
 
-async def _review_transfer(facts: NodeFacts, signer: Signer, fields: Mapping[str, str]) -> ReviewedAction:
+async def _review_transfer(facts: NodeFacts, acting: Acting, fields: Mapping[str, str]) -> ReviewedAction:
     to = account_of(fields["to"])
-    found = await plan_transfer(facts.sources.client, signer.account, to, amount_of(fields["amount"]))
+    found = await plan_transfer(facts.sources.client, acting.signer.account, to, amount_of(fields["amount"]))
     rows = [
-        ("From", signer_address(signer)),
+        ("From", signer_address(acting.signer)),
         ("To", ss58(to)),
         ("Amount", Markup("{} UNIT").format(amt(found.amount, True))),
         ("Fee", Markup("{} UNIT, at most").format(amt(found.fee, True))),
@@ -128,21 +134,21 @@ async def _review_transfer(facts: NodeFacts, signer: Signer, fields: Mapping[str
     return ReviewedAction("Send this money?", lead, rows, "Sign and send", "/money")
 
 
-async def _transfer(facts: NodeFacts, signer: Signer, fields: Mapping[str, str]) -> str:
+async def _transfer(facts: NodeFacts, acting: Acting, fields: Mapping[str, str]) -> str:
     to = account_of(fields["to"])
-    done = await send(facts.sources.client, signer, to, amount_of(fields["amount"]))
+    done = await send(facts.sources.client, acting.signer, to, amount_of(fields["amount"]))
     return f"Sent to {short(ss58(to))}, in block {done.block.number}"
 
 
 # ---- pause, leave
 
 
-async def _review_pause(facts: NodeFacts, signer: Signer, fields: Mapping[str, str]) -> ReviewedAction:
+async def _review_pause(facts: NodeFacts, acting: Acting, fields: Mapping[str, str]) -> ReviewedAction:
     client = facts.sources.client
     best = await client.best()
-    hoster = await client.storage.hoster(signer.account, best.hash)
-    notices.check_pause(signer.account, hoster, client.times.era, best.number + 1)
-    fee = await client.fee(signer.account, calls.pause())
+    hoster = await client.storage.hoster(acting.signer.account, best.hash)
+    notices.check_pause(acting.signer.account, hoster, client.times.era, best.number + 1)
+    fee = await client.fee(acting.signer.account, calls.pause())
     rows = [
         (
             "Begins",
@@ -155,14 +161,14 @@ async def _review_pause(facts: NodeFacts, signer: Signer, fields: Mapping[str, s
     return ReviewedAction("Pause this hoster?", lead, rows, "Sign and pause", "/settings")
 
 
-async def _pause(facts: NodeFacts, signer: Signer, fields: Mapping[str, str]) -> str:
-    done = await notices.pause(facts.sources.client, signer)
+async def _pause(facts: NodeFacts, acting: Acting, fields: Mapping[str, str]) -> str:
+    done = await notices.pause(facts.sources.client, acting.signer)
     return f"Paused from block {number(done.first)} to {number(done.last)}"
 
 
-async def _review_leave(facts: NodeFacts, signer: Signer, fields: Mapping[str, str]) -> ReviewedAction:
+async def _review_leave(facts: NodeFacts, acting: Acting, fields: Mapping[str, str]) -> ReviewedAction:
     copy = whole_of(fields, "copy", 0, 2**63)
-    fee = await facts.sources.client.fee(signer.account, calls.leave_copy(copy))
+    fee = await facts.sources.client.fee(acting.signer.account, calls.leave_copy(copy))
     rows = [
         ("Copy", str(copy)),
         ("Until it ends", "it is kept, proved and paid, until another hoster has taken it over"),
@@ -172,16 +178,16 @@ async def _review_leave(facts: NodeFacts, signer: Signer, fields: Mapping[str, s
     return ReviewedAction(f"Leave copy {copy}?", lead, rows, "Sign and leave", f"/copies/{copy}")
 
 
-async def _leave(facts: NodeFacts, signer: Signer, fields: Mapping[str, str]) -> str:
+async def _leave(facts: NodeFacts, acting: Acting, fields: Mapping[str, str]) -> str:
     copy = whole_of(fields, "copy", 0, 2**63)
-    done = await notices.leave_copy(facts.sources.client, signer, copy)
+    done = await notices.leave_copy(facts.sources.client, acting.signer, copy)
     return f"Notice of copy {copy} was given in block {done.block.number}; it ends in block {done.until} at the latest"
 
 
 # ---- publish
 
 
-async def _review_publication(facts: NodeFacts, signer: Signer, fields: Mapping[str, str]) -> ReviewedAction:
+async def _review_publication(facts: NodeFacts, acting: Acting, fields: Mapping[str, str]) -> ReviewedAction:
     core, pot = core_of(facts, fields["feed"]), amount_of(fields["pot"])
     replicas, eras = whole_of(fields, "replicas", 1, 16), whole_of(fields, "eras", 1, 100_000)
     client = facts.sources.client
@@ -194,7 +200,7 @@ async def _review_publication(facts: NodeFacts, signer: Signer, fields: Mapping[
         ("Until", f"block {number(best.number + eras * client.times.era)}"),
         ("Pot", Markup("{} UNIT").format(amt(pot, True))),
         ("Price of publishing", Markup("{} UNIT, burned, and a fee").format(amt(fee, True))),
-        ("You have then", await _left(facts, signer, pot + fee + EXISTENTIAL_DEPOSIT)),
+        ("You have then", await _left(facts, acting.signer, pot + fee + EXISTENTIAL_DEPOSIT)),
         ("Highest price", Markup("disk {}, encoding {}, receiving {} UNIT per GiB").format(*map(amt, CAPS[:3]))),
     ]
     lead = (
@@ -203,13 +209,38 @@ async def _review_publication(facts: NodeFacts, signer: Signer, fields: Mapping[
     return ReviewedAction("Publish this plan?", lead, rows, "Sign and publish", f"/feeds/{core.key.hex()}")
 
 
-async def _publish(facts: NodeFacts, signer: Signer, fields: Mapping[str, str]) -> str:
+async def _publish(facts: NodeFacts, acting: Acting, fields: Mapping[str, str]) -> str:
     core, pot = core_of(facts, fields["feed"]), amount_of(fields["pot"])
     replicas, eras = whole_of(fields, "replicas", 1, 16), whole_of(fields, "eras", 1, 100_000)
     client = facts.sources.client
     terms = plan_terms(replicas, *CAPS, (await client.best()).number + eras * client.times.era)
-    done = await sponsor.publish_plan(client, signer, core, terms, pot)
+    done = await sponsor.publish_plan(client, acting.signer, core, terms, pot)
     return f"Plan {done.plan} was published in block {done.block.number}"
+
+
+# ---- test of alerts
+
+
+async def _review_test(facts: NodeFacts, acting: Acting, fields: Mapping[str, str]) -> ReviewedAction:
+    targets = acting.targets()
+    if not targets:
+        raise ValueError(
+            "nobody is told of alerts: name targets by --alert-target, or [alerts] targets in the file of settings"
+        )
+    rows = [("To", one.name) for one in targets]
+    return ReviewedAction("Send a test message?", "It costs nothing, and opens no alert.", rows, "Send", "/alerts")
+
+
+async def _test(facts: NodeFacts, acting: Acting, fields: Mapping[str, str]) -> str:
+    now = int(time.time())
+    text = "this is a test, and all is well"
+    alert = Alert(0, "test/", Severity.WARNING, Category.PROGRAM, text, "somebody asked for it", "nothing", 0, now)
+    targets = acting.targets()
+    taken = await asyncio.gather(*(one.send(*message(alert, facts.address)) for one in targets))
+    missed = [one.name for one, was in zip(targets, taken, strict=True) if not was]
+    if missed:
+        raise ValueError(f"these targets did not take it: {', '.join(missed)}; see that they are reached")
+    return f"{count(len(targets), 'target')} took the message"
 
 
 def signer_address(signer: Signer) -> str:
@@ -222,6 +253,7 @@ ACTIONS = {
     "transfer": SignedAction(("to", "amount"), _review_transfer, _transfer),
     "pause": SignedAction((), _review_pause, _pause),
     "leave": SignedAction(("copy",), _review_leave, _leave),
+    "test": SignedAction((), _review_test, _test),
     "publish": SignedAction(("feed", "replicas", "eras", "pot"), _review_publication, _publish),
 }
 """The actions, by the last part of their address."""

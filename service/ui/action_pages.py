@@ -139,7 +139,7 @@ class ActionPages:
         fields = {one: request.query.get(one, "")[:200] for one in action.fields}
         pulse = await self._site.pulse()
         try:
-            found = await action.review(self._facts, self._acting.signer, fields)
+            found = await action.review(self._facts, self._acting, fields)
         except REFUSED as error:
             return self._told(request, "This cannot be done", str(error) or "the chain did not answer in time", 400)
         data = {"review": found, "name": name, "fields": fields, "token": session.issue(_purpose(name, fields))}
@@ -163,10 +163,10 @@ class ActionPages:
             "an action was signed at the dashboard", action=name, **{f"of_{one}": text for one, text in fields.items()}
         )
         try:
-            said = await action.do(self._facts, self._acting.signer, fields)
+            said = await action.do(self._facts, self._acting, fields)
         except REFUSED as error:
             return self._told(request, "It was not done", str(error) or "the chain did not answer in time", 400)
-        return self._told(request, said, "It is on the finalized chain.", 200)
+        return self._told(request, said, "" if name == "test" else "It is on the finalized chain.", 200)
 
     def _told(self, request: web.Request, answer: str, lead: str, status: int) -> web.Response:
         data = {"answer": first_up(answer), "lead": first_up(lead)}

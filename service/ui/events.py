@@ -168,7 +168,12 @@ async def read_view(site: Site) -> LiveView:
         figures["reputation"] = percent(status.reputation)
     copies = tuple(sorted(status.copies.items()))
     links = tuple(sorted((one.key, one.address) for one in facts.peers(100).peers))
+    alerts = tuple(one.id for one in await facts.open_alerts())
     regions = {
+        "alerts": alerts,
+        "alerts-answer": alerts,
+        "alerts-closed": alerts,
+        "nav": alerts,
         "answer": (status.answer, pulse.stale, copies),
         "check-list": (tuple((one.name, one.state, one.text) for one in checks), status.free, pulse.stale),
         "mine": copies,

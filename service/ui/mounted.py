@@ -8,6 +8,7 @@ from service.operating.facts import NodeFacts
 
 from .acting import Acting
 from .action_pages import ActionPages
+from .alert_pages import AlertPages
 from .events import LiveEvents
 from .feed_pages import FeedPages
 from .network_pages import NetworkPages
@@ -22,7 +23,13 @@ class Dashboard:
         """Show what `facts` say; with `acting`, let who has the vault's passphrase sign."""
         self._site = Site(facts)
         self._actions = ActionPages(self._site, acting)
-        self._pages = (Pages(self._site), NetworkPages(self._site), FeedPages(self._site), self._actions)
+        self._pages = (
+            Pages(self._site),
+            NetworkPages(self._site),
+            FeedPages(self._site),
+            AlertPages(self._site),
+            self._actions,
+        )
         self.events = LiveEvents(self._site)
 
     def mount(self, app: web.Application) -> None:

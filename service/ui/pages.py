@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 
 from aiohttp import web
@@ -19,6 +20,7 @@ from service.operating.words import Level
 from service.units import EXISTENTIAL_DEPOSIT
 
 from . import charts
+from .alert_pages import worst_first
 from .bars import COLOURS, WIDTHS, BarSeries, bars
 from .shown import copy_state, count, number, percent
 from .site import CHART_HEADERS, Site
@@ -63,6 +65,7 @@ class Pages:
             return await self._no_money(request, status, pulse, checks)
         eras, money = await read_money_table(self._facts), await self._facts.money()
         journal = await self._facts.journal(LINES, None, False)
+        alerts = worst_first(await self._facts.open_alerts())
         answer, _, rest = status.answer.partition(": ")
         values = [one.storage + one.work for one in eras.eras[-SPARK:]]
         told = f"{len(values)} eras, the last is not over. All figures are on the page Money."
@@ -78,6 +81,8 @@ class Pages:
             "eras": eras.eras[-SPARK:],
             "spark": charts.spark(values, "Earned per era", told),
             "lines": journal.lines,
+            "alerts": alerts,
+            "now": int(time.time()),
         }
         return self._site.render(request, "home.html", pulse, data)
 

@@ -45,6 +45,7 @@ NAV = (
     ("/network", "Network"),
     ("/peers", "Peers"),
     ("/feeds", "Feeds"),
+    ("/alerts", "Alerts"),
     ("/settings", "Settings"),
 )
 MARK = Markup(
@@ -114,6 +115,7 @@ class Site:
             "account": self.facts.address,
             "roles": ", ".join(self.facts.sources.roles),
             "session": self.session(request),
+            "alerts_open": len(self.facts.sources.alerts.open()),
         }
         answer = aiohttp_jinja2.render_template(template, request, common | data, status=status)
         answer.headers.update(PAGE_HEADERS)

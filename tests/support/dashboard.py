@@ -30,7 +30,9 @@ from service.chain_client.pallet.types import (
 from service.feeds.archive.format import MAGIC, VERSION, cut
 from service.hypercore import Corestore
 from service.node.journal import Journal
+from service.operating.alerts.book import Alert, AlertBook, Category, Condition, Severity
 from service.operating.alerts.table import AlertTable
+from service.operating.alerts.targets import AlertTarget
 from service.operating.entries import Followed, JournalEntry
 from service.operating.facts import NodeFacts, Snapshot, Sources
 from service.operating.objects import SettingRow
@@ -183,9 +185,28 @@ class ServedDashboard:
             return found
 
 
+def some_alerts() -> list[Alert]:
+    """One critical alert that is open, a warning that is, and one that is over."""
+    full = Condition("", Severity.CRITICAL, Category.DISK, "the disk is full", "copies cannot be received", "make room")
+    dial = Condition(
+        "", Severity.WARNING, Category.NETWORK, "nobody dials", "readers may not reach it", "open the port"
+    )
+    clock = Condition(
+        "", Severity.ERROR, Category.CLOCK, "the clock is wrong", "it misses deadlines", "run a time service"
+    )
+    book = AlertBook()
+    first = book.step({"clock": [clock]}, 5, 1_790_000_000)
+    return [*first, *book.step({"dial": [dial], "disk": [full]}, 9, 1_790_000_060)]
+
+
 @asynccontextmanager
 async def served_dashboard(
-    directory: Path, monkeypatch: pytest.MonkeyPatch, made: bool = True, blocks: int = 100, vault: Path | None = None
+    directory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    made: bool = True,
+    blocks: int = 100,
+    vault: Path | None = None,
+    targets: tuple[AlertTarget, ...] = (),
 ) -> AsyncIterator[ServedDashboard]:
     """Serve the dashboard of Alice's node: with made up copies and history, or an account with nothing but money."""
     monkeypatch.setattr(app, "RequestLimit", lambda: RequestLimit(burst=1_000_000))
@@ -206,13 +227,14 @@ async def served_dashboard(
         feed = some_feed(store).hex() if made else ""
         facts = MadeFacts(sources) if made else NodeFacts(sources)
         if isinstance(facts, MadeFacts):
+            AlertTable(database).save(some_alerts())
             facts.whole = MadeWhole(peer.client, peer.follower)
             facts.copies_held = {0: a_copy(0), 1: a_copy(1, CopyState.ENCODING), 2: a_copy(2, strikes=1)}
             with database.transaction() as db:
                 JournalTable(database).add(db, entries(blocks), Followed({0, 1, 2}))
         task = asyncio.create_task(facts.run())
         stack.push_async_callback(_ended, task)
-        dashboard = Dashboard(facts, Acting(peer.signer, vault))
+        dashboard = Dashboard(facts, Acting(peer.signer, vault, lambda: targets))
         host, port = await stack.enter_async_context(serving(facts, "127.0.0.1", 0, (), dashboard))
         http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)))
         served = ServedDashboard(f"http://{host}:{port}", http, world, peer, facts, dashboard, feed)

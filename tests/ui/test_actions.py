@@ -73,6 +73,7 @@ async def test_what_cannot_be_done_is_told_before_it_is_signed(served: ServedDas
         (f"transfer?to={BOB.ss58_address}&amount=99999999", "are missing"),
         (f"transfer?to={served.facts.address}&amount=1", "is the sender itself"),
         ("pause", "never offered to host"),
+        ("test", "nobody is told of alerts".capitalize()),
         ("donate?plan=x&amount=1", "is no whole number"),
     ):
         assert said in await served.text(f"/do/{path}", 400), path
@@ -151,6 +152,32 @@ async def test_other_machines_need_a_session_to_read(served: ServedDashboard, mo
 )
 def test_only_this_machine_is_here(remote: str | None, here: bool) -> None:
     assert action_pages._is_here(remote) is here
+
+
+class Hook:
+    """A target of alerts that takes what it is sent, or not."""
+
+    def __init__(self, name: str, takes: bool) -> None:
+        self.name, self.takes, self.got = name, takes, [""][:0]
+
+    async def send(self, title: str, body: str, kind: str) -> bool:
+        self.got.append(body)
+        return self.takes
+
+
+async def test_a_test_message_goes_to_each_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vault, hooks = a_vault(tmp_path, "//Alice", PASSPHRASE), (Hook("one", True), Hook("two", False))
+    async with served_dashboard(tmp_path, monkeypatch, made=False, blocks=1, vault=vault, targets=hooks) as served:
+        await logged_in(served)
+        page = await served.text("/do/test")
+        assert [hook.got for hook in hooks] == [[], []]
+        status, said = await post(served, "/do/test", {"token": field(page, "token")})
+        assert (status, "These targets did not take it: two" in said) == (400, True)
+        assert all("this is a test" in hook.got[0] for hook in hooks)
+        hooks[1].takes = True
+        page = await served.text("/do/test")
+        status, said = await post(served, "/do/test", {"token": field(page, "token")})
+        assert (status, "2 targets took the message" in said) == (200, True)
 
 
 async def test_a_node_without_a_vault_only_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,9 +16,9 @@ from tests.support.dashboard import ServedDashboard, a_vault, browser, served_da
 
 PAGES = (
     *("/", "/copies", "/copies/0", "/copies/1", "/money", "/plans", "/plans/0", "/network", "/peers", "/feeds"),
-    *("/feeds/FEED", "/feeds/FEED?folder=photos", "/settings", "/login", "/copies/77"),
+    *("/feeds/FEED", "/feeds/FEED?folder=photos", "/alerts", "/settings", "/login", "/copies/77"),
 )
-BARE = ("/", "/copies", "/money", "/plans", "/network", "/peers", "/feeds")
+BARE = ("/", "/copies", "/money", "/plans", "/network", "/peers", "/feeds", "/alerts")
 LOOKS = [
     ("light", 1280),
     ("dark", 360),

@@ -206,3 +206,15 @@ async def test_a_chain_that_does_not_answer_is_told_soon(
         await bare.text(path)  # these need none
     bare.world.go_on()
     await bare.text("/")
+
+
+async def test_alerts_stand_where_they_are_seen_worst_first(served: ServedDashboard) -> None:
+    open_now = ["The disk is full", "Nobody dials"]
+    page = await served.text("/alerts")
+    assert answer_of(page) == "2 alerts are open"
+    found = [re.sub(r"<[^>]+>", "", one).strip() for one in re.findall(r'<h3 id="alert.*?</h3>', page, re.DOTALL)]
+    assert [one.split(" ", 1)[1] for one in found] == open_now
+    assert "The clock is wrong" in page.partition("Over</h2>")[2]
+    home = await served.text("/")
+    assert "Make room" in home
+    assert '2<span class="vh"> open</span>' in home

@@ -37,6 +37,11 @@ class AlertSender:
         self._left: dict[tuple[int, int], int] = {}
         """By alert and stage: targets that are still to be told."""
 
+    @property
+    def targets(self) -> list[AlertTarget]:
+        """The targets of now."""
+        return [line.target for line in self._lines]
+
     def use(self, targets: Sequence[AlertTarget]) -> None:
         """Send to these targets from now on. What waits for the ones before is not sent any more."""
         self._lines = [_Line(target) for target in targets]
