@@ -36,10 +36,7 @@ async def test_a_full_disk_costs_a_hoster_nothing_that_it_has(tmp_path: Path) ->
             after = net.now
             with filled(disk):
                 second = await net.publish(SIZE + 1)
-                offered = await net.event(events.CopyOffered, plan=second.plan)
-                ended = await net.event(events.CopyEnded, copy=offered.copy)
-                assert ended.reason is CopyEnd.DECLINED
-
+                await not_taken(net, account, second.plan, after)
                 await proofs(net, account, after)
                 assert await net.read(first.core, [hoster]) == first.data
             third = await net.publish(SIZE + 2)  # what a hoster declined is not offered to it again
@@ -55,6 +52,23 @@ async def test_a_full_disk_costs_a_hoster_nothing_that_it_has(tmp_path: Path) ->
             await proofs(net, account, net.now)
             assert not net.happened(events.StorageMissed)
             await net.check_books()
+
+
+async def not_taken(net: Network, account: bytes, plan: int, after: int) -> None:
+    """Wait until the hoster declines a copy, or has said in an offer, once an era, that it has no room for it."""
+
+    def offered() -> list[int]:
+        return [event.copy for _, event in net.happened(events.CopyOffered, plan=plan)]
+
+    def has_no_room() -> bool:
+        renewed = net.happened(events.HostingOffered, account=account)
+        without = any(number > after and event.capacity < 2 * SIZE for number, event in renewed)
+        return without and bool(net.happened(events.NeedSleeps, plan=plan))
+
+    await net.until("a copy is declined, or there is no room", lambda: bool(offered()) or has_no_room())
+    for copy in offered():
+        ended = await net.event(events.CopyEnded, copy=copy)
+        assert ended.reason is CopyEnd.DECLINED
 
 
 async def proofs(net: Network, account: bytes, after: int) -> None:

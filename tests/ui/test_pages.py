@@ -218,17 +218,3 @@ async def test_alerts_stand_where_they_are_seen_worst_first(served: ServedDashbo
     home = await served.text("/")
     assert "Make room" in home
     assert '2<span class="vh"> open</span>' in home
-
-
-async def test_a_chain_that_does_not_answer_is_told_soon(
-    bare: ServedDashboard, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("service.ui.site.PATIENCE", 0.2)
-    bare.world.hang()
-    page = await bare.text("/", 503)
-    assert answer_of(page) == "The chain is away"
-    assert 'class="mk good"' not in page.partition("<main")[2]
-    for path in ("/peers", "/feeds", "/settings", "/login"):
-        await bare.text(path)  # these need none
-    bare.world.go_on()
-    await bare.text("/")
