@@ -27,7 +27,7 @@ VERSION = 1
 STORE_FILE = "corestore.sqlite"
 DATABASES = (ROLES_FILE, STORE_FILE)
 """In this order: what the roles count as stored is in the feeds' store before, so a store of a later moment has it."""
-COPIES, KEYS, LINKS = "copies", "keys", ".link"
+COPIES, KEYS, LINKS, SECTORS = "copies", "keys", ".link", ".sectors"
 CHUNK = 1 << 20
 OnCopied = Callable[[int, int], None]
 
@@ -62,7 +62,7 @@ def backup(directory: Path, target: Path, copies: bool, key: bool, on_copied: On
         raise NodeError(f"{directory} is of no node that ever ran: there is nothing to back up")
     if target.exists():
         raise NodeError(f"{target} exists: a backup goes to a new directory")
-    partial = target.with_name(f"{target.name}.partial")
+    partial = _partial(target)
     if partial.exists():
         shutil.rmtree(partial)
     durable.make_private(partial)
@@ -72,11 +72,11 @@ def backup(directory: Path, target: Path, copies: bool, key: bool, on_copied: On
     wanted = [NODE_FILE, *([KEY_FILE] if key else [])]
     wanted += [str(path.relative_to(directory)) for path in sorted((directory / KEYS).glob(f"*{LINKS}"))]
     if copies:
-        wanted += [str(path.relative_to(directory)) for path in sorted((directory / COPIES).glob("*/*.sectors"))]
-    _copy_all(directory, partial, [name for name in wanted if (directory / name).exists()], on_copied)
+        wanted += [str(path.relative_to(directory)) for path in sorted((directory / COPIES).glob(f"*/*{SECTORS}"))]
+    gone = _copy_all(directory, partial, [name for name in wanted if (directory / name).exists()], on_copied)
     found = _files(partial)
     sums = {name: _digest(partial / name) for name in found}
-    left_out = _left_out(directory, copies, key)
+    left_out = [*_left_out(directory, copies, key), *(f"{name}: the node dropped it meanwhile" for name in gone)]
     made = int(time.time())
     manifest = {"version": VERSION, "account": settings.account, "made": made, "left_out": left_out}
     durable.write_new(partial / MANIFEST, json.dumps(manifest | {"files": sums}, indent=1).encode())
@@ -110,7 +110,7 @@ def restore(source: Path, directory: Path, on_copied: OnCopied = _ignore) -> Nod
         path = source / name
         if not path.is_file() or _digest(path) != expected:
             raise NodeError(f"{path} is missing, or is not what was backed up: nothing was restored")
-    partial = directory.with_name(f"{directory.name}.partial")
+    partial = _partial(directory)
     if partial.exists():
         shutil.rmtree(partial)
     durable.make_private(partial)
@@ -166,11 +166,15 @@ def move(directory: Path, target: Path, on_copied: OnCopied = _ignore) -> Path |
 
     A move that was cut off goes on when it is called again. Raises NodeError and DISK_ERRORS.
     """
-    settings = NodeSettings.load(directory)
-    if settings is None:
-        raise NodeError(f"{directory} is of no node that ever ran")
     if target.exists():
         raise NodeError(f"{target} exists: move to a new directory")
+    partial, left = _partial(target), _left(directory)
+    if not directory.exists() and left.exists() and partial.exists():  # cut off when all was there
+        os.rename(partial, target)
+        durable.sync_directory(target.parent)
+        return left
+    if NodeSettings.load(directory) is None:
+        raise NodeError(f"{directory} is of no node that ever ran")
     if target.resolve().is_relative_to(directory.resolve()):
         raise NodeError(f"{target} lies in {directory}: move it elsewhere")
     with stopped(directory):
@@ -183,11 +187,15 @@ def move(directory: Path, target: Path, on_copied: OnCopied = _ignore) -> Path |
 
 
 def _move_across(directory: Path, target: Path, on_copied: OnCopied) -> Path:
-    partial, left = target.with_name(f"{target.name}.partial"), directory.with_name(f"{directory.name}.moved")
+    partial, left = _partial(target), _left(directory)
     if left.exists():
         raise NodeError(f"{left} exists, of a move before: remove it first")
+    link = next((path for path in sorted(directory.rglob("*")) if path.is_symlink()), None)
+    if link is not None:
+        raise NodeError(f"{link} is a link: put what it leads to in its place, or move that yourself, first")
     durable.make_private(partial)
     names = list(_files(directory))
+    _prune(partial, names)
     # the signer's files last: to close one here drops the lock on it
     for some in (
         [one for one in names if not one.startswith(SIGNER_FILE)],
@@ -203,6 +211,20 @@ def _move_across(directory: Path, target: Path, on_copied: OnCopied) -> Path:
     os.rename(partial, target)
     durable.sync_directory(target.parent)
     return left
+
+
+def _partial(target: Path) -> Path:
+    return target.with_name(f"{target.name}.partial")
+
+
+def _left(directory: Path) -> Path:
+    return directory.with_name(f"{directory.name}.moved")
+
+
+def _prune(partial: Path, names: list[str]) -> None:
+    """Remove what an earlier try copied and is there no more: an old log of a database would roll it back."""
+    for name in _files(partial).keys() - set(names):
+        durable.remove(partial / name)
 
 
 def _same_disk(one: Path, other: Path) -> bool:
@@ -239,24 +261,40 @@ def _copy_database(source: Path, target: Path) -> None:
     _sync(target)
 
 
-def _copy_all(source: Path, target: Path, names: list[str], on_copied: OnCopied) -> None:
-    """Copy files durably, but those that are there already with the same size and time. Raises OSError."""
-    total, done = sum((source / name).stat().st_size for name in names), 0
+def _copy_all(source: Path, target: Path, names: list[str], on_copied: OnCopied) -> list[str]:
+    """Copy files durably, but those that are there already with the same size and time.
+
+    Return the files of sectors that were gone when their turn came: a node that runs ends copies. Raises OSError.
+    """
+    sizes = {name: _size(source / name) for name in names}
+    done, gone = 0, []
     for name in names:
         one, other = source / name, target / name
         durable.make_private(other.parent)
-        if not _is_copied(one, other):
-            _copy(one, other)
-        done += one.stat().st_size
-        on_copied(done, total)
+        try:
+            if not _is_copied(one, other):
+                _copy(one, other)
+        except FileNotFoundError:
+            if not name.endswith(SECTORS):
+                raise
+            durable.remove(other)
+            gone.append(name)
+        done += sizes[name]
+        on_copied(done, sum(sizes.values()))
+    return gone
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _copy(one: Path, other: Path) -> None:
-    descriptor = os.open(other, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with one.open("rb") as reading, os.fdopen(descriptor, "wb") as writing:
-        shutil.copyfileobj(reading, writing, CHUNK)
-        writing.flush()
-        durable.sync_file(writing.fileno())
+    with one.open("rb") as reading:
+        descriptor = os.open(other, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as writing:
+            shutil.copyfileobj(reading, writing, CHUNK)
+            writing.flush()
+            durable.sync_file(writing.fileno())
     shutil.copystat(one, other)
     durable.sync_directory(other.parent)
 

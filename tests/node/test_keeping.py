@@ -205,3 +205,73 @@ def test_a_node_that_runs_is_not_moved(node: Path, tmp_path: Path) -> None:
             move(node, tmp_path / "far")
     with stopped(node), pytest.raises(NodeError, match="runs: stop it first"), stopped(node):
         pass
+
+
+def crossing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "_same_disk", lambda one, other: False)
+
+
+def test_what_a_move_that_was_cut_off_copied_and_is_there_no_more_does_not_come_back(
+    node: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An old log beside a new database would roll it back; an encoder's key was erased meanwhile."""
+    crossing(monkeypatch)
+    (node / "roles.sqlite-wal").write_bytes(b"what was not in the database yet")
+    with monkeypatch.context() as patched:
+        patched.setattr(keeping, "_digest", lambda path: str(path))  # as a disk that fails
+        with pytest.raises(NodeError, match="nothing was moved"):
+            move(node, tmp_path / "there")
+    partial = tmp_path / "there.partial"
+    assert (partial / "roles.sqlite-wal").exists()
+    assert (partial / "keys" / "9-0.key").exists()
+    (node / "roles.sqlite-wal").unlink()
+    (node / "keys" / "9-0.key").unlink()
+    move(node, tmp_path / "there")
+    assert not (tmp_path / "there" / "roles.sqlite-wal").exists()
+    assert not (tmp_path / "there" / "keys" / "9-0.key").exists()
+
+
+def test_a_move_that_was_cut_off_at_its_very_end_is_ended(
+    node: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crossing(monkeypatch)
+    rename = keeping.os.rename
+
+    def once(one: Path, other: Path) -> None:
+        if Path(one) != node:
+            raise KeyboardInterrupt
+        rename(one, other)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(keeping.os, "rename", once)
+        with pytest.raises(KeyboardInterrupt):
+            move(node, tmp_path / "there")
+    assert not node.exists()
+    assert move(node, tmp_path / "there") == tmp_path / "node.moved"
+    assert feeds(tmp_path / "there") == [b"one", b"two"]
+
+
+def test_a_link_is_not_left_behind_without_a_word(node: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    crossing(monkeypatch)
+    (tmp_path / "big").mkdir()
+    (node / "more").symlink_to(tmp_path / "big")
+    with pytest.raises(NodeError, match="more is a link"):
+        move(node, tmp_path / "there")
+    assert node.exists()
+
+
+def test_sectors_that_are_dropped_while_they_are_backed_up_end_no_backup(
+    node: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (victim, *_) = sorted((node / "copies").glob("*/*.sectors"))
+    copied = keeping._is_copied
+
+    def dropped(one: Path, other: Path) -> bool:
+        if one == victim:
+            victim.unlink(missing_ok=True)
+        return copied(one, other)
+
+    monkeypatch.setattr(keeping, "_is_copied", dropped)
+    kept = backup(node, tmp_path / "kept", copies=True, key=False)
+    assert f"{victim.relative_to(node)}: the node dropped it meanwhile" in kept.left_out
+    assert str(victim.relative_to(node)) not in kept.files
