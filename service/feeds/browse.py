@@ -67,6 +67,8 @@ class FeedStream:
         block = self._block_at(offset)
         skip, left = offset - self._start(block), size
         while left > 0 and block < self._core.length:
+            if not self._core.is_quick(block):
+                await self._core.fetch(block)  # it is kept for a while then
             data = self._core.get(block)
             if data is None:
                 raise MissingBlock(f"block {block} of feed {self._core.key.hex()} is not here: fetch the feed first")

@@ -95,6 +95,8 @@ async def _left(facts: NodeFacts, signer: Signer, spent: int) -> str:
 
 async def _review_donation(facts: NodeFacts, acting: Acting, fields: Mapping[str, str]) -> ReviewedAction:
     plan, amount = whole_of(fields, "plan", 0, 2**63), amount_of(fields["amount"])
+    if not amount:
+        raise ValueError("amount: nothing can be given to a plan only by giving something")
     client = facts.sources.client
     fee = await client.fee(acting.signer.account, calls.donate(plan, amount))
     pot = max(0, await client.balance(client.pot_account(plan)) - EXISTENTIAL_DEPOSIT)

@@ -73,7 +73,7 @@ async def test_each_sector_counts_against_the_root_and_the_feed(net: Net) -> Non
             flip(one.path, place)
         flip(one.path, 300 * SECTOR)
         _, ((kind, text),) = one.check(root=False)
-        assert kind is FaultKind.LOST
+        assert kind is FaultKind.UNREADABLE, "a segment that is not confirmed is being made: it is no loss"
         assert "of the feed are not what the sectors decode to" in text
         flip(one.path, 300 * SECTOR)
         assert one.check()[1] == []
@@ -99,6 +99,14 @@ async def test_a_file_that_is_short_or_gone_is_a_loss_and_one_that_is_not_given_
             _, ((kind, text),) = one.check()
         assert kind is FaultKind.UNREADABLE
         assert "Input/output error" in text
+
+
+async def test_a_tree_that_says_otherwise_is_no_loss_of_sectors_that_lead_to_their_root(net: Net) -> None:
+    async with checked(net) as one:
+        sql(one.directory, "UPDATE node SET hash = zeroblob(32) WHERE idx = 2")
+        _, ((kind, text),) = one.check()
+        assert kind is FaultKind.FEED
+        assert "of the feed are not what the sectors decode to" in text
 
 
 DAMAGES: dict[str, Callable[[Path], None]] = {

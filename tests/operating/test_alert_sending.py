@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 from structlog.testing import capture_logs
 
 from service.operating.alerts.book import Alert, Category, Severity
 from service.operating.alerts.outbox import LONGEST_WAIT, MOST_WAITING, TRIES, Outbox
 from service.operating.alerts.sending import AlertSender
-from service.operating.alerts.targets import message
+from service.operating.alerts.targets import message, open_targets
 
 
 def alert(number: int, closed: int | None = None) -> Alert:
@@ -117,3 +118,11 @@ def test_a_message_says_what_it_is_why_and_what_to_do() -> None:
     assert (title, kind) == ("datdot: error: disk", "failure")
     assert body.splitlines() == ["no 1", "why it matters: why", "what to do: do", "since block: 4", "account: 5X"]
     assert message(alert(1, closed=9), "5X")[2] == "success"
+
+
+@pytest.mark.filterwarnings("ignore:.*imghdr")
+async def test_a_target_that_breaks_is_told_without_its_secrets_and_ends_nothing() -> None:
+    (target,) = open_targets(["json://user:пароль@127.0.0.1:9/x"])
+    with capture_logs() as logs:
+        assert await target.send("title", "body", "failure") is False
+    assert "пароль" not in str(logs)

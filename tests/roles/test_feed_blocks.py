@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from contextlib import closing
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,8 +14,10 @@ import pytest
 from service.encoding.inline import InlineCodec
 from service.hypercore import Core, Corestore
 from service.protocols.copy.stream import StreamRange
+from service.roles.common.database import Database
 from service.roles.hoster import blocks as module
 from service.roles.hoster.blocks import ENTRY_COST, MAX_TOLD, FeedBlocks, KeptBlocks
+from service.roles.hoster.store import HostedCopies
 
 
 class Disk:
@@ -163,3 +168,25 @@ async def test_a_copy_that_is_dropped_while_it_is_decoded_is_not_damaged() -> No
     disk.gate.set()
     assert await asked is None
     assert disk.damaged == []
+
+
+def test_what_is_recorded_of_a_copy_is_read_while_a_thread_stores(tmp_path: Path) -> None:
+    """The event loop asks for it, and a tree that is rebuilt takes long."""
+    with closing(Database(tmp_path / "roles.sqlite")) as database:
+        hosted = HostedCopies(tmp_path, database)
+        held, done = threading.Event(), threading.Event()
+
+        def store() -> None:
+            with hosted._lock:
+                held.set()
+                done.wait(60)
+
+        thread = threading.Thread(target=store)
+        thread.start()
+        held.wait(60)
+        try:
+            assert hosted.reached(7) == 0
+            assert hosted.segments(7) == []
+        finally:
+            done.set()
+            thread.join()

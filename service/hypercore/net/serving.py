@@ -56,10 +56,11 @@ class Fetching:
         return False
 
     def give(self) -> None:
-        """Give a place back."""
+        """Give a place back. All who wait look for it in their turns: some may want it no longer."""
         self._free += 1
-        if self._waiting:
-            self._waiting.popleft()()
+        waiting, self._waiting = self._waiting, deque()
+        for told in waiting:
+            told()
 
 
 class Server:
@@ -150,8 +151,13 @@ class Server:
     def _forget(self, number: int) -> None:
         fetched = self._fetched.pop(number, None)
         if fetched is not None:
-            fetched.cancel()
-            self._fetching.give()
+            # not cancelled: a thread that reads cannot be, and its place is taken until it has
+            fetched.add_done_callback(self._given_up)
+
+    def _given_up(self, fetched: asyncio.Task[bytes | None]) -> None:
+        if not fetched.cancelled() and fetched.exception() is not None:
+            log.debug("a block was not found", peer=str(self._connection), error=str(fetched.exception()))
+        self._fetching.give()
 
     def _may_send(self) -> bool:
         return self._connection.writable and not self._stopped

@@ -8,7 +8,11 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any, Protocol
 
+import structlog
+
 from .book import Alert, Severity
+
+log = structlog.get_logger(__name__)
 
 SEND_SECONDS = 60.0
 """Within which a target must have taken a message."""
@@ -46,7 +50,8 @@ class AppriseTarget:
         try:
             async with asyncio.timeout(SEND_SECONDS):
                 return bool(await self._found.async_notify(title=title, body=body, notify_type=kind))
-        except TimeoutError:
+        except Exception as error:  # noqa: BLE001 - a target that fails is told, and ends no node; its words may hold secrets
+            log.warning("a target of alerts failed", target=self.name, error=type(error).__name__)
             return False
 
 

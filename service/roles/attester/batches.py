@@ -72,4 +72,5 @@ class Batches:
 
     def failed(self, batch: Batch) -> None:
         """Note that the call of a batch failed: the next are half as long."""
-        self.most = max(1, min(self.most, len(batch.copies) // 2))
+        if len(batch.copies) > 1:  # one that fails alone fails for itself
+            self.most = max(1, min(self.most, len(batch.copies) // 2))

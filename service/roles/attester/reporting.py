@@ -9,7 +9,7 @@ import structlog
 
 from service.chain_client import Call, ChainError
 from service.chain_client.pallet import calls
-from service.chain_client.pallet.types import ChainOpening, Report, RetrievalCommit, RetrievalReveal, Seat
+from service.chain_client.pallet.types import ChainOpening, CopyState, Report, RetrievalCommit, RetrievalReveal, Seat
 from service.encoding import leaf_hash
 
 from ..common.context import Context
@@ -54,13 +54,13 @@ class Reporter:
                 log.error("reports lost", era=batch.era, copies=lost, error=text)
             return [copy for copy, seat in seats.items() if seat is None or seat.commit is None]
 
-        open_ones = await missing()
+        open_ones = await self._under_test(await missing())
         commits = tuple(RetrievalCommit(copy, wanted[copy]) for copy in open_ones)
         if not commits:
             return None
 
         async def held() -> bool:
-            return not await missing()
+            return not await self._under_test(await missing())
 
         block = await self._send(batch, calls.commit_retrievals(batch.era, commits), held)
         left = set(await missing())
@@ -145,6 +145,11 @@ class Reporter:
         return leaf_hash(target.ctx, opening.sector, opening.data)
 
     # ---- what the chain has
+
+    async def _under_test(self, copies: list[int]) -> list[int]:
+        """Return those of these copies that have not ended: one that has would cost the others' call its fee."""
+        found = await self._context.client.storage.copies_of(copies)
+        return [copy for copy in copies if copy in found and found[copy].state is not CopyState.ENDED]
 
     def _hash(self, era: int, copy: int, fixed: FixedReport) -> bytes:
         context = self._context

@@ -55,6 +55,8 @@ class HostedCopies:
         self._lock = threading.RLock()
         self._decoders: OrderedDict[int, SectorDecoder] = OrderedDict()
         self._known: OrderedDict[int, tuple[HostedSegment, ...]] = OrderedDict()
+        self._noting = threading.Lock()
+        """Held while these are read and forgotten only: the event loop asks for them, and `_lock` is held for long."""
 
     # ---- what is there
 
@@ -67,7 +69,7 @@ class HostedCopies:
         known = self._known.get(copy)
         if known is not None:
             return known
-        with self._lock:
+        with self._noting:
             rows = self._db.rows(f"SELECT {_COLUMNS} FROM hosted WHERE copy = ?", (copy,))
             known = tuple(sorted((_hosted(row) for row in rows), key=lambda hosted: hosted.job.first_byte))
             while len(self._known) >= _KNOWN:
@@ -77,10 +79,10 @@ class HostedCopies:
 
     def _write(self, copy: int, statement: str, arguments: tuple[Any, ...]) -> None:
         """Change what is recorded of a copy, and read it anew when it is asked for."""
-        with self._lock:
-            try:
-                self._db.execute(statement, arguments)
-            finally:
+        try:
+            self._db.execute(statement, arguments)
+        finally:
+            with self._noting:
                 self._known.pop(copy, None)
 
     def segment(self, segment: int) -> HostedSegment | None:

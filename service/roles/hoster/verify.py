@@ -40,7 +40,7 @@ class FaultKind(Enum):
     FEED = "feed"
     """The feed's own tree is damaged or missing: it is fetched again."""
     UNREADABLE = "unreadable"
-    """The disk did not give it: that proves nothing."""
+    """The disk did not give it, or it is still being made: that proves nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +68,17 @@ class CopyChecker:
         """Check a segment, yielding the bytes that were read since the last step. What is wrong is added to `faults`."""
         before = len(self.faults)
         sectors = 0 if on_chain is None else on_chain.sectors
+        # what is not confirmed is being made or dropped, perhaps at this moment: it is no loss
+        lost = FaultKind.LOST if sectors else FaultKind.UNREADABLE
         try:
             if on_chain is not None and sectors:
                 yield from self._against_root(hosted, on_chain)
-            yield from self._against_feed(hosted)
+            # sectors that lead to their root are what was confirmed: then it is the feed's tree that differs
+            whole = len(self.faults) == before and sectors >= hosted.progress.sectors
+            yield from self._against_feed(hosted, FaultKind.FEED if whole else lost)
         except SectorsMissing as error:
             if len(self.faults) == before:
-                self._add(hosted, FaultKind.LOST, str(error))
+                self._add(hosted, lost, str(error))
         except CoreError as error:
             self._add(hosted, FaultKind.FEED, str(error))
         except DISK_ERRORS as error:
@@ -90,7 +94,7 @@ class CopyChecker:
         if frontier.root() != on_chain.root:
             self._add(hosted, FaultKind.LOST, f"{file.path}: its sectors do not lead to the root on the chain")
 
-    def _against_feed(self, hosted: HostedSegment) -> Iterator[int]:
+    def _against_feed(self, hosted: HostedSegment, kind: FaultKind) -> Iterator[int]:
         job, core = hosted.job, self._store.known(hosted.job.feed_key)
         if core is None:
             raise CoreError("the feed's tree is not here")
@@ -112,7 +116,7 @@ class CopyChecker:
                 break
         if wrong:
             told = ", ".join(map(str, wrong)) + (" and perhaps more" if len(wrong) >= MOST_BLOCKS else "")
-            self._add(hosted, FaultKind.LOST, f"blocks {told} of the feed are not what the sectors decode to")
+            self._add(hosted, kind, f"blocks {told} of the feed are not what the sectors decode to")
 
     def _is_right(self, core: Core, stream: CopyStream, hosted: HostedSegment, index: int) -> bool:
         number = stream.range_of(index)
