@@ -17,6 +17,9 @@ MOST_FEEDS = 500
 """Feeds that are listed at most."""
 MOST_RUNS = 5_000
 """Runs of blocks that are listed at most."""
+MOST_TABLES = 8
+"""Feeds whose list of files is kept in memory: who plays a film asks for many parts of one file."""
+_tables: dict[tuple[bytes, int, int], ArchiveTable | None] = {}
 UNREADABLE_FEED = (ArchiveError, MissingBlock, CoreError)
 
 
@@ -76,8 +79,13 @@ async def table_of(core: Core) -> ArchiveTable | None:
     """Return the files of a feed, or None if it is no archive. Raises UNREADABLE_FEED and TimeoutError."""
     if not core.length:
         return None
-    async with asyncio.timeout(20):
-        return await archive_table(core)
+    kept = core.key, core.fork, core.length
+    if kept not in _tables:
+        async with asyncio.timeout(20):
+            _tables[kept] = await archive_table(core)
+        while len(_tables) > MOST_TABLES:
+            _tables.pop(next(iter(_tables)))
+    return _tables[kept]
 
 
 async def find_file(core: Core, path: str) -> tuple[FeedStream, ArchivedFile]:

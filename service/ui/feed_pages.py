@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from urllib.parse import quote
@@ -22,6 +23,10 @@ log = structlog.get_logger(__name__)
 FILES = 1_000
 """Files of a folder that are listed."""
 FEEDS = 200
+MOST_SENT = 32
+"""Files that are sent at once."""
+SEND_SECONDS = 30.0
+"""Seconds for which a client may leave what it was sent unread."""
 FILE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "Accept-Ranges": "bytes",
@@ -35,6 +40,7 @@ class FeedPages:
 
     def __init__(self, site: Site) -> None:
         self._site, self._facts = site, site.facts
+        self._sending = 0
 
     def mount(self, app: web.Application) -> None:
         """Serve the pages."""
@@ -91,7 +97,15 @@ class FeedPages:
                 answer.headers["Content-Range"] = f"bytes {start}-{end - 1}/{found.size}"
             answer.content_length = end - start
             pieces = stream.pieces(found.offset + start, end - start)
-            return await _sent(request, answer, pieces)
+            if self._sending >= MOST_SENT:
+                raise web.HTTPServiceUnavailable(
+                    reason=f"{MOST_SENT} files are being sent already", headers={"Retry-After": "5"}
+                )
+            self._sending += 1
+            try:
+                return await _sent(request, answer, pieces)
+            finally:
+                self._sending -= 1
         except UNREADABLE_FEED as error:
             raise NotHere(str(error)) from error
 
@@ -102,16 +116,22 @@ async def _sent(request: web.Request, answer: web.StreamResponse, pieces: AsyncI
     await answer.prepare(request)
     if request.method != "HEAD":
         try:
-            await answer.write(first)
+            await _write(answer, first)
             async for piece in pieces:
-                await answer.write(piece)
-        except UNREADABLE_FEED as error:
-            log.warning("a file of a feed was sent in part only", path=request.path, error=str(error))
+                await _write(answer, piece)
+        except (TimeoutError, *UNREADABLE_FEED) as error:
+            said = str(error) or "it is not read"
+            log.warning("a file of a feed was sent in part only", path=request.path, error=said)
             if request.transport is not None:
                 request.transport.abort()  # so that nobody takes the part for the whole
             return answer
     await answer.write_eof()
     return answer
+
+
+async def _write(answer: web.StreamResponse, piece: bytes) -> None:
+    async with asyncio.timeout(SEND_SECONDS):
+        await answer.write(piece)
 
 
 def part(request: web.Request, size: int) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from math import ceil
@@ -33,9 +34,11 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+PATIENCE = 10.0
+"""Seconds that a request to read waits for chain and disk, before it is told that they cannot be read."""
 MOST_OF_FORM = 4096
 """Bytes of a request's body."""
-LONG = frozenset({"/api/events"})
+LONG = re.compile(r"/api/events|/feeds/[0-9a-f]{64}/files/.+")
 """Paths whose answers last: they are counted elsewhere."""
 MACHINES = ("/api/", "/healthz", "/readyz", "/metrics", "/static/", "/charts/")
 """Paths that are asked by programs, which get their errors as JSON."""
@@ -97,7 +100,7 @@ class NodeServer:
             answer = self._part.admit(request)
         if answer is not None:
             return answer
-        counted = request.path not in LONG
+        counted = LONG.fullmatch(request.path) is None
         self._under_way += counted
         try:
             return await self._answered(request, handler)
@@ -119,8 +122,10 @@ class NodeServer:
         return None
 
     async def _answered(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        patience = PATIENCE if request.method in ("GET", "HEAD") and LONG.fullmatch(request.path) is None else None
         try:
-            return await handler(request)
+            async with asyncio.timeout(patience):
+                return await handler(request)
         except web.HTTPException as error:
             allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
             said = f"{request.method} of this path: {error.reason}"
@@ -157,7 +162,8 @@ class NodeServer:
 
     async def _ready(self, request: web.Request) -> web.StreamResponse:
         try:
-            found = await self._facts.readiness()
+            async with asyncio.timeout(PATIENCE / 2):
+                found = await self._facts.readiness()
         except UNREADABLE as error:
             log.debug("not ready: the chain cannot be read", error=str(error))
             found = self._facts.unreadable()

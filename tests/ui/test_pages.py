@@ -218,3 +218,16 @@ async def test_alerts_stand_where_they_are_seen_worst_first(served: ServedDashbo
     home = await served.text("/")
     assert "Make room" in home
     assert '2<span class="vh"> open</span>' in home
+
+
+async def test_what_programs_ask_is_answered_while_the_chain_is_away(
+    bare: ServedDashboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.web.app.PATIENCE", 0.4)
+    bare.world.hang()
+    for path in ("/api/status", "/api/copies", "/metrics"):
+        assert "cannot be read now" in await bare.text(path, 503)
+    assert '"ready": false' in await bare.text("/readyz", 503)
+    await bare.text("/healthz")
+    bare.world.go_on()
+    await bare.text("/api/status")
