@@ -23,6 +23,8 @@ from service.disk import explained
 from .settings import KEY_FILE, NODE_FILE, ROLES_FILE, SIGNER_FILE, NodeError, NodeSettings
 
 MANIFEST = "backup.json"
+TOML_FILE = "node.toml"
+"""The settings as `datdot init` writes them."""
 VERSION = 1
 STORE_FILE = "corestore.sqlite"
 DATABASES = (ROLES_FILE, STORE_FILE)
@@ -69,14 +71,16 @@ def backup(directory: Path, target: Path, copies: bool, key: bool, on_copied: On
     for name in DATABASES:
         if (directory / name).exists():
             _copy_database(directory / name, partial / name)
-    wanted = [NODE_FILE, *([KEY_FILE] if key else [])]
+    own = _key_of(directory, settings)
+    wanted = [NODE_FILE, *(name for name in (TOML_FILE,) if (directory / name).exists())]
+    wanted += [str(own.relative_to(directory))] if key and own.is_relative_to(directory) else []
     wanted += [str(path.relative_to(directory)) for path in sorted((directory / KEYS).glob(f"*{LINKS}"))]
     if copies:
         wanted += [str(path.relative_to(directory)) for path in sorted((directory / COPIES).glob(f"*/*{SECTORS}"))]
     gone = _copy_all(directory, partial, [name for name in wanted if (directory / name).exists()], on_copied)
     found = _files(partial)
     sums = {name: _digest(partial / name) for name in found}
-    left_out = [*_left_out(directory, copies, key), *(f"{name}: the node dropped it meanwhile" for name in gone)]
+    left_out = [*_left_out(directory, own, copies, key), *(f"{name}: the node dropped it meanwhile" for name in gone)]
     made = int(time.time())
     manifest = {"version": VERSION, "account": settings.account, "made": made, "left_out": left_out}
     durable.write_new(partial / MANIFEST, json.dumps(manifest | {"files": sums}, indent=1).encode())
@@ -85,11 +89,17 @@ def backup(directory: Path, target: Path, copies: bool, key: bool, on_copied: On
     return NodeBackup(settings.account, made, found, left_out)
 
 
-def _left_out(directory: Path, copies: bool, key: bool) -> list[str]:
+def _key_of(directory: Path, settings: NodeSettings) -> Path:
+    return directory / KEY_FILE if settings.key is None else directory / settings.key
+
+
+def _left_out(directory: Path, own: Path, copies: bool, key: bool) -> list[str]:
     """Return, in words, what of a directory is not in its backup."""
     found = []
-    if not key and (directory / KEY_FILE).exists():
-        found.append(f"{KEY_FILE}: the account's keys; keep a copy of them elsewhere, or --with-key")
+    if not own.is_relative_to(directory):
+        found.append(f"{own}: the account's keys lie elsewhere; keep a copy of them, too")
+    elif not key and own.exists():
+        found.append(f"{own.relative_to(directory)}: the account's keys; keep a copy of them elsewhere, or --with-key")
     if not copies and (directory / COPIES).is_dir():
         found.append(f"{COPIES}: the hosted sectors; --copies takes them, too")
     if any((directory / KEYS).glob("*.key")):
@@ -173,11 +183,13 @@ def move(directory: Path, target: Path, on_copied: OnCopied = _ignore) -> Path |
         os.rename(partial, target)
         durable.sync_directory(target.parent)
         return left
-    if NodeSettings.load(directory) is None:
+    before = NodeSettings.load(directory)
+    if before is None:
         raise NodeError(f"{directory} is of no node that ever ran")
     if target.resolve().is_relative_to(directory.resolve()):
         raise NodeError(f"{target} lies in {directory}: move it elsewhere")
     with stopped(directory):
+        before.save(directory)  # an older version kept the paths of what lies in it whole
         durable.make_directories(target.parent)
         if _same_disk(directory, target.parent):
             os.rename(directory, target)

@@ -101,6 +101,7 @@ class NodeSettings:
             return cls(
                 **{
                     **fields,
+                    **{name: _from(directory, fields[name]) for name in IN_DIRECTORY if fields.get(name)},
                     "roles": tuple(fields["roles"]),
                     "peers": tuple(fields["peers"]),
                     "bootstrap": tuple(fields.get("bootstrap", ())),
@@ -115,8 +116,23 @@ class NodeSettings:
     def save(self, directory: Path) -> None:
         """Write the settings. They are durable on return."""
         fields = {name: getattr(self, name) for name in self.__slots__}
+        fields |= {name: _within(directory, fields[name]) for name in IN_DIRECTORY if fields[name]}
         mode = 0o600 if self.alert_targets else 0o644  # their URLs may hold passwords
         durable.replace(directory / NODE_FILE, json.dumps(fields, indent=1).encode(), mode=mode)
+
+
+IN_DIRECTORY = ("key", "passphrase_file")
+"""Paths that are kept relative to the node's directory if they lie in it: it may be moved, or restored elsewhere."""
+
+
+def _within(directory: Path, text: str) -> str:
+    path, base = Path(text), directory.absolute()
+    return str(path.relative_to(base)) if path.is_absolute() and path.is_relative_to(base) else text
+
+
+def _from(directory: Path, text: str) -> str:
+    path = directory.absolute() / text
+    return str(path) if not text.startswith("//") and not Path(text).is_absolute() and path.exists() else text
 
 
 def node_keys(directory: Path, key: str | None, passphrase: Passphrase | None = None) -> tuple[PeerKeys, str]:

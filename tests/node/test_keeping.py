@@ -6,6 +6,7 @@ import json
 import sqlite3
 import threading
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -275,3 +276,45 @@ def test_sectors_that_are_dropped_while_they_are_backed_up_end_no_backup(
     kept = backup(node, tmp_path / "kept", copies=True, key=False)
     assert f"{victim.relative_to(node)}: the node dropped it meanwhile" in kept.left_out
     assert str(victim.relative_to(node)) not in kept.files
+
+
+def with_its_key_in_it(node: Path) -> None:
+    """As `datdot init --vault` leaves it: another name than key.json, and a file of settings."""
+    (node / "key.json").rename(node / "node.vault")
+    (node / "node.toml").write_text('roles = ["hoster"]\n')
+    before = NodeSettings.load(node)
+    assert before is not None
+    replace(before, key=str(node / "node.vault")).save(node)
+
+
+def test_a_key_of_another_name_is_backed_up_if_wanted_and_named_if_not(node: Path, tmp_path: Path) -> None:
+    with_its_key_in_it(node)
+    kept = backup(node, tmp_path / "kept", copies=False, key=True)
+    assert {"node.vault", "node.toml"} <= kept.files.keys()
+    without = backup(node, tmp_path / "without", copies=False, key=False)
+    assert "node.vault" not in without.files
+    assert any(one.startswith("node.vault: the account's keys") for one in without.left_out)
+    (node / "node.vault").rename(tmp_path / "elsewhere")
+    replace(NodeSettings.load(node), key=str(tmp_path / "elsewhere")).save(node)  # type: ignore[type-var]
+    third = backup(node, tmp_path / "third", copies=False, key=True)
+    assert any("elsewhere: the account's keys lie elsewhere" in one for one in third.left_out)
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_what_is_moved_or_restored_finds_its_key(
+    node: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, across: bool
+) -> None:
+    with_its_key_in_it(node)
+    path = node / "node.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"key": str(node / "node.vault")}))  # of an older version
+    if across:
+        crossing(monkeypatch)
+    backup(node, tmp_path / "before", copies=False, key=True)
+    move(node, tmp_path / "there")
+    backup(tmp_path / "there", tmp_path / "kept", copies=False, key=True)
+    restore(tmp_path / "kept", tmp_path / "again")
+    for place in ("there", "again"):
+        found = NodeSettings.load(tmp_path / place)
+        assert found is not None
+        assert found.key == str(tmp_path / place / "node.vault")
+        assert load_keys(found.key).address == found.account
