@@ -123,8 +123,8 @@ class Forger:
     def __init__(self, core: Core, forge: Callable[[Proof], Proof]) -> None:
         honest = core.prove
 
-        def prove(request: Request) -> Proof:
-            return forge(honest(request))
+        def prove(request: Request, value: bytes | None = None) -> Proof:
+            return forge(honest(request, value))
 
         core.prove = prove  # type: ignore[method-assign]
 
