@@ -27,16 +27,16 @@ async def drives(tmp_path: Path) -> AsyncIterator[dict[str, Any]]:
     """An npm process that serves a Hyperdrive, a Hyperbee and an Autobase; what it tells of them."""
     process = await asyncio.create_subprocess_exec(
         node_command(), str(HERE / "drive_peer.mjs"), str(tmp_path / "npm"),
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 20,
+        stdout=asyncio.subprocess.PIPE, limit=1 << 20,
     )  # fmt: skip
-    assert process.stdin is not None
     assert process.stdout is not None
     try:
         async with asyncio.timeout(SECONDS):
             told: dict[str, Any] = json.loads(await process.stdout.readline())
         yield told
     finally:
-        process.stdin.close()
+        if process.returncode is None:
+            process.kill()
         await process.wait()
 
 
