@@ -40,6 +40,16 @@ def _slot_freed(event: Fields, me: str) -> Words:
     return Words(f"slot {event['slot']} was given back; {unit(event['amount'])} of its bond are free")
 
 
+def _slot_taken_back(event: Fields, me: str) -> Words:
+    if event["account"] != me:
+        return Words(f"slot {event['slot']} was taken back: less than half of its bond was left")
+    return penalty(
+        f"slot {event['slot']} was taken back; what is left of its bond is free in three eras",
+        "so many of its seats had no valid report that less than half of its bond was left",
+        "the node takes another slot by itself; let it run all the time, or offer fewer slots",
+    )
+
+
 # ---- plans
 
 
@@ -250,6 +260,7 @@ SAYINGS: dict[str, Says] = {
     "OfferWithdrawn": _offer_withdrawn,
     "Released": _released,
     "SlotFreed": _slot_freed,
+    "SlotTakenBack": _slot_taken_back,
     "PlanPublished": _plan_published,
     "Donated": _donated,
     "PlanEnding": _plan_ending,

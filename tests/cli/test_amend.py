@@ -122,8 +122,10 @@ async def test_a_feed_with_two_histories_gets_no_plan(chain: RunningChain, tmp_p
             core = store.named("feed")
             core.append([name.encode(), b"same"])
             heads.append(check_head(core.head()))
+    line = publishing(chain, (tmp_path / "one", heads[0].key.hex()))
+    plan = (await asyncio.to_thread(datdot, *line)).object["plan"]
     async with chain_session(chain.url, load_keys("//Bob")) as bob:
-        receipt = await bob.signer.submit(calls.report_equivocation(heads[0], heads[1], 0, ()))
+        receipt = await bob.signer.submit(calls.report_equivocation(plan, heads[0], heads[1], 0, ()))
     assert receipt is not None
     line = publishing(chain, (tmp_path / "two", heads[1].key.hex()))
     message = (await asyncio.to_thread(datdot, *line)).failure("plan_refused")["message"]

@@ -59,8 +59,9 @@ def test_heads(world: Watched) -> None:
 def test_a_feed_with_two_histories_is_frozen(world: Watched) -> None:
     feed, anybody = feed_of(world, 0), world.party(3)
     other = feed.again([size + 1 for size in feed.sizes])
-    honest = {"first": feed.head(), "second": feed.head(), "root": 0, "nodes": []}
+    honest = {"plan": 0, "first": feed.head(), "second": feed.head(), "root": 0, "nodes": []}
     for changed, error in (
+        ({"plan": 99}, "NoSuchPlan"),
         ({}, "NotProven"),
         ({"second": other.head(), "root": 9}, "NotProven"),
         ({"second": Feed("another", "v1", [5]).head()}, "WrongFeedKey"),

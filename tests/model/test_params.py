@@ -113,7 +113,7 @@ def test_the_calls_have_the_indices_and_classes_of_the_pallet() -> None:
     assert (names[0], names[20], names[27], max(names)) == ("register_peer", "unset_seed", "commit_report", 29)
     operational = {name for index, name in names.items() if _class(index) == Class.OPERATIONAL}
     proofs = {"confirm_segment", "submit_storage_proof", "commit_retrievals", "reveal_retrievals"}
-    assert operational == proofs | {"report_invalid_encoding", "report_equivocation"}
+    assert operational == proofs | {"report_invalid_encoding"}
 
 
 def _class(index: int) -> Class:

@@ -189,7 +189,7 @@ class ModelLife(ModelWorld):
             call(live_plans.update_head, plan_id, signed_head(Feed(*self._named(plan_id), feed.sizes, fork=1)), [])
         if self._happens("contradict"):
             other = Feed(*self._named(plan_id), [size + 1 for size in feed.sizes])
-            call(fraud.report_equivocation, signed_head(feed), signed_head(other), 0, [])
+            call(fraud.report_equivocation, plan_id, signed_head(feed), signed_head(other), 0, [])
         if self._happens("donate"):
             call(rules.donate, self.donor.id, plan_id, self.random.choice([UNIT // 100, UNIT, 5 * UNIT]))
         if self._happens("amend"):

@@ -257,10 +257,12 @@ mod benchmarks {
 
     #[benchmark]
     fn report_equivocation() {
+        let plan = plan::<T>();
         let (first, second, root, nodes) = histories();
         let key = first.key;
+        Plans::<T>::mutate(plan, |plan| plan.as_mut().unwrap().feed = key);
         #[extrinsic_call]
-        _(RawOrigin::Signed(sponsor::<T>()), first, second, root, nodes.try_into().unwrap());
+        _(RawOrigin::Signed(sponsor::<T>()), plan, first, second, root, nodes.try_into().unwrap());
         assert!(Frozen::<T>::contains_key(key));
     }
 

@@ -316,19 +316,19 @@ mod calls {
         }
 
         /// Show that the owner of a feed signed two histories: that root of the first head is another in the second, whose
-        /// nodes lead from its root over it down to its parent. By anyone.
+        /// nodes lead from its root over it down to its parent. A live plan is of that feed. By anyone.
         #[pallet::call_index(29)]
-        #[pallet::weight((weights::report_equivocation(), DispatchClass::Operational))]
+        #[pallet::weight(weights::report_equivocation())]
         pub fn report_equivocation(
             origin: OriginFor<T>,
+            plan: PlanId,
             first: SignedHead,
             second: SignedHead,
             root: u8,
             nodes: BoundedVec<OpenedNode, MaxExtension>,
-        ) -> DispatchResultWithPostInfo {
+        ) -> DispatchResult {
             ensure_signed(origin)?;
-            Self::do_report_equivocation(first, second, root, nodes.into_inner())?;
-            Ok(Pays::No.into())
+            Self::do_report_equivocation(plan, first, second, root, nodes.into_inner())
         }
     }
 }

@@ -277,6 +277,12 @@ mod constants {
             EVICTION_PART
         }
 
+        /// A slot with less than the n-th part of the bond of an attester is taken back.
+        #[pallet::constant_name(SpentPart)]
+        fn spent_part() -> u128 {
+            SPENT_PART
+        }
+
         /// The part that a reporter gets of what hoster and encoder of an invalid copy lose.
         #[pallet::constant_name(RewardPart)]
         fn reward_part() -> u128 {

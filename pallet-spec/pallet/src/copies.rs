@@ -131,15 +131,9 @@ impl<T: Config> Pallet<T> {
             hoster.used = hoster.used.saturating_sub(bytes);
             hoster.copies = hoster.copies.saturating_sub(1);
         });
-        let memory = Self::times().memory as usize;
-        for party in copy.parties() {
-            if memory > 0 {
-                while plan.former.len() >= memory {
-                    plan.former.remove(0);
-                }
-                // There is room: Memory is at most the bound.
-                let _ = plan.former.try_push(party).defensive();
-            }
+        // Of a copy that came to nothing without their doing nobody is remembered: a feed that cannot be had would use all up.
+        if copy.stored > 0 || matches!(reason, CopyEnd::Declined | CopyEnd::Stalled) {
+            Self::remember(&mut plan, copy.parties());
         }
         Self::drop_samples(&copy.hoster, id);
         Self::end_job(&mut copy);
@@ -157,19 +151,34 @@ impl<T: Config> Pallet<T> {
         Self::deposit_event(Event::CopyEnded { copy: id, reason });
     }
 
+    /// Parties become former ones of a plan, which remembers the last.
+    fn remember(plan: &mut Plan, parties: Vec<AccountId32>) {
+        let memory = Self::times().memory as usize;
+        for party in parties.into_iter().filter(|_| memory > 0) {
+            while plan.former.len() >= memory {
+                plan.former.remove(0);
+            }
+            // There is room: Memory is at most the bound.
+            let _ = plan.former.try_push(party).defensive();
+        }
+    }
+
     /// Some of an ended copy's segments go; with the last its own record, and what is left of its reserve returns to
     /// the pot.
     pub(crate) fn remove_records(id: CopyId) {
         let Some((mut copy, mut plan)) = Self::copy_and_plan(id) else { return };
         // A backlog may have kept a second half waiting, and a report may have come late: the records wait for both.
         let waits = copy.halves > 0 || copy.unpunished();
-        if !waits {
-            let piece = copy.segments.len().min(RECORDS as usize);
-            copy.segments.drain(..piece).for_each(|part| Self::remove_segment(part.segment));
-        }
-        if waits || !copy.segments.is_empty() {
-            Copies::<T>::insert(id, copy);
+        if waits {
             Self::arm(Wait::Records, 1, id, 0);
+            return;
+        }
+        let piece = copy.segments.len().min(RECORDS as usize);
+        copy.segments.drain(..piece).for_each(|part| Self::remove_segment(part.segment));
+        if !copy.segments.is_empty() {
+            Copies::<T>::insert(id, copy);
+            // The next piece before all else that is due: at the tail it would wait for three eras of others'.
+            Self::arm_first(Wait::Records, id);
             return;
         }
         copy.current.into_iter().for_each(Self::remove_segment);

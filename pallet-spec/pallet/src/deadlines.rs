@@ -72,7 +72,7 @@ impl<T: Config> Pallet<T> {
             Wait::Lease => Self::lease_passed(id, tag),
             Wait::Proof => Self::proof_missed(id as u32, tag as Block),
             Wait::Half => Self::pay_half(id),
-            Wait::Tick => return Self::tick(id, due),
+            Wait::Tick => return Self::tick(id),
             Wait::EndPlan => return Self::end_called(id, tag),
             Wait::Settle => Retrievals::<T>::remove(tag as Era, id),
             Wait::Records if tag == 0 => Self::remove_records(id),

@@ -143,10 +143,15 @@ impl<T: Config> Pallet<T> {
         Self::arm_leave(id);
     }
 
-    /// The copy cannot follow its plan: it stays until it is replaced.
+    /// The copy cannot follow its plan: it stays until it is replaced; if there is no room for another beside it, until its
+    /// time to leave is over.
     pub(crate) fn let_go(id: CopyId, copy: &mut Copy, plan: &mut Plan) {
         Self::mark_leaving(copy, plan, 1);
-        Self::deposit_event(Event::CopyLeaving { copy: id, block: 0 });
+        if plan.live.len() >= MAX_REPLICAS as usize {
+            Self::arm_leave(id);
+        } else {
+            Self::deposit_event(Event::CopyLeaving { copy: id, block: 0 });
+        }
     }
 
     /// A copy became active for the first time: the first that is leaving may go.

@@ -197,5 +197,8 @@ mod events {
         /// A commit or a reveal was not taken, while others of its call were; `error`: the number of the pallet's error.
         #[codec(index = 55)]
         RetrievalRefused { era: Era, copy: CopyId, account: AccountId32, error: u8 },
+        /// A slot of which less than half of its bond was left after a silent seat counts as given back.
+        #[codec(index = 56)]
+        SlotTakenBack { account: AccountId32, slot: u32 },
     }
 }

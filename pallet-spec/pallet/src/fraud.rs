@@ -7,7 +7,8 @@ use crate::{
     heads::{node_hash, tiles, Subtree},
     merkle::opened_root,
     types::*,
-    Config, Copies, Error, Event, Frozen, Minted, Moduli, NextReport, Pallet, Peers, ReportAt, Reports, Segments,
+    Config, Copies, Error, Event, Frozen, Minted, Moduli, NextReport, Pallet, Peers, Plans, ReportAt, Reports,
+    Segments,
 };
 use alloc::vec::Vec;
 use frame_support::{
@@ -118,16 +119,20 @@ impl<T: Config> Pallet<T> {
         amount
     }
 
+    /// Of a feed that a live plan pays for: what is frozen stays so, and nobody keeps a stranger's keys for nothing.
     pub(crate) fn do_report_equivocation(
+        plan: PlanId,
         first: SignedHead,
         second: SignedHead,
         root: u8,
         nodes: Vec<OpenedNode>,
     ) -> DispatchResult {
-        ensure!(!Frozen::<T>::contains_key(first.key), Error::<T>::FeedFrozen);
+        let plan = Plans::<T>::get(plan).ok_or(Error::<T>::NoSuchPlan)?;
+        ensure!(plan.state == PlanState::Live, Error::<T>::PlanNotLive);
+        ensure!(first.key == plan.feed && second.key == plan.feed, Error::<T>::WrongFeedKey);
+        ensure!(!Frozen::<T>::contains_key(plan.feed), Error::<T>::FeedFrozen);
         Self::check_head(&first)?;
         Self::check_head(&second)?;
-        ensure!(first.key == second.key, Error::<T>::WrongFeedKey);
         ensure!(first.fork == second.fork && first.length <= second.length, Error::<T>::NotProven);
         let places = tiles(0, first.length);
         let shown = places.iter().zip(&first.roots).nth(root.into());

@@ -48,7 +48,12 @@ impl<T: Config> Pallet<T> {
         plan.bytes = bytes;
         plan.sectors = bytes.div_ceil(SECTOR);
         plan.head = head;
-        plan.fresh = Self::now().saturating_add(Self::times().seed_delay);
+        // Once an era: else a feed that grows all the time is never placed.
+        let Times { era, seed_delay, .. } = Self::times();
+        let fresh = Self::now().saturating_add(seed_delay);
+        if plan.fresh == 0 || fresh >= plan.fresh.saturating_add(era) {
+            plan.fresh = fresh;
+        }
         Ok(())
     }
 
@@ -73,7 +78,8 @@ impl<T: Config> Pallet<T> {
         let dearer = hoster.ask_disk > copy.ask_disk || hoster.ask_receiving > copy.ask_receiving;
         let full = hoster.capacity.saturating_sub(hoster.used) < room;
         let plan_id = copy.plan;
-        if !hoster.open || dearer || full || copy.segments.len() >= GROWTH_SEGMENTS as usize {
+        let covered = Self::is_secured(&copy.hoster, hoster.used.saturating_add(room));
+        if !hoster.open || dearer || full || !covered || copy.segments.len() >= GROWTH_SEGMENTS as usize {
             Self::let_go(id, &mut copy, &mut plan);
             Self::put_copy_and_plan(id, copy, plan);
             Self::need_hoster(plan_id);

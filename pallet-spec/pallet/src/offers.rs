@@ -335,6 +335,17 @@ impl<T: Config> Pallet<T> {
         Self::arm(Wait::Records, wait, index.into(), 1);
     }
 
+    /// Gives back a slot that its account lost.
+    pub(crate) fn take_back_slot(account: &AccountId32, index: u32) {
+        Attesters::<T>::mutate(account, |attester| {
+            if let Some(attester) = attester.as_mut().defensive() {
+                attester.slots.retain(|slot| *slot != index);
+            }
+        });
+        Self::give_back_slot(index);
+        Self::deposit_event(Event::SlotTakenBack { account: account.clone(), slot: index });
+    }
+
     /// A slot that was given back becomes a hole; its bond returns.
     pub(crate) fn free_slot(index: u32) {
         let Some(slot) = Slots::<T>::take(index).defensive() else { return };

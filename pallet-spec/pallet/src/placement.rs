@@ -2,7 +2,7 @@
 
 use crate::{
     crypto::draw,
-    draw::{encoder_table, hoster_table},
+    draw::{collateral_due, encoder_table, hoster_table},
     money::fee,
     types::*,
     Config, Copies, EncoderDraws, EncoderSlots, Encoders, Event, HosterDraws, HosterSlots, Hosters, NextCopy, Pallet,
@@ -133,7 +133,7 @@ impl<T: Config> Pallet<T> {
         let rounds = need.rounds.saturating_add(1);
         match need.kind {
             NeedKind::Hoster if rounds >= HOSTER_ROUNDS => {
-                Self::unqueue(need.id);
+                Self::forgive(need.id);
                 Self::deposit_event(Event::NeedSleeps { plan: need.id });
             },
             NeedKind::Encoder if rounds >= ENCODER_ROUNDS => {
@@ -151,6 +151,18 @@ impl<T: Config> Pallet<T> {
         if need.kind == NeedKind::Hoster {
             Self::unqueue(need.id);
         }
+    }
+
+    /// A plan's need sleeps: the older half of its former parties may be drawn for it again. Else a network of as few peers as a
+    /// plan remembers would have none for it in the end.
+    fn forgive(id: PlanId) {
+        Plans::<T>::mutate(id, |plan| {
+            if let Some(plan) = plan {
+                plan.queued = false;
+                let older = plan.former.len().div_ceil(2);
+                plan.former.drain(..older);
+            }
+        });
     }
 
     /// A plan's need is in the queue no more.
@@ -212,6 +224,7 @@ impl<T: Config> Pallet<T> {
             && plan.terms.allows(&entry.region)
             && hoster.capacity.saturating_sub(hoster.used) >= bytes
             && hoster.copies < COPIES
+            && Self::is_secured(account, hoster.used.saturating_add(bytes))
             && !Self::is_party(plan, account)
     }
 
@@ -247,6 +260,11 @@ impl<T: Config> Pallet<T> {
         Self::put_copy_and_plan(id, copy, plan);
         Self::deposit_event(Event::CopyOffered { copy: id, plan: plan_id, hoster: account });
         Try::Fit(full)
+    }
+
+    /// Whether what a hoster has on hold covers that many bytes: forfeits and fines took of it since its offer.
+    pub(crate) fn is_secured(account: &AccountId32, bytes: u64) -> bool {
+        Self::held(account, Role::Hosting) >= collateral_due(Self::amounts().collateral, bytes)
     }
 
     fn try_encoder(id: CopyId, ctr: &mut u32) -> Try {

@@ -219,8 +219,9 @@ impl<T: Config> Pallet<T> {
         Self::push_need(Need { kind: NeedKind::Hoster, id, ready, misses: 0, rounds: 0 });
     }
 
-    /// The plan's tick that was due in block `due`; returns what it counts.
-    pub(crate) fn tick(id: PlanId, due: Block) -> u32 {
+    /// The plan's tick; returns what it counts. All of it is about now, however late it comes: time that was over when it
+    /// was reserved would be paid to nobody.
+    pub(crate) fn tick(id: PlanId) -> u32 {
         let Some(plan) = Plans::<T>::get(id).filter(|plan| plan.state == PlanState::Live) else { return 1 };
         let live = plan.live.clone();
         let count = (live.len() as u32).max(1);
@@ -233,8 +234,8 @@ impl<T: Config> Pallet<T> {
         Plans::<T>::insert(id, &plan);
         let end = match () {
             _ if Frozen::<T>::contains_key(plan.feed) => Some(PlanEnd::Frozen),
-            _ if due >= plan.terms.until => Some(PlanEnd::Until),
-            _ if !Self::prepay(id, &live, due) => Some(PlanEnd::Unpaid),
+            _ if Self::now() >= plan.terms.until => Some(PlanEnd::Until),
+            _ if !Self::prepay(id, &live) => Some(PlanEnd::Unpaid),
             _ => None,
         };
         match end {
@@ -247,15 +248,19 @@ impl<T: Config> Pallet<T> {
         count
     }
 
-    /// Sets the reserves of a plan's live copies until its next tick; false if the pot cannot pay them.
-    fn prepay(id: PlanId, live: &[CopyId], due: Block) -> bool {
+    /// Sets the reserves of a plan's live copies until its next tick; false if the pot cannot pay them, or the retry fee of a
+    /// plan without copies: it would have its ticks for nothing.
+    fn prepay(id: PlanId, live: &[CopyId]) -> bool {
         let Some(mut plan) = Plans::<T>::get(id).defensive() else { return false };
-        let next = due.saturating_add(Self::times().era);
+        if live.is_empty() && Self::pot_free(id, &plan) < Self::amounts().retry_fee {
+            return false;
+        }
+        let next = Self::now().saturating_add(Self::times().era);
         let mut copies: Vec<(CopyId, Copy)> =
             live.iter().filter_map(|copy| Some((*copy, Copies::<T>::get(copy).defensive()?))).collect();
         let wants: Vec<Balance> = copies
             .iter()
-            .map(|(_, copy)| Self::reserve_for(copy, &plan, next.saturating_sub(Self::paid_until(copy, due))))
+            .map(|(_, copy)| Self::reserve_for(copy, &plan, next.saturating_sub(Self::paid_until(copy, Self::now()))))
             .collect();
         let old = copies.iter().fold(0u128, |sum, (_, copy)| sum.saturating_add(copy.reserve));
         let want = wants.iter().fold(0u128, |sum, want| sum.saturating_add(*want));
@@ -276,22 +281,23 @@ impl<T: Config> Pallet<T> {
         true
     }
 
-    /// A plan that waited, or whose need sleeps, asks again, for a fee.
+    /// A plan that waited, or whose need sleeps, asks again, for a fee. Without a copy it pays the fee also while its need is
+    /// queued. It asks for one round: the lane that it comes to is one that others wait in, too.
     fn wake(id: PlanId) {
         let Some(mut plan) = Plans::<T>::get(id).defensive() else { return };
         plan.waiting = false;
         plan.declined = 0;
         let fee = Self::amounts().retry_fee;
         let asks = plan.wants() && !plan.queued && Self::pot_free(id, &plan) >= fee;
-        if asks {
+        if asks || plan.live.is_empty() {
             let burned = Self::burn_pot(id, &mut plan, fee);
             plan.mark = plan.mark.saturating_add(burned);
-            plan.queued = true;
         }
-        let rounds = if plan.confirmed { 0 } else { HOSTER_ROUNDS.saturating_sub(1) };
+        plan.queued |= asks;
         Plans::<T>::insert(id, plan);
         if asks {
             let ready = Self::now().saturating_add(Self::times().seed_delay);
+            let rounds = HOSTER_ROUNDS.saturating_sub(1);
             Self::push_need(Need { kind: NeedKind::Hoster, id, ready, misses: 0, rounds });
         }
     }
@@ -345,7 +351,10 @@ impl<T: Config> Pallet<T> {
         plan.donors = plan.donors.saturating_sub(1);
         let pot = Self::pot_account(id);
         let last = plan.donors == 0;
-        let amount = if last { Self::pot_value(id) } else { mul_div([remainder, shares, 1], plan.shares) };
+        let part = if last { Self::pot_value(id) } else { mul_div([remainder, shares, 1], plan.shares) };
+        // What an account that is gone would not exist with stays in the pot: else one such donor kept the plan for ever.
+        let alive = T::Currency::balance(&account).saturating_add(part) >= T::Currency::minimum_balance();
+        let amount = if alive { part } else { 0 };
         if amount > 0 {
             T::Currency::transfer(&pot, &account, amount, Preservation::Preserve)?;
         }

@@ -30,6 +30,14 @@ impl<T: Config> Pallet<T> {
         });
     }
 
+    /// Arms a wait that acts at once, before all others of its kind. An entry of the kind was taken before.
+    pub(crate) fn arm_first(wait: Wait, id: u64) {
+        DeadlineQueues::<T>::mutate(wait, |fifo| {
+            fifo.head = fifo.head.saturating_sub(1);
+            Deadlines::<T>::insert(wait, fifo.head, Deadline { due: Self::now(), id, tag: 0 });
+        });
+    }
+
     /// Takes the head of a kind if it is due.
     pub(crate) fn next_due(wait: Wait) -> Option<Deadline> {
         let mut fifo = DeadlineQueues::<T>::get(wait);

@@ -365,9 +365,11 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    /// Burns 1 % of the bond due, at most 5 % for each slot and era.
+    /// Burns 1 % of the bond due, at most 5 % for each slot and era. A slot of which less than half of the bond is left has no
+    /// seat any more: else who is silent for ever would keep its seats for what it once paid.
     fn burn_empty_handed(era: Era, id: CopyId, seat: &Seat) {
-        let due = Self::amounts().attester_bond / 100;
+        let bond = Self::amounts().attester_bond;
+        let (due, mut spent) = (bond / 100, false);
         let burned = Slots::<T>::mutate(seat.slot, |slot| {
             let Some(slot) = slot.as_mut().filter(|slot| slot.account == seat.account) else { return 0 };
             match slot.empty.iter_mut().find(|counted| counted.era == era) {
@@ -383,10 +385,20 @@ impl<T: Config> Pallet<T> {
             }
             let burned = Self::burn_held(&slot.account, Role::Attesting, due.min(slot.bond));
             slot.bond = slot.bond.saturating_sub(burned);
+            spent = slot.bond < bond / SPENT_PART && slot.returned.is_none();
             burned
         });
         let account = seat.account.clone();
-        Self::deposit_event(Event::SeatEmptyHanded { era, copy: id, account, slot: seat.slot, burned });
+        Self::deposit_event(Event::SeatEmptyHanded {
+            era,
+            copy: id,
+            account: account.clone(),
+            slot: seat.slot,
+            burned,
+        });
+        if spent {
+            Self::take_back_slot(&account, seat.slot);
+        }
     }
 
     /// What the verdict changes for the hoster and the copy.

@@ -26,7 +26,10 @@ impl<T: Config> Pallet<T> {
             // Whoever had a slot may still have a seat: a slot that was given back keeps those of the era.
             Call::commit_retrievals { .. } | Call::reveal_retrievals { .. } => Attesters::<T>::contains_key(account),
             // As dear as it is to take a mebibyte at all.
-            Call::report_invalid_encoding { copy, evidence } => Self::is_committed(account, *copy, evidence),
+            // Nor is it charged to who comes second, as long as it is not in the same block.
+            Call::report_invalid_encoding { copy, evidence } => {
+                Copies::<T>::get(copy).is_some_and(|copy| !copy.invalid) && Self::is_committed(account, *copy, evidence)
+            },
             _ => true,
         }
     }

@@ -57,9 +57,9 @@ pub const fn commit_retrievals(commits: u64, records: u64, draws: u64) -> Weight
 pub const fn reveal_retrievals(reveals: u64) -> Weight {
     Weight::from_parts(700 * US, 0).saturating_add(Weight::from_parts(450 * US, 0).saturating_mul(reveals))
 }
-/// 128 slots are read.
+/// 128 slots are read, and 16 taken back.
 pub const fn settle_retrieval() -> Weight {
-    ms(12)
+    ms(14)
 }
 pub const fn root() -> Weight {
     ms(1)

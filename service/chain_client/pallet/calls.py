@@ -194,10 +194,12 @@ def report_invalid_encoding(copy: int, evidence: Evidence) -> Call:
     return _datdot("report_invalid_encoding", copy=copy, evidence=evidence)
 
 
-def report_equivocation(first: SignedHead, second: SignedHead, root: int, nodes: tuple[OpenedNode, ...]) -> Call:
+def report_equivocation(
+    plan: int, first: SignedHead, second: SignedHead, root: int, nodes: tuple[OpenedNode, ...]
+) -> Call:
     """Show that the owner of a feed signed two histories:
 
-    that root of the first head is another in the second, whose nodes lead from its root over it down to its parent. By
-    anyone.
+    that root of the first head is another in the second, whose nodes lead from its root over it down to its parent. A
+    live plan is of that feed. By anyone.
     """
-    return _datdot("report_equivocation", first=first, second=second, root=root, nodes=nodes)
+    return _datdot("report_equivocation", plan=plan, first=first, second=second, root=root, nodes=nodes)

@@ -97,6 +97,8 @@ DROP_PART: Final = 10
 """What a copy forfeits that is lost, does not serve or is left young: the n-th part of its collateral."""
 EVICTION_PART: Final = 2
 """What a copy of an evicted hoster forfeits."""
+SPENT_PART: Final = 2
+"""A slot with less than the n-th part of the bond of an attester is taken back."""
 REWARD_PART: Final = 4
 """The part that a reporter gets of what hoster and encoder of an invalid copy lose."""
 LANES: Final = 2

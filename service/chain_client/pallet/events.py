@@ -501,6 +501,14 @@ class RetrievalRefused:
     error: int
 
 
+@dataclass(frozen=True, slots=True)
+class SlotTakenBack:
+    """A slot of which less than half of its bond was left after a silent seat counts as given back."""
+
+    account: AccountId
+    slot: int
+
+
 Event = (
     PeerRegistered
     | HostingOffered
@@ -558,6 +566,7 @@ Event = (
     | ReportCommitted
     | EncodingReported
     | RetrievalRefused
+    | SlotTakenBack
 )
 
 

@@ -111,7 +111,7 @@ class Lives(Base):
 
     def do_equivocate(self, plan: int, shape: int, wrong: int) -> None:
         """Two heads of one feed, of which the longer does not continue the shorter, or does, if wrong."""
-        _, found = self.pick("Plans", plan)
+        key, found = self.pick("Plans", plan)
         feed = self._feed_of(found) if found else None
         feed = feed or Feed(f"twice {plan}", "v1", [5, 6, 7])
         sizes = [*feed.sizes]
@@ -133,7 +133,8 @@ class Lives(Base):
         first, second = feed.head(), other.head()
         if wrong % 8 == 7:
             second["signature"] = bytes(64)
-        self.call(self.party(plan), "report_equivocation", first=first, second=second, root=root, nodes=nodes)
+        told = {"plan": key, "first": first, "second": second, "root": root, "nodes": nodes}
+        self.call(self.party(plan), "report_equivocation", **told)
 
     @staticmethod
     def _down(feed: Feed, index: int) -> list[dict[str, Any]]:

@@ -74,11 +74,7 @@ fn calls_weigh_what_the_specification_says() {
             (Call::amend_plan { plan: 0, terms: terms(1) }, 7, normal),
             (Call::commit_report { hash: H256::zero() }, 2, normal),
             (Call::report_invalid_encoding { copy: 0, evidence }, 25, DispatchClass::Operational),
-            (
-                Call::report_equivocation { first: head, second, root: 0, nodes: Default::default() },
-                3,
-                DispatchClass::Operational,
-            ),
+            (Call::report_equivocation { plan: 0, first: head, second, root: 0, nodes: Default::default() }, 3, normal),
         ];
         for (call, ms, class) in calls {
             let info = call.get_dispatch_info();

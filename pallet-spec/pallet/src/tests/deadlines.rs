@@ -271,18 +271,18 @@ fn crowd(replicas: &[u8]) {
     assert!(now() < tick);
 }
 
-/// A tick counts one for each copy; a late one counts with its due block.
+/// A tick counts one for each copy. A late one reserves an era from its block on: else nothing of it would be paid.
 #[test]
-fn ticks_count_their_copies_and_late_ones_keep_their_time() {
+fn ticks_count_their_copies_and_an_era_follows_each() {
     with_times(CROWDED, 1, || {
         crowd(&[8, 8, 8]);
         let tick = plan(0).next_tick;
         run_to(tick);
         assert_eq!([0, 1, 2].map(|id| plan(id).next_tick), [tick + 60, tick + 60, tick], "8 + 8 are 16");
         next_block();
-        assert_eq!(plan(2).next_tick, tick + 60, "a late tick counts with its due block");
+        assert_eq!(plan(2).next_tick, tick + 61, "a late tick is followed by an era, too");
         run_to(tick + 60);
-        assert_eq!([0, 1].map(|id| plan(id).next_tick), [tick + 120; 2]);
+        assert_eq!([0, 1, 2].map(|id| plan(id).next_tick), [tick + 120, tick + 120, tick + 61]);
     });
 }
 

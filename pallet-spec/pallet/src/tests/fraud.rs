@@ -2,7 +2,7 @@
 
 use super::{feeds::*, mock::*, world::*};
 use crate::{refused, types::*, Event, Frozen, ReportAt, Reports};
-use frame_support::{assert_ok, dispatch::Pays};
+use frame_support::assert_ok;
 use sp_core::H256;
 use sp_runtime::DispatchError;
 
@@ -27,11 +27,41 @@ fn a_committed_report_is_kept_for_its_window() {
     });
 }
 
-fn report(first: &Feed, second: &Feed, root: u8, nodes: Vec<OpenedNode>) -> Result<Pays, DispatchError> {
+/// Plan 0 is of the feed that is reported.
+fn report(first: &Feed, second: &Feed, root: u8, nodes: Vec<OpenedNode>) -> Result<(), DispatchError> {
     let nodes = nodes.try_into().unwrap();
-    let call = DatDot::report_equivocation(signed(STRANGER), first.head(), second.head(), root, nodes);
-    call.map(|info| info.pays_fee).map_err(|refused| refused.error)
+    DatDot::report_equivocation(signed(STRANGER), 0, first.head(), second.head(), root, nodes)
 }
+
+/// Publishes plan 0, of some blocks of the feed that `FEED` names.
+fn publish_reported(kind: Kind) {
+    publish_with(&Feed::new(kind, FEED, &sizes(2, None)), terms(1), GENEROUS);
+}
+
+/// What is frozen stays so for ever: it takes a plan that somebody paid for, and a fee.
+#[test]
+fn no_feed_without_a_live_plan_is_frozen() {
+    with_chain(|| {
+        let (first, second) = (Feed::new(Kind::V1, FEED, &[1]), Feed::new(Kind::V1, FEED, &[2]));
+        refused!(report(&first, &second, 0, vec![]), NoSuchPlan);
+        publish(4, 1);
+        refused!(report(&first, &second, 0, vec![]), WrongFeedKey);
+        publish_with(&Feed::new(Kind::V1, FEED, &sizes(2, None)), terms(1), GENEROUS);
+        let call = |plan, first: &Feed, second: &Feed| {
+            DatDot::report_equivocation(signed(STRANGER), plan, first.head(), second.head(), 0, Default::default())
+        };
+        refused!(call(1, &first, &Feed::new(Kind::V1, 4, &[2])), WrongFeedKey);
+        assert_ok!(DatDot::end_plan(signed(SPONSOR), 1));
+        run(11);
+        refused!(call(1, &first, &second), PlanNotLive);
+        publish_with(&Feed::new(Kind::V1, FEED, &sizes(2, None)), terms(1), GENEROUS);
+        assert_ok!(call(2, &first, &second));
+        assert!(Frozen::<Test>::contains_key(first.key));
+    });
+}
+
+/// Name of the feed that is reported.
+const FEED: u64 = 3;
 
 fn sizes(blocks: usize, changed: Option<usize>) -> Vec<u64> {
     (0..blocks).map(|block| if changed == Some(block) { 999 } else { 256 }).collect()
@@ -41,10 +71,11 @@ fn sizes(blocks: usize, changed: Option<usize>) -> Vec<u64> {
 #[test]
 fn every_second_history_is_proven() {
     with_chain(|| {
+        publish_reported(Kind::V1);
         for (short, long) in [(1, 1), (3, 3), (3, 4), (5, 7), (6, 8), (7, 21)] {
             for changed in 0..short {
-                let first = Feed::new(Kind::V1, 3, &sizes(short, None));
-                let second = Feed::new(Kind::V1, 3, &sizes(long, Some(changed)));
+                let first = Feed::new(Kind::V1, FEED, &sizes(short, None));
+                let second = Feed::new(Kind::V1, FEED, &sizes(long, Some(changed)));
                 for root in 0..(short as u64).count_ones() {
                     let (start, height) = first.root_place(root as usize);
                     let over = (start..start + (1 << height)).contains(&(changed as u64));
@@ -65,7 +96,7 @@ fn every_second_history_is_proven() {
                         bad.last_mut().unwrap().index += 2;
                         refused!(report(&first, &second, root as u8, bad), NotProven);
                     }
-                    assert_eq!(report(&first, &second, root as u8, nodes.clone()), Ok(Pays::No));
+                    assert_eq!(report(&first, &second, root as u8, nodes.clone()), Ok(()));
                     assert_eq!(last_event(), Event::FeedIsFrozen { feed: first.key });
                     refused!(report(&first, &second, root as u8, nodes), FeedFrozen);
                     Frozen::<Test>::remove(first.key);
@@ -78,7 +109,8 @@ fn every_second_history_is_proven() {
 #[test]
 fn reports_that_show_nothing_are_refused() {
     with_chain(|| {
-        let feed = |blocks, changed| Feed::new(Kind::Compat, 3, &sizes(blocks, changed));
+        publish_reported(Kind::Compat);
+        let feed = |blocks, changed| Feed::new(Kind::Compat, FEED, &sizes(blocks, changed));
         let (first, second) = (feed(3, None), feed(4, Some(2)));
         // An honest author's longer history.
         let honest = feed(4, None);
@@ -102,14 +134,14 @@ fn reports_that_show_nothing_are_refused() {
         };
         let call = |one, two| {
             let nodes = nodes.clone().try_into().unwrap();
-            DatDot::report_equivocation(signed(9), one, two, 1, nodes).map_err(|refused| refused.error)
+            DatDot::report_equivocation(signed(9), 0, one, two, 1, nodes)
         };
         refused!(call(forge(&first), second.head()), BadSignature);
         refused!(call(first.head(), forge(&second)), BadSignature);
         let mut short = second.head();
         short.roots.pop();
         refused!(call(first.head(), short), BadHead);
-        assert_eq!(report(&first, &second, 1, nodes), Ok(Pays::No));
+        assert_eq!(report(&first, &second, 1, nodes), Ok(()));
     });
 }
 
@@ -117,10 +149,11 @@ fn reports_that_show_nothing_are_refused() {
 #[test]
 fn a_root_of_another_size_is_another_history() {
     with_chain(|| {
-        let first = Feed::new(Kind::Compat, 3, &sizes(2, None));
+        publish_reported(Kind::Compat);
+        let first = Feed::new(Kind::Compat, FEED, &sizes(2, None));
         let mut second = first.clone();
         second.claim(0, 1, 400);
         assert_eq!(first.roots()[0].hash, second.roots()[0].hash);
-        assert_eq!(report(&first, &second, 0, vec![]), Ok(Pays::No));
+        assert_eq!(report(&first, &second, 0, vec![]), Ok(()));
     });
 }

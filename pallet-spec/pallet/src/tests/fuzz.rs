@@ -122,7 +122,7 @@ fn any_later_call(dice: &mut Dice, copy: CopyId, plan: PlanId) -> Call {
             let (start, height) = first.root_place(dice.throw(2) as usize);
             let nodes = second.path(start, height).try_into().unwrap();
             let root = dice.throw(3) as u8;
-            Call::report_equivocation { first: first.head(), second: second.head(), root, nodes }
+            Call::report_equivocation { plan, first: first.head(), second: second.head(), root, nodes }
         },
         _ => Call::collect { copy },
     }

@@ -434,7 +434,7 @@ fn a_plan_that_found_nobody_asks_again_for_a_fee() {
         assert_eq!(DatDot::first_need(1), Some(need));
         run(4);
         happened(Event::NeedSleeps { plan: 0 });
-        // A pot that cannot pay the fee asks for nothing.
+        // A pot that cannot pay the fee ends the plan: without a copy it would have its ticks for nothing.
         Plans::<Test>::mutate(0, |plan| {
             let plan = plan.as_mut().unwrap();
             let beyond = DatDot::pot_free(0, plan);
@@ -443,6 +443,7 @@ fn a_plan_that_found_nobody_asks_again_for_a_fee() {
         });
         let burned = plan(0).burned;
         run_to(49);
-        assert_eq!((plan(0).burned, plan(0).queued, plan(0).state), (burned, false, PlanState::Live));
+        assert_eq!((plan(0).burned, plan(0).queued, plan(0).state), (burned, false, PlanState::Ended));
+        happened(Event::PlanEnded { plan: 0, reason: PlanEnd::Unpaid });
     });
 }

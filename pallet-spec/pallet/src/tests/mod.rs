@@ -5,6 +5,7 @@ mod mock;
 mod trees;
 mod world;
 
+mod abuse;
 mod amend;
 mod bounds;
 mod classes;

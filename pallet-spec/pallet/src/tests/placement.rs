@@ -1,7 +1,9 @@
 //! Placement: who fits, who is drawn, and at which price.
 
 use super::{mock::*, world::*};
-use crate::{crypto::draw, types::*, Copies, Encoders, Event, HosterDraws, Hosters, NeedQueue, Needs};
+use crate::{
+    crypto::draw, draw::collateral_due, types::*, Copies, Encoders, Event, HosterDraws, Hosters, NeedQueue, Needs,
+};
 use frame_support::assert_ok;
 
 pub fn needs() -> Vec<Need> {
@@ -103,7 +105,7 @@ fn a_hoster_must_fit_by_each_rule() {
     let offer = |capacity, disk, receiving| offer_hosting_at(HOSTER, capacity, disk, receiving).expect("an offer");
     let state = |change: fn(&mut Hoster)| Hosters::<Test>::mutate(account(HOSTER), |h| change(h.as_mut().unwrap()));
     type Break = Box<dyn Fn()>;
-    let broken: [(&str, Break); 8] = [
+    let broken: [(&str, Break); 9] = [
         ("ask_disk", Box::new(move || offer(CAPACITY, ASK_DISK + 1, ASK_RECEIVING))),
         ("ask_receiving", Box::new(move || offer(CAPACITY, ASK_DISK, ASK_RECEIVING + 1))),
         ("free bytes", Box::new(move || offer(3 * 256 - 1, ASK_DISK, ASK_RECEIVING))),
@@ -111,6 +113,15 @@ fn a_hoster_must_fit_by_each_rule() {
         ("step", Box::new(move || state(|hoster| hoster.step = 2))),
         ("pause", Box::new(move || state(|hoster| hoster.pause = Some(now())))),
         ("reputation", Box::new(|| DatDot::with_peer(&account(HOSTER), |peer| peer.reputation = 499_999))),
+        // A forfeit took most of what the offer put on hold, and the entry does not know.
+        (
+            "hold",
+            Box::new(|| {
+                let due = collateral_due(Amounts::DEFAULT.collateral, 3 * SECTOR);
+                let burned = held(HOSTER, Role::Hosting) - due + 1;
+                assert_eq!(DatDot::burn_held(&account(HOSTER), Role::Hosting, burned), burned);
+            }),
+        ),
         (
             "collateral",
             Box::new(|| {
@@ -214,20 +225,29 @@ fn neither_sponsor_nor_former_party_hosts() {
         assert_eq!(hosters_of(0), vec![HOSTER], "none of the sponsor's");
         let first = plan(0).live[0];
         assert_eq!(copy(first).state, CopyState::Accepted);
-        // No encoder comes: the copy ends, and its hoster is remembered.
+        // No encoder comes: the copy ends, for which its hoster can do nothing.
         run_until(first, CopyState::Ended);
-        assert_eq!(plan(0).former.to_vec(), vec![account(HOSTER)]);
-        run_to(plan(0).next_tick + 4);
-        happened(Event::NeedSleeps { plan: 0 });
-        assert!(hosters_of(0).is_empty(), "the last Memory former parties are not drawn");
-        providers(&[HOSTER + 1], &[]);
+        assert!(plan(0).former.is_empty());
         run_while(|| plan(0).live.is_empty());
-        assert_eq!(hosters_of(0), vec![HOSTER + 1]);
         let second = plan(0).live[0];
-        run_until(second, CopyState::Ended);
-        assert_eq!(plan(0).former.to_vec(), vec![account(HOSTER + 1)], "Memory is 1: the first is forgotten");
+        assert_eq!((hosters_of(0), copy(second).state), (vec![HOSTER], CopyState::Offered));
+        // It declines, and is remembered until the plan's need has found nobody.
+        assert_ok!(DatDot::decline_copy(signed(HOSTER), second));
+        assert_eq!(plan(0).former.to_vec(), vec![account(HOSTER)]);
+        run_while(|| !events().contains(&Event::NeedSleeps { plan: 0 }));
+        assert_eq!((hosters_of(0), plan(0).former.to_vec()), (vec![], vec![]));
         run_while(|| plan(0).live.is_empty());
-        assert_eq!(hosters_of(0), vec![HOSTER]);
+        assert_eq!(hosters_of(0), vec![HOSTER], "it is asked again");
+        providers(&[HOSTER + 1], &[]);
+        // Memory is 1: of two that decline the first is forgotten.
+        for _ in 0..2 {
+            let offered = *plan(0).live.last().unwrap();
+            let hoster = number(&copy(offered).hoster);
+            assert_ok!(DatDot::decline_copy(signed(hoster), offered));
+            assert_eq!(plan(0).former.to_vec(), vec![account(hoster)]);
+            run_while(|| plan(0).live.is_empty());
+            assert_ne!(hosters_of(0), vec![hoster]);
+        }
     });
 }
 

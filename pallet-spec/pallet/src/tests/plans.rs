@@ -104,7 +104,8 @@ fn no_plan_of_a_frozen_feed_is_published() {
         // Its owner signed another first block, too.
         let other = Feed::new(Kind::Compat, 7, &[5]);
         let (first, second) = (feed.head(), other.head());
-        assert_ok!(DatDot::report_equivocation(signed(STRANGER), first, second, 0, Default::default()));
+        let id = publish(4, 1);
+        assert_ok!(DatDot::report_equivocation(signed(STRANGER), id, first, second, 0, Default::default()));
         refused!(publish_terms(terms(1), GENEROUS), FeedFrozen);
         // The head is checked first, ranges afterwards.
         let mut head = feed.head();

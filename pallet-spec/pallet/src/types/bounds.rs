@@ -50,6 +50,8 @@ pub const DROP_PART: u128 = 10;
 pub const REWARD_PART: u128 = 4;
 /// What a copy of an evicted hoster forfeits.
 pub const EVICTION_PART: u128 = 2;
+/// A slot with less than the n-th part of the bond of an attester is taken back.
+pub const SPENT_PART: u128 = 2;
 
 // ---- the work of a block
 

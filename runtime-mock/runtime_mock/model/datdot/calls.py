@@ -228,6 +228,6 @@ def _register_later() -> None:
     _register(27, "commit_report", [BYTES32], _by_signer(fraud.commit_report), weights.COMMIT_REPORT)
     invalid = weights.REPORT_INVALID_ENCODING
     _operational(28, "report_invalid_encoding", [U64, _EVIDENCE], fraud.report_invalid_encoding, invalid)
-    equivocation = flat(weights.REPORT_EQUIVOCATION, Class.OPERATIONAL)
-    proof = [_HEAD, _HEAD, U8, _PATH]
-    register(PALLET, 29, "report_equivocation", proof, _free_by_anyone(fraud.report_equivocation), equivocation)
+    proof = [U64, _HEAD, _HEAD, U8, _PATH]
+    equivocation = _by_anyone(fraud.report_equivocation)
+    _register(29, "report_equivocation", proof, equivocation, weights.REPORT_EQUIVOCATION)

@@ -12,7 +12,7 @@ from .jobs import end_job, want_encoder
 from .limits import DECLINES, KEEP_ERAS, RECORDS, SECTOR
 from .money import collect_into, copy_and_plan, put_copy_and_plan, reports_reserve, set_reserve
 from .params import times
-from .queue import arm, need_hoster
+from .queue import arm, arm_first, need_hoster
 from .ratio import fix_remainder
 from .records import Copy, CopyEnd, CopyState, Plan
 from .tables import drop_used, untable_copy
@@ -86,7 +86,9 @@ def _retire(s: State, copy_id: int, reason: CopyEnd) -> None:
         hoster.used = less(hoster.used, copy.sectors * SECTOR)
         hoster.copies = less(hoster.copies, 1)
         Hosters.put(s, copy.hoster, hoster)
-    _remember(plan, copy, times(s).memory)
+    # A copy that came to nothing without its parties' doing is not held against them.
+    if copy.stored > 0 or reason in (CopyEnd.DECLINED, CopyEnd.STALLED):
+        _remember(plan, copy, times(s).memory)
     end_job(s, copy)
     plan.live = [live for live in plan.live if live != copy_id]
     plan.leaving = less(plan.leaving, int(copy.leaving > 0))
@@ -144,7 +146,8 @@ def remove_records(s: State, copy_id: int) -> None:
         _remove_segment(s, part.segment)
     if copy.segments:
         Copies.put(s, copy_id, copy)
-        arm(s, Wait.RECORDS, 1, copy_id)
+        # Behind the others' it would wait for three eras.
+        arm_first(s, Wait.RECORDS, copy_id)
         return
     if copy.current is not None:
         _remove_segment(s, copy.current)

@@ -90,7 +90,7 @@ def _act(s: State, wait: Wait, deadline: Deadline) -> int:
         case Wait.HALF:
             pay_half(s, id_)
         case Wait.TICK:
-            return tick(s, id_, due)
+            return tick(s, id_)
         case Wait.END_PLAN:
             return end_called(s, id_, forked=tag == 1)
         case Wait.SETTLE:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ..storage import State
-from .block import deposit
+from .block import deposit, now
 from .events import CopyLeaving
 from .items import Copies
+from .limits import MAX_REPLICAS
 from .params import times
 from .queue import arm
 from .records import Copy, CopyEnd, Plan
@@ -39,9 +40,20 @@ def mark_leaving(copy: Copy, plan: Plan, by: int) -> None:
 
 
 def let_go(s: State, copy_id: int, copy: Copy, plan: Plan) -> None:
-    """Let a copy go as soon as it is replaced."""
-    mark_leaving(copy, plan, 1)
-    deposit(s, CopyLeaving(copy_id, 0))
+    """Let a copy go as soon as it is replaced, or when its notice is over if its plan has no room for another beside it."""
+    if len(plan.live) >= MAX_REPLICAS:
+        give_notice(s, copy_id, copy, plan, 1)
+    else:
+        mark_leaving(copy, plan, 1)
+        deposit(s, CopyLeaving(copy_id, 0))
+
+
+def give_notice(s: State, copy_id: int, copy: Copy, plan: Plan, by: int) -> None:
+    """Let a copy go when its notice is over at the latest."""
+    mark_leaving(copy, plan, by)
+    notice = times(s).end_notice
+    arm(s, Wait.LEAVE, notice, copy_id)
+    deposit(s, CopyLeaving(copy_id, now(s) + notice))
 
 
 def replace_leaving(s: State, copy_id: int, plan: Plan) -> None:

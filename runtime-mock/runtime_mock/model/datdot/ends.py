@@ -9,19 +9,19 @@ from ..frame.dispatch import DispatchError
 from ..storage import State
 from .block import deposit, now
 from .copies import end_copy
-from .drops import REASON_BITS, mark_leaving
+from .drops import REASON_BITS, give_notice
 from .errors import Error, ensure, error
-from .events import CopyLeaving, Forfeited
+from .events import Forfeited
 from .growth import leave_growth
 from .items import Copies, Segments
 from .jobs import put_encoder_out, put_hoster_out
 from .limits import DROP_PART, POT_PART, SECTOR, YOUNG_ERAS
 from .money import burn_held, copy_and_plan, count_minted, pot_account, put_copy_and_plan
 from .params import amounts, times
-from .queue import arm, need_hoster
+from .queue import need_hoster
 from .records import Copy, CopyEnd, CopyState, Plan
 from .tables import collateral_due
-from .types import Role, Wait
+from .types import Role
 
 log = structlog.get_logger(__name__)
 
@@ -104,11 +104,3 @@ def leave_copy(s: State, account: bytes, copy_id: int) -> None:
     give_notice(s, copy_id, copy, plan, 2)
     put_copy_and_plan(s, copy_id, copy, plan)
     need_hoster(s, copy.plan)
-
-
-def give_notice(s: State, copy_id: int, copy: Copy, plan: Plan, by: int) -> None:
-    """Let a copy go when its notice is over at the latest."""
-    mark_leaving(copy, plan, by)
-    notice = times(s).end_notice
-    arm(s, Wait.LEAVE, notice, copy_id)
-    deposit(s, CopyLeaving(copy_id, now(s) + notice))

@@ -494,3 +494,12 @@ class RetrievalRefused:
     copy: CopyId
     account: AccountId
     error: u8
+
+
+@dataclass(slots=True)
+class SlotTakenBack:
+    """A slot of which less than half of its bond was left after a silent seat counts as given back."""
+
+    INDEX: ClassVar = (PALLET, 56)
+    account: AccountId
+    slot: u32

@@ -20,8 +20,9 @@ from .limits import MIN_REPUTATION, REPORT_AGE, REWARD_PART, SECTOR
 from .merkle import opened_root
 from .money import burn_held, copy_and_plan, count_minted
 from .params import amounts, times
+from .plans import get_plan
 from .queue import arm
-from .records import Copy, Evidence, OpenedNode, Root, SignedHead
+from .records import Copy, Evidence, OpenedNode, PlanState, Root, SignedHead
 from .segments import context_of
 from .tables import collateral_due
 from .types import Role, Wait
@@ -95,12 +96,16 @@ def _reward(s: State, account: bytes, amount: int) -> int:
     return amount
 
 
-def report_equivocation(s: State, first: SignedHead, second: SignedHead, root: int, nodes: list[OpenedNode]) -> None:
-    """Freeze a feed, by anyone who shows two heads of it of which the longer does not extend the shorter."""
-    ensure(not Frozen.contains(s, first.key), Error.FeedFrozen)
+def report_equivocation(
+    s: State, plan_id: int, first: SignedHead, second: SignedHead, root: int, nodes: list[OpenedNode]
+) -> None:
+    """Freeze a live plan's feed, by anyone who shows two heads of it of which the longer does not extend the shorter."""
+    plan = get_plan(s, plan_id)
+    ensure(plan.state == PlanState.LIVE, Error.PlanNotLive)
+    ensure(plan.feed == first.key == second.key, Error.WrongFeedKey)
+    ensure(not Frozen.contains(s, plan.feed), Error.FeedFrozen)
     heads.check(first)
     heads.check(second)
-    ensure(first.key == second.key, Error.WrongFeedKey)
     ensure(first.fork == second.fork and first.length <= second.length, Error.NotProven)
     ensure(_contradicts(first, second, root, nodes), Error.NotProven)
     Frozen.put(s, first.key, now(s))

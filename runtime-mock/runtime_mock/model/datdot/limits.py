@@ -78,6 +78,8 @@ YOUNG_ERAS = 60
 # A copy's collateral is forfeited in these parts: at a loss or a failed service, and at an eviction.
 DROP_PART = 10
 EVICTION_PART = 2
+# A slot with less than this part of an attester's bond is taken back.
+SPENT_PART = 2
 # The part of a copy's collateral that the pot gets at most.
 POT_PART = 10
 # The part that a reporter gets of what hoster and encoder of an invalid copy lose.

@@ -35,7 +35,10 @@ def update_head(s: State, plan_id: int, signed: SignedHead, nodes: list[OpenedNo
     roots = PlanRoots.at(s, plan_id)
     ensure(extends(plan.head.length, roots, signed, nodes), Error.BadExtension)
     _lengthen(plan, head)
-    plan.fresh = now(s) + times(s).seed_delay
+    # A feed that grows all the time postpones placement once an era.
+    fresh = now(s) + times(s).seed_delay
+    if plan.fresh == 0 or fresh >= plan.fresh + times(s).era:
+        plan.fresh = fresh
     Plans.put(s, plan_id, plan)
     PlanRoots.put(s, plan_id, signed.roots)
     deposit(s, HeadUpdated(plan_id, head.length, plan.bytes))

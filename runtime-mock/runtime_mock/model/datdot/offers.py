@@ -18,6 +18,7 @@ from .events import (
     PeerRegistered,
     Released,
     SlotFreed,
+    SlotTakenBack,
 )
 from .items import (
     Attesters,
@@ -224,6 +225,16 @@ def _give_back_slot(s: State, index: int) -> None:
         slot.returned = now(s)
         Slots.put(s, index, slot)
     arm(s, Wait.RECORDS, times(s).era * KEEP_ERAS, index, 1)
+
+
+def take_back_slot(s: State, account: bytes, index: int) -> None:
+    """Give back a slot that its account lost, as if it had done so itself."""
+    attester = Attesters.get(s, account)
+    if attester is not None:
+        attester.slots = [slot for slot in attester.slots if slot != index]
+        Attesters.put(s, account, attester)
+    _give_back_slot(s, index)
+    deposit(s, SlotTakenBack(account, index))
 
 
 def free_slot(s: State, index: int) -> None:

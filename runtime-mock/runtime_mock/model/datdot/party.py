@@ -24,5 +24,7 @@ def may_call(s: State, account: bytes, call: Call) -> bool:
     if call.index in (COMMIT_RETRIEVALS, REVEAL_RETRIEVALS):
         return Attesters.contains(s, account)
     if call.index == REPORT_INVALID_ENCODING:
-        return is_committed(s, account, *call.args)
+        # Who is second pays nothing, as long as it is not in the same block.
+        copy = Copies.get(s, call.args[0])
+        return copy is not None and not copy.invalid and is_committed(s, account, *call.args)
     return True

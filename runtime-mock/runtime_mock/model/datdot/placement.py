@@ -31,7 +31,7 @@ from .ratio import cost
 from .records import Copy, CopyState, Plan
 from .segments import job_sectors
 from .stalls import no_encoder
-from .tables import add_job, add_used, encoder_table, hoster_table
+from .tables import add_job, add_used, encoder_table, hoster_table, is_secured
 from .types import Encoder, EncoderDraw, Hoster, HosterDraw, Need, NeedKind, Role, Wait
 
 
@@ -101,6 +101,7 @@ def _move(s: State, lane: int, need: Need) -> None:
         push_need(s, lane, need)
     elif need.kind == NeedKind.HOSTER:
         _not_queued(s, need.id)
+        _forgive(s, need.id)
         deposit(s, NeedSleeps(need.id))
     else:
         copy = Copies.get(s, need.id)
@@ -118,6 +119,14 @@ def _not_queued(s: State, plan_id: int) -> None:
     plan = Plans.get(s, plan_id)
     if plan is not None:
         plan.queued = False
+        Plans.put(s, plan_id, plan)
+
+
+def _forgive(s: State, plan_id: int) -> None:
+    """Forget the older half of a plan's former parties: a small network has no others for it."""
+    plan = Plans.get(s, plan_id)
+    if plan is not None:
+        plan.former = plan.former[-(-len(plan.former) // 2) :]
         Plans.put(s, plan_id, plan)
 
 
@@ -164,6 +173,7 @@ def _hoster_fits(s: State, plan: Plan, account: bytes, hoster: Hoster, entry: Ho
         and (not terms.regions or any(entry.region.startswith(region) for region in terms.regions))
         and less(hoster.capacity, hoster.used) >= plan.sectors * SECTOR
         and hoster.copies < COPIES
+        and is_secured(s, account, hoster.used + plan.sectors * SECTOR)
         and not _is_party(s, plan, account)
     )
 

@@ -149,8 +149,8 @@ def give_plan_notice(s: State, plan_id: int, plan: Plan, forked: bool) -> None:
     deposit(s, PlanEnding(plan_id, now(s) + notice))
 
 
-def tick(s: State, plan_id: int, due: int) -> int:
-    """Do the plan's tick that was due in block `due`. Return what it counts."""
+def tick(s: State, plan_id: int) -> int:
+    """Do the plan's tick, early enough or late: it reserves an era from now on. Return what it counts."""
     plan = Plans.get(s, plan_id)
     if plan is None or plan.state != PlanState.LIVE:
         return 1
@@ -162,9 +162,9 @@ def tick(s: State, plan_id: int, due: int) -> int:
     Plans.put(s, plan_id, plan)
     if Frozen.contains(s, plan.feed):
         _finish_plan(s, plan_id, PlanEnd.FROZEN)
-    elif due >= plan.terms.until:
+    elif now(s) >= plan.terms.until:
         _finish_plan(s, plan_id, PlanEnd.UNTIL)
-    elif not _prepay(s, plan_id, plan.live, due):
+    elif not _prepay(s, plan_id, plan.live):
         _finish_plan(s, plan_id, PlanEnd.UNPAID)
     else:
         grow(s, plan_id)
@@ -173,26 +173,34 @@ def tick(s: State, plan_id: int, due: int) -> int:
 
 
 def _try_again(s: State, plan_id: int) -> None:
-    """Let a plan that waited, or whose need sleeps, ask for a hoster again, for a fee."""
+    """Let a plan that waited, or whose need sleeps, ask for a hoster once more, for a fee.
+
+    A plan without copies pays it also while its need is queued: its ticks cost the chain as much as others'.
+    """
     plan = Plans.at(s, plan_id)
     plan.waiting, plan.declined = False, 0
     fee = amounts(s).retry_fee
-    if wants_hoster(plan) and not plan.queued and pot_free(s, plan_id, plan) >= fee:
+    asks = wants_hoster(plan) and not plan.queued and pot_free(s, plan_id, plan) >= fee
+    if asks or not plan.live:
         burn_unpaid(s, plan_id, plan, fee)
+    if asks:
         plan.queued = True
-        rounds = HOSTER_ROUNDS - 1 if lane_of(plan) == NEW else 0
-        push_need(s, lane_of(plan), Need(NeedKind.HOSTER, plan_id, now(s) + times(s).seed_delay, rounds=rounds))
+        need = Need(NeedKind.HOSTER, plan_id, now(s) + times(s).seed_delay, rounds=HOSTER_ROUNDS - 1)
+        push_need(s, lane_of(plan), need)
     Plans.put(s, plan_id, plan)
 
 
-def _prepay(s: State, plan_id: int, live: list[int], due: int) -> bool:
-    """Set the reserves of a plan's live copies until its next tick. Return False if the pot cannot pay them."""
+def _prepay(s: State, plan_id: int, live: list[int]) -> bool:
+    """Set the reserves of a plan's live copies until its next tick.
+
+    Return False if the pot cannot pay them, or has no fee for a plan without copies.
+    """
     plan = Plans.get(s, plan_id)
-    if plan is None:
+    if plan is None or (not live and pot_free(s, plan_id, plan) < amounts(s).retry_fee):
         return False
-    following = due + times(s).era
+    following = now(s) + times(s).era
     copies = [(copy_id, copy) for copy_id in live if (copy := Copies.get(s, copy_id)) is not None]
-    wants = [reserve_for(s, copy, plan, less(following, paid_until(s, copy, due))) for _, copy in copies]
+    wants = [reserve_for(s, copy, plan, less(following, paid_until(s, copy, now(s)))) for _, copy in copies]
     if pot_free(s, plan_id, plan) + sum(copy.reserve for _, copy in copies) < sum(wants):
         return False
     for (copy_id, copy), want in zip(copies, wants, strict=True):
@@ -240,7 +248,9 @@ def claim_refund(s: State, plan_id: int, account: bytes) -> None:
     Shares.remove(s, plan_id, account)
     plan.donors = less(plan.donors, 1)
     pot, last = pot_account(plan_id), plan.donors == 0
-    amount = pot_value(s, plan_id) if last else mul_div(plan.remainder, shares, by=plan.shares)
+    part = pot_value(s, plan_id) if last else mul_div(plan.remainder, shares, by=plan.shares)
+    # An account that is gone and would not exist with its part gets nothing: what stays goes with the last claim.
+    amount = part if balances.free(s, account) + part >= EXISTENTIAL_DEPOSIT else 0
     if amount > 0:
         balances.transfer(s, pot, account, amount, PRESERVE)
     if last:

@@ -44,6 +44,13 @@ def arm_at(s: State, wait: Wait, due: int, id_: int, tag: int = 0) -> None:
     DeadlineQueues.put(s, wait, Fifo(fifo.head, fifo.tail + 1))
 
 
+def arm_first(s: State, wait: Wait, id_: int) -> None:
+    """Arm a wait that acts at once, before all others of its kind. One of them was just taken."""
+    fifo = DeadlineQueues.get(s, wait)
+    Deadlines.put(s, wait, fifo.head - 1, Deadline(now(s), id_, 0))
+    DeadlineQueues.put(s, wait, Fifo(fifo.head - 1, fifo.tail))
+
+
 def next_due(s: State, wait: Wait) -> Deadline | None:
     """Take the head of a kind if it is due."""
     fifo = DeadlineQueues.get(s, wait)

@@ -17,9 +17,10 @@ from .crypto import commitment, draw, low, next_link, probe
 from .errors import Error, ensure, error
 from .events import RetrievalCommitted, RetrievalRefused, RetrievalRevealed, RetrievalSettled, SeatEmptyHanded
 from .items import Attesters, Copies, Eras, Hosters, Peers, Plans, Retrievals, Segments, Slots
-from .limits import EMPTY_HANDED, MAX_LINKS, MAX_RECENT, MIN_REPUTATION, PPM, SEAT_DRAWS
+from .limits import EMPTY_HANDED, MAX_LINKS, MAX_RECENT, MIN_REPUTATION, PPM, SEAT_DRAWS, SPENT_PART
 from .merkle import leaf, opened_root
 from .money import burn_held, copy_and_plan, mul_div, pay, put_copy_and_plan
+from .offers import take_back_slot
 from .params import amounts, times
 from .pauses import was_away
 from .queue import arm_at
@@ -330,15 +331,18 @@ def _pay_committee(s: State, era: int, copy_id: int, seats: list[tuple[Seat, Rep
 
 
 def _empty_handed(s: State, era: int, copy_id: int, seat: Seat) -> None:
-    """Burn 1 % of the bond due, at most 5 % per slot and era."""
+    """Burn 1 % of the bond due, at most 5 % per slot and era. With the first half of the bond the slot is lost."""
     slot = Slots.get(s, seat.slot)
-    burned = 0
+    burned, spent = 0, False
     if slot is not None and slot.account == seat.account and _count_empty(slot, era):
-        due = amounts(s).attester_bond // 100
-        burned = burn_held(s, slot.account, Role.ATTESTING, min(due, slot.bond))
+        bond = amounts(s).attester_bond
+        burned = burn_held(s, slot.account, Role.ATTESTING, min(bond // 100, slot.bond))
         slot.bond = less(slot.bond, burned)
+        spent = slot.bond < bond // SPENT_PART and slot.returned is None
         Slots.put(s, seat.slot, slot)
     deposit(s, SeatEmptyHanded(era, copy_id, seat.account, seat.slot, burned))
+    if spent:
+        take_back_slot(s, seat.account, seat.slot)
 
 
 def _count_empty(slot: Slot, era: int) -> bool:

@@ -23,11 +23,11 @@ from .items import (
     StoringCount,
 )
 from .limits import GIB, JOBS
-from .money import mul_div
+from .money import held, mul_div
 from .params import amounts
 from .records import Copy
 from .sums import Table
-from .types import Amounts, EncoderDraw, HosterDraw
+from .types import Amounts, EncoderDraw, HosterDraw, Role
 
 
 def hoster_table(s: State) -> Table:
@@ -48,6 +48,11 @@ def copy_table(s: State, hoster: bytes) -> Table:
 def collateral_due(per_gib: int, size: int) -> int:
     """Return an amount due: per GiB x bytes / 2^30, rounded down."""
     return mul_div(per_gib, size, by=GIB)
+
+
+def is_secured(s: State, account: bytes, size: int) -> bool:
+    """Return whether what a hoster has on hold covers so many bytes: forfeits and fines took of it since its offer."""
+    return held(s, account, Role.HOSTING) >= collateral_due(amounts(s).collateral, size)
 
 
 def hoster_weight(draw: HosterDraw, amounts: Amounts) -> int:
