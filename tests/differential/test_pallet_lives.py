@@ -178,6 +178,21 @@ def test_silent_committees_void_verdicts_and_burned_bonds() -> None:
     assert not world.pair.entries("DatDot", "Retrievals")
 
 
+def test_a_silent_slot_with_less_than_half_a_bond_is_taken_back() -> None:
+    world = Watched()
+    world.people(hosters=2, encoders=1, attesters=4)
+    world.publish()
+    world.until("CopyActive")
+    amounts = world.pair.value("DatDot", "Amount")
+    world.pair.sudo("DatDot", "set_parameters", {"amounts": amounts | {"attester_bond": 2 * 10 * UNIT}})
+    world.until("SlotTakenBack", EVERYTHING & ~REVEAL, most=200)
+    slots = world.all("Slots")
+    back = [index for index, slot in slots.items() if slot["returned"] is not None]
+    assert back and all(slots[index]["bond"] < 10 * UNIT for index in back)
+    assert all(index not in attester["slots"] for attester in world.all("Attesters").values() for index in back)
+    world.until("SlotFreed", EVERYTHING & ~REVEAL)
+
+
 def test_a_plan_that_is_settled_without_any_commit() -> None:
     world = Watched()
     world.people(hosters=2, encoders=1, attesters=4)

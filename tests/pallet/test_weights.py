@@ -46,8 +46,19 @@ UNSEEN = {
     "reveal_retrievals": MAX_RETRIEVALS,
 }
 """Reads that the benchmark makes of the same slots again and again, and a real call of others: they count in full."""
-BLOCK = {"change_due": (weights.CHANGE, 1), "attempts": (weights.ATTEMPT, 32), "challenges": (weights.BLOCK, 1)}
-"""What a block does besides expiries, and how often a benchmark does it."""
+WORST = {Wait.TICK: 15 + 16, Wait.END_PLAN: 15 + 16, Wait.SWEEP: 15 + 8}
+"""What a block counts of a kind at most; of each other 16."""
+EXPIRED = sum(weights.EXPIRY[wait].ref_time * WORST.get(wait, 16) for wait in Wait)
+BLOCK = {
+    "change_due": (weights.CHANGE, 1),
+    "attempts": (weights.ATTEMPT, 32),
+    "challenges": (weights.BLOCK, 1),
+    "worst_block": (
+        Weight(weights.BLOCK.ref_time + EXPIRED + 256 * weights.CHANGE.ref_time + 32 * weights.ATTEMPT.ref_time),
+        1,
+    ),
+}
+"""What a block does besides expiries, and how often a benchmark does it; and all that it may do."""
 EXPIRIES = {
     "end_plan_due": (Wait.END_PLAN, 16),
     "tick": (Wait.TICK, 16),

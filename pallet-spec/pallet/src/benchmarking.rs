@@ -3,33 +3,34 @@
 //! Every vector is as long as it may be: a plan has 16 copies, 16 ranges and 64 former parties, a copy 255 segments of as many
 //! encoders, a challenge 32 samples of 32 copies, a committee 16 seats.
 
+#[cfg(feature = "runtime-benchmarks")]
 mod feeds;
+pub(crate) mod filled;
 mod seats;
 mod world;
 
-use crate::{types::*, *};
-use feeds::*;
+#[cfg(feature = "runtime-benchmarks")]
 use frame_benchmarking::v2::*;
-use frame_system::RawOrigin;
-use seats::*;
-use sp_core::H256;
-use sp_runtime::AccountId32;
-use world::*;
 
-fn call<T: Config>(who: &AccountId32) -> T::RuntimeOrigin {
-    RawOrigin::Signed(who.clone()).into()
-}
-
+#[cfg(feature = "runtime-benchmarks")]
 #[benchmarks]
 mod benchmarks {
-    use super::*;
+    use super::{feeds::*, seats::*, world::*, *};
+    use crate::{types::*, *};
+    use frame_system::RawOrigin;
+    use sp_core::H256;
+    use sp_runtime::AccountId32;
+
+    fn call<T: Config>(who: &AccountId32) -> T::RuntimeOrigin {
+        RawOrigin::Signed(who.clone()).into()
+    }
 
     #[benchmark]
     fn register_peer() {
         let who = who::<T>("new", 0);
         let (swarm, statement) = (key(1), key(2));
         let message = crypto::bind_statement(Pallet::<T>::genesis(), &who, &swarm.0, &statement.0);
-        let (one, two) = (sign(&swarm, &message), sign(&statement, &message));
+        let (one, two) = (sign(1, &message), sign(2, &message));
         #[extrinsic_call]
         _(RawOrigin::Signed(who.clone()), swarm.0, statement.0, one, two);
         assert!(Peers::<T>::contains_key(who));
@@ -179,10 +180,10 @@ mod benchmarks {
 
     #[benchmark]
     fn settle_retrieval() {
-        let (era, copy) = reported::<T>();
+        let (era, copy) = silent::<T>();
         #[extrinsic_call]
         _(RawOrigin::Signed(sponsor::<T>()), era, copy);
-        assert!(Retrievals::<T>::get(era, copy).unwrap().settled);
+        assert!(Slots::<T>::get(MAX_SEATS - 1).unwrap().returned.is_some());
     }
 
     #[benchmark]
@@ -280,10 +281,7 @@ mod benchmarks {
     #[benchmark]
     fn report_invalid_encoding() {
         let (copy, evidence) = invalid::<T>();
-        let who = peer::<T>("reporter", 0, key(1).0);
-        let hash = crypto::report(Pallet::<T>::genesis(), &who, copy, &evidence);
-        Pallet::<T>::commit_report(call::<T>(&who), hash).unwrap();
-        go::<T>(now::<T>() + REPORT_AGE);
+        let who = announced::<T>(copy, &evidence);
         #[extrinsic_call]
         _(RawOrigin::Signed(who), copy, evidence);
         assert!(Copies::<T>::get(copy).unwrap().invalid);
@@ -295,11 +293,8 @@ mod benchmarks {
     #[benchmark]
     fn change_due() {
         let (_, copies) = full_plan::<T>(1);
-        let encoder = encoder::<T>(0);
-        let due = now::<T>() + Pallet::<T>::times().seed_delay;
-        let change = Change::Confirmed { copy: copies[0].0, sectors: 1, encoder: Some(encoder) };
-        Pallet::<T>::schedule(change).unwrap();
-        go::<T>(due);
+        change::<T>(copies[0].0, 0);
+        go::<T>(now::<T>() + Pallet::<T>::times().seed_delay);
         #[block]
         {
             assert_eq!(Pallet::<T>::apply_changes(), 1);
@@ -309,11 +304,7 @@ mod benchmarks {
     /// 32 tries of a need that nobody fits: who is drawn is a party of the last copy that is looked at.
     #[benchmark]
     fn attempts() {
-        let (_, copies) = full_plan::<T>(MAX_REPLICAS);
-        let (copy, hoster) = copies[MAX_REPLICAS as usize - 1].clone();
-        wants_encoder::<T>(copy);
-        alone::<T>(&hoster);
-        Pallet::<T>::push_need(Need { kind: NeedKind::Encoder, id: copy, ready: 0, misses: 0, rounds: 0 });
+        unfit::<T>(0, 0);
         #[block]
         {
             assert_eq!(Pallet::<T>::place(), 2 * TRIES);
@@ -327,6 +318,16 @@ mod benchmarks {
         #[block]
         {
             Pallet::<T>::issue_challenges();
+        }
+    }
+
+    /// All that a block may do by itself.
+    #[benchmark]
+    fn worst_block() {
+        filled::fill::<T>();
+        #[block]
+        {
+            assert_eq!(Pallet::<T>::begin_block(), weights::worst_block());
         }
     }
 
@@ -412,10 +413,7 @@ mod benchmarks {
 
     #[benchmark]
     fn half() {
-        let (_, copies) = full_plan::<T>(1);
-        let encoder = encoder::<T>(0);
-        let segment = Copies::<T>::get(copies[0].0).unwrap().segments[0].segment;
-        Segments::<T>::mutate(segment, |segment| segment.as_mut().unwrap().encoder = encoder);
+        let segment = owed::<T>(0, 1)[0];
         #[block]
         {
             act::<T>(Wait::Half, segment, 0);

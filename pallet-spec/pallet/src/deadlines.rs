@@ -53,7 +53,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Expiries of one kind: whole heads while fewer than `EXPIRIES` are counted.
-    fn expire(wait: Wait) -> u32 {
+    pub(crate) fn expire(wait: Wait) -> u32 {
         let mut counted = 0u32;
         while counted < EXPIRIES {
             let Some(deadline) = Self::next_due(wait) else { break };

@@ -62,7 +62,8 @@ pub mod sums;
 pub mod types;
 pub mod weights;
 
-#[cfg(feature = "runtime-benchmarks")]
+#[cfg(any(test, feature = "runtime-benchmarks"))]
+#[cfg_attr(not(feature = "runtime-benchmarks"), allow(dead_code))]
 mod benchmarking;
 mod calls;
 mod challenges;
@@ -75,6 +76,7 @@ mod ends;
 mod errors;
 mod events;
 mod fraud;
+mod integrity;
 mod ladder;
 mod live;
 mod money;
@@ -381,6 +383,7 @@ pub mod pallet {
                 assert_eq!(times.check(), Ok(()));
             }
             assert!(Amounts::DEFAULT.valid());
+            assert_eq!(crate::integrity::check(T::Currency::minimum_balance(), &T::BlockWeights::get()), Ok(()));
         }
 
         #[cfg(feature = "try-runtime")]

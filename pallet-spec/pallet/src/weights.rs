@@ -3,7 +3,7 @@
 //! Counted are hashes (1 us each), signatures (200 us each), reads and writes (25 and 100 us each) at their bounds.
 //! pallet-spec/README.md section 18 has the sums, and that of the worst block.
 
-use crate::types::Wait;
+use crate::types::{Wait, EXPIRIES, LANES, MAX_CHANGES, MAX_REPLICAS, SWEEP, TRIES};
 use frame_support::weights::Weight;
 
 const US: u64 = 1_000_000;
@@ -121,4 +121,24 @@ pub const fn expiry(wait: Wait) -> Weight {
         // 64 segments, each with its modulus.
         Wait::Records => ms(14),
     }
+}
+/// Most that a block counts of a kind: the last that is begun while fewer than 16 are counted is handled whole.
+pub fn most_of(wait: Wait) -> u64 {
+    let most: u64 = EXPIRIES.into();
+    match wait {
+        Wait::Tick | Wait::EndPlan => most.saturating_sub(1).saturating_add(MAX_REPLICAS.into()),
+        Wait::Sweep => most.saturating_sub(1).saturating_add(SWEEP.into()),
+        _ => most,
+    }
+}
+/// `on_initialize` with as much of everything as a block may do.
+pub fn worst_block() -> Weight {
+    let expiries = Wait::ALL
+        .into_iter()
+        .fold(Weight::zero(), |sum, wait| sum.saturating_add(expiry(wait).saturating_mul(most_of(wait))));
+    let tries = u64::from(LANES).saturating_mul(TRIES.into());
+    block()
+        .saturating_add(expiries)
+        .saturating_add(change().saturating_mul(MAX_CHANGES.into()))
+        .saturating_add(attempt().saturating_mul(tries))
 }

@@ -52,16 +52,15 @@ pub fn feed(ranges: u32) -> (SignedHead, Vec<BlockRange>, Vec<OpenedNode>) {
 
 /// A head of the feed of key 1, signed.
 pub fn signed(length: u64, roots: Vec<Root>) -> SignedHead {
-    let public = key(1);
     let message =
         [&TREE[..], tree_hash(length, &roots).as_bytes(), &length.to_le_bytes(), &0u64.to_le_bytes()].concat();
     SignedHead {
-        key: public.0,
+        key: key(1).0,
         manifest: Default::default(),
         fork: 0,
         length,
         roots: roots.try_into().expect("at most 53"),
-        signature: sign(&public, &message),
+        signature: sign(1, &message),
     }
 }
 

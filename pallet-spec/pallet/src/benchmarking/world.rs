@@ -2,19 +2,17 @@
 
 use crate::types::*;
 use crate::{
-    crypto::{self, hash, next_link},
+    crypto::{self, hash},
     merkle, *,
 };
-use alloc::{format, vec, vec::Vec};
-use frame_benchmarking::account;
+use alloc::{vec, vec::Vec};
 use frame_support::{
     traits::fungible::{Inspect, Mutate},
     BoundedVec,
 };
-use sp_core::{crypto::KeyTypeId, ed25519, H256};
+use sp_core::{ed25519, H256};
 use sp_runtime::AccountId32;
 
-const KEYS: KeyTypeId = KeyTypeId(*b"dtdt");
 const RICH: Balance = 1_000_000_000 * UNIT;
 /// Bytes of a copy in which every segment is a whole one.
 const BYTES: u64 = (MAX_SEGMENTS as u64 - 1) * GIB;
@@ -33,17 +31,49 @@ pub fn go<T: Config>(block: Block) {
 }
 
 pub fn who<T: Config>(name: &'static str, n: u32) -> AccountId32 {
-    let who: AccountId32 = account(name, n, 0);
+    let who = account(name, n);
     T::Currency::set_balance(&who, RICH);
     who
 }
 
-pub fn key(n: u32) -> ed25519::Public {
-    sp_io::crypto::ed25519_generate(KEYS, Some(format!("//{n}").into_bytes()))
+/// The keys of a runtime are in its host's keystore.
+#[cfg(not(test))]
+mod keys {
+    use super::*;
+    const KEYS: sp_core::crypto::KeyTypeId = sp_core::crypto::KeyTypeId(*b"dtdt");
+
+    pub fn key(n: u32) -> ed25519::Public {
+        sp_io::crypto::ed25519_generate(KEYS, Some(alloc::format!("//{n}").into_bytes()))
+    }
+
+    pub fn sign(n: u32, message: &[u8]) -> Signature {
+        sp_io::crypto::ed25519_sign(KEYS, &key(n), message).expect("the keystore has it").0
+    }
 }
 
-pub fn sign(key: &ed25519::Public, message: &[u8]) -> Signature {
-    sp_io::crypto::ed25519_sign(KEYS, key, message).expect("the keystore has it").0
+/// Tests have their own.
+#[cfg(test)]
+mod keys {
+    use super::*;
+    use sp_core::Pair;
+
+    fn pair(n: u32) -> ed25519::Pair {
+        ed25519::Pair::from_seed(&hash(&[&n.to_le_bytes()]).0)
+    }
+
+    pub fn key(n: u32) -> ed25519::Public {
+        pair(n).public()
+    }
+
+    pub fn sign(n: u32, message: &[u8]) -> Signature {
+        pair(n).sign(message).0
+    }
+}
+
+pub use keys::{key, sign};
+
+fn account(name: &str, n: u32) -> AccountId32 {
+    AccountId32::new(hash(&[name.as_bytes(), &n.to_le_bytes()]).0)
 }
 
 /// A registered account, whose statement key has that number.
@@ -132,7 +162,7 @@ pub fn plan<T: Config>() -> PlanId {
         burned: 0,
         live: Default::default(),
         records: 0,
-        former: (0..MAX_MEMORY).map(|n| account("former", n, 0)).collect::<Vec<_>>().try_into().unwrap(),
+        former: (0..MAX_MEMORY).map(|n| account("former", n)).collect::<Vec<_>>().try_into().unwrap(),
         queued: false,
         ending: false,
         remainder: None,
@@ -202,7 +232,7 @@ pub fn copy<T: Config>(plan: PlanId, hoster: &AccountId32, segments: u32) -> (Co
     let sectors = GIB_SECTORS;
     let mut openings = Vec::new();
     for n in 0..segments {
-        let maker = account("maker", n, 0);
+        let maker = account("maker", n);
         let (segment, opening) = segment::<T>(id, &copy, &maker, sectors);
         copy.segments.try_push(CopySegment { segment, sectors, since: now::<T>() }).expect("room");
         copy.encoders.try_push(maker).expect("room");
@@ -228,8 +258,13 @@ pub fn copy<T: Config>(plan: PlanId, hoster: &AccountId32, segments: u32) -> (Co
 
 /// A plan with all its copies, each of a hoster of its own and with all its segments; their ids and hosters.
 pub fn full_plan<T: Config>(copies: u32) -> (PlanId, Vec<(CopyId, AccountId32)>) {
+    plan_of::<T>(0, copies)
+}
+
+/// The same, of hosters that are numbered from `from` on.
+pub fn plan_of<T: Config>(from: u32, copies: u32) -> (PlanId, Vec<(CopyId, AccountId32)>) {
     let plan = plan::<T>();
-    let each = (0..copies).map(|n| {
+    let each = (from..from + copies).map(|n| {
         let hoster = hoster::<T>(n);
         (copy::<T>(plan, &hoster, MAX_SEGMENTS - 1).0, hoster)
     });
@@ -288,7 +323,12 @@ pub fn set_state<T: Config>(id: CopyId, state: CopyState) {
 pub fn drawn<T: Config>() -> (CopyId, AccountId32, AccountId32) {
     let (_, copies) = full_plan::<T>(MAX_REPLICAS);
     let (id, hoster) = copies[0].clone();
-    let encoder = encoder::<T>(0);
+    (id, hoster, draw_encoder_of::<T>(id, 0))
+}
+
+/// A whole copy lacks its last segment, and the encoder of that number is drawn for it, who is returned.
+pub fn draw_encoder_of<T: Config>(id: CopyId, n: u32) -> AccountId32 {
+    let encoder = encoder::<T>(n);
     Copies::<T>::mutate(id, |copy| {
         let copy = copy.as_mut().expect("a copy");
         copy.segments.pop();
@@ -300,7 +340,7 @@ pub fn drawn<T: Config>() -> (CopyId, AccountId32, AccountId32) {
         copy.encoder = Some(encoder.clone());
     });
     Encoders::<T>::mutate(&encoder, |encoder| encoder.as_mut().expect("an offer").jobs = 1);
-    (id, hoster, encoder)
+    encoder
 }
 
 /// The same with its segment begun. Copy, hoster, segment.
@@ -330,7 +370,7 @@ pub fn made<T: Config>() -> (CopyId, AccountId32, SegmentId, u64, Signature) {
         sectors: bytes.div_ceil(SECTOR),
         root: H256::zero(),
     };
-    let signature = sign(&key(1_001), &statement.message(Pallet::<T>::genesis()));
+    let signature = sign(1_001, &statement.message(Pallet::<T>::genesis()));
     (id, hoster, number, bytes, signature)
 }
 
@@ -351,6 +391,45 @@ pub fn wants_encoder<T: Config>(id: CopyId) {
         copy.bytes += SECTOR;
         copy.state = CopyState::Accepted;
     });
+}
+
+/// A need in that lane that nobody fits, of a copy whose plan has 16, of hosters that are numbered from `from` on: who is
+/// drawn is a party of the last that is looked at.
+pub fn unfit<T: Config>(lane: u8, from: u32) {
+    let (_, copies) = plan_of::<T>(from, MAX_REPLICAS);
+    let (copy, hoster) = copies[MAX_REPLICAS as usize - 1].clone();
+    wants_encoder::<T>(copy);
+    alone::<T>(&hoster);
+    Pallet::<T>::push_need_in(lane, Need { kind: NeedKind::Encoder, id: copy, ready: 0, misses: 0, rounds: 0 });
+}
+
+/// A change that waits: a confirmation, which touches most, by the encoder of that number.
+pub fn change<T: Config>(copy: CopyId, n: u32) {
+    let encoder = Some(encoder::<T>(n));
+    Pallet::<T>::schedule(Change::Confirmed { copy, sectors: 1, encoder }).expect("there is room");
+}
+
+/// So many segments of a copy of the hoster `from`, each by an encoder of its own, to whom half of its fee is owed.
+pub fn owed<T: Config>(from: u32, count: u32) -> Vec<SegmentId> {
+    let (plan, copies) = plan_of::<T>(from, 1);
+    let parts = Copies::<T>::get(copies[0].0).expect("it was made").segments;
+    Plans::<T>::mutate(plan, |plan| plan.as_mut().expect("a plan").reserved = UNIT);
+    Copies::<T>::mutate(copies[0].0, |copy| copy.as_mut().expect("it was made").reserve = UNIT);
+    let each = (from..from + count).zip(parts).map(|(n, part)| {
+        let encoder = encoder::<T>(n);
+        Segments::<T>::mutate(part.segment, |segment| segment.as_mut().expect("it was made").encoder = encoder);
+        part.segment
+    });
+    each.collect()
+}
+
+/// Who committed to a report long enough ago.
+pub fn announced<T: Config>(copy: CopyId, evidence: &Evidence) -> AccountId32 {
+    let who = peer::<T>("reporter", 0, key(1).0);
+    let hash = crypto::report(Pallet::<T>::genesis(), &who, copy, evidence);
+    Pallet::<T>::do_commit_report(who.clone(), hash).expect("a peer");
+    go::<T>(now::<T>() + REPORT_AGE);
+    who
 }
 
 /// One encoder is in the draw table, who is that hoster.

@@ -1,28 +1,49 @@
 //! What a block may cost, and what a plan may hold of the network without paying for it.
 
 use super::{mock::*, world::*};
-use crate::{types::*, weights, Hosters, NextCopy};
+use crate::{types::*, weights, Event, Hosters, NextCopy};
 use frame_support::weights::Weight;
 
 /// As much of everything as one block may do: 1,869 of 2,000 ms.
 #[test]
 fn the_worst_block_fits() {
-    let times = |weight: Weight, count: u64| weight.saturating_mul(count);
-    let most: u64 = EXPIRIES.into();
-    let copies: u64 = MAX_REPLICAS.into();
-    let expiries = Wait::ALL.into_iter().fold(Weight::zero(), |sum, wait| {
-        // The last that is begun while fewer are counted is handled whole.
-        let counted = match wait {
-            Wait::Tick | Wait::EndPlan => most - 1 + copies,
-            Wait::Sweep => most - 1 + u64::from(SWEEP),
-            _ => most,
-        };
-        sum.saturating_add(times(weights::expiry(wait), counted))
+    assert_eq!(weights::worst_block(), Weight::from_parts(1_869_000_000_000, 0));
+}
+
+/// So much is really due in one block, and is done.
+#[test]
+fn the_worst_block_can_be_filled() {
+    genesis_of(Times::DEVELOPMENT, 1).execute_with(|| {
+        crate::benchmarking::filled::fill::<Test>();
+        System::reset_events();
+        assert_eq!(DatDot::apply_changes(), MAX_CHANGES);
+        let counted = Wait::ALL.map(|wait| (wait, u64::from(DatDot::expire(wait))));
+        assert_eq!(counted, Wait::ALL.map(|wait| (wait, weights::most_of(wait))));
+        assert_eq!(DatDot::place(), 2 * TRIES);
+        // None of them was dropped as met before.
+        let happened = |wanted: fn(&Event<Test>) -> bool| events().iter().filter(|event| wanted(event)).count();
+        let each = [
+            happened(|event| matches!(event, Event::CopyAccepted { .. })),
+            happened(|event| matches!(event, Event::PlanWaits { .. })),
+            happened(|event| matches!(event, Event::BeginMissed { .. })),
+            happened(|event| matches!(event, Event::SaltDrawn { .. })),
+            happened(|event| matches!(event, Event::Stalled { .. })),
+            happened(|event| matches!(event, Event::StorageMissed { .. })),
+            happened(|event| matches!(event, Event::HosterEvicted { .. })),
+            happened(|event| matches!(event, Event::Paid { what: Payment::SecondHalf, .. })),
+        ];
+        assert_eq!(each, [16; 8]);
+        // Overdue for the first time, and for the second.
+        assert_eq!(happened(|event| matches!(event, Event::HosterOverdue { .. })), 32);
+        // No encoder, stalled, dropped, left: 16 each; ended with their plans; swept.
+        assert_eq!(happened(|event| matches!(event, Event::CopyEnded { .. })), 4 * 16 + 31 + 23);
+        assert_eq!(
+            happened(|event| matches!(event, Event::CopyRemoved { .. })),
+            4,
+            "of 255 segments: four pieces each"
+        );
+        assert_eq!(happened(|event| matches!(event, Event::GrowthBegun { .. } | Event::CopyLeaving { .. })), 31);
     });
-    let changes = times(weights::change(), MAX_CHANGES.into());
-    let tries = times(weights::attempt(), u64::from(LANES) * u64::from(TRIES));
-    let all = weights::block().saturating_add(expiries).saturating_add(changes).saturating_add(tries);
-    assert_eq!(all, Weight::from_parts(1_869_000_000_000, 0));
 }
 
 /// A plan that pays encoders nothing is offered hosters' room all the same; it holds it for some blocks of an era only.

@@ -3,7 +3,7 @@
 use super::{feeds::*, life::*, mock::*, world::*};
 use crate::{types::*, Copies, NextCopy, NextPlan, Plans, StorageChallenges};
 use frame_support::traits::Hooks;
-use sp_core::H256;
+use sp_core::{Pair, H256};
 use sp_runtime::{traits::Dispatchable, DispatchError};
 use std::collections::BTreeMap;
 
@@ -177,6 +177,26 @@ fn any_plan(dice: &mut Dice) -> Call {
     Call::publish_plan { head: feed.head(), ranges, nodes, terms, pot: dice.amount() }
 }
 
+/// A registration: right, of somebody who is a peer already, by a key that another signed for, or of a key twice.
+fn any_peer(dice: &mut Dice) -> Call {
+    let (n, other) = (dice.throw(14), dice.throw(14));
+    let (swarm, statement) = (swarm_pair(n), if dice.throw(4) == 0 { swarm_pair(n) } else { statement_pair(other) });
+    let (swarm_key, statement_key) = (swarm.public().0, statement.public().0);
+    let message = crate::crypto::bind_statement(genesis(), &account(n), &swarm_key, &statement_key);
+    let signer = if dice.throw(4) == 0 { swarm_pair(other) } else { swarm };
+    let (swarm_signature, statement_signature) = (signer.sign(&message).0, statement.sign(&message).0);
+    Call::register_peer { swarm_key, statement_key, swarm_signature, statement_signature }
+}
+
+/// What root may change. Seeds come from their source again mostly.
+fn any_root_call(dice: &mut Dice) -> Call {
+    match dice.throw(4) {
+        0 => Call::set_seed { value: dice.hash() },
+        1 => Call::unset_seed {},
+        _ => any_amounts(dice),
+    }
+}
+
 fn any_amounts(dice: &mut Dice) -> Call {
     let bond = UNIT * u128::from(50 + dice.throw(100));
     let amounts =
@@ -231,7 +251,12 @@ fn fuzz(seed: u64) {
             }
             for _ in 0..12 {
                 let (origin, call) = match dice.throw(150) {
-                    0 => (RuntimeOrigin::root(), any_amounts(&mut dice)),
+                    0 => (RuntimeOrigin::root(), any_root_call(&mut dice)),
+                    1 => (signed(dice.account()), any_root_call(&mut dice)),
+                    2..5 => {
+                        let call = any_peer(&mut dice);
+                        (signed(dice.throw(14)), call)
+                    },
                     _ => (signed(dice.account()), any_call(&mut dice)),
                 };
                 *outcomes.entry(outcome(origin, call)).or_default() += 1;

@@ -79,6 +79,15 @@ pub fn genesis_issuance() -> Balance {
 
 /// Runs a test in block 1 of a chain with these times.
 pub fn with_times(times: Times, salt: u64, test: impl FnOnce()) {
+    genesis_of(times, salt).execute_with(|| {
+        next_block();
+        test();
+        check();
+    });
+}
+
+/// The genesis of a chain with these times.
+pub fn genesis_of(times: Times, salt: u64) -> sp_io::TestExternalities {
     SALT.with(|cell| *cell.borrow_mut() = salt);
     let genesis = RuntimeGenesisConfig {
         system: Default::default(),
@@ -88,12 +97,7 @@ pub fn with_times(times: Times, salt: u64, test: impl FnOnce()) {
         },
         dat_dot: pallet_datdot::GenesisConfig { times, amounts: Amounts::DEFAULT, ..Default::default() },
     };
-    let mut chain = sp_io::TestExternalities::new(genesis.build_storage().unwrap());
-    chain.execute_with(|| {
-        next_block();
-        test();
-        check();
-    });
+    sp_io::TestExternalities::new(genesis.build_storage().unwrap())
 }
 
 /// The same with the development preset.
