@@ -188,7 +188,8 @@ def test_a_silent_slot_with_less_than_half_a_bond_is_taken_back() -> None:
     world.until("SlotTakenBack", EVERYTHING & ~REVEAL, most=200)
     slots = world.all("Slots")
     back = [index for index, slot in slots.items() if slot["returned"] is not None]
-    assert back and all(slots[index]["bond"] < 10 * UNIT for index in back)
+    assert back
+    assert all(slots[index]["bond"] < 10 * UNIT for index in back)
     assert all(index not in attester["slots"] for attester in world.all("Attesters").values() for index in back)
     world.until("SlotFreed", EVERYTHING & ~REVEAL)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..storage import State
 from .block import deposit, now
-from .ends import give_notice
+from .drops import give_notice
 from .errors import Error, ensure
 from .events import PlanAmended
 from .items import Copies, Plans, Shares

@@ -348,8 +348,6 @@ class HosterOverdue:
 
 @dataclass(slots=True)
 class HosterCleared:
-    """A hoster is good again."""
-
     INDEX: ClassVar = (PALLET, 39)
     hoster: AccountId
 
@@ -475,8 +473,6 @@ class ReportCommitted:
 
 @dataclass(slots=True)
 class EncodingReported:
-    """A segment was proven to be wrongly encoded."""
-
     INDEX: ClassVar = (PALLET, 54)
     copy: CopyId
     segment: SegmentId
@@ -498,8 +494,6 @@ class RetrievalRefused:
 
 @dataclass(slots=True)
 class SlotTakenBack:
-    """A slot of which less than half of its bond was left after a silent seat counts as given back."""
-
     INDEX: ClassVar = (PALLET, 56)
     account: AccountId
     slot: u32
