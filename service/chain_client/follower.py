@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import structlog
@@ -54,6 +54,15 @@ class CursorStore:
         if row[0] != genesis:
             raise WrongChain(f"this state belongs to chain {row[0].hex()}, but the node is on {genesis.hex()}")
         return BlockRef(row[1], row[2])
+
+    @staticmethod
+    def peek(path: Path) -> tuple[bytes, BlockRef] | None:
+        """Return genesis and cursor in a file that somebody else may use, None if there are none. Raises sqlite3.Error."""
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'chain_cursor'").fetchone() is None:
+                return None
+            row = db.execute("SELECT genesis, number, hash FROM chain_cursor").fetchone()
+        return None if row is None else (row[0], BlockRef(row[1], row[2]))
 
     def save(self, genesis: bytes, block: BlockRef) -> None:
         """Move the cursor, within the caller's transaction if there is one."""
@@ -151,6 +160,7 @@ class Follower:
         if self._cursor is None:
             return
         if head.number < self._cursor.number:
+            self._check_seen(head)
             log.warning("the chain node is still behind this state", finalized=head.number, cursor=self._cursor.number)
             return
         found = await self._client.block_hash(self._cursor.number)
@@ -160,7 +170,17 @@ class Follower:
                 f"but {self._cursor.hash.hex()} in this state"
             )
 
+    def _check_seen(self, head: BlockRef) -> None:
+        """Check a finalized block against that of its number which was seen in this run. Raises WrongChain."""
+        seen = self._kept.get(head.number)
+        if seen is not None and seen.hash != head.hash:
+            raise WrongChain(
+                f"block {head.number} is {head.hash.hex()} at {self._client.url} now, and was {seen.hash.hex()}: "
+                "the chain began anew"
+            )
+
     async def _advance(self, head: BlockRef) -> None:
+        self._check_seen(head)
         if self._cursor is None:
             first_seen = await self._client.block(head.hash)
             self._base = BlockRef(first_seen.number - 1, first_seen.parent)

@@ -57,6 +57,14 @@ CODES: dict[str, str] = {
 }
 """The code of each kind of error, by the full name of its class: to import them all would take every command a second."""
 
+REMEDIES: dict[str, str] = {
+    "chain_unreachable": "see that the chain's node runs, and that --chain (or DATDOT_CHAIN, or the file of settings) "
+    "is its address",
+    "wrong_chain": "nothing is lost, and nothing was sent to it: name with --chain the chain that this directory belongs to; "
+    "if that one is gone for good, as a development chain that began anew, start in a new directory",
+}
+"""What to do about errors whose messages cannot know it, by their code."""
+
 
 def failure_of(error: Exception, where: str = "") -> Failure:
     """Return the failure to show: the code is that of the nearest class. An error without a code keeps its type."""
@@ -69,7 +77,7 @@ def failure_of(error: Exception, where: str = "") -> Failure:
     for kind in type(error).__mro__:
         code = CODES.get(f"{kind.__module__}.{kind.__qualname__}")
         if code is not None:
-            return Failure(code, str(error), _place(error) or where)
+            return Failure(code, "; ".join(filter(None, (str(error), REMEDIES.get(code)))), _place(error) or where)
     return Failure(INTERNAL, f"{type(error).__name__}: {error}", where)
 
 

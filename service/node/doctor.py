@@ -8,16 +8,16 @@ import os
 import time
 from collections.abc import AsyncIterator, Collection
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from statistics import median
 
 from service import durable
-from service.chain_client import ChainClient, ChainError
+from service.chain_client import BlockRef, ChainClient, ChainError, CursorStore
 from service.chain_client.pallet.items import HOSTERS
 from service.chain_client.pallet.types import Hoster
-from service.disk import explained, room_at, shown_size
+from service.disk import DISK_ERRORS, explained, room_at, shown_size
 from service.encoding import PrivateKey, SectorDecoder, SectorEncoder
 from service.encoding.profiles import SECTOR
 from service.hypercore.net import PeerAddress
@@ -28,7 +28,7 @@ from service.roles.hoster.room import Room
 from service.units import EXISTENTIAL_DEPOSIT, GIB, KIB, MIB, decimal
 
 from .clock import OFF_SECONDS
-from .settings import NodeSettings, announced
+from .settings import ROLES_FILE, NodeSettings, announced
 
 TRIAL_BYTES, TRIAL_FILE = 16 * MIB, "trial"
 SLOW_DISK = 10 * MIB
@@ -89,9 +89,9 @@ async def examine(
         yield await dialled(peer)
     try:
         async with await ChainClient.connect(settings.chain) as client:
-            async for one in _of_chain(client, settings, config, account):
+            async for one in _of_chain(client, directory, settings, config, account):
                 yield one
-    except (ChainError, OSError, TimeoutError) as error:
+    except (ChainError, TimeoutError, *DISK_ERRORS) as error:
         yield bad("chain", str(error), "see that the chain's node runs, and that --chain is its address")
 
 
@@ -198,15 +198,44 @@ async def dialled(peer: str) -> Finding:
 # ---- the chain
 
 
+ANOTHER = "name that one with --chain; if it is gone for good, as a development chain that began anew, start in a new directory"
+
+
+def _known(directory: Path) -> tuple[bytes, BlockRef] | None:
+    """Return the chain's genesis and the block that the node has in its database, None before it has any."""
+    path = directory / ROLES_FILE
+    return CursorStore.peek(path) if path.exists() else None
+
+
+async def _other_block(client: ChainClient, known: BlockRef, final: int) -> Finding | None:
+    """Compare a block that the node has taken in with the chain's. Return None if the chain has it. Raises ChainError."""
+    if known.number > final:
+        text = f"the node has seen block {known.number} already"
+        return warning_of(
+            "chain", text, f"wait if the chain's node is catching up; else this is another chain: {ANOTHER}"
+        )
+    if await client.block_hash(known.number) == known.hash:
+        return None
+    text = f"its block {known.number} is another one than the node has seen: the chain began anew"
+    return bad("chain", text, f"what the node stores belongs to the chain of before: {ANOTHER}")
+
+
 async def _of_chain(
-    client: ChainClient, settings: NodeSettings, config: RolesConfig, account: bytes | None
+    client: ChainClient, directory: Path, settings: NodeSettings, config: RolesConfig, account: bytes | None
 ) -> AsyncIterator[Finding]:
     best, final = await client.best(), await client.finalized()
     text = f"{client.url}: best block {best.number}, final {final.number}, genesis {client.genesis.hex()[:16]}…"
-    if settings.genesis not in (None, client.genesis.hex()):
-        yield bad("chain", text, f"the node's directory is of the chain {settings.genesis}: name that one with --chain")
-        return
-    if best.number - final.number > BEHIND_BLOCKS:
+    known = await asyncio.to_thread(_known, directory)
+    for genesis in (settings.genesis, None if known is None else known[0].hex()):
+        if genesis not in (None, client.genesis.hex()):
+            yield bad("chain", text, f"the node's directory is of the chain {genesis}: {ANOTHER}")
+            return
+    other = None if known is None else await _other_block(client, known[1], final.number)
+    if other is not None:
+        yield replace(other, text=f"{text}; {other.text}")
+        if other.level is Grade.BAD:
+            return
+    elif best.number - final.number > BEHIND_BLOCKS:
         yield warning_of("chain", text, "finality is behind: look at the chain's node and its validators")
     else:
         yield good("chain", text)

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from service.chain_client import ChainClient, Follower, Signer
+from service.chain_client import ChainClient, ChainError, Follower, Signer
 from service.disk import DISK_ERRORS, explained
 from service.durable import make_private, tighten_all
 from service.feeds.serving import FeedServer
@@ -27,7 +27,7 @@ from service.ports import Ports
 from service.roles.attester.role import AttesterRole
 from service.roles.common.context import Context, OnProgress, no_progress
 from service.roles.common.database import Database
-from service.roles.common.registration import register
+from service.roles.common.registration import RegistrationError, register
 from service.roles.common.terms import RolesConfig
 from service.roles.encoder.role import EncoderRole
 from service.roles.hoster.role import HosterRole
@@ -35,7 +35,7 @@ from service.roles.hoster.room import Room
 from service.roles.sponsor.role import AuthorRole
 from service.ui.acting import Acting
 from service.ui.mounted import Dashboard
-from service.vault import Passphrase, PeerKeys, is_locked
+from service.vault import KeyFileError, Passphrase, PeerKeys, is_locked
 from service.web.app import serving
 from service.web.guards import LOOPBACK
 
@@ -65,6 +65,8 @@ log = structlog.get_logger(__name__)
 KEYS = "keys"
 """The folder of encoders' and attesters' secrets."""
 CLOSE_SECONDS = 10.0
+EXPECTED = (ChainError, NodeError, RegistrationError, KeyFileError, *DISK_ERRORS)
+"""Errors that say all in their message: where in the program they came up tells nobody anything."""
 
 
 class NodeRole(Protocol):
@@ -373,7 +375,8 @@ async def _work(
                 group.create_task(role.run())
     except BaseExceptionGroup as errors:
         first = _first(errors)
-        log.error("the node stops because a task failed", error=f"{type(first).__name__}: {first}", exc_info=first)
+        unexpected = None if isinstance(first, EXPECTED) else first
+        log.error("the node stops because a task failed", error=f"{type(first).__name__}: {first}", exc_info=unexpected)
         raise first from None
 
 

@@ -173,6 +173,7 @@ def test_secrets_are_not_shown(tmp_path: Path) -> None:
 def test_no_chain_there() -> None:
     error = datdot("chain", "status", "--chain", "ws://127.0.0.1:1", "--json").failure("chain_unreachable")
     assert "ws://127.0.0.1:1" in error["message"]
+    assert "; see that the chain's node runs, and that --chain" in error["message"]
     assert error["where"] == "ws://127.0.0.1:1"
     error = datdot("chain", "status", "--json", DATDOT_CHAIN="ws://127.0.0.1:2").failure("chain_unreachable")
     assert error["where"] == "ws://127.0.0.1:2"
