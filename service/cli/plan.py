@@ -20,7 +20,8 @@ from service.roles.sponsor import plans as sponsor
 from service.roles.sponsor.amend import Changes, amend_plan
 from service.roles.sponsor.terms import ANY_LATENCY, plan_terms
 from service.session import Session, chain_session, client_session
-from service.units import UNIT
+from service.units import UNIT, decimal, money
+from service.views.outlook import lasting
 from service.views.plan import show_plan
 
 from .addresses import parse_bootstrap, parse_peers
@@ -278,13 +279,18 @@ def _signed(
 
 def _text(found: dict[str, Any]) -> str:
     grows, waits = ("  live" if found["live"] else ""), ("  waiting for its next tick" if found["waiting"] else "")
-    caps = ", ".join(f"{name} {amount}" for name, amount in found["caps"].items())
+    caps = ", ".join(f"{name} {decimal(int(amount))}" for name, amount in found["caps"].items())
     lines = [
         f"plan {found['plan']}  {found['state']}  feed {found['feed']}{grows}{waits}",
-        f"pot {found['pot']}, burned {found['burned']}",
-        f"replicas {found['replicas']} until block {found['until']}, caps: {caps}; stalls {found['stalls']}",
+        f"pot {money(int(found['pot']))}, burned {money(int(found['burned']))}, {money(int(found['burned_per_era']))} an era",
+        f"{lasting(found['lasts_eras'], found['ends_in_eras'])} The plan ends in {found['ends_in_eras']} eras.",
+        f"replicas {found['replicas']} until block {found['until']}, caps in UNIT: {caps}; stalls {found['stalls']}",
         f"the sponsor's ratio {found['ratio']} ppm",
     ]
+    if found["missing"]:
+        lines.append(f"{found['missing']} of its copies have no hoster. {found['outlook']}")
+        lines += [f"  of the other hosters: {one}" for one in found["why_not"]]
+        lines.append(f"  what to do: {found['remedy']}")
     for copy in found["copies"]:
         lines.append(
             f"  copy {copy['copy']}  {copy['state']}  hoster {copy['hoster']}  strikes {copy['strikes']}  "

@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from service.address import ss58
 from service.chain_client.pallet.constants import PPM
 from service.chain_client.pallet.items import SHARES
-from service.chain_client.pallet.types import Copy, CopyState, Plan, PlanState
+from service.chain_client.pallet.types import Copy, CopyState, Plan
 from service.chain_client.storage import u64
 from service.roles.common.ratio import ratio_ppm
 from service.units import EXISTENTIAL_DEPOSIT
+from service.views.outlook import GONE, placement, runway
 
 from .facts import NodeFacts
-from .fitting import why_not
 from .history import NotHere
 from .network_objects import (
     AttesterRow,
@@ -35,7 +35,6 @@ MOST_PEERS_SHOWN = 500
 """Hosters, encoders and attesters that are listed at most, each."""
 MOST_DONORS = 500
 """Donors of a plan that are read at most."""
-GONE = (CopyState.ENDED,)
 
 
 async def read_plans(facts: NodeFacts, limit: int, before: int | None) -> PlanPage:
@@ -59,7 +58,7 @@ def _row(facts: NodeFacts, found: WholeNetwork, number: int, balance: int) -> Pl
     plan, era = found.plans[number], facts.sources.client.times.era
     copies = [one for one in found.copies_of(number).values() if one.state not in GONE]
     pot, now = max(0, balance - EXISTENTIAL_DEPOSIT), found.block.number
-    mean = plan.burned * era // max(1, now - plan.published)
+    money = runway(plan, pot, now, era)
     served = sum(1 for one in copies if one.state is CopyState.ACTIVE)
     return PlanRow(
         number,
@@ -72,10 +71,10 @@ def _row(facts: NodeFacts, found: WholeNetwork, number: int, balance: int) -> Pl
         len(copies) - served,
         pot,
         plan.burned,
-        mean,
-        pot // mean if mean else None,
+        money.burned_per_era,
+        money.lasts_eras,
         plan.terms.until,
-        max(0, plan.terms.until - now) // era,
+        money.ends_in_eras,
     )
 
 
@@ -92,8 +91,8 @@ async def read_plan(facts: NodeFacts, number: int) -> PlanDetail:
         is_peer = await storage.peer(plan.sponsor, at) is not None
         ratio = ratio_ppm(await storage.ratio(plan.sponsor, at), is_peer)
     copies = found.copies_of(number)
-    missing = max(0, plan.terms.replicas - row.served - row.making) if plan.state is PlanState.LIVE else 0
-    fitting, reasons = _why_not(facts, found, plan, copies, ratio)
+    times, now = facts.sources.client.times, found.block.number
+    placed = placement(number, plan, copies, found.hosters, found.peers, ratio, times, now)
     terms = plan.terms
     return PlanDetail(
         found.block.number,
@@ -108,23 +107,12 @@ async def read_plan(facts: NodeFacts, number: int) -> PlanDetail:
         terms.min_reputation,
         [one.decode(errors="replace") for one in terms.regions],
         terms.live,
-        missing,
-        fitting,
-        reasons if missing else [],
+        placed.missing,
+        placed.fitting,
+        placed.why_not,
+        placed.outlook,
+        placed.remedy,
     )
-
-
-def _why_not(
-    facts: NodeFacts, found: WholeNetwork, plan: Plan, copies: dict[int, Copy], ratio: int
-) -> tuple[int, list[str]]:
-    times, now = facts.sources.client.times, found.block.number
-    having = {plan.sponsor, *plan.former} | {one.hoster for one in copies.values() if one.state not in GONE}
-    paused = {
-        account
-        for account, one in found.hosters.items()
-        if one.pause is not None and now <= one.pause + times.proof_window + times.pause
-    }
-    return why_not(plan, found.hosters, found.peers, having, ratio, paused)
 
 
 async def _donors(facts: NodeFacts, number: int, plan: Plan, at: bytes) -> list[PlanDonor]:

@@ -85,6 +85,9 @@ class PlanDetail:
     """Hosters that fit its terms and keep none of its copies."""
     why_not: list[str]
     """Sentences on the others, by reason."""
+    outlook: str
+    """What happens next, if a copy is missing; else empty."""
+    remedy: str
 
 
 @dataclass(frozen=True, slots=True)

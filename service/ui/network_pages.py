@@ -9,6 +9,7 @@ from service.operating.network import read_network, read_plan, read_plans
 from service.operating.network_objects import PlanCopy, PlanDetail, PlanRow
 from service.operating.objects import HeldCopy
 from service.operating.table import LAST
+from service.views.outlook import lasting
 
 from .pages import whole
 from .shown import copy_state, count, number
@@ -114,12 +115,5 @@ def _lead(detail: PlanDetail) -> str:
     if detail.missing:
         parts.append(f"{count(detail.missing, 'copy has', 'copies have')} no hoster yet.")
     parts.append("The feed can be read now." if plan.served else "The feed cannot be read from a copy yet.")
-    if plan.lasts_eras is None:
-        parts.append("Nothing was paid from its pot yet.")
-    elif plan.lasts_eras >= plan.ends_in_eras:
-        parts.append("At its mean burn the money lasts to the plan’s end.")
-    else:
-        parts.append(
-            f"At its mean burn the money lasts {count(plan.lasts_eras, 'era')} of {number(plan.ends_in_eras)}."
-        )
+    parts.append(lasting(plan.lasts_eras, plan.ends_in_eras))
     return " ".join(parts)

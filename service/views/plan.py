@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from service.address import ss58
-from service.chain_client import ChainClient
-from service.chain_client.pallet.types import Copy, Segment
+from service.chain_client import BlockRef, ChainClient
+from service.chain_client.pallet.items import HOSTERS
+from service.chain_client.pallet.types import Copy, Plan, Segment
 from service.roles.common.ratio import ratio_ppm
 from service.units import EXISTENTIAL_DEPOSIT
 
+from .outlook import placement, runway
 
-async def show_plan(client: ChainClient, plan: int, at: bytes | None = None) -> dict[str, Any] | None:
-    """Return the object of `datdot plan show`, or None if the plan does not exist.
 
-    `at` is a block hash, or None for the best block.
-    """
-    if at is None:
-        at = (await client.best()).hash
+async def show_plan(client: ChainClient, plan: int, block: BlockRef | None = None) -> dict[str, Any] | None:
+    """Return the object of `datdot plan show` at a block (None: the best), or None if the plan does not exist."""
+    block = block or await client.best()
+    at = block.hash
     found = await client.storage.plan(plan, at)
     if found is None:
         return None
@@ -27,12 +27,14 @@ async def show_plan(client: ChainClient, plan: int, at: bytes | None = None) -> 
     segments = await client.storage.segments_of(wanted, at)
     moduli = await client.storage.moduli_of(wanted, at)
     balance = await client.balance(client.pot_account(plan), at)
+    pot = max(0, balance - EXISTENTIAL_DEPOSIT)
     is_peer = await client.storage.peer(found.sponsor, at) is not None
+    ratio = ratio_ppm(await client.storage.ratio(found.sponsor, at), is_peer)
     return {
         "plan": plan,
         "feed": found.feed.hex(),
         "state": found.state.value,
-        "pot": str(max(0, balance - EXISTENTIAL_DEPOSIT)),
+        "pot": str(pot),
         "burned": str(found.burned),
         "copies": [_show_copy(number, copy, segments, moduli) for number, copy in copies.items()],
         "live": found.terms.live,
@@ -45,7 +47,30 @@ async def show_plan(client: ChainClient, plan: int, at: bytes | None = None) -> 
             "encoding": str(found.terms.max_ask_encoding),
             "receiving": str(found.terms.max_ask_receiving),
         },
-        "ratio": ratio_ppm(await client.storage.ratio(found.sponsor, at), is_peer),
+        "ratio": ratio,
+        **await _outlook(client, plan, found, (copies, pot, ratio), block),
+    }
+
+
+async def _outlook(
+    client: ChainClient, number: int, plan: Plan, having: tuple[dict[int, Copy], int, int], block: BlockRef
+) -> dict[str, Any]:
+    """Return how long the pot lasts, and why copies have no hoster. `having`: copies, pot, the sponsor's ratio."""
+    copies, pot, ratio = having
+    now, at = block.number, block.hash
+    money = runway(plan, pot, now, client.times.era)
+    hosters = await client.storage.all_of(HOSTERS, 32, at)
+    peers = await client.storage.peers_of(hosters, at)
+    placed = placement(number, plan, copies, hosters, peers, ratio, client.times, now)
+    return {
+        "burned_per_era": str(money.burned_per_era),
+        "lasts_eras": money.lasts_eras,
+        "ends_in_eras": money.ends_in_eras,
+        "missing": placed.missing,
+        "fitting": placed.fitting,
+        "why_not": placed.why_not,
+        "outlook": placed.outlook,
+        "remedy": placed.remedy,
     }
 
 

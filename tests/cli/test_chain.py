@@ -70,6 +70,7 @@ def test_published_plan(chain: RunningChain, author: tuple[Path, str], plan: dic
     assert list(shown) == [
         *("plan", "feed", "state", "pot", "burned", "copies"),
         *("live", "waiting", "stalls", "until", "replicas", "caps", "ratio"),
+        *("burned_per_era", "lasts_eras", "ends_in_eras", "missing", "fitting", "why_not", "outlook", "remedy"),
     ]
     assert (shown["live"], shown["replicas"], shown["ratio"]) == (False, 3, 500_000)
     assert shown["caps"] == {"disk": str(UNIT // 100), "encoding": str(UNIT // 10), "receiving": str(UNIT // 100)}
@@ -77,6 +78,13 @@ def test_published_plan(chain: RunningChain, author: tuple[Path, str], plan: dic
     assert all(isinstance(shown[name], str) and shown[name].isdecimal() for name in ("pot", "burned"))
     text = datdot("plan", "show", plan["plan"], "--chain", chain.url)
     assert f"plan {plan['plan']}  Live  feed {author[1]}" in text.out
+    assert f" UNIT ({shown['pot']}), burned " in text.out
+    assert "3 of its copies have no hoster. No hoster fits that keeps no copy of it." in text.out
+    assert "what to do: Other terms would not help" in text.out
+    assert "Nothing was paid from its pot yet. The plan ends in " in text.out
+    assert (shown["missing"], shown["fitting"], shown["why_not"]) == (3, 0, [])
+    assert (shown["burned_per_era"], shown["lasts_eras"]) == ("0", None)
+    assert shown["ends_in_eras"] in range(82, 84)
 
 
 def test_donations(chain: RunningChain, plan: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from service.chain_client.pallet.types import Hoster, Plan, RegisteredPeer
 from service.roles.common.ratio import cost
@@ -20,6 +21,8 @@ REASONS = {
     "region": "{} are in no region that the plan names",
     "reputation": "{} have a lower reputation than the plan asks for",
 }
+BY_TERMS = ("price", "region", "reputation")
+"""The reasons that a change of the plan's terms can take away."""
 
 
 def misfit(plan: Plan, hoster: Hoster, peer: RegisteredPeer | None, ratio: int, paused: bool) -> str | None:
@@ -40,19 +43,39 @@ def misfit(plan: Plan, hoster: Hoster, peer: RegisteredPeer | None, ratio: int, 
     return "reputation" if peer is None or peer.reputation < terms.min_reputation else None
 
 
-def why_not(
+@dataclass(frozen=True, slots=True)
+class Misfits:
+    """How many hosters fit a plan and have no copy of it yet, and how many do not, by reason."""
+
+    counts: Counter[str]
+
+    @property
+    def fitting(self) -> int:
+        """Hosters that fit and have no copy yet."""
+        return self.counts[""]
+
+    @property
+    def by_terms(self) -> bool:
+        """Whether other terms would make more of them fit."""
+        return any(self.counts[name] for name in BY_TERMS)
+
+    def sentences(self, plan: Plan) -> list[str]:
+        """Return a sentence on the hosters that do not fit, for each reason."""
+        caps = (decimal(plan.terms.max_ask_disk), decimal(plan.terms.max_ask_receiving))
+        return [text.format(self.counts[name], *caps) for name, text in REASONS.items() if self.counts[name]]
+
+
+def misfits(
     plan: Plan,
     hosters: Mapping[bytes, Hoster],
     peers: Mapping[bytes, RegisteredPeer],
     having: Collection[bytes],
     ratio: int,
     paused: Collection[bytes] = (),
-) -> tuple[int, list[str]]:
-    """Return how many hosters fit and have no copy of a plan yet, and sentences on those that do not."""
+) -> Misfits:
+    """Count the hosters that fit a plan, and those that do not. `having` are those that have a copy, or gave one up."""
     counts: Counter[str] = Counter()
     for account, hoster in hosters.items():
         reason = misfit(plan, hoster, peers.get(account), ratio, account in paused)
         counts["has" if account in having else reason or ""] += 1
-    caps = (decimal(plan.terms.max_ask_disk), decimal(plan.terms.max_ask_receiving))
-    told = [text.format(counts[name], *caps) for name, text in REASONS.items() if counts[name]]
-    return counts[""], told
+    return Misfits(counts)
