@@ -22,11 +22,12 @@ from service.roles.hoster.verify import CheckNotes, CopyChecker, CopyFault, Faul
 from service.session import chain_session, client_session
 from service.units import MIB, parse_size
 
-from .asking import agreed
 from .failures import failure_of
+from .hoster import lost_question
 from .options import Directory, Json, Key, PassphraseFile
 from .output import Failure, Output, configure_logging, run
 from .progress import bytes_progress
+from .sums import Yes, agreed_to_spend
 from .unlocking import own_keys
 
 CopyArgument = Annotated[
@@ -181,7 +182,7 @@ def repair(
     copy: Annotated[int, typer.Argument(min=0, max=2**64 - 1, metavar="COPY", help="Number of the copy.")],
     key: Key = None,
     passphrase_file: PassphraseFile = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Declare what is lost without a question.")] = False,
+    yes: Yes = False,
     json: Json = False,
 ) -> None:
     """Check a copy, and do what can be done: say how to get the feed's tree back, or declare to the chain that it is lost."""
@@ -205,14 +206,17 @@ def repair(
             done, text = ("fetch", f"{_text(found)}\n{fetch}") if kinds else ("nothing", f"copy {copy} is whole")
             out.result(found.shown() | {"done": done, "remedy": fetch if kinds else ""}, text)
             return
+        if json and not yes:  # a program that only looks signs nothing by that
+            told = f"with --yes, copy {copy} is declared lost: it ends, and costs a tenth of its collateral"
+            out.result(found.shown() | {"done": "nothing", "remedy": told})
+            raise Failure("damaged", f"copy {copy} is lost, and nothing was declared: add --yes", str(directory))
         if not json:
             out.console.print(_text(found), markup=False, soft_wrap=True)
             out.console.print(
                 "its encoder has erased the key: nobody can make these sectors again. Is the right disk mounted?",
                 markup=False,
             )
-        if not yes:
-            agreed(out, f"Declare copy {copy} lost? It ends, and costs a tenth of its collateral.")
+        agreed_to_spend(out, yes, lost_question(copy))
         keys = own_keys(out, key or settings.key or directory / KEY_FILE, passphrase_file or settings.passphrase_path)
         async with chain_session(settings.chain, keys, keep_sent=True) as session:
             out.sent = session.signer.under_way

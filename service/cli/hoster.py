@@ -14,11 +14,17 @@ from .failures import failure_of
 from .options import DEFAULT_CHAIN, Chain, Json, Key, PassphraseFile
 from .output import Failure, Output, configure_logging, run
 from .signing import Account, Told, account_or_own, signed
+from .sums import Yes, agreed_to_spend
 
 hoster_app = typer.Typer(
     help="Show how a hoster stands; pause, leave a copy, say that one is lost.", no_args_is_help=True
 )
 CopyId = Annotated[int, typer.Argument(min=0, max=2**64 - 1, metavar="COPY", help="Number of the copy.")]
+
+
+def lost_question(copy: int) -> str:
+    """Return the question before a copy is declared lost."""
+    return f"Declare copy {copy} lost? It ends, and costs a tenth of its collateral."
 
 
 @hoster_app.command()
@@ -74,12 +80,14 @@ def leave(
 @hoster_app.command()
 def lost(
     copy: CopyId,
+    yes: Yes = False,
     key: Key = None,
     passphrase_file: PassphraseFile = None,
     chain: Chain = DEFAULT_CHAIN,
     json: Json = False,
 ) -> None:
     """Say that a copy is lost: it ends and costs a tenth of its collateral, and the other copies are not harmed."""
+    agreed_to_spend(Output(json), yes, lost_question(copy))
 
     async def act(session: Session) -> Told:
         block = await notices.declare_lost(session.client, session.signer, copy)

@@ -30,8 +30,9 @@ from .feed import feed_key, known, opened, transport_of
 from .hoster import LEAVING
 from .options import DEFAULT_CHAIN, Bootstrap, Chain, Directory, Json, Key, PassphraseFile, Peers
 from .output import Failure, Output, configure_logging, run
-from .plan_costs import Yes, donation, publication, shown_first
+from .plan_costs import donation, publication, shown_first
 from .signing import Told, needed_key, parse_account, signed
+from .sums import Gift, Pot, Yes
 from .terms import (
     LIVE,
     MAX_ASK_DISK,
@@ -41,6 +42,7 @@ from .terms import (
     MIN_REPUTATION,
     MIN_THROUGHPUT,
     REPLICAS,
+    REPORT_PRICE,
     UNTIL,
     Regions,
     parse_regions,
@@ -50,7 +52,6 @@ from .unlocking import own_keys
 plan_app = typer.Typer(
     help="Publish, show, fund, amend and end plans (orders to keep feeds online).", no_args_is_help=True
 )
-Amount = Annotated[int, typer.Option(min=1, metavar="X", help="Amount in the smallest unit (10^12 make one UNIT).")]
 Blocks = Annotated[
     list[str] | None, typer.Option("--range", "--blocks", metavar="START:END", help="Blocks to keep (default: all).")
 ]
@@ -76,13 +77,13 @@ def publish(
     feed: Annotated[str, typer.Argument(help="The feed's key, in hex or z-base-32.")],
     directory: Directory,
     replicas: Annotated[int, REPLICAS],
-    pot: Amount,
+    pot: Pot,
     until: Annotated[int, UNTIL],
     blocks: Blocks = None,
     max_ask_disk: Annotated[int, MAX_ASK_DISK] = UNIT // 100,
     max_ask_encoding: Annotated[int, MAX_ASK_ENCODING] = UNIT // 10,
     max_ask_receiving: Annotated[int, MAX_ASK_RECEIVING] = UNIT // 100,
-    report_price: Annotated[int, typer.Option(help="Price of one attester's report.")] = UNIT // 1000,
+    report_price: Annotated[int, REPORT_PRICE] = UNIT // 1000,
     live: Annotated[bool, LIVE] = False,
     min_reputation: Annotated[int, MIN_REPUTATION] = 0,
     region: Regions = None,
@@ -165,7 +166,7 @@ def show(plan: PlanId, chain: Chain = DEFAULT_CHAIN, json: Json = False) -> None
 @plan_app.command()
 def donate(
     plan: PlanId,
-    amount: Annotated[int, typer.Argument(min=1, metavar="X", help="Amount in the smallest unit.")],
+    amount: Gift,
     yes: Yes = False,
     key: Key = None,
     passphrase_file: PassphraseFile = None,

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from service.chain_client import ChainClient
 from service.chain_client.pallet.types import Terms
@@ -18,18 +15,17 @@ from service.roles.sponsor.plans import publication_call
 from service.session import client_session
 from service.vault import public_keys
 
-from .asking import agreed
 from .failures import failure_of
 from .feed import known, opened
 from .output import Output, run
-from .unlocking import at_terminal, or_fail
+from .sums import agreed_to_spend
+from .unlocking import or_fail
 
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask at a terminal.")]
 Lines = Callable[[ChainClient, bytes], Awaitable[list[str]]]
 
 
 def shown_first(out: Output, key: str, chain: str, yes: bool, lines: Lines) -> None:
-    """Print what a call does, and ask if somebody sits at a terminal. With --json nothing is shown or asked."""
+    """Print what a call does, and ask. With --json nothing is shown or asked."""
     if out.json:
         return
     source = or_fail(out, key, lambda: public_keys(key)).account
@@ -45,8 +41,7 @@ def shown_first(out: Output, key: str, chain: str, yes: bool, lines: Lines) -> N
             out.console.print(line, markup=False, soft_wrap=True)
 
     run(out, main, lambda error: failure_of(error, chain))
-    if not yes and at_terminal() is not None:
-        agreed(out, "Sign and send?")
+    agreed_to_spend(out, yes)
 
 
 def donation(plan: int, amount: int) -> Lines:

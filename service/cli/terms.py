@@ -6,11 +6,14 @@ from typing import Annotated
 
 import typer
 
+from .sums import price_option
+
 REPLICAS = typer.Option(min=1, max=16, metavar="N", help="Number of copies.")
 UNTIL = typer.Option(min=1, metavar="BLOCK", help="The plan ends at its first tick from this block on.")
-MAX_ASK_DISK = typer.Option(help="Highest price per GiB and era.")
-MAX_ASK_ENCODING = typer.Option(help="Highest price of encoding, per GiB.")
-MAX_ASK_RECEIVING = typer.Option(help="Highest price of receiving, per GiB.")
+MAX_ASK_DISK = price_option("Highest price per GiB and era")
+MAX_ASK_ENCODING = price_option("Highest price of encoding, per GiB")
+MAX_ASK_RECEIVING = price_option("Highest price of receiving, per GiB")
+REPORT_PRICE = price_option("Price of one attester's report")
 MIN_REPUTATION = typer.Option(metavar="PPM", help="Least reputation of a hoster, in millionths.")
 MAX_LATENCY = typer.Option(metavar="MS", help="A copy whose median latency is mostly above ends.")
 MIN_THROUGHPUT = typer.Option(metavar="KIB", help="A copy whose median throughput is mostly below ends, in KiB/s.")

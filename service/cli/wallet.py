@@ -25,34 +25,20 @@ from service.operating.wallet import Balances, read_balances
 from service.roles.common.database import Database
 from service.roles.sponsor.refusals import NoFunds
 from service.session import Session, client_session
-from service.units import UNIT, money, parse_money
+from service.units import money
 from service.vault import public_keys
 
-from .asking import agreed
 from .failures import failure_of
 from .options import DEFAULT_CHAIN, Chain, Json, Key, PassphraseFile
 from .output import Output, configure_logging, run
 from .signing import Account, Told, account_or_own, needed_key, parse_account, signed
+from .sums import FAUCET_GIVES, FaucetSum, Sum, Yes, agreed_to_spend
 from .unlocking import or_fail
 
 wallet_app = typer.Typer(help="Show what an account has and what happened to it; send money.", no_args_is_help=True)
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before signing.")]
 MOST_LINES = 100_000
 FAUCET = "//Alice"
 """The well-known account of development chains that gives."""
-
-
-def parse_amount(text: str) -> int:
-    """Return a sum that a command was given, in the smallest unit. Raises BadParameter."""
-    try:
-        return parse_money(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
-
-
-Sum = Annotated[
-    str, typer.Argument(metavar="X", help="Amount in the smallest unit, or in UNIT with the word behind it (1.5UNIT).")
-]
 
 
 @wallet_app.command()
@@ -95,16 +81,15 @@ def transfer(
     json: Json = False,
 ) -> None:
     """Send money. What it costs and leaves is shown, and asked about, before anything is signed."""
-    receiver, units, path = parse_account(to), parse_amount(amount), needed_key(key)
+    receiver, path = parse_account(to), needed_key(key)
     out = Output(json)
     if not json:
         configure_logging(json)
-        _show_transfer(out, path, receiver, units, chain)
-        if not yes:
-            agreed(out, "Sign and send?")
+        _show_transfer(out, path, receiver, amount, chain)
+    agreed_to_spend(out, yes)
 
     async def act(session: Session) -> Told:
-        return await _sent(session, receiver, units)
+        return await _sent(session, receiver, amount)
 
     signed(key, passphrase_file, chain, json, act)
 
@@ -235,15 +220,15 @@ def _shown(lines: Iterable[ShownLine]) -> list[str]:
 
 def faucet(
     account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account in SS58 that gets the money.")],
-    amount: Annotated[str, typer.Option("--amount", metavar="X", help="How much, such as 100UNIT.")] = f"{1000 * UNIT}",
+    amount: FaucetSum = FAUCET_GIVES,
     chain: Chain = DEFAULT_CHAIN,
     json: Json = False,
 ) -> None:
     """Give an account money of a development chain, from its well-known account //Alice."""
-    receiver, units = parse_account(account), parse_amount(amount)
+    receiver = parse_account(account)
 
     async def act(session: Session) -> Told:
         await check_development(session.client)
-        return await _sent(session, receiver, units)
+        return await _sent(session, receiver, amount)
 
     signed(Path(FAUCET), None, chain, json, act)

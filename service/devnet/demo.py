@@ -380,7 +380,7 @@ async def _sum_up(demo: Demo, session: Session, blocks: BlockStream) -> None:
         if block.number >= last.number:
             break
     assert demo.plan is not None
-    shown = await show_plan(session.client, demo.plan, block)
+    shown = await show_plan(session.client, demo.plan, block.ref)
     assert shown is not None
     live = [copy for copy in shown["copies"] if copy["state"] == CopyState.ACTIVE.value]
     result.update(demo.figures(), copies=len(shown["copies"]), active=len(live), burned=shown["burned"], plan=shown)

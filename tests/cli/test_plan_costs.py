@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from service.units import UNIT
-from tests.support.cli_process import RunningChain, command, datdot, done, environment, running_chain
+from tests.support.chain_world import BOB as BOBS_PAIR
+from tests.support.cli_process import RunningChain, command, datdot, done, environment, many, running_chain
+
+BOB = BOBS_PAIR.ss58_address
 
 
 @pytest.fixture(scope="module")
@@ -38,15 +41,19 @@ def test_what_it_takes_is_said_and_nothing_is_signed_against_a_no(model: Running
     key = done("feed", "import", tmp_path / "file", "--dir", tmp_path / "a")["key"]
     signing = ("--chain", model.url, "--key", "//Alice")
     publish = (
-        "plan", "publish", key, "--dir", tmp_path / "a", "--unserved", "--replicas", 2, "--pot", 10**14, "--until", 2000, *signing,
+        *("plan", "publish", key, "--dir", tmp_path / "a", "--unserved"),
+        *("--replicas", 2, "--pot", "100UNIT", "--until", 2000, *signing),
     )  # fmt: skip
     code, said = typed("n\n", *publish)
     assert (code, "not agreed to: nothing was sent" in said) == (1, True), said
     assert datdot("plan", "show", 0, "--chain", model.url, "--json").failure("no_such_plan")
 
     before = int(done("wallet", "balance", *signing)["spendable"])
-    shown = datdot(*publish)
-    assert shown.code == 0, "without a terminal nobody is asked"
+    refused = datdot(*publish)
+    assert (refused.code, "add --yes" in refused.err) == (2, True), "without a terminal nobody can be asked"
+    assert int(done("wallet", "balance", *signing)["spendable"]) == before
+    shown = datdot(*publish, "--yes")
+    assert shown.code == 0, shown
     assert "100 UNIT (100000000000000) from 5Grwva" in shown.out
     assert "0.1 UNIT (100000000000) burned for its publication" in shown.out
     assert "2 copies of " in shown.out
@@ -56,7 +63,7 @@ def test_what_it_takes_is_said_and_nothing_is_signed_against_a_no(model: Running
     assert left <= after <= left + fee, "the fee is the most that it can be"
     assert before - after >= 10**14
 
-    code, said = typed("y\n", "plan", "donate", 0, 50 * UNIT, *signing)
+    code, said = typed("y\n", "plan", "donate", 0, "50UNIT", *signing)
     assert code == 0, said
     assert "to the pot of plan 0" in said
     assert "now and 150 UNIT (150000000000000) then" in said
@@ -69,5 +76,42 @@ def test_what_cannot_be_is_said_before_a_passphrase_is_asked_for(model: RunningC
     key = tmp_path / "poor.json"
     done("key", "create", key)
     refused = datdot("plan", "donate", 77, UNIT, "--chain", model.url, "--key", key)
-    assert refused.code == 1
+    assert refused.code == 2
     assert "as things are now: plan 77" in refused.out
+
+
+SPENDING = {
+    "wallet transfer": ("wallet", "transfer", BOB, "1UNIT"),
+    "plan donate": ("plan", "donate", 0, "1UNIT"),
+    "hoster lost": ("hoster", "lost", 0),
+}
+
+
+@pytest.mark.parametrize("name", SPENDING)
+def test_no_command_spends_without_a_yes(model: RunningChain, name: str) -> None:
+    """Those that need a feed are above; with --json, which programs use, all others sign."""
+    at = ("--chain", model.url, "--key", "//Bob")
+    before = done("wallet", "balance", BOB, "--chain", model.url)["total"]
+    ran = datdot(*SPENDING[name], *at)
+    assert (ran.code, "nobody sits at a terminal to be asked: add --yes" in ran.err) == (2, True), ran
+    assert done("wallet", "balance", BOB, "--chain", model.url)["total"] == before
+
+
+SUMS = ("1.5", "0.0000000000001UNIT", "5 DOT", "")
+
+
+@pytest.mark.parametrize("before", [("wallet", "transfer", BOB), ("plan", "donate", 0), ("faucet", BOB, "--amount")])
+def test_a_sum_is_read_in_the_same_way_everywhere(before: tuple[object, ...]) -> None:
+    closed = ("--chain", "ws://127.0.0.1:1", "--json")
+    for ran in many([(*before, one, *closed) for one in SUMS]):
+        assert "is no sum: write it in the smallest unit" in ran.failure("usage", 2)["message"]
+
+
+def test_prices_of_a_plan_are_sums_too(model: RunningChain) -> None:
+    amend = ("plan", "amend", 77, "--chain", model.url, "--key", "//Bob", "--json")
+    names = ("--max-ask-disk", "--max-ask-encoding", "--max-ask-receiving")
+    right = [(*amend, name, "0.01UNIT") for name in names]
+    for ran in many(right):
+        ran.failure("plan_refused")
+    for ran in many([(*amend, name, "0.01") for name in names]):
+        assert "is no sum" in ran.failure("usage", 2)["message"]

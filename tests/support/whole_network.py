@@ -261,7 +261,7 @@ class Network:
 
     async def check_stored(self, published: Published, segments: int = 1) -> None:
         """Each active copy lies on its hoster's disk once, encoded, as the chain's roots say, and nowhere in the clear."""
-        shown = await show_plan(self.client, published.plan, self.blocks[-1])
+        shown = await show_plan(self.client, published.plan, self.blocks[-1].ref)
         assert shown is not None
         live = [copy for copy in shown["copies"] if copy["state"] == "Active"]
         assert live
