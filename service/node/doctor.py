@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import median
 
 from service import durable
+from service.address import ss58
 from service.chain_client import BlockRef, ChainClient, ChainError, CursorStore
 from service.chain_client.pallet.items import HOSTERS
 from service.chain_client.pallet.types import Hoster
@@ -21,6 +22,7 @@ from service.disk import DISK_ERRORS, explained, room_at, shown_size
 from service.encoding import PrivateKey, SectorDecoder, SectorEncoder
 from service.encoding.profiles import SECTOR
 from service.hypercore.net import PeerAddress
+from service.roles.common.funding import how_to_get
 from service.roles.common.needs import needs_of
 from service.roles.common.pace import EXPECTED_RATE
 from service.roles.common.terms import RolesConfig
@@ -270,7 +272,8 @@ async def money(client: ChainClient, account: bytes, roles: Collection[str], con
     needed = sum(one.amount for one in needs_of(roles, config, await client.storage.amounts()))
     text = f"{decimal(has)} UNIT are free; registration and offers take {decimal(needed)} UNIT"
     if has < needed + EXISTENTIAL_DEPOSIT:
-        return bad("money", text, "send the account money; on a development chain: datdot faucet ACCOUNT")
+        missing = needed + EXISTENTIAL_DEPOSIT - has
+        return bad("money", text, f"send the account money: {how_to_get(ss58(account), client.url, missing)}")
     return good("money", text)
 
 

@@ -178,9 +178,10 @@ class NodeFacts:
         return await asyncio.to_thread(self._from.table.sums)
 
     def _roles(self, found: Snapshot | None) -> list[RoleState]:
-        seen = Seen(self.age, found is not None, None, None, None, None)
+        url = self._from.client.url
+        seen = Seen(self.age, found is not None, None, None, None, None, url)
         if found is not None:
-            seen = Seen(self.age, True, found.reputation, found.hoster, found.encoder, found.attester)
+            seen = Seen(self.age, True, found.reputation, found.hoster, found.encoder, found.attester, url)
         return role_states(self._from.roles, seen, self._address)
 
     async def readiness(self) -> Readiness:

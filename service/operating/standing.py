@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from service.chain_client.pallet.types import Attester, Encoder, Hoster
 from service.disk import shown_size
+from service.roles.common.funding import how_to_get
 
 from .objects import RoleState
 from .words import Level
@@ -26,6 +27,8 @@ class Seen:
     hoster: Hoster | None
     encoder: Encoder | None
     attester: Attester | None
+    url: str
+    """The chain's address, for commands that are proposed."""
 
 
 def role_states(roles: Collection[str], seen: Seen, account: str) -> list[RoleState]:
@@ -41,7 +44,7 @@ def _state(role: str, seen: Seen, account: str) -> tuple[bool, str]:
     if role not in ON_CHAIN:
         return True, "it follows the chain"
     if seen.reputation is None:
-        return False, f"the account is not registered: send it money (on a development chain: datdot faucet {account})"
+        return False, f"the account is not registered: send it money ({how_to_get(account, seen.url)})"
     return {"hoster": _hoster, "encoder": _encoder, "attester": _attester}[role](seen)
 
 

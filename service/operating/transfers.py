@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from service.address import ss58
 from service.chain_client import BlockRef, ChainClient, Signer, frame
+from service.roles.common.funding import how_to_get
 from service.roles.common.submit import submit
 from service.roles.sponsor.refusals import NoFunds
 from service.units import EXISTENTIAL_DEPOSIT, money
@@ -59,7 +60,7 @@ async def plan_transfer(client: ChainClient, source: bytes, to: bytes, amount: i
     if planned.left < 0:
         raise NoFunds(
             f"{money(amount)} and a fee of up to {money(fee)} are needed, and {ss58(source)} can spend {money(spendable)}, "
-            f"so {money(-planned.left)} are missing: send less, or get more ({how_to_get(source)})"
+            f"so {money(-planned.left)} are missing: send less, or get more ({how_to_get(ss58(source), client.url, -planned.left)})"
         )
     if has.free + amount < EXISTENTIAL_DEPOSIT:
         raise TransferRefused(
@@ -88,11 +89,6 @@ async def send(client: ChainClient, signer: Signer, to: bytes, amount: int) -> S
     done = await submit(signer, frame.transfer(to, amount), {}, check)
     free = await client.balance(signer.account, done.block.hash)
     return SentTransfer(done.block, max(0, free - EXISTENTIAL_DEPOSIT))
-
-
-def how_to_get(account: bytes) -> str:
-    """Return how an account gets money, in words."""
-    return f"datdot wallet transfer {ss58(account)} AMOUNT by who has some; on a development chain: datdot faucet {ss58(account)}"
 
 
 async def check_development(client: ChainClient) -> None:

@@ -20,11 +20,13 @@ from service.operating.alerts.targets import AlertTarget, message
 from service.operating.facts import NodeFacts
 from service.operating.feeds import core_of
 from service.operating.transfers import TransferRefused, plan_transfer, send
+from service.roles.common.funding import how_to_get
 from service.roles.hoster import notices
 from service.roles.sponsor import plans as sponsor
 from service.roles.sponsor.checks import PublicationError
+from service.roles.sponsor.refusals import NoFunds
 from service.roles.sponsor.terms import plan_terms
-from service.units import EXISTENTIAL_DEPOSIT, UNIT, parse_money
+from service.units import EXISTENTIAL_DEPOSIT, UNIT, money, parse_money
 
 from .shown import amt, count, number, percent, short
 
@@ -86,8 +88,16 @@ def account_of(text: str) -> bytes:
 
 
 async def _left(facts: NodeFacts, signer: Signer, spent: int) -> str:
-    balance = await facts.sources.client.balance(signer.account)
-    return Markup("{} UNIT free").format(amt(max(0, balance - spent)))
+    """Return what is left when so much is spent. Raises NoFunds if it is not there."""
+    client = facts.sources.client
+    left = await client.balance(signer.account) - spent
+    if left < EXISTENTIAL_DEPOSIT:
+        missing = EXISTENTIAL_DEPOSIT - left
+        raise NoFunds(
+            f"{money(spent)} are needed, with the fee, and {money(missing)} are missing: "
+            f"{how_to_get(signer_address(signer), client.url, missing)}"
+        )
+    return Markup("{} UNIT free").format(amt(left))
 
 
 # ---- donate
@@ -98,6 +108,7 @@ async def _review_donation(facts: NodeFacts, acting: Acting, fields: Mapping[str
     if not amount:
         raise ValueError("amount: nothing can be given to a plan only by giving something")
     client = facts.sources.client
+    await sponsor.check_donation(client, acting.signer.account, plan, amount)
     fee = await client.fee(acting.signer.account, calls.donate(plan, amount))
     pot = max(0, await client.balance(client.pot_account(plan)) - EXISTENTIAL_DEPOSIT)
     rows = [
@@ -151,6 +162,7 @@ async def _review_pause(facts: NodeFacts, acting: Acting, fields: Mapping[str, s
     hoster = await client.storage.hoster(acting.signer.account, best.hash)
     notices.check_pause(acting.signer.account, hoster, client.times.era, best.number + 1)
     fee = await client.fee(acting.signer.account, calls.pause())
+    left = await _left(facts, acting.signer, fee)
     rows = [
         (
             "Begins",
@@ -158,6 +170,7 @@ async def _review_pause(facts: NodeFacts, acting: Acting, fields: Mapping[str, s
         ),
         ("Lasts", count(client.times.pause, "block")),
         ("Fee", Markup("{} UNIT, at most").format(amt(fee, True))),
+        ("You have then", left),
     ]
     lead = "The chain asks this hoster for nothing during a pause. No new copies are drawn, and no pay is earned."
     return ReviewedAction("Pause this hoster?", lead, rows, "Sign and pause", "/settings")
@@ -170,11 +183,13 @@ async def _pause(facts: NodeFacts, acting: Acting, fields: Mapping[str, str]) ->
 
 async def _review_leave(facts: NodeFacts, acting: Acting, fields: Mapping[str, str]) -> ReviewedAction:
     copy = whole_of(fields, "copy", 0, 2**63)
+    await notices.check_leaving(facts.sources.client, acting.signer.account, copy)
     fee = await facts.sources.client.fee(acting.signer.account, calls.leave_copy(copy))
     rows = [
         ("Copy", str(copy)),
         ("Until it ends", "it is kept, proved and paid, until another hoster has taken it over"),
         ("Fee", Markup("{} UNIT, at most").format(amt(fee, True))),
+        ("You have then", await _left(facts, acting.signer, fee)),
     ]
     lead = "The notice cannot be taken back. Stopping without it costs a strike for each proof that is missed."
     return ReviewedAction(f"Leave copy {copy}?", lead, rows, "Sign and leave", f"/copies/{copy}")
@@ -194,15 +209,20 @@ async def _review_publication(facts: NodeFacts, acting: Acting, fields: Mapping[
     replicas, eras = whole_of(fields, "replicas", 1, 16), whole_of(fields, "eras", 1, 100_000)
     client = facts.sources.client
     best = await client.best()
-    fee = (await client.storage.amounts(best.hash)).publish_fee
+    terms = plan_terms(replicas, *CAPS, best.number + eras * client.times.era)
+    await sponsor.check_plan_now(client, acting.signer.account, core, terms, pot)
+    price = (await client.storage.amounts(best.hash)).publish_fee
+    call, size = sponsor.publication_call(core, terms, pot)
+    fee = await client.fee(acting.signer.account, call)
     rows = [
         ("Feed", core.key.hex()),
-        ("Size", f"{count(core.length, 'block')}, {count(core.byte_length, 'byte')}"),
+        ("Size", f"{count(core.length, 'block')}, {count(size, 'byte')}"),
         ("Copies", number(replicas)),
-        ("Until", f"block {number(best.number + eras * client.times.era)}"),
+        ("Until", f"block {number(terms.until)}"),
         ("Pot", Markup("{} UNIT").format(amt(pot, True))),
-        ("Price of publishing", Markup("{} UNIT, burned, and a fee").format(amt(fee, True))),
-        ("You have then", await _left(facts, acting.signer, pot + fee + EXISTENTIAL_DEPOSIT)),
+        ("Price of publishing", Markup("{} UNIT, burned").format(amt(price, True))),
+        ("Fee", Markup("{} UNIT, at most").format(amt(fee, True))),
+        ("You have then", await _left(facts, acting.signer, pot + price + fee + EXISTENTIAL_DEPOSIT)),
         ("Highest price", Markup("disk {}, encoding {}, receiving {} UNIT per GiB").format(*map(amt, CAPS[:3]))),
     ]
     lead = (

@@ -159,13 +159,14 @@ class ActionPages:
             return self._told(
                 request, "Nothing was signed", "This form was sent before, or is not the one that was shown.", 403
             )
-        log.info(
-            "an action was signed at the dashboard", action=name, **{f"of_{one}": text for one, text in fields.items()}
-        )
+        told = {"action": name} | {f"of_{one}": text for one, text in fields.items()}
+        log.info("an action is wanted at the dashboard", **told)
         try:
             said = await action.do(self._facts, self._acting, fields)
         except REFUSED as error:
+            log.warning("an action at the dashboard was not done", error=str(error), **told)
             return self._told(request, "It was not done", str(error) or "the chain did not answer in time", 400)
+        log.info("an action at the dashboard was done", said=said, **told)
         return self._told(request, said, "" if name == "test" else "It is on the finalized chain.", 200)
 
     def _told(self, request: web.Request, answer: str, lead: str, status: int) -> web.Response:

@@ -17,6 +17,7 @@ from service.operating.standing import ON_CHAIN
 from service.operating.table import LAST
 from service.operating.transfers import DEVELOPMENT
 from service.operating.words import Level
+from service.roles.common.funding import faucet_command, transfer_command
 from service.units import EXISTENTIAL_DEPOSIT
 
 from . import charts
@@ -105,6 +106,8 @@ class Pages:
             "rows": rows,
             "need": amounts.peer_fee + EXISTENTIAL_DEPOSIT,
             "development": await source.client.chain_type() in DEVELOPMENT,
+            "faucet": faucet_command(status.account, source.client.url),
+            "transfer": transfer_command(status.account, source.client.url),
         }
         return self._site.render(request, "no_money.html", pulse, data)
 

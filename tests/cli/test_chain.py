@@ -162,7 +162,7 @@ REFUSED: dict[str, tuple[tuple[str, ...], dict[str, int], str, str]] = {
     "odd": (("--range", "0:3"), {}, "bad_ranges", "3 is neither even nor the feed's length 5"),
     "small pot": ((), {"pot": 1000}, "bad_terms", "a pot of 1000: the first era of 1 copies"),
     "large pot": ((), {"pot": 10**25}, "bad_terms", "the maximum is"),
-    "no funds": ((), {"pot": 10**23}, "no_funds", "needed, but the account can spend only"),
+    "no funds": ((), {"pot": 10**23}, "no_funds", "are needed, and "),
     "past": ((), {"until": 1}, "bad_terms", "it must end after block"),
     "far": ((), {"until": 10**9}, "bad_terms", "no later than"),
 }
@@ -187,7 +187,7 @@ def test_accounts_and_feeds_that_are_not_there(chain: RunningChain, author: tupl
             publishing(chain, now, empty, tmp_path / "empty"),
         ]
     )
-    assert "the account can spend only 0" in without_money.failure("no_funds")["message"]
+    assert "can spend 0 UNIT (0): datdot wallet transfer" in without_money.failure("no_funds")["message"]
     assert "ab" * 32 in unknown.failure("no_such_feed")["message"]
     assert "nowhere" in no_store.failure("no_such_feed")["message"]
     assert "is empty" in nothing.failure("bad_head")["message"]

@@ -28,8 +28,8 @@ def spans(**some: int) -> Times:
 
 CHAIN = ChainFacts(True, 100 * UNIT, UNIT // 1000, 500_000, 500_000, 0, None, 0)
 WELL = AlertFacts(
-    block=1000, age=2.0, block_seconds=6.0, times=spans(), account=ME, roles=("hoster", "encoder"), clock_off=1.0,
-    disk_free=1000 * MIB, reserve=100 * MIB, chain=CHAIN, silent=60.0,
+    block=1000, age=2.0, block_seconds=6.0, times=spans(), account=ME, url="ws://chain:1", roles=("hoster", "encoder"),
+    clock_off=1.0, disk_free=1000 * MIB, reserve=100 * MIB, chain=CHAIN, silent=60.0,
 )  # fmt: skip
 
 

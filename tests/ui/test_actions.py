@@ -8,11 +8,13 @@ from html import unescape
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
-from service.ui import action_pages
+from service.operating.transfers import TransferRefused
+from service.ui import acting, action_pages
 from service.units import UNIT
 from tests.support.chain_world import BOB
-from tests.support.dashboard import ServedDashboard, a_vault, served_dashboard
+from tests.support.dashboard import ServedDashboard, a_vault, served_dashboard, some_feed
 
 PASSPHRASE = "bees like höhe"
 
@@ -67,6 +69,8 @@ async def test_money_is_sent_once_after_a_look_at_what_it_costs(served: ServedDa
 
 async def test_what_cannot_be_done_is_told_before_it_is_signed(served: ServedDashboard) -> None:
     await logged_in(served)
+    assert served.facts.sources.store is not None
+    feed = some_feed(served.facts.sources.store).hex()
     for path, said in (
         ("transfer?to=nobody&amount=1", "nobody"),
         (f"transfer?to={BOB.ss58_address}&amount=x", "is no sum"),
@@ -75,9 +79,45 @@ async def test_what_cannot_be_done_is_told_before_it_is_signed(served: ServedDas
         ("pause", "never offered to host"),
         ("test", "nobody is told of alerts".capitalize()),
         ("donate?plan=x&amount=1", "is no whole number"),
+        ("donate?plan=7&amount=1", "Plan 7 does not exist"),
+        ("leave?copy=3", "Copy 3 does not exist"),
+        (f"publish?feed={feed}&replicas=2&eras=10&pot=0.000000001", "the first era of 2 copies of"),
+        (f"publish?feed={feed}&replicas=2&eras=10&pot=90000000", f"datdot faucet {served.facts.address} --chain ws://"),
+        (f"publish?feed={feed}&replicas=2&eras=100000&pot=1", "until block"),
     ):
         assert said in await served.text(f"/do/{path}", 400), path
     await served.text("/do/nosuch", 404)
+    assert "Publish this plan?" in await served.text(f"/do/publish?feed={feed}&replicas=2&eras=10&pot=10")
+
+
+async def test_the_log_says_what_was_wanted_and_what_was_done_and_nothing_else(
+    served: ServedDashboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await logged_in(served)
+    path = f"/do/transfer?to={BOB.ss58_address}&amount=1.5"
+
+    async def refuse(*_: object) -> None:
+        raise TransferRefused("the chain says no")
+
+    def form(page: str) -> dict[str, str]:
+        return {"token": field(page, "token"), "to": BOB.ss58_address, "amount": "1.5"}
+
+    asked = form(await served.text(path))
+    with monkeypatch.context() as patched, capture_logs() as logged:
+        patched.setattr(acting, "send", refuse)
+        status, said = await post(served, "/do/transfer", asked)
+    assert (status, "The chain says no" in said) == (400, True)
+    assert [one["event"] for one in logged if one.get("action") == "transfer"] == [
+        "an action is wanted at the dashboard",
+        "an action at the dashboard was not done",
+    ]
+    asked = form(await served.text(path))
+    with capture_logs() as logged:
+        assert (await served.peer.until(post(served, "/do/transfer", asked), served.world))[0] == 200
+    assert [one["event"] for one in logged if one.get("action") == "transfer"] == [
+        "an action is wanted at the dashboard",
+        "an action at the dashboard was done",
+    ]
 
 
 async def test_nothing_is_reviewed_or_signed_without_a_session(served: ServedDashboard) -> None:

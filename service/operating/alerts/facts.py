@@ -53,6 +53,8 @@ class AlertFacts:
     block_seconds: float | None
     times: Times
     account: str
+    url: str
+    """The chain's address, for commands that are proposed."""
     roles: tuple[str, ...]
     waits_for: int | None = None
     """The block that this node's state has seen and its chain's node has not reached; None: there is none."""

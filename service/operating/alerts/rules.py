@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from service.chain_client.call import PALLET
 from service.disk import shown_size
+from service.roles.common.funding import how_to_get
 from service.roles.common.troubles import TroubleKind
 
 from ..entries import JournalEntry
@@ -194,7 +195,7 @@ def money_short(facts: AlertFacts) -> Iterable[Condition] | None:
     """Tell of an account that can hardly pay fees, or not what its offer holds."""
     if not set(ON_CHAIN) & set(facts.roles):
         return []
-    remedy = f"send it money: datdot wallet transfer {facts.account} AMOUNT; on a development chain: datdot faucet {facts.account}"
+    remedy = f"send it money: {how_to_get(facts.account, facts.url)}"
     poor = [one for one in facts.troubles if one.kind is TroubleKind.MONEY]
     if poor:
         why = "an offer holds collateral or bond; without it nothing is drawn for this node"

@@ -134,6 +134,7 @@ class AlertWatch:
             block_seconds=self._pace.seconds,
             times=client.times,
             account=node.address,
+            url=client.url,
             roles=watched.roles,
             waits_for=watched.waits_for(),
             troubles=watched.troubles.now,

@@ -9,6 +9,7 @@ from service.address import ss58
 from service.chain_client.pallet.types import Amounts
 from service.units import EXISTENTIAL_DEPOSIT, GIB, decimal, money
 
+from .funding import how_to_get
 from .terms import RolesConfig
 
 SPARE = 10 * EXISTENTIAL_DEPOSIT
@@ -39,8 +40,8 @@ def needs_of(roles: Collection[str], config: RolesConfig, amounts: Amounts) -> l
     return [*found, MoneyNeed("fees of calls, and what an account keeps", SPARE)]
 
 
-def waiting_for(account: bytes, has: int, needs: list[MoneyNeed]) -> dict[str, str]:
-    """Return what a node that waits for money tells: what it has, what it needs for what, and how to get it."""
+def waiting_for(account: bytes, url: str, has: int, needs: list[MoneyNeed]) -> dict[str, str]:
+    """Return what a node that waits for money on the chain at `url` tells: what it has, needs for what, and how to get it."""
     whole = sum(one.amount for one in needs)
     missing = max(0, whole - has)
     return {
@@ -48,6 +49,5 @@ def waiting_for(account: bytes, has: int, needs: list[MoneyNeed]) -> dict[str, s
         "has": money(has),
         "needed": money(whole),
         "needed_for": "; ".join(f"{one.what}: {decimal(one.amount)} UNIT" for one in needs),
-        "remedy": f"send it {money(missing)}: datdot wallet transfer {ss58(account)} {missing} --key FILE; "
-        f"on a development chain: datdot faucet {ss58(account)}",
+        "remedy": f"send it {money(missing)}: {how_to_get(ss58(account), url, missing)}",
     }

@@ -8,6 +8,7 @@ from service.address import ss58
 from service.chain_client import Call, ChainClient, DispatchError, PalletError, Signer
 from service.units import money
 
+from .funding import how_to_get
 from .runner import submitted
 from .troubles import TooPoor
 
@@ -32,7 +33,7 @@ class Offers:
             address = ss58(self._signer.account)
             raise TooPoor(
                 f"{call} holds more than the {money(free)} that {address} has free: send it more "
-                f"(datdot wallet transfer {address} AMOUNT --key FILE; on a development chain: datdot faucet {address})"
+                f"({how_to_get(address, self._client.url)})"
             )
         try:
             return await submitted(self._signer, call, held)

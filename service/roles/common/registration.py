@@ -76,7 +76,7 @@ async def _register(
             break
         if not asked:
             asked = True
-            told = waiting_for(signer.account, has, needs_of(*plans, amounts))
+            told = waiting_for(signer.account, client.url, has, needs_of(*plans, amounts))
             log.warning("waiting for money to pay the registration fee", **told)
         await follower.wait_for(block.number + 1)
 

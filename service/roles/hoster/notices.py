@@ -69,13 +69,18 @@ async def leave_copy(client: ChainClient, signer: Signer, copy: int) -> Leaving:
     """Give notice of a copy of ours. Raises HosterRefused and ChainError."""
 
     async def check() -> None:
-        found = await _own_copy(client, signer.account, copy)
-        if found.leaving == LEFT_BY_HOSTER:
-            raise HosterRefused(f"copy {copy}: notice of it has been given already; it ends by itself")
+        await check_leaving(client, signer.account, copy)
 
     receipt = await submit(signer, calls.leave_copy(_checked(copy)), KINDS, check)
     told = receipt.told(CopyLeaving)
     return Leaving(receipt.block, told.block)
+
+
+async def check_leaving(client: ChainClient, account: bytes, copy: int) -> None:
+    """Check a notice against the chain as it is now. Raises HosterRefused."""
+    found = await _own_copy(client, account, _checked(copy))
+    if found.leaving == LEFT_BY_HOSTER:
+        raise HosterRefused(f"copy {copy}: notice of it has been given already; it ends by itself")
 
 
 async def declare_lost(client: ChainClient, signer: Signer, copy: int) -> BlockRef:

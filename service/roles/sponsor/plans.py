@@ -15,12 +15,14 @@ from service.chain_client.pallet.types import OpenedNode, Terms
 from service.hypercore.core import Core
 from service.hypercore.net import Transport
 from service.hypercore.stored import CoreError
-from service.units import EXISTENTIAL_DEPOSIT
+from service.units import EXISTENTIAL_DEPOSIT, money
 
+from ..common.funding import how_to_get
 from ..common.submit import submit
 from .checks import (
     BadHead,
     BadTerms,
+    Publication,
     WrongFeedKey,
     assemble,
     check_blocks,
@@ -79,6 +81,28 @@ def publication_call(
     return calls.publish_plan(found.head, found.ranges, found.nodes, found.terms, found.pot), found.bytes
 
 
+async def check_plan_now(client: ChainClient, account: bytes, core: Core, terms: Terms, pot: int) -> None:
+    """Check the plan of a whole feed as `publish_plan` does, as far as the chain as it is now tells. Raises what that raises."""
+    head, wanted = _head_of(core), [(0, core.length)]
+    nodes = open_nodes(core, wanted)
+    check_blocks(core, wanted)
+    await _check_now(client, account, assemble(head, wanted, nodes, terms, pot))
+
+
+async def _check_now(client: ChainClient, account: bytes, wanted: Publication) -> None:
+    """Check all that time changes. Raises PlanRefused, BadTerms and NoFunds."""
+    best, key = await client.best(), wanted.head.key
+    frozen = await client.storage.frozen(key, best.hash)
+    if frozen is not None:
+        raise PlanRefused(
+            f"feed {key.hex()}: its author signed two histories, as was shown in block {frozen}: no plan of it is taken"
+        )
+    check_prices(wanted, client.times, best.number)
+    amounts = await client.storage.amounts(best.hash)
+    _check_donation(wanted.pot, amounts.min_donation)
+    await _check_funds(client, account, wanted.pot + EXISTENTIAL_DEPOSIT + amounts.publish_fee, best)
+
+
 def _head_of(core: Core) -> hypercore.CoreHead:
     """Return the head of a feed that can be published. Raises BadHead and WrongFeedKey."""
     if core.length == 0:
@@ -110,16 +134,7 @@ async def publish_head(
     async def check() -> None:
         # All that time changes is checked only here, after the signer looked for an earlier try: an interrupted
         # publication that is repeated has already taken the money, and its outcome is told whatever has passed since.
-        best = await client.best()
-        frozen = await client.storage.frozen(head.key, best.hash)
-        if frozen is not None:
-            raise PlanRefused(
-                f"feed {head.key.hex()}: its author signed two histories, as was shown in block {frozen}: no plan of it is taken"
-            )
-        check_prices(wanted, client.times, best.number)
-        amounts = await client.storage.amounts(best.hash)
-        _check_donation(pot, amounts.min_donation)
-        await _check_funds(client, signer.account, pot + EXISTENTIAL_DEPOSIT + amounts.publish_fee, best)
+        await _check_now(client, signer.account, wanted)
         if before is not None:
             await before()
 
@@ -133,17 +148,23 @@ async def donate(client: ChainClient, signer: Signer, plan: int, amount: int) ->
     """Add to a live plan's pot and return the finalized block. Raises BadTerms, PlanRefused, NoFunds and ChainError."""
 
     async def check() -> None:
-        best = await client.best()
-        found = await live_plan(client, plan, best)
-        _check_donation(amount, (await client.storage.amounts(best.hash)).min_donation)
-        value = await client.balance(client.pot_account(plan), best.hash) - EXISTENTIAL_DEPOSIT
-        if value <= 0 or value * PPM < found.shares:
-            raise PlanRefused(f"plan {plan}: its pot is nearly empty, so a donation would buy almost all shares")
-        await _check_funds(client, signer.account, amount, best)
+        await check_donation(client, signer.account, plan, amount)
 
     check_number(plan)
     _check_amount(amount)
     return (await submit(signer, calls.donate(plan, amount), KINDS, check)).block
+
+
+async def check_donation(client: ChainClient, account: bytes, plan: int, amount: int) -> None:
+    """Check a donation against the chain as it is now. Raises BadTerms, PlanRefused and NoFunds."""
+    check_number(plan)
+    best = await client.best()
+    found = await live_plan(client, plan, best)
+    _check_donation(amount, (await client.storage.amounts(best.hash)).min_donation)
+    value = await client.balance(client.pot_account(plan), best.hash) - EXISTENTIAL_DEPOSIT
+    if value <= 0 or value * PPM < found.shares:
+        raise PlanRefused(f"plan {plan}: its pot is nearly empty, so a donation would buy almost all shares")
+    await _check_funds(client, account, amount, best)
 
 
 async def end_plan(client: ChainClient, signer: Signer, plan: int) -> BlockRef:
@@ -195,4 +216,8 @@ def _check_donation(amount: int, least: int) -> None:
 async def _check_funds(client: ChainClient, account: bytes, needed: int, at: BlockRef) -> None:
     free = await client.balance(account, at.hash)
     if free - EXISTENTIAL_DEPOSIT < needed:
-        raise NoFunds(f"{needed} needed, but the account can spend only {max(0, free - EXISTENTIAL_DEPOSIT)}")
+        has = max(0, free - EXISTENTIAL_DEPOSIT)
+        raise NoFunds(
+            f"{money(needed)} are needed, and {ss58(account)} can spend {money(has)}: "
+            f"{how_to_get(ss58(account), client.url, needed - has)}"
+        )
