@@ -8,11 +8,10 @@ from collections.abc import Callable
 import structlog
 
 from service.chain_client import ChainClient, ConnectionLost, Follower, RpcError, StateDiscarded, UnknownRuntime
+from service.operating.clocks import OFF_SECONDS, clock_off
 
 log = structlog.get_logger(__name__)
 
-OFF_SECONDS = 30.0
-"""A difference that neither the time between two blocks nor their way here explains."""
 EVERY_BLOCKS = 20
 
 
@@ -23,12 +22,13 @@ class ClockWatch:
         self._off = False
 
     def look(self, ours: float, chains: float) -> str | None:
-        """Return what to tell of the two times, in seconds since 1970, if anything."""
-        before, self._off = self._off, abs(ours - chains) > OFF_SECONDS
-        if before or not self._off:
+        """Return what to tell of the two times, in seconds since 1970, if anything. A simulated time tells nothing."""
+        off = clock_off(ours, chains)
+        before, self._off = self._off, off is not None and abs(off) > OFF_SECONDS
+        if off is None or before or not self._off:
             return None
         return (
-            f"this machine's clock is {abs(ours - chains):.0f} s {'ahead of' if ours > chains else 'behind'} the chain's: "
+            f"this machine's clock is {abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} the chain's: "
             "set it (NTP does), or wait if the chain's node is still catching up; the dates in this log are this machine's"
         )
 

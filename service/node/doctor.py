@@ -22,6 +22,7 @@ from service.disk import DISK_ERRORS, explained, room_at, shown_size
 from service.encoding import PrivateKey, SectorDecoder, SectorEncoder
 from service.encoding.profiles import SECTOR
 from service.hypercore.net import PeerAddress
+from service.operating.clocks import OFF_SECONDS, clock_off
 from service.roles.common.funding import how_to_get
 from service.roles.common.needs import needs_of
 from service.roles.common.pace import EXPECTED_RATE
@@ -29,7 +30,6 @@ from service.roles.common.terms import RolesConfig
 from service.roles.hoster.room import Room
 from service.units import EXISTENTIAL_DEPOSIT, GIB, KIB, MIB, decimal
 
-from .clock import OFF_SECONDS
 from .settings import ROLES_FILE, NodeSettings, announced
 
 TRIAL_BYTES, TRIAL_FILE = 16 * MIB, "trial"
@@ -38,7 +38,6 @@ SLOW_DISK = 10 * MIB
 TRIAL_SECTORS = 64
 BEHIND_BLOCKS = 20
 """Blocks that finality may be behind."""
-REAL_SINCE = 1_577_836_800.0
 DIAL_SECONDS = 5.0
 MOST_PEERS = 16
 MOST_HOSTERS = 2_000
@@ -253,9 +252,9 @@ async def _of_chain(
 
 def clock(chains: float | None, ours: float) -> Finding:
     """Compare the chain's time with this machine's, both in seconds since 1970."""
-    if chains is None or chains < REAL_SINCE:
+    off = clock_off(ours, chains)
+    if off is None:
         return good("clock", "this chain's time is simulated: there is nothing to compare with")
-    off = ours - chains
     text = f"{abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} the chain's newest block"
     if abs(off) > OFF_SECONDS:
         return warning_of(

@@ -7,7 +7,10 @@ import asyncio
 from structlog.testing import capture_logs
 
 from service.chain_client import BlockRef, ConnectionLost
-from service.node.clock import EVERY_BLOCKS, OFF_SECONDS, ClockWatch, watch_clock
+from service.node.clock import EVERY_BLOCKS, ClockWatch, watch_clock
+from service.operating.clocks import OFF_SECONDS, REAL_SINCE, clock_off
+
+SINCE = 1_800_000_000
 
 
 def test_it_is_told_once_and_again_after_it_was_right() -> None:
@@ -22,6 +25,17 @@ def test_it_is_told_once_and_again_after_it_was_right() -> None:
     second = watch.look(chain - 31, chain)
     assert second is not None
     assert "31 s behind the chain's" in second
+
+
+def test_a_simulated_time_is_no_clock() -> None:
+    """A mock's begins at 1970: every newcomer was told that their clock was 56 years ahead."""
+    watch, now = ClockWatch(), 1_800_000_000.0
+    assert watch.look(now, 5_000.0) is None
+    assert watch.look(now, REAL_SINCE - 1) is None
+    assert watch.look(now, now - 31) is not None
+    assert watch.look(now, 5_000.0) is None
+    assert watch.look(now, now - 31) is not None
+    assert (clock_off(now, None), clock_off(now, 0.0), clock_off(now, now - 1)) == (None, None, 1.0)
 
 
 class Chain:
@@ -47,12 +61,12 @@ class Chain:
             self.looked_often.set()
         if self.number == self._fails_at:
             raise ConnectionLost("gone")
-        return 5000 * self.number
+        return 1000 * SINCE + 5000 * self.number
 
 
 async def watched(chain: Chain, wall: float) -> list[str]:
     with capture_logs() as logs:
-        task = asyncio.create_task(watch_clock(chain, chain, lambda: 5.0 * chain.number + wall))  # type: ignore[arg-type]
+        task = asyncio.create_task(watch_clock(chain, chain, lambda: SINCE + 5.0 * chain.number + wall))  # type: ignore[arg-type]
         await chain.looked_often.wait()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

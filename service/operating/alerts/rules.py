@@ -9,6 +9,7 @@ from service.disk import shown_size
 from service.roles.common.funding import how_to_get
 from service.roles.common.troubles import TroubleKind
 
+from ..clocks import OFF_SECONDS
 from ..entries import JournalEntry
 from ..meaning import explain
 from ..standing import ON_CHAIN
@@ -18,7 +19,6 @@ from .facts import AlertFacts, SegmentWork
 
 SILENT_BLOCKS, SILENT_SECONDS = 10, 60.0
 """A chain counts as silent after so many times of a block, and never sooner than after so many seconds."""
-CLOCK_SECONDS = 30.0
 LEAST_FEES = 100
 FALL_PART = 20
 """A reputation that lost its n-th part within a day is told."""
@@ -183,7 +183,7 @@ def clock_wrong(facts: AlertFacts) -> Iterable[Condition] | None:
     """Tell of a clock that differs from the chain's by more than blocks and their way explain."""
     if facts.clock_off is None:
         return None
-    if abs(facts.clock_off) <= CLOCK_SECONDS:
+    if abs(facts.clock_off) <= OFF_SECONDS:
         return []
     way = "ahead of" if facts.clock_off > 0 else "behind"
     text = f"this machine's clock is {abs(facts.clock_off):.0f} s {way} the chain's"

@@ -17,11 +17,12 @@ from service.roles.common.pace import Pace
 from service.roles.common.salvage import segment_sectors
 from service.roles.common.troubles import Troubles
 
+from ..clocks import OFF_SECONDS, clock_off
 from ..entries import JournalEntry
 from ..facts import NodeFacts, Snapshot
 from .book import Alert, AlertBook, Severity
 from .facts import AlertFacts, ChainFacts, SegmentWork
-from .rules import CLOCK_SECONDS, apply_rules
+from .rules import apply_rules
 from .samples import BestOfDay, JournalTail, WorkRates
 from .sending import AlertSender, bell_or
 from .table import AlertTable
@@ -30,8 +31,6 @@ log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 5.0
 """Between two looks."""
-REAL_SINCE = 1_577_836_800.0
-"""Seconds since 1970 of 2020: a mock's time begins at 1970 and is nobody's clock."""
 MOST_UNSAVED = 1_000
 """Changes in memory while the disk takes none."""
 
@@ -138,7 +137,7 @@ class AlertWatch:
             roles=watched.roles,
             waits_for=watched.waits_for(),
             troubles=watched.troubles.now,
-            clock_off=None if snapshot is None or node.age > CLOCK_SECONDS else await self._clock(),
+            clock_off=None if snapshot is None or node.age > OFF_SECONDS else await self._clock(),
             disk_free=await asyncio.to_thread(room_at, node.directory),
             reserve=node.reserve,
             chain=chain,
@@ -206,7 +205,7 @@ class AlertWatch:
         except (ChainError, TimeoutError) as error:
             log.debug("the chain's time cannot be read", error=str(error))
             return None
-        return None if moment is None or moment / 1000 < REAL_SINCE else self._wall() - moment / 1000
+        return clock_off(self._wall(), None if moment is None else moment / 1000)
 
     async def _entries(self, first: int) -> tuple[JournalEntry, ...] | None:
         about = "reading the journal"
