@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+from contextlib import AsyncExitStack
 from typing import Annotated
 
 import typer
 
+from service.hypercore.net.taken import listening_at
 from service.hypercore.swarm import DHT
 from service.hypercore.swarm.dht.address import PORT
 
@@ -37,7 +39,9 @@ def dht(
         raise typer.BadParameter(f"{listen} is no address that others can reach: --announce HOST:PORT says which is")
 
     async def main() -> None:
-        async with DHT(here, others, ipv4(told) if told else here) as node:
+        async with AsyncExitStack() as stack:
+            with listening_at("--listen", listen):
+                node = await stack.enter_async_context(DHT(here, others, ipv4(told) if told else here))
             out.result({"address": str(node.node.address), "id": node.node.table.id.hex()})
             await asyncio.Event().wait()
 

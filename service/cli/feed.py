@@ -22,6 +22,7 @@ from service.feeds.verify import verify_feed
 from service.hypercore import Core, Corestore, CryptoError, KeyPair, parse_key
 from service.hypercore.corestore import FILE
 from service.hypercore.net import Connection, PeerAddress, Replication, TcpTransport
+from service.hypercore.net.taken import listening_at
 from service.hypercore.swarm.dht.address import Address
 from service.hypercore.swarm.transport import ANYWHERE, SwarmTransport
 from service.node.settings import announced, public_address
@@ -271,7 +272,8 @@ def serve(
         with closing(opened(directory)) as store:
             core = known(store, wanted, directory)
             async with transport_of(pair, nodes, None, _server_of(store, core), through) as transport:
-                address = await transport.listen(host, port)
+                with listening_at("--listen", listen):
+                    address = await transport.listen(host, port)
                 await _found_by(transport, core, address, told)
                 dialled = announced(told, *address)
                 peer = "" if dialled is None else f"{pair.public.hex()}@{dialled}"

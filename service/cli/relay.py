@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import Annotated
 
 import typer
 
+from service.hypercore.net.taken import listening_at
 from service.hypercore.swarm import DHT, BlindRelay
 
 from .addresses import ipv4, parse_announce, parse_bootstrap
@@ -38,7 +40,10 @@ def relay(
     pair = swarm_pair(out, key, passphrase_file)
 
     async def main() -> None:
-        async with DHT(here, nodes, ipv4(told) if told else None) as node, BlindRelay(node, pair):
+        async with AsyncExitStack() as stack:
+            with listening_at("--listen", listen):
+                node = await stack.enter_async_context(DHT(here, nodes, ipv4(told) if told else None))
+            await stack.enter_async_context(BlindRelay(node, pair))
             out.result({"key": pair.public.hex(), "address": str(node.address)})
             await asyncio.Event().wait()
 

@@ -18,6 +18,7 @@ from service.durable import make_private, tighten_all
 from service.feeds.serving import FeedServer
 from service.hypercore import Corestore, KeyPair
 from service.hypercore.net import Connection, PeerAddress, TcpTransport
+from service.hypercore.net.taken import listening_at
 from service.hypercore.swarm.dht.address import Address, bootstrap_nodes
 from service.hypercore.swarm.transport import SwarmTransport
 from service.operating.alerts.table import AlertTable
@@ -185,25 +186,20 @@ def _keep(directory: Path, settings: NodeSettings) -> None:
 
 
 async def _listen(transport: TcpTransport, settings: NodeSettings) -> tuple[str, int]:
-    """Listen where the settings say. An OSError names that address."""
-    try:
+    """Listen where the settings say. An OSError says who has the port."""
+    with listening_at("--listen", host_port(settings.host, settings.port)):
         return await transport.listen(settings.host, settings.port)
-    except OSError as error:
-        where = host_port(settings.host, settings.port)
-        raise OSError(error.errno, error.strerror or str(error), where) from error
 
 
 async def _serve(stack: AsyncExitStack, node: RunningNode, settings: NodeSettings) -> str | None:
-    """Serve health, metrics and API, if that is wanted, until the stack is closed. Return where. An OSError names the address."""
+    """Serve health, metrics and API, if that is wanted, until the stack is closed; return where. OSError says who has the port."""
     if settings.http is None:
         return None
     host, port = host_and_port(settings.http)
-    try:
+    with listening_at("--http", settings.http):
         bound = await stack.enter_async_context(
             serving(node.facts, host, port, settings.http_names, _dashboard(node, settings))
         )
-    except OSError as error:
-        raise OSError(error.errno, error.strerror or str(error), settings.http) from error
     if host not in LOOPBACK:
         log.warning(
             "whoever reaches this address sees this node's metrics, its money among them", address=settings.http

@@ -1,4 +1,4 @@
-"""This machine's clock beside the chain's: by how much they differ, and whether that can be known. Pure."""
+"""The clock of this machine beside the chain's: by how much they differ, and whether that can be known. Pure."""
 
 from __future__ import annotations
 
