@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import os
+import re
 import shutil
 import sqlite3
 from pathlib import Path
 
 from service.units import KIB, MIB
 
+FSTAB, MOST_OF_FSTAB = Path("/etc/fstab"), 1 << 20
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -58,6 +61,30 @@ def _there(path: Path) -> Path:
     while not path.exists() and path != path.parent:
         path = path.parent
     return path
+
+
+def unmounted_at(path: Path, fstab: Path = FSTAB) -> Path | None:
+    """Return the mount point above `path` that the system has in its table of disks and on which nothing is mounted now.
+
+    What is written there goes to another disk than was meant. None if all is as it should be, or there is no such table.
+    """
+    try:
+        with fstab.open(errors="replace") as opened:
+            lines = opened.read(MOST_OF_FSTAB).splitlines()
+    except OSError:
+        return None
+    fields = [line.split() for line in lines if not line.lstrip().startswith("#")]
+    points = {_unescaped(one[1]) for one in fields if len(one) > 2 and one[1].startswith("/")}
+    meant = path.resolve()
+    for above in (meant, *meant.parents):
+        if str(above) in points:
+            return None if os.path.ismount(above) else above
+    return None
+
+
+def _unescaped(text: str) -> str:
+    """Return a path of fstab: blanks and the like are written as three octal digits there."""
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), text)
 
 
 def shown_size(size: int) -> str:

@@ -12,6 +12,7 @@ import typer
 from service import durable
 from service.disk import room_at
 from service.node.options import BY_NAME
+from service.node.settings import NodeError, check_mounted
 from service.node.setup import QUESTIONS, Question, asked, checked, defaults, toml_of
 from service.roles.hoster.room import default_reserve
 from service.vault import KeyFileError, Vault
@@ -36,6 +37,7 @@ from .node_options import (
 )
 from .options import Json, PassphraseFile
 from .output import EXIT_USAGE, Failure, Output, configure_logging
+from .phrases import show_and_ask_again
 from .unlocking import at_terminal, new_passphrase, or_fail
 
 FILE, VAULT = "node.toml", "node.vault"
@@ -108,6 +110,7 @@ class _Wizard:
                 answers[question.name] = found
         told: dict[str, Any] = {}
         try:
+            check_mounted(self._directory)
             durable.make_private(self._directory)
             if vault:
                 told = self._vault(passphrase_file)
@@ -115,10 +118,15 @@ class _Wizard:
                 if passphrase_file is not None:
                     answers["passphrase_file"] = str(passphrase_file.absolute())
             durable.write_new(path, toml_of(answers).encode())
-        except (OSError, KeyFileError) as error:
+        except (OSError, KeyFileError, NodeError) as error:
             out.fail(failure_of(error, str(path)))
         following = f"datdot node --dir {self._directory} --config {path}"
         out.result({"file": str(path), "next": following, **told}, self._said(path, following, told))
+
+    @property
+    def _asks(self) -> bool:
+        """Whether who makes a vault is asked for words of its phrase."""
+        return not self._yes and not self._out.json
 
     def _answer(self, question: Question, given: dict[str, str]) -> str | list[str]:
         """Return what was given, or is answered, or proposed. Ends the command if it is wrong and nobody can be asked."""
@@ -159,14 +167,21 @@ class _Wizard:
         path, phrase = self._directory / VAULT, new_phrase(12)
         passphrase = new_passphrase(self._out, path, passphrase_file)
         keys = keys_of_phrase(phrase)
-        or_fail(self._out, path, lambda: Vault(keys, phrase).create(path, passphrase))
+
+        def make() -> None:
+            if self._asks:
+                show_and_ask_again(phrase)
+            Vault(keys, phrase).create(path, passphrase)
+
+        or_fail(self._out, path, make)
         return {"account": keys.address, "phrase": phrase}
 
     def _said(self, path: Path, following: str, told: dict[str, Any]) -> str:
         lines = [f"written: {path}"]
         if told:
-            lines += [
-                f"its account is {told['account']}",
-                f"write these words down, they are shown only now and bring its keys back: {told['phrase']}",
-            ]
+            lines.append(f"its account is {told['account']}")
+            if not self._asks:
+                lines.append(
+                    f"write these words down, they are shown only now and bring its keys back: {told['phrase']}"
+                )
         return "\n".join([*lines, f"next: {following}", f"then: datdot doctor --dir {self._directory}"])

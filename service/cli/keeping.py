@@ -67,6 +67,10 @@ def move_node(
             left = await asyncio.to_thread(move, directory.absolute(), target.absolute(), tell)
         value = {"dir": str(target), "left": "" if left is None else str(left)}
         told = f"moved: datdot node --dir {target}"
+        if left is None:
+            told += (
+                "\nit lies on the same disk as before: if another was meant, see that it is mounted, and move it again"
+            )
         out.result(value, told if left is None else f"{told}\nwhen that runs, remove {left}; never start it again")
 
     run(out, main, lambda error: failure_of(error, str(directory)))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json as json_module
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import typer
@@ -14,6 +16,7 @@ from rich.text import Text
 
 from service.node.settings import NodeError, NodeSettings
 from service.units import decimal
+from service.web.app import PATIENCE
 
 from .failures import failure_of
 from .options import Json
@@ -22,26 +25,27 @@ from .output import Failure, Output, configure_logging, run
 MOST_BYTES = 1 << 20
 SHOWN = 10
 """Alerts and events that are kept in sight."""
-SECONDS = 70.0
-"""A node waits for its chain for a minute before it says that it does not answer."""
+SECONDS = PATIENCE + 5.0
+"""For an answer: a little longer than a node waits for its chain before it says that this does not answer."""
+NodeDirectory = Annotated[Path | None, typer.Option("--dir", metavar="DIR", help="The node's directory.")]
+NodeUrl = Annotated[
+    str | None,
+    typer.Option("--http", metavar="http://HOST:PORT", help="Where its HTTP server is, instead of --dir."),
+]
 
 
 def status(
-    directory: Annotated[Path | None, typer.Option("--dir", metavar="DIR", help="The node's directory.")] = None,
-    http: Annotated[
-        str | None,
-        typer.Option("--http", metavar="http://HOST:PORT", help="Where its HTTP server is, instead of --dir."),
-    ] = None,
+    directory: NodeDirectory = None,
+    http: NodeUrl = None,
     json: Json = False,
 ) -> None:
     """Show how a running node stands. It must have been started with --http HOST:PORT."""
     out = Output(json)
     configure_logging(json)
-    if (directory is None) == (http is None):
-        raise typer.BadParameter("name the node: --dir DIR, or --http http://HOST:PORT")
+    find = _node_of(directory, http)
 
     async def main() -> None:
-        url = http.rstrip("/") if http is not None else _url_of(directory or Path())
+        url = find()
         found = await _ask(f"{url}/api/status")
         out.result(found, None if json else _text(found))
 
@@ -49,22 +53,18 @@ def status(
 
 
 def top(
-    directory: Annotated[Path | None, typer.Option("--dir", metavar="DIR", help="The node's directory.")] = None,
-    http: Annotated[
-        str | None,
-        typer.Option("--http", metavar="http://HOST:PORT", help="Where its HTTP server is, instead of --dir."),
-    ] = None,
+    directory: NodeDirectory = None,
+    http: NodeUrl = None,
     every: Annotated[float, typer.Option(min=0.5, max=3600, metavar="SECONDS", help="Between two looks.")] = 2.0,
     json: Json = False,
 ) -> None:
     """Keep showing how a running node stands, until Ctrl-C: what datdot status shows, with its alerts and newest events."""
     out = Output(json)
     configure_logging(json)
-    if (directory is None) == (http is None):
-        raise typer.BadParameter("name the node: --dir DIR, or --http http://HOST:PORT")
+    find = _node_of(directory, http)
 
     async def main() -> None:
-        url = http.rstrip("/") if http is not None else _url_of(directory or Path())
+        url = find()
         found = await _looked(url)
         if json or not out.console.is_terminal:
             while True:
@@ -93,6 +93,23 @@ def _page(found: dict[str, Any]) -> str:
         for one in found["journal"]
     ]
     return "\n".join([_text(found["status"]), "", *(alerts or ["no alert is open"]), "", *lines])
+
+
+def _node_of(directory: Path | None, http: str | None) -> Callable[[], str]:
+    """Return what finds the address of a node's HTTP server; that raises NodeError. Raises BadParameter."""
+    if (directory is None) == (http is None):
+        raise typer.BadParameter("name the node: --dir DIR, or --http http://HOST:PORT")
+    if http is None:
+        return lambda: _url_of(directory or Path())
+    url = http.rstrip("/")
+    try:
+        parts = urlsplit(url)
+        right = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        right = False
+    if not right:
+        raise typer.BadParameter(f"--http {http!r} is no address: write scheme, host and port, http://127.0.0.1:8080")
+    return lambda: url
 
 
 def _url_of(directory: Path) -> str:

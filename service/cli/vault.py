@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json as json_module
-import secrets
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -20,13 +18,12 @@ from service.vault.polkadot_js import polkadot_js, read_polkadot_js
 
 from .options import Json, PassphraseFile
 from .output import Output
+from .phrases import show_and_ask_again
 from .unlocking import at_terminal, new_passphrase, or_fail, typed_twice
 
 vault_app = typer.Typer(
     help="Create, show, import and export vaults: keys that a passphrase locks.", no_args_is_help=True
 )
-
-WORDS_ASKED = 3
 
 
 class Format(StrEnum):
@@ -51,16 +48,6 @@ def _told(public: PublicKeys) -> dict[str, str]:
     }
 
 
-def _asked_again(phrase: str) -> None:
-    """Ask for some words of a phrase that was shown. Raises KeyFileError if they are wrong."""
-    words = phrase.split()
-    for place in sorted(secrets.SystemRandom().sample(range(len(words)), WORDS_ASKED)):
-        if typer.prompt(f"Word {place + 1}").strip().lower() != words[place]:
-            raise KeyFileError(
-                f"that is not word {place + 1}: nothing was written; write the phrase down, and begin anew"
-            )
-
-
 @vault_app.command()
 def create(
     file: NewFile,
@@ -78,11 +65,7 @@ def create(
 
     def make() -> None:
         if at_terminal() is not None and not json:
-            sys.stdout.write(
-                f"Write these words down. They are shown only now, and bring the keys back:\n\n{phrase}\n\n"
-            )
-            sys.stdout.flush()
-            _asked_again(phrase)
+            show_and_ask_again(phrase)
         vault.create(file, passphrase)
 
     or_fail(out, file, make)

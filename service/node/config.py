@@ -177,20 +177,23 @@ def _flat(tables: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _meant(key: str) -> str:
-    close = get_close_matches(key, [one.key for one in SETTINGS], 1, 0.5)
+    tables = {one.key.partition(".")[0] for one in SETTINGS if "." in one.key}
+    close = get_close_matches(key, [one.key for one in SETTINGS] + sorted(tables - {key}), 1, 0.5)
     return f"; perhaps {close[0]} is meant" if close else f": there are {', '.join(one.key for one in SETTINGS)}"
 
 
 def _line(text: str, key: str) -> str:
-    """Return ", line N" of a key, if it stands at the beginning of a line, in its table or with its table's name."""
+    """Return ", line N" of a key, if it begins a line, in its table or with its table's name; or of the table that it is."""
     table, _, name = key.rpartition(".")
     here = ""
     for number, line in enumerate(text.splitlines(), 1):
-        heading = re.match(r"\s*\[\s*([\w.-]+)\s*\]", line)
+        heading = re.match(r"\s*\[{1,2}\s*([\w.-]+)\s*\]", line)
         if heading:
             here = heading[1]
+            if f"{here}.".startswith(f"{key}."):
+                return f", line {number}"
             continue
         wanted = name if here == table else key
         if here in ("", table) and re.match(rf"\s*{re.escape(wanted)}\s*=", line):
             return f", line {number}"
-    return ""
+    return _line(text, table) if table else ""  # in a table that is written in one line

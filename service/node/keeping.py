@@ -20,7 +20,7 @@ from typing import Any
 from service import durable
 from service.disk import explained
 
-from .settings import KEY_FILE, NODE_FILE, ROLES_FILE, SIGNER_FILE, NodeError, NodeSettings
+from .settings import KEY_FILE, NODE_FILE, ROLES_FILE, SIGNER_FILE, NodeError, NodeSettings, check_mounted
 
 MANIFEST = "backup.json"
 TOML_FILE = "node.toml"
@@ -64,6 +64,7 @@ def backup(directory: Path, target: Path, copies: bool, key: bool, on_copied: On
         raise NodeError(f"{directory} is of no node that ever ran: there is nothing to back up")
     if target.exists():
         raise NodeError(f"{target} exists: a backup goes to a new directory")
+    check_mounted(target)
     partial = _partial(target)
     if partial.exists():
         shutil.rmtree(partial)
@@ -116,6 +117,7 @@ def restore(source: Path, directory: Path, on_copied: OnCopied = _ignore) -> Nod
     manifest = _read_manifest(source)
     if directory.exists() and any(directory.iterdir()):
         raise NodeError(f"{directory} is not empty: a backup is restored to a new directory")
+    check_mounted(directory)
     for name, expected in manifest["files"].items():
         path = source / name
         if not path.is_file() or _digest(path) != expected:
@@ -188,6 +190,7 @@ def move(directory: Path, target: Path, on_copied: OnCopied = _ignore) -> Path |
         raise NodeError(f"{directory} is of no node that ever ran")
     if target.resolve().is_relative_to(directory.resolve()):
         raise NodeError(f"{target} lies in {directory}: move it elsewhere")
+    check_mounted(target)
     with stopped(directory):
         before.save(directory)  # an older version kept the paths of what lies in it whole
         durable.make_directories(target.parent)

@@ -55,6 +55,7 @@ from .settings import (
     NodeSettings,
     announced,
     check_account,
+    check_mounted,
     host_port,
     node_keys,
     public_address,
@@ -137,6 +138,8 @@ async def run_node(
     Raises NodeError, KeyFileError, ChainError and OSError.
     """
     settings.check()
+    if not (directory / NODE_FILE).exists():
+        check_mounted(directory)
     make_private(directory)
     if (directory / KEYS).is_dir():
         tighten_all(directory / KEYS)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from service import durable
+from service.disk import FSTAB, unmounted_at
 from service.hypercore.net import PeerAddress
 from service.hypercore.swarm.dht.address import Address, bootstrap_nodes
 from service.vault import KeyFileError, Passphrase, PeerKeys, create_key_file, load_keys, public_keys
@@ -133,6 +134,16 @@ def _within(directory: Path, text: str) -> str:
 def _from(directory: Path, text: str) -> str:
     path = directory.absolute() / text
     return str(path) if not text.startswith("//") and not Path(text).is_absolute() and path.exists() else text
+
+
+def check_mounted(path: Path) -> None:
+    """Raise NodeError if what is made at `path` would lie on another disk than was meant, because that is not mounted."""
+    missing = unmounted_at(path)
+    if missing is not None:
+        raise NodeError(
+            f"{missing} is a mount point in {FSTAB}, and nothing is mounted there: {path} would lie on another disk; "
+            f"mount it first (mount {missing}); nothing was made"
+        )
 
 
 def node_keys(directory: Path, key: str | None, passphrase: Passphrase | None = None) -> tuple[PeerKeys, str]:

@@ -19,8 +19,10 @@ from service.node.settings import NodeSettings
 from service.node.setup import toml_of, usual_offer
 from service.roles.common.terms import RolesConfig
 from service.units import GIB, MIB, UNIT
+from service.vault import unlock
 from tests.support.blank import blank
 from tests.support.cli_process import RunningChain, command, datdot, done, environment, running, running_chain
+from tests.support.terminal import Terminal, words_of
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +96,40 @@ def test_a_question_is_asked_again_until_the_answer_is_right(tmp_path: Path) -> 
     found = read_file(home / "node.toml")
     assert (found["roles"], found["encoding_ask"], found["listen"]) == (["encoder"], UNIT // 50, ("127.0.0.1", 0))
     assert "hosting_capacity" not in found
+
+
+def vault_of_init(home: Path, *, right: bool) -> Terminal:
+    """`datdot init --vault`, its questions answered with what it proposes, and the phrase's words typed again, or not."""
+    terminal = Terminal("init", home, "--vault", "--roles", "author", "--chain", "ws://127.0.0.1:9")
+    for part in ("listen", "others reach", "DHT", "health", "told of alerts"):
+        terminal.until(part)
+        terminal.until("] ")
+        terminal.type("")
+    for part in ("New passphrase of", "The same once more"):
+        terminal.until(part)
+        terminal.until(": ")
+        terminal.type("correct horse")
+    for _ in range(3 if right else 1):
+        terminal.until("Word ")
+        terminal.until(": ")
+        place = int(terminal.text.rsplit("Word ", 1)[1].split(":")[0])
+        assert not (home / "node.vault").exists()
+        terminal.type(words_of(terminal.text)[place - 1] if right else "nonsense")
+    return terminal
+
+
+def test_a_vault_is_made_for_who_has_written_its_phrase_down(tmp_path: Path) -> None:
+    home = tmp_path / "node"
+    terminal = vault_of_init(home, right=False)
+    assert terminal.end() == 1
+    assert "nothing was written" in terminal.text
+    assert not (home / "node.vault").exists()
+    assert not (home / "node.toml").exists()
+    terminal = vault_of_init(home, right=True)
+    assert terminal.end() == 0, terminal.text
+    phrase = " ".join(words_of(terminal.text))
+    assert terminal.text.count(phrase) == 1, "it is shown once"
+    assert unlock(home / "node.vault", lambda path: b"correct horse").phrase == phrase
 
 
 def test_without_a_terminal_nothing_is_asked(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from service.node.settings import NodeSettings
-from tests.support.cli_process import RunningChain, datdot, done, running, running_chain
+from tests.support.cli_process import RunningChain, datdot, done, many, running, running_chain
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +65,11 @@ def test_what_names_no_node_is_told(tmp_path: Path) -> None:
     assert "is of no node" in datdot("status", "--dir", tmp_path, "--json").failure("node")["message"]
     NodeSettings("ws://127.0.0.1:1", ("author",), "127.0.0.1", 1).save(tmp_path)
     assert "start it once with --http" in datdot("status", "--dir", tmp_path, "--json").failure("node")["message"]
+    wrong = ("127.0.0.1:8080", "localhost:8080", "ftp://127.0.0.1:1", "http://", "http://a:b")
+    lines = [(name, "--http", one, "--json") for one in wrong for name in ("status", "top")]
+    for line, ran in zip(lines, many(lines), strict=True):
+        said = ran.failure("usage", 2)["message"]
+        assert (
+            said
+            == f"Invalid value: --http {line[2]!r} is no address: write scheme, host and port, http://127.0.0.1:8080"
+        )

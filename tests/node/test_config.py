@@ -133,6 +133,11 @@ def test_what_was_said_is_remembered_on_the_disk(tmp_path: Path) -> None:
         ("hosting = 5\n", r", line 1: hosting: there is no such setting"),
         ("roles = [\n", r"not TOML: Invalid value"),
         ("[encoding]\nask = '10000000000001UNIT'\n", r", line 2: encoding\.ask: .* above the chain's highest price"),
+        ("\n[hostings]\ncapacity = 5\n", r", line 2: hostings: there is no such setting; perhaps hosting is meant"),
+        ("[hosting]\n[hosting.disk]\nsize = 5\n", r", line 2: hosting\.disk: there is no such setting"),
+        ("[relay.swarm]\nkey = 5\n", r", line 1: relay: .* is neither a text in quotes nor"),
+        ("\n[[hosting]]\ncapacity = 5\n", r", line 2: hosting: there is no such setting"),
+        ("\nhosting = { capasity = 5 }\n", r", line 2: hosting\.capasity: there is no such setting; perhaps hosting\.capacity"),
         ("zzz = 5\n", r", line 1: zzz: there is no such setting: there are chain, roles"),
     ],
 )  # fmt: skip

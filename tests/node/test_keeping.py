@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 import threading
@@ -11,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from service.disk import unmounted_at
 from service.hypercore import Corestore
-from service.node import keeping
+from service.node import keeping, settings
 from service.node.keeping import backup, move, restore, stopped
+from service.node.run import run_node
 from service.node.settings import NodeError, NodeSettings
 from service.roles.common.database import Database
 from service.vault import create_key_file, load_keys
@@ -196,6 +199,49 @@ def test_to_another_disk_it_is_copied_compared_and_the_old_one_is_no_node_any_mo
     assert not node.exists()
     assert keeping._files(tmp_path / "far") == keeping._files(left)
     assert bytes_below(tmp_path / "far") == bytes_below(left)
+
+
+@pytest.fixture
+def fstab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A table of disks with one that is not mounted, and one that is."""
+    table = tmp_path / "fstab"
+    away = tmp_path / "mnt" / "big disk"
+    written = str(away).replace(" ", "\\040")
+    table.write_text(
+        f"# UUID=1 {tmp_path} ext4 defaults 0 2\n\nUUID=2 / ext4 errors=remount-ro 0 1\nUUID=3 none swap sw 0 0\n"
+        f"UUID=4 {written} ext4 defaults,nofail 0 2\nproc /proc proc defaults 0 0\nbroken\n"
+    )
+    monkeypatch.setattr(settings, "unmounted_at", lambda path: unmounted_at(path, table))
+    return away
+
+
+def test_nothing_goes_to_a_disk_that_is_not_mounted(node: Path, tmp_path: Path, fstab: Path) -> None:
+    """The folder of its mount point is on the disk of the system: a newcomer filled that."""
+    assert unmounted_at(Path("/proc/x"), tmp_path / "fstab") is None
+    assert unmounted_at(fstab / "deep" / "node", tmp_path / "fstab") == fstab
+    assert unmounted_at(fstab, tmp_path / "nosuch") is None
+    before = bytes_below(node)
+    for exists in (False, True):
+        if exists:
+            fstab.mkdir(parents=True)
+        with pytest.raises(NodeError, match="big disk is a mount point in /etc/fstab, and nothing is mounted there"):
+            move(node, fstab / "node")
+        with pytest.raises(NodeError, match="mount it first"):
+            backup(node, fstab / "kept", copies=True, key=True)
+        assert fstab.exists() is exists
+        assert bytes_below(node) == before
+    kept = tmp_path / "kept"
+    backup(node, kept, copies=True, key=True)
+    with pytest.raises(NodeError, match="nothing was made"):
+        restore(kept, fstab / "node")
+    assert list(fstab.iterdir()) == []
+
+
+def test_a_new_node_is_not_made_on_a_disk_that_is_not_mounted(fstab: Path) -> None:
+    wanted = NodeSettings("ws://127.0.0.1:1", ("author",), "127.0.0.1", 0)
+    with pytest.raises(NodeError, match="mount it first"):
+        asyncio.run(run_node(fstab / "node", wanted, print))
+    assert not fstab.exists()
 
 
 def test_a_node_that_runs_is_not_moved(node: Path, tmp_path: Path) -> None:
