@@ -12,6 +12,7 @@ from service.address import ss58
 from service.chain_client import BlockRef, ChainClient, Follower
 from service.chain_client.pallet.types import Attester, Copy, Encoder, Hoster, StorageChallenge
 from service.disk import room_at
+from service.feeds.browse import ArchiveTable
 from service.hypercore import Corestore
 from service.hypercore.net import Connection
 
@@ -44,6 +45,8 @@ MOST_PEERS = 500
 """Connections that are listed at most."""
 MOST_COPIES = 500
 """Copies of one page at most."""
+MOST_TABLES = 8
+"""Feeds whose list of files is kept in memory: who plays a film asks for many parts of one file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,8 @@ class NodeFacts:
         self._reading = asyncio.Lock()
         self._since = asyncio.get_running_loop().time()
         self.whole = WholeChain(sources.client, sources.follower)
+        self.tables: dict[tuple[bytes, int, int], ArchiveTable | None] = {}
+        """The files of `MOST_TABLES` feeds, by key, fork and length; None: it is no archive."""
 
     @property
     def sources(self) -> Sources:

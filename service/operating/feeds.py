@@ -9,7 +9,7 @@ from service.feeds.browse import ArchivedFile, ArchiveTable, FeedStream, Missing
 from service.feeds.held import held
 from service.hypercore import Core, CoreError
 
-from .facts import NodeFacts
+from .facts import MOST_TABLES, NodeFacts
 from .history import NotHere
 from .network_objects import FeedDetail, FeedFile, FeedPage, FeedRow
 
@@ -17,9 +17,6 @@ MOST_FEEDS = 500
 """Feeds that are listed at most."""
 MOST_RUNS = 5_000
 """Runs of blocks that are listed at most."""
-MOST_TABLES = 8
-"""Feeds whose list of files is kept in memory: who plays a film asks for many parts of one file."""
-_tables: dict[tuple[bytes, int, int], ArchiveTable | None] = {}
 UNREADABLE_FEED = (ArchiveError, MissingBlock, CoreError)
 
 
@@ -57,7 +54,7 @@ async def read_feed(facts: NodeFacts, key: str, limit: int) -> FeedDetail:
     """Return a feed with its files. Raises NotHere, StorageError and TimeoutError."""
     core = core_of(facts, key)
     try:
-        table = await table_of(core)
+        table = await table_of(facts, core)
         why = "" if table is not None else "Its blocks are no archive of files."
     except UNREADABLE_FEED as error:
         table, why = None, f"{error}."
@@ -75,22 +72,22 @@ async def read_feed(facts: NodeFacts, key: str, limit: int) -> FeedDetail:
     )
 
 
-async def table_of(core: Core) -> ArchiveTable | None:
+async def table_of(facts: NodeFacts, core: Core) -> ArchiveTable | None:
     """Return the files of a feed, or None if it is no archive. Raises UNREADABLE_FEED and TimeoutError."""
     if not core.length:
         return None
-    kept = core.key, core.fork, core.length
-    if kept not in _tables:
+    tables, kept = facts.tables, (core.key, core.fork, core.length)
+    if kept not in tables:
         async with asyncio.timeout(20):
-            _tables[kept] = await archive_table(core)
-        while len(_tables) > MOST_TABLES:
-            _tables.pop(next(iter(_tables)))
-    return _tables[kept]
+            tables[kept] = await archive_table(core)
+        while len(tables) > MOST_TABLES:
+            tables.pop(next(iter(tables)))
+    return tables[kept]
 
 
-async def find_file(core: Core, path: str) -> tuple[FeedStream, ArchivedFile]:
+async def find_file(facts: NodeFacts, core: Core, path: str) -> tuple[FeedStream, ArchivedFile]:
     """Return a file of a feed, and what to read it with. Raises NotHere, UNREADABLE_FEED and TimeoutError."""
-    table = await table_of(core)
+    table = await table_of(facts, core)
     for one in [] if table is None else table.files:
         if one.path == path:
             return FeedStream(core), one

@@ -85,7 +85,7 @@ class FeedPages:
         """Send a file of a feed, or the part that is asked for."""
         core = core_of(self._facts, request.match_info["feed"])
         try:
-            stream, found = await find_file(core, request.match_info["path"])
+            stream, found = await find_file(self._facts, core, request.match_info["path"])
             start, end = part(request, found.size)
             tag = f'"{core.key.hex()[:16]}-{core.fork}-{found.offset}-{found.size}"'
             name = quote(found.path.rpartition("/")[2])

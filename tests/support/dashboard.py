@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import struct
 from collections.abc import AsyncIterator
@@ -29,16 +28,14 @@ from service.chain_client.pallet.types import (
 )
 from service.feeds.archive.format import MAGIC, VERSION, cut
 from service.hypercore import Corestore
-from service.node.journal import Journal
 from service.operating.alerts.book import Alert, AlertBook, Category, Condition, Severity
 from service.operating.alerts.table import AlertTable
 from service.operating.alerts.targets import AlertTarget
 from service.operating.entries import Followed, JournalEntry
-from service.operating.facts import NodeFacts, Snapshot, Sources
+from service.operating.facts import NodeFacts, Snapshot
 from service.operating.objects import SettingRow
 from service.operating.table import JournalTable
 from service.operating.whole import WholeChain, WholeNetwork
-from service.roles.common.database import Database
 from service.ui.acting import Acting
 from service.ui.mounted import Dashboard
 from service.units import UNIT
@@ -47,7 +44,8 @@ from service.vault.vaultfile import Cost
 from service.web import app
 from service.web.app import serving
 from service.web.guards import RequestLimit
-from tests.support.chain_world import ALICE, BOB, CHARLIE, Peer, World, following_peer, load_runtime, load_spec
+from tests.support.chain_world import ALICE, BOB, CHARLIE, Peer, World
+from tests.support.followed_node import followed_node, kept_up
 from tests.support.needs import missing
 
 SECTORS = 12_289
@@ -210,20 +208,11 @@ async def served_dashboard(
 ) -> AsyncIterator[ServedDashboard]:
     """Serve the dashboard of Alice's node: with made up copies and history, or an account with nothing but money."""
     monkeypatch.setattr(app, "RequestLimit", lambda: RequestLimit(burst=1_000_000))
-    world = World(load_runtime(), load_spec())
-    await world.start()
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(world.stop)
-        peer = await stack.enter_async_context(following_peer(world.url, directory / "a.sqlite"))
-        database = Database(directory / "roles.sqlite")
-        stack.callback(database.close)
         store = Corestore()
         stack.callback(store.close)
-        journal = Journal(peer.client, peer.follower, ALICE.public_key, database)
-        sources = Sources(
-            peer.client, peer.follower, ALICE.public_key, ("author", "hoster"), JournalTable(database), directory, lambda: 5,
-            list, lambda: journal.seen, AlertTable(database), store, lambda: SETTINGS,
-        )  # fmt: skip
+        node = await stack.enter_async_context(followed_node(directory, store, lambda: SETTINGS))
+        world, peer, database, sources = node.world, node.peer, node.database, node.sources
         feed = some_feed(store).hex() if made else ""
         facts = MadeFacts(sources) if made else NodeFacts(sources)
         if isinstance(facts, MadeFacts):
@@ -232,19 +221,13 @@ async def served_dashboard(
             facts.copies_held = {0: a_copy(0), 1: a_copy(1, CopyState.ENCODING), 2: a_copy(2, strikes=1)}
             with database.transaction() as db:
                 JournalTable(database).add(db, entries(blocks), Followed({0, 1, 2}))
-        task = asyncio.create_task(facts.run())
-        stack.push_async_callback(_ended, task)
+        await stack.enter_async_context(kept_up(facts))
         dashboard = Dashboard(facts, Acting(peer.signer, vault, lambda: targets))
         host, port = await stack.enter_async_context(serving(facts, "127.0.0.1", 0, (), dashboard))
         http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)))
         served = ServedDashboard(f"http://{host}:{port}", http, world, peer, facts, dashboard, feed)
         await served.seal(blocks)
         yield served
-
-
-async def _ended(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 def a_vault(directory: Path, account: str, passphrase: str) -> Path:

@@ -12,7 +12,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from tests.support.chain_world import BOB
-from tests.support.dashboard import ServedDashboard, a_vault, browser, served_dashboard
+from tests.support.dashboard import ServedDashboard, a_vault, served_dashboard
 
 PAGES = (
     *("/", "/copies", "/copies/0", "/copies/1", "/money", "/plans", "/plans/0", "/network", "/peers", "/feeds"),
@@ -31,24 +31,6 @@ SMALL = """[...document.querySelectorAll('a, button, input, select, summary')].f
     const r = e.getBoundingClientRect()
     return r.width && r.height < 24 && getComputedStyle(e).display !== 'inline' && !e.classList.contains('skip')
 }).map(e => e.textContent.trim().slice(0, 30))"""
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    async with browser() as found:
-        yield found
-
-
-@pytest.fixture
-async def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ServedDashboard]:
-    async with served_dashboard(tmp_path, monkeypatch) as found:
-        yield found
-
-
-@pytest.fixture
-async def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ServedDashboard]:
-    async with served_dashboard(tmp_path, monkeypatch, made=False, blocks=1) as found:
-        yield found
 
 
 @asynccontextmanager

@@ -5,15 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import AsyncIterator
 from html import unescape
-from pathlib import Path
 from urllib.parse import quote
 
 import aiohttp
 import pytest
 
-from tests.support.dashboard import FILES, SECTORS, ServedDashboard, served_dashboard
+from tests.support.dashboard import FILES, SECTORS, ServedDashboard
 
 PAGES = (
     "/",
@@ -29,18 +27,6 @@ PAGES = (
     "/feeds",
     "/settings",
 )
-
-
-@pytest.fixture
-async def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ServedDashboard]:
-    async with served_dashboard(tmp_path, monkeypatch) as found:
-        yield found
-
-
-@pytest.fixture
-async def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ServedDashboard]:
-    async with served_dashboard(tmp_path, monkeypatch, made=False, blocks=1) as found:
-        yield found
 
 
 def answer_of(page: str) -> str:

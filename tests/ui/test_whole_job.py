@@ -23,7 +23,7 @@ from service.node.settings import NodeSettings
 from service.units import UNIT
 from service.vault import Vault
 from service.vault.vaultfile import Cost
-from tests.support.dashboard import FILES, browser, some_feed
+from tests.support.dashboard import FILES, some_feed
 from tests.support.whole_network import Network
 
 pytestmark = pytest.mark.slow
@@ -143,12 +143,6 @@ async def read_a_file(page: Page, url: str, feed: str, folder: Path) -> None:
         await page.click("text=notes.txt")
     await (await waiting.value).save_as(folder / "notes.txt")
     assert (folder / "notes.txt").read_bytes() == FILES["notes.txt"]
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    async with browser() as found:
-        yield found
 
 
 @pytest.mark.timeout(1800)

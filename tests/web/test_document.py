@@ -14,18 +14,15 @@ import aiohttp
 import pytest
 
 from service.chain_client import ConnectionLost
-from service.node.journal import Journal
 from service.operating.alerts.book import AlertBook, Category, Condition, Severity
-from service.operating.alerts.table import AlertTable
 from service.operating.entries import Followed, JournalEntry
-from service.operating.facts import NodeFacts, Sources
-from service.operating.table import JournalTable
-from service.roles.common.database import Database
+from service.operating.facts import NodeFacts
 from service.web import app
 from service.web.app import NodeServer, serving
 from service.web.endpoints import ENDPOINTS, document
 from service.web.guards import RequestLimit
-from tests.support.chain_world import ALICE, World, following_peer, load_runtime, load_spec
+from tests.support.chain_world import World
+from tests.support.followed_node import followed_node, kept_up
 
 
 @dataclass
@@ -47,32 +44,20 @@ class Served:
 @pytest.fixture
 async def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
     monkeypatch.setattr(app, "RequestLimit", lambda: RequestLimit(burst=10_000))
-    world = World(load_runtime(), load_spec())
-    await world.start()
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(world.stop)
-        peer = await stack.enter_async_context(following_peer(world.url, tmp_path / "a.sqlite"))
-        database = Database(tmp_path / "roles.sqlite")
-        stack.callback(database.close)
-        journal = Journal(peer.client, peer.follower, ALICE.public_key, database)
-        sources = Sources(
-            peer.client, peer.follower, ALICE.public_key, ("author", "hoster"), JournalTable(database), tmp_path, lambda: 5,
-            list, lambda: journal.seen, AlertTable(database),
-        )  # fmt: skip
-        facts = NodeFacts(sources)
+        node = await stack.enter_async_context(followed_node(tmp_path))
+        world, sources, facts = node.world, node.sources, NodeFacts(node.sources)
         entries = [JournalEntry(n, 0, "DatDot", "CopyStruck", {"copy": n, "strikes": 1}, -n, -n) for n in range(1, 8)]
-        with database.transaction() as db:
-            JournalTable(database).add(db, entries, Followed())
+        with node.database.transaction() as db:
+            sources.table.add(db, entries, Followed())
         opened = AlertBook().step({"disk": [Condition("x", Severity.ERROR, Category.DISK, "full", "why", "do")]}, 5, 6)
         sources.alerts.save(opened)
-        task = asyncio.create_task(facts.run())
+        await stack.enter_async_context(kept_up(facts))
         world.seal()
-        await peer.caught_up(world)
+        await node.peer.caught_up(world)
         host, port = await stack.enter_async_context(serving(facts, "127.0.0.1", 0))
         http = await stack.enter_async_context(aiohttp.ClientSession())
         yield Served(f"http://{host}:{port}", http, world, facts)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 def fits(value: Any, schema: dict[str, Any], parts: dict[str, Any], where: str = "$") -> None:
