@@ -33,6 +33,7 @@ from .node_options import (
     ChainSetting,
     ConfigFile,
     HttpNameSetting,
+    HttpReaderSetting,
     HttpSetting,
     ListenSetting,
     PeerSetting,
@@ -96,6 +97,7 @@ def node(
     slots: SlotsSetting = None,
     http: HttpSetting = None,
     http_name: HttpNameSetting = None,
+    http_reader: HttpReaderSetting = None,
     alert_target: AlertTargetSetting = None,
     json: Json = False,
 ) -> None:
@@ -118,10 +120,9 @@ def node(
         "encoding_ask": ask_encoding,
         "attesting_ask": ask_report,
         "attesting_slots": slots,
-        "http_listen": http,
-        "http_names": http_name,
         "alerts_targets": alert_target,
     }
+    given |= {"http_listen": http, "http_names": http_name, "http_readers": http_reader}
     _run_node(Output(json), directory, given, config)
 
 

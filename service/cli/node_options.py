@@ -34,6 +34,7 @@ AskReportSetting = Annotated[str | None, setting("attesting_ask", "X")]
 SlotsSetting = Annotated[str | None, setting("attesting_slots", "N")]
 HttpSetting = Annotated[str | None, setting("http_listen", "HOST:PORT")]
 HttpNameSetting = Annotated[list[str] | None, setting("http_names", "NAME")]
+HttpReaderSetting = Annotated[list[str] | None, setting("http_readers", "NETWORK")]
 AlertTargetSetting = Annotated[list[str] | None, setting("alerts_targets", "URL")]
 ConfigFile = Annotated[
     Path | None,

@@ -90,6 +90,7 @@ def _settings(found: Mapping[str, Any], before: NodeSettings | None) -> NodeSett
         terms=terms,
         http=None if http is None else host_port(*http),
         http_names=tuple(found.get("http_names", ())),
+        http_readers=tuple(found.get("http_readers", ())),
         alert_targets=tuple(found.get("alerts_targets", ())),
     )
 

@@ -13,6 +13,7 @@ from service.hypercore.net import PeerAddress
 from service.hypercore.swarm.dht.address import bootstrap_nodes
 from service.operating.objects import SettingRow
 from service.units import TIB, decimal, parse_money, parse_size
+from service.web.guards import read_network
 
 from .settings import ROLES, NodeSettings, announced, host_port, relay_key
 
@@ -199,6 +200,14 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("attesting.slots", "--slots", "3", number(1, 16), "attester slots; more can be taken, none are given back"),
     Setting("http.listen", "--http", "none: not served", served_at, "HOST:PORT of health, metrics and API"),
     Setting("http.names", "--http-name", "this machine's", host_name, "names under which it is asked", many=True),
+    Setting(
+        "http.readers",
+        "--http-reader",
+        "this machine",
+        read_network,
+        "addresses and networks from which dashboard and API are read without a session",
+        many=True,
+    ),
     Setting(
         "alerts.targets", "--alert-target", "none", alert_url, "URLs of apprise that are told of alerts", many=True
     ),

@@ -216,6 +216,7 @@ def _dashboard(node: RunningNode, settings: NodeSettings) -> Dashboard:
     return Dashboard(
         node.facts,
         Acting(node.context.signer, Path(path) if is_locked(path) else None, lambda: node.alerts.sender.targets),
+        settings.http_readers,
     )
 
 

@@ -58,6 +58,8 @@ class NodeSettings:
     """Where health, metrics and API are served, HOST:PORT; None: nowhere."""
     http_names: tuple[str, ...] = ()
     """Names under which it is asked beside those of this machine."""
+    http_readers: tuple[str, ...] = ()
+    """Networks from which it is read without a session, beside this machine."""
     alert_targets: tuple[str, ...] = ()
     """Who is told of alerts, by URLs of apprise. They may hold secrets: node.json is for its owner alone."""
 
@@ -75,6 +77,7 @@ class NodeSettings:
             "passphrase_file": self.passphrase_file,
             "http_listen": self.http,
             "http_names": list(self.http_names),
+            "http_readers": list(self.http_readers),
             "alerts_targets": list(self.alert_targets),
             **self.terms,
         }
@@ -107,6 +110,7 @@ class NodeSettings:
                     "peers": tuple(fields["peers"]),
                     "bootstrap": tuple(fields.get("bootstrap", ())),
                     "http_names": tuple(fields.get("http_names", ())),
+                    "http_readers": tuple(fields.get("http_readers", ())),
                     "alert_targets": tuple(fields.get("alert_targets", ())),
                     "terms": {str(name): str(value) for name, value in fields.get("terms", {}).items()},
                 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import json
 import secrets
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from aiohttp import web
 from service.operating.history import NotHere
 from service.vault import KeyFileError, PassphraseError, unlock
 from service.web.app import refusal
+from service.web.guards import ReaderCheck
 
 from .acting import ACTIONS, REFUSED, Acting
 from .sessions import COOKIE, LENGTHS, WrongPassphrases
@@ -34,8 +34,8 @@ MOST_PASSPHRASE = 1024
 class ActionPages:
     """The handlers. Without `acting` the dashboard shows only."""
 
-    def __init__(self, site: Site, acting: Acting | None) -> None:
-        self._site, self._facts, self._acting = site, site.facts, acting
+    def __init__(self, site: Site, acting: Acting | None, readers: ReaderCheck) -> None:
+        self._site, self._facts, self._acting, self._readers = site, site.facts, acting, readers
         self._wrong = WrongPassphrases()
         self._trying, self._waiting = asyncio.Lock(), 0
         self._form = secrets.token_urlsafe(24)
@@ -50,12 +50,16 @@ class ActionPages:
         app.router.add_post("/do/{action:[a-z]+}", self.sign)
 
     def admit(self, request: web.Request) -> web.Response | None:
-        """Return None if a request may be answered: from this machine, or with a session. Else what it is told."""
+        """Return None if a request may be answered: from where reading is open, or with a session. Else what it is told."""
         if request.method not in ("GET", "HEAD") and "Origin" not in request.headers:
             return refusal(
                 403, "origin", "only pages of this server may change anything: browsers name theirs in Origin"
             )
-        if request.path.startswith(OPEN) or _is_here(request.remote) or self._site.session(request) is not None:
+        if (
+            request.path.startswith(OPEN)
+            or self._readers.allows(request.remote)
+            or self._site.session(request) is not None
+        ):
             return None
         if request.path.startswith(("/api/", "/charts/")):
             return refusal(401, "locked", "reading from another machine needs a session: log in at /login")
@@ -74,7 +78,7 @@ class ActionPages:
             "token": self._form,
             "next": _local(request.query.get("next", "/")),
             "error": error,
-            "here_only": _is_here(request.remote),
+            "here_only": self._readers.allows(request.remote),
         }
         return self._site.render(request, "login.html", self._site.last_pulse(), data, status)
 
@@ -182,15 +186,6 @@ def _same(one: str, other: str) -> bool:
 def _purpose(name: str, fields: Mapping[str, str]) -> str:
     """Return what a form's token is bound to, in ASCII."""
     return json.dumps([name, sorted(fields.items())])
-
-
-def _is_here(remote: str | None) -> bool:
-    try:
-        found = ipaddress.ip_address((remote or "").partition("%")[0])
-    except ValueError:
-        return False
-    mapped = getattr(found, "ipv4_mapped", None)
-    return (mapped or found).is_loopback
 
 
 def _local(path: str) -> str:

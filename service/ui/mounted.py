@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from aiohttp import web
 
 from service.operating.facts import NodeFacts
+from service.web.guards import ReaderCheck
 
 from .acting import Acting
 from .action_pages import ActionPages
@@ -19,10 +22,10 @@ from .site import Site
 class Dashboard:
     """All pages of a node."""
 
-    def __init__(self, facts: NodeFacts, acting: Acting | None = None) -> None:
-        """Show what `facts` say; with `acting`, let who has the vault's passphrase sign."""
+    def __init__(self, facts: NodeFacts, acting: Acting | None = None, readers: Iterable[str] = ()) -> None:
+        """Show what `facts` say, to this machine and the networks `readers`; with `acting`, let who has the passphrase sign."""
         self._site = Site(facts)
-        self._actions = ActionPages(self._site, acting)
+        self._actions = ActionPages(self._site, acting, ReaderCheck(readers))
         self._pages = (
             Pages(self._site),
             NetworkPages(self._site),

@@ -48,6 +48,34 @@ def _name(url: str) -> str | None:
         return None
 
 
+class ReaderCheck:
+    """The addresses from which reading needs no session: this machine's own, and those of networks that were named."""
+
+    def __init__(self, networks: Iterable[str] = ()) -> None:
+        """Take networks as `read_network` returns them."""
+        self._networks = [ipaddress.ip_network(one) for one in networks]
+
+    def allows(self, remote: str | None) -> bool:
+        """Return whether a request from an address may read. An IPv4 address may be written as one of IPv6."""
+        try:
+            found = ipaddress.ip_address((remote or "").partition("%")[0])
+        except ValueError:
+            return False
+        address = getattr(found, "ipv4_mapped", None) or found
+        return address.is_loopback or any(address in network for network in self._networks)
+
+
+def read_network(text: str) -> str:
+    """Return a network, `HOST` or `HOST/BITS`, in its usual form. Raises ValueError, also for one that is everybody."""
+    try:
+        found = ipaddress.ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no network such as 192.0.2.0/24, and no address: {error}") from None
+    if not found.prefixlen:
+        raise ValueError(f"{text!r} is everybody: name the networks whose machines may read")
+    return str(found)
+
+
 class RequestLimit:
     """A bucket for each address that fills by `rate` a second up to `burst`."""
 

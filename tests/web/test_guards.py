@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.web.guards import HostCheck, RequestLimit
+from service.web.guards import HostCheck, ReaderCheck, RequestLimit, read_network
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8080", "localhost", "LOCALHOST:1", "[::1]:8080", "127.0.0.1"])
@@ -53,3 +53,33 @@ def test_the_addresses_that_are_counted_are_bounded() -> None:
     assert len(limit._buckets) == 3
     assert limit.wait("d", 0) > 0
     assert limit.wait("a", 0) == 0, "it was forgotten"
+
+
+@pytest.mark.parametrize(
+    ("remote", "here"),
+    [
+        *[("127.0.0.1", True), ("::1", True), ("::ffff:127.0.0.1", True)],
+        *[("10.0.0.1", False), ("fe80::1%eth0", False), ("", False), (None, False), ("::ffff:10.0.0.1", False)],
+    ],
+)
+def test_without_networks_only_this_machine_reads(remote: str | None, here: bool) -> None:
+    assert ReaderCheck().allows(remote) is here
+
+
+def test_networks_that_were_named_read_and_their_neighbours_do_not() -> None:
+    check = ReaderCheck(["172.18.0.1/32", "10.1.0.0/16", "fd00::/64"])
+    assert all(map(check.allows, ["172.18.0.1", "::ffff:172.18.0.1", "10.1.255.1", "fd00::7%eth0", "127.0.0.1"]))
+    assert not any(map(check.allows, ["172.18.0.2", "10.2.0.1", "fd01::7", "::ffff:10.2.0.1", "x", None]))
+
+
+@pytest.mark.parametrize(
+    ("text", "network"), [("10.1.0.0/16", "10.1.0.0/16"), ("10.1.2.3", "10.1.2.3/32"), ("::1", "::1/128")]
+)
+def test_a_network_is_read(text: str, network: str) -> None:
+    assert read_network(text) == network
+
+
+@pytest.mark.parametrize("text", ["", "all", "0.0.0.0/0", "::/0", "10.1.2.3/16", "10.0.0.0/33", "node.example"])
+def test_what_is_no_network_or_everybody_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=repr(text)[1:-1].replace(".", r"\.") or "no network"):
+        read_network(text)
