@@ -9,6 +9,10 @@ const require = createRequire(import.meta.url)
 const DHT = require('hyperdht')
 const blindRelay = require('blind-relay')
 const Hypercore = require('hypercore')
+const c = require('compact-encoding')
+const Persistent = require('hyperdht/lib/persistent')
+const messages = require('hyperdht/lib/messages')
+const { COMMANDS } = require('hyperdht/lib/constants')
 
 const hex = (bytes) => Buffer.from(bytes).toString('hex')
 const raw = (text) => Buffer.from(text, 'hex')
@@ -79,6 +83,27 @@ const commands = {
     return hex(keyPair.publicKey)
   },
   async unannounce ({ topic, seed }) { await dht.unannounce(raw(topic), DHT.keyPair(raw(seed))) },
+  // a node that stays, on this machine's loopback
+  async node ({ port }) {
+    const node = DHT.bootstrapper(port, '127.0.0.1', { host: '127.0.0.1' })
+    await node.fullyBootstrapped()
+    return hex(node.id)
+  },
+  // hyperdht's own client announces without `refresh`, its nodes take it: how many did
+  async announceRefresh ({ topic, seed, refresh, shown }) {
+    const keyPair = DHT.keyPair(raw(seed))
+    const query = dht.findPeer(raw(topic), { hash: false })
+    await query.finished()
+    const asked = query.closestReplies.map(({ from, token }) => {
+      const ann = { peer: null, refresh: raw(shown || refresh), signature: null }
+      if (refresh) {
+        ann.peer = { publicKey: keyPair.publicKey, relayAddresses: [] }
+        ann.signature = Persistent.signAnnounce(raw(topic), token, from.id, ann, keyPair)
+      }
+      return dht.request({ token, target: raw(topic), command: COMMANDS.ANNOUNCE, value: c.encode(messages.announce, ann) }, from, { retry: false })
+    })
+    return (await Promise.allSettled(asked)).filter((one) => one.status === 'fulfilled' && !one.value.error).length
+  },
   async lookup ({ topic }) {
     const found = new Set()
     for await (const reply of dht.lookup(raw(topic))) for (const peer of reply.peers) found.add(hex(peer.publicKey))
@@ -94,8 +119,8 @@ const commands = {
     const found = await dht.immutableGet(raw(hash))
     return found && hex(found.value)
   },
-  async serve ({ seed }) {
-    const server = dht.createServer((socket) => { socket.on('error', () => {}); socket.pipe(socket) })
+  async serve ({ seed, reusableSocket }) {
+    const server = dht.createServer({ reusableSocket }, (socket) => { socket.on('error', () => {}); socket.pipe(socket) })
     const keyPair = DHT.keyPair(raw(seed))
     await server.listen(keyPair)
     return hex(keyPair.publicKey)
@@ -132,6 +157,13 @@ const commands = {
     return hex(server.publicKey)
   },
   async relayed () { return relays[0].stats.pairings },
+  // a connection that stays: the key by which the other side knows this one
+  async dial ({ key, reusableSocket }) {
+    const socket = dht.connect(raw(key), { reusableSocket })
+    await new Promise((resolve, reject) => { socket.once('open', resolve); socket.once('error', reject) })
+    socket.on('error', () => {})
+    return hex(socket.publicKey)
+  },
   async echo ({ key, value }) {
     const socket = dht.connect(raw(key))
     return await new Promise((resolve, reject) => {

@@ -47,6 +47,7 @@ BOUNDS = {
     "targets": TOPICS,
     "routes": SERVERS,
     "refreshes": 0,
+    "bumps": 0,
     "records": 0,
     "timers": 20,
 }
@@ -72,6 +73,7 @@ def tables(node: DhtNode) -> dict[str, int]:
         "targets": len(records._announced._keys),
         "routes": len(records._routes),
         "refreshes": len(records._refreshes),
+        "bumps": len(records._bumps),
         "records": len(records._mutable) + len(records._immutable),
         "timers": len(node.timers._due),
     }

@@ -158,10 +158,12 @@ class Peer:
 
     # ---- what a test does
 
-    def listen(self, pair: KeyPair, firewall: Callable[[bytes], bool] | None = None) -> Announcer:
+    def listen(
+        self, pair: KeyPair, firewall: Callable[[bytes], bool] | None = None, *, reusable: bool = False
+    ) -> Announcer:
         """Listen at a key, and wait until it is announced."""
         announcer = Announcer(self.hub, pair)
-        self.handshakes = Handshakes(self.hub, pair, announcer, self, firewall)
+        self.handshakes = Handshakes(self.hub, pair, announcer, self, firewall, reusable_socket=reusable)
         self.hub.servers[announcer.target] = self.handshakes
         taken: list[int] = []
         announcer.start(lambda count, now: taken.append(count), self.net.now)
@@ -169,7 +171,14 @@ class Peer:
         assert taken[0] >= 1
         return announcer
 
-    def dial(self, key: bytes, relay_through: RelayThrough | None = None) -> Dial:
+    def dial(
+        self,
+        key: bytes,
+        relay_through: RelayThrough | None = None,
+        *,
+        pair: KeyPair | None = None,
+        reusable: bool = False,
+    ) -> Dial:
         stream = next(self._streams)
 
         def found(path: FoundPath, now: float) -> None:
@@ -186,8 +195,9 @@ class Peer:
             self.failures.append(reason)
 
         dial = Dial(
-            self.hub, key, KeyPair.generate(), stream, found, failed, relay_through=relay_through, on_relay=relay
-        )
+            self.hub, key, pair or KeyPair.generate(), stream, found, failed,
+            relay_through=relay_through, on_relay=relay, reusable_socket=reusable,
+        )  # fmt: skip
         self.waiting[stream] = dial.heard
         dial.start(self.net.now)
         return dial

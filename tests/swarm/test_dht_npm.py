@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 
-from service.hypercore.crypto import KeyPair
+from service.hypercore.crypto import KeyPair, blake2b
 from service.hypercore.swarm import DHT, DhtError
+from service.hypercore.swarm.dht.address import Address
+from service.hypercore.swarm.dht.messages import Announcement, Command, FoundPeer, sign_announcement
+from service.hypercore.swarm.dht.query import Answerer
 from tests.support.npm_dht import ANY, MOST_SECONDS, network, npm
 
 TOPIC = bytes(range(32))
@@ -41,6 +45,57 @@ async def test_npm_finds_what_we_store_and_we_what_npm_does(count: int) -> None:
         digest = bytes.fromhex(await there("immutablePut", value=b"theirs".hex()))
         assert await here.immutable_get(digest) == b"theirs"
         assert await here.immutable_get(bytes(32)) is None
+
+
+async def test_a_chain_of_hashes_renews_what_npm_announced_at_our_nodes() -> None:
+    chain = hashes(3)
+    async with network(3) as nodes, npm(nodes[0].address) as there:
+        given = {"topic": TOPIC.hex(), "seed": "02" * 32}
+        assert await there("announceRefresh", **given, refresh=chain[2].hex()) == 3
+        assert await there("announceRefresh", **given, shown=chain[0].hex()) == 0  # not its turn
+        assert await there("announceRefresh", **given, shown=chain[1].hex()) == 3
+        assert await there("announceRefresh", **given, shown=chain[0].hex()) == 3
+        assert len(await there("lookup", topic=TOPIC.hex())) == 1
+
+
+async def test_a_chain_of_hashes_renews_what_we_announced_at_npms_nodes() -> None:
+    """Here npm's node is the only one: what it takes it can take from our messages alone."""
+    chain, pair = hashes(3), KeyPair(bytes([1]) * 32)
+    async with network(1) as nodes, npm(nodes[0].address) as there:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        await there("node", port=port)
+        async with DHT(ANY, [Address("127.0.0.1", port)]) as here:
+
+            async def put(peer: FoundPeer | None, link: bytes) -> int:
+                query, _ = await here.query(Command.LOOKUP, TOPIC)
+
+                def value(node: Answerer) -> bytes:
+                    if peer is None:
+                        return Announcement(refresh=link).encode()
+                    signature = sign_announcement(pair, TOPIC, node.id, node.reply.token or b"", peer, link)
+                    return Announcement(peer, link, signature).encode()
+
+                try:
+                    return await here._commit(query.closest, Command.ANNOUNCE, TOPIC, value)
+                except DhtError:
+                    return 0
+
+            assert await put(FoundPeer(pair.public), chain[2]) == 1
+            await here.unannounce(TOPIC, pair)
+            assert await here.lookup(TOPIC) == []
+            assert await put(None, chain[1]) == 1  # npm's nodes bring back even who left: ours do not
+            assert [one.key for one in await here.lookup(TOPIC)] == [pair.public]
+            assert await put(None, chain[0]) == 1
+
+
+def hashes(count: int) -> list[bytes]:
+    """A chain of which each is the hash of the one before it."""
+    chain = [bytes(32)]
+    while len(chain) < count:
+        chain.append(blake2b(chain[-1]))
+    return chain
 
 
 async def test_peers_of_npm_meet_through_our_nodes() -> None:

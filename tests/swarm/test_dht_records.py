@@ -92,25 +92,83 @@ def test_an_announcement_is_refused_without_its_token_signature_or_time() -> Non
     assert ask(one, replace(put, target=bytes(32))) is None
     assert ask(one, replace(put, value=good[:-1])) is None
     assert ask(one, replace(put, value=b"")) is None
-    assert ask(one, replace(put, value=announcement(pair, one, token, TARGET, bump=61_000))) is None
-    assert ask(one, replace(put, value=announcement(pair, one, token, TARGET, bump=59_000))) is not None
     assert ask(one, replace(put, target=None)) is None
 
 
-def test_an_announcement_is_renewed_by_what_its_hash_was_told_of() -> None:
+def told(one: DhtNode, now: float, target: bytes = TARGET) -> tuple[list[bytes], int]:
+    """The keys that a node tells of under a target, and the bump."""
+    reply = ask(one, DhtRequest(2, OWN, Command.LOOKUP, target=target), now=now)
+    assert reply is not None
+    if reply.value is None:
+        return [], 0
+    reader = Reader(reply.value)
+    keys = [FoundPeer.decode(reader).key for _ in range(reader.uint("count"))]
+    return keys, reader.uint("bump")
+
+
+def test_the_newest_bump_of_a_topic_is_told_unless_it_is_of_the_future() -> None:
     one, pair = node(), KeyPair(bytes(32))
-    first = bytes(32)
-    second = blake2b(first)
     token = token_of(one)
-    value = announcement(pair, one, token, TARGET, refresh=blake2b(second))
-    put = DhtRequest(1, OWN, Command.ANNOUNCE, target=TARGET, value=value, token=token)
-    ask(one, put)
-    for now, refresh in ((0.9 * PEER_SECONDS, second), (1.8 * PEER_SECONDS, first)):
-        fresh = token_of(one, now=now)
-        renew = replace(put, value=Announcement(refresh=refresh).encode(), token=fresh)
-        assert ask(one, replace(renew, target=bytes(32)), now=now) is None or refresh is first
-        ask(one, put, now=now)
-    assert not len(one.records._announced) or one.records._announced.of(TARGET, 3 * PEER_SECONDS) == []
+    for bump, now_told in ((5, 5), (61_000, 5), (59_000, 59_000), (7, 59_000)):  # the clock stands at 0
+        value = announcement(pair, one, token, TARGET, bump=bump)
+        assert ask(one, DhtRequest(1, OWN, Command.ANNOUNCE, target=TARGET, value=value, token=token)) is not None
+        assert told(one, 1.0) == ([pair.public], now_told)
+
+
+class Renewing:
+    """A peer that announced itself with the end of a chain of hashes, and what it shows of it."""
+
+    def __init__(self, target: bytes = TARGET, pair: KeyPair | None = None) -> None:
+        self.one, self.target, self.pair = node(), target, pair or KeyPair(bytes(32))
+        self.chain = [bytes(32)]
+        for _ in range(3):
+            self.chain.append(blake2b(self.chain[-1]))
+        self.announce()
+
+    def announce(self, *, leaving: bool = False, now: float = 1.0) -> None:
+        token = token_of(self.one, now=now)
+        more = {} if leaving else {"refresh": self.chain[-1]}
+        value = announcement(self.pair, self.one, token, self.target, leaving=leaving, **more)
+        command = Command.UNANNOUNCE if leaving else Command.ANNOUNCE
+        assert ask(self.one, DhtRequest(1, OWN, command, False, self.target, value, token), now=now) is not None
+
+    def show(self, link: bytes, now: float, sender: Address = ASKER, target: bytes | None = None) -> bool:
+        """Whether the node takes it."""
+        token = token_of(self.one, sender, now=now)
+        value = Announcement(refresh=link).encode()
+        put = DhtRequest(1, OWN, Command.ANNOUNCE, False, target or self.target, value, token)
+        return ask(self.one, put, sender, now=now) is not None
+
+
+def test_an_announcement_is_renewed_by_what_its_hash_was_told_of() -> None:
+    renewing = Renewing()
+    key = [renewing.pair.public]
+    assert not renewing.show(renewing.chain[1], 2.0)  # not before the one that it is the hash of
+    assert not renewing.show(renewing.chain[2], 2.0, target=bytes(32))
+    for number, link in enumerate(reversed(renewing.chain[:-1]), 1):
+        assert renewing.show(link, number * 0.9 * PEER_SECONDS)
+        assert not renewing.show(link, number * 0.9 * PEER_SECONDS)  # each once
+    assert told(renewing.one, 3.6 * PEER_SECONDS)[0] == key
+    assert told(renewing.one, 3.7 * PEER_SECONDS + 1)[0] == []
+
+
+def test_what_others_show_brings_back_nobody_who_left() -> None:
+    renewing = Renewing()
+    renewing.announce(leaving=True)
+    assert not renewing.show(renewing.chain[2], 2.0)
+    assert told(renewing.one, 2.0)[0] == []
+
+
+def test_what_others_show_leads_no_messages_to_them() -> None:
+    pair = KeyPair(bytes(32))
+    target = blake2b(pair.public)
+    renewing = Renewing(target, pair)
+    thief = Address("9.9.9.9", 1)
+    assert not renewing.show(renewing.chain[2], 0.9 * PEER_SECONDS, thief)
+    assert renewing.one.records.route(target, 0.9 * PEER_SECONDS) == ASKER
+    assert renewing.show(renewing.chain[2], 0.9 * PEER_SECONDS)
+    assert renewing.one.records.route(target, 1.8 * PEER_SECONDS) == ASKER
+    assert renewing.one.records.route(target, 2.0 * PEER_SECONDS) is None
 
 
 def test_mutable_records() -> None:

@@ -29,7 +29,7 @@ MAX_ANNOUNCED_AT_ONE = 512
 """Peers kept of one target: one that is popular does not push all others out."""
 KEPT_RELAYS = 3
 BUMP_SECONDS = 60.0
-"""By how much an announcement may be of the future: clocks differ."""
+"""By how much the time of an announcement may be in the future, and still be told to others: clocks differ."""
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -129,6 +129,7 @@ class Records:
         self._announced = Announced()
         self._routes: Kept[bytes, tuple[FoundPeer, Address]] = Kept(MAX_ANNOUNCED, PEER_SECONDS)
         self._refreshes: Kept[bytes, tuple[bytes, FoundPeer]] = Kept(MAX_REFRESHES, PEER_SECONDS)
+        self._bumps: Kept[bytes, int] = Kept(MAX_ANNOUNCED, PEER_SECONDS)
         self._mutable: Kept[bytes, MutableRecord] = Kept(MAX_RECORDS, RECORD_SECONDS)
         self._immutable: Kept[bytes, bytes] = Kept(MAX_RECORDS, RECORD_SECONDS)
 
@@ -183,18 +184,16 @@ class Records:
         route = self._routes.get(target, now)
         if route is not None and len(peers) < MAX_PEERS:
             peers.append(route[0])
-        return encode_peers(tuple(peers)) if peers else None
+        return encode_peers(tuple(peers), self._bumps.get(target, now) or 0) if peers else None
 
     def _announce(
         self, request: DhtRequest, target: bytes, sender: Address, own: bytes, now: float, now_ms: int
     ) -> Outcome | None:
         assert request.value is not None
         told = Announcement.decode(request.value)
-        if told.bump > now_ms + 1000 * BUMP_SECONDS:
-            return None
         peer = told.peer
         if peer is None:
-            return self._refresh(told.refresh, target, now)
+            return self._refresh(told.refresh, target, sender, now)
         if not announced_by_peer(told, target, own, request.token or b""):
             return None
         peer = replace(peer, relays=peer.relays[:KEPT_RELAYS])
@@ -204,17 +203,30 @@ class Records:
             self._routes.put(target, (peer, sender), now)
         else:
             self._announced.put(target, peer, now)
+            if (self._bumps.get(target, now) or 0) < told.bump <= now_ms + 1000 * BUMP_SECONDS:
+                self._bumps.put(target, told.bump, now)
         return Outcome(closer=False, token=False)
 
-    def _refresh(self, refresh: bytes | None, target: bytes, now: float) -> Outcome | None:
-        """Renew what was announced: who shows what its hash was told of needs no signature. The next one is its own hash."""
-        if refresh is None:
+    def _refresh(self, refresh: bytes | None, target: bytes, sender: Address, now: float) -> Outcome | None:
+        """Renew what was announced: who shows what its hash was told of needs no signature. The next one is its own hash.
+
+        Every node at which a peer does so learns what it shows, and can show it to others. So nothing comes back that the peer
+        took away, and no messages are led elsewhere: what is not there, or was announced from another address, has to be signed.
+        """
+        known = self._refreshes.get(blake2b(refresh), now) if refresh is not None else None
+        if refresh is None or known is None or known[0] != target:
             return None
-        known = self._refreshes.drop(blake2b(refresh))
-        if known is None or known[0] != target:
+        peer = known[1]
+        if blake2b(peer.key) == target:
+            if self._routes.get(target, now) != (peer, sender):
+                return None
+            self._routes.put(target, (peer, sender), now)
+        elif peer in self._announced.of(target, now):
+            self._announced.put(target, peer, now)
+        else:
             return None
+        self._refreshes.drop(blake2b(refresh))
         self._refreshes.put(refresh, known, now)
-        self._announced.put(target, known[1], now)
         return Outcome(closer=False, token=False)
 
     def _unannounce(self, request: DhtRequest, target: bytes, own: bytes) -> Outcome | None:

@@ -29,6 +29,7 @@ from ..dht.timers import Alarm
 from .client_punch import ClientPunch, PunchTerms
 from .hub import UPGRADE_SECONDS, FoundPath, Hub, nearest
 from .reasons import Reason
+from .routes import Route
 from .seal import PunchSeal
 
 DIAL_SECONDS = 90.0
@@ -39,6 +40,8 @@ SILENT = "this node can be reached from everywhere, as it thinks, and the server
 PARALLEL, PARALLEL_KNOWN = 2, 1
 """Nodes that know the peer through which a handshake goes at a time; beside them one that knew it before, or did not forget it."""
 MAX_CANDIDATES = 64
+ROUTE_SENDS = 2
+"""Times that a handshake is sent by a way that was open before. Each takes a second if the way is closed by now."""
 
 OnFound = Callable[[FoundPath, float], None]
 OnFailed = Callable[[Reason, str, float], None]
@@ -58,7 +61,8 @@ class Dial:
 
     With `on_relay`, a blind relay that one of the peers named may carry the stream: it is asked to meet the other one there, as
     initiator or not, and then says so with `relay_seen`, `relayed` or `relay_failed`. The path found is then "relayed", and
-    `on_found` is called once more if there is a better one.
+    `on_found` is called once more if there is a better one. With `reusable_socket` the way may serve other streams, too, and
+    one that is known is tried before any node is asked.
     """
 
     def __init__(
@@ -74,7 +78,10 @@ class Dial:
         ephemeral: KeyPair | None = None,
         relay_through: RelayThrough | None = None,
         on_relay: OnRelay | None = None,
+        reusable_socket: bool = False,
     ) -> None:
+        self._reusable = reusable_socket
+        self._route = hub.routes.get(key) if reusable_socket else None
         self._relay_through, self._on_relay = relay_through, on_relay
         self._relaying = self._relayed = False
         self._relay_at: tuple[Port, Address] | None = None
@@ -93,16 +100,27 @@ class Dial:
         self._punch: ClientPunch | None = None
         self._timers: list[Alarm] = []
 
+    @property
+    def known_port(self) -> Port | None:
+        """The socket of a way that was open before, and is tried first: it has to stay open meanwhile."""
+        return None if self._route is None else self._route.port
+
     def start(self, now: float) -> None:
         """Begin."""
         firewall = Firewall.OPEN if self._node.open_address is not None else Firewall.UNKNOWN
         hello = NoisePayload(
-            firewall=firewall, addresses4=self._hub.addresses(), udx=UdxInfo(self._stream), secret_stream=True,
-            relay_through=self._relay_through,
+            firewall=firewall, addresses4=self._hub.addresses(), secret_stream=True,
+            udx=UdxInfo(self._stream, reusable_socket=self._reusable), relay_through=self._relay_through,
         )  # fmt: skip
         self._message = RelayedHandshake(Mode.FROM_CLIENT, self._noise.write(hello.encode())).encode()
         self._limit = self._node.timers.at(now + DIAL_SECONDS, lambda now: self._fail(Reason.TIMED_OUT, "", now))
         self._timers.append(self._limit)
+        if self._route is None:
+            self._look(now)
+        else:
+            self._try_route(self._route, now)
+
+    def _look(self, now: float) -> None:
         known = self._node.records.route(self._target, now)
         if known is not None:  # it announced itself here
             self._earlier.waiting.appendleft(known)
@@ -126,6 +144,28 @@ class Dial:
         self.close(now)
         if not self._relayed:
             self._on_failed(reason, detail, now)
+
+    # ---- a way that was open before
+
+    def _try_route(self, route: Route, now: float) -> None:
+        """Ask the peer itself. If it does not answer there, go on as if nothing was known."""
+
+        def replied(reply: DhtReply, sender: Address, now: float) -> None:
+            if not self._over:
+                self._read(reply, route.remote, now)
+                if self._payload is None:
+                    silent(now)
+
+        def silent(now: float) -> None:
+            self._hub.routes.drop(self._key, route.port, route.remote)
+            self._route = None
+            if not self._over:
+                self._look(now)
+
+        self._node.ask(
+            route.remote, Command.PEER_HANDSHAKE, replied, silent, now,
+            target=self._target, value=self._message, sends=ROUTE_SENDS, via=route.port,
+        )  # fmt: skip
 
     # ---- finding nodes that pass the handshake on
 
@@ -188,13 +228,15 @@ class Dial:
         elif payload.error or payload.udx is None:
             self._fail(Reason.REFUSED, f"error {payload.error}", now)
         else:
-            self._hub.remember(self._key, payload.relays or tuple(self._tried))
+            self._hub.remember(self._key, payload.relays or tuple(self._tried) or self._hub.known(self._key))
             self._find_way(payload, reply.to, relay, told.peer, now)
 
     def _find_way(self, payload: NoisePayload, own: Address, relay: Address, peer: Address | None, now: float) -> None:
         server = peer or relay
         punchable = payload.punch is not None and bool(payload.punch.relays)
-        if self._early is not None:
+        if self._route is not None and peer is None:
+            self._found(self._route.port, self._route.remote, self._route.kind, now)
+        elif self._early is not None:
             self._found(*self._early, "direct", now)
         elif peer is None:
             self._found(self._hub.main, relay, "direct", now)
@@ -283,4 +325,6 @@ class Dial:
         self.close(now)
         assert self._payload is not None
         assert self._payload.udx is not None
+        if self._reusable and self._payload.udx.reusable_socket:
+            self._hub.routes.add(self._key, Route(port, remote, kind))
         self._on_found(FoundPath(port, remote, self._payload.udx.id, self._noise, kind), now)

@@ -21,7 +21,10 @@ from .relay_leg import DialRelay, RelayLeg
 class Dialling:
     """A dial of one key."""
 
-    def __init__(self, hub: Hub, links: Links, flush: Callable[[], None], key: bytes, pair: KeyPair) -> None:
+    def __init__(
+        self, hub: Hub, links: Links, flush: Callable[[], None], key: bytes, pair: KeyPair, reusable: bool = False
+    ) -> None:
+        self._reusable = reusable
         self._hub, self._links, self._flush, self._key, self._pair = hub, links, flush, key, pair
         self._loop = asyncio.get_running_loop()
         self._made: asyncio.Future[Connection] = self._loop.create_future()
@@ -34,11 +37,13 @@ class Dialling:
         self._dial = Dial(
             self._hub, self._key, self._pair, self._transport.local_id, self._found, self.fail,
             relays=relays, relay_through=through, on_relay=self._meet_at_relay if relay else None,
+            reusable_socket=self._reusable,
         )  # fmt: skip
         try:
-            self._dial.start(self._loop.time())
-            self._flush()
-            connection = await self._made
+            with self._links.holding(self._dial.known_port):
+                self._dial.start(self._loop.time())
+                self._flush()
+                connection = await self._made
         except BaseException:
             self._transport.abort()
             self._end()

@@ -38,6 +38,7 @@ from ..dht.rpc import DhtRequest
 from ..dht.timers import Alarm
 from .announcer import Announcer
 from .hub import UPGRADE_SECONDS, FoundPath, Hub
+from .routes import Route
 from .seal import PunchSeal
 from .server_punch import ServerPunch
 
@@ -99,6 +100,8 @@ class ServedHandshake:
     answer: bytes = b""
     stream: int | None = None
     remote_stream: int = 0
+    reusable: bool = False
+    """Whether both sides let other streams go by this one's way."""
     punch: ServerPunch | None = None
     timer: Alarm | None = None
     firewall: int = Firewall.UNKNOWN
@@ -126,7 +129,9 @@ class Handshakes:
         firewall: Firewalled | None = None,
         ephemeral: Callable[[], KeyPair | None] = lambda: None,
         relay_through: Callable[[], bytes | None] = lambda: None,
+        reusable_socket: bool = False,
     ) -> None:
+        self._reusable = reusable_socket
         self._relay_through = relay_through
         self._hub, self._node, self._pair = hub, hub.node, pair
         self._announcer, self._streams = announcer, streams
@@ -216,6 +221,7 @@ class Handshakes:
             error = PeerError.VERSION_MISMATCH
         if error == PeerError.NONE and hello.udx is not None:
             served.remote_stream, served.firewall = hello.udx.id, hello.firewall
+            served.reusable = self._reusable and hello.udx.reusable_socket
             served.stream = self._streams.open_stream(lambda port, sender, now: self._heard(served, port, sender, now))
             relay = self._relay_through()
             served.through, served.initiator = hello.relay_through, relay is not None
@@ -233,7 +239,7 @@ class Handshakes:
             firewall=Firewall.OPEN if opened else Firewall.UNKNOWN,
             punch=None if opened else PunchInfo(served.number, relays),
             addresses4=self._hub.addresses(),
-            udx=UdxInfo(served.stream or 0),
+            udx=UdxInfo(served.stream or 0, reusable_socket=self._reusable),
             secret_stream=True,
             relay_through=served.through if served.initiator else None,
             relays=tuple(relay for relay, _ in relays),
@@ -291,6 +297,12 @@ class Handshakes:
             kind = "punched" if served.punch.puncher.is_target(remote) else kind
             served.punch.puncher.win(port, now)
         self._end(served, now)
+        key = served.noise.remote_static
+        if served.reusable and key is not None:
+            known = self._hub.routes.get(key)
+            if known is not None and (known.port, known.remote) == (port, remote):
+                kind = known.kind  # it came the way of an earlier one
+            self._hub.routes.add(key, Route(port, remote, kind))
         path = FoundPath(port, remote, served.remote_stream, served.noise, kind)
         if served.relayed:
             self._streams.upgrade_stream(stream, path)

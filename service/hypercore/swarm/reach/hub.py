@@ -15,6 +15,7 @@ from ..dht.nat import Firewall
 from ..dht.node import DhtNode
 from ..dht.requests import Port, Via
 from ..dht.rpc import DhtRequest
+from .routes import Routes
 
 RANDOM_PUNCHES = 1
 RANDOM_REST_SECONDS = 20.0
@@ -80,6 +81,7 @@ class Hub:
         self.node, self.local = node, local
         self.chance = chance or random.Random(secrets.randbits(64))
         self.random_punches = RandomPunches()
+        self.routes = Routes()
         self.servers: dict[bytes, TakesRequests] = {}
         self.on_close: dict[bytes, Callable[[], None]] = {}
         """What ends servers before their node is closed, by the hashes of their keys."""

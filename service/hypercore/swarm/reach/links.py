@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterator
 
 from ...crypto import KeyPair
 from ...net.connection import Connection
@@ -15,6 +17,7 @@ from ..udx.endpoint import LINGER_SECONDS, UdxSocket
 from ..udx.endpoint import Address as SocketAddress
 from ..udx.transport import UdxTransport
 from .hub import FoundPath
+from .routes import Routes
 
 KEEP_ALIVE_SECONDS = 5.0
 """Of silence after which a connection sends something: a path that is gone is noticed 13 s later."""
@@ -24,10 +27,12 @@ OnHeard = Callable[[Port, Address, float], bool]
 
 
 class Links:
-    """The connections of a node on its `sockets`. One that was opened to punch a hole ends with its connection."""
+    """The connections of a node on its `sockets`. One that was opened to punch a hole ends with the last connection by it."""
 
-    def __init__(self, sockets: dict[Port, UdxSocket], shared: Shared) -> None:
-        self._sockets, self._shared = sockets, shared
+    def __init__(self, sockets: dict[Port, UdxSocket], shared: Shared, routes: Routes) -> None:
+        self._sockets, self._shared, self._routes = sockets, shared, routes
+        self._held: Counter[Port] = Counter()
+        self._closing: dict[Port, asyncio.TimerHandle] = {}
         self._loop = asyncio.get_running_loop()
         self._connections: dict[Connection, FoundPath] = {}
 
@@ -55,7 +60,7 @@ class Links:
         )  # fmt: skip
         endpoint = self._sockets[path.port]
         self._connections[connection] = path
-        connection.on_closed.append(lambda: self._ended(connection, path.port))
+        connection.on_closed.append(lambda: self._ended(connection, path))
         transport.on_silent = connection.fell_silent
         if path.kind == "relayed":
             transport.probe_soon()
@@ -85,15 +90,46 @@ class Links:
             on_direct()
 
         transport.on_direct = direct
-        connection.on_closed.append(lambda: self._ended(connection, path.port))
+        self._connections[connection] = path
+        connection.on_closed.append(lambda: self._ended(connection, path))
         transport.change_path(path.remote_stream, path.remote, self._sockets[path.port])
 
-    def _ended(self, connection: Connection, port: Port) -> None:
+    @contextlib.contextmanager
+    def holding(self, port: Port | None) -> Iterator[None]:
+        """Keep a socket open while another stream may come to go by it."""
+        if port is None:
+            yield
+            return
+        self._held[port] += 1
+        try:
+            yield
+        finally:
+            self._held[port] -= 1
+            self._held = +self._held  # without those at 0
+            self._close_later(port)
+
+    def _ended(self, connection: Connection, path: FoundPath) -> None:
         self._connections.pop(connection, None)
+        self._loop.call_later(LINGER_SECONDS, self._forget, connection.remote_key, path)
+        self._close_later(path.port)
+
+    def _forget(self, key: bytes | None, path: FoundPath) -> None:
+        """Forget a way by which no stream went for a while: the NATs on it may do so, too."""
+        used = any((one.port, one.remote) == (path.port, path.remote) for one in self._connections.values())
+        if key is not None and not used:
+            self._routes.drop(key, path.port, path.remote)
+
+    def _close_later(self, port: Port) -> None:
         if isinstance(port, int):  # the peer may not know yet that the stream is over
-            self._loop.call_later(LINGER_SECONDS, self._close_socket, port)
+            earlier = self._closing.pop(port, None)
+            if earlier is not None:
+                earlier.cancel()
+            self._closing[port] = self._loop.call_later(LINGER_SECONDS, self._close_socket, port)
 
     def _close_socket(self, port: Port) -> None:
+        del self._closing[port]
+        if self._held[port] or any(one.port == port for one in self._connections.values()):
+            return  # its end comes here again
         opened = self._sockets.pop(port, None)
         if opened is not None:
             opened.close()

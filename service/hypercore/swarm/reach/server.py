@@ -46,13 +46,17 @@ class DhtServer:
         relay_if_random: bool = False,
         may_relay: Firewalled | None = None,
         on_connection: OnConnection | None = None,
+        reusable_socket: bool = False,
     ) -> None:
         self.pair = pair
         self._on_connection = on_connection
         self._hub, self._links, self._flush, self._firewall = hub, links, flush, firewall
         self._announcer = Announcer(hub, pair)
         self._relay_through, self._relay_if_random = relay_through, relay_if_random
-        self._handshakes = Handshakes(hub, pair, self._announcer, self, self._refuses, relay_through=self._own_relay)
+        self._handshakes = Handshakes(
+            hub, pair, self._announcer, self, self._refuses,
+            relay_through=self._own_relay, reusable_socket=reusable_socket,
+        )  # fmt: skip
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[int, UdxTransport] = {}
         self._queue: asyncio.Queue[Connection | None] = asyncio.Queue()

@@ -27,7 +27,7 @@ class DHT(DhtSockets):
 
     def _began(self) -> None:
         self._hub = Hub(self.node, self._local)
-        self._links = Links(self._sockets, Shared(MAX_UNFINISHED))
+        self._links = Links(self._sockets, Shared(MAX_UNFINISHED), self._hub.routes)
         self._diallings: set[Dialling] = set()
 
     def close(self) -> None:
@@ -56,23 +56,32 @@ class DHT(DhtSockets):
         return tuple(found)
 
     async def connect(
-        self, key: bytes, *, pair: KeyPair, relays: Sequence[Address] = (), relay_through: bytes | None = None
+        self,
+        key: bytes,
+        *,
+        pair: KeyPair,
+        relays: Sequence[Address] = (),
+        relay_through: bytes | None = None,
+        reusable_socket: bool = False,
     ) -> Connection:
         """Return an open connection to the peer that listens at a key. Raises Unreachable, with the reason.
 
         `relays` are nodes that pass handshakes on to the peer, if some are known: it is quicker than to look for them.
         `relay_through` is the key of a blind relay that may carry the connection while there is no direct way, or if there is
-        none. The server may name another one. `Connection.path` says how it goes.
+        none. The server may name another one. `Connection.path` says how it goes. With `reusable_socket`, on both sides, it goes
+        the way of another connection to the same peer that is there, or ended a short while ago: nobody is asked for it, and no
+        hole is punched again.
         """
         through = RelayThrough(relay_through, secrets.token_bytes(TOKEN_BYTES)) if relay_through else None
-        return await self._dial(key, pair, relays, through, follows=True)
+        return await self._dial(key, pair, relays, through, follows=True, reusable=reusable_socket)
 
     async def _dial(
-        self, key: bytes, pair: KeyPair, relays: Sequence[Address], through: RelayThrough | None, *, follows: bool
-    ) -> Connection:
+        self, key: bytes, pair: KeyPair, relays: Sequence[Address], through: RelayThrough | None, *,
+        follows: bool, reusable: bool = False,
+    ) -> Connection:  # fmt: skip
         if self._closed:
             raise Unreachable(key, Reason.CLOSED)
-        dialling = Dialling(self._hub, self._links, self._flush, key, pair)
+        dialling = Dialling(self._hub, self._links, self._flush, key, pair, reusable)
         self._diallings.add(dialling)
         try:
             return await dialling.run(relays, through, self._dial_relay if follows else None)
@@ -98,16 +107,17 @@ class DHT(DhtSockets):
         relay_if_random: bool = False,
         may_relay: Callable[[bytes], bool] | None = None,
         on_connection: OnConnection | None = None,
+        reusable_socket: bool = False,
     ) -> DhtServer:
         """Return a server at a key, to be entered. `firewall` says whether a peer with a key is refused.
 
         `relay_through` is the key of a blind relay that may carry its connections; with `relay_if_random` it does only while
         this node is behind a NAT with random ports. Otherwise clients may name one: `may_relay` says by its key whether it is
         used. `on_connection` takes each connection before anything that the peer sent is processed: the place to register what
-        is served. Without it the server's iterator gives them.
+        is served. Without it the server's iterator gives them. `reusable_socket` as for `connect`.
         """
         return DhtServer(
             self._hub, self._links, self._flush, self._dial_relay, pair,
             firewall=firewall, relay_through=relay_through, relay_if_random=relay_if_random, may_relay=may_relay,
-            on_connection=on_connection,
+            on_connection=on_connection, reusable_socket=reusable_socket,
         )  # fmt: skip
