@@ -14,7 +14,7 @@ import pytest
 
 from service.hypercore.swarm.udx import endpoint as module
 from service.hypercore.swarm.udx.endpoint import MAX_LINGERING, Address, Streams, UdxSocket
-from service.hypercore.swarm.udx.packet import DATA, header
+from service.hypercore.swarm.udx.packet import DATA, SACK, header
 from service.hypercore.swarm.udx.receiver import WINDOW
 from service.hypercore.swarm.udx.stream import Ended, Train
 from service.hypercore.swarm.udx.transport import UdxTransport
@@ -289,6 +289,92 @@ async def test_the_first_packet_may_tell_where_the_peer_is() -> None:
     await told[0].until(5)
     for end in (one, two):
         end.close()
+
+
+# ---- acknowledgements
+
+
+class Counting:
+    """A stream that notes the packets that it is given."""
+
+    def __init__(self, number: int, *, thins: bool) -> None:
+        self.local_id, self.thins_acks = number, thins
+        self.packets: list[bytes] = []
+        self.bursts = 0
+
+    def take(self, packet: memoryview, sender: Address, endpoint: UdxSocket) -> bool:
+        self.packets.append(bytes(packet))
+        return True
+
+    def burst_is_over(self, now: float) -> None:
+        self.bursts += 1
+
+
+def bare(stream: int, ack: int, kind: int = 0) -> bytes:
+    return header(kind, stream, WINDOW, 0, ack)
+
+
+async def burst(opened: UdxSocket, packets: list[tuple[int, bytes]]) -> None:
+    """Send packets from as many sockets as are named, and wait until all were read."""
+    with contextlib.ExitStack() as stack:
+        senders: dict[int, socket.socket] = {}
+        before = opened.packets_in
+        for number, packet in packets:
+            if number not in senders:
+                senders[number] = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            senders[number].sendto(packet, opened.address)
+        async with asyncio.timeout(MOST_SECONDS):
+            while opened.packets_in < before + len(packets):  # noqa: ASYNC110 - what is waited for has no event
+                await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("trains", [True, False])
+async def test_of_acknowledgements_that_come_together_the_newest_counts(*, trains: bool) -> None:
+    opened = UdxSocket("127.0.0.1", 0, Streams(), trains=trains)
+    one, other, passing = (Counting(number, thins=number != 3) for number in (1, 2, 3))
+    for stream in (one, other, passing):
+        opened.streams.add(stream)
+    await burst(opened, [(0, bare(1, ack)) for ack in (4, 5, 7, 6, 2**32 - 1, 7)])
+    assert (one.packets, one.bursts) == ([bare(1, 7)], 1)
+    await burst(opened, [(0, bare(3, ack)) for ack in range(20)])
+    assert passing.packets == [bare(3, ack) for ack in range(20)]  # a relay passes on what it is given
+    one.packets.clear()
+    mixed = [
+        bare(1, 8),
+        bare(1, 9, SACK),
+        bare(1, 10),
+        bare(1, 11),
+        bare(2, 3),
+        bare(1, 12),
+        bare(1, 13, DATA),
+        bare(1, 14),
+    ]
+    await burst(opened, [(0, packet) for packet in mixed])
+    assert one.packets == [
+        mixed[0],
+        mixed[1],
+        mixed[3],
+        mixed[5],
+        mixed[6],
+        mixed[7],
+    ]  # in the order in which they came
+    assert other.packets == [bare(2, 3)]
+    one.packets.clear()
+    await burst(opened, [(0, bare(1, 20)), (1, bare(1, 99)), (0, bare(1, 21)), (0, bare(1, 22))])
+    assert one.packets == [bare(1, 20), bare(1, 99), bare(1, 22)]  # a stranger's replaces nobody's
+    opened.close()
+
+
+async def test_a_burst_ends_after_a_mebibyte(pair: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who sends without end does not keep others from their turn."""
+    opened, stream = pair.sockets[0], Counting(7, thins=True)
+    opened.streams.add(stream)
+    monkeypatch.setattr(module, "BURST_BYTES", 3000)
+    await burst(opened, [(0, bare(7, 0, DATA) + bytes(980))] * 9)
+    assert stream.bursts == 3
+    stream.bursts = 0
+    await burst(opened, [(0, bare(7, ack)) for ack in range(2 * module.BURST_CALLS)])
+    assert stream.bursts == 2
 
 
 async def test_streams_that_are_over_do_not_pile_up(pair: Ends, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,8 +18,9 @@ CYCLE = (1.25, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
 FIRST_PHASE = 4
 ROUNDS = 10
 LEAST_RTT_SECONDS, PROBE_SECONDS = 10.0, 0.2
-SMALLEST_RTT = 0.0002
-"""Below it, two processes of one machine take turns, and nothing is learnt of a path."""
+SMALLEST_RTT = 0.002
+"""Below it, two processes of one machine take turns, and nothing is learnt of a path: a window of so much time keeps a reader busy
+that works off a block before it looks for more. The pace bounds what waits on the way. libudx counts in whole milliseconds."""
 GROWTH, FULL_ROUNDS = 1.25, 3
 MARGIN = 0.99
 SLOWEST = 1000.0

@@ -18,7 +18,7 @@ from typing import Protocol
 
 import structlog
 
-from .packet import is_udx, stream_of
+from .packet import BARE_ACK, HALF, HEADER_BYTES, ack_of, is_udx, stream_of
 from .stream import Train
 
 log = structlog.get_logger(__name__)
@@ -32,9 +32,10 @@ IP_MTU_DISCOVER, IP_PMTUDISC_PROBE = 10, 3
 BUFFER_BYTES = 4 * 1024 * 1024
 MAX_WAITING_BYTES = 4 * 1024 * 1024
 """Bytes that wait for the kernel. What is beyond is dropped, as a full router does."""
-BURST_TRAINS, BURST_PACKETS = 16, 128
-"""Calls that read from the socket before others have their turn, with and without UDP_GRO."""
+BURST_CALLS, BURST_BYTES = 128, 1024 * 1024
+"""Calls that read from the socket before others have their turn, and bytes after which there is no further one."""
 NO_TRAINS = (errno.EIO, errno.EINVAL, errno.EOPNOTSUPP, errno.EMSGSIZE)
+CONTROL_BYTES = socket.CMSG_SPACE(4)
 LINGER_SECONDS = 15.0
 MAX_LINGERING = 1024
 
@@ -43,6 +44,8 @@ class TakesPackets(Protocol):
     """A stream, or one that is passed on."""
 
     local_id: int
+    thins_acks: bool
+    """Whether the newest of acknowledgements that came together is enough for it."""
 
     def take(self, packet: memoryview, sender: Address, endpoint: UdxSocket) -> bool:
         """Take a packet of a burst. Return whether it counts."""
@@ -86,6 +89,30 @@ class Streams:
             if len(self._over) > MAX_LINGERING:
                 self._over.popitem(last=False)
             asyncio.get_running_loop().call_later(LINGER_SECONDS, self._over.pop, transport.local_id, None)
+
+
+class NewestAck:
+    """The newest of acknowledgements that follow each other in a burst, of one stream and from one address.
+
+    npm's peers acknowledge each packet: to work off all of them would cost more than to send.
+    """
+
+    def __init__(self) -> None:
+        self.packet = b""
+        self.sender: Address = ("", 0)
+        self._head = b""
+
+    def keep(self, packet: bytes, sender: Address) -> None:
+        """Keep the first one."""
+        self.packet, self.sender, self._head = packet, sender, packet[:8]
+
+    def replaces(self, packet: bytes, sender: Address) -> bool:
+        """Return whether a packet of 20 bytes is another one. If it is newer, it is kept instead."""
+        if not self.packet or not packet.startswith(self._head) or sender != self.sender:
+            return False
+        if not (ack_of(packet) - ack_of(self.packet)) & HALF:
+            self.packet = packet
+        return True
 
 
 class UdxSocket:
@@ -192,11 +219,12 @@ class UdxSocket:
 
     def _readable(self) -> None:
         touched: dict[int, TakesPackets] = {}
-        view = memoryview(self._buffer)
-        for _ in range(BURST_TRAINS if self._take_trains else BURST_PACKETS):
+        view, newest = memoryview(self._buffer), NewestAck()
+        left = BURST_BYTES
+        for _ in range(BURST_CALLS):
             try:
                 if self._take_trains:
-                    size, control, _, sender = self._socket.recvmsg_into([self._buffer], socket.CMSG_SPACE(4))
+                    size, control, _, sender = self._socket.recvmsg_into([self._buffer], CONTROL_BYTES)
                     each = struct.unpack_from("i", control[0][2])[0] if control else size
                 else:
                     size, sender = self._socket.recvfrom_into(self._buffer)
@@ -205,13 +233,38 @@ class UdxSocket:
                 break
             except OSError:  # what an earlier datagram met: it is told once, and nothing of this socket's
                 continue
+            if size == HEADER_BYTES:
+                packet = bytes(view[:HEADER_BYTES])
+                if newest.replaces(packet, sender):
+                    self.packets_in += 1
+                    continue
+                self._take_ack(newest, touched)
+                if self._thins(packet):
+                    newest.keep(packet, sender)
+                    continue
+            elif newest.packet:
+                self._take_ack(newest, touched)
             for at in range(0, size, each or 1):
                 self._take(view[at : min(at + each, size)], sender, touched)
-            if self._closed:
+            left -= size
+            if self._closed or left <= 0:
                 break
+        self._take_ack(newest, touched)
         now = self._loop.time()
         for transport in touched.values():
             transport.burst_is_over(now)
+
+    def _thins(self, packet: bytes) -> bool:
+        """Return whether a packet only acknowledges, and its stream can do without those that a newer one follows."""
+        if packet[:4] != BARE_ACK:
+            return False
+        transport = self.streams.get(stream_of(packet))
+        return transport is not None and transport.thins_acks
+
+    def _take_ack(self, newest: NewestAck, touched: dict[int, TakesPackets]) -> None:
+        if newest.packet:
+            packet, newest.packet = newest.packet, b""
+            self._take(memoryview(packet), newest.sender, touched)
 
     def _take(self, packet: memoryview, sender: Address, touched: dict[int, TakesPackets]) -> None:
         self.packets_in += 1

@@ -15,6 +15,8 @@ from collections.abc import Iterable
 MAGIC, VERSION = 255, 1
 DATA, END, SACK, MESSAGE, DESTROY, HEARTBEAT = 1, 2, 4, 8, 16, 32
 HEADER_BYTES = 20
+BARE_ACK = bytes((MAGIC, VERSION, 0, 0))
+"""How a packet begins that does nothing but acknowledge."""
 IP_UDP_BYTES = 28
 """What IPv4 and UDP put before a packet."""
 MAX_SACKS = 50
@@ -45,6 +47,11 @@ def is_udx(packet: bytes | bytearray | memoryview) -> bool:
 def stream_of(packet: bytes | bytearray | memoryview) -> int:
     """Return the receiver's number of the stream that a packet belongs to."""
     return int.from_bytes(packet[4:8], "little")
+
+
+def ack_of(packet: bytes | memoryview) -> int:
+    """Return the sequence number that the sender of a packet awaits next."""
+    return int.from_bytes(packet[16:HEADER_BYTES], "little")
 
 
 def header(kind: int, stream: int, window: int, seq: int, ack: int, offset: int = 0) -> bytes:

@@ -18,6 +18,8 @@ class PassingStream:
     `remote_id` is the peer's number of its stream, `local_id` the number under which it sends here.
     """
 
+    thins_acks = False
+
     def __init__(self, streams: Streams, remote_id: int, remote: Address, endpoint: UdxSocket) -> None:
         self.remote_id, self._remote, self._endpoint = remote_id, remote, endpoint
         self.local_id = streams.new_id()

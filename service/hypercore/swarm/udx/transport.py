@@ -27,6 +27,8 @@ class UdxTransport(asyncio.Transport):
     says so: the first packet may tell where a peer behind a NAT is to be reached. What comes before `connect` is kept until then.
     """
 
+    thins_acks = True
+
     def __init__(self, endpoint: UdxSocket, protocol: asyncio.BaseProtocol, first_probe: float = 1.0) -> None:
         super().__init__()
         self._loop = asyncio.get_running_loop()
