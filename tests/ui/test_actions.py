@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from service.operating.transfers import TransferRefused
-from service.ui import acting, action_pages
+from service.ui import acting
 from service.units import UNIT
 from service.web.guards import ReaderCheck
 from tests.support.chain_world import BOB
