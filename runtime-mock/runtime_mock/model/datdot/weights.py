@@ -12,7 +12,7 @@ def _ms(n: int) -> Weight:
 
 def submit_storage_proof(sectors: int, siblings: int) -> Weight:
     """Return the weight of a storage proof with so many sectors and siblings."""
-    return Weight(700_000_000 + 38_000_000 * sectors + 2_000_000 * siblings)
+    return Weight(670_000_000 + 37_000_000 * sectors + 1_500_000 * siblings)
 
 
 def publish_plan(nodes: int) -> Weight:
