@@ -46,6 +46,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "doctor",
         "Look at disk, codec, chain, clock, money, peers and prices, and say what to do. The node may run.",
     ),
+    "bench": (
+        "bench",
+        "bench",
+        "Measure disk, encoding, decoding and hashing on this machine, and say what it would earn at a chain's asks of today.",
+    ),
     "verify": (
         "copies",
         "verify",

@@ -9,7 +9,8 @@ import typer
 
 from service import durable
 from service.node.config import BadSetting, resolve
-from service.node.doctor import Finding, Grade, examine
+from service.node.doctor import examine
+from service.node.findings import Finding, Grade
 from service.node.settings import KEY_FILE, NodeError, NodeSettings
 from service.vault import KeyFileError, public_keys
 

@@ -31,8 +31,8 @@ from .node_options import (
     CapacitySetting,
     ChainSetting,
     HttpSetting,
+    InitRolesSetting,
     ListenSetting,
-    RolesSetting,
     SlotsSetting,
 )
 from .options import Json, PassphraseFile
@@ -45,7 +45,7 @@ FILE, VAULT = "node.toml", "node.vault"
 
 def init(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="The node's directory; it is made.")],
-    roles: RolesSetting = None,
+    roles: InitRolesSetting = None,
     chain: ChainSetting = None,
     capacity: CapacitySetting = None,
     ask_disk: AskDiskSetting = None,

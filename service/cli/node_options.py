@@ -10,15 +10,16 @@ import typer
 from service.node.options import BY_NAME
 
 
-def setting(name: str, metavar: str) -> Any:
-    """Return the option of a setting."""
+def setting(name: str, metavar: str, *more: str) -> Any:
+    """Return the option of a setting. `more` are other names of it."""
     one = BY_NAME[name]
     said = f"{one.help[:1].upper()}{one.help[1:]} (default: {one.default})."
-    return typer.Option(one.flag, envvar=one.variable, metavar=metavar, help=said)
+    return typer.Option(one.flag, *more, envvar=one.variable, metavar=metavar, help=said)
 
 
 ChainSetting = Annotated[str | None, setting("chain", "URL")]
 RolesSetting = Annotated[str | None, setting("roles", "a,b")]
+InitRolesSetting = Annotated[str | None, setting("roles", "a,b", "--role")]
 ListenSetting = Annotated[str | None, setting("listen", "HOST:PORT")]
 AnnounceSetting = Annotated[str | None, setting("announce", "HOST:PORT")]
 PeerSetting = Annotated[list[str] | None, setting("peers", "KEY@HOST:PORT")]

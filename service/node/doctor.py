@@ -8,18 +8,12 @@ import os
 import time
 from collections.abc import AsyncIterator, Collection
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 from pathlib import Path
-from statistics import median
 
-from service import durable
 from service.address import ss58
 from service.chain_client import BlockRef, ChainClient, ChainError, CursorStore
-from service.chain_client.pallet.items import HOSTERS
-from service.chain_client.pallet.types import Hoster
 from service.disk import DISK_ERRORS, explained, room_at, shown_size
-from service.encoding import PrivateKey, SectorDecoder, SectorEncoder
 from service.encoding.profiles import SECTOR
 from service.hypercore.net import PeerAddress
 from service.operating.clocks import OFF_SECONDS, clock_off
@@ -28,54 +22,20 @@ from service.roles.common.needs import needs_of
 from service.roles.common.pace import EXPECTED_RATE
 from service.roles.common.terms import RolesConfig
 from service.roles.hoster.room import Room
-from service.units import EXISTENTIAL_DEPOSIT, GIB, KIB, MIB, decimal
+from service.units import EXISTENTIAL_DEPOSIT, KIB, MIB, decimal
 
+from .findings import Finding, Grade, bad, good, warning_of
+from .measures import TRIAL_FILE, codec_rates, disk_rate
+from .prices import block_seconds, earnings, read_hosters
 from .settings import ROLES_FILE, NodeSettings, announced
 
-TRIAL_BYTES, TRIAL_FILE = 16 * MIB, "trial"
+TRIAL_BYTES = 16 * MIB
 SLOW_DISK = 10 * MIB
 """Bytes a second of durable writes that a disk should take."""
-TRIAL_SECTORS = 64
 BEHIND_BLOCKS = 20
 """Blocks that finality may be behind."""
 DIAL_SECONDS = 5.0
 MOST_PEERS = 16
-MOST_HOSTERS = 2_000
-"""Hosters whose prices are looked at."""
-DAY = 86_400.0
-
-
-class Grade(Enum):
-    """How a thing is."""
-
-    GOOD = "good"
-    WARNING = "warning"
-    BAD = "bad"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What was found of one thing; what to do stands in `remedy` if it is not good."""
-
-    what: str
-    level: Grade
-    text: str
-    remedy: str = ""
-
-
-def good(what: str, text: str) -> Finding:
-    """Return a finding that asks for nothing."""
-    return Finding(what, Grade.GOOD, text)
-
-
-def warning_of(what: str, text: str, remedy: str) -> Finding:
-    """Return one that is to be looked at."""
-    return Finding(what, Grade.WARNING, text, remedy)
-
-
-def bad(what: str, text: str, remedy: str) -> Finding:
-    """Return one with which the node does not do its work."""
-    return Finding(what, Grade.BAD, text, remedy)
 
 
 async def examine(
@@ -119,15 +79,10 @@ def disk_room(directory: Path, roles: Collection[str], config: RolesConfig) -> F
 
 def disk_speed(directory: Path) -> Finding:
     """Write a file durably, read how long that took, and remove it."""
-    path = directory / TRIAL_FILE
-    start = time.monotonic()
     try:
-        durable.replace(path, os.urandom(MIB) * (TRIAL_BYTES // MIB))
-        seconds = max(time.monotonic() - start, 1e-6)
-        durable.remove(path)
+        rate = disk_rate(directory, TRIAL_BYTES)
     except OSError as error:
-        return bad("disk speed", explained(path, error), "repair the disk, or make room on it")
-    rate = TRIAL_BYTES / seconds
+        return bad("disk speed", explained(directory / TRIAL_FILE, error), "repair the disk, or make room on it")
     text = f"{shown_size(int(rate))}/s of durable writes"
     if rate < SLOW_DISK:
         return warning_of("disk speed", text, "other work on the disk, or a slow disk: copies are received no faster")
@@ -136,21 +91,13 @@ def disk_speed(directory: Path) -> Finding:
 
 def codec_speed(roles: Collection[str]) -> Finding:
     """Encode and decode some sectors on one core."""
-    key, salt = PrivateKey.generate(), bytes(32)
-    encoder = SectorEncoder(salt, key)
-    start = time.monotonic()
-    encoded = encoder.encode(0, bytes(TRIAL_SECTORS * SECTOR))
-    middle = time.monotonic()
-    SectorDecoder(salt, key.modulus).decode(0, encoded)
-    rate = TRIAL_SECTORS / max(middle - start, 1e-6)
-    read = TRIAL_SECTORS / max(time.monotonic() - middle, 1e-6)
+    found = codec_rates(0)
+    sectors = found.encode / SECTOR
     text = (
-        f"{encoder.backend}: one core encodes {rate:.0f} sectors ({rate * SECTOR / KIB:.0f} KiB) a second, "
-        f"and decodes {read * SECTOR / KIB:.0f} KiB"
+        f"{found.backend}: one core encodes {sectors:.0f} sectors ({found.encode / KIB:.0f} KiB) a second, "
+        f"and decodes {found.decode / KIB:.0f} KiB"
     )
-    encoder.close()
-    cores = os.cpu_count() or 1
-    if "encoder" in roles and rate * cores < EXPECTED_RATE:
+    if "encoder" in roles and sectors * (os.cpu_count() or 1) < EXPECTED_RATE:
         return warning_of(
             "codec", text, "install the codec in Rust (make setup, with cargo); or leave out the role encoder"
         )
@@ -245,8 +192,8 @@ async def _of_chain(
     if account is not None:
         yield await money(client, account, settings.roles, config)
     if "hoster" in settings.roles:
-        hosters = await _hosters(client, final.hash)
-        seconds = await _block_seconds(client, best.number)
+        hosters = await read_hosters(client, final.hash)
+        seconds = await block_seconds(client, best.number)
         yield earnings(config, hosters, None if seconds is None else client.times.era * seconds)
 
 
@@ -274,49 +221,3 @@ async def money(client: ChainClient, account: bytes, roles: Collection[str], con
         missing = needed + EXISTENTIAL_DEPOSIT - has
         return bad("money", text, f"send the account money: {how_to_get(ss58(account), client.url, missing)}")
     return good("money", text)
-
-
-def earnings(config: RolesConfig, hosters: Collection[Hoster], era_seconds: float | None) -> Finding:
-    """Return what the disk can earn at its ask, and how that stands beside what others ask."""
-    ask, size = config.hosting.ask_disk, config.hosting.capacity
-    an_era = ask * size // GIB
-    a_day = "" if not era_seconds else f", {decimal(int(an_era * DAY / era_seconds))} a day"
-    text = (
-        f"{shown_size(size)} at {decimal(ask)} UNIT earn {decimal(an_era)} UNIT an era{a_day}, when all of it is used"
-    )
-    others = [one for one in hosters if one.open]
-    if not others:
-        return good("earnings", f"{text}; nobody else offers now")
-    middle = int(median(one.ask_disk for one in others))
-    capacity, used = sum(one.capacity for one in others), sum(one.used for one in others)
-    share = 100 * used // max(1, capacity)
-    text += f"; {len(others)} hosters offer, in the middle for {decimal(middle)} UNIT, and {share} % of that is used"
-    if ask > 2 * middle:
-        return warning_of("earnings", text, "plans with a lower highest price pass this node by: see --ask-disk")
-    return good("earnings", text)
-
-
-async def _hosters(client: ChainClient, at: bytes) -> list[Hoster]:
-    """Return hosters of a block, `MOST_HOSTERS` or some more of them. Raises ChainError."""
-    found: list[Hoster] = []
-    async for page in client.storage.pages(HOSTERS, 32, at):
-        found += page.values()
-        if len(found) >= MOST_HOSTERS:
-            break
-    return found
-
-
-async def _block_seconds(client: ChainClient, best: int, blocks: int = 20) -> float | None:
-    """Return the time of a block by the chain's own clock, None if that is not known."""
-    first = max(1, best - blocks)
-    if best <= first:
-        return None
-    moments = []
-    for number in (first, best):
-        found = await client.block_hash(number)
-        try:
-            moments.append(None if found is None else await client.timestamp(found))
-        except ChainError:
-            return None  # its state is gone: what follows needs no exact figure
-    start, end = moments
-    return None if start is None or end is None else (end - start) / 1000 / (best - first)

@@ -14,7 +14,9 @@ import pytest
 
 from service.chain_client.pallet.types import Hoster
 from service.node.config import read_file
-from service.node.doctor import Grade, clock, earnings, reach
+from service.node.doctor import clock, reach
+from service.node.findings import Grade
+from service.node.prices import earnings
 from service.node.settings import NodeSettings
 from service.node.setup import toml_of, usual_offer
 from service.roles.common.terms import RolesConfig
@@ -61,7 +63,7 @@ def test_from_nothing_to_a_node_by_its_file(model: RunningChain, tmp_path: Path)
 
 def test_a_chain_that_is_away_a_wrong_peer_and_a_full_disk_are_named(tmp_path: Path) -> None:
     home = tmp_path / "node"
-    done("init", home, "--yes", "--roles", "hoster", "--capacity", "1GiB", "--chain", "ws://127.0.0.1:9")
+    done("init", home, "--yes", "--role", "hoster", "--capacity", "1GiB", "--chain", "ws://127.0.0.1:9")
     file = home / "node.toml"
     file.write_text(
         file.read_text().replace(
