@@ -22,10 +22,10 @@ from dataclasses import dataclass, field
 from service.hypercore.crypto import KeyPair
 from service.hypercore.swarm.dht.address import Address
 from service.hypercore.swarm.dht.messages import Announcement, Command, FoundPeer, decode_peers, sign_announcement
-from service.hypercore.swarm.dht.node import LATEST, MAX_CHECKS, MAX_DELAYED, MAX_SWAPS, DhtNode
+from service.hypercore.swarm.dht.node import MAX_CHECKS, MAX_DELAYED, MAX_SWAPS, DhtNode
 from service.hypercore.swarm.dht.query import Answerer, Query
 from service.hypercore.swarm.dht.rpc import DhtReply
-from service.hypercore.swarm.dht.table import ROW_NODES
+from service.hypercore.swarm.dht.table import LATEST, ROW_NODES
 from service.hypercore.swarm.reach.announcer import Announcer
 from service.hypercore.swarm.reach.hub import Hub
 from tests.swarm.dht_net import MINUTE, Net, network

@@ -7,7 +7,6 @@ tells it, is in others' tables, and keeps what others store.
 from __future__ import annotations
 
 import random
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -23,7 +22,7 @@ from .records import Outcome, Records
 from .relays import Relays
 from .requests import SENDS, Asked, Datagram, OnFailure, OnReply, Port, Requests, Via
 from .rpc import DhtReply, DhtRequest, Internal, RpcFault, decode
-from .table import ROW_NODES, RoutingTable
+from .table import ROW_NODES, LatestNodes, RoutingTable
 from .timers import Timers
 from .tokens import Tokens
 
@@ -40,8 +39,6 @@ QUERY_SENDS = 6
 MAX_DELAY_MS = 10_000
 MAX_DELAYED = 64
 _COMMANDS = frozenset(Command)
-LATEST = 64
-"""Nodes that were heard last, for questions about one's own address."""
 
 
 @dataclass(slots=True, eq=False)
@@ -92,7 +89,7 @@ class DhtNode:
         self._chance, self._clock_ms = chance, clock_ms
         self._tokens = Tokens(now)
         self._limit = HostLimit()
-        self._latest: OrderedDict[Address, None] = OrderedDict()
+        self._latest = LatestNodes()
         self._stable_ticks, self._stable_host = STABLE_TICKS, ""
         self._ticks, self._next_tick, self._last_query = 0, now + TICK_SECONDS, 0
         self._running: set[RunningQuery] = set()
@@ -115,8 +112,8 @@ class DhtNode:
         return self.requests.out
 
     def latest(self) -> list[Address]:
-        """Return the nodes that were heard last, the last one first."""
-        return list(reversed(self._latest))
+        """Return the nodes that answered last, the last one first."""
+        return self._latest.newest_first()
 
     # ---- what comes
 
@@ -133,6 +130,8 @@ class DhtNode:
             self._heard(message.id, sender, now)
         if isinstance(message, DhtReply):
             asked = self.requests.take(message, sender, now, via)
+            if asked is not None and message.id is not None:
+                self._latest.add(sender)
             if asked is not None and asked.via is self._asks_by:
                 self.own.add(message.to)
                 self.samples.add(message.to, sender)
@@ -143,10 +142,6 @@ class DhtNode:
         return True
 
     def _heard(self, identity: bytes, address: Address, now: float) -> None:
-        self._latest.pop(address, None)
-        self._latest[address] = None
-        if len(self._latest) > LATEST:
-            self._latest.popitem(last=False)
         known = self.table.get(identity)
         if known is not None:
             known.seen = known.pinged = self._ticks
@@ -214,7 +209,7 @@ class DhtNode:
                     self._reply(request, sender, via, Outcome(token=False), now)
             case Internal.DOWN_HINT:
                 if request.value is not None and len(request.value) >= ADDRESS_BYTES:
-                    self._check(decode_address(Reader(request.value)), now)
+                    self.look_after(decode_address(Reader(request.value)), now)
                     self._reply(request, sender, via, plain, now)
             case Internal.DELAYED_PING:
                 delay = int.from_bytes((request.value or b"")[:4], "little")
@@ -245,8 +240,8 @@ class DhtNode:
         on = DhtRequest(request.tid, to, request.command, False, request.target, value, None, own)
         self.out.append(Datagram(on.encode(), to, via))
 
-    def _check(self, address: Address, now: float) -> None:
-        """Ask a node of the table, which is said to be down, whether it is there."""
+    def look_after(self, address: Address, now: float) -> None:
+        """Ask a node of the table, which seems to be down, whether it is there."""
         known = self.table.get(node_id(address))
         if known is None or known.id in self._checks or len(self._checks) >= MAX_CHECKS or known.pinged == self._ticks:
             return
@@ -482,6 +477,7 @@ class RunningQuery:
             self._asked.pop(address, None)
             if not self._over:
                 self._query.failed(address)
+                self._node.look_after(address, now)
                 self.step(now)
 
         asked = self._node.ask(

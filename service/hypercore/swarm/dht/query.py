@@ -13,6 +13,9 @@ from .table import ROW_NODES
 CONCURRENCY, CACHED_CONCURRENCY = 10, 3
 """Nodes asked at a time; and while they come from what was known before, which may be stale."""
 ENOUGH_FROM_CACHE = 10
+FEW_ANSWERS = ROW_NODES // 4
+"""Answers of all that were known below which those are asked, too, with which this node began: a table may be full of nodes that
+are gone, or never were."""
 MAX_SEEN = 4096
 """Addresses that one query looks at: nodes that name ever more of them do not keep it going."""
 
@@ -45,8 +48,10 @@ class Query:
         self._in_flight: set[Address] = set()
         self._slow: set[Address] = set()
         self._cached = False
-        known = list(known)
-        for address in (*(bootstrap if len(known) < ROW_NODES else ()), *reversed(known)):
+        known, bootstrap = list(known), list(bootstrap)
+        few = len(known) < ROW_NODES
+        self._spare = [] if few else bootstrap
+        for address in (*(bootstrap if few else ()), *reversed(known)):
             self._add(address)
         self._cached = bool(known)
 
@@ -75,6 +80,10 @@ class Query:
 
     def next(self) -> Address | None:
         """Return whom to ask now, or None: enough are being asked, or nobody is left."""
+        if self._spare and not self._pending and self.answers < FEW_ANSWERS and len(self._slow) == len(self._in_flight):
+            self._pending = [one for one in self._spare if one not in self._seen and node_id(one) != self._own]
+            self._seen.update(self._spare)
+            self._spare = []
         most = CACHED_CONCURRENCY if self._cached and self.answers < ENOUGH_FROM_CACHE else CONCURRENCY
         while self._pending and len(self._in_flight) < most + len(self._slow):
             address = self._pending.pop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -27,6 +28,8 @@ MAX_ANNOUNCED, MAX_RECORDS, MAX_REFRESHES = 65_536, 16_384, 65_536
 MAX_RECORD_BYTES = 1024
 MAX_ANNOUNCED_AT_ONE = 512
 """Peers kept of one target: one that is popular does not push all others out."""
+SHARE_OF_HOST = 1 / 8
+"""Of all places of a kind, and of those of one target, what one host may take: with more it pushes out its own oldest."""
 KEPT_RELAYS = 3
 BUMP_SECONDS = 60.0
 """By how much the time of an announcement may be in the future, and still be told to others: clocks differ."""
@@ -36,23 +39,46 @@ Value = TypeVar("Value")
 
 
 class Kept(Generic[Key, Value]):
-    """Values that are forgotten after some time, or before when there are too many: the one that was put first goes."""
+    """Values that are forgotten after some time, or before when there are too many: the one that was put first goes.
+
+    A value has a `host`, the first one that put it. Of a host that takes more than its share its own first one goes.
+    """
 
     def __init__(self, most: int, seconds: float) -> None:
         self._most, self._seconds = most, seconds
-        self._values: OrderedDict[Key, tuple[float, Value]] = OrderedDict()
+        self._values: OrderedDict[Key, tuple[float, Value, str]] = OrderedDict()
+        self._of_host: dict[str, OrderedDict[Key, None]] = {}
 
     def __len__(self) -> int:
         return len(self._values)
 
-    def put(self, key: Key, value: Value, now: float) -> list[Key]:
+    def put(self, key: Key, value: Value, now: float, host: str = "") -> list[Key]:
         """Keep a value, from now on. Return the keys that were forgotten."""
-        self._values.pop(key, None)
-        self._values[key] = now + self._seconds, value
+        known = self._take_out(key)
+        host = known[2] if known is not None else host  # who puts what others have put does not get to push it out
+        self._values[key] = now + self._seconds, value, host
+        own = self._of_host.setdefault(host, OrderedDict())
+        own[key] = None
         gone = self.forget(now)
+        if host and len(own) > max(1, int(self._most * SHARE_OF_HOST)):
+            gone.append(self._first_goes(own))
         while len(self._values) > self._most:
-            gone.append(self._values.popitem(last=False)[0])
+            gone.append(self._first_goes(self._values))
         return gone
+
+    def _first_goes(self, of: Iterable[Key]) -> Key:
+        key = next(iter(of))
+        self._take_out(key)
+        return key
+
+    def _take_out(self, key: Key) -> tuple[float, Value, str] | None:
+        found = self._values.pop(key, None)
+        if found is not None:
+            own = self._of_host[found[2]]
+            del own[key]
+            if not own:
+                del self._of_host[found[2]]
+        return found
 
     def get(self, key: Key, now: float) -> Value | None:
         """Return a value that is kept."""
@@ -61,14 +87,14 @@ class Kept(Generic[Key, Value]):
 
     def drop(self, key: Key) -> Value | None:
         """Forget a value, and return it."""
-        found = self._values.pop(key, None)
+        found = self._take_out(key)
         return None if found is None else found[1]
 
     def forget(self, now: float) -> list[Key]:
         """Forget what is over. Return the keys."""
         gone = []
         while self._values and next(iter(self._values.values()))[0] <= now:
-            gone.append(self._values.popitem(last=False)[0])
+            gone.append(self._first_goes(self._values))
         return gone
 
 
@@ -77,19 +103,23 @@ class Announced:
 
     def __init__(self) -> None:
         self._peers: Kept[tuple[bytes, bytes], FoundPeer] = Kept(MAX_ANNOUNCED, PEER_SECONDS)
-        self._keys: dict[bytes, dict[bytes, None]] = {}
+        self._keys: dict[bytes, dict[bytes, str]] = {}
+        """The keys of each target, and the hosts from which they were announced."""
 
     def __len__(self) -> int:
         return len(self._peers)
 
-    def put(self, target: bytes, peer: FoundPeer, now: float) -> None:
-        """Keep a peer. Of one target that has too many the oldest goes, else the oldest of all."""
+    def put(self, target: bytes, peer: FoundPeer, now: float, host: str = "") -> None:
+        """Keep a peer. Of one target that has too many, in all or of one host, the oldest goes, else the oldest of all."""
         keys = self._keys.setdefault(target, {})
-        keys.pop(peer.key, None)
-        keys[peer.key] = None
+        host = keys.pop(peer.key, host)
+        keys[peer.key] = host
+        own = [key for key, of in keys.items() if of == host]
+        if host and len(own) > MAX_ANNOUNCED_AT_ONE * SHARE_OF_HOST:
+            self.drop(target, own[0])
         if len(keys) > MAX_ANNOUNCED_AT_ONE:
             self.drop(target, next(iter(keys)))
-        for gone, key in self._peers.put((target, peer.key), peer, now):
+        for gone, key in self._peers.put((target, peer.key), peer, now, host):
             self._unlist(gone, key)
 
     def drop(self, target: bytes, key: bytes) -> None:
@@ -167,11 +197,11 @@ class Records:
             case Command.UNANNOUNCE:
                 return self._unannounce(request, target, own)
             case Command.MUTABLE_PUT:
-                return self._put_mutable(request.value, target, now)
+                return self._put_mutable(request.value, target, sender.host, now)
             case Command.IMMUTABLE_PUT:
                 if len(request.value) > MAX_RECORD_BYTES or blake2b(request.value) != target:
                     return None
-                self._immutable.put(target, request.value, now)
+                self._immutable.put(target, request.value, now, sender.host)
                 return Outcome()
         return None
 
@@ -198,13 +228,13 @@ class Records:
             return None
         peer = replace(peer, relays=peer.relays[:KEPT_RELAYS])
         if told.refresh is not None:
-            self._refreshes.put(told.refresh, (target, peer), now)
+            self._refreshes.put(told.refresh, (target, peer), now, sender.host)
         if blake2b(peer.key) == target:
-            self._routes.put(target, (peer, sender), now)
+            self._routes.put(target, (peer, sender), now, sender.host)
         else:
-            self._announced.put(target, peer, now)
+            self._announced.put(target, peer, now, sender.host)
             if (self._bumps.get(target, now) or 0) < told.bump <= now_ms + 1000 * BUMP_SECONDS:
-                self._bumps.put(target, told.bump, now)
+                self._bumps.put(target, told.bump, now, sender.host)
         return Outcome(closer=False, token=False)
 
     def _refresh(self, refresh: bytes | None, target: bytes, sender: Address, now: float) -> Outcome | None:
@@ -220,13 +250,13 @@ class Records:
         if blake2b(peer.key) == target:
             if self._routes.get(target, now) != (peer, sender):
                 return None
-            self._routes.put(target, (peer, sender), now)
+            self._routes.put(target, (peer, sender), now, sender.host)
         elif peer in self._announced.of(target, now):
-            self._announced.put(target, peer, now)
+            self._announced.put(target, peer, now, sender.host)
         else:
             return None
         self._refreshes.drop(blake2b(refresh))
-        self._refreshes.put(refresh, known, now)
+        self._refreshes.put(refresh, known, now, sender.host)
         return Outcome(closer=False, token=False)
 
     def _unannounce(self, request: DhtRequest, target: bytes, own: bytes) -> Outcome | None:
@@ -248,7 +278,7 @@ class Records:
         wanted = Reader(request.value).uint("seq")
         return known.encode_found() if known.seq >= wanted else None
 
-    def _put_mutable(self, value: bytes, target: bytes, now: float) -> Outcome | None:
+    def _put_mutable(self, value: bytes, target: bytes, host: str, now: float) -> Outcome | None:
         record = MutableRecord.decode(value)
         if blake2b(record.key) != target or len(record.value) > MAX_RECORD_BYTES or not record.is_signed:
             return None
@@ -257,5 +287,5 @@ class Records:
             if record.seq == known.seq and record.value == known.value:
                 return Outcome()
             return Outcome(error=PeerError.SEQ_REUSED if record.seq == known.seq else PeerError.SEQ_TOO_LOW)
-        self._mutable.put(target, record, now)
+        self._mutable.put(target, record, now, host)
         return Outcome()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Generic, Protocol, TypeVar
 
-from .address import ID_BYTES
+from .address import ID_BYTES, Address
 
 ROW_NODES = 20
+LATEST = 64
+"""Nodes that answered last, for questions about one's own address."""
 
 
 class HasId(Protocol):
@@ -88,6 +91,27 @@ class RoutingTable(Generic[Item]):
             if len(found) >= most:
                 break
         return found
+
+
+class LatestNodes:
+    """The nodes that answered last. Who merely asks is none of them: senders of requests can be forged."""
+
+    def __init__(self) -> None:
+        self._nodes: OrderedDict[Address, None] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def add(self, address: Address) -> None:
+        """Note that a node has answered."""
+        self._nodes.pop(address, None)
+        self._nodes[address] = None
+        if len(self._nodes) > LATEST:
+            self._nodes.popitem(last=False)
+
+    def newest_first(self) -> list[Address]:
+        """Return them."""
+        return list(reversed(self._nodes))
 
 
 def _id(item: HasId) -> bytes:
