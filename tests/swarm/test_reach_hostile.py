@@ -125,6 +125,45 @@ def test_one_node_or_one_host_does_not_keep_others_away() -> None:
     assert here.net.run(lambda: honest.connected)
 
 
+@pytest.mark.parametrize("relays", [1, 3])
+def test_an_endless_flood_through_its_nodes_keeps_nobody_away(relays: int) -> None:
+    """Forty forged handshakes a second through each: all places are taken, by clients who are not heard again."""
+    here = Listening()
+    sources = hosts()
+    honest = here.net.peer("cons", 2)
+    for tick in range(400):
+        here.net.run(seconds=0.025)
+        for relay in range(relays):
+            here.begin(next(sources), relay)
+        if tick == 200:
+            assert here.handshakes.refused == 0
+            honest.dial(SERVER.public)
+    assert honest.connected
+    assert honest.failures == []
+    assert len(here.handshakes) <= MAX_HANDSHAKES
+    assert here.handshakes._unheard.keys() <= here.handshakes._by_number.keys()
+    here.net.run(seconds=HANDSHAKE_SECONDS + KEPT_SECONDS + 1)
+    assert (len(here.handshakes), here.handshakes._unheard, here.peer.waiting) == (0, {}, {})
+
+
+def test_who_was_heard_again_does_not_make_room() -> None:
+    here = Listening()
+    client = next(hosts())
+    noise, sent = here.begin(client)
+    here.answered(noise, sent)
+    for _ in range(MAX_OF_SOURCE - 1):
+        here.begin(client)
+    said = PunchSeal(noise.hash).seal(PunchPayload(firewall=Firewall.CONSISTENT, addresses=(client,)))
+    sealed = RelayedPunch(Mode.FROM_RELAY, 0, said, client)
+    here.hand(sealed.encode(), here.relays[0], Command.PEER_HOLEPUNCH)
+    here.net.run(seconds=2.0)
+    for _ in range(MAX_OF_SOURCE + 5):
+        here.begin(client)
+    assert 0 in here.handshakes._by_number
+    assert 1 not in here.handshakes._by_number
+    assert not here.handshakes._by_number[0].over
+
+
 async def test_300_forged_handshakes_open_no_socket_of_the_system() -> None:
     async with network(3) as nodes, DHT(ANY, [nodes[0].address]) as here, here.listen(SERVER) as server:
         to = here.address

@@ -46,6 +46,8 @@ MAX_HANDSHAKES, MAX_OF_SOURCE, MAX_OF_RELAY = 256, 16, 80
 """Handshakes in progress: of all, of one host, and through one node. There are three nodes: none can take all places."""
 MAX_KEPT = 2048
 """Handshakes, with those that are over and whose answers are kept."""
+PATIENCE_SECONDS = 1.0
+"""Time for which a handshake keeps its place though others wait, if its client was not heard again: that takes a round trip."""
 HANDSHAKE_SECONDS = 10.0
 """Time for a client to come, or to begin with punching."""
 PUNCH_SECONDS = 60.0
@@ -97,6 +99,7 @@ class ServedHandshake:
     source: str
     relay: Address
     noise: Noise
+    begun: float
     answer: bytes = b""
     stream: int | None = None
     remote_stream: int = 0
@@ -141,6 +144,8 @@ class Handshakes:
         self._by_number: dict[int, ServedHandshake] = {}
         self._sources: Counter[str] = Counter()
         self._relays: Counter[Address] = Counter()
+        self._unheard: dict[int, ServedHandshake] = {}
+        """Those whose client has not been heard again, the oldest first."""
         self._next = 0
         self.refused = 0
         """Handshakes that were not answered as there were too many."""
@@ -196,12 +201,23 @@ class Handshakes:
         full = self._sources.total() >= MAX_HANDSHAKES or len(self._by_number) >= MAX_KEPT
         return not full and self._sources[source] < MAX_OF_SOURCE and self._relays[relay] < MAX_OF_RELAY
 
+    def _make_room(self, source: str, relay: Address, now: float) -> bool:
+        """End the handshake that has been silent for longest, if one may begin then. Its client is none, or has given up."""
+        for served in self._unheard.values():
+            if now - served.begun < PATIENCE_SECONDS:
+                break
+            of_source = self._sources[source] < MAX_OF_SOURCE or served.source == source
+            if of_source and (self._relays[relay] < MAX_OF_RELAY or served.relay == relay):
+                self._end(served, now, forget=True)
+                return self._may_begin(source, relay)
+        return False
+
     def _begin(
         self, asked: bytes, client: Address, sender: Address, *, direct: bool, now: float
     ) -> ServedHandshake | None:
         if not direct and not self._announcer.is_relay(sender):
             return None
-        if not self._may_begin(client.host, sender):
+        if not self._may_begin(client.host, sender) and not self._make_room(client.host, sender, now):
             self.refused += 1
             return None
         noise = Noise("IK", False, self._pair, HANDSHAKE_PROLOGUE, None, self._ephemeral())
@@ -211,8 +227,9 @@ class Handshakes:
             return None
         if self._firewall(noise.remote_static or b""):
             return None
-        served = ServedHandshake(self._next, asked, client.host, sender, noise)
+        served = ServedHandshake(self._next, asked, client.host, sender, noise, now)
         self._next += 1
+        self._unheard[served.number] = served
         self._by_noise[asked] = self._by_number[served.number] = served
         self._sources[served.source] += 1
         self._relays[served.relay] += 1
@@ -281,6 +298,7 @@ class Handshakes:
             served.stream, served.through, served.initiator, seen, paired, refused
         )
         if served.relaying:
+            self._unheard.pop(served.number, None)
             self._extend(served, RELAY_SECONDS, now)
 
     def _extend(self, served: ServedHandshake, seconds: float, now: float) -> None:
@@ -309,11 +327,12 @@ class Handshakes:
         else:
             self._streams.connect_stream(stream, path)
 
-    def _end(self, served: ServedHandshake, now: float) -> None:
-        """End a handshake: its place is free. Its answer is kept for a while."""
+    def _end(self, served: ServedHandshake, now: float, *, forget: bool = False) -> None:
+        """End a handshake: its place is free. Its answer is kept for a while, unless it is to be forgotten."""
         if served.over:
             return
         served.over = True
+        self._unheard.pop(served.number, None)
         self._sources[served.source] -= 1
         self._relays[served.relay] -= 1
         self._sources, self._relays = +self._sources, +self._relays  # without those at 0
@@ -324,7 +343,10 @@ class Handshakes:
         if served.stream is not None and not served.relayed:
             self._streams.drop_stream(served.stream)
         served.stream = None
-        served.timer = self._node.timers.at(now + KEPT_SECONDS, lambda now: self._forget(served))
+        if forget:
+            self._forget(served)
+        else:
+            served.timer = self._node.timers.at(now + KEPT_SECONDS, lambda now: self._forget(served))
 
     def _forget(self, served: ServedHandshake) -> None:
         self._by_noise.pop(served.asked, None)
@@ -365,6 +387,7 @@ class Handshakes:
         said = punch.open(told.payload)
         if said is None:
             return True
+        self._unheard.pop(served.number, None)
         if said.punching and not served.relaying:
             self._extend(served, PUNCH_SECONDS, now)
         punch.take(said, peer, self._announcer.is_relay(sender), answer, over, now)
