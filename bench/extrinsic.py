@@ -24,7 +24,7 @@ from service.vault import load_keys
 from .registry import Figures, Report, measures
 
 WARM, COUNT = 5, 50
-AIMS = {"model": 10.0, "wasm": 40.0}  # milliseconds
+AIMS = {"model": 10.0, "wasm": 15.0}  # milliseconds
 METADATA = "metadata.scale"
 TO = bytes(range(32))
 

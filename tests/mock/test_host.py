@@ -6,49 +6,44 @@ import gc
 import hashlib
 import itertools
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import ed25519_zebra
 import pytest
 import sr25519
 import structlog
+import wasmtime
 
 from runtime_mock.codec import compact, prefixed
 from runtime_mock.runtime import CODE, NoSuchMethod, RuntimeTrap
 from runtime_mock.state.overlay import Overlay
 from runtime_mock.state.trie import Trie, ordered_root
-from runtime_mock.wasm.host import HEADER, HOST_FUNCTIONS, MAX_ALLOCATION, Host
+from runtime_mock.wasm.heap import HEADER, MAX_ALLOCATION, Heap
+from runtime_mock.wasm.host import HOST_FUNCTIONS, Host
 from runtime_mock.wasm.runtime import COMPRESSED, WasmRuntime, decompress, default_cache
 from tests.support.differential.driver import Account
 from tests.support.rpc_client import Secp256k1
 
 
-class Memory:
-    """What of a wasm memory is used."""
-
-    def __init__(self) -> None:
-        self.bytes = bytearray(65536)
-
-    def read(self, _: Any, start: int, stop: int) -> bytes:
-        return bytes(self.bytes[start:stop])
-
-    def write(self, _: Any, data: bytes, start: int) -> None:
-        assert start + len(data) <= len(self.bytes)
-        self.bytes[start : start + len(data)] = data
-
-    def size(self, _: Any) -> int:
-        return len(self.bytes) // 65536
-
-    def grow(self, _: Any, pages: int) -> None:
-        self.bytes += bytes(65536 * pages)
-
-
 @pytest.fixture
 def host() -> Host:
-    made = Host(lambda code: code or None)
-    made.attach(Memory(), None, 1_001)  # type: ignore[arg-type]
-    made.reset(Overlay(Trie()))
+    config = wasmtime.Config()
+    config.memory_may_move = False
+    engine = wasmtime.Engine(config)
+    store = wasmtime.Store(engine)
+    heap = Heap(engine, store, wasmtime.Memory(store, wasmtime.MemoryType(wasmtime.Limits(1, None))))
+    heap.begin(1_001)
+    made = Host(lambda code: code or None, heap)
+    made.begin(Overlay(Trie()))
     return made
+
+
+def by_wasm(host: Host, name: str, argument: int) -> int:
+    """What the runtime calls of the allocator."""
+    function = host.heap.exports[name]
+    assert isinstance(function, wasmtime.Func)
+    return int(function(host.heap._store, argument) or 0)
 
 
 def call(host: Host, name: str, *arguments: Any) -> Any:
@@ -62,27 +57,44 @@ def asked(host: Host, name: str, *arguments: Any) -> bytes:
     return host.span(call(host, name, *arguments))
 
 
-def test_the_heap(host: Host) -> None:
-    pointers = [call(host, "allocator_malloc_version_1", size) for size in (0, 1, 8, 9, 100, 70_000, 65_536)]
+SIZES = (0, 1, 8, 9, 100, 70_000, 65_536, 2_000_000)
+ROOM = (8, 8, 8, 16, 128, 131_072, 65_536, 1 << 21)
+
+
+def test_runtime_and_host_allocate_alike(host: Host) -> None:
+    both: list[Callable[[int], int]] = [lambda size: by_wasm(host, "malloc", size), host.heap.allocate]
+    pointers = [both[number % 2](size) for number, size in enumerate(SIZES * 3)]
     assert all(pointer % 8 == 0 for pointer in pointers)
-    assert all(host.read(pointer - HEADER, HEADER) == bytes(HEADER) for pointer in pointers)
-    spans = sorted(zip(pointers, (8, 8, 8, 16, 128, 131_072, 65_536), strict=True))
+    assert all(host.heap.read(pointer - 8, 8) == bytes(8) for pointer in pointers)
+    spans = sorted(zip(pointers, ROOM * 3, strict=True))
     assert all(start + size + HEADER <= after for (start, size), (after, _) in itertools.pairwise(spans))
-    host.write(b"\xff" * 8, pointers[2] - HEADER)  # the runtime keeps its alignment offset there
-    call(host, "allocator_free_version_1", pointers[2])
-    again = call(host, "allocator_malloc_version_1", 5)
-    assert again == pointers[2]
-    assert host.read(again - HEADER, HEADER) == bytes(HEADER)
+    for allocate in both:
+        for size, pointer in zip(SIZES, pointers, strict=False):
+            host.heap.write(b"\xff" * 8, pointer - 8)  # the runtime keeps its alignment offset there
+            by_wasm(host, "free", pointer)
+            assert allocate(size) == pointer
+            assert host.heap.read(pointer - 8, 8) == bytes(8)
+    host.heap.begin(1_001)
+    assert host.heap.allocate(5) == min(pointers), "a call of the runtime begins anew"
 
 
 def test_what_would_corrupt_the_heap_is_an_error(host: Host) -> None:
-    pointer = call(host, "allocator_malloc_version_1", 10)
-    call(host, "allocator_free_version_1", pointer)
-    for wrong in (pointer, pointer + 1, 0):
-        with pytest.raises(RuntimeError, match="not allocated"):
-            call(host, "allocator_free_version_1", wrong)
+    pointer = by_wasm(host, "malloc", 10)
+    by_wasm(host, "free", pointer)
+    for wrong in (pointer, pointer + 1, 0, 2**31 - 64):
+        with pytest.raises(wasmtime.Trap):
+            by_wasm(host, "free", wrong)
+    with pytest.raises(wasmtime.Trap):
+        by_wasm(host, "malloc", MAX_ALLOCATION + 1)
     with pytest.raises(MemoryError):
-        call(host, "allocator_malloc_version_1", MAX_ALLOCATION + 1)
+        host.put(bytes(MAX_ALLOCATION + 1))
+    for packed in (4 << 32 | 2**32 - 2, 2**32 - 1 << 32):
+        with pytest.raises(IndexError, match="its memory has"):
+            host.span(packed)
+    for rubbish in (3, 2**32 - 4):
+        host.heap._lists[4] = rubbish
+        with pytest.raises(IndexError):
+            host.put(bytes(16))
 
 
 def test_storage(host: Host) -> None:
@@ -106,7 +118,7 @@ def test_reading_a_part(host: Host, offset: int, size: int, left: int, seen: byt
     call(host, "storage_set_version_1", b"k", b"12345")
     out = host.put(b"." * 16)
     assert asked(host, "storage_read_version_1", b"k", size << 32 | out, offset) == b"\1" + left.to_bytes(4, "little")
-    assert host.read(out, 16) == seen + b"." * (16 - len(seen))
+    assert host.heap.read(out, 16) == seen + b"." * (16 - len(seen))
     assert asked(host, "storage_read_version_1", b"none", size << 32 | out, 0) == b"\0"
 
 
@@ -125,7 +137,7 @@ def test_appending(host: Host) -> None:
 )
 def test_clearing_a_prefix(host: Host, limit: int | None, answer: bytes, left: list[bytes]) -> None:
     # the limit counts what was there before the block; what the block changed goes anyway
-    host.reset(Overlay(Trie.of((key, b"v") for key in (b"p", b"p2", b"p3", b"q"))))
+    host.begin(Overlay(Trie.of((key, b"v") for key in (b"p", b"p2", b"p3", b"q"))))
     for key in (b"p2", b"p4"):
         call(host, "storage_set_version_1", key, b"w")
     encoded = b"\0" if limit is None else b"\1" + limit.to_bytes(4, "little")
@@ -156,18 +168,18 @@ def test_hashes(host: Host) -> None:
         "hashing_keccak_256_version_1": "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470",
     }
     for name, expected in known.items():
-        assert host.read(call(host, name, b""), len(expected) // 2).hex() == expected, name
-    assert len(host.read(call(host, "hashing_twox_256_version_1", b""), 32)) == 32
+        assert host.heap.read(call(host, name, b""), len(expected) // 2).hex() == expected, name
+    assert len(host.heap.read(call(host, "hashing_twox_256_version_1", b""), 32)) == 32
 
 
 def test_roots_of_lists(host: Host) -> None:
     items = [b"one", b"two" * 20]
     data = compact(2) + b"".join(map(prefixed, items))
     for version in (0, 1):
-        found = host.read(call(host, "trie_blake2_256_ordered_root_version_2", data, version), 32)
+        found = host.heap.read(call(host, "trie_blake2_256_ordered_root_version_2", data, version), 32)
         assert found == ordered_root(items, version)
     pairs = compact(1) + prefixed(b"k") + prefixed(b"v")
-    assert host.read(call(host, "trie_blake2_256_root_version_2", pairs, 1), 32) == Trie.of([(b"k", b"v")]).root(1)
+    assert host.heap.read(call(host, "trie_blake2_256_root_version_2", pairs, 1), 32) == Trie.of([(b"k", b"v")]).root(1)
 
 
 def verify(host: Host, scheme: str, signature: bytes, message: bytes, public: bytes) -> int:

@@ -1,4 +1,4 @@
-"""Substrate's host functions over one wasm memory: allocator, storage, hashing, signatures, logging.
+"""Substrate's host functions over one wasm memory: storage, hashing, signatures, logging. Its allocator is wasm, too.
 
 Pointers are u32, spans u64: `length << 32 | pointer` (sp-io, "host functions").
 """
@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 import ed25519_zebra
 import sr25519
-import wasmtime
 import xxhash
 from Crypto.Hash import keccak
 
@@ -18,83 +17,33 @@ from .. import secp256k1
 from ..codec import CodecError, Reader, blake2_256, compact
 from ..state.overlay import Overlay
 from ..state.trie import Trie, ordered_root
+from .heap import U32, Heap
 
-PAGE = 65536
-HEADER = 8
-MAX_ALLOCATION = 32 * 1024 * 1024
 MAX_SAID = 100
 WARN = 2
-U32 = 0xFFFF_FFFF
 
 
 class Host:
-    """The state of one instance: its memory, its heap, and the storage of the current call.
+    """The state of one instance: its heap, and the storage of the current call."""
 
-    Since sp-io 49 the runtime keeps an alignment offset in the two bytes before each pointer and reads them when it
-    frees, even for blocks that the host returned. So every block has a header of eight bytes that are zero at first.
-    """
-
-    def __init__(self, version_of: Callable[[bytes], bytes | None]) -> None:
-        self.version_of = version_of
+    def __init__(self, version_of: Callable[[bytes], bytes | None], heap: Heap) -> None:
+        self.version_of, self.heap = version_of, heap
         self.said: list[str] = []
         self.warned: list[tuple[str, str]] = []
-        self._free: dict[int, list[int]] = {}
-        self._sizes: dict[int, int] = {}
-        self._heap = self._heap_base = 0
 
-    def attach(self, memory: wasmtime.Memory, store: wasmtime.Store, heap_base: int) -> None:
-        """Set the memory to work on."""
-        self._memory, self._store, self._heap_base = memory, store, heap_base
-
-    def reset(self, state: Overlay) -> None:
+    def begin(self, state: Overlay) -> None:
         """Begin a call."""
         self.state = state
         self.said, self.warned = [], []
-        self._free, self._sizes, self._heap = {}, {}, self._heap_base
-
-    def read(self, pointer: int, size: int) -> bytes:
-        """Read bytes of the memory."""
-        return bytes(self._memory.read(self._store, pointer, pointer + size))
-
-    def write(self, data: bytes, pointer: int) -> None:
-        """Write into memory that the runtime owns."""
-        if data:
-            self._memory.write(self._store, data, pointer)
 
     def span(self, packed: int) -> bytes:
         """Read the bytes of a span."""
-        return self.read(packed & U32, packed >> 32)
-
-    def allocate(self, size: int) -> int:
-        """Allocate a block of at least `size` bytes, 8-aligned, with its header before it."""
-        if size > MAX_ALLOCATION:
-            raise MemoryError(f"the runtime asked for {size} bytes at once")
-        room = max(8, 1 << max(size - 1, 0).bit_length())
-        free = self._free.get(room)
-        if free:
-            pointer = free.pop()
-        else:
-            pointer = (self._heap + 7 & ~7) + HEADER
-            self._heap = pointer + room
-            missing = -(-self._heap // PAGE) - self._memory.size(self._store)
-            if missing > 0:
-                self._memory.grow(self._store, max(missing, 16))
-        self._sizes[pointer] = room
-        self._memory.write(self._store, bytes(HEADER), pointer - HEADER)
-        return pointer
-
-    def release(self, pointer: int) -> None:
-        """Free a block. Raises RuntimeError if the pointer is not allocated, because the memory would be corrupt."""
-        room = self._sizes.pop(pointer, None)
-        if room is None:
-            raise RuntimeError(f"free of {pointer:#x}, which is not allocated")
-        self._free.setdefault(room, []).append(pointer)
+        return self.heap.read(packed & U32, packed >> 32)
 
     def put(self, data: bytes) -> int:
         """Allocate a block with `data` and return its pointer."""
-        pointer = self.allocate(len(data) or 1)
-        if data:
-            self._memory.write(self._store, data, pointer)
+        pointer = self.heap.allocate(len(data))
+        self.heap.write(data, pointer)
         return pointer
 
     def put_span(self, data: bytes) -> int:
@@ -116,16 +65,6 @@ def _host(name: str) -> Callable[[HostFunction], HostFunction]:
         return function
 
     return register
-
-
-@_host("allocator_malloc_version_1")
-def _malloc(host: Host, size: int) -> int:
-    return host.allocate(size)
-
-
-@_host("allocator_free_version_1")
-def _free(host: Host, pointer: int) -> None:
-    host.release(pointer)
 
 
 @_host("logging_max_level_version_1")
@@ -173,7 +112,7 @@ def _read(host: Host, key: int, out: int, offset: int) -> int:
     if value is None:
         return host.put_span(b"\0")
     rest = value[offset:]
-    host.write(rest[: out >> 32], out & U32)
+    host.heap.write(rest[: out >> 32], out & U32)
     return host.put_span(b"\1" + len(rest).to_bytes(4, "little"))
 
 
@@ -293,7 +232,7 @@ def _keccak_256(host: Host, data: int) -> int:
 @_host("crypto_sr25519_verify_version_2")
 def _sr25519_verify(host: Host, signature: int, message: int, public: int) -> int:
     try:
-        return int(sr25519.verify(host.read(signature, 64), host.span(message), host.read(public, 32)))
+        return int(sr25519.verify(host.heap.read(signature, 64), host.span(message), host.heap.read(public, 32)))
     except ValueError:  # the bytes are not a signature, or not a key
         return 0
 
@@ -302,13 +241,15 @@ def _sr25519_verify(host: Host, signature: int, message: int, public: int) -> in
 def _ed25519_verify(host: Host, signature: int, message: int, public: int) -> int:
     # ZIP-215, as in the node: libsodium refuses some signatures that the node accepts
     try:
-        return int(ed25519_zebra.ed_verify(host.read(signature, 64), host.span(message), host.read(public, 32)))
+        return int(
+            ed25519_zebra.ed_verify(host.heap.read(signature, 64), host.span(message), host.heap.read(public, 32))
+        )
     except ValueError:
         return 0
 
 
 @_host("crypto_secp256k1_ecdsa_recover_compressed_version_2")
 def _ecdsa_recover(host: Host, signature: int, message: int) -> int:
-    key = secp256k1.recover(host.read(message, 32), host.read(signature, 65))
+    key = secp256k1.recover(host.heap.read(message, 32), host.heap.read(signature, 65))
     # `Err(EcdsaVerifyError::BadSignature)`; no caller looks at which error it is
     return host.put_span(b"\1\2" if key is None else b"\0" + key)

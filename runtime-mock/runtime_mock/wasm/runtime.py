@@ -18,13 +18,15 @@ import wasmtime
 from ..runtime import CODE, NoSuchMethod, RuntimeFault, RuntimeTrap
 from ..state.overlay import Overlay
 from ..state.trie import Trie
+from .heap import FUNCTIONS, Heap
 from .host import HOST_FUNCTIONS, Host
 
 log = structlog.get_logger(__name__)
 
 COMPRESSED = bytes([82, 188, 83, 118, 70, 219, 142, 5])
 MAX_CODE_BYTES = 50 * 1024 * 1024
-PAGE = 65536
+SETTINGS = 2
+"""Counts changes of the compiler's settings, for which a module that was compiled before is no good."""
 MASK = {"i32": 0xFFFF_FFFF, "i64": 0xFFFF_FFFF_FFFF_FFFF}
 
 
@@ -42,7 +44,7 @@ def compile_module(engine: wasmtime.Engine, wasm: bytes, cache: Path | None) -> 
     """Compile the wasm, or load what an earlier run with the same code and compiler left in `cache`."""
     if cache is None:
         return wasmtime.Module(engine, wasm)
-    name = f"{hashlib.blake2b(wasm, digest_size=16).hexdigest()}-{version('wasmtime')}.cwasm"
+    name = f"{hashlib.blake2b(wasm, digest_size=16).hexdigest()}-{version('wasmtime')}-{SETTINGS}.cwasm"
     stored = cache / name
     if stored.exists():
         try:
@@ -74,27 +76,27 @@ class _Instance:
         self, engine: wasmtime.Engine, module: wasmtime.Module, version_of: Callable[[bytes], bytes | None]
     ) -> None:
         self.store = wasmtime.Store(engine)
+        memories = [one.type for one in module.imports if isinstance(one.type, wasmtime.MemoryType)]
+        if len(memories) != 1:
+            raise ValueError(f"the code is not a Substrate runtime: it imports {len(memories)} memories, not one")
+        memory = wasmtime.Memory(self.store, memories[0])
+        self._heap = Heap(engine, self.store, memory)
+        self.host = Host(version_of, self._heap)
         linker = wasmtime.Linker(engine)
-        memory: wasmtime.Memory | None = None
-        self.host = Host(version_of)
         for wanted in module.imports:
-            kind = wanted.type
+            name, kind = wanted.name or "", wanted.type
             if isinstance(kind, wasmtime.MemoryType):
-                memory = wasmtime.Memory(self.store, kind)
-                linker.define(self.store, wanted.module, wanted.name or "", memory)
+                linker.define(self.store, wanted.module, name, memory)
+            elif name in FUNCTIONS:
+                linker.define(self.store, wanted.module, name, self._heap.exports[FUNCTIONS[name]])
             elif isinstance(kind, wasmtime.FuncType):
-                function = wasmtime.Func(self.store, kind, self._bind(wanted.name or "", kind))
-                linker.define(self.store, wanted.module, wanted.name or "", function)
+                linker.define(self.store, wanted.module, name, wasmtime.Func(self.store, kind, self._bind(name, kind)))
         self._exports = linker.instantiate(self.store, module).exports(self.store)
-        own = self._exports.get("memory")
         base = self._exports["__heap_base"]
-        memory = own if isinstance(own, wasmtime.Memory) else memory
-        if memory is None or not isinstance(base, wasmtime.Global):
-            raise ValueError("the code is not a Substrate runtime: it has no memory or no __heap_base")
-        heap = int(base.value(self.store))
-        self.host.attach(memory, self.store, heap)
-        self._initial = bytes(memory.read(self.store, 0, heap))
-        self._memory = memory
+        if not isinstance(base, wasmtime.Global):
+            raise ValueError("the code is not a Substrate runtime: it has no __heap_base")
+        self._base = int(base.value(self.store))
+        self._initial = self._heap.read(0, self._base)
 
     def _bind(self, name: str, kind: wasmtime.FuncType) -> Callable[..., Any]:
         masks = [MASK[str(parameter)] for parameter in kind.params]
@@ -120,8 +122,9 @@ class _Instance:
         function = self._exports.get(method)
         if not isinstance(function, wasmtime.Func):
             raise NoSuchMethod(f"the runtime has no method {method}")
-        self._memory.write(self.store, self._initial, 0)
-        self.host.reset(state)
+        self._heap.write(self._initial, 0)
+        self._heap.begin(self._base)
+        self.host.begin(state)
         pointer = self.host.put(data)
         packed = int(function(self.store, pointer, len(data))) & MASK["i64"]
         # of a call that trapped its error tells: strangers can make such calls without end
@@ -136,6 +139,7 @@ class WasmRuntime:
     def __init__(self, code: bytes, cache: Path | None = None) -> None:
         config = wasmtime.Config()
         config.cranelift_opt_level = "speed"
+        config.memory_reservation, config.memory_may_move = 1 << 32, False  # the host keeps its address
         self._engine = wasmtime.Engine(config)
         self._cache, self._default = cache, code
         self._module = compile_module(self._engine, decompress(code), cache)
