@@ -12,7 +12,7 @@ SELECT = $(if $(SLOW)$(findstring tests/,$(ARGS)),,-m 'not slow')
 # As many workers as the machine has cores; tests that run a whole network share one of them (tests/conftest.py).
 PARALLEL ?= --numprocesses=auto --dist=loadgroup
 
-.PHONY: setup setup-dev demo docs test coverage attack cases scenarios cheats lives fuzz matrix churn crowd screenshots lint devnet simulate runtime weights bench wheels lock clean
+.PHONY: setup setup-dev demo docs test coverage attack cases scenarios cheats lives fuzz matrix churn crowd screenshots containers lint devnet simulate runtime weights bench wheels lock clean
 
 setup: $(VENV)/.setup $(VENV)/.codec
 setup-dev: $(VENV)/.setup-dev $(VENV)/.codec
@@ -87,6 +87,10 @@ matrix: setup-dev tests/interop/node_modules/.setup
 # A day of 200 nodes of the DHT that come and go, under a virtual clock (some 20 minutes): does anything pile up?
 churn: setup-dev
 	@$(BIN)/python -m tests.swarm.churn $(ARGS)
+
+# docker-compose.yml as a whole, in a dockerd of its own without a way out; needs root, Docker, Rust and the real node (some five minutes).
+containers: setup-dev tests/interop/node_modules/.setup
+	$(BIN)/python -m pytest -n 0 -v --durations=0 $(ARGS) tests/containers
 
 lint: setup-dev
 	$(BIN)/ruff check .

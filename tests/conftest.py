@@ -86,6 +86,7 @@ GROUPS = {
     "bench": "network",
     "conformance": "conformance",
     "matrix": "matrix",
+    "containers": "network",
 }
 """Tests that share a worker, by folder.
 

@@ -1,0 +1,167 @@
+"""The network of docker-compose.yml, without Grafana: what is asked of it, and done to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+from .daemon import Docker, daemon, inside, namespace, weigh
+from .images import base_image, node_image, prometheus_image, rust_image
+
+T = TypeVar("T")
+ROOT = Path(__file__).parents[2]
+PROJECT = "datdot"
+BLOCK_MS = "500"
+PATIENCE_SECONDS = 240.0
+UNRUN = {"grafana"}
+"""Services of which no program is at hand: their files are checked in another way."""
+PASSING = {"gate", "faucet"}
+"""Services that end when they have done their work."""
+GET = "import sys, urllib.request as u; sys.stdout.buffer.write(u.urlopen(sys.argv[1], timeout=20).read())"
+STATUS = """import sys, urllib.request as u, urllib.error as e
+try: print(u.urlopen(sys.argv[1], timeout=20).status)
+except e.HTTPError as error: print(error.code)"""
+
+
+def until(what: str, look: Callable[[], T | None], seconds: float = PATIENCE_SECONDS) -> T:
+    """Return what `look` finds, as soon as it finds anything; fail when it does not for long."""
+    end = time.monotonic() + seconds
+    while True:
+        found = look()
+        if found is not None:
+            return found
+        assert time.monotonic() < end, f"not within {seconds:.0f} s: {what}"
+        time.sleep(0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The containers, and the daemon that runs them."""
+
+    docker: Docker
+    images: dict[str, str]
+    _services: list[str] = field(default_factory=list)
+
+    def compose(self, *arguments: str, seconds: float = 600) -> str:
+        """Run docker-compose and return what it prints."""
+        environment = {
+            **self.docker.environment,
+            **self.images,
+            "COMPOSE_PROJECT_NAME": PROJECT,
+            "DATDOT_BLOCK_MS": BLOCK_MS,
+        }
+        done = subprocess.run(
+            ["docker-compose", "--ansi", "never", *arguments],
+            cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds,
+        )  # fmt: skip
+        assert done.returncode == 0, (
+            f"docker-compose {' '.join(arguments)}\n{done.stdout}\n{done.stderr}\n{self.story()}"
+        )
+        return done.stdout
+
+    def services(self) -> list[str]:
+        """Return the services that are run."""
+        if not self._services:
+            self._services.extend(one for one in self.compose("config", "--services").split() if one not in UNRUN)
+        return self._services
+
+    def up(self) -> None:
+        """Start everything, and wait until all is healthy."""
+        self.compose("up", "--detach", "--no-build", *self.services())
+        until("all are healthy", lambda: True if self.healthy() else None)
+
+    def inspect(self, service: str) -> dict[str, Any]:
+        """Return what the daemon knows of a container."""
+        return self.inspect_all(service)[0]
+
+    def inspect_all(self, *services: str) -> list[dict[str, Any]]:
+        """Return what the daemon knows of containers."""
+        return list(json.loads(self.docker.run("inspect", *(f"{PROJECT}_{service}_1" for service in services))))
+
+    def healthy(self) -> bool:
+        """Return whether all containers are, and those that pass have ended well."""
+        services = self.services()
+        for service, found in zip(services, self.inspect_all(*services), strict=True):
+            state = found["State"]
+            if service in PASSING:
+                if state["Status"] != "exited" or state["ExitCode"] != 0:
+                    return False
+            elif state.get("Health", {}).get("Status") != "healthy":
+                return False
+        return True
+
+    def run(self, service: str, *command: str) -> str:
+        """Run a command in a container."""
+        return self.docker.run("exec", f"{PROJECT}_{service}_1", *command)
+
+    def datdot(self, *arguments: str) -> dict[str, Any]:
+        """Run datdot beside the author's node, and return its result."""
+        return dict(json.loads(self.run("author-1", "datdot", *arguments, "--json")))
+
+    def get(self, url: str) -> Any:
+        """Ask a published port, as a program of this machine does."""
+        done = subprocess.run(inside(sys.executable, "-c", GET, url), capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, f"{url}: {done.stderr[-500:]}"
+        return json.loads(done.stdout)
+
+    def promql(self, expression: str) -> Any:
+        """Return what Prometheus answers to an expression."""
+        found = self.get("http://127.0.0.1:9090/api/v1/query?" + urlencode({"query": expression}))
+        assert found["status"] == "success", found
+        return found["data"]["result"]
+
+    def address(self, service: str) -> str:
+        """Return a container's address in the peers' network."""
+        return str(self.inspect(service)["NetworkSettings"]["Networks"][f"{PROJECT}_peers"]["IPAddress"])
+
+    def story(self) -> str:
+        """Return what the containers said last, for a failure's message."""
+        listed = self.docker.run("ps", "--all", "--format", "{{.Names}} {{.Status}}", check=False)
+        told = [listed]
+        for name in [line.split()[0] for line in listed.splitlines() if line.startswith(PROJECT)]:
+            done = subprocess.run(
+                [self.docker.program, "logs", "--tail", "8", name],
+                env=self.docker.environment,
+                capture_output=True,
+                text=True,
+            )
+            told.append(f"--- {name}\n{done.stdout}{done.stderr}")
+        return "\n".join(told)[-30_000:]
+
+
+def images_root() -> Path:
+    """Return where the images are kept from run to run."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "datdot-containers"
+
+
+@contextmanager
+def stack(folder: Path, node: Path) -> Iterator[Stack]:
+    """Build all images, as a user does but from other base images, and run the network. Everything ends with the context."""
+    root = images_root()
+    root.mkdir(parents=True, exist_ok=True)
+    with daemon(root, folder / "d", builds=True) as docker:
+        docker.sweep()
+        python = base_image(docker)
+        images = {
+            "DATDOT_IMAGE": "datdot:local",
+            "DATDOT_NODE_IMAGE": node_image(docker, python, node),
+            "DATDOT_PROMETHEUS_IMAGE": prometheus_image(docker, python),
+        }
+        docker.build(ROOT, None, "datdot:local", PYTHON_IMAGE=python, RUST_IMAGE=rust_image(docker, python))
+    with namespace(), daemon(root, folder / "d", builds=False) as docker:
+        made = Stack(docker, images)
+        weigh(len(made.services()))
+        try:
+            made.up()
+            yield made
+        finally:
+            docker.sweep()
