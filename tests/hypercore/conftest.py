@@ -9,7 +9,9 @@ import pytest
 
 from tests.support.virtual_time import virtual_loop
 
-VIRTUAL = ("test_serving.py", "test_replication.py", "test_replicator.py", "test_false_peers.py", "test_hostile.py")
+VIRTUAL = (
+    "test_serving.py", "test_replication.py", "test_replicator.py", "test_false_peers.py", "test_hostile.py", "test_upload.py",
+)  # fmt: skip
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:

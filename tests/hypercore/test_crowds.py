@@ -262,7 +262,9 @@ def test_a_turn_has_few_answers_even_if_they_are_small(asked: str) -> None:
     """Each may be dear to find: a hoster decodes sectors for one byte."""
     core, turns, sent = Corestore().create(), list[Callable[[], None]](), list[int]()
     core.append([b"x"] * 100)
-    conn: Any = SimpleNamespace(writable=True, take_turn=turns.append, count_served=lambda size: None, context={})
+    conn: Any = SimpleNamespace(
+        writable=True, take_serving_turn=turns.append, count_served=lambda size: None, context={}
+    )
     server = Server(conn, core, lambda kind, body: sent.append(kind))
     for number in range(1000):
         block = number % 100 + (0 if asked == "tiny blocks" else 1000)

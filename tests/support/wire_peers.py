@@ -44,9 +44,11 @@ class Side:
 
 
 @asynccontextmanager
-async def side() -> AsyncIterator[Side]:
+async def side(upload_limit: float | None = None) -> AsyncIterator[Side]:
     held: list[Side] = []
-    transport = TcpTransport(KeyPair.generate(), on_connection=lambda connection: held[0].accept(connection))
+    transport = TcpTransport(
+        KeyPair.generate(), on_connection=lambda connection: held[0].accept(connection), upload_limit=upload_limit
+    )
     async with transport:
         held.append(Side(transport))
         await transport.listen("127.0.0.1", 0)

@@ -400,8 +400,13 @@ class Connection(asyncio.BufferedProtocol):
         """Call `step` in its turn among the work of all connections of this transport (`Shared.take_turn`)."""
         self._shared.take_turn(step, late=self._served > EARLY_BYTES)
 
+    def take_serving_turn(self, step: Callable[[], None]) -> None:
+        """Call `step`, which sends answers, in its turn (`Shared.take_serving_turn`)."""
+        self._shared.take_serving_turn(step, late=self._served > EARLY_BYTES)
+
     def count_served(self, size: int) -> None:
         """Count bytes of answers: who had many in the last while gets its turns after those who had few."""
+        self._shared.count_served(size)
         now = self._loop.time()
         if now - self._served_since > EARLY_SECONDS:
             self._served, self._served_since = 0, now

@@ -114,7 +114,7 @@ class Server:
         """Queue a turn to answer, if anything waits for an answer."""
         if not self._scheduled and (self._requests or self._wants):
             self._scheduled = True
-            self._connection.take_turn(self._serve)
+            self._connection.take_serving_turn(self._serve)
 
     def _serve(self) -> None:
         self._scheduled = False

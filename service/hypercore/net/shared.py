@@ -1,4 +1,4 @@
-"""What all connections of a transport share: a read buffer, a budget for unfinished frames, turns, and room in the log."""
+"""What all connections of a transport share: a read buffer, a budget for unfinished frames, turns, a limit, room in the log."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable
 
 import structlog
+
+from .upload import UploadLimit
 
 log = structlog.get_logger(__name__)
 
@@ -44,11 +46,15 @@ class Shared:
     It holds one read buffer, which asyncio fills and hands over in one step, connection by connection; a budget for
     incomplete frames; and turns: one step for each iteration of the event loop, because a step may involve decoding.
     Who has had little comes first, so that whoever asks for a few blocks does not wait behind those who take whole
-    feeds.
+    feeds. With `upload_limit`, in bytes a second, turns to serve wait until there is room for what they send.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, upload_limit: float | None = None) -> None:
         self.limit, self.used = limit, 0
+        self._upload = None
+        if upload_limit is not None:
+            self._upload = UploadLimit(upload_limit, asyncio.get_running_loop().time())
+        self._waking: asyncio.TimerHandle | None = None
         self.buffer = bytearray(READ_BUFFER)
         self.complaints = Complaints()
         self._early: deque[Step] = deque()
@@ -67,6 +73,37 @@ class Shared:
         if not self._turning:
             self._turning = True
             asyncio.get_running_loop().call_soon(self._turn)
+
+    def take_serving_turn(self, step: Step, late: bool = False) -> None:
+        """Call `step` as `take_turn` does, once the limit on uploads lets it serve something."""
+        if self._upload is None:
+            self.take_turn(step, late)
+        else:
+            self._upload.wait(step, late)
+            self._serve_next()
+
+    def count_served(self, size: int) -> None:
+        """Count bytes that were served."""
+        if self._upload is not None:
+            self._upload.spend(size)
+
+    def _serve_next(self) -> None:
+        upload, loop = self._upload, asyncio.get_running_loop()
+        assert upload is not None
+        step = upload.due(loop.time())
+        if step is not None:
+            self.take_turn(lambda: self._serve(upload, step))
+        at = upload.wake_at()
+        if self._waking is not None:
+            self._waking.cancel()
+        self._waking = None if at is None else loop.call_at(at, self._serve_next)
+
+    def _serve(self, upload: UploadLimit, step: Step) -> None:
+        try:
+            step()
+        finally:
+            upload.served()
+            self._serve_next()
 
     def _turn(self) -> None:
         self._turns += 1

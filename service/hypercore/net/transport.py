@@ -97,11 +97,13 @@ class TcpTransport:
         on_connection: OnConnection | None = None,
         *,
         source: str | None = None,
+        upload_limit: float | None = None,
     ) -> None:
         """Prepare a transport.
 
         `on_connection` is called for each incoming connection before its requests are processed. `source` is the own
-        address that connections are made from; without it the system picks one.
+        address that connections are made from; without it the system picks one. `upload_limit` are the bytes a second that
+        are served to all peers together, None for no limit.
         """
         self._key_pair = key_pair
         self._peers = {peer.key: peer for peer in peers}
@@ -111,7 +113,7 @@ class TcpTransport:
         self._connections: set[Connection] = set()
         self._admission = Admission()
         self._expected: frozenset[bytes] = frozenset()
-        self._shared = Shared(MAX_UNFINISHED)
+        self._shared = Shared(MAX_UNFINISHED, upload_limit)
         self._tasks: set[asyncio.Task[None]] = set()
         self._trim: asyncio.TimerHandle | None = None
         self._ended = 0

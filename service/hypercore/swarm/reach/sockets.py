@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import secrets
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from ...crypto import KeyPair
 from ...net.connection import Connection
@@ -23,11 +23,26 @@ from .server import DhtServer
 
 
 class DHT(DhtSockets):
-    """A node of the DHT, by which peers are dialled and listened at: `connect`, `listen`."""
+    """A node of the DHT, by which peers are dialled and listened at: `connect`, `listen`.
+
+    `upload_limit` are the bytes a second of blocks that are served to all peers together, None for no limit.
+    """
+
+    def __init__(
+        self,
+        listen: Address,
+        bootstrap: Iterable[Address] = (),
+        announce: Address | None = None,
+        *,
+        firewalled: bool = False,
+        upload_limit: float | None = None,
+    ) -> None:
+        super().__init__(listen, bootstrap, announce, firewalled=firewalled)
+        self._upload_limit = upload_limit
 
     def _began(self) -> None:
         self._hub = Hub(self.node, self._local)
-        self._links = Links(self._sockets, Shared(MAX_UNFINISHED), self._hub.routes)
+        self._links = Links(self._sockets, Shared(MAX_UNFINISHED, self._upload_limit), self._hub.routes)
         self._diallings: set[Dialling] = set()
 
     def close(self) -> None:
