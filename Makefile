@@ -6,9 +6,10 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
-# Tests of minutes (pytest's marker "slow") run with SLOW=yes, and where ARGS names a file or folder of tests.
+# Tests of minutes (pytest's marker "slow") run with SLOW=yes, and where ARGS names a file or folder of tests. Containers need a
+# kernel that lets a dockerd run: they are a command of their own (make containers).
 SLOW ?=
-SELECT = $(if $(SLOW)$(findstring tests/,$(ARGS)),,-m 'not slow')
+SELECT = $(if $(SLOW)$(findstring tests/,$(ARGS)),,-m 'not slow') $(if $(findstring tests/containers,$(ARGS)),,--ignore=tests/containers)
 # As many workers as the machine has cores; tests that run a whole network share one of them (tests/conftest.py).
 PARALLEL ?= --numprocesses=auto --dist=loadgroup
 
