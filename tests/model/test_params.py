@@ -125,9 +125,11 @@ def _class(index: int) -> Class:
 def test_a_proof_weighs_by_what_it_has() -> None:
     """16 sectors of 100 GiB in one segment have at most 393 siblings; 32 of 32 segments of 30 levels have 960."""
     info = REGISTRY[PALLET, 12].info
-    for sectors, siblings, us in ((0, 0, 700), (8, 0, 1_004), (16, 393, 2_094), (32, 960, 3_836), (32, 1_024, 3_964)):
+    for sectors, siblings, ns in (
+        (0, 0, 670_000), (8, 0, 966_000), (16, 393, 1_851_500), (32, 960, 3_294_000), (32, 1_024, 3_390_000)
+    ):  # fmt: skip
         proof = StorageProof([bytes(256)] * sectors, [bytes(32)] * siblings)
-        assert info(0, proof).weight == Weight(us * 10**6)
+        assert info(0, proof).weight == Weight(ns * 10**3)
 
 
 def test_publications_commits_and_reveals_weigh_by_what_they_have() -> None:
