@@ -78,8 +78,7 @@ impl<T: Config> Pallet<T> {
         let dearer = hoster.ask_disk > copy.ask_disk || hoster.ask_receiving > copy.ask_receiving;
         let full = hoster.capacity.saturating_sub(hoster.used) < room;
         let plan_id = copy.plan;
-        let covered = Self::is_secured(&copy.hoster, hoster.used.saturating_add(room));
-        if !hoster.open || dearer || full || !covered || copy.segments.len() >= GROWTH_SEGMENTS as usize {
+        if !hoster.open || dearer || full || copy.segments.len() >= GROWTH_SEGMENTS as usize {
             Self::let_go(id, &mut copy, &mut plan);
             Self::put_copy_and_plan(id, copy, plan);
             Self::need_hoster(plan_id);

@@ -263,7 +263,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Whether what a hoster has on hold covers that many bytes: forfeits and fines took of it since its offer.
-    pub(crate) fn is_secured(account: &AccountId32, bytes: u64) -> bool {
+    fn is_secured(account: &AccountId32, bytes: u64) -> bool {
         Self::held(account, Role::Hosting) >= collateral_due(Self::amounts().collateral, bytes)
     }
 

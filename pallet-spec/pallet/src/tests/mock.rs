@@ -1,9 +1,15 @@
 //! A runtime of System, Balances and DatDot, and how its blocks go by.
 
 use crate::{self as pallet_datdot, types::*, Event};
-use frame_support::{derive_impl, parameter_types, traits::ConstU128, traits::Hooks, traits::Randomness, PalletId};
+use frame_support::{
+    derive_impl, parameter_types,
+    traits::{ConstU128, Hooks, Randomness},
+    weights::{constants::WEIGHT_REF_TIME_PER_SECOND, Weight},
+    PalletId,
+};
+use frame_system::limits::BlockWeights;
 use sp_core::H256;
-use sp_runtime::{traits::IdentityLookup, AccountId32, BuildStorage};
+use sp_runtime::{traits::IdentityLookup, AccountId32, BuildStorage, Perbill};
 use std::cell::RefCell;
 
 frame_support::construct_runtime!(
@@ -20,6 +26,11 @@ pub const ENDOWMENT: Balance = 10_000 * UNIT;
 
 parameter_types! {
     pub const TestPalletId: PalletId = PalletId(*b"datdot/1");
+    /// As in the runtime: 2 s, three quarters of it for normal calls.
+    pub Weights: BlockWeights = BlockWeights::with_sensible_defaults(
+        Weight::from_parts(2 * WEIGHT_REF_TIME_PER_SECOND, u64::MAX),
+        Perbill::from_percent(75),
+    );
 }
 
 thread_local! {
@@ -31,6 +42,7 @@ impl frame_system::Config for Test {
     type AccountData = pallet_balances::AccountData<Balance>;
     type AccountId = AccountId32;
     type Block = frame_system::mocking::MockBlockU32<Test>;
+    type BlockWeights = Weights;
     type Lookup = IdentityLookup<AccountId32>;
 }
 

@@ -12,7 +12,7 @@ from .limits import GROWTH_SEGMENTS, SECTOR
 from .money import copy_and_plan, paid_until, pot_free, put_copy_and_plan, reserve_for, set_reserve
 from .queue import need_hoster
 from .records import Copy, CopyState, Plan
-from .tables import add_used, drop_used, is_secured
+from .tables import add_used, drop_used
 from .types import Hoster
 
 
@@ -28,7 +28,7 @@ def grow(s: State, plan_id: int) -> None:
         if not shorter or hoster.step:
             continue
         more = -(-(plan.bytes - copy.bytes) // SECTOR)
-        if _can_grow(s, copy, hoster, more):
+        if _can_grow(copy, hoster, more):
             _begin(s, copy_id, copy, plan, more)
         else:
             let_go(s, copy_id, copy, plan)
@@ -36,11 +36,10 @@ def grow(s: State, plan_id: int) -> None:
             need_hoster(s, plan_id)
 
 
-def _can_grow(s: State, copy: Copy, hoster: Hoster, more: int) -> bool:
+def _can_grow(copy: Copy, hoster: Hoster, more: int) -> bool:
     """Return whether a copy's hoster takes `more` sectors at the copy's price."""
     dearer = hoster.ask_disk > copy.ask_disk or hoster.ask_receiving > copy.ask_receiving
     room = less(hoster.capacity, hoster.used) >= more * SECTOR
-    room = room and is_secured(s, copy.hoster, hoster.used + more * SECTOR)
     return hoster.open and not dearer and room and len(copy.segments) < GROWTH_SEGMENTS
 
 
