@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import aiohttp
 import pytest
 from nacl.pwhash import argon2id
 from playwright.async_api import Browser, Page, expect
@@ -91,6 +92,19 @@ def dashboard_of(peer: NetPeer) -> str:
     return f"http://{settings.http}"
 
 
+async def open_alerts(net: Network) -> dict[str, list[str]]:
+    """The alerts that are open at the peers that run, by peer: what each is."""
+    found = {}
+    async with aiohttp.ClientSession() as http:
+        for peer in net.net.peers:
+            if peer.child is not None and peer.child.running:
+                async with http.get(f"{dashboard_of(peer)}/api/alerts?open=true") as answer:
+                    alerts = (await answer.json())["alerts"]
+                if alerts:
+                    found[peer.directory.name] = [one["text"] for one in alerts]
+    return found
+
+
 async def shot(page: Page, name: str) -> None:
     """Keep a picture, if a folder is named for them."""
     folder = os.environ.get(SHOTS)
@@ -116,7 +130,7 @@ async def publish_and_donate(page: Page, url: str, feed: str) -> None:
     await shot(page, "publish")
     await page.click("text=Sign and publish")
     await expect(page.locator("h1")).to_contain_text("Plan 0 was published", timeout=PATIENCE)
-    await page.goto(f"{url}/plans/0")
+    await until_answer(page, f"{url}/plans/0", "0 of 2 copies are served")
     await page.fill("#amount", "15")
     await page.click("text=Review the donation")
     await expect(page.locator("h1")).to_have_text("Give to plan 0?")
@@ -154,6 +168,7 @@ async def test_the_whole_job_in_a_browser(chromium: Browser, tmp_path: Path) -> 
         store.close()
         url = dashboard_of(author)
         page = await chromium.new_page(viewport={"width": 1280, "height": 800})
+        assert await open_alerts(net) == {}, "a network that has just begun alarms nobody"
         await publish_and_donate(page, url, feed)
         copies = await net.active(0, 2)
         await until_answer(page, f"{url}/plans/0", "All 2 copies are served")
@@ -188,3 +203,4 @@ async def test_the_whole_job_in_a_browser(chromium: Browser, tmp_path: Path) -> 
         later = re.compile(f"^({'|'.join(str(before + more) for more in range(10, 500))})$")
         await expect(live.locator("[data-live=block]")).to_have_text(later, timeout=PATIENCE)
         assert await live.get_attribute("html", "class") in (None, "")
+        assert await open_alerts(net) == {}, "the dead hoster is replaced, and the chain is back: nobody needs to act"
