@@ -30,6 +30,8 @@ def repaired(monkeypatch: pytest.MonkeyPatch, home: Path, kind: FaultKind, *, ye
     async def check(*_: object) -> CheckResult:
         return CheckResult(1, 1, 0, 256, [CopyFault(7, 9, kind, "its sectors do not lead to the root")])
 
+    # else the loggers of the whole process would write to this test's stderr, which is closed when the next one runs
+    monkeypatch.setattr(copies, "configure_logging", lambda as_json: None)
     monkeypatch.setattr(copies, "opened_shelf", opened)
     monkeypatch.setattr(copies, "check", check)
     monkeypatch.setattr(copies, "remedy", lambda job, directory: "fetch it")
