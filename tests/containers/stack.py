@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 PROJECT = "datdot"
 BLOCK_MS = "500"
 PATIENCE_SECONDS = 240.0
+CONTAINERS = 16
 UNRUN = {"grafana"}
 """Services of which no program is at hand: their files are checked in another way."""
 PASSING = {"gate", "faucet"}
@@ -148,6 +149,7 @@ def stack(folder: Path, node: Path) -> Iterator[Stack]:
     """Build all images, as a user does but from other base images, and run the network. Everything ends with the context."""
     root = images_root()
     root.mkdir(parents=True, exist_ok=True)
+    weigh(CONTAINERS)
     with daemon(root, folder / "d", builds=True) as docker:
         docker.sweep()
         python = base_image(docker)
@@ -159,7 +161,6 @@ def stack(folder: Path, node: Path) -> Iterator[Stack]:
         docker.build(ROOT, None, "datdot:local", PYTHON_IMAGE=python, RUST_IMAGE=rust_image(docker, python))
     with namespace(), daemon(root, folder / "d", builds=False) as docker:
         made = Stack(docker, images)
-        weigh(len(made.services()))
         try:
             made.up()
             yield made

@@ -21,7 +21,7 @@ from tests.support.needs import missing, node_binary
 from tests.support.npm_peer import node_command
 from tests.support.prometheus import dashboard_expressions, rule_expressions, series_in
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]  # the images are built anew on a new machine
 
 SIZE = 300_000
 REPLICAS = 3
