@@ -42,18 +42,18 @@ $(VENV)/.codec: $(wildcard $(addprefix $(CODEC)/,Cargo.toml src/*.rs $(addprefix
 	@if command -v npm >/dev/null 2>&1; then npm ci --silent --no-audit --no-fund --prefix $* && touch $@; \
 	else echo "npm is missing: the tests against npm peers will be skipped" >&2; fi
 
-# async-substrate-interface has an environment of its own, as it cannot lie beside our dependencies.
-tests/conformance/asi/.venv/.setup: tests/conformance/asi/requirements.txt | $(VENV)/bin/python
+# async-substrate-interface and schemathesis have environments of their own, as they cannot lie beside our dependencies.
+tests/conformance/%/.venv/.setup: tests/conformance/%/requirements.txt | $(VENV)/bin/python
 	$(BIN)/python -m venv $(@D) && $(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $< && touch $@
 
 demo: setup
 	@$(BIN)/datdot demo $(ARGS)
 
-test: setup-dev tests/interop/node_modules/.setup tests/conformance/node_modules/.setup tests/conformance/asi/.venv/.setup
+test: setup-dev tests/interop/node_modules/.setup tests/conformance/node_modules/.setup tests/conformance/asi/.venv/.setup tests/conformance/schemathesis/.venv/.setup
 	$(BIN)/python -m pytest $(PARALLEL) --durations=20 $(SELECT) $(ARGS)
 
 # All tests with coverage, which makes pure Python some four times slower.
-coverage: setup-dev tests/interop/node_modules/.setup tests/conformance/node_modules/.setup tests/conformance/asi/.venv/.setup
+coverage: setup-dev tests/interop/node_modules/.setup tests/conformance/node_modules/.setup tests/conformance/asi/.venv/.setup tests/conformance/schemathesis/.venv/.setup
 	$(BIN)/python -m pytest $(PARALLEL) --durations=20 --cov --cov-report=term $(ARGS)
 
 # All attackers at once on a hoster, for half an hour (ARGS='--minutes 5' for less): what they cost it.
@@ -135,4 +135,4 @@ lock: $(VENV)/bin/python
 	mv constraints.new constraints.txt
 
 clean:
-	rm -rf $(VENV) tests/*/node_modules tests/conformance/asi/.venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) tests/*/node_modules tests/conformance/*/.venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -51,7 +51,8 @@ class ActionPages:
 
     def admit(self, request: web.Request) -> web.Response | None:
         """Return None if a request may be answered: from where reading is open, or with a session. Else what it is told."""
-        if request.method not in ("GET", "HEAD") and "Origin" not in request.headers:
+        taken = request.match_info.http_exception is None  # else nothing here takes such a request, and it is told that
+        if taken and request.method not in ("GET", "HEAD") and "Origin" not in request.headers:
             return refusal(
                 403, "origin", "only pages of this server may change anything: browsers name theirs in Origin"
             )

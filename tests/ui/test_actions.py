@@ -169,6 +169,11 @@ async def test_pages_of_others_change_nothing(served: ServedDashboard) -> None:
         assert (await post(served, "/logout", {}, **headers))[0] == 403
     async with served.http.post(served.url + "/logout", data={}) as answer:
         assert answer.status == 403
+    for method in ("POST", "PUT", "DELETE", "TRACE"):
+        async with served.http.request(method, served.url + "/api/status") as answer:
+            assert (answer.status, answer.headers["Allow"]) == (405, "GET,HEAD"), (
+                "the API takes no such request of anybody"
+            )
     assert "Unlocked. Lock now" in await served.text("/")
 
 
