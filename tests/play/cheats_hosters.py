@@ -193,7 +193,7 @@ async def serves_only_attesters(stage: Stage) -> int:
     return await unserved(stage, named(stage, "hoster-1")[0])
 
 
-PAIRS = 12
+PAIRS = 24
 """Plans until an encoder of four was drawn for its own hoster: 97 times of 100 it is within twelve."""
 AUDITED_ERAS = 3
 
