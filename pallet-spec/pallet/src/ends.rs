@@ -143,11 +143,12 @@ impl<T: Config> Pallet<T> {
         Self::arm_leave(id);
     }
 
-    /// The copy cannot follow its plan: it stays until it is replaced; if there is no room for another beside it, until its
-    /// time to leave is over.
+    /// The copy cannot follow its plan: it stays until it is replaced. If there is no room for another beside it, and no other
+    /// leaves, it stays until its time to leave is over: it makes the room in which the others are replaced, one by one.
     pub(crate) fn let_go(id: CopyId, copy: &mut Copy, plan: &mut Plan) {
+        let first = plan.leaving == 0;
         Self::mark_leaving(copy, plan, 1);
-        if plan.live.len() >= MAX_REPLICAS as usize {
+        if first && plan.live.len() >= MAX_REPLICAS as usize {
             Self::arm_leave(id);
         } else {
             Self::deposit_event(Event::CopyLeaving { copy: id, block: 0 });

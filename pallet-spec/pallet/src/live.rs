@@ -88,10 +88,14 @@ impl<T: Config> Pallet<T> {
         copy.sectors = copy.stored.saturating_add(more);
         let blocks = plan.next_tick.saturating_sub(Self::paid_until(&copy, Self::now()));
         let want = Self::reserve_for(&copy, &plan, blocks);
-        if Self::pot_free(plan_id, &plan).saturating_add(copy.reserve) < want {
+        // Its need asks as often as a new plan's, and again at each tick if nobody makes it: for a fee, as a plan that wakes.
+        let fee = Self::amounts().retry_fee;
+        if Self::pot_free(plan_id, &plan).saturating_add(copy.reserve) < want.saturating_add(fee) {
             return;
         }
         Self::set_reserve(&mut copy, &mut plan, want);
+        let burned = Self::burn_pot(plan_id, &mut plan, fee);
+        plan.mark = plan.mark.saturating_add(burned);
         copy.head = plan.head;
         copy.state = CopyState::Accepted;
         Self::with_hoster(&copy.hoster, |hoster| hoster.used = hoster.used.saturating_add(room));

@@ -59,7 +59,7 @@ pub const fn reveal_retrievals(reveals: u64) -> Weight {
 }
 /// 128 slots are read, and 16 taken back.
 pub const fn settle_retrieval() -> Weight {
-    ms(14)
+    ms(16)
 }
 pub const fn root() -> Weight {
     ms(1)
@@ -118,8 +118,8 @@ pub const fn expiry(wait: Wait) -> Weight {
         Wait::EndPlan => ms(5),
         // A tick may end the plan. A stall may let a growing copy go. A strike for each of 32 copies. An end of a copy.
         Wait::Tick | Wait::Lease | Wait::Proof | Wait::Drop | Wait::Leave | Wait::Sweep => ms(6),
-        // 64 segments, each with its modulus.
-        Wait::Records => ms(14),
+        // 64 segments, each with its modulus; with the last the copy goes.
+        Wait::Records => ms(15),
     }
 }
 /// Most that a block counts of a kind: the last that is begun while fewer than 16 are counted is handled whole.

@@ -140,21 +140,37 @@ fn a_report_of_what_was_reported_gets_into_no_block() {
     });
 }
 
-/// Where there is no room for another copy beside it, one that cannot grow goes first.
+/// Of copies that cannot grow, in a plan that has no room for another beside them, one goes first: not all at once.
 #[test]
-fn a_copy_of_a_full_plan_that_cannot_grow_has_a_deadline() {
-    with_chain(|| {
-        providers(&[HOSTER], &[ENCODER]);
-        let copy = active_copy(1);
-        let mut full = plan(0);
-        let (mut own, live) = (crate::Copies::<Test>::get(copy).unwrap(), full.live.clone());
-        while full.live.try_push(copy).is_ok() {}
-        DatDot::let_go(copy, &mut own, &mut full);
-        assert_eq!(last_event(), Event::CopyLeaving { copy, block: now() + 10 });
-        full.live = live;
-        DatDot::put_copy_and_plan(copy, own, full);
-        run(10);
-        happened(Event::CopyEnded { copy, reason: CopyEnd::Left });
+fn one_copy_of_a_full_plan_makes_room_for_the_others() {
+    with_times(Times { era: 120, mean_gap: 5_000, ..Times::DEVELOPMENT }, 1, || {
+        let feed = |blocks: usize| Feed::new(Kind::Compat, 7, &vec![256; blocks]);
+        let hosters: Vec<u64> = (40..56).collect();
+        providers(&hosters, &(80..98).collect::<Vec<_>>());
+        let id = publish_with(&feed(1), Terms { live: true, ..terms(16) }, GENEROUS);
+        activate(0);
+        run_while(|| plan(id).live.len() < 16);
+        activate_all(&plan(id).live.to_vec());
+        run(4);
+        hosters.iter().for_each(|n| assert_ok!(DatDot::withdraw_offer(signed(*n), Role::Hosting)));
+        providers(&[60], &[]);
+        let nodes = feed(2).extension(1).try_into().unwrap();
+        assert_ok!(DatDot::update_head(signed(STRANGER), id, feed(2).head(), nodes));
+        run_to(plan(id).next_tick);
+        let leaves = |event| match event {
+            Event::CopyLeaving { block, .. } => Some(block),
+            _ => None,
+        };
+        let leaving: Vec<Block> = events().into_iter().filter_map(leaves).collect();
+        assert_eq!(leaving, [vec![now() + 10], vec![0; 15]].concat());
+        run(9);
+        assert_eq!((plan(id).live.len(), plan(id).queued), (16, false), "there is no room for another");
+        next_block();
+        assert_eq!((plan(id).live.len(), plan(id).confirmed, plan(id).queued), (15, true, true));
+        run_while(|| plan(id).live.len() < 16);
+        assert_eq!(hosters_of(id).last(), Some(&60));
+        run(20);
+        assert_eq!(plan(id).live.len(), 16, "the others stay until it is active");
     });
 }
 

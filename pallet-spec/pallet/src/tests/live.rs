@@ -381,9 +381,18 @@ fn growth_without_an_encoder_is_left() {
         assert_eq!(Hosters::<Test>::get(account(HOSTER)).unwrap().used, stored * 256);
         assert_eq!(HosterDraws::<Test>::get(account(HOSTER)).unwrap().used, stored * 256);
         assert!(plan(0).burned >= burned);
-        // It is tried again at the next tick.
-        prove_until(plan(0).next_tick);
+        // It is tried again at the next tick, for a fee: its need takes as many tries again.
+        prove_until(plan(0).next_tick - 1);
+        let burned = plan(0).burned;
+        next_block();
         assert_eq!(copy(0).state, CopyState::Accepted);
+        let paid = |event| match event {
+            Event::Paid { amount, .. } | Event::Surcharged { amount, .. } => amount,
+            _ => 0,
+        };
+        let paid: Balance = events().into_iter().map(paid).sum();
+        assert_eq!(plan(0).burned, burned + paid + Amounts::DEFAULT.retry_fee);
+        assert_eq!(plan(0).mark, plan(0).burned);
     });
 }
 

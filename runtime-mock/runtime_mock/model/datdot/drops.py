@@ -40,8 +40,11 @@ def mark_leaving(copy: Copy, plan: Plan, by: int) -> None:
 
 
 def let_go(s: State, copy_id: int, copy: Copy, plan: Plan) -> None:
-    """Let a copy go as soon as it is replaced, or when its notice is over if its plan has no room for another beside it."""
-    if len(plan.live) >= MAX_REPLICAS:
+    """Let a copy go as soon as it is replaced.
+
+    The first of a plan that has no room for another beside it goes when its notice is over: it makes the room.
+    """
+    if len(plan.live) >= MAX_REPLICAS and not plan.leaving:
         give_notice(s, copy_id, copy, plan, 1)
     else:
         mark_leaving(copy, plan, 1)

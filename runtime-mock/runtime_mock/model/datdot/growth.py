@@ -10,7 +10,9 @@ from .items import Copies, Hosters, Plans
 from .jobs import end_job, forget_current, want_encoder
 from .limits import GROWTH_SEGMENTS, SECTOR
 from .money import copy_and_plan, paid_until, pot_free, put_copy_and_plan, reserve_for, set_reserve
+from .params import amounts
 from .queue import need_hoster
+from .ratio import burn_unpaid
 from .records import Copy, CopyState, Plan
 from .tables import add_used, drop_used
 from .types import Hoster
@@ -47,9 +49,12 @@ def _begin(s: State, copy_id: int, copy: Copy, plan: Plan, more: int) -> None:
     """Lengthen a copy to its plan's length, if the pot pays the raised reserve."""
     copy.bytes, copy.sectors = plan.bytes, copy.stored + more
     want = reserve_for(s, copy, plan, less(plan.next_tick, paid_until(s, copy, now(s))))
-    if pot_free(s, copy.plan, plan) + copy.reserve < want:
+    # A growth that nobody makes would fill a lane at each tick for nothing.
+    fee = amounts(s).retry_fee
+    if pot_free(s, copy.plan, plan) + copy.reserve < want + fee:
         return
     set_reserve(copy, plan, want)
+    burn_unpaid(s, copy.plan, plan, fee)
     copy.head = plan.head
     hoster = Hosters.at(s, copy.hoster)
     hoster.used += more * SECTOR

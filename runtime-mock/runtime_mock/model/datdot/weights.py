@@ -37,7 +37,7 @@ MONEY = _ms(2)
 DECLINE_COPY = _ms(3)
 BEGIN_SEGMENT = _ms(5)
 CONFIRM_SEGMENT = _ms(4)
-SETTLE_RETRIEVAL = _ms(14)
+SETTLE_RETRIEVAL = _ms(16)
 UPDATE_HEAD = _ms(3)
 DECLARE_LOST = _ms(6)
 LEAVE_COPY = _ms(2)
@@ -63,7 +63,7 @@ EXPIRY = {
     Wait.TICK: _ms(6),
     Wait.END_PLAN: _ms(5),
     Wait.SETTLE: _ms(1),
-    Wait.RECORDS: _ms(14),
+    Wait.RECORDS: _ms(15),
     Wait.RECHECK: _ms(2),
     Wait.LAST_CALL: _ms(3),
     Wait.DROP: _ms(6),
