@@ -15,6 +15,8 @@ from pathlib import Path
 
 UNFINISHED = ".datdot-unfinished"
 """Name of a file that is being written."""
+TRIAL = ".datdot-trial-"
+"""What the name of a file begins with that only tries the disk."""
 NO_ROOM = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_SHMMAP", "SQLITE_IOERR_SHMOPEN")
 """What SQLite says where there is no room for the index of its log."""
 
@@ -61,6 +63,15 @@ def make_private(path: Path) -> None:
     """
     make_directories(path)
     _tighten(path, 0o700)
+
+
+def make_private_if_missing(path: Path) -> None:
+    """Create a directory that only its owner may look into; an existing one, which may be for other things, stays as it is.
+
+    Raises OSError.
+    """
+    if not path.is_dir():
+        make_private(path)
 
 
 def tighten_all(folder: Path) -> None:
@@ -179,6 +190,19 @@ def remove(path: Path) -> None:
     path.unlink(missing_ok=True)
     if path.parent.is_dir():
         sync_directory(path.parent)
+
+
+@contextmanager
+def trial(directory: Path) -> Iterator[Path]:
+    """Yield the path of a file, which nothing has, to try the disk of a directory with. It is removed in the end.
+
+    Raises OSError.
+    """
+    path = directory / f"{TRIAL}{secrets.token_hex(8)}"
+    try:
+        yield path
+    finally:
+        remove(path)
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def bench(
     configure_logging(json)
 
     async def main() -> None:
-        durable.make_private(directory)
+        durable.make_private_if_missing(directory)
         found: dict[str, Any] = {"cores": os.cpu_count() or 1}
         for number, (name, measure) in enumerate(_measures(directory, seconds).items(), 1):
             log.info("measuring", what=name, step=number, of=STEPS)

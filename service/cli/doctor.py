@@ -45,7 +45,7 @@ def doctor(
     account = _account(found.settings.key or directory / KEY_FILE)
 
     async def main() -> None:
-        durable.make_private(directory)
+        durable.make_private_if_missing(directory)
         seen = []
         async for one in examine(directory, found.settings, found.config, account):
             seen.append(one)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import structlog
 import typer
 
-from service.durable import make_private
+from service.durable import make_private_if_missing
 from service.feeds.archive import Selection
 from service.feeds.encryption import unlock
 from service.feeds.export import export_feed
@@ -387,8 +387,7 @@ def export(
 
 def made(directory: Path) -> Corestore:
     """Open the corestore of a directory, creating both if necessary."""
-    if not directory.is_dir():
-        make_private(directory)
+    make_private_if_missing(directory)
     return Corestore(directory)
 
 

@@ -25,7 +25,7 @@ from service.roles.hoster.room import Room
 from service.units import EXISTENTIAL_DEPOSIT, KIB, MIB, decimal
 
 from .findings import Finding, Grade, bad, good, warning_of
-from .measures import TRIAL_FILE, codec_rates, disk_rate
+from .measures import codec_rates, disk_rate
 from .prices import block_seconds, earnings, read_hosters
 from .settings import ROLES_FILE, NodeSettings, announced
 
@@ -82,7 +82,7 @@ def disk_speed(directory: Path) -> Finding:
     try:
         rate = disk_rate(directory, TRIAL_BYTES)
     except OSError as error:
-        return bad("disk speed", explained(directory / TRIAL_FILE, error), "repair the disk, or make room on it")
+        return bad("disk speed", explained(directory, error), "repair the disk, or make room on it")
     text = f"{shown_size(int(rate))}/s of durable writes"
     if rate < SLOW_DISK:
         return warning_of("disk speed", text, "other work on the disk, or a slow disk: copies are received no faster")

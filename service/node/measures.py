@@ -14,7 +14,6 @@ from service.encoding.profiles import SECTOR
 from service.hypercore.crypto import leaf_node
 from service.units import KIB, MIB
 
-TRIAL_FILE = "trial"
 BATCH = 64
 """Sectors that are encoded at a time."""
 LEAF = 64 * KIB
@@ -37,8 +36,8 @@ class CodecRates:
 
 def disk_rate(directory: Path, size: int, on_step: OnStep = _ignore) -> float:
     """Write `size` bytes durably, in files of 16 MiB at most, and return bytes a second. The files are removed. Raises OSError."""
-    path, data, seconds, left = directory / TRIAL_FILE, os.urandom(MIB), 0.0, size
-    try:
+    data, seconds, left = os.urandom(MIB), 0.0, size
+    with durable.trial(directory) as path:
         while left > 0:
             part = min(left, 16 * MIB)
             start = time.monotonic()
@@ -46,8 +45,6 @@ def disk_rate(directory: Path, size: int, on_step: OnStep = _ignore) -> float:
             seconds += time.monotonic() - start
             left -= part
             on_step()
-    finally:
-        durable.remove(path)
     return size / max(seconds, 1e-6)
 
 

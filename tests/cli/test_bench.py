@@ -12,6 +12,7 @@ from service.node import doctor, measures
 from service.node.findings import Grade
 from service.node.measures import BATCH, LEAF, codec_rates, disk_rate, hash_rate
 from service.node.prices import encoding_earnings
+from service.roles.hoster.room import Room
 from service.units import GIB, MIB, UNIT
 from tests.support.blank import blank
 from tests.support.cli_process import datdot, done, running_chain
@@ -54,6 +55,42 @@ def test_a_disk_that_takes_nothing_is_told_and_nothing_is_left(tmp_path: Path, m
         disk_rate(tmp_path, MIB)
     found = doctor.disk_speed(tmp_path)
     assert (found.level, "make room" in found.text) == (Grade.BAD, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def a_folder_of_somebody(tmp_path: Path) -> Path:
+    """Make a folder that others may look into, with files of all the names that a trial once had."""
+    folder = tmp_path / "shared"
+    folder.mkdir(mode=0o755)
+    folder.chmod(0o755)
+    for name in ("trial", ".datdot-trial", "holiday.txt"):
+        (folder / name).write_text(f"my own {name}")
+    return folder
+
+
+def content(folder: Path) -> tuple[str, dict[str, str]]:
+    return oct(folder.stat().st_mode), {path.name: path.read_text() for path in folder.iterdir()}
+
+
+def test_what_is_in_the_directory_stays_as_it_is(tmp_path: Path) -> None:
+    folder = a_folder_of_somebody(tmp_path)
+    before = content(folder)
+    done("bench", "--dir", folder, "--seconds", 0)
+    datdot("doctor", "--dir", folder, "--chain", "ws://127.0.0.1:9", "--json")
+    assert doctor.disk_speed(folder).level is not Grade.BAD
+    room = Room(folder, 0)
+    room.failed(OSError(28, "No space left on device"))
+    room.look()
+    assert not room.paused, "it tried the disk"
+    assert content(folder) == before
+
+
+def test_a_trial_that_is_broken_off_leaves_nothing(tmp_path: Path) -> None:
+    def break_off() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        disk_rate(tmp_path, 40 * MIB, break_off)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -74,10 +74,9 @@ class Room:
     def _takes_writes(self, free: int | None) -> bool:
         if free is not None and free < self.reserve:
             return False
-        trial = self._directory / "trial"
         try:
-            durable.replace(trial, bytes(TRIAL))
-            durable.remove(trial)
+            with durable.trial(self._directory) as path:
+                durable.replace(path, bytes(TRIAL))
         except OSError as error:
             log.debug("the disk takes no writes yet", error=str(error))
             return False
