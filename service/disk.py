@@ -11,7 +11,9 @@ from pathlib import Path
 
 from service.units import KIB, MIB
 
-FSTAB, MOST_OF_FSTAB = Path("/etc/fstab"), 1 << 20
+FSTAB, MOUNTS = Path("/etc/fstab"), Path("/proc/self/mountinfo")
+MOST_OF_TABLE = 1 << 22
+"""Bytes that are read of either."""
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -63,27 +65,35 @@ def _there(path: Path) -> Path:
     return path
 
 
-def unmounted_at(path: Path, fstab: Path = FSTAB) -> Path | None:
+def unmounted_at(path: Path, fstab: Path = FSTAB, mounts: Path = MOUNTS) -> Path | None:
     """Return the mount point above `path` that the system has in its table of disks and on which nothing is mounted now.
 
     What is written there goes to another disk than was meant. None if all is as it should be, or there is no such table.
+    `mounts` is what is mounted, as Linux tells it: a folder that is bound to another of the same disk stands there, too.
     """
-    try:
-        with fstab.open(errors="replace") as opened:
-            lines = opened.read(MOST_OF_FSTAB).splitlines()
-    except OSError:
-        return None
-    fields = [line.split() for line in lines if not line.lstrip().startswith("#")]
-    points = {_unescaped(one[1]) for one in fields if len(one) > 2 and one[1].startswith("/")}
+    points = {os.path.normpath("/" + one.lstrip("/")) for one in _fields(fstab, 1) or () if one.startswith("/")}
     meant = path.resolve()
     for above in (meant, *meant.parents):
         if str(above) in points:
-            return None if os.path.ismount(above) else above
+            mounted = _fields(mounts, 4)
+            there = os.path.ismount(above) if mounted is None else str(above) in mounted
+            return None if there else above
     return None
 
 
+def _fields(table: Path, number: int) -> set[str] | None:
+    """Return a field, counted from 0, of each line of a table of file systems that has more; None without the table."""
+    try:
+        with table.open(errors="replace") as opened:
+            lines = opened.read(MOST_OF_TABLE).splitlines()
+    except OSError:
+        return None
+    found = (line.split() for line in lines if not line.lstrip().startswith("#"))
+    return {_unescaped(one[number]) for one in found if len(one) > number + 1}
+
+
 def _unescaped(text: str) -> str:
-    """Return a path of fstab: blanks and the like are written as three octal digits there."""
+    """Return a path of such a table: blanks and the like are written as three octal digits there."""
     return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), text)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+import subprocess
+import sys
 import threading
 from contextlib import closing
 from dataclasses import replace
@@ -21,6 +23,7 @@ from service.node.settings import NodeError, NodeSettings
 from service.roles.common.database import Database
 from service.vault import create_key_file, load_keys
 from tests.node.test_roles_files import check, fill
+from tests.support.needs import missing
 
 SECRET = b"\x01a private modulus"
 
@@ -235,6 +238,43 @@ def test_nothing_goes_to_a_disk_that_is_not_mounted(node: Path, tmp_path: Path, 
     with pytest.raises(NodeError, match="nothing was made"):
         restore(kept, fstab / "node")
     assert list(fstab.iterdir()) == []
+
+
+def test_what_is_mounted_is_what_the_system_says(tmp_path: Path) -> None:
+    """A folder that is bound to another one of the same disk looks like any folder, but for the system's table of mounts."""
+    bound, away = tmp_path / "my disk", tmp_path / "away"
+    table, mounts = tmp_path / "fstab", tmp_path / "mountinfo"
+    table.write_text(
+        "".join(f"/srv {one} none bind 0 0\n" for one in (f"{tmp_path}/my\\040disk//", f"{away}/", "/proc/"))
+    )
+    bound_too = str(bound).replace(" ", "\\040")
+    mounts.write_text(
+        f"22 27 0:21 / /proc rw,relatime - proc proc rw\n40 27 8:1 /srv {bound_too} rw shared:1 - ext4 /dev/sda1 rw\n"
+    )
+    assert unmounted_at(bound / "node", table, mounts) is None
+    assert unmounted_at(away / "node", table, mounts) == away
+    assert unmounted_at(Path("/proc/x"), table, tmp_path / "nosuch") is None, (
+        "without that table, another way to see it"
+    )
+    assert unmounted_at(bound, table, tmp_path / "nosuch") == bound
+
+
+def test_a_folder_that_is_bound_to_another_one_is_mounted(tmp_path: Path) -> None:
+    """The real thing, in namespaces of this process's own."""
+    (tmp_path / "from").mkdir()
+    (tmp_path / "to").mkdir()
+    table = tmp_path / "fstab"
+    table.write_text(f"{tmp_path}/from {tmp_path}/to/ none bind 0 0\n")
+    asked = (
+        "from pathlib import Path; from service.disk import unmounted_at; "
+        f"print(unmounted_at(Path({str(tmp_path / 'to' / 'node')!r}), Path({str(table)!r})))"
+    )
+    script = f'"$0" -c "$1"; mount --bind {tmp_path}/from {tmp_path}/to && "$0" -c "$1"'
+    inside = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-ec", script, sys.executable, asked)
+    told = subprocess.run(inside, capture_output=True, text=True, check=False)
+    if "unshare failed" in told.stderr:
+        missing("this user may not make namespaces (a sysctl of the kernel forbids it)")
+    assert told.stdout.splitlines() == [str(tmp_path / "to"), "None"], told.stderr
 
 
 def test_a_new_node_is_not_made_on_a_disk_that_is_not_mounted(fstab: Path) -> None:
