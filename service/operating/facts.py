@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+import structlog
+
 from service.address import ss58
-from service.chain_client import BlockRef, ChainClient, Follower
+from service.chain_client import BlockRef, ChainClient, ChainError, Follower
 from service.chain_client.pallet.types import Attester, Copy, Encoder, Hoster, StorageChallenge
 from service.disk import room_at
 from service.feeds.browse import ArchiveTable
@@ -41,6 +44,10 @@ from .table import EventSum, JournalTable
 from .wallet import Balances, read_balances
 from .whole import WholeChain
 
+log = structlog.get_logger(__name__)
+
+SOON_SECONDS = 2.0
+"""What programs watch is told without the chain after this time: Prometheus asks again after 5 seconds."""
 MOST_PEERS = 500
 """Connections that are listed at most."""
 MOST_COPIES = 500
@@ -61,6 +68,34 @@ class Snapshot:
     challenge: StorageChallenge | None
     reputation: int | None
     copies: dict[int, Copy]
+
+
+@dataclass(frozen=True, slots=True)
+class ChainFigures:
+    """What the chain holds of an account."""
+
+    reputation: int | None
+    copies: dict[str, int]
+    hosting: HostingState | None
+    balances: Balances
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What programs watch. What the chain holds is of the last block that could be read, None before there was one."""
+
+    account: str
+    version: str
+    roles: list[RoleState]
+    block: int | None
+    """The last finalized block that came."""
+    block_age_seconds: float
+    journal_block: int
+    connections: int
+    disk: DiskState
+    sums: list[EventSum]
+    alerts: list[ShownAlert]
+    chain: ChainFigures | None
 
 
 @dataclass(slots=True)
@@ -203,9 +238,6 @@ class NodeFacts:
         found, source = await self.snapshot(), self._from
         roles, free = self._roles(found), await asyncio.to_thread(room_at, source.directory)
         answer, level = answer_of(roles, free, self.reserve)
-        counts: dict[str, int] = {}
-        for copy in found.copies.values():
-            counts[copy.state.value] = counts.get(copy.state.value, 0) + 1
         return NodeStatus(
             answer,
             level,
@@ -218,11 +250,36 @@ class NodeFacts:
             found.reputation,
             found.balances.free,
             found.balances.held,
-            counts,
+            _by_state(found),
             _hosting(found),
             DiskState(free, self.reserve),
             sum(1 for _ in source.links()),
             len(await asyncio.to_thread(source.alerts.open)),
+        )
+
+    async def figures(self) -> Figures:
+        """Return what programs watch, soon, also while the chain cannot be read. Raises DatabaseError."""
+        source, found, readable = self._from, self._snapshot, True
+        try:
+            async with asyncio.timeout(SOON_SECONDS):
+                found = await self.snapshot()
+        except (ChainError, TimeoutError) as error:
+            log.debug("figures of the chain are of an earlier block", error=str(error) or "it did not answer in time")
+            readable = False
+        return Figures(
+            self._address,
+            version("datdot-service"),
+            self._roles(found if readable else None),
+            self.last_block,
+            round(self.age, 1),
+            source.journal_block(),
+            sum(1 for _ in source.links()),
+            DiskState(await asyncio.to_thread(room_at, source.directory), self.reserve),
+            await self.sums(),
+            await self.open_alerts(),
+            None
+            if found is None
+            else ChainFigures(found.reputation, _by_state(found), _hosting(found), found.balances),
         )
 
     async def money(self) -> MoneyState:
@@ -307,6 +364,11 @@ def shown_alert(one: Alert) -> ShownAlert:
         one.opened,
         one.closed,
     )
+
+
+def _by_state(found: Snapshot) -> dict[str, int]:
+    """Return the number of copies by state."""
+    return dict(Counter(copy.state.value for copy in found.copies.values()))
 
 
 def _hosting(found: Snapshot) -> HostingState | None:

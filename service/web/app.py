@@ -170,9 +170,7 @@ class NodeServer:
         return web.json_response(as_json(found), status=200 if found.ready else 503)
 
     async def _metrics(self, request: web.Request) -> web.StreamResponse:
-        sums = await self._facts.sums()
-        alerts = await self._facts.open_alerts()
-        text = metrics(await self._facts.status(), await self._facts.money(), sums, alerts)
+        text = metrics(await self._facts.figures())
         return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _openapi(self, request: web.Request) -> web.StreamResponse:

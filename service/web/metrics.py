@@ -6,18 +6,20 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from service.operating.alerts.book import Severity
-from service.operating.objects import MoneyState, NodeStatus, ShownAlert
+from service.operating.facts import ChainFigures, Figures
+from service.operating.objects import ShownAlert
 from service.operating.table import EventSum
+from service.operating.wallet import Balances
 from service.units import decimal
 
 CONTENT_TYPE = "text/plain; version=0.0.4"
 Sample = tuple[Mapping[str, str], str]
 
 
-def metrics(status: NodeStatus, money: MoneyState, sums: Iterable[EventSum], alerts: Iterable[ShownAlert] = ()) -> str:
+def metrics(figures: Figures) -> str:
     """Return the text."""
-    parts = [*_of_node(status), *_of_hosting(status), *_of_money(money), *_of_journal(list(sums))]
-    return "".join([*parts, _of_alerts(list(alerts))])
+    chain = [] if figures.chain is None else [*_of_hosting(figures.chain), *_of_money(figures.chain.balances)]
+    return "".join([*_of_node(figures), *chain, *_of_journal(figures.sums), _of_alerts(figures.alerts)])
 
 
 def _of_alerts(alerts: list[ShownAlert]) -> str:
@@ -26,29 +28,32 @@ def _of_alerts(alerts: list[ShownAlert]) -> str:
     return _metric("alerts_open", "gauge", "Alerts that are open.", samples)
 
 
-def _of_node(status: NodeStatus) -> list[str]:
-    about = {"version": status.version, "account": status.account}
-    ready = [({"role": one.role}, str(int(one.ready))) for one in status.roles]
-    copies = [({"state": name}, str(count)) for name, count in sorted(status.copies.items())]
+def _of_node(figures: Figures) -> list[str]:
+    about = {"version": figures.version, "account": figures.account}
+    ready = [({"role": one.role}, str(int(one.ready))) for one in figures.roles]
     return [
         _metric("info", "gauge", "The node's version and account.", [(about, "1")]),
         _metric("role_ready", "gauge", "Whether a role does its work.", ready),
-        _one("block", "The last finalized block that was seen.", status.block),
-        _one("block_age_seconds", "Seconds since it came.", status.block_age_seconds),
-        _one("journal_block", "The last block that the journal has taken in.", status.journal_block),
-        _one("connections", "Open connections to peers.", status.connections),
-        _one("reputation_ppm", "Reputation in millionths.", status.reputation),
-        _one("disk_free_bytes", "Free bytes on the disk of the node.", status.disk.free),
-        _one("disk_reserve_bytes", "Bytes of it that are never offered.", status.disk.reserve),
-        _metric("copies", "gauge", "Copies by state.", copies),
+        _one("block", "The last finalized block that was seen.", figures.block),
+        _one("block_age_seconds", "Seconds since it came.", figures.block_age_seconds),
+        _one("journal_block", "The last block that the journal has taken in.", figures.journal_block),
+        _one("connections", "Open connections to peers.", figures.connections),
+        _one("disk_free_bytes", "Free bytes on the disk of the node.", figures.disk.free),
+        _one("disk_reserve_bytes", "Bytes of it that are never offered.", figures.disk.reserve),
     ]
 
 
-def _of_hosting(status: NodeStatus) -> list[str]:
-    hosting = status.hosting
+def _of_hosting(chain: ChainFigures) -> list[str]:
+    copies = [({"state": name}, str(count)) for name, count in sorted(chain.copies.items())]
+    told = [
+        _one("reputation_ppm", "Reputation in millionths.", chain.reputation),
+        _metric("copies", "gauge", "Copies by state.", copies),
+    ]
+    hosting = chain.hosting
     if hosting is None:
-        return []
+        return told
     return [
+        *told,
         _one("hosting_step", "0 good, 1 warned, 2 suspended, 3 evicted.", hosting.step),
         _one("hosting_capacity_bytes", "Bytes that are offered.", hosting.capacity),
         _one("hosting_used_bytes", "Bytes of them that are used.", hosting.used),
@@ -57,12 +62,12 @@ def _of_hosting(status: NodeStatus) -> list[str]:
     ]
 
 
-def _of_money(money: MoneyState) -> list[str]:
-    kinds = {"free": money.free, "held": money.held, "pending": money.pending}
-    has = [({"kind": name}, decimal(amount)) for name, amount in kinds.items()]
+def _of_money(has: Balances) -> list[str]:
+    kinds = {"free": has.free, "held": has.held, "pending": has.pending}
+    samples = [({"kind": name}, decimal(amount)) for name, amount in kinds.items()]
     return [
-        _metric("balance_unit", "gauge", "What the account has, in UNIT.", has),
-        _one("ratio_ppm", "The account's ratio in millionths.", money.ratio),
+        _metric("balance_unit", "gauge", "What the account has, in UNIT.", samples),
+        _one("ratio_ppm", "The account's ratio in millionths.", has.ratio_ppm),
     ]
 
 

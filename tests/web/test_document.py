@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 
 from service.chain_client import ConnectionLost
+from service.operating import facts
 from service.operating.alerts.book import AlertBook, Category, Condition, Severity
 from service.operating.entries import Followed, JournalEntry
 from service.operating.facts import NodeFacts
@@ -243,7 +244,7 @@ async def test_a_chain_that_is_away_is_said_and_ends_nothing(served: Served, mon
     served.world.seal()
     await served.facts._from.follower.wait_for(2)
     monkeypatch.setattr(served.facts, "_read", gone)
-    for path in ("/api/status", "/api/money", "/api/copies", "/metrics"):
+    for path in ("/api/status", "/api/money", "/api/copies"):
         code, _, body = await served.get(path)
         assert code == 503
         assert "the chain's node is gone" in body["message"]
@@ -254,6 +255,44 @@ async def test_a_chain_that_is_away_is_said_and_ends_nothing(served: Served, mon
     assert (await served.get("/api/journal"))[0] == 200, "what is on the disk is shown"
     monkeypatch.undo()
     assert (await served.get("/api/status"))[0] == 200
+
+
+def samples_of(text: str) -> dict[str, str]:
+    return dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["a block was read before", "none was"])
+@pytest.mark.parametrize("way", ["lost", "silent"])
+async def test_metrics_are_told_while_the_chain_is_away(
+    served: Served, before: bool, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For Prometheus a peer that answers 503 is dead: then nobody sees that it is the chain, nor the peer's own alerts."""
+    monkeypatch.setattr(facts, "SOON_SECONDS", 0.05)
+    well = samples_of((await served.get("/metrics"))[2]) if before else {}
+
+    async def gone(*_: object, **__: object) -> Any:
+        if way == "silent":
+            await asyncio.Event().wait()
+        raise ConnectionLost("the chain's node is gone")
+
+    served.world.seal()
+    await served.facts._from.follower.wait_for(2)
+    monkeypatch.setattr(served.facts, "_read", gone)
+    code, headers, text = await served.get("/metrics")
+    assert (code, headers["Content-Type"]) == (200, "text/plain; version=0.0.4")
+    told = samples_of(text)
+    assert told["datdot_block"] == "2", "the last that came, read or not"
+    assert {told[f'datdot_role_ready{{role="{role}"}}'] for role in ("author", "hoster")} == {"0"}
+    assert told['datdot_alerts_open{severity="error"}'] == "1"
+    assert told['datdot_journal_events_total{event="DatDot.CopyStruck"}'] == "7"
+    assert {"datdot_block_age_seconds", "datdot_journal_block", "datdot_connections", "datdot_disk_free_bytes"} <= set(
+        told
+    )
+    changing = {name for name in well if "block" in name or "role_ready" in name or "disk_free" in name}
+    assert {name: value for name, value in well.items() if name not in changing}.items() <= told.items()
+    assert ('datdot_balance_unit{kind="free"}' in told) is before
+    monkeypatch.undo()
+    assert samples_of((await served.get("/metrics"))[2])['datdot_role_ready{role="author"}'] == "1"
 
 
 async def test_a_block_is_read_once_however_many_ask(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from service.chain_client import ConnectionLost
+from service.operating.facts import NodeFacts
 from tests.support.dashboard import ServedDashboard, served_dashboard
 from tests.support.needs import missing
 from tests.support.prometheus import (
@@ -103,6 +105,34 @@ def test_a_rule_fires_and_no_other_one(alert: str, tmp_path: Path) -> None:
     firing = 'count by (alertname) (ALERTS{alertstate="firing"})'
     labels = f'{{alertname="{alert}"}}'
     tried(tmp_path / "ill.yml", WELL | {series: values}, [{"labels": labels, "value": 1}], firing)
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["a block was read before", "none was"])
+async def test_a_chain_that_is_away_is_told_as_that(
+    served: ServedDashboard, before: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what a peer tells then, Prometheus makes that the chain is silent and that the peer has alerts, not that it is away."""
+
+    async def gone(*_: object) -> Any:
+        raise ConnectionLost("the chain's node is gone")
+
+    if before:
+        await served.text("/metrics")
+    else:
+        served.facts._snapshot = None
+    await served.seal()
+    monkeypatch.setattr(served.facts, "_read", gone)
+    monkeypatch.setattr(NodeFacts, "age", 61.0)
+    told = (line.rsplit(" ", 1) for line in (await served.text("/metrics")).splitlines() if line[0] != "#")
+    series = {f"up{{{HOSTER}}}": "1+0x200"}
+    for name, value in told:
+        bare, _, labels = name.rstrip("}").partition("{")
+        series[f"{bare}{{{HOSTER}{', ' if labels else ''}{labels}}}"] = f"{value}+0x200"
+    firing = 'count by (alertname) (ALERTS{alertstate="firing", alertname=~"ChainSilent|NodeAway|NodeAlert"})'
+    expected = [
+        {"labels": f'{{alertname="{name}"}}', "value": count} for name, count in (("ChainSilent", 1), ("NodeAlert", 2))
+    ]
+    tried(tmp_path / "silent.yml", series, expected, firing)
 
 
 def test_the_files_are_what_prometheus_takes() -> None:
