@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from service.hypercore.net.taken import listening_at
 from service.hypercore.swarm import DHT
 from service.hypercore.swarm.dht.address import PORT
 
@@ -40,8 +39,7 @@ def dht(
 
     async def main() -> None:
         async with AsyncExitStack() as stack:
-            with listening_at("--listen", listen):
-                node = await stack.enter_async_context(DHT(here, others, ipv4(told) if told else here))
+            node = await stack.enter_async_context(DHT(here, others, ipv4(told) if told else here))
             out.result({"address": str(node.node.address), "id": node.node.table.id.hex()})
             await asyncio.Event().wait()
 

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from service.hypercore.net.taken import listening_at
 from service.hypercore.swarm import DHT, BlindRelay
 
 from .addresses import ipv4, parse_announce, parse_bootstrap
@@ -41,8 +40,7 @@ def relay(
 
     async def main() -> None:
         async with AsyncExitStack() as stack:
-            with listening_at("--listen", listen):
-                node = await stack.enter_async_context(DHT(here, nodes, ipv4(told) if told else None))
+            node = await stack.enter_async_context(DHT(here, nodes, ipv4(told) if told else None))
             await stack.enter_async_context(BlindRelay(node, pair))
             out.result({"key": pair.public.hex(), "address": str(node.address)})
             await asyncio.Event().wait()

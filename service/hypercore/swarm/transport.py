@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import random
 import secrets
+import socket
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
 
@@ -12,6 +14,7 @@ import structlog
 
 from ..crypto import KeyPair
 from ..net.connection import Connection
+from ..net.taken import CannotListen, listening_at
 from ..net.transport import OnConnection, PeerAddress, TcpTransport
 from ..wire.errors import ConnectError
 from .addresses import AddressWatch
@@ -32,6 +35,16 @@ ANYWHERE = Address("0.0.0.0", 0)
 """Where a peer's node of the DHT is that only dials."""
 AGAIN_SECONDS, LONGEST_SECONDS = 2.0, 60.0
 """Time between two tries to reach the DHT: doubled from the first to the second."""
+TRIES = 16
+"""Ports that are tried where any will do: one must be free for TCP and UDP."""
+
+
+def _free_beside(host: str, port: int) -> int:
+    """Return the port, any for 0, if the DHT's node can listen there beside TCP. Raises CannotListen."""
+    here = Address.beside(host, port)
+    with listening_at("--listen", str(here), "udp"), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(here)
+        return int(probe.getsockname()[1])
 
 
 class SwarmTransport(TcpTransport):
@@ -64,6 +77,17 @@ class SwarmTransport(TcpTransport):
         self._dialled: set[Connection] = set()
         """Connections that were dialled through the DHT with the own key."""
         self._spares = Spares(self._dial_anew)
+
+    async def listen(self, host: str, port: int) -> tuple[str, int]:
+        """Accept connections as `TcpTransport.listen` does, at a port that the DHT's node can have as well. Raises OSError."""
+        tries = 1 if port else TRIES
+        while True:
+            tries -= 1
+            try:
+                return await super().listen(host, _free_beside(host, port))
+            except OSError as error:
+                if not tries or error.errno != errno.EADDRINUSE:
+                    raise
 
     # ---- the DHT
 
@@ -101,11 +125,13 @@ class SwarmTransport(TcpTransport):
                 self._spares.test(connection)
 
     async def stay(self, here: Address, announce: Address | None = None) -> None:
-        """Join and listen, and try again until the DHT is reached."""
+        """Join and listen, and try again until the DHT is reached. Raises CannotListen."""
         wait = AGAIN_SECONDS
         while True:
             try:
                 await self.join(here, announce, listen=True)
+            except CannotListen:
+                raise
             except (DhtError, OSError) as error:
                 log.warning("the DHT is not reached; trying again", reason=str(error), seconds=wait)
             else:

@@ -14,6 +14,7 @@ import structlog
 
 from ...codec import CodecError, encode_uint
 from ...crypto import KeyPair, blake2b
+from ...net.taken import listening_at
 from ..udx.endpoint import Address as SocketAddress
 from ..udx.endpoint import Streams, UdxSocket
 from .address import Address
@@ -60,7 +61,8 @@ class DhtSockets:
         """Open the sockets, and look for the node's place. Raises OSError, and DhtError if no node that is known answers."""
         loop = asyncio.get_running_loop()
         self._loop = loop
-        server = UdxSocket(self._listen.host, self._listen.port, self.streams)
+        with listening_at("--listen", str(self._listen), "udp"):
+            server = UdxSocket(self._listen.host, self._listen.port, self.streams)
         try:
             client = UdxSocket(self._listen.host, 0, self.streams)
         except OSError:
