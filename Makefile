@@ -54,7 +54,7 @@ test: setup-dev tests/interop/node_modules/.setup tests/conformance/node_modules
 
 # All tests with coverage, which makes pure Python some four times slower.
 coverage: setup-dev tests/interop/node_modules/.setup tests/conformance/node_modules/.setup tests/conformance/asi/.venv/.setup tests/conformance/schemathesis/.venv/.setup
-	$(BIN)/python -m pytest $(PARALLEL) --durations=20 --cov --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) --durations=20 --cov --cov-report=term $(if $(findstring tests/containers,$(ARGS)),,--ignore=tests/containers) $(ARGS)
 
 # All attackers at once on a hoster, for half an hour (ARGS='--minutes 5' for less): what they cost it.
 attack: setup-dev
