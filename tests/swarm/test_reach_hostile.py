@@ -34,6 +34,7 @@ from service.hypercore.swarm.reach.handshakes import (
     MAX_HANDSHAKES,
     MAX_OF_RELAY,
     MAX_OF_SOURCE,
+    PATIENCE_SECONDS,
     Handshakes,
 )
 from service.hypercore.swarm.reach.puncher import MAX_ECHOES, MAX_TARGETS
@@ -162,6 +163,43 @@ def test_who_was_heard_again_does_not_make_room() -> None:
     assert 0 in here.handshakes._by_number
     assert 1 not in here.handshakes._by_number
     assert not here.handshakes._by_number[0].over
+
+
+@pytest.mark.parametrize("what", ["rubbish", "for another key", "cut short", "refused by the firewall"])
+@pytest.mark.parametrize("full", ["of the node", "of the host", "of all"])
+def test_what_is_not_a_handshake_for_this_key_ends_none(what: str, full: str) -> None:
+    """All places are taken, by clients who may be ended: yet only by a handshake that takes the place."""
+    here = Listening()
+    sources = hosts()
+    client = next(sources)
+    count, relays = {
+        "of the node": (MAX_OF_RELAY, 1),
+        "of the host": (MAX_OF_SOURCE, 1),
+        "of all": (MAX_HANDSHAKES, 3),
+    }[full]
+    for number in range(count):
+        here.begin(client if full == "of the host" else next(sources), number % relays)
+    here.net.run(seconds=2 * PATIENCE_SECONDS)
+    before = dict(here.handshakes._unheard)
+    assert before
+    relay = here.relays[0]
+
+    def message() -> bytes:
+        if what == "for another key":
+            other = KeyPair.generate().public
+            return Noise("IK", True, KeyPair.generate(), HANDSHAKE_PROLOGUE, other).write(HELLO.encode())
+        told = shake()[1]
+        return {"rubbish": bytes(len(told)), "cut short": told[:-1]}.get(what, told)
+
+    here.handshakes._firewall = lambda key: what == "refused by the firewall"
+    for _ in range(40):
+        assert here.hand(RelayedHandshake(Mode.FROM_RELAY, message(), client).encode(), relay) == []
+    assert here.handshakes._unheard == before
+    assert not any(served.over for served in before.values())
+    here.handshakes._firewall = lambda key: False
+    noise, sent = here.begin(client)
+    assert here.answered(noise, sent).error == PeerError.NONE
+    assert [number for number in before if number not in here.handshakes._unheard] == [min(before)]
 
 
 async def test_300_forged_handshakes_open_no_socket_of_the_system() -> None:

@@ -201,23 +201,24 @@ class Handshakes:
         full = self._sources.total() >= MAX_HANDSHAKES or len(self._by_number) >= MAX_KEPT
         return not full and self._sources[source] < MAX_OF_SOURCE and self._relays[relay] < MAX_OF_RELAY
 
-    def _make_room(self, source: str, relay: Address, now: float) -> bool:
-        """End the handshake that has been silent for longest, if one may begin then. Its client is none, or has given up."""
+    def _may_leave(self, source: str, relay: Address, now: float) -> ServedHandshake | None:
+        """Return the handshake that has been silent for longest, if one may begin when it ends. Its client may have given up."""
         for served in self._unheard.values():
             if now - served.begun < PATIENCE_SECONDS:
                 break
             of_source = self._sources[source] < MAX_OF_SOURCE or served.source == source
             if of_source and (self._relays[relay] < MAX_OF_RELAY or served.relay == relay):
-                self._end(served, now, forget=True)
-                return self._may_begin(source, relay)
-        return False
+                return served
+        return None
 
     def _begin(
         self, asked: bytes, client: Address, sender: Address, *, direct: bool, now: float
     ) -> ServedHandshake | None:
         if not direct and not self._announcer.is_relay(sender):
             return None
-        if not self._may_begin(client.host, sender) and not self._make_room(client.host, sender, now):
+        full = not self._may_begin(client.host, sender)
+        leaver = self._may_leave(client.host, sender, now) if full else None
+        if full and leaver is None:
             self.refused += 1
             return None
         noise = Noise("IK", False, self._pair, HANDSHAKE_PROLOGUE, None, self._ephemeral())
@@ -227,6 +228,8 @@ class Handshakes:
             return None
         if self._firewall(noise.remote_static or b""):
             return None
+        if leaver is not None:  # only now: what is no handshake for this key ends none
+            self._end(leaver, now, forget=True)
         served = ServedHandshake(self._next, asked, client.host, sender, noise, now)
         self._next += 1
         self._unheard[served.number] = served
