@@ -10,14 +10,14 @@ import pytest
 from service.hypercore.net import fetch
 from service.hypercore.net.serving import SERVE_BYTES
 from service.hypercore.net.shared import Shared
-from service.hypercore.net.upload import BURST_SECONDS, UploadLimit
+from service.hypercore.net.upload import BURST_SECONDS, EARLY_TURNS, UploadLimit
 from tests.support.replicated import content
 from tests.support.wire_peers import side
 
 MB = 1_000_000.0
 
 
-def test_turns_wait_for_what_was_served_and_the_late_ones_for_all_others() -> None:
+def test_turns_wait_for_what_was_served_and_the_late_ones_for_some_others() -> None:
     limit, taken = UploadLimit(1000.0, 0.0), list[str]()
     for name, late in (("late", True), ("first", False), ("second", False)):
         limit.wait(lambda name=name: taken.append(name), late)  # type: ignore[misc]
@@ -38,6 +38,39 @@ def test_turns_wait_for_what_was_served_and_the_late_ones_for_all_others() -> No
     assert limit.wake_at() is None
     with pytest.raises(ValueError, match="lets nothing through"):
         UploadLimit(0.0, 0.0)
+
+
+@pytest.mark.parametrize("others", [1, 20])
+def test_a_late_turn_comes_though_early_ones_always_wait(others: int) -> None:
+    limit, taken = UploadLimit(1000.0, 0.0), list[str]()
+    for late in (False,) * others + (True,) * others:
+        limit.wait(lambda late=late: taken.append("late" if late else "early"), late)  # type: ignore[misc]
+    for number in range(10 * EARLY_TURNS):
+        step = limit.due(float(number))
+        assert step is not None
+        step()
+        limit.spend(1000)
+        limit.served()
+        limit.wait(step, taken[-1] == "late")
+    for begun in range(0, len(taken), EARLY_TURNS):
+        assert taken[begun : begun + EARLY_TURNS].count("late") == 1
+
+
+async def test_who_had_much_is_served_while_others_never_stop() -> None:
+    shared, loop = Shared(0, MB), asyncio.get_running_loop()
+    served = {True: 0, False: 0}
+
+    def serve(late: bool) -> None:
+        served[late] += SERVE_BYTES
+        shared.count_served(SERVE_BYTES)
+        shared.take_serving_turn(lambda: serve(late), late)
+
+    for late in (False, False, True):
+        shared.take_serving_turn(lambda late=late: serve(late), late)  # type: ignore[misc]
+    begun = loop.time()
+    await asyncio.sleep(30)
+    assert served[False] + served[True] >= 0.97 * MB * (loop.time() - begun)
+    assert abs(served[True] * (EARLY_TURNS - 1) - served[False]) <= EARLY_TURNS * SERVE_BYTES
 
 
 def test_what_was_not_used_is_not_saved_for_long() -> None:

@@ -8,13 +8,11 @@ from collections.abc import Callable
 
 import structlog
 
-from .upload import UploadLimit
+from .upload import EARLY_TURNS, UploadLimit
 
 log = structlog.get_logger(__name__)
 
 READ_BUFFER = 256 * 1024
-EARLY_TURNS = 4
-"""Of so many turns one is for those who had much already."""
 COMPLAINTS, COMPLAINTS_PER_SECOND = 128, 1.0
 """Log lines about peers that may be written at once, and each second: strangers must not fill the disk."""
 

@@ -1,4 +1,4 @@
-"""A limit on what is served to all peers together, in bytes a second. Turns to serve wait for it, the first come first."""
+"""A limit on what is served to all peers together, in bytes a second. Turns to serve wait for it: first those who had little."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 Step = Callable[[], None]
 
+EARLY_TURNS = 4
+"""Of so many turns one is for those who had much already."""
 BURST_SECONDS = 0.25
 """What was not used is saved for so long."""
 
@@ -26,10 +28,11 @@ class UploadLimit:
         self._level, self._at = per_second * BURST_SECONDS, now
         self._early: deque[Step] = deque()
         self._late: deque[Step] = deque()
+        self._turns = 0
         self._busy = False
 
     def wait(self, step: Step, late: bool) -> None:
-        """Let a turn wait. The `late` ones are let go after all others."""
+        """Let a turn wait. The `late` ones are let go after all others, but get one turn in EARLY_TURNS at least."""
         (self._late if late else self._early).append(step)
 
     def spend(self, size: int) -> None:
@@ -44,11 +47,12 @@ class UploadLimit:
         """Return the turn that may be taken now."""
         self._level = min(self._per_second * BURST_SECONDS, self._level + (now - self._at) * self._per_second)
         self._at = now
-        waiting = self._early or self._late
-        if self._busy or self._level <= -1.0 or not waiting:  # less than a byte is a matter of rounding
+        if self._busy or self._level <= -1.0 or not (self._early or self._late):  # less than a byte is rounding
             return None
         self._busy = True
-        return waiting.popleft()
+        self._turns += 1
+        late = not self._early or (bool(self._late) and self._turns % EARLY_TURNS == 0)
+        return (self._late if late else self._early).popleft()
 
     def wake_at(self) -> float | None:
         """Return when `due` has a turn, or None: none waits, or one is being taken."""
