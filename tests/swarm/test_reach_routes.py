@@ -11,7 +11,7 @@ from service.hypercore.net import Connection
 from service.hypercore.swarm import DHT, DhtServer
 from service.hypercore.swarm.dht.address import Address
 from service.hypercore.swarm.dht.punches import PUNCH
-from service.hypercore.swarm.dht.requests import Via
+from service.hypercore.swarm.dht.requests import Port, Via
 from service.hypercore.swarm.reach.dial import ROUTE_SENDS
 from service.hypercore.swarm.reach.routes import MAX_ROUTES, Route, Routes
 from tests.support.npm_dht import ANY, network, npm
@@ -169,3 +169,35 @@ async def test_npm_goes_again_to_ours_without_any_node() -> None:
         second = await took(server)
         assert first.remote_key == second.remote_key == bytes.fromhex(key)
         assert here._links.path_of(first).remote == here._links.path_of(second).remote
+
+
+async def test_the_way_of_a_key_ends_with_its_last_stream_though_another_key_is_at_the_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("service.hypercore.swarm.reach.links.LINGER_SECONDS", 0.2)
+    other = KeyPair(b"\x33" * 32)
+    dropped: asyncio.Queue[bytes] = asyncio.Queue()
+    async with (
+        network(3) as nodes, DHT(ANY, [nodes[0].address]) as here, DHT(ANY, [nodes[0].address]) as reader,
+        here.listen(SERVER, reusable_socket=True), here.listen(other, reusable_socket=True),
+    ):  # fmt: skip
+        one, two, three = [
+            await reader.connect(pair.public, pair=CLIENT, reusable_socket=True) for pair in (SERVER, other, other)
+        ]
+        routes, drop = reader._hub.routes, reader._hub.routes.drop
+        assert len({(way.port, way.remote) for pair in (SERVER, other) if (way := routes.get(pair.public))}) == 1
+
+        def dropping(key: bytes, port: Port, remote: Address) -> None:
+            drop(key, port, remote)
+            dropped.put_nowait(key)
+
+        monkeypatch.setattr(routes, "drop", dropping)
+        two.close("enough")  # the other key has another stream
+        await two.wait_closed()
+        one.close("enough")
+        assert await asyncio.wait_for(dropped.get(), 30) == SERVER.public
+        assert routes.get(SERVER.public) is None
+        assert routes.get(other.public) is not None
+        three.close("enough")
+        assert await asyncio.wait_for(dropped.get(), 30) == other.public
+        assert len(routes) == 0

@@ -115,7 +115,8 @@ class Links:
 
     def _forget(self, key: bytes | None, path: FoundPath) -> None:
         """Forget a way by which no stream went for a while: the NATs on it may do so, too."""
-        used = any((one.port, one.remote) == (path.port, path.remote) for one in self._connections.values())
+        way = (key, path.port, path.remote)
+        used = any(way == (other.remote_key, one.port, one.remote) for other, one in self._connections.items())
         if key is not None and not used:
             self._routes.drop(key, path.port, path.remote)
 
