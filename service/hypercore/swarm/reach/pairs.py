@@ -10,17 +10,18 @@ from .blind import PairMessage
 
 WAIT_SECONDS = 30.0
 """Time that one half waits for the other."""
-MAX_WAITING, MAX_OF_SESSION = 1024, 16
-"""Halves that wait: of all, and of one peer. Of all, the one that has waited for longest gives way."""
+MAX_WAITING, MAX_OF_HOST, MAX_OF_SESSION = 1024, 128, 16
+"""Halves that wait: of all, of one host, of one peer. Of all, and of a host's, the one that has waited for longest gives way."""
 
 
 @dataclass(frozen=True, slots=True)
 class Half:
-    """One peer's wish. `session` is its channel to the relay."""
+    """One peer's wish. `session` is its channel to the relay, `host` what counts as one host (`net.origin_of`)."""
 
     session: Hashable
     said: PairMessage
     until: float
+    host: str
 
 
 class Pairs:
@@ -29,11 +30,12 @@ class Pairs:
     def __init__(self) -> None:
         self._waiting: OrderedDict[bytes, Half] = OrderedDict()
         self._of: Counter[Hashable] = Counter()
+        self._of_host: dict[str, OrderedDict[bytes, None]] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, session: Hashable, said: PairMessage, now: float) -> Half | None:
+    def add(self, session: Hashable, said: PairMessage, now: float, host: str) -> Half | None:
         """Take one half. Return the other one, if it waits: the two are a pair, and wait no longer."""
         self._forget(now)
         other = self._waiting.get(said.token)
@@ -44,8 +46,12 @@ class Pairs:
             return other
         if self._of[session] >= MAX_OF_SESSION:
             return None
-        self._waiting[said.token] = Half(session, said, now + WAIT_SECONDS)
+        self._waiting[said.token] = Half(session, said, now + WAIT_SECONDS, host)
         self._of[session] += 1
+        own = self._of_host.setdefault(host, OrderedDict())
+        own[said.token] = None
+        if len(own) > MAX_OF_HOST:
+            self.drop(next(iter(own)))
         if len(self._waiting) > MAX_WAITING:
             self.drop(next(iter(self._waiting)))
         return None
@@ -57,6 +63,10 @@ class Pairs:
             self._of[half.session] -= 1
             if not self._of[half.session]:
                 del self._of[half.session]
+            own = self._of_host[half.host]
+            del own[token]
+            if not own:
+                del self._of_host[half.host]
 
     def withdraw(self, session: Hashable, token: bytes) -> None:
         """Let a peer's own half wait no longer."""

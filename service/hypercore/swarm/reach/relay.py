@@ -10,6 +10,7 @@ import structlog
 
 from ...codec import CodecError
 from ...crypto import KeyPair
+from ...net.admission import origin_of
 from ...net.channel import Channel
 from ...net.connection import Connection
 from ...wire.errors import ChannelClosed, ConnectionClosed
@@ -24,6 +25,8 @@ MAX_PAIRS = 1024
 """Pairs that are passed on at a time."""
 MAX_PAIRS_OF_ONE = 16
 """Of them, those of one peer's channel."""
+MAX_PAIRS_OF_HOST = MAX_PAIRS // 8
+"""Of them, those with a peer at one host: it may have any number of keys."""
 IDLE_SECONDS = 60.0
 """Silence of both peers after which a pair ends. Connections send something each 5 s."""
 
@@ -38,6 +41,7 @@ class BlindRelay:
         self._loop = asyncio.get_running_loop()
         self._pairs = Pairs()
         self._joined: dict[Channel, Joined] = {}
+        self._hosts: dict[Channel, str] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._passed = 0
 
@@ -77,6 +81,7 @@ class BlindRelay:
 
     async def _handle(self, channel: Channel) -> None:
         self._joined[channel] = {}
+        self._hosts[channel] = origin_of(channel.connection.host).host
         try:
             await channel.opened()
             async for kind, body in channel:
@@ -94,13 +99,16 @@ class BlindRelay:
             len(self._joined[channel]) >= MAX_PAIRS_OF_ONE
             or self.pairs >= MAX_PAIRS
             or said.token in self._joined[channel]
+            or self._host_is_full(channel)
         ):
             return
-        other = self._pairs.add(channel, said, self._loop.time())
+        other = self._pairs.add(channel, said, self._loop.time(), self._hosts[channel])
         if other is None:
             return
         first = other.session
         assert isinstance(first, Channel)
+        if self._host_is_full(first):  # by now
+            return
         streams: list[PassingStream] = []
         try:
             for one, half in ((first, other.said), (channel, said)):
@@ -120,6 +128,11 @@ class BlindRelay:
             except ChannelClosed:
                 self._end(one, said.token)
 
+    def _host_is_full(self, channel: Channel) -> bool:
+        host = self._hosts[channel]
+        tokens = {token for one, joined in self._joined.items() if self._hosts[one] == host for token in joined}
+        return len(tokens) >= MAX_PAIRS_OF_HOST
+
     def _unpair(self, channel: Channel, token: bytes) -> None:
         self._pairs.withdraw(channel, token)
         self._end(channel, token)
@@ -137,6 +150,7 @@ class BlindRelay:
         for token in list(self._joined.get(channel, {})):
             self._end(channel, token)
         self._joined.pop(channel, None)
+        self._hosts.pop(channel, None)
 
     def _sweep(self) -> None:
         """End pairs that are silent."""
