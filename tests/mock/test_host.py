@@ -19,7 +19,7 @@ from runtime_mock.codec import compact, prefixed
 from runtime_mock.runtime import CODE, NoSuchMethod, RuntimeTrap
 from runtime_mock.state.overlay import Overlay
 from runtime_mock.state.trie import Trie, ordered_root
-from runtime_mock.wasm.heap import HEADER, MAX_ALLOCATION, Heap
+from runtime_mock.wasm.heap import END, HEADER, MAX_ALLOCATION, Heap
 from runtime_mock.wasm.host import HOST_FUNCTIONS, Host
 from runtime_mock.wasm.runtime import COMPRESSED, WasmRuntime, decompress, default_cache
 from tests.support.differential.driver import Account
@@ -95,6 +95,55 @@ def test_what_would_corrupt_the_heap_is_an_error(host: Host) -> None:
         host.heap._lists[4] = rubbish
         with pytest.raises(IndexError):
             host.put(bytes(16))
+
+
+@pytest.mark.parametrize(("pointer", "size"), [(0, -1), (64, -8), (-1, 1), (-64, 32), (-64, 64), (-(2**40), 1)])
+def test_nothing_before_the_memory_is_read_or_written(host: Host, pointer: int, size: int) -> None:
+    """A runtime's __heap_base is an i32 of its choice."""
+    with pytest.raises(IndexError, match="its memory has"):
+        host.heap.read(pointer, size)
+    if size > 0:
+        with pytest.raises(IndexError, match="its memory has"):
+            host.heap.write(bytes(size), pointer)
+
+
+@pytest.mark.parametrize("base", [-1, -8, -(2**31), 2**31 - 1, 65_537])
+def test_a_runtime_whose_heap_begins_outside_its_memory_is_none(host: Host, base: int) -> None:
+    code = f"""(module (import "env" "memory" (memory 1))
+        (global (export "__heap_base") i32 (i32.const {base}))
+        (func (export "Core_version") (param i32 i32) (result i64) (i64.const 0)))"""
+    runtime = WasmRuntime(wasmtime.wat2wasm(code))
+    with pytest.raises(IndexError, match="its memory has 65536"):
+        runtime._load(runtime._default)
+
+
+def test_of_a_free_block_only_the_next_ones_place_is_read(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    pointer = host.heap.allocate(MAX_ALLOCATION)
+    by_wasm(host, "free", pointer)
+    read, sizes = host.heap.read, list[int]()
+
+    def reading(pointer: int, size: int) -> bytes:
+        sizes.append(size)
+        return read(pointer, size)
+
+    monkeypatch.setattr(host.heap, "read", reading)
+    assert host.heap.allocate(MAX_ALLOCATION) == pointer
+    assert sizes == [4]
+    by_wasm(host, "free", pointer)
+    host.heap._lists[25] = host.heap._length - MAX_ALLOCATION + 8  # the block would end behind the memory
+    with pytest.raises(IndexError, match=f"named {MAX_ALLOCATION} bytes"):
+        host.heap.allocate(MAX_ALLOCATION)
+
+
+@pytest.mark.parametrize("end", [2**32 - 8, 2**32 - 16, 2**32 - 24])
+@pytest.mark.parametrize("size", [1, 8, MAX_ALLOCATION])
+def test_when_all_is_given_out_malloc_traps(host: Host, end: int, size: int) -> None:
+    host.heap._lists[END] = end
+    with pytest.raises(wasmtime.Trap, match="unreachable"):
+        by_wasm(host, "malloc", size)
+    with pytest.raises(wasmtime.Trap, match="unreachable"):
+        host.heap.allocate(size)
+    assert host.heap._lists[END] == end
 
 
 def test_storage(host: Host) -> None:

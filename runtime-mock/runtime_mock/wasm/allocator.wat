@@ -44,7 +44,8 @@
       (else
         (local.set $block (i32.add (i32.load offset=124 (global.get $lists)) (i32.const 16)))
         (local.set $heap (i32.add (local.get $block) (i32.shl (i32.const 1) (local.get $k))))
-        ;; Behind the end of all that 32 bits reach there is nothing.
+        ;; Behind the end of all that 32 bits reach there is nothing: neither sum may wrap.
+        (if (i32.lt_u (local.get $block) (i32.const 16)) (then unreachable))
         (if (i32.lt_u (local.get $heap) (local.get $block)) (then unreachable))
         (call $room (local.get $heap))
         (i32.store offset=124 (global.get $lists) (local.get $heap))))

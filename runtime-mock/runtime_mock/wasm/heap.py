@@ -37,9 +37,9 @@ class Heap:
 
     def _check(self, pointer: int, size: int) -> None:
         """Raise IndexError unless the memory has these bytes. It grows, and never shrinks."""
-        if pointer + size > self._length:
+        if pointer < 0 or size < 0 or pointer + size > self._length:
             self._length = self._memory.data_len(self._store)
-            if pointer + size > self._length:
+            if pointer < 0 or size < 0 or pointer + size > self._length:
                 raise IndexError(f"the runtime named {size} bytes at {pointer:#x}, and its memory has {self._length}")
 
     def read(self, pointer: int, size: int) -> bytes:
@@ -64,7 +64,8 @@ class Heap:
         if block:
             if block < HEADER:
                 raise IndexError(f"the runtime's heap is corrupt: no block is at {block:#x}")
-            self._lists[k] = int.from_bytes(self.read(block, 1 << k)[:4], "little")
+            self._check(block, 1 << k)
+            self._lists[k] = int.from_bytes(self.read(block, 4), "little")
         elif end <= self._length:
             block = end - (1 << k)
             self._lists[END] = end
