@@ -31,10 +31,10 @@ def test_a_runtime_that_pays_twice_is_found(monkeypatch: pytest.MonkeyPatch) -> 
         pay(*arguments)
         return pay(*arguments)
 
-    number, blocks = 7, 150
-    assert lives.lived(number, blocks).why == ""
     monkeypatch.setattr(retrieval, "pay", twice)
-    assert lives.lived(number, blocks).why.startswith("AssertionError")
+    # not in each life of so few blocks a report is paid
+    found = next(life for life in (lives.lived(number, 150) for number in range(40)) if life.why)
+    assert found.why.startswith("AssertionError")
 
 
 def test_a_seed_of_the_fuzzer_is_the_same_in_every_process() -> None:

@@ -17,7 +17,7 @@ BOND, FEE = 100, 3
 class Account:
     """Client and signer of an account; each call costs, also the refused ones."""
 
-    account = bytes(32)
+    account, url = bytes(32), "ws://127.0.0.1:9944"
 
     def __init__(self, money: int) -> None:
         self.money, self.offered, self.error = money, False, "InsufficientBalance"

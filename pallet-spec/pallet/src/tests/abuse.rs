@@ -152,7 +152,7 @@ fn one_copy_of_a_full_plan_makes_room_for_the_others() {
         run_while(|| plan(id).live.len() < 16);
         activate_all(&plan(id).live.to_vec());
         run(4);
-        hosters.iter().for_each(|n| assert_ok!(DatDot::withdraw_offer(signed(*n), Role::Hosting)));
+        hosters.iter().for_each(|n| DatDot::withdraw_offer(signed(*n), Role::Hosting).expect("an offer"));
         providers(&[60], &[]);
         let nodes = feed(2).extension(1).try_into().unwrap();
         assert_ok!(DatDot::update_head(signed(STRANGER), id, feed(2).head(), nodes));
