@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,6 +79,30 @@ def test_what_cannot_be_is_said_before_a_passphrase_is_asked_for(model: RunningC
     refused = datdot("plan", "donate", 77, UNIT, "--chain", model.url, "--key", key)
     assert refused.code == 2
     assert "as things are now: plan 77" in refused.out
+
+
+def test_the_remedy_for_money_is_enough_when_it_is_pasted(model: RunningChain, tmp_path: Path) -> None:
+    """What is missing is told with the fee of the call."""
+    key = tmp_path / "poor.json"
+    account = done("key", "create", key)["account"]
+    done("wallet", "transfer", account, "1UNIT", "--chain", model.url, "--key", "//Alice")
+    (tmp_path / "file").write_bytes(bytes(100_000))
+    feed = done("feed", "import", tmp_path / "file", "--dir", tmp_path / "a")["key"]
+    signing = ("--chain", model.url, "--key", key, "--json")
+    told = {"plan": 0}
+    for words in (
+        ("publish", feed, "--dir", tmp_path / "a", "--unserved", "--replicas", 1, "--pot", "100UNIT", "--until", 2000),
+        ("donate", None, "100UNIT"),
+    ):
+        call = ("plan", *(told["plan"] if word is None else word for word in words), *signing)
+        message = datdot(*call).failure("no_funds")["message"]
+        found = re.search(r"datdot wallet transfer (\S+) (\S+UNIT)", message)
+        assert found is not None, message
+        assert found[1] == account
+        done("wallet", "transfer", account, found[2], "--chain", model.url, "--key", "//Alice")
+        ran = datdot(*call)
+        assert ran.code == 0, ran
+        told = told | ran.object
 
 
 SPENDING = {

@@ -78,7 +78,11 @@ def publication_call(
     """Return the call that `publish_plan` sends, and the bytes of one copy. Raises what that raises before it asks the chain."""
     head, wanted = _head_of(core), [(0, core.length)] if ranges is None else ranges
     found = assemble(head, wanted, open_nodes(core, wanted), terms, pot)
-    return calls.publish_plan(found.head, found.ranges, found.nodes, found.terms, found.pot), found.bytes
+    return _publication(found), found.bytes
+
+
+def _publication(wanted: Publication) -> Call:
+    return calls.publish_plan(wanted.head, wanted.ranges, wanted.nodes, wanted.terms, wanted.pot)
 
 
 async def check_plan_now(client: ChainClient, account: bytes, core: Core, terms: Terms, pot: int) -> None:
@@ -100,7 +104,8 @@ async def _check_now(client: ChainClient, account: bytes, wanted: Publication) -
     check_prices(wanted, client.times, best.number)
     amounts = await client.storage.amounts(best.hash)
     _check_donation(wanted.pot, amounts.min_donation)
-    await _check_funds(client, account, wanted.pot + EXISTENTIAL_DEPOSIT + amounts.publish_fee, best)
+    needed = wanted.pot + EXISTENTIAL_DEPOSIT + amounts.publish_fee
+    await _check_funds(client, account, _publication(wanted), needed, best)
 
 
 def _head_of(core: Core) -> hypercore.CoreHead:
@@ -138,8 +143,7 @@ async def publish_head(
         if before is not None:
             await before()
 
-    call = calls.publish_plan(wanted.head, wanted.ranges, wanted.nodes, wanted.terms, wanted.pot)
-    receipt = await submit(signer, call, KINDS, check)
+    receipt = await submit(signer, _publication(wanted), KINDS, check)
     plan = receipt.told(PlanPublished).plan
     return Published(plan, receipt.block, wanted.bytes)
 
@@ -164,7 +168,7 @@ async def check_donation(client: ChainClient, account: bytes, plan: int, amount:
     value = await client.balance(client.pot_account(plan), best.hash) - EXISTENTIAL_DEPOSIT
     if value <= 0 or value * PPM < found.shares:
         raise PlanRefused(f"plan {plan}: its pot is nearly empty, so a donation would buy almost all shares")
-    await _check_funds(client, account, amount, best)
+    await _check_funds(client, account, calls.donate(plan, amount), amount, best)
 
 
 async def end_plan(client: ChainClient, signer: Signer, plan: int) -> BlockRef:
@@ -213,11 +217,12 @@ def _check_donation(amount: int, least: int) -> None:
         raise BadTerms(f"a donation of {amount}: the chain accepts {least} to {MAX_AMOUNT}")
 
 
-async def _check_funds(client: ChainClient, account: bytes, needed: int, at: BlockRef) -> None:
-    free = await client.balance(account, at.hash)
-    if free - EXISTENTIAL_DEPOSIT < needed:
-        has = max(0, free - EXISTENTIAL_DEPOSIT)
+async def _check_funds(client: ChainClient, account: bytes, call: Call, needed: int, at: BlockRef) -> None:
+    """Check that an account has what a call takes, and its fee. Raises NoFunds, and ChainError."""
+    fee = await client.fee(account, call, at.hash)
+    has = max(0, await client.balance(account, at.hash) - EXISTENTIAL_DEPOSIT)
+    if has < needed + fee:
         raise NoFunds(
-            f"{money(needed)} are needed, and {ss58(account)} can spend {money(has)}: "
-            f"{how_to_get(ss58(account), client.url, needed - has)}"
+            f"{money(needed)} and a fee of up to {money(fee)} are needed, and {ss58(account)} can spend {money(has)}: "
+            f"{how_to_get(ss58(account), client.url, needed + fee - has)}"
         )
