@@ -16,7 +16,7 @@ from service.codegen.names import upper
 from service.codegen.render import call_part, constants_module, docstring, type_part
 from service.encoding import MAX_SECTORS, SECTOR
 from service.hypercore.codec import MAX_UINT
-from service.protocols.copy.stream import MAX_SEGMENT
+from service.protocols.copy.stream import MAX_SEGMENT, longest_segment
 from service.protocols.probe.messages import MAX_SIBLINGS
 
 HAND_WRITTEN = {TARGET / "__init__.py", TARGET / "item.py"}
@@ -127,6 +127,6 @@ def test_a_type_without_counterpart_is_refused() -> None:
 
 def test_rooms_that_know_no_chain_have_its_bounds() -> None:
     assert MAX_SECTORS * SECTOR == constants.MAX_PLAN_BYTES
-    assert MAX_SEGMENT == constants.SEGMENT_BYTES
+    assert longest_segment(constants.MAX_PLAN_BYTES, 1 << 18) == MAX_SEGMENT
     assert MAX_SIBLINGS == constants.MAX_SIBLINGS
     assert MAX_UINT == constants.MAX_SAFE

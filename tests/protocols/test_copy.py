@@ -14,7 +14,15 @@ from service.protocols.copy import receiver as r
 from service.protocols.copy.feeder import Feeder, TreePoint
 from service.protocols.copy.job import SegmentJob, verify
 from service.protocols.copy.sender import Begin, CopySender
-from service.protocols.copy.stream import BlockVerifier, CopyStream, PlanHead, Position, StreamError, StreamRange
+from service.protocols.copy.stream import (
+    BlockVerifier,
+    CopyStream,
+    PlanHead,
+    Position,
+    StreamError,
+    StreamRange,
+    longest_segment,
+)
 from tests.support.copy_machines import STARTS, Disk, connect
 from tests.support.copy_world import (
     ENCODER_SIGNING,
@@ -78,10 +86,15 @@ def test_it_resumes_at_every_message(name: str) -> None:
         assert disk.checkpoint is not None
 
 
-def test_a_partial_segment_cuts_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.protocols.copy.stream.MAX_SEGMENT", 1024)
+def test_a_copy_is_made_in_segments_of_64_checkpoints_or_in_128() -> None:
+    assert [longest_segment(total, 256) for total in (0, 1, 512 << 20)] == [4 << 20] * 3
+    assert longest_segment((512 << 20) + 1, 256) == (4 << 20) + 256
+    assert [longest_segment(total, 1 << 18) for total in (1, 256 << 30)] == [4 << 30] * 2
+
+
+def test_a_partial_segment_cuts_a_block() -> None:
     feed = make_feed([700, 700, 0, 100, 700, 300])
-    first = make_job(feed)
+    first = make_job(feed, most=1024)
     assert (first.length, first.sectors, first.ends_stream) == (1024, 4, False)
     disk = Disk(first)
     assert connect(feed, first, disk, run_sectors=2)
@@ -91,12 +104,12 @@ def test_a_partial_segment_cuts_a_block(monkeypatch: pytest.MonkeyPatch) -> None
     assert decoder(first).decode(0, bytes(disk.sectors)) == whole[:1024]
     assert connect(feed, first, disk), "the receipt can be had again"
 
-    second = make_job(feed, first_byte=1024, segment=12)
+    second = make_job(feed, first_byte=1024, segment=12, most=1024)
     STARTS[12] = Position(1, 700)
     assert (second.length, second.sectors) == (1024, 4)
     disk2 = Disk(second, progress=r.Stored(0, Position(1, 700)), earlier=whole[:1024])
     assert connect(feed, second, disk2, run_sectors=1)
-    third = make_job(feed, first_byte=2048, segment=13)
+    third = make_job(feed, first_byte=2048, segment=13, most=1024)
     assert third.ends_stream
     assert disk2.progress is not None
     STARTS[13] = disk2.progress.position

@@ -223,8 +223,8 @@ async def test_a_hoster_that_says_nothing_holds_its_encoder_only_for_a_while(net
 
 @pytest.mark.parametrize("kill", ["nobody", "hoster", "encoder"])
 async def test_a_copy_in_several_segments_that_cut_blocks(net: Net, monkeypatch: pytest.MonkeyPatch, kill: str) -> None:
-    monkeypatch.setattr("service.protocols.copy.stream.MAX_SEGMENT", 40_960)
-    monkeypatch.setattr("runtime_mock.model.datdot.segments.SEGMENT_BYTES", 40_960)
+    monkeypatch.setattr("service.roles.common.segment_jobs.longest_segment", lambda total, checkpoint: 40_960)
+    monkeypatch.setattr("runtime_mock.model.datdot.segments.part_sectors", lambda state: 160)
     async with copied(net, [10_000, 45_000, 7, 30_000, 20_001, 0]) as (writer, encoder, hoster, core, copy):
         await net.chain.until(lambda: bool(net.chain.copy(copy).segments))
         victim = {"hoster": hoster, "encoder": encoder}.get(kill)

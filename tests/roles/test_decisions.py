@@ -222,7 +222,7 @@ def test_a_hoster_declines_what_certainly_has_an_oversized_block() -> None:
 
 def test_a_hoster_declines_what_no_encoder_makes_within_the_lease_and_doubts_what_few_do() -> None:
     """236 blocks less 4 for the confirmation, of half a second: 116 s. 1,400 sectors a second are an ordinary encoder's."""
-    times, ordinary, fastest = replace(TIMES, seed_delay=4), 116 * 1_400, 116 * 22_400
+    times, ordinary, fastest = replace(TIMES, seed_delay=4, checkpoint=1 << 18), 116 * 1_400, 116 * 22_400
 
     def judged(sectors: int, seconds: float | None = 0.5, **changes: Any) -> tuple[list[str], list[int]]:
         copy = blank(Copy, **{"plan": 0, "state": CopyState.OFFERED, "bytes": 256 * sectors} | changes)

@@ -237,7 +237,7 @@ def test_the_least_pot() -> None:
 
 def test_a_plan_whose_segment_no_lease_holds_is_refused_with_the_figures() -> None:
     """236 blocks of 0.5 s at 350 KiB/s are 41,300 KiB."""
-    times = replace(TIMES, lease=240, seed_delay=4)
+    times = replace(TIMES, lease=240, seed_delay=4, checkpoint=1 << 18)
     assert most_bytes(times, 0.5) == 41_300 * 1024
     check_lease(41_300 * 1024, times, 0.5)
     check_lease(100 << 20, times, 2.0)
@@ -245,9 +245,16 @@ def test_a_plan_whose_segment_no_lease_holds_is_refused_with_the_figures() -> No
         TooLong, match=r"100 MiB.*lease of 240 blocks \(120 s here\).*350 KiB/s makes 40 MiB.*--range START:END"
     ):
         check_lease(100 << 20, times, 0.5)
-    check_lease(200 << 30, replace(TIMES, lease=7_200, seed_delay=4), 6.0)  # in segments of 4 GiB
+    production = replace(times, lease=7_200)
+    check_lease(200 << 30, production, 6.0)  # in segments of 4 GiB
     with pytest.raises(TooLong, match="a segment of 4096 MiB"):
-        check_lease(200 << 30, replace(TIMES, lease=1_440, seed_delay=4), 6.0)
+        check_lease(200 << 30, replace(production, lease=1_440), 6.0)
+
+
+@pytest.mark.parametrize("size", [1, 100 << 20, 1 << 30, 4 << 30])
+def test_a_lease_of_the_development_chain_holds_the_segments_of_long_plans(size: int) -> None:
+    """They are of 64 checkpoints there, of 64 KiB each, or of a 128th of the plan."""
+    check_lease(size, TIMES, 0.5)
 
 
 async def test_the_pace_of_a_chain_is_measured_or_not_there() -> None:

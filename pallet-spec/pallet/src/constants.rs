@@ -18,10 +18,10 @@ mod constants {
             MAX_PLAN_BYTES
         }
 
-        /// Minimum size of a partial segment, in bytes (4 GiB).
-        #[pallet::constant_name(SegmentBytes)]
-        fn segment_bytes() -> u64 {
-            SEGMENT_BYTES
+        /// Checkpoints of the shortest partial segment (4 GiB in production).
+        #[pallet::constant_name(SegmentCheckpoints)]
+        fn segment_checkpoints() -> u32 {
+            SEGMENT_CHECKPOINTS
         }
 
         /// Largest size, length and fork of a hypercore (2^53 - 1).

@@ -1,6 +1,6 @@
 //! What the pallet's bounds must keep among themselves and in the runtime that it stands in: `integrity_test` checks it.
 
-use crate::{types::*, weights};
+use crate::{segments::part_sectors, types::*, weights};
 use frame_support::dispatch::DispatchClass;
 use frame_system::limits::BlockWeights;
 
@@ -20,7 +20,10 @@ pub fn check(least_balance: Balance, blocks: &BlockWeights) -> Result<(), &'stat
     let most: u64 = MAX_RETRIEVALS.into();
     let rules = [
         (MAX_ENTRIES == 64 * 64 * 64 && COPIES == 64 * 64, "tables have as many slots as entries may be"),
-        (MAX_PLAN_BYTES / SEGMENT_BYTES < u64::from(GROWTH_SEGMENTS), "the longest copy can be made, and can grow"),
+        (
+            MAX_PLAN_BYTES / SECTOR / part_sectors(Times::PRODUCTION.checkpoint) < u64::from(GROWTH_SEGMENTS),
+            "the longest copy can be made, and can grow",
+        ),
         (GROWTH_SEGMENTS < MAX_SEGMENTS, "a growth has room for its segments"),
         (levels() <= MAX_SIBLINGS, "an opening has room for all levels"),
         (MAX_SAMPLES * levels() <= MAX_PROOF_SIBLINGS, "a storage proof has room for all that may be asked for"),

@@ -1,8 +1,7 @@
 //! The two columns of parameters (pallet-spec/README.md section 17) and the rules that they must keep.
 
 use crate::types::{
-    Amounts, Times, ERAS, KEEP_ERAS, MAX_AMOUNT, MAX_MEMORY, MAX_SEATS, PAUSE_ERAS, REPORT_AGE, SECTOR, SEEDS,
-    SEGMENT_BYTES, UNIT,
+    Amounts, Times, ERAS, KEEP_ERAS, MAX_AMOUNT, MAX_MEMORY, MAX_SEATS, PAUSE_ERAS, REPORT_AGE, SEEDS, UNIT,
 };
 
 impl Times {
@@ -93,7 +92,7 @@ impl Times {
                 "1 <= plan length, at most 14,400,000 blocks",
             ),
             (PAUSE_ERAS as u64 * self.era as u64 > self.pause as u64, "Pause < 14 Era"),
-            (self.checkpoint >= 1 && SEGMENT_BYTES / SECTOR > self.checkpoint as u64, "1 <= Checkpoint < 2^24"),
+            (self.checkpoint >= 1 && self.checkpoint < 1 << 24, "1 <= Checkpoint < 2^24"),
             (self.report_window > REPORT_AGE && self.report_window <= LONGEST, "ReportWindow > 4"),
             (ERAS > KEEP_ERAS, "Era(r) outlives what is tested in r"),
         ];

@@ -10,8 +10,10 @@ use frame_support::{ensure, traits::Defensive};
 use sp_core::H256;
 use sp_runtime::{AccountId32, DispatchResult};
 
-/// Sectors of the longest part that must be confirmed at once.
-const SEGMENT_SECTORS: u64 = SEGMENT_BYTES / SECTOR;
+/// Sectors of the shortest partial segment.
+pub const fn part_sectors(checkpoint: u32) -> u64 {
+    checkpoint as u64 * SEGMENT_CHECKPOINTS as u64
+}
 
 /// What of the rest of a copy a segment is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,9 +27,9 @@ enum Part {
 }
 
 impl Copy {
-    /// Sectors that the current job is paid for: the rest, at most 4 GiB and at least a checkpoint's.
+    /// Sectors that the current job is paid for: the rest, at most the shortest partial segment's and at least a checkpoint's.
     pub fn job_sectors(&self, checkpoint: u32) -> u64 {
-        self.sectors.saturating_sub(self.stored).min(SEGMENT_SECTORS).max(checkpoint.into())
+        self.sectors.saturating_sub(self.stored).min(part_sectors(checkpoint)).max(checkpoint.into())
     }
 
     /// Segment and index in it of a sector of the copy.
@@ -174,8 +176,10 @@ impl<T: Config> Pallet<T> {
             return Ok(Part::Rest);
         }
         ensure!(bytes.is_multiple_of(SECTOR) && bytes < rest, Error::<T>::BadSegmentBytes);
-        let part = if bytes >= rest.min(SEGMENT_BYTES) { Part::Partial } else { Part::Salvaged };
-        let least = u64::from(Self::times().checkpoint).saturating_mul(SECTOR);
+        let checkpoint = Self::times().checkpoint;
+        let least = u64::from(checkpoint).saturating_mul(SECTOR);
+        let enough = part_sectors(checkpoint).saturating_mul(SECTOR);
+        let part = if bytes >= rest.min(enough) { Part::Partial } else { Part::Salvaged };
         let allowed = part == Part::Partial || bytes >= least && copy.stalls == 0;
         ensure!(allowed, Error::<T>::BadSegmentBytes);
         ensure!(copy.segments.len().saturating_add(1) < MAX_SEGMENTS as usize, Error::<T>::TooManySegments);

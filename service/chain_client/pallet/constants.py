@@ -11,8 +11,8 @@ PPM: Final = 1_000_000
 """Parts per million: the scale of reputation."""
 MAX_PLAN_BYTES: Final = 274_877_906_944
 """Longest copy stream of a plan, in bytes (256 GiB)."""
-SEGMENT_BYTES: Final = 4_294_967_296
-"""Minimum size of a partial segment, in bytes (4 GiB)."""
+SEGMENT_CHECKPOINTS: Final = 64
+"""Checkpoints of the shortest partial segment (4 GiB in production)."""
 MAX_SAFE: Final = 9_007_199_254_740_991
 """Largest size, length and fork of a hypercore (2^53 - 1)."""
 MAX_AMOUNT: Final = 1_000_000_000_000_000_000_000_000

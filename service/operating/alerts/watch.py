@@ -173,7 +173,7 @@ class AlertWatch:
             if segment is None:
                 continue
             done, rate = self._rates.of(copy.current or 0, loop.time())
-            left = max(0, segment_sectors(copy) - done)
+            left = max(0, segment_sectors(copy, self._watched.client.times) - done)
             due = segment.begun + self._watched.client.times.lease - found.block.number
             work.append(SegmentWork(number, copy.current or 0, left, rate, due))
         mine = self._watched.facts.account

@@ -13,7 +13,7 @@ from service.encoding import contract_id, derive_ctx, pk_hash, sector_count
 from service.encoding.profiles import SECTOR
 from service.hypercore.crypto import Node
 
-from .stream import CopyStream, PlanHead, StreamRange, segment_bytes
+from .stream import MAX_SEGMENT, CopyStream, PlanHead, StreamRange
 
 STATEMENT = b"datdot/v1/segment\x00"
 
@@ -44,7 +44,10 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class SegmentJob:
-    """One segment of one copy, as the chain describes it. `first_byte` counts in the copy stream."""
+    """One segment of one copy, as the chain describes it. `first_byte` counts in the copy stream.
+
+    `most` is how many bytes the segment has at most.
+    """
 
     genesis: bytes
     plan: int
@@ -60,6 +63,7 @@ class SegmentJob:
     modulus: bytes
     salt: bytes
     profile: int = 1
+    most: int = MAX_SEGMENT
 
     @property
     def stream(self) -> CopyStream:
@@ -78,8 +82,8 @@ class SegmentJob:
 
     @property
     def length(self) -> int:
-        """Length of the segment in bytes: the rest of the stream, but at most 4 GiB."""
-        return segment_bytes(self.total, self.first_byte)
+        """Length of the segment in bytes: the rest of the stream, but at most `most`."""
+        return min(self.total - self.first_byte, self.most)
 
     @property
     def sectors(self) -> int:

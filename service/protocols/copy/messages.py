@@ -28,9 +28,9 @@ channel. The hoster decodes each run, checks each block by its path and its offs
 sector only when every block that it touches is verified; `ack` says what is durable (fsync). The encoder keeps at most
 4 MiB of sectors without acknowledgement.
 
-A segment is the rest of the copy stream, or 4 GiB of a longer one. Only one that ends where the stream ends is padded,
-with zeros. One that cuts a block is followed by that block's remaining sectors (index going on, the last one padded with
-zeros): they are verified, not stored and not counted.
+A segment is the rest of the copy stream, or of a longer one what `longest_segment` says. Only one that ends where the
+stream ends is padded, with zeros. One that cuts a block is followed by that block's remaining sectors (index going on, the
+last one padded with zeros): they are verified, not stored and not counted.
 
 A checkpoint may be sent whenever exactly `sectors` are durable by the rule above, and is sent over the whole segment at
 its end. It signs the statement `segment` of pallet-spec/README.md section 2 over the first `sectors` sectors. The hoster

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from service.chain_client.pallet.constants import SEGMENT_CHECKPOINTS
+from service.encoding import SECTOR, sector_count
 from service.hypercore.crypto import Node, leaf_node, parent_node, tree_hash
 from service.hypercore.tree import flat
 
@@ -20,6 +22,9 @@ about 200 bytes of disk for its tree nodes. A Hyperbee of short values has some 
 MAX_EMPTY_RUN = 1024
 """Empty blocks of a plan in a row at most: who reads past them gets no bytes for its work, however many bytes there are beside."""
 MAX_SEGMENT = 4 << 30
+"""Bytes of a segment before the chain had a shortest partial segment of its own."""
+MOST_SEGMENTS = 128
+"""Segments that a copy is made in at most, if none of them is cut short: half of what the chain lets it have."""
 MAX_PATH = 64
 
 
@@ -229,6 +234,9 @@ class BlockVerifier:
         self._next = block + 1
 
 
-def segment_bytes(total: int, first_byte: int) -> int:
-    """Return the length of the segment that begins at `first_byte`: the rest of the stream, but at most 4 GiB."""
-    return min(total - first_byte, MAX_SEGMENT)
+def longest_segment(total: int, checkpoint: int) -> int:
+    """Return the length of the longest segment of a stream of `total` bytes, on a chain of such checkpoints (in sectors).
+
+    It is the shortest that is no salvage (pallet-spec/README.md section 8), or more if there would be too many of them.
+    """
+    return max(SEGMENT_CHECKPOINTS * checkpoint, sector_count(-(-total // MOST_SEGMENTS))) * SECTOR

@@ -34,9 +34,9 @@ class Making:
     heard: int
 
 
-def segment_sectors(copy: Copy) -> int:
+def segment_sectors(copy: Copy, times: Times) -> int:
     """Return how many sectors the segment has that a copy needs next."""
-    return sector_count(segment_end(copy) - copy.stored_bytes)
+    return sector_count(segment_end(copy, times) - copy.stored_bytes)
 
 
 def salvage_due(now: int, times: Times, copy: Copy, making: Making, hoster: bool) -> bool:
@@ -47,15 +47,17 @@ def salvage_due(now: int, times: Times, copy: Copy, making: Making, hoster: bool
         return False
     if now >= last or now - making.heard >= times.lease // QUIET_PART + turn:
         return True
-    return now >= last - times.lease // END_PART + turn and not _in_time(now, last, copy, making)
+    return now >= last - times.lease // END_PART + turn and not _in_time(
+        now, last, segment_sectors(copy, times), making
+    )
 
 
 def _allowed(times: Times, copy: Copy, signed: int) -> bool:
-    part = times.checkpoint <= signed < segment_sectors(copy)
+    part = times.checkpoint <= signed < segment_sectors(copy, times)
     return part and not copy.stalls and len(copy.segments) + 1 < MAX_SEGMENTS
 
 
-def _in_time(now: int, last: int, copy: Copy, making: Making) -> bool:
+def _in_time(now: int, last: int, sectors: int, making: Making) -> bool:
     """Return whether the rest is done before block `last`, if it goes on as it went since the begin."""
-    left = segment_sectors(copy) - making.done
+    left = sectors - making.done
     return left * (now - making.begun) <= making.done * (last - now)

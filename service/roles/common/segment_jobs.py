@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from service.chain_client import ChainClient
-from service.chain_client.pallet.types import Copy, Head, Plan, Root, Segment
+from service.chain_client.pallet.types import Copy, Head, Plan, Root, Segment, Times
 from service.hypercore.crypto import Node
 from service.hypercore.tree import flat
 from service.protocols.copy.job import Party, SegmentJob
-from service.protocols.copy.stream import PlanHead, StreamRange, segment_bytes
+from service.protocols.copy.stream import PlanHead, StreamRange, longest_segment
 
 
 class JobError(Exception):
@@ -35,9 +37,9 @@ def stream_ranges(plan: Plan, head: Head) -> tuple[StreamRange, ...]:
     return tuple(ranges)
 
 
-def segment_end(copy: Copy) -> int:
-    """Return where in its stream the segment that a copy needs next ends: the rest, but at most 4 GiB."""
-    return copy.stored_bytes + segment_bytes(copy.bytes, copy.stored_bytes)
+def segment_end(copy: Copy, times: Times) -> int:
+    """Return where in its stream the segment that a copy needs next ends."""
+    return min(copy.bytes, copy.stored_bytes + longest_segment(copy.bytes, times.checkpoint))
 
 
 async def read_job(client: ChainClient, at: bytes, number: int, copy: Copy, plan: Plan) -> SegmentJob:
@@ -56,7 +58,8 @@ async def read_job(client: ChainClient, at: bytes, number: int, copy: Copy, plan
     def party(account: bytes) -> Party:
         return Party(account, parties[account].swarm_key, parties[account].statement_key)
 
-    return _job(client.genesis, number, copy, plan, segment, modulus, roots, party(copy.encoder), party(copy.hoster))
+    job = _job(client.genesis, number, copy, plan, segment, modulus, roots, party(copy.encoder), party(copy.hoster))
+    return replace(job, most=longest_segment(copy.bytes, client.times.checkpoint))
 
 
 def _job(

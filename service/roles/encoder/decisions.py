@@ -173,7 +173,7 @@ def _about(facts: EncoderFacts, number: int, copy: Copy, key: KeyRecord | None) 
     if copy.state is CopyState.ASSIGNED:
         if number not in facts.reachable:
             return [_declined(facts, number) or FetchHead(number)]
-        if is_long(segment_sectors(copy), facts.times):
+        if is_long(segment_sectors(copy, facts.times), facts.times):
             found = _before_long(facts, number, copy)
             if found is not None:
                 return found
@@ -183,7 +183,7 @@ def _about(facts: EncoderFacts, number: int, copy: Copy, key: KeyRecord | None) 
     if facts.moduli.get(copy.current) != key.modulus:
         return []
     receipt = key.receipt
-    if receipt is None or receipt.sectors < segment_sectors(copy):
+    if receipt is None or receipt.sectors < segment_sectors(copy, facts.times):
         encode = EncodeSegment(number, copy.current, ordinal)
         salvage = receipt is not None and _salvage(facts, copy, copy.current, receipt)
         return [ConfirmByEncoder(number, copy.current, receipt), encode] if receipt and salvage else [encode]
@@ -228,7 +228,7 @@ def _before_long(facts: EncoderFacts, number: int, copy: Copy) -> list[EncoderAc
             return None
         return [MeasureSpeed()] if facts.rate is None else []
     at_work = sum(one.state in (CopyState.BEGUN, CopyState.ENCODING) for one in facts.copies.values())
-    why = too_long(segment_sectors(copy), facts.times, facts.block_seconds, facts.rate / (at_work + 1))
+    why = too_long(segment_sectors(copy, facts.times), facts.times, facts.block_seconds, facts.rate / (at_work + 1))
     if why is None:
         return None
     return [DeclineJob(number, f"{why}, as fast as this machine is")] if _may_decline(facts) else []

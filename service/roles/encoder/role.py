@@ -175,7 +175,7 @@ class EncoderRole:
         async with open_feed(self._context.store, self._context.transport, plan.feed, head.length) as feed:
             await feed.reach(head, roots_of(copy.head, plan, roots) if roots else ())
             ranges = stream_ranges(plan, copy.head)
-            for index in sample_blocks(ranges, copy.stored_bytes, segment_end(copy)):
+            for index in sample_blocks(ranges, copy.stored_bytes, segment_end(copy, self._context.client.times)):
                 await feed.block(index, index + 1)
         self._drawn.found(number, copy)
         return None

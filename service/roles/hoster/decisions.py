@@ -160,7 +160,7 @@ def _no_room(facts: HosterFacts, number: int, copy: Copy) -> str | None:
 
 def _beyond_lease(facts: HosterFacts, copy: Copy, rate: int) -> str | None:
     """Return why the segment that a copy needs next is not made within its lease at a rate, or None if it may be."""
-    sectors = segment_sectors(copy)
+    sectors = segment_sectors(copy, facts.times)
     if facts.block_seconds is None or not is_long(sectors, facts.times):
         return None
     return too_long(sectors, facts.times, facts.block_seconds, rate)
@@ -247,8 +247,8 @@ def _confirm(facts: HosterFacts, number: int, copy: Copy, current: int) -> Confi
     checkpoint, segment = facts.checkpoints.get(current), facts.segments.get(current)
     if checkpoint is None:
         return None
-    if checkpoint.sectors == segment_sectors(copy):
-        return ConfirmSegment(number, current, checkpoint, segment_end(copy) - copy.stored_bytes)
+    if checkpoint.sectors == segment_sectors(copy, facts.times):
+        return ConfirmSegment(number, current, checkpoint, segment_end(copy, facts.times) - copy.stored_bytes)
     _, done = facts.stored.get(current, (number, checkpoint.sectors))
     if segment is None:
         return None

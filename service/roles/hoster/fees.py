@@ -14,9 +14,10 @@ from service.address import ss58
 from service.chain_client import Block, ChainClient
 from service.chain_client.call import Call
 from service.chain_client.pallet import calls
-from service.chain_client.pallet.constants import MAX_PROOF_SIBLINGS, MAX_SAMPLES, SEGMENT_BYTES
+from service.chain_client.pallet.constants import MAX_PROOF_SIBLINGS, MAX_SAMPLES
 from service.chain_client.pallet.types import Hoster, Role, StorageProof
 from service.encoding.profiles import SECTOR
+from service.protocols.copy.stream import MAX_SEGMENT
 from service.units import EXISTENTIAL_DEPOSIT, GIB
 
 from ..common.terms import HosterTerms
@@ -28,7 +29,7 @@ LEAST_PROOFS = 8
 """Proofs that an account should be able to pay: with fewer the node warns, and offers nothing anew."""
 LEAST_SAMPLES = 8
 GIB_SECTORS = GIB // SECTOR
-SIBLINGS = (SEGMENT_BYTES // SECTOR - 1).bit_length()
+SIBLINGS = (MAX_SEGMENT // SECTOR - 1).bit_length()
 """Siblings of a sector in the longest segment."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from service.hypercore.crypto import Node
 from service.protocols.copy.job import Party, SegmentJob
-from service.protocols.copy.stream import PlanHead, StreamRange
+from service.protocols.copy.stream import MAX_SEGMENT, PlanHead, StreamRange
 
 KEPT = 1024
 """Jobs that are not read again for each block that is served from their copies."""
@@ -32,6 +32,7 @@ def job_to_json(job: SegmentJob) -> str:
             "modulus": job.modulus.hex(),
             "salt": job.salt.hex(),
             "profile": job.profile,
+            "most": job.most,
         }
     )
 
@@ -60,4 +61,5 @@ def job_from_json(text: str) -> SegmentJob:
         modulus=bytes.fromhex(fields["modulus"]),
         salt=bytes.fromhex(fields["salt"]),
         profile=fields["profile"],
+        most=fields.get("most", MAX_SEGMENT),
     )

@@ -113,14 +113,28 @@ fn after<T: Config>(era: Era, blocks: u32) {
     go::<T>((era + 1) * Pallet::<T>::times().era + blocks);
 }
 
-/// A copy of whose 16 seats none has a report, when it may be settled; each slot has half of its bond left.
-pub fn silent<T: Config>() -> (Era, CopyId) {
-    let (era, copy, all) = seated::<T>();
-    record::<T>(era, copy, &all, |_| (H256::zero(), None));
-    let half = Pallet::<T>::amounts().attester_bond / SPENT_PART;
-    (0..MAX_SEATS).for_each(|n| Slots::<T>::mutate(n, |slot| slot.as_mut().expect("it was taken").bond = half));
+/// A copy without a record, when it may be settled, and the slot of its last seat: the 16 slots that may sit come last among
+/// those that are drawn, nobody says anything, and each slot has half of its bond left.
+pub fn silent<T: Config>() -> (Era, CopyId, u32) {
+    let (era, copy, _) = seated::<T>();
+    Time::<T>::mutate(|times| times.as_mut().expect("genesis wrote it").seats = MAX_SEATS);
+    let seed = Eras::<T>::get(era).expect("it began").seed;
+    let ids = [&copy.to_le_bytes()[..], &era.to_le_bytes()[..]].concat();
+    let mut drawn: Vec<u32> = Vec::new();
+    for ctr in 0..SEAT_DRAWS {
+        let place = (crypto::draw(5, seed, &ids, ctr) % u128::from(SEAT_DRAWS)) as u32;
+        if !drawn.contains(&place) {
+            drawn.push(place);
+        }
+    }
+    let taken = |n: u32| Slots::<T>::get(n).expect("it was taken");
+    let (all, other): (Vec<Slot>, Slot) = ((0..MAX_SEATS).map(taken).collect(), taken(MAX_SEATS));
+    (0..SEAT_DRAWS).for_each(|n| Slots::<T>::insert(n, other.clone()));
+    let bond = Pallet::<T>::amounts().attester_bond / SPENT_PART;
+    let last = drawn.split_off(drawn.len() - all.len());
+    last.iter().zip(all).for_each(|(place, slot)| Slots::<T>::insert(place, Slot { bond, ..slot }));
     after::<T>(era, Pallet::<T>::times().settle_from);
-    (era, copy)
+    (era, copy, last[last.len() - 1])
 }
 
 /// Commits to a copy and others like it: `count` in all.

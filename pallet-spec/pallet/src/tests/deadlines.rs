@@ -181,7 +181,7 @@ fn a_stall_after_a_partial_segment_keeps_the_second_half() {
         run_until(0, CopyState::Assigned);
         begin(0);
         run_until(0, CopyState::Encoding);
-        confirm_bytes(0, SEGMENT_BYTES, H256::repeat_byte(1));
+        confirm_bytes(0, 4 * GIB, H256::repeat_byte(1));
         begin(0);
         // The fee is 8 UNIT: its second half is paid two eras after the confirmation, long before the lease ends.
         let before = free(ENCODER);

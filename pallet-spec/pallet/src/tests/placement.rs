@@ -379,10 +379,11 @@ fn fees_of_current_jobs_stay_within_the_bond() {
     with_chain(|| {
         providers(&[HOSTER], &[]);
         register(ENCODER);
-        let ask = 26 * UNIT;
+        // A job is paid for the shortest partial segment at most, of 64 checkpoints.
+        let sectors = 64 * u64::from(times().checkpoint);
+        let ask = 26 * UNIT * u128::from(GIB_SECTORS / sectors);
         assert_ok!(DatDot::offer_encoding(signed(ENCODER), ask));
         run(4);
-        let sectors = 1 << 22;
         let terms = Terms { max_ask_encoding: 3 * ask, ..terms(1) };
         for _ in 0..4 {
             publish_with(&feed_of(sectors), terms.clone(), GENEROUS);

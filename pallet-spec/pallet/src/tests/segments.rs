@@ -280,6 +280,9 @@ fn a_copy_that_ended_meanwhile_does_not_enter() {
 }
 
 const BIG: u64 = 9 * GIB + 100;
+/// Sectors and bytes of the shortest partial segment, of 64 checkpoints.
+const PART: u64 = 64 * Times::DEVELOPMENT.checkpoint as u64;
+const PART_BYTES: u64 = PART * SECTOR;
 
 /// A plan of a little more than 9 GiB, its encoder drawn; nothing costs anything but encoding and receiving.
 fn big() {
@@ -292,19 +295,19 @@ fn big() {
 }
 
 #[test]
-fn a_partial_segment_is_a_multiple_of_256_and_4_gib_at_least() {
+fn a_partial_segment_is_a_multiple_of_256_and_64_checkpoints_at_least() {
     with_chain(|| {
         big();
         begin(0);
         run_until(0, CopyState::Encoding);
         let root = H256::repeat_byte(1);
         let call = |bytes| DatDot::confirm_segment(signed(HOSTER), 0, 0, bytes, root, [7; 64]);
-        // Below 4 GiB it is a checkpoint, of which there is one.
+        // Below 64 checkpoints it is a salvage, of which there is one.
         Copies::<Test>::mutate(0, |copy| copy.as_mut().unwrap().stalls = 1);
-        for bytes in [SEGMENT_BYTES - 256, SEGMENT_BYTES + 1, SEGMENT_BYTES + 100, BIG - 1, BIG + 156] {
+        for bytes in [PART_BYTES - 256, PART_BYTES + 1, PART_BYTES + 100, BIG - 1, BIG + 156] {
             refused!(call(bytes), BadSegmentBytes);
         }
-        for bytes in [SEGMENT_BYTES, SEGMENT_BYTES + 256, BIG - 100, BIG] {
+        for bytes in [PART_BYTES, PART_BYTES + 256, BIG - 100, BIG] {
             refused!(call(bytes), BadSignature);
         }
     });
@@ -318,11 +321,9 @@ fn segments_follow_one_another_by_the_same_encoder() {
         let started = free(encoder);
         let price = |sectors: u64| ASK_ENCODING * u128::from(sectors) / (1 << 22);
         let total = BIG.div_ceil(256);
-        assert_eq!(copy(0).fee, price(1 << 24), "the job is paid for 4 GiB at most");
+        assert_eq!(copy(0).fee, price(PART), "the job is paid for 64 checkpoints at most");
         let mut first_byte = 0;
-        for (round, bytes) in
-            [SEGMENT_BYTES, SEGMENT_BYTES + 256, BIG - 2 * SEGMENT_BYTES - 256].into_iter().enumerate()
-        {
+        for (round, bytes) in [PART_BYTES, PART_BYTES + 256, BIG - 2 * PART_BYTES - 256].into_iter().enumerate() {
             assert_eq!(copy(0).state, CopyState::Assigned);
             let id = begin(0);
             assert_eq!(id, round as u64, "each segment has an id of its own");
@@ -331,7 +332,7 @@ fn segments_follow_one_another_by_the_same_encoder() {
             confirm_bytes(0, bytes, H256::repeat_byte(1));
             first_byte += bytes;
             let rest = total - copy(0).stored;
-            let fee = if rest > 0 { price(rest.min(1 << 24)) } else { 0 };
+            let fee = if rest > 0 { price(rest.min(PART)) } else { 0 };
             let state = Encoders::<Test>::get(account(encoder)).unwrap();
             assert_eq!((copy(0).fee, state.unreleased, state.halves), (fee, copy(0).halves + fee, round as u32 + 1));
             if rest > 0 {
@@ -343,9 +344,9 @@ fn segments_follow_one_another_by_the_same_encoder() {
         assert_eq!((copy.state, copy.stored, copy.stored_bytes), (CopyState::Active, total, BIG));
         assert_eq!(copy.encoders.to_vec(), vec![account(encoder)]);
         assert_eq!(copy.locate(0), Some((0, 0)));
-        assert_eq!(copy.locate((1 << 24) - 1), Some((0, (1 << 24) - 1)));
-        assert_eq!(copy.locate(1 << 24), Some((1, 0)));
-        assert_eq!(copy.locate(total - 1), Some((2, total - 2 - (2 << 24))));
+        assert_eq!(copy.locate(PART - 1), Some((0, PART - 1)));
+        assert_eq!(copy.locate(PART), Some((1, 0)));
+        assert_eq!(copy.locate(total - 1), Some((2, total - 2 - 2 * PART)));
         assert_eq!(copy.locate(total), None);
         assert!(free(encoder) > started);
         run(4);
@@ -360,7 +361,7 @@ fn after_a_partial_segment_a_missed_begin_redraws_the_encoder_only() {
         let first = number(&copy(0).encoder.unwrap());
         begin(0);
         run_until(0, CopyState::Encoding);
-        confirm_bytes(0, SEGMENT_BYTES, H256::repeat_byte(1));
+        confirm_bytes(0, PART_BYTES, H256::repeat_byte(1));
         let confirmed = now();
         run_to(confirmed + 20);
         assert_eq!(copy(0).state, CopyState::Assigned);
@@ -373,9 +374,9 @@ fn after_a_partial_segment_a_missed_begin_redraws_the_encoder_only() {
         let second = number(&copy(0).encoder.unwrap());
         assert_ne!(second, first, "a party does not encode anew");
         let id = begin(0);
-        assert_eq!((segment(id).first_byte, segment(id).encoder.clone()), (SEGMENT_BYTES, account(second)));
+        assert_eq!((segment(id).first_byte, segment(id).encoder.clone()), (PART_BYTES, account(second)));
         run_until(0, CopyState::Encoding);
-        confirm_bytes(0, BIG - SEGMENT_BYTES, H256::repeat_byte(2));
+        confirm_bytes(0, BIG - PART_BYTES, H256::repeat_byte(2));
         assert_eq!(copy(0).state, CopyState::Active);
         assert_eq!(copy(0).parties(), vec![account(HOSTER), account(first), account(second)]);
     });
@@ -388,7 +389,7 @@ fn what_a_hoster_earned_is_paid_before_the_next_encoders_reserve_is_set() {
         big();
         begin(0);
         run_until(0, CopyState::Encoding);
-        confirm_bytes(0, SEGMENT_BYTES, H256::repeat_byte(1));
+        confirm_bytes(0, PART_BYTES, H256::repeat_byte(1));
         run(10);
         // As after a right proof of a hoster of the best reputation.
         Hosters::<Test>::mutate(account(HOSTER), |hoster| {
@@ -435,7 +436,7 @@ fn the_256th_segment_must_be_the_last() {
         }
         Copies::<Test>::insert(0, full);
         let call = |bytes| DatDot::confirm_segment(signed(HOSTER), 0, 0, bytes, H256::zero(), [7; 64]);
-        refused!(call(SEGMENT_BYTES), TooManySegments);
+        refused!(call(PART_BYTES), TooManySegments);
         refused!(call(BIG), BadSignature);
         Copies::<Test>::insert(0, before);
     });

@@ -22,8 +22,8 @@ pub const GIB: u64 = 1 << 30;
 
 /// Longest copy stream of a plan, in bytes (256 GiB).
 pub const MAX_PLAN_BYTES: u64 = 256 * GIB;
-/// Minimum size of a partial segment, in bytes (4 GiB).
-pub const SEGMENT_BYTES: u64 = 4 * GIB;
+/// Checkpoints of the shortest partial segment (4 GiB in production).
+pub const SEGMENT_CHECKPOINTS: u32 = 64;
 /// Largest size, length and fork of a hypercore (2^53 - 1).
 pub const MAX_SAFE: u64 = (1 << 53) - 1;
 /// Largest ask, cap, price per report and amount parameter.

@@ -17,8 +17,8 @@ GIB_SECTORS = 1 << 22
 GIB = 1 << 30
 # Longest copy stream of a plan, in bytes (256 GiB).
 MAX_PLAN_BYTES = 256 * GIB
-# Minimum size of a partial segment, in bytes (4 GiB).
-SEGMENT_BYTES = 4 * GIB
+# Checkpoints of the shortest partial segment (4 GiB in production).
+SEGMENT_CHECKPOINTS = 64
 # Largest size, length and fork of a hypercore (2^53 - 1).
 MAX_SAFE = 2**53 - 1
 # Lowest reputation, and reputation at registration, in ppm.

@@ -17,9 +17,7 @@ from .limits import (
     MAX_SEATS,
     PAUSE_ERAS,
     REPORT_AGE,
-    SECTOR,
     SEEDS,
-    SEGMENT_BYTES,
     UNIT,
 )
 from .types import Amounts, Times
@@ -118,7 +116,7 @@ def broken_rule(t: Times) -> str | None:
         (t.memory <= MAX_MEMORY, "Memory <= 64"),
         (t.plan_eras >= 1 and t.plan_eras * t.era <= LONGEST, "1 <= plan length, at most 14,400,000 blocks"),
         (t.pause < PAUSE_ERAS * t.era, "Pause < 14 Era"),
-        (1 <= t.checkpoint < SEGMENT_BYTES // SECTOR, "1 <= Checkpoint < 2^24"),
+        (1 <= t.checkpoint < 1 << 24, "1 <= Checkpoint < 2^24"),
         (t.report_window > REPORT_AGE, "ReportWindow > 4"),
         (ERAS > KEEP_ERAS, "Era(r) outlives what is tested in r"),
     )

@@ -15,7 +15,7 @@ from .errors import Error, ensure, error
 from .events import CopyActive, SaltDrawn, SegmentBegun, SegmentConfirmed
 from .items import Begins, Copies, Encoders, Hosters, Moduli, NextSegment, Peers, Plans, Seeds, Segments, UsedModuli
 from .jobs import want_encoder
-from .limits import BEGINS, HALF_ERAS, MAX_SEGMENTS, PPM, PROFILE_P1, SECTOR, SEGMENT_BYTES
+from .limits import BEGINS, HALF_ERAS, MAX_SEGMENTS, PPM, PROFILE_P1, SECTOR, SEGMENT_CHECKPOINTS
 from .money import burn_held, copy_and_plan, fee, pay, put_copy_and_plan
 from .params import amounts, times
 from .queue import arm, need_hoster
@@ -28,9 +28,14 @@ def paid_sectors(s: State, sectors: int) -> int:
     return max(sectors, times(s).checkpoint)
 
 
+def part_sectors(s: State) -> int:
+    """Return the sectors of the shortest partial segment."""
+    return SEGMENT_CHECKPOINTS * times(s).checkpoint
+
+
 def job_sectors(s: State, copy: Copy) -> int:
-    """Return the sectors that the current job is paid for: the rest, at most 4 GiB."""
-    return paid_sectors(s, min(less(copy.sectors, copy.stored), SEGMENT_BYTES // SECTOR))
+    """Return the sectors that the current job is paid for: the rest, at most the shortest partial segment's."""
+    return paid_sectors(s, min(less(copy.sectors, copy.stored), part_sectors(s)))
 
 
 def locate(copy: Copy, sector: int) -> tuple[int, int] | None:
@@ -142,7 +147,7 @@ def _extent(s: State, copy: Copy, size: int) -> Extent:
     rest = less(copy.bytes, copy.stored_bytes)
     if size == rest:
         return Extent.REST
-    most = min(rest, SEGMENT_BYTES)
+    most = min(rest, part_sectors(s) * SECTOR)
     partial = most <= size < rest
     salvage = times(s).checkpoint * SECTOR <= size < most and not copy.stalls
     ensure(size % SECTOR == 0 and (partial or salvage), Error.BadSegmentBytes)
