@@ -12,7 +12,7 @@ from .catalogue import Cast, act
 from .scenarios_hosters import SIZE, unique, whole
 from .stage import Stage
 
-SECTORS = 3_200
+SECTORS = 2_000
 RATE = 32
 """Sectors that an encoder makes in a second: one run of its codec."""
 SIGNED_SECONDS = 0.5
@@ -20,7 +20,7 @@ SIGNED_SECONDS = 0.5
 MAKING = Cast(
     hosters=2,
     encoders=3,
-    times={"lease": 120, "checkpoint": 16},
+    times={"lease": 120, "checkpoint": 32},
     sectors_per_second=RATE,
 )
 
