@@ -44,6 +44,7 @@ UNSEEN = {
     "commit_retrievals": MAX_RETRIEVALS,
     "commit_retrievals_first": SEAT_DRAWS * MAX_RETRIEVALS,
     "reveal_retrievals": MAX_RETRIEVALS,
+    "settle_retrieval": SEAT_DRAWS - 81,
 }
 """Reads that the benchmark makes of the same slots again and again, and a real call of others: they count in full."""
 WORST = {Wait.TICK: 15 + 16, Wait.END_PLAN: 15 + 16, Wait.SWEEP: 15 + 8}
