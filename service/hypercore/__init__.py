@@ -1,6 +1,7 @@
 """A hypercore for Python: signed append-only feeds with Merkle proofs, compatible with npm hypercore 10 and 11."""
 
 from .codec import CodecError
+from .conflict import Conflict
 from .core import Core
 from .corestore import Corestore
 from .crypto import CryptoError, KeyPair, Node, discovery_key, parse_key, to_z32
@@ -30,6 +31,7 @@ __all__ = [
     "BlockSource",
     "Change",
     "CodecError",
+    "Conflict",
     "Core",
     "CoreError",
     "CoreHead",

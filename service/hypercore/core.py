@@ -6,14 +6,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from .codec import MAX_UINT, CodecError
+from .conflict import Conflict, HistoryHead, contradiction
 from .crypto import BlockCipher, Node, leaf_node, parent_node, tree_hash
 from .heads import Appended, Available, Change, Dropped, Truncated
 from .manifest import Authority, Manifest, ManifestError
 from .store.bitfield import PAGE_BITS, Bitfield
+from .store.conflicts import ConflictTable
 from .store.storage import CoreRecord, CoreStorage
 from .stored import CoreError, StoredCore
 from .tree import checking, flat
-from .tree.proof import Batch, BlockProof, Proof, ProofError
+from .tree.proof import Batch, BlockProof, OtherTree, Proof, ProofError
 
 MAX_PENDING = 256
 """Applied answers after which the changes are committed."""
@@ -21,6 +23,9 @@ MAX_PENDING_BYTES = 16 * 1024 * 1024
 """Bytes of applied answers after which the changes are committed."""
 MAX_BLOCK_BYTES = (1 << 24) - 1 - 4096
 """Largest block that fits into one message, with room for its proof."""
+
+MAX_SHUNNED = 256
+"""Peers of which no more of a core is taken that are remembered."""
 
 Listener = Callable[[Change], None]
 
@@ -35,6 +40,7 @@ class Core(StoredCore):
         self._commit_all, self._undo_all = commit, undo
         self._listeners: list[Listener] = []
         self._pending = self._pending_bytes = 0
+        self._shunned: dict[bytes, int] = {}
 
     def use_encryption(self, encryption_key: bytes) -> None:
         """Decrypt with this key from now on, and store it. Raises CoreError if the core has another one."""
@@ -205,7 +211,7 @@ class Core(StoredCore):
             authority = self._authority_of(answer)
             assert batch.roots is not None
             if not authority.verify(batch.roots, batch.length, answer.fork, answer.upgrade.signature):
-                raise ProofError(f"the signature of the head of {batch.length} blocks at fork {answer.fork} is wrong")
+                raise OtherTree(f"the signature of the head of {batch.length} blocks at fork {answer.fork} is wrong")
         if unused is not None:
             known = self.node(unused.index) or next((one for one in roots if one.index == unused.index), None)
             if known is None and batch.roots is not None:
@@ -215,8 +221,49 @@ class Core(StoredCore):
                 or known.hash != unused.hash
                 or (known.size != unused.size and not checking.worked_out(answer))
             ):
-                raise ProofError(f"the path does not lead to tree node {unused.index} that is known here")
+                raise OtherTree(f"the path does not lead to tree node {unused.index} that is known here")
         return batch, authority
+
+    def contradicted_by(self, answer: Proof) -> Conflict | None:
+        """Return the proof that a peer's signed head contradicts the one here, from an upgrade from 0, or None.
+
+        None, too, if too little of the tree is known here to tell. Raises ProofError if the peer's head is not signed by
+        the core's owner.
+        """
+        if answer.upgrade is None or answer.upgrade.start != 0 or answer.fork != self.fork or self.length == 0:
+            return None
+        batch, _ = self._verify_from(Proof(answer.fork, upgrade=answer.upgrade, manifest=answer.manifest), [], 0)
+        ours = HistoryHead(self.length, tuple(self._roots), self._record.signature)
+        theirs = HistoryHead(batch.length, tuple(batch.roots or ()), answer.upgrade.signature)
+        if theirs.length < ours.length:
+            first, second, found = theirs, ours, contradiction(theirs, ours, self.node)
+        else:
+            first, second, found = ours, theirs, contradiction(ours, theirs, {n.index: n for n in batch.nodes}.get)
+        if found is None:
+            return None
+        return Conflict(self.key, self.manifest, self.fork, first, second, *found)
+
+    @property
+    def conflict(self) -> Conflict | None:
+        """The proof that the core's owner signed two histories, if one was found. Raises StorageError."""
+        return ConflictTable(self._storage).of(self.key)
+
+    def keep_conflict(self, conflict: Conflict) -> bool:
+        """Keep the proof of two histories, durably: one of each core. Return whether it is new. Raises StorageError."""
+        kept = ConflictTable(self._storage).keep(conflict)
+        self.flush()
+        return kept
+
+    def shun(self, peer: bytes) -> None:
+        """Take no more of this core's present fork from the peer of a public key, who has another history of it."""
+        self._shunned.pop(peer, None)
+        self._shunned[peer] = self.fork
+        if len(self._shunned) > MAX_SHUNNED:
+            del self._shunned[next(iter(self._shunned))]
+
+    def shuns(self, peer: bytes) -> bool:
+        """Return whether nothing more is taken from a peer."""
+        return self._shunned.get(peer) == self.fork
 
     def _authority_of(self, answer: Proof) -> Authority:
         if self._authority is not None:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import structlog
 
+from .conflict import Conflict
 from .core import Core
 from .crypto import KeyPair, blake2b, discovery_key, namespace
 from .heads import Change
 from .manifest import default_manifest
+from .store.conflicts import ConflictTable
 from .store.storage import CoreRecord, CoreStorage, StorageError
 from .stored import CoreError
 
@@ -99,12 +101,26 @@ class Corestore:
         try:
             if record is not None:
                 self._storage.remove_core(record.id)
+                ConflictTable(self._storage).remove(core.key)
             self.flush()
         except BaseException:
             if opened is not None:
                 self._open[core.key] = opened  # it is still there
                 self._ahead[opened] = None
             raise
+
+    def untold_conflicts(self) -> list[Conflict]:
+        """Return the proofs of two histories that were found and that `settle_conflict` does not know yet."""
+        return ConflictTable(self._storage).untold()
+
+    def settle_conflict(self, key: bytes, outcome: str) -> None:
+        """Note, durably, what became of telling that a core's owner signed two histories: it is not told again."""
+        ConflictTable(self._storage).settle(key, outcome)
+        self.flush()
+
+    def conflict_outcome(self, key: bytes) -> str | None:
+        """Return what `settle_conflict` noted."""
+        return ConflictTable(self._storage).outcome(key)
 
     @property
     def read_only(self) -> bool:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
+
+import structlog
 
 from ..codec import CodecError, Reader, encode_uint
 from ..core import Core
@@ -12,13 +15,15 @@ from ..crypto import capability, equal
 from ..heads import Change
 from ..store.storage import StorageError
 from ..stored import CoreError
-from ..tree.proof import ProofError
+from ..tree.proof import OtherTree, Proof, ProofError, Request, UpgradeRequest
 from ..wire import messages as m
-from ..wire.errors import ConnectionClosed
-from ..wire.peer import Answered, PeerState
+from ..wire.errors import ConnectionClosed, ReplicationError
+from ..wire.peer import Answered, HeadShown, PeerState
 from ..wire.protomux import Endpoint
 from .connection import Connection
 from .serving import Server
+
+log = structlog.get_logger(__name__)
 
 PROTOCOL = "hypercore/alpha"
 SEEKS = 1
@@ -35,6 +40,10 @@ class Asker(Protocol):
 
     def answered(self, peer: CorePeer, answer: Answered) -> None:
         """Take an answer. Raises ProofError if it is wrong."""
+        ...
+
+    def doubted(self, peer: CorePeer) -> None:
+        """Ask the peer for nothing more: it is asked whether it has another history. It leaves in the end."""
         ...
 
     def left(self, peer: CorePeer, reason: str) -> None:
@@ -69,13 +78,17 @@ class Replication:
                 return False
             if core is None:
                 return False
+            if core.shuns(self.connection.remote_key):
+                return False
             peer = self.add(core)
             return not peer.closed
 
         self.connection.mux.on_protocol(PROTOCOL, notify)
 
     def add(self, core: Core) -> CorePeer:
-        """Replicate a core on this connection. Raises ConnectionClosed."""
+        """Replicate a core on this connection. Raises ConnectionClosed, and ReplicationError if the peer is shunned."""
+        if core.shuns(self.connection.remote_key):
+            raise ReplicationError(f"core {core.key.hex()}: {self.connection} has another history of it")
         peer = self._peers.get(core.key)
         if peer is None or peer.closed:
             if self.connection.is_closed:
@@ -106,6 +119,8 @@ class CorePeer:
         self._early: list[tuple[int, bytes]] | None = []
         self._handshake: bytes | None = None
         self._endpoint: Endpoint | None = None
+        self._doubt = ""
+        """What did not fit, while the peer is asked for its whole head."""
         self._timer: asyncio.TimerHandle | None = None
         self._stop_listening = core.on_change(self._on_change)
         proof = capability(core.key, connection.handshake_hash, connection.initiator)
@@ -241,12 +256,65 @@ class CorePeer:
         else:
             event = self.state.take(kind, body, self._loop.time())
             self.flush()
-            if isinstance(event, Answered):
-                if self.asker is not None:
-                    self.asker.answered(self, event)
+            if isinstance(event, HeadShown):
+                self._judge(event.proof)
+            elif isinstance(event, Answered):
+                self._take_answer(event)
             elif event is not None:
                 self._inform(event.block)
 
     def _inform(self, block: int | None) -> None:
-        if self.asker is not None:
+        if self.asker is not None and self.state.doubted is None:
             self.asker.changed(self, block)
+
+    # ---- two histories
+
+    def _take_answer(self, answer: Answered) -> None:
+        """Pass an answer on. If it is not of our tree, the peer is asked for its whole head before it is to blame."""
+        if answer.number == self.state.doubted:
+            if answer.proof is None or not self._judge(answer.proof):
+                raise ProofError(self._doubt)
+            return
+        if self.asker is None:
+            return
+        try:
+            self.asker.answered(self, answer)
+        except OtherTree as error:
+            if not self.state.doubt(self._loop.time()):
+                raise
+            self._doubt = str(error)
+            if self._timer is not None:  # it is set to a later time
+                self._timer.cancel()
+                self._timer = None
+            self.asker.doubted(self)
+            self.flush()
+
+    def _judge(self, shown: Proof) -> bool:
+        """Compare the head that a peer shows with ours. Return whether both are signed and contradict each other.
+
+        Then the proof is kept, the peer gets ours, and no more of this core is taken from it.
+        """
+        core = self.core
+        try:
+            conflict = core.contradicted_by(shown)
+        except ProofError as error:
+            self.connection.complain("a peer shows a false head", core=core.key.hex(), error=str(error))
+            return False
+        if conflict is None:
+            return False
+        core.shun(self.connection.remote_key)
+        try:
+            new = core.keep_conflict(conflict)
+        except StorageError as error:
+            new = False
+            self.connection.complain("cannot keep the proof of two histories", core=core.key.hex(), error=str(error))
+        if new:
+            log.error(str(conflict), core=core.key.hex(), peer=str(self))
+        else:
+            self.connection.complain("a peer has another history", core=core.key.hex(), reason=str(conflict))
+        with suppress(ProofError):  # of a sparse tree, which cannot be shown
+            length = min(core.length, self.state.remote.length) or core.length
+            self.state.show_head(core.prove(Request(upgrade=UpgradeRequest(0, length))))
+        self.flush()
+        self.close(str(conflict))
+        return True

@@ -11,7 +11,7 @@ import structlog
 from ..core import Core
 from ..heads import Change
 from ..store.storage import StorageError
-from ..tree.proof import ProofError
+from ..tree.proof import OtherTree, ProofError
 from ..wire.errors import ReplicationError
 from ..wire.peer import Answered, PeerState
 from ..wire.scheduler import BlockAnswer, Download, Scheduler, UpgradeAnswer
@@ -177,6 +177,11 @@ class Replicator:
         self._wake.set()
         self._pump()
 
+    def doubted(self, peer: CorePeer) -> None:
+        """Ask a peer for nothing until it is known whether it has another history (`replication.Asker`)."""
+        self._scheduler.left(peer.state)
+        self._pump()
+
     def left(self, peer: CorePeer, reason: str) -> None:
         """Note that a peer is gone (`replication.Asker`)."""
         self._peers.pop(peer.state, None)
@@ -222,7 +227,8 @@ class Replicator:
             raise
         except ProofError as error:
             self._scheduler.give_back(answer.index)
-            raise ProofError(f"block {answer.index}: {error}") from error
+            kind = OtherTree if isinstance(error, OtherTree) else ProofError
+            raise kind(f"block {answer.index}: {error}") from error
         if self._flush_timer is None:
             self._flush_timer = self._loop.call_later(FLUSH_SECONDS, self._flush_by_itself)
 

@@ -175,6 +175,19 @@ class CoreStorage:
         self.begin()
         self._write("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, value))
 
+    def settings(self, prefix: str) -> list[tuple[str, bytes]]:
+        """Return the values whose names begin with a prefix, with what follows it, by name."""
+        rows = self._rows(
+            "SELECT name, value FROM setting WHERE name >= ? AND name < ? ORDER BY name",
+            (prefix, prefix[:-1] + chr(ord(prefix[-1]) + 1)),
+        )
+        return [(name[len(prefix) :], bytes(value)) for name, value in rows]
+
+    def delete_setting(self, name: str) -> None:
+        """Remove a value of the corestore itself."""
+        self.begin()
+        self._write("DELETE FROM setting WHERE name = ?", (name,))
+
     def cores(self) -> list[CoreRecord]:
         """Return all cores."""
         rows = self._rows(f"SELECT {_COLUMNS} FROM core ORDER BY id")

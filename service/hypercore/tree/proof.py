@@ -14,6 +14,10 @@ class ProofError(Exception):
     """A proof is invalid, or a request cannot be answered. The message says what is wrong."""
 
 
+class OtherTree(ProofError):
+    """A proof is well formed, but not of the tree that is known here: it was made up, or the owner signed two trees."""
+
+
 class MissingNode(ProofError):
     """A tree node that a proof needs is not stored here."""
 

@@ -3,7 +3,8 @@
 Its shell passes in the messages received and the time, sends what is in `outbox`, and calls `expire` at `deadline`.
 
     closed ── open ──▶ opened ── their Sync ──▶ synced ── ask ──▶ waiting ── answer ──▶ synced
-                         └ no Sync in OPEN_SECONDS ─▶ given up        └ none in ANSWER_SECONDS ─▶ failed
+                         └ no Sync in OPEN_SECONDS ─▶ given up        ├ none in ANSWER_SECONDS ─▶ failed
+                                                                      └ not of our tree ─▶ doubted: asked for its head
 
 Times are seconds of one clock that never goes back (docs/protocol/hypercore.md section 3 has the messages).
 """
@@ -16,7 +17,7 @@ from typing import Protocol
 
 from ..codec import MAX_UINT, Reader, encode_uint
 from ..heads import Appended, Available, Change, Dropped
-from ..tree.proof import Proof, Request
+from ..tree.proof import Proof, Request, UpgradeRequest
 from . import messages as m
 from .intervals import Intervals
 
@@ -30,6 +31,10 @@ ANSWER_SECONDS = 60.0
 """Time for an answer while the connection is read. It covers a server whose other peers come first."""
 OPEN_SECONDS = 20.0
 """Time for the peer's first Sync. It is shorter, because other peers may have the core."""
+DOUBT_SECONDS = 10.0
+"""Time for the answer to the question what head the peer has, once something of it did not fit ours."""
+MAX_HEADS_SHOWN = 4
+"""Heads that a peer may show unasked. What comes beyond that is passed over: each is a signature to check."""
 CHECK_SECONDS = 1.0
 """Least time between two looks at a silence, so that a pause of reading at its very end does not mean a look at each turn."""
 
@@ -75,6 +80,13 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
+class HeadShown:
+    """The peer showed its signed head unasked: it has seen that ours is another one of the same fork."""
+
+    proof: Proof
+
+
+@dataclass(frozen=True, slots=True)
 class Silence:
     """The peer was silent too long. `fatal` ends the whole connection, otherwise only this core's channel ends."""
 
@@ -92,6 +104,9 @@ class PeerState:
         self.remote = m.Sync(0, 0, 0, 0)
         self.has = Intervals()
         self.asked: dict[int, Request] = {}
+        self.doubted: int | None = None
+        """The request for the peer's whole head, which was sent because something of it did not fit ours."""
+        self._heads_shown = 0
         self._taken_back: set[int] = set()
         self.outbox: deque[tuple[int, bytes]] = deque()
         """(message type, body) of the messages to send, in order."""
@@ -179,7 +194,7 @@ class PeerState:
 
     # ---- messages
 
-    def take(self, kind: int, body: bytes, now: float) -> Changed | Answered | None:
+    def take(self, kind: int, body: bytes, now: float) -> Changed | Answered | HeadShown | None:
         """Take a message about the peer's blocks, or an answer. Raises CodecError if it does not decode."""
         if kind == m.DATA:
             return self._answer(*m.decode_data(body), now)
@@ -195,7 +210,10 @@ class PeerState:
             return Changed(start)
         return None  # a message of another version
 
-    def _answer(self, number: int, proof: Proof | None, now: float) -> Answered | None:
+    def _answer(self, number: int, proof: Proof | None, now: float) -> Answered | HeadShown | None:
+        if number == 0 and proof is not None and proof.upgrade is not None and proof.upgrade.start == 0:
+            self._heads_shown += 1
+            return HeadShown(proof) if self._heads_shown <= MAX_HEADS_SHOWN else None
         request = self.asked.pop(number, None)
         if request is not None or number in self._taken_back:  # else it answers nothing, and is silent in all but name
             self._taken_back.discard(number)
@@ -269,6 +287,25 @@ class PeerState:
             self._taken_back.add(number)
             self._send(m.CANCEL, encode_uint(number))
 
+    def doubt(self, now: float) -> bool:
+        """Take all requests back and ask for the peer's whole head instead: something that it sent does not fit ours.
+
+        Return False if that was asked before, or if its head can say nothing about ours.
+        """
+        length = min(self._core.length, self.remote.length)
+        if self.doubted is not None or length == 0 or self.remote.fork != self._core.fork:
+            return False
+        for number in list(self.asked):
+            self.cancel(number)
+        self.heard = now
+        self.doubted = self.ask(Request(upgrade=UpgradeRequest(0, length)), self._core.fork, now)
+        self.deadline = now + DOUBT_SECONDS
+        return True
+
+    def show_head(self, proof: Proof) -> None:
+        """Send our head unasked, as npm peers do that have seen a conflict. It is the proof of an upgrade from 0."""
+        self._send(m.DATA, m.encode_data(0, proof))
+
     def expire(self, now: float, paused: float) -> Silence | None:
         """Check at `deadline` whether the peer has been silent for too long, and set the next deadline.
 
@@ -282,11 +319,12 @@ class PeerState:
         if self.closed or not self.asking or (self.synced and not self.asked):
             return None
         limit = ANSWER_SECONDS if self.synced else OPEN_SECONDS
+        limit = limit if self.doubted is None else DOUBT_SECONDS
         silent = now - self.heard
         if silent < limit:
             self.deadline = now + max(limit - silent, CHECK_SECONDS)
             return None
         if self.synced:
-            return Silence(f"no answer to {len(self.asked)} requests within {ANSWER_SECONDS:.0f} s", fatal=True)
+            return Silence(f"no answer to {len(self.asked)} requests within {limit:.0f} s", fatal=True)
         # give up only this core: other peers may have it and must not wait for this one
         return Silence(f"the peer did not announce its length within {OPEN_SECONDS:.0f} s", fatal=False)
