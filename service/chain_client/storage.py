@@ -303,6 +303,11 @@ class Storage:
         """Return every copy whose records are kept."""
         return _by_number(await self.all_of(COPIES, 8, at))
 
+    async def pages_of_plans(self, at: bytes | None = None) -> AsyncIterator[dict[int, Plan]]:
+        """Yield every plan whose records are kept, some hundred at a time."""
+        async for page in self.pages(PLANS, 8, at):
+            yield _by_number(page)
+
     async def pages_of_copies(self, at: bytes | None = None) -> AsyncIterator[dict[int, Copy]]:
         """Yield every copy whose records are kept, some hundred at a time."""
         async for page in self.pages(COPIES, 8, at):

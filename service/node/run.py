@@ -28,6 +28,7 @@ from service.ports import Ports
 from service.roles.attester.role import AttesterRole
 from service.roles.common.context import Context, OnProgress, no_progress
 from service.roles.common.database import Database
+from service.roles.common.equivocation import ConflictTeller
 from service.roles.common.registration import RegistrationError, register
 from service.roles.common.terms import RolesConfig
 from service.roles.encoder.role import EncoderRole
@@ -303,6 +304,7 @@ async def _build(
     node.serves = not SERVING.isdisjoint(settings.roles)
     if not FOLLOWING.isdisjoint(settings.roles):
         node.roles.append(AuthorRole(context))
+    node.roles.append(ConflictTeller(context))
     held.append(node)
     return node
 
