@@ -82,6 +82,7 @@ const commands = {
     cores.set(name, core)
     core.on('append', () => tell({ event: 'append', core: name, length: core.length }))
     core.on('truncate', () => tell({ event: 'truncate', core: name, length: core.length, fork: core.fork }))
+    core.on('conflict', (length, fork) => tell({ event: 'conflict', core: name, length, fork }))
     core.on('verification-error', (error) => tell({ event: 'verification-error', core: name, message: error.message }))
     for (const stream of streams) core.replicate(stream)
     return info(core)

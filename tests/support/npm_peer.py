@@ -48,6 +48,10 @@ class NodePeer:
     async def _read(self) -> None:
         assert self._process.stdout is not None
         async for line in self._process.stdout:
+            if not line.startswith(b"{"):  # npm hypercore logs a conflict to the console
+                self.events.append({"event": "said", "line": line.decode()})
+                self._changed.set()
+                continue
             told = json.loads(line)
             if "id" not in told:
                 self.events.append(told)
