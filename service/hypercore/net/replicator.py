@@ -13,8 +13,9 @@ from ..heads import Change
 from ..store.storage import StorageError
 from ..tree.proof import OtherTree, ProofError
 from ..wire.errors import ReplicationError
+from ..wire.order import Download
 from ..wire.peer import Answered, PeerState
-from ..wire.scheduler import BlockAnswer, Download, Scheduler, UpgradeAnswer
+from ..wire.scheduler import BlockAnswer, Scheduler, UpgradeAnswer
 from .connection import Connection
 from .replication import CorePeer, Replication
 

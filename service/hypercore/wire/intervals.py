@@ -30,6 +30,11 @@ class Intervals:
         """Return all runs."""
         return list(zip(self._starts, self._ends, strict=True))
 
+    def some(self, index: int, most: int) -> list[tuple[int, int]]:
+        """Return the first `most` runs that end beyond `index`."""
+        at = bisect_right(self._ends, index)
+        return list(zip(self._starts[at : at + most], self._ends[at : at + most], strict=True))
+
     def next(self, index: int) -> int | None:
         """Return the first member that is not below `index`, or None."""
         at = bisect_right(self._ends, index)

@@ -1,7 +1,8 @@
 """The scheduler of a download: which peer to ask for what of a core's head and blocks, without input or output.
 
 Its shell attaches peers, passes on what they send (`peer.py`), calls `pump` after each change, and stores what
-`answered` returns. Every block is requested from one peer at a time, lowest first, at most WINDOW_BLOCKS from each peer.
+`answered` returns. Every block is requested from one peer at a time, at most WINDOW_BLOCKS from each peer: lowest first, and
+where some peers have only parts, first what the fewest have (`order.py`).
 A block that one peer refuses goes to the others. While a peer answers nothing for OVERDUE_SECONDS, the others are asked for
 its blocks as well, and the first answer counts. The same goes for a block that was asked for so long ago, once another peer
 has nothing else to do.
@@ -9,7 +10,7 @@ has nothing else to do.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
@@ -17,12 +18,15 @@ from ..codec import MAX_UINT
 from ..heads import Appended, Available, Change, Truncated
 from ..tree.proof import BlockRequest, Proof, ProofError, Request, UpgradeRequest
 from . import messages as m
+from .order import Download
 from .peer import Answered, PeerState
 
 WINDOW_BLOCKS = 64
 """Requests in flight to one peer."""
 OVERDUE_SECONDS = 4.0
 """Time without any answer after which a peer's requests are sent to another one too, if there is one."""
+PLAN_SECONDS_PER_RUN = 0.0005
+"""Time between two plans of the order, for each run of blocks that the first had to look at."""
 MAX_DENIED = 32
 """Lengths in a row that a peer may announce without showing them."""
 
@@ -63,17 +67,6 @@ class CoreBlocks(Protocol):
         ...
 
 
-@dataclass(eq=False, slots=True)
-class Download:
-    """Blocks [start, end) that a caller waits for."""
-
-    start: int
-    end: int
-    left: int
-    at: dict[PeerState, int] = field(default_factory=dict)
-    """The block of each peer below which nothing is left to request from it."""
-
-
 @dataclass(frozen=True, slots=True)
 class UpgradeAnswer:
     """A longer head to store. `request` was sent for fork `fork`."""
@@ -112,6 +105,9 @@ class Scheduler:
         self._asked_at: dict[int, float] = {}
         """The time at which each of `blocks` was first asked for."""
         self._pumped = 0.0
+        self._plan_from = 0.0
+        self._stale = True
+        """Whether what peers have, or what is wanted, changed since the order was planned."""
         self._upgrade: tuple[PeerState, int, m.Sync] | None = None
         self._silent: set[PeerState] = set()
         """Peers that were overdue, and have answered nothing since."""
@@ -137,9 +133,9 @@ class Scheduler:
         if block is None:
             return
         self._refused[peer] = {one for one in self._refused[peer] if one < block}
+        self._stale = True
         for wanted in self.downloads:
-            if peer in wanted.at:
-                wanted.at[peer] = max(wanted.start, min(wanted.at[peer], block))
+            wanted.rewind(peer, block)
 
     def left(self, peer: PeerState) -> None:
         """Forget a peer that is gone. Its outstanding requests go to the others."""
@@ -148,6 +144,7 @@ class Scheduler:
         self._not_shown.pop(peer, None)
         self._denied.pop(peer, None)
         self._silent.discard(peer)
+        self._stale = True
         if self._upgrade is not None and self._upgrade[0] is peer:
             self._upgrade = None
         for block in [block for block, (owner, _) in self._second.items() if owner is peer]:
@@ -175,6 +172,7 @@ class Scheduler:
         """Request blocks [start, end), until `unwant`."""
         wanted = Download(start, end, self._missing(start, end))
         self.downloads.append(wanted)
+        self._stale = True
         return wanted
 
     def unwant(self, wanted: Download) -> None:
@@ -212,11 +210,12 @@ class Scheduler:
 
     def core_changed(self, change: Change) -> bool:
         """Note a change of the core. Return True if blocks were dropped, so that `pump` has more to request."""
+        self._stale = self._stale or not isinstance(change, Available)
         for wanted in self.downloads:
             if isinstance(change, Available):
                 wanted.left -= max(0, min(change.end, wanted.end) - max(change.start, wanted.start))
             elif not isinstance(change, Appended):
-                wanted.at.clear()
+                wanted.begin_anew()
                 wanted.left = self._missing(wanted.start, min(wanted.end, max(self._core.length, wanted.start)))
         if isinstance(change, Truncated):
             self._forget_requests()  # they belong to another tree
@@ -283,8 +282,8 @@ class Scheduler:
             return
         self._asked_at.pop(block, None)
         for wanted in self.downloads:
-            for peer, at in wanted.at.items():
-                wanted.at[peer] = max(wanted.start, min(at, block))
+            for peer in wanted.at:
+                wanted.rewind(peer, block)
 
     # ---- asking
 
@@ -296,11 +295,24 @@ class Scheduler:
         late = self._silent.intersection(ready)
         if self._upgrade is not None and self._upgrade[0] in late:
             self._leave_late_upgrade([peer for peer in ready if peer not in late])
+        self._plan(ready, now)
         for peer in sorted(ready, key=lambda peer: peer in late):
             self._ask_upgrade(peer, now)
             self._ask_blocks(peer, now, 1 if peer in late else WINDOW_BLOCKS)
             if peer not in late:
                 self._ask_late(peer, late, now)
+
+    def _plan(self, ready: list[PeerState], now: float) -> None:
+        """Choose the order of what is wanted anew, if it may be another one, and not too soon after the last time."""
+        if not self._stale or now < self._plan_from or not self.downloads:
+            return
+        self._stale, looked = False, 0
+        has = [peer.has for peer in ready if peer.remote.fork == self._core.fork]
+        for wanted in self.downloads:
+            looked += wanted.plan(self._core, self._core.length, has)
+            self._stale = self._stale or wanted.partial
+        self.downloads.sort(key=lambda wanted: wanted.order.rarity)
+        self._plan_from = now + looked * PLAN_SECONDS_PER_RUN
 
     def deadline(self) -> float | None:
         """Return when `pump` must be called because something becomes overdue, or None while there is no other peer."""
@@ -377,10 +389,22 @@ class Scheduler:
                 self._asked_at[block] = now
 
     def _next(self, peer: PeerState, wanted: Download) -> int | None:
-        core, refused = self._core, self._refused[peer]
-        block = wanted.at.get(peer, wanted.start)
-        end = min(wanted.end, core.length)
+        runs = wanted.order.runs
+        rank, block = wanted.at.get(peer, wanted.order.begin)
         found = None
+        while rank < len(runs):
+            end = min(runs[rank][1], wanted.end, self._core.length)
+            found, block = self._next_of(peer, block, end)
+            # the last run grows with the core: its place is kept
+            if found is not None or rank + 1 == len(runs):
+                break
+            rank, block = rank + 1, runs[rank + 1][0]
+        wanted.at[peer] = rank, block
+        return found
+
+    def _next_of(self, peer: PeerState, block: int, end: int) -> tuple[int | None, int]:
+        """Return the first of blocks [block, end) to request from a peer, if there is one, and where to go on."""
+        core, refused = self._core, self._refused[peer]
         while block < end:
             known = peer.has.next(block)
             if known is None or known >= end:
@@ -389,13 +413,10 @@ class Scheduler:
             if known > block:
                 self._want(peer, block, known)  # it may have more there than it announced
             block = known
-            if core.has(block) or block in self.blocks or block in refused:
-                block += 1
-                continue
-            found = block
-            break
-        wanted.at[peer] = block if found is None else found + 1
-        return found
+            if not (core.has(block) or block in self.blocks or block in refused):
+                return block, block + 1
+            block += 1
+        return None, block
 
     def _want(self, peer: PeerState, block: int, end: int) -> None:
         while block < end and (self._core.has(block) or block in self.blocks):
