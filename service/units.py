@@ -12,6 +12,8 @@ GIB = 1 << 30
 """Bytes of one GiB."""
 TIB = 1 << 40
 """Bytes of one TiB."""
+LEAST_RATE = KIB
+"""Bytes a second that a limit allows at least: with less, nobody would get a block in time."""
 UNIT = 10**12
 """Smallest units of money in one UNIT."""
 DIGITS = 12
@@ -49,6 +51,19 @@ def parse_money(text: str) -> int:
             f"with {DIGITS} digits after the point at most"
         )
     return int(found[1]) * UNIT + int((found[2] or "").ljust(DIGITS, "0"))
+
+
+def parse_rate(text: str) -> int:
+    """Return a rate in bytes a second, of a size with or without `/s`: at least LEAST_RATE. Raises ValueError."""
+    size = text.strip()
+    size = size[:-2] if size.lower().endswith("/s") else size
+    try:
+        found = parse_size(size)
+    except ValueError:
+        found = 0
+    if not LEAST_RATE <= found <= TIB:
+        raise ValueError(f"{text!r} is no rate: write what goes out in a second, from 1KiB to 1TiB, such as 2MiB/s")
+    return found
 
 
 def parse_size(text: str) -> int:

@@ -9,6 +9,7 @@ import typer
 from service.hypercore.net import PeerAddress
 from service.hypercore.swarm.dht.address import Address, bootstrap_nodes
 from service.node.settings import announced, host_port, relay_key
+from service.units import parse_rate
 
 
 def parse_listen(text: str) -> tuple[str, int]:
@@ -56,6 +57,14 @@ def parse_relay(text: str | None, bootstrap: Sequence[object]) -> bytes | None:
     if not bootstrap:
         raise typer.BadParameter("--relay: a relay is found in a DHT: add --bootstrap HOST:PORT")
     return found
+
+
+def parse_upload_limit(text: str | None) -> int | None:
+    """Return a limit in bytes a second, None for none. Raises BadParameter."""
+    try:
+        return None if text is None else parse_rate(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"--upload-limit: {error}") from error
 
 
 def ipv4(text: str) -> Address:

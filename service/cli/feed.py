@@ -27,9 +27,9 @@ from service.hypercore.swarm.dht.address import Address
 from service.hypercore.swarm.transport import ANYWHERE, SwarmTransport
 from service.node.settings import announced, public_address
 
-from .addresses import parse_announce, parse_bootstrap, parse_listen, parse_peers, parse_relay
+from .addresses import parse_announce, parse_bootstrap, parse_listen, parse_peers, parse_relay, parse_upload_limit
 from .failures import failure_of
-from .options import Announce, Bootstrap, Directory, Json, Key, Listen, PassphraseFile, Peers, Relay
+from .options import Announce, Bootstrap, Directory, Json, Key, Listen, PassphraseFile, Peers, Relay, UploadLimit
 from .output import Failure, Output, configure_logging, run
 from .progress import bytes_progress
 from .unlocking import own_keys
@@ -101,11 +101,12 @@ def transport_of(
     peers: list[PeerAddress] | None = None,
     on_connection: Callable[[Connection], None] | None = None,
     relay: bytes | None = None,
+    upload_limit: int | None = None,
 ) -> TcpTransport:
     """Return the transport of a command: with static peers, and by the DHT if there are nodes to begin with."""
     if bootstrap:
-        return SwarmTransport(pair, bootstrap, peers or (), on_connection, relay=relay)
-    return TcpTransport(pair, peers or (), on_connection)
+        return SwarmTransport(pair, bootstrap, peers or (), on_connection, relay=relay, upload_limit=upload_limit)
+    return TcpTransport(pair, peers or (), on_connection, upload_limit=upload_limit)
 
 
 def swarm_pair(out: Output, key: Path | None, passphrase_file: Path | None) -> KeyPair:
@@ -255,6 +256,7 @@ def serve(
     announce: Announce = None,
     bootstrap: Bootstrap = None,
     relay: Relay = None,
+    upload_limit: UploadLimit = None,
     key: Key = None,
     passphrase_file: PassphraseFile = None,
     json: Json = False,
@@ -266,12 +268,12 @@ def serve(
     host, port = parse_listen(listen)
     told, nodes = parse_announce(announce), parse_bootstrap(bootstrap)
     through = parse_relay(relay, nodes)
-    pair = swarm_pair(out, key, passphrase_file)
+    limit, pair = parse_upload_limit(upload_limit), swarm_pair(out, key, passphrase_file)
 
     async def main() -> None:
         with closing(opened(directory)) as store:
             core = known(store, wanted, directory)
-            async with transport_of(pair, nodes, None, _server_of(store, core), through) as transport:
+            async with transport_of(pair, nodes, None, _server_of(store, core), through, limit) as transport:
                 with listening_at("--listen", listen):
                     address = await transport.listen(host, port)
                 await _found_by(transport, core, address, told)

@@ -42,6 +42,7 @@ from .node_options import (
     ReserveSetting,
     RolesSetting,
     SlotsSetting,
+    UploadLimitSetting,
 )
 from .options import DEFAULT_CHAIN, Directory, Json, Key, PassphraseFile, Peers, checked_url
 from .output import EXIT_FAILED, EXIT_USAGE, Failure, LogStream, Output, configure_logging, run
@@ -84,6 +85,7 @@ def node(
     peer: PeerSetting = None,
     bootstrap: BootstrapSetting = None,
     relay: RelaySetting = None,
+    upload_limit: UploadLimitSetting = None,
     key: Key = None,
     passphrase_file: PassphraseFile = None,
     config: ConfigFile = None,
@@ -110,6 +112,7 @@ def node(
         "peers": peer,
         "bootstrap": bootstrap,
         "relay": relay,
+        "upload_limit": upload_limit,
         "key": None if key is None else str(key.absolute()),
         "passphrase_file": None if passphrase_file is None else str(passphrase_file.absolute()),
         "hosting_capacity": capacity,
@@ -120,9 +123,8 @@ def node(
         "encoding_ask": ask_encoding,
         "attesting_ask": ask_report,
         "attesting_slots": slots,
-        "alerts_targets": alert_target,
     }
-    given |= {"http_listen": http, "http_names": http_name, "http_readers": http_reader}
+    given |= {"http_listen": http, "http_names": http_name, "http_readers": http_reader, "alerts_targets": alert_target}
     _run_node(Output(json), directory, given, config)
 
 

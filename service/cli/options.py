@@ -74,6 +74,14 @@ Relay = Annotated[
         help="Key of a blind relay in the DHT, for peers to which there is no direct way (see datdot relay).",
     ),
 ]
+UploadLimit = Annotated[
+    str | None,
+    typer.Option(
+        "--upload-limit",
+        metavar="RATE",
+        help="Most bytes of blocks that are served in a second, to all readers together, such as 2MiB/s.",
+    ),
+]
 Announce = Annotated[
     str | None,
     typer.Option("--announce", metavar="HOST:PORT", help="Where others reach it, if that is not where it listens."),

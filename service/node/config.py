@@ -86,6 +86,7 @@ def _settings(found: Mapping[str, Any], before: NodeSettings | None) -> NodeSett
         announce=found.get("announce"),
         bootstrap=tuple(found.get("bootstrap", ())),
         relay=found.get("relay"),
+        upload_limit=found.get("upload_limit"),
         passphrase_file=found.get("passphrase_file"),
         terms=terms,
         http=None if http is None else host_port(*http),

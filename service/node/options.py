@@ -12,7 +12,7 @@ from service.chain_client.pallet.constants import MAX_AMOUNT
 from service.hypercore.net import PeerAddress
 from service.hypercore.swarm.dht.address import bootstrap_nodes
 from service.operating.objects import SettingRow
-from service.units import TIB, decimal, parse_money, parse_size
+from service.units import TIB, decimal, parse_money, parse_rate, parse_size
 from service.web.guards import read_network
 
 from .settings import ROLES, NodeSettings, announced, host_port, relay_key
@@ -179,6 +179,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("bootstrap", "--bootstrap", "none", dht_node, "HOST:PORT of nodes of the DHT, or public", many=True),
     Setting(
         "relay", "--relay", "none", relay, "key of a blind relay in the DHT, for peers to which there is no direct way"
+    ),
+    Setting(
+        "upload_limit",
+        "--upload-limit",
+        "none",
+        parse_rate,
+        "most bytes of blocks served in a second, to all readers together",
     ),
     Setting("key", "--key", "DIR/key.json", as_path, "vault or key file"),
     Setting(

@@ -274,13 +274,8 @@ async def _build(
     signer = Signer(client, ports.account(keys), directory / SIGNER_FILE, follower)
     stack.callback(signer.close)
     held: list[RunningNode] = []
-    pair, nodes = KeyPair(keys.swarm_seed), _parse_bootstrap(settings.bootstrap)
-    if nodes:
-        transport: TcpTransport = SwarmTransport(
-            pair, nodes, peers, lambda connection: held[0].accept(connection), relay=_parse_relay(settings.relay)
-        )
-    else:
-        transport = TcpTransport(pair, peers, lambda connection: held[0].accept(connection))
+    pair = KeyPair(keys.swarm_seed)
+    transport = transport_of(settings, pair, peers, lambda connection: held[0].accept(connection))
     stack.push_async_callback(transport.close)
     context = Context(
         client,
@@ -314,6 +309,16 @@ def _parse_peers(texts: Sequence[str]) -> list[PeerAddress]:
         return [PeerAddress.parse(text) for text in texts]
     except ValueError as error:
         raise NodeError(str(error)) from error
+
+
+def transport_of(
+    settings: NodeSettings, pair: KeyPair, peers: Sequence[PeerAddress], accept: Callable[[Connection], None]
+) -> TcpTransport:
+    """Return a node's transport: with static peers, and by the DHT if there are nodes to begin with. Raises NodeError."""
+    nodes, limit = _parse_bootstrap(settings.bootstrap), settings.upload_limit
+    if nodes:
+        return SwarmTransport(pair, nodes, peers, accept, relay=_parse_relay(settings.relay), upload_limit=limit)
+    return TcpTransport(pair, peers, accept, upload_limit=limit)
 
 
 def _parse_relay(text: str | None) -> bytes | None:

@@ -51,6 +51,8 @@ class NodeSettings:
     """The file with the passphrase of its vault, if it has one."""
     relay: str | None = None
     """The key of a blind relay, in hex."""
+    upload_limit: int | None = None
+    """Bytes of blocks a second that are served to all together at most."""
     terms: dict[str, str] = field(default_factory=dict)
     """What was said of the terms of its roles, by the names of options.py; what is not in it has its default."""
 
@@ -73,6 +75,7 @@ class NodeSettings:
             "peers": list(self.peers),
             "bootstrap": list(self.bootstrap),
             "relay": self.relay,
+            "upload_limit": None if self.upload_limit is None else str(self.upload_limit),
             "key": self.key,
             "passphrase_file": self.passphrase_file,
             "http_listen": self.http,

@@ -7,10 +7,14 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from service.hypercore.net import fetch
+from service.cli.feed import transport_of as command_transport
+from service.hypercore import Corestore, KeyPair
+from service.hypercore.net import PeerAddress, Replication, TcpTransport, fetch
 from service.hypercore.net.serving import SERVE_BYTES
 from service.hypercore.net.shared import Shared
 from service.hypercore.net.upload import BURST_SECONDS, EARLY_TURNS, UploadLimit
+from service.node.run import transport_of as node_transport
+from service.node.settings import NodeSettings
 from tests.support.replicated import content
 from tests.support.wire_peers import side
 
@@ -140,3 +144,21 @@ async def test_readers_take_as_long_as_it_says(limit: float | None) -> None:
     else:
         least = (3 * 50 * 20_000 - SERVE_BYTES) / limit - BURST_SECONDS  # the last turn is not paid for
         assert least <= seconds < 1.1 * least + 1
+
+
+async def test_what_a_program_serves_keeps_the_limit_that_it_was_given() -> None:
+    settings = NodeSettings("", ("hoster",), "127.0.0.1", 0, upload_limit=100_000)
+    for made in (
+        node_transport(settings, KeyPair.generate(), (), lambda _: None),
+        command_transport(KeyPair.generate(), (), upload_limit=100_000),
+    ):
+        accepted = KeyPair.generate()
+        store = Corestore()
+        core = store.create()
+        core.append([bytes(20_000)] * 20)
+        made._on_connection = lambda connection, store=store: Replication.of(connection).serve(store.find)  # type: ignore[misc]
+        async with made, TcpTransport(accepted) as reader:
+            reader.add_peer(PeerAddress(made.public_key, *await made.listen("127.0.0.1", 0)))
+            begun = asyncio.get_running_loop().time()
+            await fetch(Corestore().get(core.key), await reader.connect(made.public_key))
+            assert asyncio.get_running_loop().time() - begun >= 2.5

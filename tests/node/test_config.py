@@ -167,3 +167,16 @@ def test_what_is_wrong_on_the_command_line_is_named_by_both_its_names() -> None:
         resolve({}, None, None)
     with pytest.raises(BadSetting, match=r"node\.json: sparkle: this version has no such setting"):
         resolve({}, None, NodeSettings("ws://127.0.0.1:1", ("hoster",), "127.0.0.1", 0, terms={"sparkle": "1"}))
+
+
+def test_the_limit_on_uploads_is_read_from_each_place_and_remembered(tmp_path: Path) -> None:
+    given = resolved(upload_limit="2MiB/s").settings
+    assert given.upload_limit == 2 << 20
+    assert resolved(before=given).settings.upload_limit == 2 << 20
+    assert (
+        resolved(file=written(tmp_path, 'roles = ["hoster"]\nupload_limit = "64KiB"\n')).settings.upload_limit
+        == 1 << 16
+    )
+    assert resolved().settings.upload_limit is None
+    with pytest.raises(BadSetting, match=r"--upload-limit or DATDOT_UPLOAD_LIMIT: '1' is no rate"):
+        resolved(upload_limit="1")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.units import GIB, UNIT, decimal, money, parse_money, parse_size
+from service.units import GIB, UNIT, decimal, money, parse_money, parse_rate, parse_size
 
 SIZES = [("0", 0), ("5B", 5), ("20GiB", 20 * GIB), ("20 gib", 20 * GIB), ("1TiB", 1 << 40), ("2KiB", 2048)]
 
@@ -51,3 +51,16 @@ def test_sizes(text: str, size: int) -> None:
 def test_what_is_no_size_is_refused_with_what_is_right(text: str) -> None:
     with pytest.raises(ValueError, match="no size: write a whole number of bytes, or of KiB, MiB, GiB, TiB"):
         parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"), [("1024", 1024), ("2MiB/s", 2 << 20), (" 64 KiB /s", 1 << 16), ("1tib/S", 1 << 40)]
+)
+def test_rates(text: str, rate: int) -> None:
+    assert parse_rate(text) == rate
+
+
+@pytest.mark.parametrize("text", ["", "/s", "1023", "0", "2MB/s", "-1KiB", "2MiB/h", "2TiB", "1MiB/s/s"])
+def test_what_is_no_rate_is_refused_with_what_is_right(text: str) -> None:
+    with pytest.raises(ValueError, match=r"no rate: write what goes out in a second, .* such as 2MiB/s"):
+        parse_rate(text)

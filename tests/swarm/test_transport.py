@@ -8,11 +8,15 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from service.hypercore import KeyPair
-from service.hypercore.net import ConnectError, Connection, PeerAddress
+from service.cli.feed import transport_of as command_transport
+from service.hypercore import Corestore, KeyPair
+from service.hypercore.net import ConnectError, Connection, PeerAddress, Replication, TcpTransport, fetch
+from service.hypercore.net.upload import UploadLimit
 from service.hypercore.swarm import DHT, DhtError, spares
 from service.hypercore.swarm.dht.address import Address
 from service.hypercore.swarm.transport import MAX_PROVIDERS, SwarmTransport
+from service.node.run import transport_of as node_transport
+from service.node.settings import NodeSettings
 from tests.support.needs import free_port
 
 ANY = Address("127.0.0.1", 0)
@@ -187,3 +191,48 @@ async def test_a_transport_that_closes_dials_nobody(
     await dialler.transport.close()
     assert not dialler.transport._spares._dialling
     assert server.incoming.empty()
+
+
+@pytest.mark.parametrize("program", ["feed serve", "node"])
+async def test_what_a_program_serves_over_tcp_and_udx_counts_for_one_limit(
+    node: Address, stack: AsyncExitStack, program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit, size = 1 << 30, 200_000
+    counted: dict[UploadLimit, int] = {}
+    spend = UploadLimit.spend
+
+    def count(self: UploadLimit, served: int) -> None:
+        counted[self] = counted.get(self, 0) + served
+        spend(self, served)
+
+    monkeypatch.setattr(UploadLimit, "spend", count)
+    store, pair = Corestore(), KeyPair.generate()
+    core = store.create()
+    core.append([bytes(size // 10)] * 10)
+
+    def accept(connection: Connection) -> None:
+        Replication.of(connection).serve(store.find)
+
+    settings = NodeSettings("", ("hoster",), "127.0.0.1", 0, bootstrap=(str(node),), upload_limit=limit)
+    server = (
+        node_transport(settings, pair, (), accept)
+        if program == "node"
+        else command_transport(pair, (node,), None, accept, upload_limit=limit)
+    )
+    assert isinstance(server, SwarmTransport)
+    static, by_key = TcpTransport(KeyPair.generate()), SwarmTransport(KeyPair.generate(), (node,))
+    for one in (server, static, by_key):
+        await stack.enter_async_context(one)
+    address = await server.listen("127.0.0.1", 0)
+    await server.join(Address(*address), listen=True)
+    await by_key.join(ANY)
+    static.add_peer(PeerAddress(pair.public, *address))
+    for transport, path in ((static, "static"), (by_key, "direct")):
+        connection = await transport.connect(pair.public)
+        assert connection.path == path
+        before = sum(counted.values())
+        copy = Corestore().get(core.key)
+        await fetch(copy, connection)
+        assert copy.contiguous_length == core.length
+        assert sum(counted.values()) - before >= size
+    assert len(counted) == 1

@@ -51,7 +51,8 @@ class SwarmTransport(TcpTransport):
     """A transport over TCP with static peers, and over UDX with all others.
 
     `relay` is the key of a blind relay. Peers to which there is no direct way are dialled again through it, and while this peer is
-    behind a NAT with random ports, those who dial it are met there.
+    behind a NAT with random ports, those who dial it are met there. `upload_limit` holds for all peers together, those over TCP and
+    those over UDX.
 
     `join` it to the DHT, or `stay` joined. `here` is where its node of the DHT listens (port 0: any), and `announce` its
     address as others see it, if it has one of its own.
@@ -65,8 +66,9 @@ class SwarmTransport(TcpTransport):
         on_connection: OnConnection | None = None,
         *,
         relay: bytes | None = None,
+        upload_limit: float | None = None,
     ) -> None:
-        super().__init__(key_pair, peers, on_connection)
+        super().__init__(key_pair, peers, on_connection, upload_limit=upload_limit)
         self._relay = relay
         self._pair, self._bootstrap = key_pair, tuple(bootstrap)
         self._offered: tuple[bytes, ...] = ()
@@ -97,7 +99,7 @@ class SwarmTransport(TcpTransport):
         Raises DhtError if none of its nodes answers, and OSError.
         """
         async with AsyncExitStack() as stack:
-            dht = await stack.enter_async_context(DHT(here, self._bootstrap, announce))
+            dht = await stack.enter_async_context(DHT(here, self._bootstrap, announce, shared=self._shared))
             if listen:
                 listener = await stack.enter_async_context(
                     dht.listen(self._pair, relay_through=self._relay, relay_if_random=True, on_connection=self.welcome)

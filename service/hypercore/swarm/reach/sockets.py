@@ -25,7 +25,8 @@ from .server import DhtServer
 class DHT(DhtSockets):
     """A node of the DHT, by which peers are dialled and listened at: `connect`, `listen`.
 
-    `upload_limit` are the bytes a second of blocks that are served to all peers together, None for no limit.
+    `upload_limit` are the bytes a second of blocks that are served to all peers together, None for no limit. With
+    `shared` its connections share buffers, turns and limit with those of another transport.
     """
 
     def __init__(
@@ -36,13 +37,15 @@ class DHT(DhtSockets):
         *,
         firewalled: bool = False,
         upload_limit: float | None = None,
+        shared: Shared | None = None,
     ) -> None:
         super().__init__(listen, bootstrap, announce, firewalled=firewalled)
-        self._upload_limit = upload_limit
+        self._upload_limit, self._given = upload_limit, shared
 
     def _began(self) -> None:
         self._hub = Hub(self.node, self._local)
-        self._links = Links(self._sockets, Shared(MAX_UNFINISHED, self._upload_limit), self._hub.routes)
+        shared = self._given or Shared(MAX_UNFINISHED, self._upload_limit)
+        self._links = Links(self._sockets, shared, self._hub.routes)
         self._diallings: set[Dialling] = set()
 
     def close(self) -> None:
