@@ -65,8 +65,9 @@ function tamper (core, kind) {
 }
 
 const commands = {
-  async core ({ name, key, compat, manifest, encryption, seed, prologue }) {
+  async core ({ name, key, compat, manifest, encryption, seed, prologue, push }) {
     const options = {}
+    if (push) options.allowPush = options.pushOnly = true
     if (compat !== undefined) options.compat = compat
     if (seed) options.keyPair = SecretStream.keyPair(raw(seed))
     if (manifest !== undefined) {

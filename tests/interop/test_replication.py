@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.hypercore import Core, KeyPair, default_manifest
-from service.hypercore.net import Replicator
+from service.hypercore.net import Replication, Replicator
 from tests.support.npm_peer import SECONDS, Here, NodePeer, node_peer, until
 
 pytestmark = [pytest.mark.node, pytest.mark.case("feeds/peer")]
@@ -342,3 +342,37 @@ async def test_blocks_from_two_npm_peers(here: Here, node: NodePeer, tmp_path: P
             await replicator.update(len(BLOCKS))
             await replicator.download()
         assert [copy.get(index) for index in range(len(BLOCKS))] == BLOCKS
+
+
+async def test_blocks_are_pushed_to_a_reader_of_npm_that_asks_for_none(here: Here, node11: NodePeer) -> None:
+    core = here.store.create("ours")
+    core.append(BLOCKS[:5])
+    await node11("core", name="a", key=core.key.hex(), push=True)
+    await node11("follow", core="a")
+    connection = await here.dial(node11)
+    peer = Replication.of(connection).add(core)
+    async with asyncio.timeout(SECONDS):
+        while not peer.push(2):  # noqa: ASYNC110  # until its sync allows it
+            await asyncio.sleep(0.01)
+        while (await node11("info", core="a"))["length"] < 5:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert peer.push(0), "of a head that was pushed before"
+    core.append(BLOCKS[5:9])
+    assert peer.push(7)
+    async with asyncio.timeout(SECONDS):
+        while (await node11("has", core="a", start=0, end=9))["blocks"] != [0, 2, 7]:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    got = [await node11("get", core="a", index=index) for index in (0, 2, 7)]
+    assert [bytes.fromhex(one["block"]) for one in got] == [BLOCKS[0], BLOCKS[2], BLOCKS[7]]
+    assert (await node11("info", core="a"))["length"] == 9
+    assert not peer.push(7), "once is enough"
+    assert not peer.push(9), "there is none"
+
+
+async def test_nothing_is_pushed_to_a_reader_that_does_not_allow_it(here: Here, node: NodePeer) -> None:
+    core = here.store.create("ours")
+    core.append(BLOCKS[:5])
+    await node("core", name="a", key=core.key.hex())
+    connection = await here.dial(node)
+    await node("length", core="a", length=5)
+    assert not Replication.of(connection).push(core, 2)

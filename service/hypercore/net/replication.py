@@ -12,12 +12,14 @@ import structlog
 from ..codec import CodecError, Reader, encode_uint
 from ..core import Core
 from ..crypto import capability, equal
-from ..heads import Change
+from ..heads import Change, Truncated
 from ..store.storage import StorageError
 from ..stored import CoreError
 from ..tree.proof import OtherTree, Proof, ProofError, Request, UpgradeRequest
 from ..wire import messages as m
+from ..wire import push
 from ..wire.errors import ConnectionClosed, ReplicationError
+from ..wire.intervals import Intervals
 from ..wire.peer import Answered, HeadShown, PeerState
 from ..wire.protomux import Endpoint
 from .connection import Connection
@@ -96,6 +98,11 @@ class Replication:
             peer = self._peers[core.key] = CorePeer(self.connection, core)
         return peer
 
+    def push(self, core: Core, index: int) -> bool:
+        """Send a block unasked, once, if the peer allows it and lacks the block. Return whether it was sent; if not, it can ask."""
+        peer = self._peers.get(core.key)
+        return peer is not None and peer.push(index)
+
     def _writable(self) -> None:
         for peer in list(self._peers.values()):
             if peer.closed:
@@ -116,6 +123,8 @@ class CorePeer:
         self.state = PeerState(core, self._loop.time())
         self._server = Server(connection, core, self._send)
         self._telling = False
+        self._pushed, self._pushed_length = Intervals(), 0
+        """What was sent unasked: npm peers do not tell which blocks they have of that."""
         self._early: list[tuple[int, bytes]] | None = []
         self._handshake: bytes | None = None
         self._endpoint: Endpoint | None = None
@@ -206,6 +215,8 @@ class CorePeer:
     def _on_change(self, change: Change) -> None:
         if not self.state.opened or self.closed:
             return
+        if isinstance(change, Truncated):
+            self._pushed, self._pushed_length = Intervals(), 0
         self.state.core_changed(change)
         self.flush()
         if not self._telling:  # one message for everything that changes in this turn of the loop
@@ -227,6 +238,22 @@ class CorePeer:
         self._tell()
         self._server.schedule()
         self._inform(None)
+
+    def push(self, index: int) -> bool:
+        """Send a block unasked, with the head that it belongs to. Return whether that was possible at once. Raises StorageError."""
+        core, state = self.core, self.state
+        if self.closed or not self.connection.writable or not push.takes(state, core.fork, index):
+            return False
+        if index in self._pushed or not core.has(index) or not core.is_quick(index):
+            return False
+        known = max(state.remote.length, self._pushed_length)
+        proof = core.prove(push.request_for(index, core.length, known, state.remote.length == 0))
+        body = m.encode_data(push.NUMBER, proof)
+        self._send(m.DATA, body)
+        self._pushed.add(index, index + 1)
+        self._pushed_length = core.length if index >= known else self._pushed_length
+        self.connection.count_served(len(body))
+        return True
 
     # ---- messages
 
