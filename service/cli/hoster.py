@@ -141,4 +141,8 @@ def _text(found: dict[str, Any]) -> str:
             f"  copy {copy['copy']}  plan {copy['plan']}  {copy['state']}  "
             f"{copy['confirmed_sectors']} of {copy['sectors']} sectors  strikes {copy['strikes']}{going}"
         )
+    if found["copies_unlisted"]:
+        lines.append(
+            f"  and {found['copies_unlisted']} of which nothing is confirmed, older than the newest 10,000 of the chain"
+        )
     return "\n".join(lines)

@@ -302,4 +302,6 @@ def _text(found: dict[str, Any]) -> str:
             f"    segment {one['segment']}  {one['bytes']} bytes from {one['first_byte']}  root {one['root']}"
             for one in copy["segments"]
         ]
+    if found["ended_copies"]:
+        lines.append(f"  and {found['ended_copies']} that have ended and whose records are kept")
     return "\n".join(lines)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from service.address import ss58
+from service.chain_client import BlockRef
 from service.chain_client.pallet.constants import PPM
 from service.chain_client.pallet.items import SHARES
 from service.chain_client.pallet.types import Copy, CopyState, Plan
 from service.chain_client.storage import u64
+from service.encoding.profiles import SECTOR
 from service.roles.common.ratio import ratio_ppm
 from service.units import EXISTENTIAL_DEPOSIT
-from service.views.outlook import GONE, placement, runway
+from service.views.outlook import missing_of, placement, runway
 
 from .facts import NodeFacts
 from .history import NotHere
@@ -33,31 +35,42 @@ MOST_PLANS_SHOWN = 200
 """Plans of one page at most."""
 MOST_PEERS_SHOWN = 500
 """Hosters, encoders and attesters that are listed at most, each."""
+MOST_LOOKED_FOR = 2_000
+"""Numbers of plans that are looked through for one page: plans that are over and claimed have no record."""
 MOST_DONORS = 500
 """Donors of a plan that are read at most."""
 
 
 async def read_plans(facts: NodeFacts, limit: int, before: int | None) -> PlanPage:
     """Return plans with smaller numbers than `before`, the newest first. Raises ChainError and TimeoutError."""
-    found = await facts.whole.read()
-    numbers = [one for one in sorted(found.plans, reverse=True) if before is None or one < before]
-    page = numbers[: min(limit, MOST_PLANS_SHOWN)]
-    rows = await _rows(facts, found, page)
-    return PlanPage(found.block.number, rows, len(found.plans), page[-1] if len(page) < len(numbers) else None)
+    block = await facts.whole.block()
+    published, most = await facts.whole.published(block.hash), min(limit, MOST_PLANS_SHOWN)
+    last = published if before is None else min(before, published)
+    lowest, page = max(0, last - MOST_LOOKED_FOR), dict[int, Plan]()
+    while len(page) < most and last > lowest:
+        first = max(lowest, last - most)
+        found = sorted((await facts.whole.plans(range(first, last), block.hash)).items(), reverse=True)
+        page |= found[: most - len(page)]
+        last = min(page) if len(page) == most else first
+    copies = await facts.whole.copies(page.values(), block.hash)
+    return PlanPage(block.number, await _rows(facts, block, page, copies), published, last or None)
 
 
-async def _rows(facts: NodeFacts, found: WholeNetwork, numbers: Iterable[int]) -> list[PlanRow]:
-    wanted = list(numbers)
+async def _rows(
+    facts: NodeFacts, block: BlockRef, plans: Mapping[int, Plan], copies: Mapping[int, Copy]
+) -> list[PlanRow]:
     client = facts.sources.client
     async with asyncio.timeout(SECONDS):
-        pots = await asyncio.gather(*(client.balance(client.pot_account(one), found.block.hash) for one in wanted))
-    return [_row(facts, found, one, pot) for one, pot in zip(wanted, pots, strict=True)]
+        pots = await asyncio.gather(*(client.balance(client.pot_account(one), block.hash) for one in plans))
+    return [
+        _row(facts, block, number, plan, pot, [copies[one] for one in plan.live if one in copies])
+        for (number, plan), pot in zip(plans.items(), pots, strict=True)
+    ]
 
 
-def _row(facts: NodeFacts, found: WholeNetwork, number: int, balance: int) -> PlanRow:
-    plan, era = found.plans[number], facts.sources.client.times.era
-    copies = [one for one in found.copies_of(number).values() if one.state not in GONE]
-    pot, now = max(0, balance - EXISTENTIAL_DEPOSIT), found.block.number
+def _row(facts: NodeFacts, block: BlockRef, number: int, plan: Plan, balance: int, copies: list[Copy]) -> PlanRow:
+    era = facts.sources.client.times.era
+    pot, now = max(0, balance - EXISTENTIAL_DEPOSIT), block.number
     money = runway(plan, pot, now, era)
     served = sum(1 for one in copies if one.state is CopyState.ACTIVE)
     return PlanRow(
@@ -80,24 +93,26 @@ def _row(facts: NodeFacts, found: WholeNetwork, number: int, balance: int) -> Pl
 
 async def read_plan(facts: NodeFacts, number: int) -> PlanDetail:
     """Return a plan. Raises NotHere, ChainError and TimeoutError."""
-    found = await facts.whole.read()
-    plan = found.plans.get(number)
+    block = await facts.whole.block()
+    storage, at = facts.sources.client.storage, block.hash
+    plan = (await facts.whole.plans([number], at)).get(number)
     if plan is None:
         raise NotHere(f"There is no plan {number} on this chain")
-    storage, at = facts.sources.client.storage, found.block.hash
+    copies = await facts.whole.copies([plan], at)
+    (row,) = await _rows(facts, block, {number: plan}, copies)
     async with asyncio.timeout(SECONDS):
-        (row,) = await _rows(facts, found, [number])
         donors = await _donors(facts, number, plan, at)
         is_peer = await storage.peer(plan.sponsor, at) is not None
         ratio = ratio_ppm(await storage.ratio(plan.sponsor, at), is_peer)
-    copies = found.copies_of(number)
-    times, now = facts.sources.client.times, found.block.number
-    placed = placement(number, plan, copies, found.hosters, found.peers, ratio, times, now)
+    others = await facts.whole.read() if missing_of(plan, copies) else None
+    hosters, peers = ({}, {}) if others is None else (others.hosters, others.peers)
+    placed = placement(number, plan, copies, hosters, peers, ratio, facts.sources.client.times, block.number)
     terms = plan.terms
     return PlanDetail(
-        found.block.number,
+        block.number,
         row,
         [_copy(facts, one, copy) for one, copy in sorted(copies.items())],
+        plan.records - len(copies),
         donors,
         plan.donors,
         terms.max_ask_disk,
@@ -147,7 +162,6 @@ def _copy(facts: NodeFacts, number: int, copy: Copy) -> PlanCopy:
 async def read_network(facts: NodeFacts) -> NetworkState:
     """Return the network. Raises ChainError and TimeoutError."""
     found, me = await facts.whole.read(), facts.sources.account
-    active = [one for one in found.copies.values() if one.state is CopyState.ACTIVE]
     hosters = [_hoster(found, account, me) for account in found.hosters]
     hosters.sort(key=lambda one: (-one.reputation, one.account))
     encoders = [
@@ -159,9 +173,9 @@ async def read_network(facts: NodeFacts) -> NetworkState:
     ]
     return NetworkState(
         found.block.number,
-        len(found.plans),
-        len(active),
-        sum(one.bytes for one in active),
+        found.published,
+        sum(one.copies for one in found.hosters.values()),
+        SECTOR * sum(one.stored for one in found.hosters.values()),
         sum(one.capacity for one in found.hosters.values() if one.open),
         found.minted,
         found.burned,

@@ -29,7 +29,10 @@ class PlanRow:
 
 @dataclass(frozen=True, slots=True)
 class PlanPage:
-    """Plans, the newest first; `next` is to be given as `before` for the next page, or null."""
+    """Plans, the newest first; `next` is to be given as `before` for the next page, or null.
+
+    `total` counts all that were ever published. A page has fewer plans than asked for where many are over and gone.
+    """
 
     block: int
     plans: list[PlanRow]
@@ -71,6 +74,9 @@ class PlanDetail:
     block: int
     plan: PlanRow
     copies: list[PlanCopy]
+    """Those that have not ended."""
+    ended_copies: int
+    """Copies that have ended and whose records the chain still keeps."""
     donors: list[PlanDonor]
     donors_total: int
     max_ask_disk: Sum
@@ -136,8 +142,11 @@ class NetworkState:
 
     block: int
     plans: int
-    copies_served: int
-    bytes_served: int
+    """Plans that were ever published."""
+    copies_live: int
+    """Copies that have a hoster and have not ended."""
+    bytes_stored: int
+    """Whole sectors of theirs that are confirmed."""
     capacity: int
     minted: Sum
     burned: Sum

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from service.chain_client import BlockRef, ChainClient, Follower
@@ -18,21 +19,17 @@ ACCOUNT = 32
 
 @dataclass(frozen=True, slots=True)
 class WholeNetwork:
-    """What the chain has of everybody at a block."""
+    """What the chain has of all who offer something, at a block. Plans and copies are looked up when they are shown."""
 
     block: BlockRef
-    plans: dict[int, Plan]
-    copies: dict[int, Copy]
+    published: int
+    """Plans that were ever published."""
     hosters: dict[bytes, Hoster]
     encoders: dict[bytes, Encoder]
     attesters: dict[bytes, Attester]
     peers: dict[bytes, RegisteredPeer]
     minted: int
     burned: int
-
-    def copies_of(self, plan: int) -> dict[int, Copy]:
-        """Return a plan's copies."""
-        return {number: copy for number, copy in self.copies.items() if copy.plan == plan}
 
 
 class WholeChain:
@@ -53,13 +50,32 @@ class WholeChain:
                 self._found, self._read_at = await self._read(block), now
             return self._found
 
+    async def block(self) -> BlockRef:
+        """Return the last finalized block. Raises TimeoutError."""
+        async with asyncio.timeout(SECONDS):
+            return (await self._follower.wait_for(0)).ref
+
+    async def published(self, at: bytes) -> int:
+        """Return how many plans were ever published. Raises ChainError and TimeoutError."""
+        async with asyncio.timeout(SECONDS):
+            return await self._client.storage.next_plan(at)
+
+    async def plans(self, numbers: Iterable[int], at: bytes) -> dict[int, Plan]:
+        """Return plans, as far as they exist. Raises ChainError and TimeoutError."""
+        async with asyncio.timeout(SECONDS):
+            return await self._client.storage.plans_of(numbers, at)
+
+    async def copies(self, plans: Iterable[Plan], at: bytes) -> dict[int, Copy]:
+        """Return the copies of plans that have not ended. Raises ChainError and TimeoutError."""
+        async with asyncio.timeout(SECONDS):
+            return await self._client.storage.copies_of([copy for plan in plans for copy in plan.live], at)
+
     async def _read(self, block: BlockRef) -> WholeNetwork:
         storage, at = self._client.storage, block.hash
         hosters = await storage.all_of(HOSTERS, ACCOUNT, at)
         return WholeNetwork(
             block,
-            await storage.all_plans(at),
-            await storage.all_copies(at),
+            await storage.next_plan(at),
             hosters,
             await storage.all_of(ENCODERS, ACCOUNT, at),
             await storage.all_of(ATTESTERS, ACCOUNT, at),

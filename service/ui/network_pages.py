@@ -70,7 +70,7 @@ class NetworkPages:
         peers = found.hosters_total + found.encoders_total + found.attesters_total
         said = f"{count(peers, 'offer')}, {count(found.plans, 'plan')}"
         data = {
-            "answer": f"{said}, {count(found.copies_served, 'copy', 'copies')} served",
+            "answer": f"{said}, {count(found.copies_live, 'live copy', 'live copies')}",
             "network": found,
             "page": plans,
             "state_of": plan_state,

@@ -10,7 +10,6 @@ from service.chain_client import ChainClient
 from service.chain_client.pallet.types import (
     Amounts,
     Copy,
-    CopyState,
     Hoster,
     RegisteredPeer,
     Role,
@@ -22,6 +21,7 @@ from service.roles.hoster.fees import Means, read_means
 from service.roles.hoster.notices import next_pause
 from service.units import GIB
 
+from .hosted import read_hosted
 from .reputation import show_change
 
 GOOD, WARNED, SUSPENDED, EVICTED = range(4)
@@ -55,7 +55,6 @@ async def show_hoster(client: ChainClient, account: bytes) -> dict[str, Any] | N
         return None
     challenge = await storage.storage_challenge(account, at)
     due = None if challenge is None else await _due(client, account, hoster.step, challenge.issued, at)
-    copies = {number: copy for number, copy in (await storage.all_copies(at)).items() if copy.hoster == account}
     facts = Facts(
         account,
         best.number,
@@ -64,7 +63,7 @@ async def show_hoster(client: ChainClient, account: bytes) -> dict[str, Any] | N
         challenge,
         due,
         await client.held(account, Role.HOSTING, at),
-        {number: copy for number, copy in copies.items() if copy.state is not CopyState.ENDED},
+        await read_hosted(storage, account, hoster.copies, at),
         await read_means(client, account, hoster.stored, at),
         await show_change(client, account, best),
     )
@@ -117,6 +116,7 @@ def hoster_view(facts: Facts, times: Times, amounts: Amounts) -> dict[str, Any]:
             }
             for number, copy in facts.copies.items()
         ],
+        "copies_unlisted": max(0, hoster.copies - len(facts.copies)),
         "fees": {
             "spendable": str(facts.means.spendable),
             "proof": str(facts.means.proof),

@@ -52,6 +52,12 @@ class Placement:
     """Sentences on the hosters that do not fit, by reason."""
 
 
+def missing_of(plan: Plan, copies: Mapping[int, Copy]) -> int:
+    """Return how many of a plan's copies have no hoster. `copies` are the plan's."""
+    kept = sum(1 for one in copies.values() if one.state not in GONE)
+    return max(0, plan.terms.replicas - kept) if plan.state is PlanState.LIVE else 0
+
+
 WHOLE = Placement(0, 0, "", "", [])
 
 
@@ -65,9 +71,12 @@ def placement(
     times: Times,
     now: int,
 ) -> Placement:
-    """Return how plan `number` is placed at block `now`. `copies` are the plan's, `ratio` is its sponsor's in millionths."""
+    """Return how plan `number` is placed at block `now`. `copies` are the plan's, `ratio` is its sponsor's in millionths.
+
+    Hosters and peers are needed only if a copy is missing (`missing_of`).
+    """
     kept = [one for one in copies.values() if one.state not in GONE]
-    missing = max(0, plan.terms.replicas - len(kept)) if plan.state is PlanState.LIVE else 0
+    missing = missing_of(plan, copies)
     if not missing:
         return WHOLE
     having = {plan.sponsor, *plan.former} | {one.hoster for one in kept}

@@ -11,7 +11,7 @@ from service.chain_client.pallet.types import Copy, Plan, Segment
 from service.roles.common.ratio import ratio_ppm
 from service.units import EXISTENTIAL_DEPOSIT
 
-from .outlook import placement, runway
+from .outlook import missing_of, placement, runway
 
 
 async def show_plan(client: ChainClient, plan: int, block: BlockRef | None = None) -> dict[str, Any] | None:
@@ -21,7 +21,7 @@ async def show_plan(client: ChainClient, plan: int, block: BlockRef | None = Non
     found = await client.storage.plan(plan, at)
     if found is None:
         return None
-    copies = {number: copy for number, copy in (await client.storage.all_copies(at)).items() if copy.plan == plan}
+    copies = await client.storage.copies_of(found.live, at)
     wanted = [part.segment for copy in copies.values() for part in copy.segments]
     wanted += [copy.current for copy in copies.values() if copy.current is not None]
     segments = await client.storage.segments_of(wanted, at)
@@ -37,6 +37,7 @@ async def show_plan(client: ChainClient, plan: int, block: BlockRef | None = Non
         "pot": str(pot),
         "burned": str(found.burned),
         "copies": [_show_copy(number, copy, segments, moduli) for number, copy in copies.items()],
+        "ended_copies": found.records - len(copies),
         "live": found.terms.live,
         "waiting": found.waiting,
         "stalls": found.stalls,
@@ -59,7 +60,7 @@ async def _outlook(
     copies, pot, ratio = having
     now, at = block.number, block.hash
     money = runway(plan, pot, now, client.times.era)
-    hosters = await client.storage.all_of(HOSTERS, 32, at)
+    hosters = await client.storage.all_of(HOSTERS, 32, at) if missing_of(plan, copies) else {}
     peers = await client.storage.peers_of(hosters, at)
     placed = placement(number, plan, copies, hosters, peers, ratio, client.times, now)
     return {

@@ -71,6 +71,34 @@ def test_no_two_classes_of_the_service_share_a_name() -> None:
     assert {name: places for name, places in homes.items() if len(places) > 1} == {}
 
 
+WHOLE_READS = {
+    "service/chain_client/storage.py": "defines them",
+    "service/roles/common/watch.py": "a role's first look, page after page",
+    "service/roles/attester/committee.py": "every copy may have a seat of ours in an era's draw",
+}
+"""Modules that may read all copies or plans of the chain, and why."""
+
+
+def reads_all(tree: ast.AST) -> Iterator[str]:
+    """Calls that read all copies or all plans."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            item = node.args[0] if node.args else None
+            of_all = (
+                node.func.attr in ("all_of", "pages") and isinstance(item, ast.Name) and item.id in ("COPIES", "PLANS")
+            )
+            if of_all or node.func.attr in ("all_copies", "all_plans", "pages_of_copies", "query_map"):
+                yield f"{node.lineno} {node.func.attr}"
+
+
+def test_nothing_of_the_service_reads_all_copies_or_plans_of_the_chain() -> None:
+    """Copies are found by their plan, by a hoster's slots, by their number or by events."""
+    service = {named(path): path for path in PYTHON if path.is_relative_to(ROOT / "service")}
+    found = {name: list(reads_all(ast.parse(path.read_text()))) for name, path in service.items()}
+    assert {name for name, lines in found.items() if lines} == set(WHOLE_READS), found
+    assert list(reads_all(ast.parse("await storage.all_of(COPIES, 8, at)")))
+
+
 @pytest.mark.parametrize("name", ["fsync", "replace", "link"])
 def test_only_one_module_writes_durably(name: str) -> None:
     """`os.fsync`, `os.replace` and `os.link` of the service are in service/durable.py."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -129,7 +129,7 @@ def a_plan(now: int) -> Plan:
     return Plan(
         sponsor=BOB.public_key, feed=bytes(range(32)), head=HEAD, ranges=(), bytes=3_145_765, sectors=SECTORS, terms=terms,
         state=PlanState.LIVE, published=5, next_tick=now + 1, shares=10**6, donors=1, reserved=0, burned=55_173_245_445,
-        live=(0, 1, 2), records=0, former=(), queued=False, ending=False, remainder=None, confirmed=True, waiting=False,
+        live=(0, 1, 2), records=3, former=(), queued=False, ending=False, remainder=None, confirmed=True, waiting=False,
         declined=0, stalls=0, leaving=0, mark=0, fresh=0,
     )  # fmt: skip
 
@@ -139,9 +139,18 @@ class MadeWhole(WholeChain):
 
     async def _read(self, block: BlockRef) -> WholeNetwork:
         found = await super()._read(block)
-        copies = {0: a_copy(0), 1: a_copy(1, CopyState.ENCODING), 2: a_copy(2, strikes=1)}
         hosters = {ALICE.public_key: HOSTER, CHARLIE.public_key: replace(HOSTER, ask_disk=10**13, step=0)}
-        return replace(found, plans={0: a_plan(block.number)}, copies=copies, hosters=hosters)
+        return replace(found, published=1, hosters=hosters)
+
+    async def published(self, at: bytes) -> int:
+        return 1
+
+    async def plans(self, numbers: Iterable[int], at: bytes) -> dict[int, Plan]:
+        return {0: a_plan((await self.block()).number)} if 0 in numbers else {}
+
+    async def copies(self, plans: Iterable[Plan], at: bytes) -> dict[int, Copy]:
+        made = {0: a_copy(0), 1: a_copy(1, CopyState.ENCODING), 2: a_copy(2, strikes=1)}
+        return {number: made[number] for plan in plans for number in plan.live}
 
 
 class MadeFacts(NodeFacts):

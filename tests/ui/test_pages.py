@@ -106,7 +106,7 @@ async def test_an_account_with_nothing_has_all_pages(bare: ServedDashboard) -> N
     await bare.text("/copies/0", 404)
     assert answer_of(await bare.text("/plans")) == "No plan yet"
     assert answer_of(await bare.text("/feeds")) == "No feed is kept here"
-    assert answer_of(await bare.text("/network")) == "0 offers, 0 plans, 0 copies served"
+    assert answer_of(await bare.text("/network")) == "0 offers, 0 plans, 0 live copies"
     assert "There is no plan 0" in await bare.text("/plans/0", 404)
     await bare.text(f"/feeds/{'ab' * 32}", 404)
 

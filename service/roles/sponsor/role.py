@@ -9,6 +9,7 @@ import structlog
 from service.chain_client import Block, DispatchError
 from service.chain_client.pallet import calls
 from service.chain_client.pallet.types import Plan
+from service.chain_client.storage import PAGE
 from service.hypercore import CoreError
 from service.hypercore.net import Connection
 
@@ -74,13 +75,12 @@ class AuthorRole:
         """Return the live plans of stored feeds. Only new ones and those are read with each block."""
         storage = self._context.client.storage
         following = await storage.next_plan(block.hash)
-        if self._next is None:
-            found = await storage.all_plans(block.hash)
-        else:
-            found = await storage.plans_of(sorted(self._watched | set(range(self._next, following))), block.hash)
-        self._next = following
-        followed = {number: plan for number, plan in found.items() if follows(plan)}
-        self._watched = set(followed)
+        numbers = sorted(self._watched | set(range(self._next or 0, following)))
+        followed: dict[int, Plan] = {}
+        for first in range(0, len(numbers), PAGE):
+            found = await storage.plans_of(numbers[first : first + PAGE], block.hash)
+            followed |= {number: plan for number, plan in found.items() if follows(plan)}
+        self._next, self._watched = following, set(followed)
         return followed
 
     def _head(self, feed: bytes) -> StoredHead | None:

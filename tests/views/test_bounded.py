@@ -1,0 +1,97 @@
+"""What is shown of a plan and of a hoster costs as many requests in a network of 9,000 copies as in a small one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+
+from bench._network import Network
+from bench.client import AT, StateRpc, client_of
+from runtime_mock.model.datdot import items
+from runtime_mock.model.datdot.records import CopyState
+from service.chain_client.pallet.types import CopyState as State
+from service.operating.following import read_followed
+from service.views.hosted import MOST_NEWEST, read_hosted
+
+HOSTERS, COPIES = 30, 9_000
+
+
+class Counted(StateRpc):
+    """A node that notes for which items it was asked."""
+
+    def __init__(self, of: StateRpc) -> None:
+        super().__init__(of.state)
+        self.keys = 0
+
+    async def request(self, method: str, *parameters: Any) -> Any:
+        """Count what is read."""
+        found = await super().request(method, *parameters)
+        self.keys += len(parameters[0]) if method == "state_queryStorageAt" else len(found)
+        return found
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    return Network(HOSTERS, COPIES)
+
+
+def counting(network: Network) -> tuple[Any, Counted]:
+    client = client_of(network.state.trie(), network)
+    storage = cast("Any", client.storage)
+    storage._rpc = Counted(storage._rpc)
+    return client, storage._rpc
+
+
+async def test_a_hosters_copies_are_found_by_its_slots(network: Network) -> None:
+    client, rpc = counting(network)
+    account, own = network.hosting[1].id, set(network.copies_of(1))
+    found = await read_hosted(client.storage, account, len(own), AT)
+    assert set(found) == own
+    assert rpc.keys <= 3 * len(own), "each slot's key, each slot, each copy"
+
+
+async def test_copies_that_stand_in_no_slot_are_found_among_the_newest(network: Network) -> None:
+    account, own = network.hosting[2].id, sorted(network.copies_of(2))
+    newest, ended = own[-1], own[-2]
+    state = network.state
+    state.begin()
+    try:
+        for number, kind in ((newest, CopyState.OFFERED), (ended, CopyState.ENDED)):
+            copy = items.Copies.get(state, number)
+            assert copy is not None
+            items.CopySlots.remove(state, account, own.index(number))
+            items.Copies.put(state, number, replace(copy, state=kind, slot=None, tabled=0))
+        client, rpc = counting(network)
+        live = await read_hosted(client.storage, account, len(own) - 1, AT)
+        assert set(live) == set(own) - {ended}
+        assert live[newest].state is State.OFFERED
+        assert rpc.keys <= 3 * len(own) + 501, "one page of the newest is enough"
+        every = await read_hosted(client.storage, account, len(own), AT, with_ended=True)
+        assert set(every) == set(own)
+        # a count that nothing answers to ends at the bound
+        few = await read_hosted(client.storage, account, 10**6, AT)
+        assert set(few) == set(live)
+        assert rpc.requests < 3 * (COPIES + MOST_NEWEST) // 500
+    finally:
+        state.rollback()
+
+
+async def test_a_hoster_that_saw_no_block_learns_its_copies_and_no_others(network: Network) -> None:
+    client, rpc = counting(network)
+    account = network.hosting[3].id
+    found = await read_followed(client, account, AT)
+    assert found.hosted == set(network.copies_of(3))
+    assert not found.encoded
+    plans = COPIES // 3
+    assert rpc.keys < 3 * len(found.hosted) + 2 * plans + 100, "its copies, and shares of plans, but not all copies"
+
+
+async def test_an_encoder_that_saw_no_block_learns_what_it_encoded(network: Network) -> None:
+    client, _ = counting(network)
+    account = network.encoding[0].id
+    wanted = {n for n, copy in items.Copies.entries(network.state) if account in (copy.encoder, *copy.encoders)}
+    found = await read_followed(client, account, AT)
+    assert found.encoded == wanted
+    assert wanted
