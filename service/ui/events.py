@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import lru_cache
 
 import structlog
 from aiohttp import web
@@ -27,7 +28,18 @@ LOOK_SECONDS = 2.0
 """Seconds without a block after which is looked whether the chain is away."""
 LEAST_SECONDS = 0.5
 """Seconds between two readings, at least."""
+LINE_END = "\r\n"
 AWAY = "The chain is away: nothing here is fresh."
+
+
+@lru_cache(maxsize=16)
+def stream_bytes(messages: tuple[tuple[str, str], ...]) -> bytes:
+    """Return messages, each an event and its data, as the stream has them: one piece, made once for all who are told the same."""
+    told = (
+        [f"event: {event}", *(f"data: {line}" for line in data.splitlines() or [""]), "", ""]
+        for event, data in messages
+    )
+    return "".join(LINE_END.join(lines) for lines in told).encode()
 
 
 class LiveClient:
@@ -111,9 +123,10 @@ class LiveEvents:
     async def _send(self, client: LiveClient, answer: EventSourceResponse) -> None:
         while answer.is_connected() and not self._closing.is_set():
             client.bell.clear()
-            for event, data in client.mailbox.take():
+            messages = tuple(client.mailbox.take())
+            if messages:
                 async with asyncio.timeout(SEND_SECONDS):
-                    await answer.send(data, event=event)
+                    await answer.write(stream_bytes(messages))
             try:
                 async with asyncio.timeout(answer.ping_interval):
                     await client.bell.wait()

@@ -117,3 +117,10 @@ async def test_who_does_not_read_is_cut_off(
                     client.tell(LiveChange(say="x" * 1_000_000))
                 await served.seal()
     assert [one.getMessage() for one in caplog.records if one.levelname == "ERROR"] == []
+
+
+def test_messages_are_one_piece_of_bytes_and_made_once() -> None:
+    told = (("figures", '{"block": "1"}'), ("say", "one\ntwo"))
+    first = events.stream_bytes(told)
+    assert first == b'event: figures\r\ndata: {"block": "1"}\r\n\r\nevent: say\r\ndata: one\r\ndata: two\r\n\r\n'
+    assert events.stream_bytes(tuple(told)) is first
