@@ -11,6 +11,7 @@ from service.chain_client import UnknownRuntime
 from service.chain_client.pallet.types import Times
 from service.disk import DiskError
 from service.operating.alerts.book import AlertBook, Category, Severity
+from service.operating.alerts.commands import NEEDED
 from service.operating.alerts.facts import AlertFacts, ChainFacts, SegmentWork
 from service.operating.alerts.rules import RULES, apply_rules, peers_gone
 from service.operating.entries import JournalEntry
@@ -28,7 +29,8 @@ def spans(**some: int) -> Times:
 
 CHAIN = ChainFacts(True, 100 * UNIT, UNIT // 1000, 500_000, 500_000, 0, None, 0)
 WELL = AlertFacts(
-    block=1000, age=2.0, block_seconds=6.0, times=spans(), account=ME, url="ws://chain:1", roles=("hoster", "encoder"),
+    block=1000, age=2.0, block_seconds=6.0, times=spans(), account=ME, url="ws://chain:1", directory="/a b",
+    roles=("hoster", "encoder"),
     clock_off=1.0, disk_free=1000 * MIB, reserve=100 * MIB, chain=CHAIN, silent=60.0,
 )  # fmt: skip
 
@@ -192,3 +194,19 @@ def test_a_peer_of_a_network_on_one_machine_that_ended_is_told() -> None:
     (found,) = peers_gone([("hoster-1", "killed")])
     assert (found.severity, found.about) == (Severity.CRITICAL, "hoster-1")
     assert "hoster-1 ended: killed" in found.text
+
+
+def test_commands_of_remedies_can_be_pasted() -> None:
+    """Each names this node's account, chain or directory; none stands there bare."""
+    told = {"account": ME, "chain": "--chain ws://chain:1", "dir": "--dir '/a b'"}
+    seen = set()
+    for name, (change, *_) in PROVOKED.items():
+        if name in ("penalties", "pot_low"):
+            continue  # the journal's own words
+        for one in apply_rules(replace(WELL, **change))[name] or []:
+            for command, needed in NEEDED.items():
+                if f"datdot {command}" in one.remedy:
+                    whole = " ".join([f"datdot {command}", *(told[part] for part in needed)])
+                    assert whole in one.remedy, one.remedy
+                    seen.add(command)
+    assert seen == set(NEEDED)

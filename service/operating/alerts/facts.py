@@ -54,7 +54,9 @@ class AlertFacts:
     times: Times
     account: str
     url: str
-    """The chain's address, for commands that are proposed."""
+    """The chain's address, for commands that are proposed ..."""
+    directory: str
+    """... and the node's directory."""
     roles: tuple[str, ...]
     waits_for: int | None = None
     """The block that this node's state has seen and its chain's node has not reached; None: there is none."""

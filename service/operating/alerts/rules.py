@@ -15,6 +15,7 @@ from ..meaning import explain
 from ..standing import ON_CHAIN
 from ..words import Level, unit
 from .book import Category, Condition, Found, Severity
+from .commands import pasted
 from .facts import AlertFacts, SegmentWork
 
 SILENT_BLOCKS, SILENT_SECONDS = 10, 60.0
@@ -45,7 +46,8 @@ def disk_low(facts: AlertFacts) -> Iterable[Condition] | None:
         f"{NEEDED} times the largest copy that is being received" if needed > facts.reserve else "its reserve"
     )
     text = f"{shown_size(facts.disk_free)} are free on the node's disk"
-    remedy = "make room, or move the node to a larger disk (datdot move); or offer less (--capacity)"
+    move = pasted("move", facts, "TARGET")
+    remedy = f"make room, or stop the node and move it to a larger disk ({move}); or offer less (--capacity)"
     return [Condition("", Severity.ERROR, Category.DISK, text, why, remedy, SHORT)]
 
 
@@ -54,9 +56,8 @@ def disk_failed(facts: AlertFacts) -> Iterable[Condition]:
     found = [one for one in facts.troubles if one.kind is TroubleKind.DISK]
     if not found:
         return []
-    remedy = (
-        "make room on that disk or repair it; the node goes on by itself. Then datdot verify --dir DIR reads all copies"
-    )
+    verify = pasted("verify", facts)
+    remedy = f"make room on that disk or repair it; the node goes on by itself. Then {verify} reads all copies"
     text = f"the disk fails: {found[0].text}"
     why = "new copies are declined and none is received; stored ones are proved and served as far as they can be read"
     return [Condition("", Severity.CRITICAL, Category.DISK, text, why, remedy)]
@@ -95,7 +96,8 @@ def _late(one: SegmentWork, block_seconds: float, facts: AlertFacts) -> Conditio
         Category.COPY,
         f"copy {one.copy}: a segment will not be made in time: {one.left} sectors are left, {takes}",
         f"its lease is over in {one.blocks_left} blocks, some {left:.0f} s; a stall costs hoster and encoder a fine",
-        "stop what else uses this machine, see that the other side is reached, and install the codec in Rust (datdot doctor)",
+        "stop what else uses this machine, see that the other side is reached, and install the codec in Rust "
+        f"({pasted('doctor', facts)})",
         max(SHORT, facts.times.lease // 24),
     )
 
@@ -107,7 +109,7 @@ def proof_late(facts: AlertFacts) -> Iterable[Condition] | None:
     window, found = facts.times.proof_window, list[Condition]()
     late = window - window // MARGIN_PART
     why = f"a proof is due {window} blocks after its challenge; later ones cost reputation, a strike, and in the end the copies"
-    remedy = "see what slows this machine, its disk or its way to the chain: datdot doctor measures them"
+    remedy = f"see what slows this machine, its disk or its way to the chain: {pasted('doctor', facts)} measures them"
     open_since = None if facts.chain is None else facts.chain.challenged
     if open_since is not None and facts.block - open_since > late:
         text = f"the challenge of block {open_since} is still open in block {facts.block}"
@@ -141,7 +143,7 @@ def overdue(facts: AlertFacts) -> Iterable[Condition] | None:
         return []
     text = f"a storage challenge is overdue: step {facts.chain.step} of 3"
     why = "copies earn nothing meanwhile, and after the last deadline all of them end"
-    remedy = "datdot hoster status says until when it must be answered; the node's log says why it was not"
+    remedy = f"{pasted('hoster status', facts)} says until when it must be answered; the node's log says why it was not"
     return [Condition("", Severity.CRITICAL, Category.PENALTY, text, why, remedy)]
 
 
@@ -154,7 +156,7 @@ def reputation_fell(facts: AlertFacts) -> Iterable[Condition] | None:
         return []
     text = f"the reputation fell from {best} to {now} ppm within a day"
     why = "proofs that were not given, or copies that were not served: plans that ask for more do not come here any longer"
-    remedy = "datdot hoster status says why it last changed"
+    remedy = f"{pasted('hoster status', facts)} says why it last changed"
     return [Condition("", Severity.WARNING, Category.REPUTATION, text, why, remedy)]
 
 
@@ -165,7 +167,7 @@ def chain_silent(facts: AlertFacts) -> Iterable[Condition]:
         return []
     text = f"no finalized block came for more than {longest:.0f} s; the last one is {facts.block}"
     why = "storage challenges cannot be answered by who does not see them"
-    remedy = "look whether the chain's node runs, is reached and finalizes: datdot chain status"
+    remedy = f"look whether the chain's node runs, is reached and finalizes: {pasted('chain status', facts)}"
     return [Condition("", Severity.CRITICAL, Category.CHAIN, text, why, remedy)]
 
 
@@ -248,7 +250,10 @@ def not_dialled(facts: AlertFacts) -> Iterable[Condition] | None:
         return []
     text = "no peer dialled this node for a day"
     why = "readers and attesters may not reach it; a copy that is not served ends"
-    remedy = "see that its port is open and --announce is right: datdot doctor tells what others see; --relay helps behind a NAT"
+    doctor = pasted("doctor", facts)
+    remedy = (
+        f"see that its port is open and --announce is right: {doctor} tells what others see; --relay helps behind a NAT"
+    )
     return [Condition("", Severity.WARNING, Category.NETWORK, text, why, remedy)]
 
 

@@ -134,6 +134,7 @@ class AlertWatch:
             times=client.times,
             account=node.address,
             url=client.url,
+            directory=str(node.directory),
             roles=watched.roles,
             waits_for=watched.waits_for(),
             troubles=watched.troubles.now,
