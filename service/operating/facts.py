@@ -121,6 +121,10 @@ class Sources:
     """Returns what the node runs with."""
 
 
+VERSION = version("datdot-service")
+"""Read once: finding it parses the metadata of the installed package."""
+
+
 class NodeFacts:
     """The facts. `run` must be running: it notes when blocks came."""
 
@@ -242,7 +246,7 @@ class NodeFacts:
             answer,
             level,
             self._address,
-            version("datdot-service"),
+            VERSION,
             roles,
             found.block.number,
             round(self.age, 1),
@@ -268,7 +272,7 @@ class NodeFacts:
             readable = False
         return Figures(
             self._address,
-            version("datdot-service"),
+            VERSION,
             self._roles(found if readable else None),
             self.last_block,
             round(self.age, 1),
@@ -368,7 +372,7 @@ def shown_alert(one: Alert) -> ShownAlert:
 
 def _by_state(found: Snapshot) -> dict[str, int]:
     """Return the number of copies by state."""
-    return dict(Counter(copy.state.value for copy in found.copies.values()))
+    return {state.value: many for state, many in Counter(copy.state for copy in found.copies.values()).items()}
 
 
 def _hosting(found: Snapshot) -> HostingState | None:
