@@ -127,6 +127,6 @@ def test_a_type_without_counterpart_is_refused() -> None:
 
 def test_rooms_that_know_no_chain_have_its_bounds() -> None:
     assert MAX_SECTORS * SECTOR == constants.MAX_PLAN_BYTES
-    assert longest_segment(constants.MAX_PLAN_BYTES, 1 << 18) == MAX_SEGMENT
+    assert longest_segment(constants.MAX_PLAN_BYTES, 0, 1 << 18) == MAX_SEGMENT
     assert MAX_SIBLINGS == constants.MAX_SIBLINGS
     assert MAX_UINT == constants.MAX_SAFE

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from service.chain_client.pallet.constants import MAX_SEGMENTS
 from service.encoding import SectorEncoder
 from service.encoding.profiles import SECTOR
 from service.protocols.copy import messages as m
@@ -86,10 +87,20 @@ def test_it_resumes_at_every_message(name: str) -> None:
         assert disk.checkpoint is not None
 
 
-def test_a_copy_is_made_in_segments_of_64_checkpoints_or_in_128() -> None:
-    assert [longest_segment(total, 256) for total in (0, 1, 512 << 20)] == [4 << 20] * 3
-    assert longest_segment((512 << 20) + 1, 256) == (4 << 20) + 256
-    assert [longest_segment(total, 1 << 18) for total in (1, 256 << 30)] == [4 << 30] * 2
+def test_a_copy_is_made_in_segments_of_64_checkpoints() -> None:
+    assert [longest_segment(rest, 0, 256) for rest in (0, 1, 1020 << 20)] == [4 << 20] * 3
+    assert longest_segment((1020 << 20) + 1, 0, 256) == (4 << 20) + 256, "else it would have too many"
+    assert [longest_segment(rest, 0, 1 << 18) for rest in (1, 256 << 30)] == [4 << 30] * 2
+
+
+@pytest.mark.parametrize("made", [0, 140, 200, 250, 255])
+@pytest.mark.parametrize("rest", [1, 30 << 20, (600 << 20) + 77, 2 << 30, 256 << 30])
+def test_no_copy_has_too_many_segments_and_one_place_is_left_for_a_salvage(made: int, rest: int) -> None:
+    count = made
+    while rest:
+        rest -= min(rest, longest_segment(rest, count, 256))
+        count += 1
+    assert count <= max(MAX_SEGMENTS - 1, made + 1)
 
 
 def test_a_partial_segment_cuts_a_block() -> None:

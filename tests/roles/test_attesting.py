@@ -193,7 +193,7 @@ async def test_links_go_on_over_eras_and_a_lost_secret_begins_anew(net: Net) -> 
 async def test_every_sector_can_be_probed(
     net: Net, monkeypatch: pytest.MonkeyPatch, ranges: list[tuple[int, int]] | None
 ) -> None:
-    monkeypatch.setattr("service.roles.common.segment_jobs.longest_segment", lambda total, checkpoint: 40_960)
+    monkeypatch.setattr("service.roles.common.segment_jobs.longest_segment", lambda *copy: 40_960)
     monkeypatch.setattr("runtime_mock.model.datdot.segments.part_sectors", lambda state: 160)
     async with copied(net, SIZES) as (_, _, hoster, core, copy):
         if ranges is not None:

@@ -223,7 +223,7 @@ async def test_a_hoster_that_says_nothing_holds_its_encoder_only_for_a_while(net
 
 @pytest.mark.parametrize("kill", ["nobody", "hoster", "encoder"])
 async def test_a_copy_in_several_segments_that_cut_blocks(net: Net, monkeypatch: pytest.MonkeyPatch, kill: str) -> None:
-    monkeypatch.setattr("service.roles.common.segment_jobs.longest_segment", lambda total, checkpoint: 40_960)
+    monkeypatch.setattr("service.roles.common.segment_jobs.longest_segment", lambda *copy: 40_960)
     monkeypatch.setattr("runtime_mock.model.datdot.segments.part_sectors", lambda state: 160)
     async with copied(net, [10_000, 45_000, 7, 30_000, 20_001, 0]) as (writer, encoder, hoster, core, copy):
         await net.chain.until(lambda: bool(net.chain.copy(copy).segments))
@@ -252,6 +252,18 @@ async def test_a_copy_in_several_segments_that_cut_blocks(net: Net, monkeypatch:
         await proves_again(net, hoster)
         assert not net.chain.events(events.StorageMissed)
         assert not net.chain.refused
+
+
+async def test_what_is_longer_than_the_shortest_segment_of_the_chain_is_made_in_several(net: Net) -> None:
+    """Hoster, encoder and chain agree where one ends: after 64 checkpoints, 4 MiB on a development chain."""
+    async with copied(net, [1 << 19] * 9) as (writer, _, hoster, core, copy):
+        await net.chain.until(is_active(net, copy))
+        part = 64 * net.chain.client.times.checkpoint
+        assert [one.sectors for one in net.chain.copy(copy).segments] == [part, (9 << 11) - part]
+        assert not net.chain.events(events.Stalled)
+        expected = blocks(core)
+        await net.leave(writer)
+        assert await read_back(net, "Reader", core, hoster) == expected
 
 
 async def test_a_copy_that_the_chain_knows_no_more_is_deleted(net: Net) -> None:

@@ -251,10 +251,15 @@ def test_a_plan_whose_segment_no_lease_holds_is_refused_with_the_figures() -> No
         check_lease(200 << 30, replace(production, lease=1_440), 6.0)
 
 
-@pytest.mark.parametrize("size", [1, 100 << 20, 1 << 30, 4 << 30])
+@pytest.mark.parametrize("size", [1, 100 << 20, 1 << 30, 10 << 30])
 def test_a_lease_of_the_development_chain_holds_the_segments_of_long_plans(size: int) -> None:
-    """They are of 64 checkpoints there, of 64 KiB each, or of a 128th of the plan."""
+    """They are of 64 checkpoints there, of 64 KiB each, or longer if there would be more than 255."""
     check_lease(size, TIMES, 0.5)
+
+
+def test_a_plan_of_11_gib_has_segments_that_no_lease_of_the_development_chain_holds() -> None:
+    with pytest.raises(TooLong, match="a segment of 44 MiB"):
+        check_lease(11 << 30, TIMES, 0.5)
 
 
 async def test_the_pace_of_a_chain_is_measured_or_not_there() -> None:

@@ -113,7 +113,7 @@ class SegmentJob:
 
     def covered(self, sectors: int) -> int:
         """Return the bytes of the stream that the first `sectors` sectors hold."""
-        return self.length if sectors == self.sectors else sectors * SECTOR
+        return min(self.total - self.first_byte, sectors * SECTOR)
 
     def statement(self, sectors: int, root: bytes) -> bytes:
         """Return the statement `segment` over the first `sectors` sectors (pallet-spec/README.md section 2)."""

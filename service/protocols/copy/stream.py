@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.chain_client.pallet.constants import SEGMENT_CHECKPOINTS
+from service.chain_client.pallet.constants import MAX_SEGMENTS, SEGMENT_CHECKPOINTS
 from service.encoding import SECTOR, sector_count
 from service.hypercore.crypto import Node, leaf_node, parent_node, tree_hash
 from service.hypercore.tree import flat
@@ -22,9 +22,7 @@ about 200 bytes of disk for its tree nodes. A Hyperbee of short values has some 
 MAX_EMPTY_RUN = 1024
 """Empty blocks of a plan in a row at most: who reads past them gets no bytes for its work, however many bytes there are beside."""
 MAX_SEGMENT = 4 << 30
-"""Bytes of a segment before the chain had a shortest partial segment of its own."""
-MOST_SEGMENTS = 128
-"""Segments that a copy is made in at most, if none of them is cut short: half of what the chain lets it have."""
+"""Bytes of a segment as jobs were kept that do not say it: the shortest partial one of production."""
 MAX_PATH = 64
 
 
@@ -234,9 +232,11 @@ class BlockVerifier:
         self._next = block + 1
 
 
-def longest_segment(total: int, checkpoint: int) -> int:
-    """Return the length of the longest segment of a stream of `total` bytes, on a chain of such checkpoints (in sectors).
+def longest_segment(rest: int, segments: int, checkpoint: int) -> int:
+    """Return the bytes of the next segment of a copy of so many, whose stream has `rest` bytes left; the rest may be less.
 
-    It is the shortest that is no salvage (pallet-spec/README.md section 8), or more if there would be too many of them.
+    It is the shortest that is no salvage (pallet-spec/README.md section 8), or more if a copy would have too many of them: a
+    place is left for a salvage. `checkpoint` is the chain's, in sectors.
     """
-    return max(SEGMENT_CHECKPOINTS * checkpoint, sector_count(-(-total // MOST_SEGMENTS))) * SECTOR
+    places = max(1, MAX_SEGMENTS - 1 - segments)
+    return max(SEGMENT_CHECKPOINTS * checkpoint, sector_count(-(-rest // places))) * SECTOR

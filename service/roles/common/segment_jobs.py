@@ -39,7 +39,11 @@ def stream_ranges(plan: Plan, head: Head) -> tuple[StreamRange, ...]:
 
 def segment_end(copy: Copy, times: Times) -> int:
     """Return where in its stream the segment that a copy needs next ends."""
-    return min(copy.bytes, copy.stored_bytes + longest_segment(copy.bytes, times.checkpoint))
+    return min(copy.bytes, copy.stored_bytes + _most(copy, times))
+
+
+def _most(copy: Copy, times: Times) -> int:
+    return longest_segment(copy.bytes - copy.stored_bytes, len(copy.segments), times.checkpoint)
 
 
 async def read_job(client: ChainClient, at: bytes, number: int, copy: Copy, plan: Plan) -> SegmentJob:
@@ -59,7 +63,7 @@ async def read_job(client: ChainClient, at: bytes, number: int, copy: Copy, plan
         return Party(account, parties[account].swarm_key, parties[account].statement_key)
 
     job = _job(client.genesis, number, copy, plan, segment, modulus, roots, party(copy.encoder), party(copy.hoster))
-    return replace(job, most=longest_segment(copy.bytes, client.times.checkpoint))
+    return replace(job, most=_most(copy, client.times))
 
 
 def _job(

@@ -29,7 +29,6 @@ from service.protocols.copy.stream import MAX_BLOCK, too_many_blocks
 
 from ..common.pace import EXPECTED_RATE, FASTEST_RATE, is_long, too_long
 from ..common.salvage import Making, salvage_due, segment_sectors
-from ..common.segment_jobs import segment_end
 from ..common.terms import HosterTerms
 from .losses import may_declare
 from .offering import is_stale, within_room
@@ -247,8 +246,10 @@ def _confirm(facts: HosterFacts, number: int, copy: Copy, current: int) -> Confi
     checkpoint, segment = facts.checkpoints.get(current), facts.segments.get(current)
     if checkpoint is None:
         return None
-    if checkpoint.sectors == segment_sectors(copy, facts.times):
-        return ConfirmSegment(number, current, checkpoint, segment_end(copy, facts.times) - copy.stored_bytes)
+    if checkpoint.sectors >= segment_sectors(copy, facts.times):  # one that was begun by an older rule may be longer
+        return ConfirmSegment(
+            number, current, checkpoint, min(copy.bytes - copy.stored_bytes, checkpoint.sectors * SECTOR)
+        )
     _, done = facts.stored.get(current, (number, checkpoint.sectors))
     if segment is None:
         return None

@@ -59,6 +59,7 @@ async def receive_copy(channel: Channel, job: SegmentJob, shelf: Shelf) -> None:
     Raises OSError and DiskError if it cannot be stored. What was counted before stays, and the next connection goes on.
     """
     segment = await asyncio.to_thread(shelf.hosted.begin, job)
+    job = replace(job, most=segment.job.most)  # one that was begun by an older rule ends where it was to end
     tree = await asyncio.to_thread(shelf.hosted.tree, segment)
     bound = log.bind(peer=str(channel.connection), copy=job.copy, segment=job.segment)
     try:

@@ -30,7 +30,7 @@ def most_bytes(times: Times, block_seconds: float) -> int:
 
 def check_lease(size: int, times: Times, block_seconds: float) -> None:
     """Raise TooLong if a segment of a plan of `size` bytes is more than an ordinary encoder makes within a lease."""
-    segment, most = min(size, longest_segment(size, times.checkpoint)), most_bytes(times, block_seconds)
+    segment, most = min(size, longest_segment(size, 0, times.checkpoint)), most_bytes(times, block_seconds)
     if sector_count(segment) * SECTOR <= most:
         return
     seconds = times.lease * block_seconds
@@ -45,7 +45,7 @@ def check_lease(size: int, times: Times, block_seconds: float) -> None:
 async def check_pace(client: ChainClient, size: int) -> None:
     """Raise TooLong as `check_lease` does, with the pace that the chain has now. A long plan waits for some blocks."""
     times = client.times
-    if min(size, longest_segment(size, times.checkpoint)) <= most_bytes(times, SHORTEST_BLOCK):
+    if min(size, longest_segment(size, 0, times.checkpoint)) <= most_bytes(times, SHORTEST_BLOCK):
         return
     seconds = await block_seconds(client)
     if seconds is not None:
