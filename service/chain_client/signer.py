@@ -53,6 +53,10 @@ CURABLE = ("outdated", "bad signature")
 """Refusals that a later nonce or a fresh look at the runtime cures: the nonce was taken, or the code was just replaced."""
 
 
+REMARK = Call("System", "remark", {"remark": b""})
+"""A call that does nothing."""
+
+
 class SigningPair(Protocol):
     """An sr25519 or ed25519 key pair, such as substrate-interface's."""
 
@@ -361,6 +365,31 @@ class Signer:
                 self._fail(sent, NotIncluded(f"{sent.name}: not in a block before its mortality passed"))
             elif block.number >= sent.pushed + PUSH_AGAIN_BLOCKS and not sent.pushing:
                 await self._push_again(sent, block.number)
+        await self._close_gap(block.number)
+
+    async def _close_gap(self, number: int) -> None:
+        """Let nothing wait behind a nonce that the pool has not: it would until its mortality, or until another call comes.
+
+        The pool drops what became invalid after it took it: a report of what another one reported first. So it is handed
+        to it again, and if that failed, a remark takes its nonce.
+        """
+        if self._lock.locked() or not self._sent:
+            return  # the next block shows it as well
+        async with self._lock:
+            nonce = int(await self._client.rpc.request("system_accountNextIndex", self._address))
+            for sent in [one for one in self._sent.values() if one.nonce == nonce]:
+                if sent.pushed < number and not sent.pushing:
+                    await self._push_again(sent, number)
+            if not self._sent or min(sent.nonce for sent in self._sent.values()) <= nonce:
+                return
+            waiting = ", ".join(sent.name for sent in self._sent.values())
+            log.info(
+                "the pool lacks a call: a remark takes its nonce, so that others go on", nonce=nonce, waiting=waiting
+            )
+            try:
+                (await self._send(REMARK)).orphaned = True
+            except (InvalidTransaction, NotIncluded) as error:
+                log.warning("calls wait behind one that the pool lacks", waiting=waiting, error=str(error))
 
     async def _push_again(self, sent: Sent, number: int) -> None:
         try:

