@@ -49,8 +49,8 @@ FATE_BLOCKS = 600
 """Blocks for which the fate of an interrupted run's extrinsic is kept after its mortality, for a repeated command."""
 # error codes of the transaction pool
 INVALID, BANNED, ALREADY_IMPORTED, TOO_LOW, POOL_FULL = 1010, 1012, 1013, 1014, 1016
-CURABLE = ("outdated", "bad signature")
-"""Refusals that a later nonce or a fresh look at the runtime cures: the nonce was taken, or the code was just replaced."""
+CURABLE = ("outdated", "bad signature", "ancient birth block")
+"""Refusals that a later try cures: the nonce was taken, the code was just replaced, or the pool is behind the anchor."""
 
 
 REMARK = Call("System", "remark", {"remark": b""})
@@ -365,22 +365,19 @@ class Signer:
                 self._fail(sent, NotIncluded(f"{sent.name}: not in a block before its mortality passed"))
             elif block.number >= sent.pushed + PUSH_AGAIN_BLOCKS and not sent.pushing:
                 await self._push_again(sent, block.number)
-        await self._close_gap(block.number)
+        await self._close_gap()
 
-    async def _close_gap(self, number: int) -> None:
+    async def _close_gap(self) -> None:
         """Let nothing wait behind a nonce that the pool has not: it would until its mortality, or until another call comes.
 
-        The pool drops what became invalid after it took it: a report of what another one reported first. So it is handed
-        to it again, and if that failed, a remark takes its nonce.
+        The pool drops what became invalid after it took it: a report of what another one reported first. It is handed to it
+        again after `PUSH_AGAIN_BLOCKS`; when that failed, a remark takes its nonce.
         """
         if self._lock.locked() or not self._sent:
             return  # the next block shows it as well
         async with self._lock:
             nonce = int(await self._client.rpc.request("system_accountNextIndex", self._address))
-            for sent in [one for one in self._sent.values() if one.nonce == nonce]:
-                if sent.pushed < number and not sent.pushing:
-                    await self._push_again(sent, number)
-            if not self._sent or min(sent.nonce for sent in self._sent.values()) <= nonce:
+            if min(sent.nonce for sent in self._sent.values()) <= nonce:
                 return
             waiting = ", ".join(sent.name for sent in self._sent.values())
             log.info(

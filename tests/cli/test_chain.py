@@ -68,7 +68,7 @@ def test_published_plan(chain: RunningChain, author: tuple[Path, str], plan: dic
     assert all(type(value) is int for value in plan.values())
     shown = done("plan", "show", plan["plan"], "--chain", chain.url)
     assert list(shown) == [
-        *("plan", "feed", "state", "pot", "burned", "copies"),
+        *("plan", "feed", "state", "pot", "burned", "copies", "ended_copies"),
         *("live", "waiting", "stalls", "until", "replicas", "caps", "ratio"),
         *("burned_per_era", "lasts_eras", "ends_in_eras", "missing", "fitting", "why_not", "outlook", "remedy"),
     ]

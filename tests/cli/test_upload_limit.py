@@ -28,6 +28,7 @@ def test_the_limit_reaches_the_transport(
         raise Failure("test", "that is far enough")
 
     monkeypatch.setattr(feed, "transport_of", transport_of)
+    monkeypatch.setattr(feed, "configure_logging", lambda *_: None)  # it would hold for the tests that come after
     CliRunner().invoke(feed.feed_app, ["serve", key, "--dir", str(tmp_path), *given, "--json"])
     assert handed == [limit]
 

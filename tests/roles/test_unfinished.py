@@ -84,7 +84,7 @@ def test_an_encoder_declines_what_is_not_done_within_the_lease() -> None:
     """232 blocks of 2 s are 464 s: 50,000 sectors are made at 108 per second."""
 
     def before(rate: float | None, seconds: float | None = 2.0, **changes: Any) -> en.EncoderAction | None:
-        times = replace(TIMES, seed_delay=4)
+        times = replace(TIMES, seed_delay=4, checkpoint=1 << 18)
         actions = encoding(LONG, rate=rate, block_seconds=seconds, times=times, drawn={1: 95}, **changes)
         return actions[0] if actions else None
 

@@ -52,10 +52,14 @@ def error_codes() -> list[str]:
     return sorted(codes)
 
 
+MAYBE = {"lasts_eras": "int or NoneType"}
+"""Values that are null or not by when they are asked for."""
+
+
 def shape(value: Any) -> Any:
     """Return the names and types of a result: its keys in order, and of a list what its first item is."""
     if isinstance(value, dict):
-        return {name: shape(item) for name, item in value.items()}
+        return {name: MAYBE.get(name) or shape(item) for name, item in value.items()}
     if isinstance(value, list):
         return [shape(item) for item in value[:1]]
     return type(value).__name__
