@@ -74,6 +74,8 @@ class Sent:
     """Block at which it was last handed to the pool."""
     pushing: bool = False
     """Whether it is being handed to the pool right now."""
+    banned: bool = False
+    """Whether the pool took it no more when it was last handed to it, without saying what became of it."""
     done: asyncio.Future[Receipt] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def __post_init__(self) -> None:

@@ -233,7 +233,8 @@ class Signer:
         mortality = Mortality(anchor.number, anchor.hash)
         nonce = int(await self._client.rpc.request("system_accountNextIndex", self._address))
         # The pool may have lost some of ours. They are handed to it again, so their nonces are taken; gaps are free.
-        taken = {sent.nonce for sent in self._sent.values()}
+        # One that it bans and has not (else the next index were higher) keeps no nonce: what takes it usurps it.
+        taken = {sent.nonce for sent in self._sent.values() if not sent.banned}
         while nonce in taken:
             nonce += 1
         sent = self._sign(runtime, name, encoded, mortality, nonce)
@@ -280,6 +281,7 @@ class Signer:
                 raise self._stopped
             try:
                 await self._client.rpc.request("author_submitExtrinsic", "0x" + sent.extrinsic.hex())
+                sent.banned = False
                 return
             except ConnectionLost as error:
                 log.warning("the pool may or may not have this extrinsic", call=sent.name, error=str(error))
@@ -298,7 +300,9 @@ class Signer:
     async def _may_still_be(self, sent: Sent, refused: RpcError) -> bool:
         """Return whether an extrinsic that a pool had before, and refuses now, may still be in the chain."""
         if refused.code == BANNED:
-            # a pool bans for a while what was in a block, even if that block was retracted and the pool has it again
+            # a pool bans for a while what was in a block, even if that block was retracted and the pool has it again, and
+            # what became invalid
+            sent.banned = True
             return True
         try:
             best = await self._client.best()
@@ -370,16 +374,17 @@ class Signer:
     async def _close_gap(self) -> None:
         """Let nothing wait behind a nonce that the pool has not: it would until its mortality, or until another call comes.
 
-        The pool drops what became invalid after it took it: a report of what another one reported first. It is handed to it
-        again after `PUSH_AGAIN_BLOCKS`; when that failed, a remark takes its nonce.
+        The pool drops, and bans, what became invalid after it took it: a report of what another one reported first. It is
+        handed to it again after `PUSH_AGAIN_BLOCKS`; when that failed, a remark takes its nonce.
         """
         if self._lock.locked() or not self._sent:
             return  # the next block shows it as well
         async with self._lock:
             nonce = int(await self._client.rpc.request("system_accountNextIndex", self._address))
-            if min(sent.nonce for sent in self._sent.values()) <= nonce:
+            behind = [sent for sent in self._sent.values() if not sent.banned]
+            if min((sent.nonce for sent in behind), default=0) <= nonce:
                 return
-            waiting = ", ".join(sent.name for sent in self._sent.values())
+            waiting = ", ".join(sent.name for sent in behind)
             log.info(
                 "the pool lacks a call: a remark takes its nonce, so that others go on", nonce=nonce, waiting=waiting
             )

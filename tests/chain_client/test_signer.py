@@ -274,7 +274,13 @@ async def test_an_invalidated_extrinsic_is_told_by_the_pools_reason(world: World
             await peer.until(task, world)
 
 
-async def test_what_waits_behind_a_call_that_the_pool_dropped_gets_into_a_block(world: World, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("code", "data", "why"),
+    [(1010, "Custom error: 1", "Custom error"), (1012, "Transaction is temporarily banned", "usurped")],
+)
+async def test_what_waits_behind_a_call_that_the_pool_dropped_gets_into_a_block(
+    world: World, tmp_path: Path, code: int, data: str, why: str
+) -> None:
     """A report that another one made first, and a proof after it, which must not wait for the report's mortality."""
     async with following_peer(world.url, tmp_path / "sent") as peer:
         dropped = asyncio.create_task(peer.signer.submit(pay(1)))
@@ -283,14 +289,13 @@ async def test_what_waits_behind_a_call_that_the_pool_dropped_gets_into_a_block(
         after = asyncio.create_task(peer.signer.submit(pay(2)))
         await eventually(lambda: world.pooled() == 2)
         world.engine.pool.remove(lost.hash, "invalid")
-        _refuse(world, {"code": 1010, "message": "Invalid Transaction", "data": "Custom error: 1"})
-        with pytest.raises(InvalidTransaction, match="Custom error"):
-            await peer.until(dropped, world)
+        _refuse(world, {"code": code, "message": "refused", "data": data})
         receipt = await peer.until(after, world)
         assert receipt is not None
         assert world.hashes(ALICE.public_key)[-1] == receipt.hash
-        again = await peer.until(peer.signer.submit(pay(3)), world)
-        assert again is not None, "the next call has a nonce as well"
+        with pytest.raises((InvalidTransaction, NotIncluded), match=why):
+            await peer.until(dropped, world)
+        assert await peer.until(peer.signer.submit(pay(3)), world) is not None, "the next call has a nonce as well"
 
 
 def _refuse(world: World, error: dict[str, Any], times: int = 1) -> None:
