@@ -51,8 +51,6 @@ FATE_BLOCKS = 600
 INVALID, BANNED, ALREADY_IMPORTED, TOO_LOW, POOL_FULL = 1010, 1012, 1013, 1014, 1016
 CURABLE = ("outdated", "bad signature", "ancient birth block")
 """Refusals that a later try cures: the nonce was taken, the code was just replaced, or the pool is behind the anchor."""
-
-
 REMARK = Call("System", "remark", {"remark": b""})
 """A call that does nothing."""
 
