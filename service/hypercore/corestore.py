@@ -90,6 +90,10 @@ class Corestore:
         record = self._storage.find("key", key)
         return None if record is None else self._opened(record)
 
+    def keys(self) -> set[bytes]:
+        """Return the keys of all stored cores, without opening these."""
+        return self._storage.keys()
+
     def cores(self) -> list[Core]:
         """Return all stored cores."""
         return [self._opened(record) for record in self._storage.cores()]

@@ -29,6 +29,8 @@ LOOK_SECONDS = 2.0
 LEAST_SECONDS = 0.5
 """Seconds between two readings, at least."""
 LINE_END = "\r\n"
+TOLD_AT_ONCE = 25
+"""Clients that are told of a change before others have a turn."""
 AWAY = "The chain is away: nothing here is fresh."
 
 
@@ -62,6 +64,9 @@ class LiveEvents:
         self._clients: set[LiveClient] = set()
         self._changes = LiveChanges()
         self._closing = asyncio.Event()
+        self._reading = asyncio.Lock()
+        self._last: tuple[float, LiveView] | None = None
+        """What was read last, and when."""
         self._wanted = asyncio.Event()
 
     def mount(self, app: web.Application) -> None:
@@ -102,7 +107,7 @@ class LiveEvents:
         self._clients.add(client)
         self._wanted.set()
         try:
-            client.tell(LiveChange(figures=(await self._view()).figures))
+            client.tell(LiveChange(figures=(await self._look(LEAST_SECONDS)).figures))
             async with sse_response(request) as answer:
                 await self._serve(client, answer, request)
             return answer
@@ -146,12 +151,26 @@ class LiveEvents:
             except UNREADABLE as error:
                 log.debug("the chain is not followed", error=str(error))
                 await asyncio.sleep(LOOK_SECONDS)
-            change = self._changes.take(await self._view(), asyncio.get_running_loop().time())
-            for client in self._clients:
-                client.tell(change)
+            change = self._changes.take(await self._look(0.0), asyncio.get_running_loop().time())
+            await self._tell(change)
             if not self._clients:
                 self._wanted.clear()
             await asyncio.sleep(LEAST_SECONDS)
+
+    async def _tell(self, change: LiveChange) -> None:
+        """Tell all clients, some at a time: others who ask for pages are answered in between."""
+        for place, client in enumerate(list(self._clients), 1):
+            client.tell(change)
+            if place % TOLD_AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+    async def _look(self, seconds: float) -> LiveView:
+        """Return what is shown, as it was read within some seconds: never older than what the others were told."""
+        async with self._reading:
+            now = asyncio.get_running_loop().time()
+            if self._last is None or now - self._last[0] >= seconds:
+                self._last = now, await self._view()
+            return self._last[1]
 
     async def _view(self) -> LiveView:
         try:

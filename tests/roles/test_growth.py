@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from service.roles.attester.committee import read_target
 from service.roles.attester.probe import probe
 from service.roles.encoder.role import EncoderRole
 from service.roles.hoster.role import HosterRole
+from service.roles.sponsor import plans
 from service.roles.sponsor.checks import check_head
 from service.roles.sponsor.heads import HeadFacts, ShowHead, StoredHead, decide, extension
 from service.roles.sponsor.role import AuthorRole
@@ -119,6 +121,31 @@ async def test_a_live_feed_grows_and_its_copy_follows(net: Net) -> None:
     assert await read_back(net, "Reader", core, hoster) == expected
     assert fined(net) == []
     assert not net.chain.refused
+
+
+async def test_an_author_reads_plans_of_its_feeds_and_looks_at_others_now_and_then(
+    net: Net, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    author, core = await writer(net)
+    other = Corestore(None).create("other")
+    other.append([b"not here"])
+    for feed in (core, other):
+        await net.publish(feed, live=True)
+    assert author.line is not None
+    storage, read = author.line.client.storage, [set[int]()]
+    plans_of = storage.plans_of
+
+    async def noted(numbers: Iterable[int], at: bytes | None = None) -> dict[int, Plan]:
+        wanted = set(numbers)
+        read.append(wanted)
+        return await plans_of(wanted, at)
+
+    monkeypatch.setattr(storage, "plans_of", noted)
+    await net.chain.until(lambda: read[-1] == {0})
+    author.store.get(other.key)
+    await net.chain.until(lambda: read[-1] == {0, 1})
+    await plans.end_plan(net.sponsor.client, net.sponsor.signer, 1)
+    await net.chain.until(lambda: read[-1] == {0})
 
 
 @pytest.mark.parametrize("moves", ["before", "during", "twice"])

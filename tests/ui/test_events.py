@@ -6,13 +6,15 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from service.ui import events
-from service.ui.changes import LiveChange
+from service.ui.changes import LiveChange, LiveView
+from service.ui.site import Site
 from tests.support.dashboard import ServedDashboard, served_dashboard
 
 LONGEST = 60
@@ -84,6 +86,38 @@ async def test_there_are_only_so_many_streams(served: ServedDashboard, monkeypat
         async with served.http.get(served.url + "/api/events") as two:
             assert two.status == 503
             assert "pages are open already" in await two.text()
+
+
+async def test_those_who_come_together_are_shown_what_was_read_once(
+    served: ServedDashboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "LEAST_SECONDS", 3600.0)
+    read, readings = events.read_view, []
+
+    async def counted(site: Site) -> LiveView:
+        readings.append(site)
+        return await read(site)
+
+    monkeypatch.setattr(events, "read_view", counted)
+    async with AsyncExitStack() as stack:
+        for _ in range(20):
+            answer = await stack.enter_async_context(served.http.get(served.url + "/api/events"))
+            name, data = await message(answer)
+            assert (name, json.loads(data)["block"]) == ("figures", "100")
+    assert len(readings) <= 2, "by the first of them, and by the task that tells all"
+
+
+async def test_all_are_told_though_they_are_told_some_at_a_time(
+    served: ServedDashboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "TOLD_AT_ONCE", 3)
+    async with AsyncExitStack() as stack:
+        answers = [await stack.enter_async_context(served.http.get(served.url + "/api/events")) for _ in range(10)]
+        for answer in answers:
+            await message(answer)
+        await served.seal()
+        for answer in answers:
+            await until(answer, block="101")
 
 
 async def test_who_leaves_is_forgotten_without_a_word(

@@ -193,6 +193,10 @@ class CoreStorage:
         rows = self._rows(f"SELECT {_COLUMNS} FROM core ORDER BY id")
         return [CoreRecord(*row) for row in rows]
 
+    def keys(self) -> set[bytes]:
+        """Return the keys of all cores."""
+        return {key for (key,) in self._rows("SELECT key FROM core")}
+
     def find(self, column: str, value: bytes | str) -> CoreRecord | None:
         """Return the core with this key, discovery key or name."""
         row = self._row(f"SELECT {_COLUMNS} FROM core WHERE {column} = ?", (value,))

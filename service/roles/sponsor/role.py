@@ -21,6 +21,9 @@ from .heads import HeadFacts, ShowHead, StoredHead, decide, extension, follows
 
 log = structlog.get_logger(__name__)
 
+LOOK_AGAIN = 1_024
+"""Blocks within which a plan of a feed that is not stored here is looked at again: it is forgotten once it has ended."""
+
 
 class AuthorRole:
     """One account's node that follows the feeds in its store. `run` it until it is cancelled."""
@@ -28,7 +31,8 @@ class AuthorRole:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._runner = Runner("author", troubles=context.troubles)
-        self._watched: set[int] = set()
+        self._feeds: dict[int, bytes] = {}
+        """The feeds of live plans, everybody's, by the plan's number: a feed may come into the store later."""
         self._next: int | None = None
         self._refused: set[tuple[int, int]] = set()
         self._brought: tuple[int, set[int]] = (-1, set())
@@ -72,15 +76,23 @@ class AuthorRole:
         )
 
     async def _plans(self, block: Block) -> dict[int, Plan]:
-        """Return the live plans of stored feeds. Only new ones and those are read with each block."""
+        """Return the live plans of stored feeds. These and new ones are read with each block, and a part of the others."""
         storage = self._context.client.storage
         following = await storage.next_plan(block.hash)
-        numbers = sorted(self._watched | set(range(self._next or 0, following)))
+        stored = self._context.store.keys()
+        mine = {number for number, feed in self._feeds.items() if feed in stored}
+        turn = {number for number in self._feeds if number % LOOK_AGAIN == block.number % LOOK_AGAIN}
+        numbers = sorted(mine | turn | set(range(self._next or 0, following)))
         followed: dict[int, Plan] = {}
         for first in range(0, len(numbers), PAGE):
-            found = await storage.plans_of(numbers[first : first + PAGE], block.hash)
-            followed |= {number: plan for number, plan in found.items() if follows(plan)}
-        self._next, self._watched = following, set(followed)
+            part = numbers[first : first + PAGE]
+            found = await storage.plans_of(part, block.hash)
+            live = {number: plan for number, plan in found.items() if follows(plan)}
+            for over in set(part) - live.keys():
+                self._feeds.pop(over, None)
+            self._feeds |= {number: plan.feed for number, plan in live.items()}
+            followed |= {number: plan for number, plan in live.items() if plan.feed in stored}
+        self._next = following
         return followed
 
     def _head(self, feed: bytes) -> StoredHead | None:
