@@ -6,12 +6,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 from runtime_mock.model.datdot import items
 from runtime_mock.model.datdot.records import CopyState
 from service.chain_client import Block, BlockRef, ChainClient, Follower
 from service.chain_client.block import Header
+from service.chain_client.own_copies import own_hosted
 from service.chain_client.rpc import NodeRpc
 from service.roles.common.watch import READ_AGAIN, CopyWatch
 
@@ -102,7 +104,8 @@ def resting(own: int, foreign: int) -> Callable[[Report], Figures]:
         plans = {copy.plan for copy in mine.values()}
 
         async def look() -> float:
-            watch = CopyWatch(client, account, lambda copy: copy.hoster == account)
+            find = partial(own_hosted, client.storage, account, ())
+            watch = CopyWatch(client, account, lambda copy: copy.hoster == account, find)
             await watch.look(Block(0, AT, AT, ()))
             start = time.process_time()
             for number in range(1, 1 + READ_AGAIN):

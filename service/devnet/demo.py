@@ -39,8 +39,10 @@ from .view import CopyLife, View
 INPUT_BYTES = 4 << 20
 PROOFS = 3
 """Storage challenges that each hoster of the plan must have answered."""
-PATIENCE_BLOCKS = 900
+PATIENCE_BLOCKS = 1_800
 """Blocks after the publication within which everything must be proved."""
+BLOCK_MS = 250
+"""Time between blocks of the mock chain: somebody watches, and waits for each of them."""
 WATCH_SECONDS = 1.0
 """Interval at which the network's processes and the chain are checked."""
 STALL_SECONDS = 120.0
@@ -208,7 +210,7 @@ async def run_demo(
     `directory` is kept; with None a temporary one is used and removed.
     """
     where = Path(tempfile.mkdtemp(prefix="datdot-demo-")) if directory is None else directory
-    net = Devnet(where, chain)
+    net = Devnet(where, chain, block_ms=BLOCK_MS)
     demo = Demo(net, replicas, View(console))
     net.on_line = demo.on_line
     demo.result = {

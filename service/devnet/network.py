@@ -32,7 +32,7 @@ from .processes import Child, module, stop_all
 log = structlog.get_logger(__name__)
 
 BLOCK_MS = 500
-"""Time between blocks of the mock chain: short, because everybody waits for blocks."""
+"""Time between blocks of the mock chain: short, because everybody waits for blocks, and long enough to be idle between them."""
 PEERS = (
     ("author,sponsor", 1, 2_000 * UNIT),
     ("hoster", 4, 20 * UNIT),
@@ -127,6 +127,8 @@ class Devnet:
     extra_peers: tuple[str, ...] = ()
     on_line: OnLine | None = None
     kinds: tuple[tuple[str, int, int], ...] = PEERS
+    block_ms: int = BLOCK_MS
+    """Time between blocks of the mock chain, in milliseconds."""
     rpc: str = ""
     bootstrap: tuple[str, ...] = ()
     """The node of the DHT by which the peers find each other. It runs in this process."""
@@ -150,7 +152,7 @@ class Devnet:
         elif self.chain in BACKENDS:
             state = self.directory / "chain.sqlite"
             self._waits = state.exists()
-            seal = "manual" if self._waits else str(BLOCK_MS)
+            seal = "manual" if self._waits else str(self.block_ms)
             command = module("runtime_mock", "--backend", self.chain, "--port", "0", "--control", "--seal", seal)
             command += ["--state", str(state)]
             self._chain_child = Child("the mock chain", command, self.directory / "chain.log")
@@ -206,7 +208,7 @@ class Devnet:
                 raise result
         if self._waits:
             async with await ChainClient.connect(self.rpc) as client:
-                await client.rpc.request("mock_setSealing", BLOCK_MS)
+                await client.rpc.request("mock_setSealing", self.block_ms)
 
     def command_of(self, peer: NetPeer) -> list[str]:
         """Return the command that runs one peer."""

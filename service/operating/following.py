@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from service.chain_client import ChainClient
+from service.chain_client.own_copies import read_hosted
 from service.chain_client.storage import PAGE, Storage
-from service.views.hosted import read_hosted
 
 from .entries import Followed
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from service.address import ss58
 from service.chain_client import ChainClient
+from service.chain_client.own_copies import read_hosted
 from service.chain_client.pallet.types import (
     Amounts,
     Copy,
@@ -21,7 +22,6 @@ from service.roles.hoster.fees import Means, read_means
 from service.roles.hoster.notices import next_pause
 from service.units import GIB
 
-from .hosted import read_hosted
 from .reputation import show_change
 
 GOOD, WARNED, SUSPENDED, EVICTED = range(4)

@@ -73,7 +73,7 @@ def test_no_two_classes_of_the_service_share_a_name() -> None:
 
 WHOLE_READS = {
     "service/chain_client/storage.py": "defines them",
-    "service/roles/common/watch.py": "a role's first look, page after page",
+    "service/roles/common/equivocation.py": "once for two histories of a feed: the plans of it",
     "service/roles/attester/committee.py": "every copy may have a seat of ours in an era's draw",
 }
 """Modules that may read all copies or plans of the chain, and why."""
@@ -87,7 +87,13 @@ def reads_all(tree: ast.AST) -> Iterator[str]:
             of_all = (
                 node.func.attr in ("all_of", "pages") and isinstance(item, ast.Name) and item.id in ("COPIES", "PLANS")
             )
-            if of_all or node.func.attr in ("all_copies", "all_plans", "pages_of_copies", "query_map"):
+            if of_all or node.func.attr in (
+                "all_copies",
+                "all_plans",
+                "pages_of_copies",
+                "pages_of_plans",
+                "query_map",
+            ):
                 yield f"{node.lineno} {node.func.attr}"
 
 

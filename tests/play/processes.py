@@ -34,6 +34,8 @@ BLOCK = 4_096
 BLOCK_MS = 600
 AUTHOR_MONEY = 20_000 * UNIT
 READ_SECONDS = 120.0
+OFFER_SECONDS = 300.0
+"""Within which all peers have made their offers, or never will."""
 
 
 class PlayNet(Devnet):
@@ -189,7 +191,8 @@ async def _play(kind: str, act: Act, url: str, folder: Path) -> tuple[RealStage,
             try:
                 await _set_amounts(stage, net.rpc, act)
                 await net.start()
-                await net.wait_for_offers(client)
+                async with asyncio.timeout(OFFER_SECONDS):
+                    await net.wait_for_offers(client)
                 await stage.until("the first block", lambda: stage.now > 0)
                 gain = await act.play(stage)
                 await stage.check_books()

@@ -38,6 +38,21 @@ def test_the_real_runtime_is_the_chain_of_a_simulated_network() -> None:
     assert found["ok"], found["why"]
 
 
+def test_a_process_is_of_its_peers_terms_and_modified_if_it_cheats() -> None:
+    program = (
+        "from tests.play.modified import prepare\n"
+        "from tests.play.catalogue import acts\n"
+        "from service.node.config import resolve\n"
+        "from service.node.run import ON_CHAIN\n"
+        "before = ON_CHAIN['hoster']\n"
+        "prepare('cheats', 'plaintext-only', 'hoster-1')\n"
+        "found = resolve({'roles': ['hoster']}, None, None)\n"
+        "assert found.config == acts('cheats')['plaintext-only'].cast.config, found.config\n"
+        "assert ON_CHAIN['hoster'] is not before\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 def test_an_unknown_name_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["scenarios", "nobody-wrote-this"])

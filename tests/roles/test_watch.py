@@ -39,9 +39,10 @@ class Chain:
         self.happened[self.number] = [SimpleNamespace(event=one) for one in happened]
         return SimpleNamespace(number=self.number, hash=b"%d" % self.number, events=self.happened[self.number])
 
-    async def pages_of_copies(self, at: bytes) -> Any:
+    async def find(self, at: bytes) -> dict[int, Any]:
+        """Return what is ours, as the role finds it."""
         self.scans += 1
-        yield dict(self.copies)
+        return {number: copy for number, copy in self.copies.items() if copy.hoster == ME}
 
     async def copies_of(self, numbers: Iterable[int], at: bytes) -> dict[int, Any]:
         if self.broken:
@@ -73,7 +74,7 @@ def chain() -> Chain:
 @pytest.fixture
 def watch(chain: Chain) -> CopyWatch:
     client: Any = chain
-    return CopyWatch(client, ME, lambda copy: copy.hoster == ME)
+    return CopyWatch(client, ME, lambda copy: copy.hoster == ME, chain.find)
 
 
 async def test_copies_that_rest_are_read_once_in_sixteen_blocks_and_those_of_others_never(

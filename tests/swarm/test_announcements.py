@@ -93,6 +93,7 @@ async def test_a_failure_is_repeated_soon() -> None:
     await announcements.close()
 
 
+@pytest.mark.no_cover  # thousands of announcements in pure Python
 async def test_few_are_announced_at_once_and_not_more_than_a_dht_should_bear() -> None:
     dht = Dht()
     announcements = made(dht)

@@ -11,9 +11,9 @@ from bench._network import Network
 from bench.client import AT, StateRpc, client_of
 from runtime_mock.model.datdot import items
 from runtime_mock.model.datdot.records import CopyState
+from service.chain_client.own_copies import MOST_NEWEST, own_hosted, own_jobs, read_hosted
 from service.chain_client.pallet.types import CopyState as State
 from service.operating.following import read_followed
-from service.views.hosted import MOST_NEWEST, read_hosted
 
 HOSTERS, COPIES = 30, 9_000
 
@@ -74,6 +74,40 @@ async def test_copies_that_stand_in_no_slot_are_found_among_the_newest(network: 
         few = await read_hosted(client.storage, account, 10**6, AT)
         assert set(few) == set(live)
         assert rpc.requests < 3 * (COPIES + MOST_NEWEST) // 500
+    finally:
+        state.rollback()
+
+
+async def test_a_role_finds_its_own_copies_and_looks_no_further_than_it_must(network: Network) -> None:
+    account, own = network.hosting[4].id, sorted(network.copies_of(4))
+    newest, ended, forgotten = own[-1], own[0], own[1]
+    encoder, job = network.encoding[1].id, own[-2]
+    state = network.state
+    state.begin()
+    try:
+        for number, kind in ((newest, CopyState.OFFERED), (ended, CopyState.ENDED), (forgotten, CopyState.ENDED)):
+            copy = items.Copies.get(state, number)
+            assert copy is not None
+            items.CopySlots.remove(state, account, own.index(number))
+            items.Copies.put(state, number, replace(copy, state=kind, slot=None, tabled=0))
+        copy, offer = items.Copies.get(state, job), items.Encoders.get(state, encoder)
+        hoster = items.Hosters.get(state, account)
+        assert copy is not None
+        assert offer is not None
+        assert hoster is not None
+        items.Copies.put(state, job, replace(copy, encoder=encoder))
+        items.Encoders.put(state, encoder, replace(offer, jobs=1))
+        items.Hosters.put(state, account, replace(hoster, copies=len(own) - 2))
+        client, rpc = counting(network)
+        found = await own_hosted(client.storage, account, [ended], AT)
+        assert set(found) == set(own) - {forgotten}
+        assert rpc.keys <= 3 * len(own) + 502, "one page of the newest is enough"
+        client, rpc = counting(network)
+        assert set(await own_jobs(client.storage, encoder, (), AT)) == {job}
+        assert rpc.keys <= 502
+        client, rpc = counting(network)
+        assert set(await own_jobs(client.storage, encoder, [job], AT)) == {job}
+        assert rpc.keys <= 3, "what it has a key for is looked at first"
     finally:
         state.rollback()
 

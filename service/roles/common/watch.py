@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 MAX_BEHIND = 2
 """Blocks a reader may lag behind the chain before it skips ahead."""
 MOST_MISSED = 64
-"""Blocks that were skipped whose events are read. After more all copies are read again, as at the start."""
+"""Blocks that were skipped whose events are read. After more the copies are looked for again, as at the start."""
 READ_AGAIN = 16
 """Blocks within which what rests is read again in any case: some of its fields change without an event that names it."""
 
@@ -36,7 +36,7 @@ class CopyWatch:
 
     Of copies and plans that rest, those are read again that an event names, and a sixteenth with each block; copies in the
     making and their plans are read with each block. A copy becomes the account's only in a block with an event that names
-    both: those of others are never read but at the start, a page at a time.
+    both. At the start, and after blocks whose events it has not, `find` says which are the account's in a block's state.
     """
 
     def __init__(
@@ -44,9 +44,10 @@ class CopyWatch:
         client: ChainClient,
         account: bytes,
         is_party: Callable[[Copy], bool],
+        find: Callable[[bytes], Awaitable[dict[int, Copy]]],
         kept: Callable[[], Set[int]] = frozenset,
     ) -> None:
-        self._client, self._account, self._is_party, self._kept = client, account, is_party, kept
+        self._client, self._account, self._is_party, self._find, self._kept = client, account, is_party, find, kept
         self.copies: dict[int, Copy] = {}
         """The copies that are ours at the block looked at last, by number."""
         self.plans: dict[int, Plan] = {}
@@ -63,10 +64,8 @@ class CopyWatch:
         self._last = None  # a look that is cut short is followed by one at everything
         if events is None:
             stale = None
-            everything: dict[int, Copy] = {}
-            async for page in storage.pages_of_copies(at):
-                everything |= self._ours(page, kept)
-            self.copies = everything
+            found = await self._find(at) | await storage.copies_of(sorted(kept), at)
+            self.copies = dict(sorted(self._ours(found, kept).items()))
         else:
             stale = {event.plan for event in events if hasattr(event, "plan")}
             resting = {

@@ -11,6 +11,7 @@ from functools import partial
 import structlog
 
 from service.chain_client import Block, CursorStore, DispatchError, PalletError
+from service.chain_client.own_copies import own_jobs
 from service.chain_client.pallet import calls
 from service.chain_client.pallet.constants import PROFILE_P1
 from service.chain_client.pallet.types import Copy, CopyState, Plan
@@ -74,12 +75,17 @@ class EncoderRole:
             seen = CursorStore(db).load(context.client.genesis)
         self._seen = 0 if seen is None else seen.number
         account = context.signer.account
-        self._watch = CopyWatch(context.client, account, lambda copy: copy.encoder == account, self._store.copies)
+        self._watch = CopyWatch(
+            context.client, account, lambda copy: copy.encoder == account, self._find, self._store.copies
+        )
 
     def attach(self, connection: Connection) -> None:
         """Do nothing: an encoder only dials out."""
 
     # ---- the chain
+
+    async def _find(self, at: bytes) -> dict[int, Copy]:
+        return await own_jobs(self._context.client.storage, self._context.signer.account, self._store.copies(), at)
 
     async def run(self) -> None:
         """Encode until cancelled."""

@@ -9,6 +9,7 @@ from functools import partial
 import structlog
 
 from service.chain_client import Block, UnknownRuntime
+from service.chain_client.own_copies import own_hosted
 from service.chain_client.pallet import calls
 from service.chain_client.pallet.types import Copy, CopyState, Plan, Sample, Segment, StorageProof
 from service.disk import DISK_ERRORS, shown_size
@@ -92,7 +93,7 @@ class HosterRole:
         self._receiving: dict[int, asyncio.Lock] = {}
         self._now = 0
         account = context.signer.account
-        self._watch = CopyWatch(context.client, account, lambda copy: copy.hoster == account)
+        self._watch = CopyWatch(context.client, account, lambda copy: copy.hoster == account, self._find)
         self._probes = ProbeService(context.client.genesis, self._open_probe, self._holds, lambda: self._now)
         self._roots: dict[int, Segment] = {}
         """The confirmed segments of our copies."""
@@ -103,6 +104,9 @@ class HosterRole:
         self._feeds.restore()
 
     # ---- the chain
+
+    async def _find(self, at: bytes) -> dict[int, Copy]:
+        return await own_hosted(self._context.client.storage, self._context.signer.account, self._hosted.copies(), at)
 
     async def run(self) -> None:
         """Host until cancelled."""
