@@ -8,7 +8,7 @@ from collections.abc import Callable
 import structlog
 
 from service.chain_client import ChainClient, ConnectionLost, Follower, RpcError, StateDiscarded, UnknownRuntime
-from service.operating.clocks import OFF_SECONDS, clock_off
+from service.operating.clocks import OFF_SECONDS, ClockPace
 
 log = structlog.get_logger(__name__)
 
@@ -21,9 +21,8 @@ class ClockWatch:
     def __init__(self) -> None:
         self._off = False
 
-    def look(self, ours: float, chains: float) -> str | None:
-        """Return what to tell of the two times, in seconds since 1970, if anything. A simulated time tells nothing."""
-        off = clock_off(ours, chains)
+    def look(self, off: float | None) -> str | None:
+        """Return what to tell of a difference in seconds, if anything; None: it is not known."""
         before, self._off = self._off, off is not None and abs(off) > OFF_SECONDS
         if off is None or before or not self._off:
             return None
@@ -35,7 +34,7 @@ class ClockWatch:
 
 async def watch_clock(client: ChainClient, follower: Follower, wall: Callable[[], float] = time.time) -> None:
     """Compare the clocks at every `EVERY_BLOCKS`th new block, until cancelled. A difference is logged."""
-    watch = ClockWatch()
+    watch, pace = ClockWatch(), ClockPace()
     number = (await follower.wait_for(0)).number + 1  # not at a block of before a stop of the chain
     while True:
         number = (await follower.wait_for(number)).number + EVERY_BLOCKS
@@ -44,6 +43,6 @@ async def watch_clock(client: ChainClient, follower: Follower, wall: Callable[[]
         except (ConnectionLost, RpcError, StateDiscarded, UnknownRuntime) as error:
             log.debug("the chain's time cannot be read", error=str(error))
             continue
-        told = None if moment is None else watch.look(wall(), moment / 1000)
+        told = watch.look(pace.off(wall(), None if moment is None else moment / 1000))
         if told is not None:
             log.warning(told)

@@ -17,7 +17,7 @@ from service.roles.common.pace import Pace
 from service.roles.common.salvage import segment_sectors
 from service.roles.common.troubles import Troubles
 
-from ..clocks import OFF_SECONDS, clock_off
+from ..clocks import OFF_SECONDS, ClockPace
 from ..entries import JournalEntry
 from ..facts import NodeFacts, Snapshot
 from .book import Alert, AlertBook, Severity
@@ -60,6 +60,7 @@ class AlertWatch:
         self._book = AlertBook(table.open(), table.next_id())
         self._tail = JournalTail(watched.facts.journal_table)
         self._rates, self._best, self._pace = WorkRates(), BestOfDay(), Pace()
+        self._clocks = ClockPace()
         self._fee: tuple[int, int] | None = None
         self._dialled = asyncio.get_running_loop().time()
         self._unsaved: list[Alert] = []
@@ -206,7 +207,7 @@ class AlertWatch:
         except (ChainError, TimeoutError) as error:
             log.debug("the chain's time cannot be read", error=str(error))
             return None
-        return clock_off(self._wall(), None if moment is None else moment / 1000)
+        return self._clocks.off(self._wall(), None if moment is None else moment / 1000)
 
     async def _entries(self, first: int) -> tuple[JournalEntry, ...] | None:
         about = "reading the journal"
