@@ -35,7 +35,12 @@ include_patterns = [
     "CHANGELOG.md",
     "SECURITY.md",
 ]
-exclude_patterns = ["docs/commands/README.md"]
+_documents = {pattern.partition("/")[0] for pattern in include_patterns}
+exclude_patterns = [  # the other folders, which Sphinx would walk through, environments and packages of npm with them
+    *(one.name for one in ROOT.iterdir() if one.is_dir() and one.name not in _documents),
+    *(f"pallet-spec/{one.name}" for one in (ROOT / "pallet-spec").iterdir() if one.is_dir()),
+    "docs/commands/README.md",
+]
 suppress_warnings = ["myst.header"]  # the specification's examples begin at any level
 myst_heading_anchors = 4
 myst_enable_extensions = ["html_image"]
