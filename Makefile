@@ -13,7 +13,7 @@ SELECT = $(if $(SLOW)$(findstring tests/,$(ARGS)),,-m 'not slow') $(if $(findstr
 # As many workers as the machine has cores; tests that run a whole network share one of them (tests/conftest.py).
 PARALLEL ?= --numprocesses=auto --dist=loadgroup
 
-.PHONY: setup setup-dev demo docs test coverage attack cases scenarios cheats lives fuzz matrix churn crowd screenshots containers lint devnet simulate runtime weights bench wheels lock clean
+.PHONY: setup setup-dev demo docs test coverage attack cases scenarios cheats derivations lives fuzz matrix churn crowd screenshots containers lint devnet simulate runtime weights bench wheels lock clean
 
 setup: $(VENV)/.setup $(VENV)/.codec
 setup-dev: $(VENV)/.setup-dev $(VENV)/.codec
@@ -72,6 +72,10 @@ cases: setup-dev tests/interop/node_modules/.setup tests/conformance/node_module
 CHAIN ?= model
 scenarios cheats: setup-dev
 	@$(BIN)/python -m tests.play $@ --chain $(CHAIN) $(ARGS)
+
+# The numbers of the limits: what each assumes, its figures, and whether the documents state these (ARGS='NAME…' for some).
+derivations: setup-dev
+	@$(BIN)/python -m tests.play.derivations $(ARGS)
 
 # A thousand random lives on the model alone: no unit appears or vanishes, nobody is paid twice.
 lives: setup-dev

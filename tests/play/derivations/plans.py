@@ -1,0 +1,143 @@
+"""What crowds of plans cost who makes them, and whom they keep waiting: section 19."""
+
+from __future__ import annotations
+
+from runtime_mock.model.datdot.limits import (
+    COPIES,
+    DOUBLINGS,
+    ENCODER_ROUNDS,
+    EXPIRIES,
+    HOSTER_ROUNDS,
+    LANES,
+    MAX_ENTRIES,
+    MAX_REPLICAS,
+    MISSES,
+    TRIES,
+)
+from runtime_mock.model.datdot.params import DEFAULT_AMOUNTS, PRODUCTION
+from runtime_mock.model.datdot.records import BlockRange, Root, SignedHead
+
+from .catalogue import Figures, Said, derive, limits, specified
+from .fees import DEAR, fee, terms
+from .lives import BLOCK_SECONDS
+from .words import count, units
+
+ERA, PER_BLOCK = PRODUCTION.era, LANES * TRIES
+AWAKE = 320
+"""Plans that run and want more than there is."""
+OTHERS = 100_000
+"""Copies of others."""
+
+
+def publication(roots: int = 1) -> int:
+    """Return the fee of the call that publishes a plan of so many roots."""
+    head = SignedHead(bytes(32), b"", 0, 1, [Root(bytes(32), 1)] * roots, bytes(64))
+    return fee("publish_plan", head, [BlockRange(0, 1)], [], terms(), DEAR)
+
+
+# ---- needs
+
+
+def _waiting_says(found: Figures) -> tuple[Said, ...]:
+    crowd, at_once, an_era = count(found["plans"]), found["at once"], found["an era"]
+    some = f"{found['320 alone']} to {found['320 beside new ones']}"
+    money = f"{crowd} new plans ({units(round(at_once, -14))} UNIT, and {units(an_era)} an era)"
+    return (
+        *specified(
+            19,
+            f"In production as many tries an era as there are take {crowd} plans: {units(round(at_once, -14))} UNIT at once and "
+            f"{units(an_era)} an era.",
+            f"takes {MISSES} tries an era for RetryFee, or {MISSES * HOSTER_ROUNDS} for the fee of an `amend_plan`",
+            "waits for n / 4 blocks then, n / 2 while new plans keep the other lane busy: "
+            f"{AWAKE} such plans are {some} blocks, {crowd}",
+            f"A growth that nobody makes takes {MISSES * ENCODER_ROUNDS} tries an era for RetryFee.",
+        ),
+        *limits(f"{money} hold up all others that are new.", f"{AWAKE} of them for {some} blocks."),
+    )
+
+
+@derive(
+    "waiting",
+    "a need that nobody fits has 8 tries an era; a block has 32, of which a lane has 16 while the other wants them; at once: the "
+    "fees of publication and of the call; an era: RetryFee",
+    _waiting_says,
+)
+def waiting() -> Figures:
+    """How many plans that nobody fits take all tries of an era, what they cost, and how long others wait for a round of tries."""
+    plans = PER_BLOCK * ERA // MISSES
+    assert PER_BLOCK // MISSES == 4
+    return {
+        "plans": plans,
+        "at once": plans * (DEFAULT_AMOUNTS.publish_fee),
+        "fees of calls": plans * publication(),
+        "an era": plans * DEFAULT_AMOUNTS.retry_fee,
+        "320 alone": AWAKE * MISSES // PER_BLOCK,
+        "320 beside new ones": AWAKE * MISSES // TRIES,
+        "eras, alone": plans * MISSES // PER_BLOCK // ERA,
+        "eras, beside new ones": plans * MISSES // TRIES // ERA,
+    }
+
+
+# ---- ticks
+
+
+def _ticks_says(found: Figures) -> tuple[Said, ...]:
+    copies, once = count(found["copies"]), found["publications"]
+    at_once, an_era = found["without copies, at once"], found["without copies, an era"]
+    return (
+        *specified(
+            19,
+            f"{copies} copies of one sector at price 0, on hosters and by encoders of one's own ({units(once)} UNIT of PublishFee "
+            "once), with 100,000 others fill all ticks",
+            f"(Plans without copies pay RetryFee for each: {units(round(at_once, -14))} UNIT at once and "
+            f"{units(round(an_era, -14))} an era;",
+        ),
+        *limits(
+            f"{copies} copies of one sector at price 0, on hosters of one's own, fill the ticks for {units(once)} UNIT once."
+        ),
+    )
+
+
+@derive(
+    "ticks",
+    "16 live copies of ticks a block, 100,000 copies of others; plans of 16 copies pay PublishFee; plans without copies pay it, "
+    "the least donation and the fee of their call",
+    _ticks_says,
+)
+def ticks() -> Figures:
+    """How many copies fill the ticks beside those of others, and what these cost."""
+    rest = EXPIRIES * ERA - OTHERS
+    at_once = rest * (DEFAULT_AMOUNTS.publish_fee + DEFAULT_AMOUNTS.min_donation + publication())
+    return {
+        "copies": rest,
+        "plans": rest // MAX_REPLICAS,
+        "publications": rest // MAX_REPLICAS * DEFAULT_AMOUNTS.publish_fee,
+        "hosters": -(-rest // COPIES),
+        "without copies, at once": at_once,
+        "without copies, an era": rest * DEFAULT_AMOUNTS.retry_fee,
+    }
+
+
+# ---- stalls and tables
+
+
+def _stalls_says(found: Figures) -> tuple[Said, ...]:
+    fine, most = units(found["fine"], 2), units(found["most of the pot"], 2)
+    entries = count(found["encoders"])
+    return specified(
+        19,
+        f"A stall costs a hoster that never confirms {fine} UNIT, its encoder as much, the pot {fine} to {most},",
+        f"{entries} registered encoders ({units(found['registrations'])} UNIT burned, and bonds that come back) close encoding.",
+    )
+
+
+@derive("stalls", "production times; the pot's part doubles three times", _stalls_says)
+def stalls() -> Figures:
+    """What a lease that passes costs, and what it costs to fill the table of encoders."""
+    assert PRODUCTION.lease * BLOCK_SECONDS == 12 * 3_600  # half a day
+    return {
+        "fine": DEFAULT_AMOUNTS.stall_fine,
+        "most of the pot": DEFAULT_AMOUNTS.stall_fine << DOUBLINGS,
+        "encoders": MAX_ENTRIES,
+        "registrations": MAX_ENTRIES * DEFAULT_AMOUNTS.peer_fee,
+    }
