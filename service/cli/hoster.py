@@ -113,25 +113,33 @@ def _changed(change: dict[str, Any]) -> str:
     return f"reputation last changed in block {change['block']}, from {before}: {change['why']}"
 
 
+def _standing(found: dict[str, Any]) -> list[str]:
+    """Say at which step a hoster stands, and of an open challenge by when it is to be answered and how."""
+    step, challenge = f"step {found['step']}: {found['standing']}", found["challenge"]
+    if challenge is None:
+        return [f"{step}. {_sentence(found['remedy'])}"]
+    last = challenge["deadlines"]
+    return [
+        step,
+        f"challenge of block {challenge['issued']}: answer by block {last['proof']}, else warned; "
+        f"by {last['recheck']}, else suspended; by {last['last_call']}, else evicted",
+        f"  {_sentence(challenge['remedy'])}",
+    ]
+
+
 def _text(found: dict[str, Any]) -> str:
     held, due = found["collateral"]["held"], found["collateral"]["due"]
     fees = found["fees"]
     region = f" in region {found['region']}" if found["region"] else ""
     lines = [
         f"hoster {found['account']}  {'open' if found['open'] else 'not open'}{region}, in block {found['block']}",
-        f"step {found['step']}: {found['standing']}. {_sentence(found['remedy'])}",
+        *_standing(found),
         f"collateral {held} held, {due} due",
         f"{fees['spendable']} can be spent, a storage proof takes up to {fees['proof']} until it is in a block: enough for "
         f"{fees['proofs']}. {_sentence(fees['remedy'])}",
         f"reputation {found['reputation']} ppm, challenges passed {found['passed']}, missed {found['missed']}",
         _changed(found["reputation_change"]),
     ]
-    if found["challenge"] is not None:
-        challenge, last = found["challenge"], found["challenge"]["deadlines"]
-        lines.append(
-            f"challenge of block {challenge['issued']}: answer by block {last['proof']}, else warned; "
-            f"by {last['recheck']}, else suspended; by {last['last_call']}, else evicted"
-        )
     if found["pause"] is not None:
         lines.append(f"pause: away in blocks {found['pause']['from']} to {found['pause']['until']}")
     lines.append(f"a pause can be announced from block {found['next_pause']} on")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from service.chain_client.pallet.constants import PPM
 from service.chain_client.pallet.errors import PalletError
+from service.views.remedies import AFTER, MEANWHILE, answer
 
 from .sayings_of_copies import SAYINGS_OF_COPIES
 from .words import Fields, Says, Words, penalty, unit, warning
@@ -164,12 +165,11 @@ def _storage_missed(event: Fields, me: str) -> Words:
 
 
 def _hoster_overdue(event: Fields, me: str) -> Words:
-    suspended = int(event["step"]) > 1
+    suspended, how = int(event["step"]) > 1, answer(int(event["due"]))
     return penalty(
         f"{'suspended' if suspended else 'warned'}: the challenge of block {event['issued']} is overdue",
-        "no proof came by its deadline; until it does nothing new is placed and nothing is earned",
-        f"answer by block {event['due']}, as a running node does by itself; if a copy is lost, say so first: "
-        f"datdot hoster lost COPY.{' After that block all copies end, and half of their collateral is taken' * suspended}",
+        f"no proof came by its deadline; until it does {MEANWHILE}",
+        f"{how}. {AFTER}" if suspended else how,
     )
 
 

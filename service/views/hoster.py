@@ -22,6 +22,7 @@ from service.roles.hoster.fees import Means, read_means
 from service.roles.hoster.notices import next_pause
 from service.units import GIB
 
+from .remedies import AFTER, MEANWHILE, answer
 from .reputation import show_change
 
 GOOD, WARNED, SUSPENDED, EVICTED = range(4)
@@ -149,27 +150,23 @@ def _challenge(challenge: StorageChallenge, facts: Facts, times: Times) -> dict[
         "samples": len(challenge.samples),
         "copies": sorted({sample.copy for sample in challenge.samples}),
         "deadlines": {"proof": proof, "recheck": recheck, "last_call": last_call},
+        "remedy": _remedy(facts, times),
     }
 
 
 def _remedy(facts: Facts, times: Times) -> str:
+    """Return what to do about the open challenge, or about the step, by the next deadline that there is."""
     step, challenge = facts.hoster.step, facts.challenge
     if step == EVICTED:
         return "its copies are being ended; after that the step is 0, and the offer can be renewed"
     if challenge is None:
         return "nothing is due"
-    proof, recheck, last_call = deadlines(challenge.issued, step, facts.due, times)
-    asked = ", ".join(str(copy) for copy in sorted({sample.copy for sample in challenge.samples}))
-    how = (
-        f"answer the challenge, as a running node does by itself; if the disk lost a copy that it asks for ({asked}), "
-        "say so first: datdot hoster lost COPY"
-    )
+    last = deadlines(challenge.issued, step, facts.due, times)[step]
+    how = answer(last, (sample.copy for sample in challenge.samples))
     if step == GOOD:
-        return f"by block {proof}: {how}"
-    waits = "until then nothing new is placed and nothing is earned"
-    if step == WARNED:
-        return f"by block {recheck}: {how}; {waits}"
-    return f"by block {last_call}: {how}; {waits}. After that all copies end, and half of their collateral is taken"
+        return how
+    waits = f"{how}; until then {MEANWHILE}"
+    return waits if step == WARNED else f"{waits}. {AFTER}"
 
 
 def _pause(hoster: Hoster, times: Times, now: int) -> dict[str, int] | None:

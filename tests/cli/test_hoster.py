@@ -141,7 +141,7 @@ async def test_a_hoster_that_is_late_leaves_and_loses(chain: RunningChain, tmp_p
         assert warned["challenge"]["deadlines"]["recheck"] == late.due
         assert (warned["missed"], warned["reputation"]) == (1, good["reputation"] - good["reputation"] // 8)
         check_changed(warned["reputation_change"], good["reputation"], challenge.issued, times)
-        assert f"step 1: warned. By block {late.due}: answer the challenge" in _text(warned)
+        assert f"else evicted\n  By block {late.due}: answer the challenge" in _text(warned)
         await check_refusals(mine, on_chain, left)
 
         leaving = await on_the_side(lambda: done("hoster", "leave", left, *mine))
@@ -180,7 +180,8 @@ def check_good(good: dict[str, Any], copy: int, issued: int, times: Times) -> No
         "recheck": suspended,
         "last_call": suspended + 1 + times.era,
     }
-    assert f"by block {issued + times.proof_window}: answer the challenge" in good["remedy"]
+    assert f"by block {issued + times.proof_window}: answer the challenge" in good["challenge"]["remedy"]
+    assert good["remedy"] == good["challenge"]["remedy"]
 
 
 def check_shown(plan: dict[str, Any], number: int) -> None:

@@ -10,11 +10,13 @@ from runtime_mock.model.datdot.params import DEFAULT_AMOUNTS, DEVELOPMENT
 from service.chain_client.pallet.constants import ALLOWANCE
 from service.chain_client.pallet.types import Amounts, Hoster, Ratio, Sample, StorageChallenge, Times
 from service.cli.hoster import _text
+from service.operating.sayings import SAYINGS
 from service.roles.common.ratio import cost, ratio_ppm
 from service.roles.hoster.fees import Means
 from service.roles.hoster.notices import HosterRefused, check_pause
 from service.views.hoster import EVICTED, GOOD, SUSPENDED, WARNED, Facts, deadlines, hoster_view
 from service.views.ratio import ratio_view
+from service.views.remedies import AFTER
 
 UNIT = 10**12
 TIMES = Times(**{name: getattr(DEVELOPMENT, name) for name in Times.__dataclass_fields__})
@@ -60,7 +62,31 @@ def test_each_step_says_what_to_do() -> None:
     assert "half of their collateral" in shown[SUSPENDED]
     assert "the offer can be renewed" in shown[EVICTED]
     assert "step 3: evicted. Its copies are being ended" in _text(view(EVICTED))
-    assert "answer by block 1030, else warned; by 1061, else suspended; by 1086, else evicted" in _text(view(GOOD))
+    assert view(EVICTED)["challenge"] is None
+
+
+@pytest.mark.parametrize(("step", "by", "after"), [(GOOD, 1030, False), (WARNED, 1061, False), (SUSPENDED, 1086, True)])
+def test_the_remedy_of_a_challenge_stands_beside_its_deadlines(step: int, by: int, after: bool) -> None:
+    challenge, text = view(step)["challenge"], _text(view(step)).splitlines()
+    assert challenge["deadlines"] == {"proof": 1030, "recheck": 1061, "last_call": 1086}
+    assert challenge["remedy"].startswith(f"by block {by}: answer the challenge")
+    deadlines_at = text.index(
+        "challenge of block 1000: answer by block 1030, else warned; by 1061, else suspended; by 1086, else evicted"
+    )
+    assert text[deadlines_at + 1] == f"  B{challenge['remedy'][1:]}"
+    assert challenge["remedy"].endswith(AFTER) is after
+
+
+def test_the_journal_and_the_status_say_the_same() -> None:
+    """Words of the remedy for a warned and a suspended hoster have one source."""
+    for step in (WARNED, SUSPENDED):
+        event = {"hoster": "me", "issued": ISSUED, "step": step, "due": 1061 if step == WARNED else 1086}
+        told = SAYINGS["HosterOverdue"](event, "me").remedy
+        status = view(step)["challenge"]["remedy"]
+        assert told.replace("lost a copy,", "lost a copy that it asks for (3, 5),").split(". ") == [
+            status.split("; until then")[0],
+            *([AFTER] if step == SUSPENDED else []),
+        ]
 
 
 def test_why_reputation_changed_and_what_proofs_take_is_said_in_words() -> None:

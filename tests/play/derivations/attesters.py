@@ -1,4 +1,4 @@
-"""How far verdicts hold when attesters are silent, lie or are few: sections 10 and 19."""
+"""How far verdicts hold when attesters are silent, lie or are few (pallet-spec/README.md sections 10 and 19)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What calls cost who floods the chain with them, and a hoster for its proofs: section 19."""
+"""What calls cost who floods the chain with them, and a hoster for its proofs (pallet-spec/README.md section 19)."""
 
 from __future__ import annotations
 

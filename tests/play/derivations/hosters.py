@@ -1,4 +1,4 @@
-"""What absence, losses and unkept sectors cost a hoster, and what reputation costs: sections 9 and 19."""
+"""What absence, losses and unkept sectors cost a hoster, and what reputation costs (pallet-spec/README.md sections 9 and 19)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the ratio costs who takes and does not give, with the chain's own arithmetic: sections 11 and 19."""
+"""What the ratio costs who takes and does not give, with the chain's own arithmetic (pallet-spec/README.md sections 11 and 19)."""
 
 from __future__ import annotations
 

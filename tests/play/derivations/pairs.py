@@ -1,4 +1,4 @@
-"""How often a hoster and its encoder are one party, and what is left when both are honest: sections 9 and 19."""
+"""How often hoster and encoder are one party, and what challenges find (pallet-spec/README.md sections 9 and 19)."""
 
 from __future__ import annotations
 

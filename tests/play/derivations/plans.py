@@ -1,4 +1,4 @@
-"""What crowds of plans cost who makes them, and whom they keep waiting: section 19."""
+"""What crowds of plans cost who makes them, and whom they keep waiting (pallet-spec/README.md section 19)."""
 
 from __future__ import annotations
 

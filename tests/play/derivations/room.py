@@ -1,4 +1,4 @@
-"""What blocks have room for: the worst block, and what a chain of 6-second blocks carries. Section 18."""
+"""What blocks have room for: the worst block, and what a chain of 6-second blocks carries (pallet-spec/README.md section 18)."""
 
 from __future__ import annotations
 
