@@ -5,9 +5,11 @@ Each was made by `fill`, with the code that wrote that version. What a demo of v
 
 from __future__ import annotations
 
+import json
 import lzma
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,9 +36,11 @@ from service.roles.hoster.store import HostedCopies
 from service.vault import Locker
 from tests.support.copy_world import digest, make_feed, make_job
 
-REFUSALS_SINCE, JOURNAL_SINCE, ALERTS_SINCE = 3, 4, 5
+REFUSALS_SINCE, JOURNAL_SINCE, ALERTS_SINCE, MOST_SINCE = 3, 4, 5, 6
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 JOB = make_job(make_feed([700, 300]), modulus=bytes([7]) * 256)
+SHORT = replace(JOB, copy=JOB.copy + 1, segment=JOB.segment + 1, most=16 << 20)
+"""A segment by the rule of chain version 6: its job says how long it is at most."""
 STORED, SIGNED = Stored(3, Position(1, 700)), Checkpoint(2, digest("root"), bytes([4]) * 64)
 OPENING = Opening(1, bytes([5]) * 256, (digest("sibling"),))
 POINT = Point(TreePoint(512, Position(1, 6)), b"\5" * 32)
@@ -52,6 +56,7 @@ def fill(directory: Path, database: Database) -> None:
     """Put something into each table."""
     hosted = HostedCopies(directory, database)
     hosted.begin(JOB)
+    hosted.begin(SHORT)
     hosted.advance(JOB, STORED)
     hosted.keep_checkpoint(JOB, SIGNED)
     reports = ReportStore(database)
@@ -76,6 +81,9 @@ def check(directory: Path, database: Database, version: int = VERSION) -> None:
     hosted = HostedCopies(directory, database)
     (segment,) = hosted.segments(JOB.copy)
     assert (segment.job, segment.progress, segment.checkpoint) == (JOB, STORED, SIGNED)
+    assert segment.job.most == 4 << 30
+    since = version >= MOST_SINCE
+    assert [one.job for one in hosted.segments(SHORT.copy)] == ([SHORT] if since else [])
     reports = ReportStore(database)
     assert reports.answered() == {(6, 3, number) for number in range(3)}
     fixed = reports.report(6, 3)
@@ -129,6 +137,58 @@ def test_a_file_of_each_version_is_read(version: int, tmp_path: Path) -> None:
     new = tmp_path / "new" / "roles.sqlite"
     Database(new).close()
     assert tables(path) == tables(new), "the same as one that was just made"
+
+
+def job_of(path: Path, segment: int) -> str:
+    """Return the record of a hosted segment's job, as it lies in the file."""
+    with closing(sqlite3.connect(path)) as raw:
+        (text,) = raw.execute("SELECT job FROM hosted WHERE segment = ?", (segment,)).fetchone()
+    return str(text)
+
+
+def also_hosted(path: Path, segment: int, job: str) -> None:
+    """Add the record of another segment of the same kind, as a program wrote it."""
+    rest = "plan, ?, sectors, block, offset, checkpoint_sectors, checkpoint_root, checkpoint_signature"
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute(f"INSERT INTO hosted SELECT ?, ?, {rest} FROM hosted", (segment, segment, job))
+
+
+def test_records_of_version_5_with_and_without_the_most_bytes_of_a_segment(tmp_path: Path) -> None:
+    """Early programs of version 5 did not write it, late ones did: what is there stays, what lacks is as it was then."""
+    path = made(5, tmp_path)
+    early = json.loads(job_of(path, JOB.segment))
+    assert "most" not in early
+    late = early | {"copy": 20, "segment": 20, "most": 3 << 20}
+    also_hosted(path, 20, json.dumps(late))
+    with closing(Database(path)) as database:
+        hosted = HostedCopies(tmp_path, database)
+        assert [one.job for one in hosted.segments(JOB.copy)] == [JOB]
+        assert [one.job.most for one in hosted.segments(20)] == [3 << 20]
+    assert json.loads(job_of(path, JOB.segment)) == early | {"most": 4 << 30}
+    assert json.loads(job_of(path, 20)) == late
+
+
+def test_a_damaged_record_is_told_where_it_is_read(tmp_path: Path) -> None:
+    """It keeps no other from being read, also while an older file is brought up to date."""
+    path = made(5, tmp_path)
+    also_hosted(path, 20, "{")
+    with closing(Database(path)) as database:
+        hosted = HostedCopies(tmp_path, database)
+        assert [one.job for one in hosted.segments(JOB.copy)] == [JOB]
+        with pytest.raises(DatabaseError, match="a record of a hosted segment is damaged"):
+            hosted.segments(20)
+
+
+def test_a_record_of_today_says_how_long_its_segment_is_at_most(tmp_path: Path) -> None:
+    path = tmp_path / "roles.sqlite"
+    with closing(Database(path)) as database:
+        fill(tmp_path, database)
+    lacking = json.loads(job_of(path, SHORT.segment))
+    assert lacking.pop("most") == SHORT.most
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute("UPDATE hosted SET job = ? WHERE segment = ?", (json.dumps(lacking), SHORT.segment))
+    with closing(Database(path)) as database, pytest.raises(DatabaseError, match="damaged: KeyError\\('most'\\)"):
+        HostedCopies(tmp_path, database).segments(SHORT.copy)
 
 
 def test_the_file_of_an_older_version_is_kept_beside_the_new_one(tmp_path: Path) -> None:

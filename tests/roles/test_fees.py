@@ -7,15 +7,25 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from runtime_mock.model.datdot import limits
 from runtime_mock.model.datdot.challenges import sample_count
 from service.address import ss58
 from service.chain_client import frame
 from service.chain_client.call import Call
 from service.chain_client.pallet import calls, events
-from service.chain_client.pallet.types import Hoster
+from service.chain_client.pallet.types import Hoster, StorageProof
 from service.roles.common.terms import HosterTerms
 from service.roles.common.troubles import TooPoor
-from service.roles.hoster.fees import GIB_SECTORS, LEAST_PROOFS, Means, Purse, read_means, samples
+from service.roles.hoster.fees import (
+    GIB_SECTORS,
+    LEAST_PROOFS,
+    SIBLINGS,
+    Means,
+    Purse,
+    largest_proof,
+    read_means,
+    samples,
+)
 from service.units import EXISTENTIAL_DEPOSIT, GIB, UNIT
 from service.views.hoster import show_hoster
 from tests.support.blank import blank
@@ -28,6 +38,33 @@ FALLS = "this account can hardly pay the fee of a storage proof"
 def test_a_challenge_has_as_many_samples_as_the_chain_draws() -> None:
     sizes = [edge * GIB_SECTORS + more for edge in (0, 1, 3, 7, 15, 127, 16_383, 70_000) for more in (-1, 0, 1)]
     assert [samples(size) for size in sizes if size >= 0] == [sample_count(size) for size in sizes if size >= 0]
+
+
+def siblings(leaves: int, indices: set[int]) -> int:
+    """Return how many hashes a multi-proof of some leaves has (pallet-spec/README.md section 2)."""
+    count = 0
+    while leaves > 1:
+        count += sum(index ^ 1 not in indices and index ^ 1 < leaves for index in indices)
+        indices, leaves = {index // 2 for index in indices}, -(-leaves // 2)
+    return count
+
+
+@pytest.mark.parametrize("stored", [1, GIB_SECTORS, 100 * GIB_SECTORS, limits.MAX_PLAN_BYTES // limits.SECTOR, 1 << 36])
+def test_no_proof_that_the_chain_can_ask_for_is_longer_than_what_is_reckoned_with(stored: int) -> None:
+    """The samples may lie in one segment, as long as the largest copy, or each in one of its own."""
+    reckoned: StorageProof = largest_proof(stored).arguments["proof"]
+    largest = min(stored, limits.MAX_PLAN_BYTES // limits.SECTOR)
+    count = sample_count(stored)
+    spread = {largest * number // count for number in range(count)}
+    trees = min(count, max(1, stored // largest))
+    assert len(reckoned.sectors) == count
+    assert siblings(largest, spread) <= len(reckoned.siblings)
+    assert trees * siblings(largest, {0}) <= len(reckoned.siblings) <= limits.MAX_PROOF_SIBLINGS
+
+
+def test_the_longest_segment_is_the_chains() -> None:
+    assert siblings(limits.MAX_PLAN_BYTES // limits.SECTOR, {0}) == SIBLINGS == 30
+    assert len(largest_proof(1 << 40).arguments["proof"].siblings) == limits.MAX_SAMPLES * SIBLINGS == 960
 
 
 def test_the_remedy_is_how_much_to_send_to_whom() -> None:

@@ -12,10 +12,11 @@ from typing import Any
 from service.disk import DiskError, explained
 from service.durable import make_directories, make_private_database, open_log, put_in_place, sync_file
 
-VERSION = 5
+VERSION = 6
 """Version 2 added the table of findings, version 3 that of refused ones, version 4 the journal, version 5 the alerts.
 
-An older file gets what it lacks when it is opened.
+Version 6 added nothing to the tables: each hosted segment's job has `most`, how many bytes the segment has at most. Late
+programs of version 5 wrote it, early ones did not. An older file gets what it lacks when it is opened.
 """
 
 _FINDINGS = "CREATE TABLE findings (copy INTEGER PRIMARY KEY, evidence TEXT NOT NULL) WITHOUT ROWID;"
@@ -35,6 +36,11 @@ _ALERTS = (
     " text TEXT NOT NULL, why TEXT NOT NULL, remedy TEXT NOT NULL, block INTEGER NOT NULL, opened INTEGER NOT NULL,"
     " closed INTEGER, told INTEGER NOT NULL DEFAULT 0);"
     "CREATE INDEX alerts_open ON alerts (id) WHERE closed IS NULL;"
+)
+# Segments had 4 GiB at most before a job said so. A record that is no JSON stays as it is, and is told where it is read.
+_MOST = (
+    "UPDATE hosted SET job = json_set(job, '$.most', 4294967296)"
+    " WHERE json_valid(job) AND json_extract(job, '$.most') IS NULL;"
 )
 _SCHEMA = """
 CREATE TABLE hosted (
@@ -97,7 +103,7 @@ class Database:
         if 0 < version < VERSION:
             self._keep_old(version)
         if 0 <= version < VERSION:
-            lacking = "".join((_SCHEMA, _FINDINGS, _REFUSED, _JOURNAL, _ALERTS)[version:])
+            lacking = "".join((_SCHEMA, _FINDINGS, _REFUSED, _JOURNAL, _ALERTS, _MOST)[version:])
             self._db.executescript(f"BEGIN; {lacking} PRAGMA user_version = {VERSION}; COMMIT;")
         elif version != VERSION:
             raise DatabaseError(

@@ -14,10 +14,9 @@ from service.address import ss58
 from service.chain_client import Block, ChainClient
 from service.chain_client.call import Call
 from service.chain_client.pallet import calls
-from service.chain_client.pallet.constants import MAX_PROOF_SIBLINGS, MAX_SAMPLES
+from service.chain_client.pallet.constants import MAX_PLAN_BYTES, MAX_PROOF_SIBLINGS, MAX_SAMPLES
 from service.chain_client.pallet.types import Hoster, Role, StorageProof
 from service.encoding.profiles import SECTOR
-from service.protocols.copy.stream import MAX_SEGMENT
 from service.units import EXISTENTIAL_DEPOSIT, GIB
 
 from ..common.terms import HosterTerms
@@ -29,8 +28,8 @@ LEAST_PROOFS = 8
 """Proofs that an account should be able to pay: with fewer the node warns, and offers nothing anew."""
 LEAST_SAMPLES = 8
 GIB_SECTORS = GIB // SECTOR
-SIBLINGS = (MAX_SEGMENT // SECTOR - 1).bit_length()
-"""Siblings of a sector in the longest segment."""
+SIBLINGS = (MAX_PLAN_BYTES // SECTOR - 1).bit_length()
+"""Siblings of a sector in the longest segment that the chain lets a copy have, which is the largest copy as a whole."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from service.hypercore.crypto import Node
 from service.protocols.copy.job import Party, SegmentJob
-from service.protocols.copy.stream import MAX_SEGMENT, PlanHead, StreamRange
+from service.protocols.copy.stream import PlanHead, StreamRange
 
 KEPT = 1024
 """Jobs that are not read again for each block that is served from their copies."""
@@ -61,5 +61,5 @@ def job_from_json(text: str) -> SegmentJob:
         modulus=bytes.fromhex(fields["modulus"]),
         salt=bytes.fromhex(fields["salt"]),
         profile=fields["profile"],
-        most=fields.get("most", MAX_SEGMENT),
+        most=fields["most"],
     )
