@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 from structlog.testing import capture_logs
 
+from runtime_mock.model.datdot.records import CopyState
 from service.chain_client import Call
 from service.chain_client.frame import sudo
+from service.chain_client.pallet import events
 from tests.simulation.chain import code
 from tests.support.small_chain import Line, keys_of
-from tests.support.small_net import LivePeer, Net, blocks, copied, is_active, read_back
+from tests.support.small_net import LivePeer, Net, blocks, check_copy, copied, is_active, read_back
 
 
 async def upgrade(net: Net, version: int, renamed: dict[str, str] | None = None) -> None:
@@ -83,3 +85,39 @@ async def test_an_event_of_ours_that_is_not_known_ends_nothing(net: Net) -> None
         told = [line for line in logs if line["log_level"] in ("warning", "error")]
         assert [line["event_name"] for line in told] == ["DatDot.StorageTested"], "once"
         assert told[0]["remedy"] == "update datdot"
+
+
+LONG = [65_536] * 64
+"""Blocks of a feed whose copy, of one segment, takes two dozen blocks of the chain to make."""
+PENALTIES = (events.CopyStruck, events.BeginMissed, events.HosterOverdue, events.Stalled, events.StorageMissed)
+
+
+def half_made(net: Net, hoster: LivePeer, copy: int) -> bool:
+    """Whether between a quarter and three quarters of a copy's sectors are durable, and none confirmed."""
+    found = net.chain.copy(copy)
+    stored = hoster.stored()[-1] if hoster.stored() else 0
+    return found.state == CopyState.ENCODING and found.sectors < 4 * stored < 3 * found.sectors
+
+
+@pytest.mark.parametrize("unknown", [False, True], ids=["known", "first unknown"])
+async def test_a_copy_that_is_being_made_is_finished_after_an_upgrade(net: Net, unknown: bool) -> None:
+    """By the same services, in the same segment, at nobody's cost; also if the first new runtime cannot be read."""
+    async with copied(net, LONG if unknown else LONG[:24]) as (_, encoder, hoster, core, copy):
+        await net.chain.until(lambda: half_made(net, hoster, copy))
+        segment = net.chain.copy(copy).current
+        assert segment is not None
+        await upgrade(net, 2, {"fresh": "stale"} if unknown else None)
+        assert net.chain.copy(copy).state == CopyState.ENCODING, "it was exchanged before the copy was whole"
+        if unknown:
+            await net.chain.wait_for(net.chain.number + 20)
+            assert not is_active(net, copy)(), "who cannot read the chain confirms nothing"
+            await upgrade(net, 3)
+        await net.chain.until(is_active(net, copy))
+        made = net.chain.copy(copy)
+        assert [part.segment for part in made.segments] == [segment]
+        assert (net.chain.segment(segment).encoder, made.hoster) == (encoder.account, hoster.account)
+        check_copy(net, hoster, core, copy)
+        await proves_twice(net, hoster)
+        assert net.chain.copy(copy).strikes == 0
+    assert [event for kind in PENALTIES for event in net.chain.events(kind)] == []
+    assert not net.chain.refused
