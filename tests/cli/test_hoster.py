@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,15 @@ from tests.support.cli_process import (
 )
 from tests.support.contract import shape
 from tests.support.copy_by_hand import UNIT, assigned, encoded, enrolled, head_of, parties, published, until
+from tests.support.mock_process import Mock, running_mock
 
+BLOCK_SECONDS = 0.1
 CONTRACT: dict[str, Any] = json.loads((Path(__file__).parent / "contract.json").read_text())
 
 
 @pytest.fixture
 def chain(tmp_path: Path) -> Iterator[RunningChain]:
-    """One for each test: they wait for deadlines, which are the same on both backends."""
+    """One that makes blocks by the clock."""
     (tmp_path / "chain").mkdir()
     with running_chain("model", tmp_path / "chain") as running:
         yield running
@@ -110,8 +112,42 @@ async def test_a_pause_is_told_to_whom_asks_again(chain: RunningChain, tmp_path:
         assert (await on_the_side(status))["next_pause"] == paused["block"] + 14 * times.era
 
 
+class Ticks:
+    """Blocks while no command runs, of a chain that makes one for each extrinsic: deadlines do not come for a slow machine."""
+
+    def __init__(self, mock: Mock) -> None:
+        self._mock, self._going = mock, asyncio.Event()
+        self._going.set()
+
+    async def run(self) -> None:
+        """Seal block after block, until cancelled."""
+        while True:
+            await self._going.wait()
+            await asyncio.to_thread(self._mock.raw, b'{"jsonrpc":"2.0","id":1,"method":"mock_seal","params":[1]}')
+            await asyncio.sleep(BLOCK_SECONDS)
+
+    async def aside(self, work: Callable[[], Any]) -> Any:
+        """Run commands while the chain stands, but for the blocks of what they send."""
+        self._going.clear()
+        try:
+            return await on_the_side(work)
+        finally:
+            self._going.set()
+
+
 @pytest.mark.slow
-async def test_a_hoster_that_is_late_leaves_and_loses(chain: RunningChain, tmp_path: Path) -> None:
+async def test_a_hoster_that_is_late_leaves_and_loses() -> None:
+    with running_mock("--seal", "instant") as mock:
+        chain, ticks = RunningChain("model", mock.url), Ticks(mock)
+        sealing = asyncio.create_task(ticks.run())
+        try:
+            await is_late_leaves_and_loses(chain, ticks.aside)
+        finally:
+            sealing.cancel()
+            await asyncio.gather(sealing, return_exceptions=True)
+
+
+async def is_late_leaves_and_loses(chain: RunningChain, aside: Callable[[Callable[[], Any]], Awaitable[Any]]) -> None:
     on_chain = ("--chain", chain.url)
     mine = (*on_chain, "--key", "//Charlie")
 
@@ -126,39 +162,39 @@ async def test_a_hoster_that_is_late_leaves_and_loses(chain: RunningChain, tmp_p
         )
         left = await whole(alice, hoster, encoder)
         challenge = await until(client, lambda: client.storage.storage_challenge(account))
-        good = await on_the_side(status)
+        good = await aside(status)
         check_good(good, left, challenge.issued, times)
-        assert f"hoster {good['account']}  open in region u33" in await on_the_side(
+        assert f"hoster {good['account']}  open in region u33" in await aside(
             lambda: datdot("hoster", "status", *mine).out
         )
-        check_shown(await on_the_side(lambda: done("plan", "show", good["copies"][0]["plan"], *on_chain)), left)
+        check_shown(await aside(lambda: done("plan", "show", good["copies"][0]["plan"], *on_chain)), left)
         gone = await whole(alice, hoster, encoder, compat=True)
 
         late = await told(client, HosterOverdue, challenge.issued)
-        warned = await on_the_side(status)
+        warned = await aside(status)
         assert (late.step, late.issued, warned["step"], warned["standing"]) == (1, challenge.issued, 1, "warned")
         assert warned["challenge"]["deadlines"] == good["challenge"]["deadlines"]
         assert warned["challenge"]["deadlines"]["recheck"] == late.due
         assert (warned["missed"], warned["reputation"]) == (1, good["reputation"] - good["reputation"] // 8)
         check_changed(warned["reputation_change"], good["reputation"], challenge.issued, times)
         assert f"else evicted\n  By block {late.due}: answer the challenge" in _text(warned)
-        await check_refusals(mine, on_chain, left)
+        await check_refusals(mine, on_chain, left, aside)
 
-        leaving = await on_the_side(lambda: done("hoster", "leave", left, *mine))
+        leaving = await aside(lambda: done("hoster", "leave", left, *mine))
         assert list(leaving) == list(CONTRACT["hoster"]["hoster leave"])
         notice = await told(client, CopyLeaving, leaving["block"])
         assert leaving == {"copy": left, "block": leaving["block"], "until": notice.block}
         assert notice.block == leaving["block"] + times.end_notice
-        lost = await on_the_side(lambda: done("hoster", "lost", gone, *mine))
+        lost = await aside(lambda: done("hoster", "lost", gone, *mine))
         assert list(lost) == list(CONTRACT["hoster"]["hoster lost"])
 
         await until(client, lambda: ended(client, left, gone))
-        over = await on_the_side(status)
+        over = await aside(status)
         assert (over["step"], over["challenge"], over["remedy"]) == (0, None, "nothing is due")
         assert {left, gone}.isdisjoint(copy["copy"] for copy in over["copies"])
         assert int(over["collateral"]["held"]) < int(over["collateral"]["due"]), "a tenth of the copies' collateral"
         for what in ("leave", "lost"):
-            ran = await on_the_side(lambda what=what: datdot("hoster", what, gone, *mine, "--json"))
+            ran = await aside(lambda what=what: datdot("hoster", what, gone, *mine, "--json"))
             assert f"copy {gone} ended in block" in ran.failure("hoster_refused")["message"]
 
 
@@ -198,7 +234,9 @@ def check_changed(change: dict[str, Any], before: int, issued: int, times: Times
     assert f"challenge of block {issued} was not answered in time" in change["why"]
 
 
-async def check_refusals(mine: tuple[str, ...], on_chain: tuple[str, ...], copy: int) -> None:
+async def check_refusals(
+    mine: tuple[str, ...], on_chain: tuple[str, ...], copy: int, aside: Callable[[Callable[[], Any]], Awaitable[Any]]
+) -> None:
     """What cannot be said by a hoster that is late, or by who is none; each by its reason."""
     cases = (
         (("hoster", "pause", *mine), "hoster_refused", "not answered in time"),
@@ -208,7 +246,7 @@ async def check_refusals(mine: tuple[str, ...], on_chain: tuple[str, ...], copy:
         (("hoster", "status", *on_chain, "--key", "//Bob"), "no_such_hoster", "never offered to host"),
     )
     lines = [(*line, "--json") for line, _, _ in cases]
-    for ran, (_, code, reason) in zip(await on_the_side(lambda: many(lines)), cases, strict=True):
+    for ran, (_, code, reason) in zip(await aside(lambda: many(lines)), cases, strict=True):
         assert reason in ran.failure(code)["message"]
 
 
