@@ -147,7 +147,8 @@ def _sleepers_says(found: Figures) -> tuple[Said, ...]:
     assert beside == without
     return specified(
         19,
-        f"400 plans with caps of 0 ({units(spent)} UNIT) delay a new plan from {alone} to {some} blocks, 1,600 keep it out "
+        f"with eras of {LONG_ERA['era']} blocks 400 plans with caps of 0 ({units(spent)} UNIT) "
+        f"delay a new plan from {alone} to {some} blocks, 1,600 keep it out "
         f"for over {WATCHED}.",
         f"A running plan's new copy comes in {beside} blocks, as without them.",
     )

@@ -46,6 +46,10 @@ class Account:
             burned += due
         return burned
 
+    def owe(self, amount: int) -> None:
+        """Have taken an amount."""
+        count_taken(self.state, self.id, amount)
+
     def give(self, amount: int) -> None:
         """Earn an amount."""
         count_given(self.state, self.id, amount)
