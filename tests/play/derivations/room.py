@@ -20,7 +20,7 @@ from runtime_mock.model.datdot.params import PRODUCTION
 from runtime_mock.model.datdot.records import Opening, Report, RetrievalCommit, RetrievalReveal, StorageProof
 from runtime_mock.model.datdot.types import Wait
 from runtime_mock.model.frame.dispatch import Class, Weight
-from runtime_mock.model.frame.limits import BASE_EXTRINSIC, MAX_BLOCK, MAX_TOTAL
+from runtime_mock.model.frame.limits import BASE_EXTRINSIC, MAX_BLOCK, MAX_LENGTH, MAX_TOTAL
 
 from .catalogue import Figures, Said, derive, limits, specified
 from .fees import length
@@ -32,6 +32,8 @@ COUNTED = (Wait.TICK, Wait.END_PLAN, Wait.SWEEP)
 """Expiries that count the copies in them."""
 SAMPLES, SIBLINGS = 14, 315
 """Of a proof of 40 GiB."""
+LEVELS = 24
+"""Siblings of one sector of a segment of 4 GiB."""
 DRAWS = 10
 """Draws that fill nine seats, mostly."""
 ORDINARY = Weight(60 * MS)
@@ -105,6 +107,19 @@ def usual_commits() -> int:
     return sum(weights.commit_retrievals(MAX_RETRIEVALS, some, DRAWS * some).ref_time for some in made) // SEATS
 
 
+def sizes_of_calls() -> dict[str, float]:
+    """Return the bytes of a proof and of a settlement, and of one commit and one reveal of a full call."""
+    report = RetrievalReveal(0, Report(1, 50, 900), bytes(32), Opening(bytes(SECTOR), [bytes(32)] * LEVELS))
+    commits, reports = [RetrievalCommit(0, bytes(32))] * MAX_RETRIEVALS, [report] * MAX_RETRIEVALS
+    answer = StorageProof([bytes(SECTOR)] * SAMPLES, [bytes(32)] * SIBLINGS)
+    return {
+        "proof": length("submit_storage_proof", 1, answer),
+        "commit": length("commit_retrievals", 1, commits) / MAX_RETRIEVALS,
+        "reveal": length("reveal_retrievals", 1, bytes(32), reports) / MAX_RETRIEVALS,
+        "settlement": length("settle_retrieval", 1, 1),
+    }
+
+
 def calls_of_commits(weight: int) -> int:
     """Return how many calls of commits a block takes: the last one begins while there is room for the most it may weigh."""
     return (FREE - each(FULL_CALL)) // each(weight) + 1
@@ -124,7 +139,15 @@ def _carries_says(found: Figures) -> tuple[Said, ...]:
             f"| {number['calls of reveals']} × 64 = {number['reveals']} | {number['reveals']} × 2,400 / 9 = "
             f"{number['copies by reveals']} copies |",
             f"| {number['settlements']} | {number['settlements']} × 14,400 = {number['copies by settlements']} copies |",
-            f"by weight there would be room for {number['proofs by weight']} such proofs",
+            f"| storage proofs, {found['ms of a proof']:.2f} ms, {found['bytes of a proof'] / 1_000:.0f} kB |",
+            f"| commits by 64, {found['ms of a commit']:.3f} ms each with a record for nine and ten draws for a record |",
+            f"| reveals by 64, {found['ms of a reveal']:.3f} ms each |",
+            f"by weight there would be room for {number['proofs by weight']} such proofs, by length for "
+            f"{number['proofs by length']}.",
+            f"Before a call of 64 commits there must be room for {found['ms before commits']:.1f} ms, so commits fill a block up "
+            f"to the last {count(found['ms until the last commits'])} ms, and one call more; 64 that meet nine seats a copy weigh "
+            f"{found['ms of a call of commits']:.1f} ms then.",
+            f"A block of {number['reveals']} reveals has {found['bytes of reveals'] / 1e6:.1f} MB, of {found['length'] / 1e6:.1f}.",
             f"If each of them made a record, a block would take {number['commits with records']}, and the window "
             f"{number['copies by commits with records']} copies.",
             f"So such a chain carries {hosters} hosters at the full rate of challenges, and {copies} copies,",
@@ -153,15 +176,18 @@ def carries() -> Figures:
     """How many hosters and copies a chain has room for, by each of its bounds."""
     asked = ERA // PRODUCTION.mean_gap
     calls, slow = calls_of_commits(usual_commits()), calls_of_commits(NEW_RECORDS)
-    reveals = FREE // each(weights.reveal_retrievals(MAX_RETRIEVALS).ref_time)
     settled = MAX_TOTAL[Class.NORMAL].ref_time // each(weights.SETTLE_RETRIEVAL.ref_time)
     window, revealing = ERA - PRODUCTION.probe_blocks, PRODUCTION.settle_from - PRODUCTION.reveal_from
     ticks = EXPIRIES * ERA
+    proof, reveal = weights.submit_storage_proof(SAMPLES, SIBLINGS), weights.reveal_retrievals(MAX_RETRIEVALS)
+    sizes, longest = sizes_of_calls(), MAX_LENGTH[Class.OPERATIONAL]
+    reveals = FREE // each(reveal.ref_time)
     found = {
         "hosters by challenges": CHALLENGES * ERA // asked,
         "hosters by proofs": MAX_CHANGES * ERA // asked,
         "hosters by changes": (MAX_CHANGES - MAX_OFFER_CHANGES) * ERA // asked,
-        "proofs by weight": FREE // each(weights.submit_storage_proof(SAMPLES, SIBLINGS).ref_time),
+        "proofs by weight": FREE // each(proof.ref_time),
+        "proofs by length": longest // sizes["proof"],
         "calls of commits": calls,
         "commits": calls * MAX_RETRIEVALS,
         "copies by commits": calls * MAX_RETRIEVALS * window // SEATS,
@@ -174,7 +200,19 @@ def carries() -> Figures:
         "copies by settlements": settled * ERA,
         "copies by ticks": ticks,
     }
+    in_ms = {
+        "proof": proof.ref_time,
+        "commit": each(usual_commits()) / MAX_RETRIEVALS,
+        "reveal": each(reveal.ref_time) / MAX_RETRIEVALS,
+        "call of commits": each(usual_commits()),
+    }
     return found | {
+        **{f"ms of a {what}": weight / MS for what, weight in in_ms.items()},
+        "ms before commits": FULL_CALL / MS,
+        "ms until the last commits": (FREE - each(FULL_CALL)) / MS,
+        "bytes of a proof": sizes["proof"],
+        "bytes of reveals": found["reveals"] * sizes["reveal"],
+        "length": longest,
         "share of ticks": COPIES / ticks,
         "share of commits": COPIES / found["copies by commits"],
         "share of reveals": COPIES / found["copies by reveals"],
@@ -212,15 +250,7 @@ def _load_says(found: Figures) -> tuple[Said, ...]:
 def load() -> Figures:
     """What such a network takes of each block, and what it adds to a day's history."""
     seats, per_block = COPIES * SEATS, 1 / ERA / MS
-    report = RetrievalReveal(0, Report(1, 50, 900), bytes(32), Opening(bytes(SECTOR), [bytes(32)] * 24))
-    commits, reports = [RetrievalCommit(0, bytes(32))] * MAX_RETRIEVALS, [report] * MAX_RETRIEVALS
-    answer = StorageProof([bytes(SECTOR)] * SAMPLES, [bytes(32)] * SIBLINGS)
-    sizes = {
-        "proof": length("submit_storage_proof", 1, answer),
-        "commit": length("commit_retrievals", 1, commits) / MAX_RETRIEVALS,
-        "reveal": length("reveal_retrievals", 1, bytes(32), reports) / MAX_RETRIEVALS,
-        "settlement": length("settle_retrieval", 1, 1),
-    }
+    sizes = sizes_of_calls()
     history = {
         "proofs, MB": HOSTERS * (ERA // PRODUCTION.mean_gap) * sizes["proof"] / 1e6,
         "commits, MB": seats * sizes["commit"] / 1e6,
