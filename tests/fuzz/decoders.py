@@ -79,6 +79,7 @@ def peer(data: bytes) -> None:
     """Let a peer's state take a message of any type."""
     state = PeerState(feed(), 0.0)
     state.open()
+    state.allow_push(True)
     state.start_asking(0.0)
     state.ask(Request(block=BlockRequest(3, 0)), 0, 0.0)
     if data:

@@ -169,6 +169,12 @@ const commands = {
     return info(cores.get(core))
   },
 
+  // Send blocks that nobody asked for, to all peers that allow it.
+  async push ({ core, blocks }) {
+    for (const index of blocks) await cores.get(core).core.replicator.push(index)
+    return {}
+  },
+
   // A live follower: everything that comes.
   async follow ({ core }) {
     cores.get(core).download({ start: 0, end: -1 })

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.hypercore import Core, KeyPair, default_manifest
-from service.hypercore.net import Replication, Replicator
+from service.hypercore.net import Connection, Replication, Replicator
 from tests.support.npm_peer import SECONDS, Here, NodePeer, node_peer, until
 
 pytestmark = [pytest.mark.node, pytest.mark.case("feeds/peer")]
@@ -376,3 +376,62 @@ async def test_nothing_is_pushed_to_a_reader_that_does_not_allow_it(here: Here, 
     connection = await here.dial(node)
     await node("length", core="a", length=5)
     assert not Replication.of(connection).push(core, 2)
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_blocks_that_npm_pushes_come_to_a_reader_that_asks_for_none(
+    here: Here, node11: NodePeer, known: bool
+) -> None:
+    info = await node11("core", name="a")
+    await node11("append", core="a", blocks=[block.hex() for block in BLOCKS[:5]])
+    core = here.store.get(bytes.fromhex(info["key"]))
+    if known:
+        await fetch_head(core, await here.dial(node11))
+    connection = await here.dial(node11)
+    with Replicator(core, push_only=True) as replicator:
+        peer = replicator.attach(connection)
+        async with asyncio.timeout(SECONDS):
+            while not core.has(2):
+                await node11("push", core="a", blocks=[2])  # until it knows that it may
+            await node11("push", core="a", blocks=[0])
+            await node11("append", core="a", blocks=[block.hex() for block in BLOCKS[5:9]])
+            await node11("push", core="a", blocks=[7, 8])
+            await replicator.download(7, 9)
+            while not core.has(0):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert core.length == 9
+        assert [core.get(index) for index in (0, 2, 7, 8)] == [BLOCKS[index] for index in (0, 2, 7, 8)]
+        assert core.ranges() == [(0, 1), (2, 3), (7, 9)]
+        assert not peer.state.asked
+        assert connection.is_open
+
+
+async def fetch_head(core: Core, connection: Connection) -> None:
+    with Replicator(core) as replicator:
+        replicator.attach(connection)
+        await replicator.update()
+    connection.close()
+
+
+async def test_a_reader_that_allows_pushes_is_shown_the_head_of_npm_from_its_own_length(
+    here: Here, node11: NodePeer
+) -> None:
+    """A peer of npm that may push answers from the length that it pushed itself: 0, or more than is known here."""
+    info = await node11("core", name="a")
+    await node11("append", core="a", blocks=[block.hex() for block in BLOCKS[:5]])
+    core = here.store.get(bytes.fromhex(info["key"]))
+    await fetch_head(core, await here.dial(node11))
+    await node11("append", core="a", blocks=[block.hex() for block in BLOCKS[5:9]])
+    connection = await here.dial(node11)
+    with Replicator(core, allow_push=True) as replicator:
+        replicator.attach(connection)
+        assert await replicator.update(9) == 9
+        async with asyncio.timeout(SECONDS):
+            while not core.has(3):
+                await node11("push", core="a", blocks=[3])
+        await node11("append", core="a", blocks=[block.hex() for block in BLOCKS[9:12]])
+        await node11("push", core="a", blocks=[11])
+        await replicator.update(12)
+        await replicator.download()
+        assert [core.get(index) for index in range(12)] == BLOCKS[:12]
+        assert connection.is_open

@@ -20,7 +20,7 @@ from ..wire import messages as m
 from ..wire import push
 from ..wire.errors import ConnectionClosed, ReplicationError
 from ..wire.intervals import Intervals
-from ..wire.peer import Answered, HeadShown, PeerState
+from ..wire.peer import Answered, HeadShown, PeerState, Pushed
 from ..wire.protomux import Endpoint
 from .connection import Connection
 from .serving import Server
@@ -42,6 +42,10 @@ class Asker(Protocol):
 
     def answered(self, peer: CorePeer, answer: Answered) -> None:
         """Take an answer. Raises ProofError if it is wrong."""
+        ...
+
+    def pushed(self, peer: CorePeer, proof: Proof) -> bool:
+        """Take a block that was not asked for. Return whether it was of use. Raises ProofError for a false head."""
         ...
 
     def doubted(self, peer: CorePeer) -> None:
@@ -125,6 +129,7 @@ class CorePeer:
         self._telling = False
         self._pushed, self._pushed_length = Intervals(), 0
         """What was sent unasked: npm peers do not tell which blocks they have of that."""
+        self._allowance = push.PushAllowance()
         self._early: list[tuple[int, bytes]] | None = []
         self._handshake: bytes | None = None
         self._endpoint: Endpoint | None = None
@@ -284,15 +289,34 @@ class CorePeer:
             event = self.state.take(kind, body, self._loop.time())
             self.flush()
             if isinstance(event, HeadShown):
-                self._judge(event.proof)
+                if not self._judge(event.proof) and event.proof.block is not None:
+                    self._take_pushed(event.proof, allowed=True)
+            elif isinstance(event, Pushed):
+                self._take_pushed(event.proof, event.allowed)
             elif isinstance(event, Answered):
                 self._take_answer(event)
+                self.state.settle_head(event.number)
+                self.flush()
             elif event is not None:
                 self._inform(event.block)
 
     def _inform(self, block: int | None) -> None:
         if self.asker is not None and self.state.doubted is None:
             self.asker.changed(self, block)
+
+    def _take_pushed(self, proof: Proof, allowed: bool) -> None:
+        """Pass a pushed block on, and end the connection once too many were of no use."""
+        assert proof.block is not None
+        used = False
+        if allowed and self.asker is not None and self.state.doubted is None:
+            try:
+                used = self.asker.pushed(self, proof)
+            except OtherTree as error:
+                self._doubt_peer(error)
+        if not self._allowance.count(len(proof.block.value), used):
+            self.connection.fail(
+                f"core {self.core.key.hex()}: over {push.MAX_UNUSED >> 20} MiB were pushed that are of no use"
+            )
 
     # ---- two histories
 
@@ -307,14 +331,19 @@ class CorePeer:
         try:
             self.asker.answered(self, answer)
         except OtherTree as error:
-            if not self.state.doubt(self._loop.time()):
-                raise
-            self._doubt = str(error)
-            if self._timer is not None:  # it is set to a later time
-                self._timer.cancel()
-                self._timer = None
+            self._doubt_peer(error)
+
+    def _doubt_peer(self, error: OtherTree) -> None:
+        """Ask for the head of a peer that sent what does not fit. Raises the error if that says nothing."""
+        if not self.state.doubt(self._loop.time()):
+            raise error
+        self._doubt = str(error)
+        if self._timer is not None:  # it is set to a later time
+            self._timer.cancel()
+            self._timer = None
+        if self.asker is not None:
             self.asker.doubted(self)
-            self.flush()
+        self.flush()
 
     def _judge(self, shown: Proof) -> bool:
         """Compare the head that a peer shows with ours. Return whether both are signed and contradict each other.

@@ -11,10 +11,11 @@ import structlog
 from ..core import Core
 from ..heads import Change
 from ..store.storage import StorageError
-from ..tree.proof import OtherTree, ProofError
+from ..tree.proof import OtherTree, Proof, ProofError
 from ..wire.errors import ReplicationError
 from ..wire.order import Download
 from ..wire.peer import Answered, PeerState
+from ..wire.push import PUSH_COST, PUSH_LIMIT
 from ..wire.scheduler import BlockAnswer, Scheduler, UpgradeAnswer
 from .connection import Connection
 from .replication import CorePeer, Replication
@@ -35,10 +36,25 @@ OnProgress = Callable[[int, int], None]
 class Replicator:
     """A downloader of one core from any number of peers. Use it as a context, or call `close`."""
 
-    def __init__(self, core: Core, live: bool = False, through: int = 0) -> None:
-        """Prepare a download. `live`: fetch every block as the core grows; `through`: see `Scheduler`."""
+    def __init__(
+        self,
+        core: Core,
+        live: bool = False,
+        through: int = 0,
+        *,
+        allow_push: bool = False,
+        push_only: bool = False,
+        push_limit: int = PUSH_LIMIT,
+    ) -> None:
+        """Prepare a download. `live`: fetch every block as the core grows; `through`: see `Scheduler`.
+
+        `allow_push`: take blocks that peers send unasked as well, up to `push_limit` bytes, after which they are told to send
+        no more; `push_only`: take these, and ask for nothing.
+        """
         self.core = core
-        self._scheduler = Scheduler(core, live, through)
+        self._scheduler = Scheduler(core, live, through, push_only)
+        self._pushable = push_limit if allow_push or push_only else 0
+        """Bytes of pushed blocks that are still taken."""
         self._peers: dict[PeerState, CorePeer] = {}
         self._wake = asyncio.Event()
         self._last_reason = "no peer was tried"
@@ -68,6 +84,7 @@ class Replicator:
             )
         self._peers[peer.state] = peer
         peer.asker = self
+        peer.state.allow_push(self._pushable > 0)
         self._scheduler.attach(peer.state, self._loop.time())
         peer.flush()
         self.changed(peer, None)
@@ -205,6 +222,43 @@ class Replicator:
             self._cannot_store(error)
         self._wake.set()
         self._pump()
+
+    def pushed(self, peer: CorePeer, proof: Proof) -> bool:
+        """Store a block that was not asked for, and the head that came with it (`replication.Asker`)."""
+        core, block, head = self.core, proof.block, proof.upgrade
+        if block is None or self._pushable <= 0 or self._pause_timer is not None or core.writable:
+            return False
+        fits = head is not None and head.start == core.length and (proof.fork == core.fork or not core.length)
+        if not fits:  # that head is known, or a part of the way to it is missing: it is asked for if it is longer
+            proof = Proof(proof.fork, block)
+            if proof.fork != core.fork or block.index >= core.length or core.has(block.index):
+                return False
+        try:
+            core.apply(proof)
+        except StorageError as error:
+            self._cannot_store(error)
+            return False
+        except ProofError:
+            if fits:
+                raise
+            return False
+        self._count_pushed(peer, len(block.value))
+        self._scheduler.pushed(block.index)
+        if self._flush_timer is None:
+            self._flush_timer = self._loop.call_later(FLUSH_SECONDS, self._flush_by_itself)
+        self._wake.set()
+        self._pump()
+        return True
+
+    def _count_pushed(self, peer: CorePeer, size: int) -> None:
+        """Count bytes that were pushed. No peer may push any more once there are too many."""
+        peer.received += size
+        self._pushable -= max(PUSH_COST, size)
+        if self._pushable <= 0:
+            log.warning("no more pushed blocks are taken", core=self.core.key.hex(), peer=str(peer))
+            for one in list(self._peers.values()):
+                one.state.allow_push(False)
+                one.flush()
 
     def _store_head(self, answer: UpgradeAnswer) -> None:
         core, wanted, proof = self.core, answer.request, answer.proof

@@ -87,6 +87,14 @@ class HeadShown:
 
 
 @dataclass(frozen=True, slots=True)
+class Pushed:
+    """The peer sent a block that was not asked for. `allowed`: it may, or might when it sent it."""
+
+    proof: Proof
+    allowed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Silence:
     """The peer was silent too long. `fatal` ends the whole connection, otherwise only this core's channel ends."""
 
@@ -106,6 +114,9 @@ class PeerState:
         self.asked: dict[int, Request] = {}
         self.doubted: int | None = None
         """The request for the peer's whole head, which was sent because something of it did not fit ours."""
+        self._allow_push = self._ever_allowed = False
+        self._upgrading: int | None = None
+        """The request for a head, while which no push is allowed: npm peers would answer it with another start than is asked."""
         self._heads_shown = 0
         self._taken_back: set[int] = set()
         self.outbox: deque[tuple[int, bytes]] = deque()
@@ -151,6 +162,7 @@ class PeerState:
         flags = m.CAN_UPGRADE | m.UPLOADING
         flags |= m.DOWNLOADING if self.asking else 0
         flags |= m.HAS_MANIFEST if core.manifest is not None else 0
+        flags |= m.ALLOW_PUSH if self.asking and self._allow_push and self._upgrading is None else 0
         known = self.remote.length if self.remote.fork == core.fork else 0
         state = m.Sync(flags, core.fork, core.length, known)
         if self.opened and state != self._told:
@@ -194,7 +206,7 @@ class PeerState:
 
     # ---- messages
 
-    def take(self, kind: int, body: bytes, now: float) -> Changed | Answered | HeadShown | None:
+    def take(self, kind: int, body: bytes, now: float) -> Changed | Answered | HeadShown | Pushed | None:
         """Take a message about the peer's blocks, or an answer. Raises CodecError if it does not decode."""
         if kind == m.DATA:
             return self._answer(*m.decode_data(body), now)
@@ -210,10 +222,9 @@ class PeerState:
             return Changed(start)
         return None  # a message of another version
 
-    def _answer(self, number: int, proof: Proof | None, now: float) -> Answered | HeadShown | None:
-        if number == 0 and proof is not None and proof.upgrade is not None and proof.upgrade.start == 0:
-            self._heads_shown += 1
-            return HeadShown(proof) if self._heads_shown <= MAX_HEADS_SHOWN else None
+    def _answer(self, number: int, proof: Proof | None, now: float) -> Answered | HeadShown | Pushed | None:
+        if number == 0 and proof is not None:
+            return self._take_unasked(proof)
         request = self.asked.pop(number, None)
         if request is not None or number in self._taken_back:  # else it answers nothing, and is silent in all but name
             self._taken_back.discard(number)
@@ -221,6 +232,14 @@ class PeerState:
         if request is None or not self.asking:
             return None  # the request was taken back
         return Answered(number, request, proof)
+
+    def _take_unasked(self, proof: Proof) -> HeadShown | Pushed | None:
+        """Take what answers no request: a head from 0 that may contradict ours, or a pushed block."""
+        if proof.upgrade is not None and proof.upgrade.start == 0 and (proof.block is None or self._core.length):
+            self._heads_shown += 1
+            if self._heads_shown <= MAX_HEADS_SHOWN:
+                return HeadShown(proof)
+        return None if proof.block is None else Pushed(proof, self._ever_allowed)
 
     def _take_range(self, start: int, length: int, drop: bool) -> Changed | None:
         end = min(start + length, MAX_UINT)
@@ -254,8 +273,20 @@ class PeerState:
             self.deadline = now + OPEN_SECONDS
         self._sync()
 
+    def allow_push(self, allowed: bool) -> None:
+        """Let the peer send blocks that it was not asked for, as long as this peer is asked at all, or no longer."""
+        self._allow_push, self._ever_allowed = allowed, self._ever_allowed or allowed
+        self._sync()
+
+    def settle_head(self, number: int) -> None:
+        """Let pushes come again, once a request for a head was answered and the answer is stored, or it was taken back."""
+        if number == self._upgrading:
+            self._upgrading = None
+            self._sync()
+
     def stop_asking(self) -> None:
         """Cancel all requests and send no more."""
+        self._allow_push = False
         for number in list(self.asked):
             self.cancel(number)
         self.asking = False
@@ -274,6 +305,9 @@ class PeerState:
         if not self.asked:
             self.heard = now
         self.asked[number] = request
+        if request.upgrade is not None and self._allow_push:
+            self._upgrading = number
+            self._sync()
         self._send(m.REQUEST, m.encode_request(number, fork, request))
         if self.deadline is None:
             self.deadline = now + ANSWER_SECONDS
@@ -286,6 +320,7 @@ class PeerState:
                 self._taken_back.clear()
             self._taken_back.add(number)
             self._send(m.CANCEL, encode_uint(number))
+            self.settle_head(number)
 
     def doubt(self, now: float) -> bool:
         """Take all requests back and ask for the peer's whole head instead: something that it sent does not fit ours.

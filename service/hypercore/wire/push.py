@@ -1,4 +1,4 @@
-"""Push: blocks that go to a peer unasked, because its sync allows it. What goes with a block, without input or output."""
+"""Push: blocks that go to a peer unasked, because its sync allows it. Without input or output."""
 
 from __future__ import annotations
 
@@ -9,6 +9,26 @@ from .peer import PeerState
 
 NUMBER = 0
 """The request number of what nobody asked for."""
+
+PUSH_LIMIT = 256 * 1024 * 1024
+"""Bytes of pushed blocks that a reader stores unless it says otherwise: whoever may push decides what is stored."""
+MAX_UNUSED = 16 * 1024 * 1024
+"""Bytes that a peer may push in vain beyond those of use. It covers what is under way when pushes are allowed no longer."""
+PUSH_COST = 1024
+"""Bytes that a pushed block counts for at least: also an empty one is work."""
+
+
+class PushAllowance:
+    """The bytes that one peer may still push in vain."""
+
+    def __init__(self) -> None:
+        self._unused = 0
+
+    def count(self, size: int, used: bool) -> bool:
+        """Count a pushed block of `size` bytes. Return False once too much was of no use."""
+        cost = max(PUSH_COST, size)
+        self._unused = max(0, self._unused - cost) if used else self._unused + cost
+        return self._unused <= MAX_UNUSED
 
 
 def takes(peer: PeerState, fork: int, index: int) -> bool:

@@ -87,14 +87,14 @@ class BlockAnswer:
 class Scheduler:
     """The peers, downloads and outstanding requests of one core."""
 
-    def __init__(self, core: CoreBlocks, live: bool = False, through: int = 0) -> None:
-        """Prepare a scheduler. `live`: fetch every block as the core grows.
+    def __init__(self, core: CoreBlocks, live: bool = False, through: int = 0, push_only: bool = False) -> None:
+        """Prepare a scheduler. `live`: fetch every block as the core grows; `push_only`: ask for nothing.
 
         `through` is a length whose roots are wanted on the way to a longer head. Peers show the roots of their head only;
         those of a shorter one, and the nodes between the two, come if the upgrade is asked for up to that length: what
         is beyond it then comes as additional nodes.
         """
-        self._core, self._through = core, through
+        self._core, self._through, self._push_only = core, through, push_only
         self.peers: dict[PeerState, float] = {}
         """The peers, and since when each is used."""
         self.downloads = [Download(0, MAX_UINT, MAX_UINT)] if live else []
@@ -262,6 +262,13 @@ class Scheduler:
                 other[0].cancel(other[1])
         return BlockAnswer(index, found)
 
+    def pushed(self, index: int) -> None:
+        """Take the requests for a block back that came unasked."""
+        self._asked_at.pop(index, None)
+        for asked in (self.blocks.pop(index, None), self._second.pop(index, None)):
+            if asked is not None:
+                asked[0].cancel(asked[1])
+
     def _deny(self, peer: PeerState, state: m.Sync) -> None:
         """Count a head that was announced and not shown: a peer could announce longer ones for ever."""
         self._not_shown[peer] = state
@@ -359,7 +366,7 @@ class Scheduler:
 
     def _is_ahead(self, peer: PeerState) -> bool:
         core, remote = self._core, peer.remote
-        if remote.length == 0 or self._not_shown.get(peer) == remote:
+        if self._push_only or remote.length == 0 or self._not_shown.get(peer) == remote:
             return False
         if remote.fork > core.fork:
             return True  # npm peers do not announce CAN_UPGRADE to a peer that is at another fork
@@ -378,7 +385,7 @@ class Scheduler:
         self._upgrade = (peer, peer.ask(request, remote.fork, now), remote)
 
     def _ask_blocks(self, peer: PeerState, now: float, window: int) -> None:
-        if peer.remote.fork != self._core.fork or not peer.writable:
+        if peer.remote.fork != self._core.fork or not peer.writable or self._push_only:
             return
         for wanted in self.downloads:
             while len(peer.asked) < window:
