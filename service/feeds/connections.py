@@ -8,7 +8,6 @@ from types import TracebackType
 
 import structlog
 
-from service.hypercore import KeyPair
 from service.hypercore.net import ConnectError, Connection, ConnectionClosed, Transport
 
 log = structlog.get_logger(__name__)
@@ -23,11 +22,11 @@ class PeerConnections:
     """Connections to peers, as an asynchronous context manager, which ends them all.
 
     `connections` are those that were open soon; `give_to` hands them on, and each that opens later. `reasons` say why others
-    are not there. They are made under our own identity, or that of `key_pair`.
+    are not there.
     """
 
-    def __init__(self, transport: Transport, keys: Iterable[bytes], key_pair: KeyPair | None = None) -> None:
-        self._transport, self._keys, self._pair = transport, list(keys), key_pair
+    def __init__(self, transport: Transport, keys: Iterable[bytes]) -> None:
+        self._transport, self._keys = transport, list(keys)
         self.connections: list[Connection] = []
         self.reasons: list[str] = []
         self._take: Callable[[Connection], object] | None = None
@@ -73,7 +72,7 @@ class PeerConnections:
 
     async def _connect(self, key: bytes) -> None:
         try:
-            connection = await self._transport.connect(key, key_pair=self._pair)
+            connection = await self._transport.connect(key)
         except ConnectError as error:
             self.reasons.append(str(error))
             log.info("peer not reached", reason=str(error))

@@ -28,7 +28,7 @@ class Slow:
         self._peers = peers
         self.made: list[Reached] = []
 
-    async def connect(self, key: bytes, key_pair: object = None) -> Reached:
+    async def connect(self, key: bytes) -> Reached:
         after = self._peers[key.decode()]
         if isinstance(after, Exception):
             raise after

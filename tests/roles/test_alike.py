@@ -14,7 +14,7 @@ from service.chain_client.pallet import calls
 from service.feeds import fetch
 from service.hypercore import Corestore, KeyPair
 from service.hypercore.crypto import capability
-from service.hypercore.net import Connection, TcpTransport
+from service.hypercore.net import Connection, TcpTransport, Transport
 from service.roles.attester.committee import read_target
 from service.roles.attester.probe import Target, probe
 from service.roles.encoder.role import EncoderRole
@@ -75,9 +75,16 @@ class Watched:
 class Known(TcpTransport):
     """A transport that writes down what it is asked for."""
 
-    def __init__(self, net: Net, peers: list[LivePeer]) -> None:
+    def __init__(self, net: Net, peers: list[LivePeer], asked: list[tuple[str, bytes]] | None = None) -> None:
         super().__init__(KeyPair.generate(), [net.addresses[one.keys.swarm_key] for one in peers])
-        self.asked: list[tuple[str, bytes]] = []
+        self.asked: list[tuple[str, bytes]] = [] if asked is None else asked
+        self._again = net, peers
+
+    @asynccontextmanager
+    async def apart(self) -> AsyncIterator[Transport]:
+        """See `Transport.apart`."""
+        async with Known(*self._again, self.asked) as other:
+            yield other
 
     async def providers(self, feed: bytes) -> list[bytes]:
         """See `Transport.providers`."""

@@ -12,7 +12,7 @@ from service.encoding import EncodingError, Opening, SectorDecoder, verify_openi
 from service.encoding.profiles import SECTOR
 from service.feeds.connections import PeerConnections
 from service.feeds.reading import PartRead, Stretch, announced, read_part
-from service.hypercore import Core, CoreError, Corestore, KeyPair
+from service.hypercore import Core, CoreError, Corestore
 from service.hypercore.crypto import Node
 from service.hypercore.net import (
     ChannelClosed,
@@ -100,8 +100,10 @@ async def probe(transport: Transport, target: Target, probe_bytes: int) -> Measu
         core = store.get(target.feed_key)
         try:
             async with asyncio.timeout(PROBE_SECONDS):
-                part = await _read(transport, target, core, probe_bytes)
-                opening = await _sector(transport, target, core)
+                async with transport.apart() as reader:
+                    part = await _read(reader, target, core, probe_bytes)
+                async with transport.apart() as asker:
+                    opening = await _sector(asker, target, core)
             _compare(core, target, part, opening)
         except TimeoutError:
             raise _failed(target, f"no full answer within {PROBE_SECONDS:.0f} s") from None
@@ -134,7 +136,7 @@ async def _read(transport: Transport, target: Target, core: Core, probe_bytes: i
     blocks = stream.ranges[number]
     byte = blocks.first_byte + target.offset - (stream.end_of(number) - blocks.bytes)
     await transport.providers(core.discovery_key)  # so do readers; the hoster is dialled whether it is named or not
-    async with PeerConnections(transport, [target.hoster], KeyPair.generate()) as reached:
+    async with PeerConnections(transport, [target.hoster]) as reached:
         if not reached.connections:
             raise FeedUnreachable(f"feed {core.key.hex()}: {reached.failure}")
         with Replicator(core) as replicator:
@@ -150,7 +152,7 @@ async def _read(transport: Transport, target: Target, core: Core, probe_bytes: i
 
 async def _sector(transport: Transport, target: Target, core: Core) -> Opening:
     """Ask for the encoded sector. Not before the feed was read: whoever asks for one may well be an attester."""
-    connection: Connection = await transport.connect(target.hoster, key_pair=KeyPair.generate())
+    connection: Connection = await transport.connect(target.hoster)
     try:
         require_head(core, target.head, target.roots or await _roots(connection, target))
         ask = Ask(target.copy, target.segment, target.sector)
