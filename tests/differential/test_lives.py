@@ -59,6 +59,7 @@ passing = act("live", st.integers(1, 14), duties)
 quiet = act("seal", st.integers(1, 14))
 peers = st.one_of(
     act("register", who, wrong),
+    act("rotate", who, small, wrong),
     act("offer", who, st.integers(0, 2), st.integers(0, 199)),
     act("withdraw", who, st.integers(0, 2)),
     act("release", who, st.integers(0, 2)),

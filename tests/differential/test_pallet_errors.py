@@ -52,6 +52,48 @@ def test_registration(world: Watched) -> None:
     world.refused("InsufficientBalance")
 
 
+def test_rotation(world: Watched) -> None:
+    world.do_rotate(1, 0, 0)
+    world.refused("NotAPeer")
+    for who in (1, 2, 3):
+        world.do_register(who, 0, 0)
+    world.live(1)
+    wrongs = ((1, "BadSignature"), (2, "KeyBound"), (3, "SmallOrderKey"), (4, "BadSignature"), (5, "BadSignature"))
+    for wrong, error in (*wrongs, (6, "KeyBound")):
+        world.do_rotate(1, 0, wrong)
+        world.refused(error)
+    burned, peer = world.pair.value("DatDot", "Burned"), world.all("Peers")[world.party(1).id]
+    world.do_rotate(1, 0, 0)
+    world.live(1)
+    assert world.pair.history[-1].events.count("DatDot.SwarmKeyRotated") == 1
+    new, old = world.party(1).rotate(1)["swarm_key"], bytes(world.party(1).swarm.verify_key)
+    assert world.all("Peers")[world.party(1).id] == {**peer, "swarm_key": new}
+    assert {world.all("Keys")[key] for key in (new, old)} == {world.party(1).id}
+    assert world.pair.value("DatDot", "Burned") - burned > UNIT, "the fee, and the extrinsic's"
+    # neither the old nor the new key can be bound again, by whomever
+    world.do_rotate(1, 0, 0)
+    world.refused("KeyBound")
+    world.do_rotate(1, 0, 2)
+    world.refused("KeyBound")
+    world.call(world.party(2), "rotate_swarm_key", **world.party(1).rotate(1))
+    world.refused("KeyBound")
+    world.do_rotate(1, 1, 0)
+    world.live(1)
+    assert world.all("Peers")[world.party(1).id]["swarm_key"] == world.party(1).rotate(2)["swarm_key"]
+    world.do_transfer(3, 200, 4 * 12 + 2)
+    world.live(1)
+    assert world.pair.value("System", "Account", world.party(3).id)["data"]["free"] < UNIT
+    world.pair.submit(
+        world.party(4).account,
+        "Balances",
+        "transfer_allow_death",
+        {"dest": ("Id", world.party(3).id), "value": UNIT // 2},
+    )
+    world.live(1)
+    world.do_rotate(3, 0, 0)
+    world.refused("InsufficientBalance")
+
+
 def test_offers(world: Watched) -> None:
     world.offer(1, "Hosting")
     world.refused("NotAPeer")

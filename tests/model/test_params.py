@@ -110,7 +110,13 @@ def test_amounts_are_those_of_the_rules() -> None:
 
 def test_the_calls_have_the_indices_and_classes_of_the_pallet() -> None:
     names = {index: spec.name for (pallet, index), spec in REGISTRY.items() if pallet == PALLET}
-    assert (names[0], names[20], names[27], max(names)) == ("register_peer", "unset_seed", "commit_report", 29)
+    assert (names[0], names[20], names[27], names[30]) == (
+        "register_peer",
+        "unset_seed",
+        "commit_report",
+        "rotate_swarm_key",
+    )
+    assert max(names) == 30
     operational = {name for index, name in names.items() if _class(index) == Class.OPERATIONAL}
     proofs = {"confirm_segment", "submit_storage_proof", "commit_retrievals", "reveal_retrievals"}
     assert operational == proofs | {"report_invalid_encoding"}

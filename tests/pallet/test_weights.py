@@ -18,6 +18,7 @@ RUNS: list[dict[str, Any]] = json.loads((Path(__file__).parents[2] / "pallet-spe
 READ, WRITE = 25_000_000, 100_000_000
 """Picoseconds: `RocksDbWeight`, which the runtime names."""
 SHARED = {
+    "rotate_swarm_key": "REGISTER_PEER",
     "offer_hosting": "OFFER",
     "offer_encoding": "OFFER",
     "release": "OFFER",

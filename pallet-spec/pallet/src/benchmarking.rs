@@ -19,21 +19,23 @@ mod benchmarks {
     use crate::{types::*, *};
     use frame_system::RawOrigin;
     use sp_core::H256;
-    use sp_runtime::AccountId32;
-
-    fn call<T: Config>(who: &AccountId32) -> T::RuntimeOrigin {
-        RawOrigin::Signed(who.clone()).into()
-    }
 
     #[benchmark]
     fn register_peer() {
         let who = who::<T>("new", 0);
-        let (swarm, statement) = (key(1), key(2));
-        let message = crypto::bind_statement(Pallet::<T>::genesis(), &who, &swarm.0, &statement.0);
-        let (one, two) = (sign(1, &message), sign(2, &message));
+        let message = bind::<T>(&who, 1, 2);
         #[extrinsic_call]
-        _(RawOrigin::Signed(who.clone()), swarm.0, statement.0, one, two);
+        _(RawOrigin::Signed(who.clone()), key(1).0, key(2).0, sign(1, &message), sign(2, &message));
         assert!(Peers::<T>::contains_key(who));
+    }
+
+    #[benchmark]
+    fn rotate_swarm_key() {
+        let who = peer::<T>("peer", 0, key(2).0);
+        let signature = sign(1, &bind::<T>(&who, 1, 2));
+        #[extrinsic_call]
+        _(RawOrigin::Signed(who.clone()), key(1).0, signature);
+        assert_eq!(Peers::<T>::get(who).unwrap().swarm_key, key(1).0);
     }
 
     #[benchmark]
@@ -85,9 +87,9 @@ mod benchmarks {
     fn publish_plan(r: Linear<1, { MAX_RANGES }>) {
         let (head, ranges, nodes) = feed(r);
         let terms = Terms { live: false, max_ask_disk: 0, max_ask_encoding: 0, ..terms::<T>() };
-        let (ranges, nodes) = (ranges.try_into().unwrap(), nodes.try_into().unwrap());
+        let (who, ranges, nodes) = (sponsor::<T>(), ranges.try_into().unwrap(), nodes.try_into().unwrap());
         #[extrinsic_call]
-        _(RawOrigin::Signed(sponsor::<T>()), head, ranges, nodes, terms, 1_000_000 * UNIT);
+        _(RawOrigin::Signed(who), head, ranges, nodes, terms, 1_000_000 * UNIT);
         assert_eq!(NextPlan::<T>::get(), 1);
     }
 
@@ -110,8 +112,7 @@ mod benchmarks {
 
     #[benchmark]
     fn decline_copy() {
-        let (_, copies) = full_plan::<T>(MAX_REPLICAS);
-        let (copy, hoster) = copies[0].clone();
+        let (copy, hoster) = full_plan::<T>(MAX_REPLICAS).1[0].clone();
         set_state::<T>(copy, CopyState::Offered);
         #[extrinsic_call]
         _(RawOrigin::Signed(hoster), copy);
@@ -206,8 +207,7 @@ mod benchmarks {
 
     #[benchmark]
     fn leave_copy() {
-        let (_, copies) = full_plan::<T>(MAX_REPLICAS);
-        let (copy, hoster) = copies[0].clone();
+        let (copy, hoster) = full_plan::<T>(MAX_REPLICAS).1[0].clone();
         #[extrinsic_call]
         _(RawOrigin::Signed(hoster), copy);
         assert_eq!(Copies::<T>::get(copy).unwrap().leaving, 2);

@@ -330,5 +330,13 @@ mod calls {
             ensure_signed(origin)?;
             Self::do_report_equivocation(plan, first, second, root, nodes.into_inner())
         }
+
+        /// Bind another swarm key, which signed `bind`, in place of the peer's, which stays bound. The peer fee is burned.
+        #[pallet::call_index(30)]
+        #[pallet::weight(weights::register_peer())]
+        pub fn rotate_swarm_key(origin: OriginFor<T>, swarm_key: Key, signature: Signature) -> DispatchResult {
+            let who = ensure_signed(origin)?;
+            Self::do_rotate_swarm_key(who, swarm_key, signature)
+        }
     }
 }

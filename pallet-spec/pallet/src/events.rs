@@ -200,5 +200,8 @@ mod events {
         /// A slot of which less than half of its bond was left after a silent seat counts as given back.
         #[codec(index = 56)]
         SlotTakenBack { account: AccountId32, slot: u32 },
+        /// A peer has another swarm key; `old_key`, which nobody else can bind, is not its own any more.
+        #[codec(index = 57)]
+        SwarmKeyRotated { account: AccountId32, old_key: Key, swarm_key: Key },
     }
 }

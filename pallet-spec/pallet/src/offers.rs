@@ -65,6 +65,23 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
+    /// Binds another swarm key to a peer. The one that it had stays bound: nobody can take it, and it cannot come back. The
+    /// statement key stays for ever: whoever could change it could take back what it signed.
+    pub(crate) fn do_rotate_swarm_key(account: AccountId32, swarm_key: Key, signature: Signature) -> DispatchResult {
+        let mut peer = Self::ensure_peer(&account)?;
+        ensure!(!Keys::<T>::contains_key(swarm_key), Error::<T>::KeyBound);
+        let message = bind_statement(Self::genesis(), &account, &swarm_key, &peer.statement_key);
+        Self::ensure_signed_by(&signature, &message, &swarm_key)?;
+        let fee = Self::amounts().peer_fee;
+        Self::ensure_spendable(&account, fee)?;
+        Self::burn(&account, fee)?;
+        Keys::<T>::insert(swarm_key, &account);
+        let old_key = core::mem::replace(&mut peer.swarm_key, swarm_key);
+        Peers::<T>::insert(&account, peer);
+        Self::deposit_event(Event::SwarmKeyRotated { account, old_key, swarm_key });
+        Ok(())
+    }
+
     fn ensure_peer(account: &AccountId32) -> Result<Peer, Error<T>> {
         Peers::<T>::get(account).ok_or(Error::<T>::NotAPeer)
     }

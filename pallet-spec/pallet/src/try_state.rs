@@ -4,8 +4,8 @@ use crate::{
     draw::{copy_table, encoder_table, encoder_weight, hoster_table, hoster_weight},
     types::*,
     Changes, Config, Copies, CopySlots, DeadlineQueues, Deadlines, EncoderDraws, EncoderNodes, Encoders, HoleCount,
-    Holes, HosterCount, HosterDraws, HosterNodes, HosterSlots, Hosters, Moduli, NeedQueue, Needs, OfferChanges, Pallet,
-    Plans, ReportAt, Reports, Segments, SlotCount, Slots, StorageChallenges, Storing, StoringCount,
+    Holes, HosterCount, HosterDraws, HosterNodes, HosterSlots, Hosters, Keys, Moduli, NeedQueue, Needs, OfferChanges,
+    Pallet, Peers, Plans, ReportAt, Reports, Segments, SlotCount, Slots, StorageChallenges, Storing, StoringCount,
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 use sp_runtime::{AccountId32, TryRuntimeError};
@@ -37,6 +37,7 @@ struct Sums {
 
 impl<T: Config> Pallet<T> {
     pub(crate) fn check_state() -> Checked {
+        Self::check_peers()?;
         let copies: BTreeMap<CopyId, Copy> = Copies::<T>::iter().collect();
         let sums = Self::sums(&copies);
         Self::check_plans(&copies)?;
@@ -49,6 +50,16 @@ impl<T: Config> Pallet<T> {
         Self::check_entries()?;
         Self::check_changes()?;
         Self::check_queues()
+    }
+
+    /// A peer's keys are bound to it, as are those that it had, and every bound key is some peer's.
+    fn check_peers() -> Checked {
+        for (account, peer) in Peers::<T>::iter() {
+            let own = |key| Keys::<T>::get(key).as_ref() == Some(&account);
+            holds(peer.swarm_key != peer.statement_key, "a peer has two keys")?;
+            holds(own(peer.swarm_key) && own(peer.statement_key), "a peer's keys are bound to it")?;
+        }
+        holds(Keys::<T>::iter_values().all(|account| Peers::<T>::contains_key(account)), "a bound key is a peer's")
     }
 
     fn sums(copies: &BTreeMap<CopyId, Copy>) -> BTreeMap<AccountId32, Sums> {

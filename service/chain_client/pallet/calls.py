@@ -203,3 +203,11 @@ def report_equivocation(
     live plan is of that feed. By anyone.
     """
     return _datdot("report_equivocation", plan=plan, first=first, second=second, root=root, nodes=nodes)
+
+
+def rotate_swarm_key(swarm_key: Bytes, signature: Bytes) -> Call:
+    """Bind another swarm key, which signed `bind`, in place of the peer's, which stays bound.
+
+    The peer fee is burned.
+    """
+    return _datdot("rotate_swarm_key", swarm_key=swarm_key, signature=signature)

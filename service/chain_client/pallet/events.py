@@ -509,6 +509,15 @@ class SlotTakenBack:
     slot: int
 
 
+@dataclass(frozen=True, slots=True)
+class SwarmKeyRotated:
+    """A peer has another swarm key; `old_key`, which nobody else can bind, is not its own any more."""
+
+    account: AccountId
+    old_key: Bytes
+    swarm_key: Bytes
+
+
 Event = (
     PeerRegistered
     | HostingOffered
@@ -567,6 +576,7 @@ Event = (
     | EncodingReported
     | RetrievalRefused
     | SlotTakenBack
+    | SwarmKeyRotated
 )
 
 

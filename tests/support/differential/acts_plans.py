@@ -52,6 +52,25 @@ class Plans(Base):
             arguments = other.bind()
         self.call(party, "register_peer", **arguments)
 
+    def do_rotate(self, who: int, number: int, wrong: int) -> None:
+        party, other = self.party(who), self.party(who + 1)
+        arguments = party.rotate(1 + number)
+        if wrong % 8 == 1:
+            arguments["signature"] = party.rotate(2 + number)["signature"]
+        elif wrong % 8 == 2:
+            arguments = party.rotate(0)
+        elif wrong % 8 == 3:
+            # the identity as key and as R
+            small = b"\1" + bytes(31)
+            arguments = {"swarm_key": small, "signature": small + bytes(32)}
+        elif wrong % 8 == 4:
+            arguments = party.rotate(1 + number, bytes(other.statement.verify_key))
+        elif wrong % 8 == 5:
+            arguments = other.rotate(1 + number)
+        elif wrong % 8 == 6:
+            arguments["swarm_key"] = bytes(party.statement.verify_key)
+        self.call(party, "rotate_swarm_key", **arguments)
+
     def do_offer(self, who: int, role: int, variant: int) -> None:
         party = self.party(who)
         if role % 3 == 0:

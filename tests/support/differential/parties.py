@@ -64,6 +64,16 @@ class Party:
             "statement_signature": bytes(self.statement.sign(message).signature),
         }
 
+    def rotate(self, number: int, statement: bytes | None = None) -> dict[str, Any]:
+        """The arguments of `rotate_swarm_key` to the account's swarm key of that number; 0: the first.
+
+        `statement` is the statement key that is signed with it, if not the account's own.
+        """
+        swarm = SigningKey(digest(self.account.name, "swarm", number)) if number else self.swarm
+        key, own = bytes(swarm.verify_key), statement or bytes(self.statement.verify_key)
+        message = b"datdot/v1/bind\0" + self.genesis + self.id + key + own
+        return {"swarm_key": key, "signature": bytes(swarm.sign(message).signature)}
+
 
 class Base:
     """All parties, and what they know beyond the chain."""

@@ -36,6 +36,10 @@ pub fn who<T: Config>(name: &'static str, n: u32) -> AccountId32 {
     who
 }
 
+pub fn call<T: Config>(who: &AccountId32) -> T::RuntimeOrigin {
+    frame_system::RawOrigin::Signed(who.clone()).into()
+}
+
 /// The keys of a runtime are in its host's keystore.
 #[cfg(not(test))]
 mod keys {
@@ -92,6 +96,11 @@ pub fn peer<T: Config>(name: &'static str, n: u32, statement_key: Key) -> Accoun
     };
     Peers::<T>::insert(&who, peer);
     who
+}
+
+/// The statement `bind` of an account, of the swarm and the statement key of these numbers.
+pub fn bind<T: Config>(who: &AccountId32, swarm: u32, statement: u32) -> Vec<u8> {
+    crate::crypto::bind_statement(Pallet::<T>::genesis(), who, &key(swarm).0, &key(statement).0)
 }
 
 /// Applies the changes that wait, as the block does in which they are due.

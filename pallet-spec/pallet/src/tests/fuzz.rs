@@ -1,7 +1,7 @@
 //! Random calls by random accounts over some hundred blocks, most of them wrong: no block breaks what must hold.
 
 use super::{feeds::*, life::*, mock::*, world::*};
-use crate::{types::*, Copies, NextCopy, NextPlan, Plans, StorageChallenges};
+use crate::{types::*, Copies, Keys, NextCopy, NextPlan, Peers, Plans, StorageChallenges};
 use frame_support::traits::Hooks;
 use sp_core::{Pair, H256};
 use sp_runtime::{traits::Dispatchable, DispatchError};
@@ -177,6 +177,16 @@ fn any_plan(dice: &mut Dice) -> Call {
     Call::publish_plan { head: feed.head(), ranges, nodes, terms, pot: dice.amount() }
 }
 
+/// Another swarm key for a peer: a fresh one mostly, else one that somebody has, or one that did not sign.
+fn any_key(dice: &mut Dice) -> (u64, Call) {
+    let n = dice.throw(14);
+    let swarm = swarm_pair(if dice.throw(3) == 0 { dice.throw(14) } else { 1_000 + dice.throw(100_000) });
+    let (swarm_key, statement_key) = (swarm.public().0, statement_pair(n).public().0);
+    let message = crate::crypto::bind_statement(genesis(), &account(n), &swarm_key, &statement_key);
+    let signer = if dice.throw(4) == 0 { statement_pair(n) } else { swarm };
+    (n, Call::rotate_swarm_key { swarm_key, signature: signer.sign(&message).0 })
+}
+
 /// A registration: right, of somebody who is a peer already, by a key that another signed for, or of a key twice.
 fn any_peer(dice: &mut Dice) -> Call {
     let (n, other) = (dice.throw(14), dice.throw(14));
@@ -257,6 +267,10 @@ fn fuzz(seed: u64) {
                         let call = any_peer(&mut dice);
                         (signed(dice.throw(14)), call)
                     },
+                    5 => {
+                        let (n, call) = any_key(&mut dice);
+                        (signed(n), call)
+                    },
                     _ => (signed(dice.account()), any_call(&mut dice)),
                 };
                 *outcomes.entry(outcome(origin, call)).or_default() += 1;
@@ -268,6 +282,7 @@ fn fuzz(seed: u64) {
         assert!(unnamed.is_empty(), "{unnamed:?}");
         assert!(outcomes["ok"] > 200 && outcomes["report: ok"] > 0, "{outcomes:?}");
         assert!(outcomes.len() > 15, "{outcomes:?}");
+        assert!(Keys::<Test>::iter().count() > 2 * Peers::<Test>::iter().count(), "somebody has another swarm key");
         assert!(NextCopy::<Test>::get() > 10 && Copies::<Test>::iter().count() > 0);
         assert!(crate::Minted::<Test>::get() > 0);
         // The chain goes on when nobody does anything any more.

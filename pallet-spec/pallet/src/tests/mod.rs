@@ -17,6 +17,7 @@ mod evidence;
 mod fraud;
 mod fuzz;
 mod heads;
+mod keys;
 mod ladder;
 mod life;
 mod live;

@@ -1,81 +1,9 @@
-//! Peers and offers: registration, hosting, encoding, attesting, withdrawal, release.
+//! Peers' offers: hosting, encoding, attesting, withdrawal, release.
 
 use super::{mock::*, world::*};
-use crate::{
-    crypto::bind_statement, refused, types::*, Attesters, Encoders, Event, HosterDraws, Hosters, Keys, Peers, Slots,
-};
-use frame_support::{assert_noop, assert_ok};
-use sp_core::{ed25519, Pair, H256};
-use sp_runtime::{traits::BadOrigin, DispatchResult};
-
-/// Registration of account n with any two keys.
-fn register_with(n: u64, swarm: &ed25519::Pair, statement: &ed25519::Pair) -> DispatchResult {
-    let (one, two) = (swarm.public().0, statement.public().0);
-    let message = bind_statement(genesis(), &account(n), &one, &two);
-    DatDot::register_peer(signed(n), one, two, swarm.sign(&message).0, statement.sign(&message).0)
-}
-
-#[test]
-fn registration_binds_two_keys_and_burns_the_fee() {
-    with_chain(|| {
-        register(1);
-        assert_eq!(free(1), ENDOWMENT - UNIT);
-        assert_eq!(crate::Burned::<Test>::get(), UNIT);
-        let (swarm_key, statement_key) = (swarm_pair(1).public().0, statement_pair(1).public().0);
-        let peer = Peers::<Test>::get(account(1)).unwrap();
-        let fresh = Peer {
-            swarm_key,
-            statement_key,
-            since: 1,
-            reputation: 500_000,
-            latency_ms: 0,
-            kib_per_s: 0,
-            served: 0,
-            failed: 0,
-        };
-        assert_eq!(peer, fresh);
-        assert_eq!(Keys::<Test>::get(swarm_key), Some(account(1)));
-        assert_eq!(Keys::<Test>::get(statement_key), Some(account(1)));
-        assert_eq!(last_event(), Event::PeerRegistered { account: account(1), swarm_key, statement_key });
-    });
-}
-
-#[test]
-fn registration_refuses_what_is_bound_or_badly_signed() {
-    with_chain(|| {
-        register(1);
-        refused!(register_with(1, &swarm_pair(50), &statement_pair(50)), AlreadyAPeer);
-        refused!(register_with(2, &swarm_pair(1), &statement_pair(2)), KeyBound);
-        refused!(register_with(2, &swarm_pair(2), &swarm_pair(1)), KeyBound);
-        refused!(register_with(2, &statement_pair(1), &swarm_pair(2)), KeyBound);
-        refused!(register_with(2, &swarm_pair(2), &swarm_pair(2)), KeyBound);
-        let (swarm, statement) = (swarm_pair(2), statement_pair(2));
-        let (one, two) = (swarm.public().0, statement.public().0);
-        let own = bind_statement(genesis(), &account(2), &one, &two);
-        let others = bind_statement(genesis(), &account(3), &one, &two);
-        let register =
-            |a: &[u8], b: &[u8]| DatDot::register_peer(signed(2), one, two, swarm.sign(a).0, statement.sign(b).0);
-        refused!(register(&others, &own), BadSignature);
-        refused!(register(&own, &others), BadSignature);
-        let mut identity = [0; 32];
-        identity[0] = 1;
-        refused!(DatDot::register_peer(signed(2), identity, two, [0; 64], [0; 64]), SmallOrderKey);
-        assert_noop!(DatDot::register_peer(RuntimeOrigin::none(), one, two, [0; 64], [0; 64]), BadOrigin);
-        assert_ok!(register(&own, &own));
-    });
-}
-
-#[test]
-fn registration_needs_the_fee_and_the_existential_deposit() {
-    with_chain(|| {
-        let keep = UNIT + EXISTENTIAL - 1;
-        assert_ok!(Balances::transfer_allow_death(signed(2), account(3), ENDOWMENT - keep));
-        refused!(register_with(2, &swarm_pair(2), &statement_pair(2)), InsufficientBalance);
-        assert_ok!(Balances::transfer_allow_death(signed(3), account(2), 1));
-        assert_ok!(register_with(2, &swarm_pair(2), &statement_pair(2)));
-        assert_eq!(free(2), EXISTENTIAL);
-    });
-}
+use crate::{refused, types::*, Attesters, Encoders, Event, HosterDraws, Hosters, Slots};
+use frame_support::assert_ok;
+use sp_core::H256;
 
 #[test]
 fn hosting_fills_the_collateral_up_to_its_due() {

@@ -82,7 +82,7 @@ pub struct Times {
 )]
 #[scale_info(capture_docs = "always")]
 pub struct Amounts {
-    /// Burned by `register_peer`.
+    /// Burned by `register_peer` and `rotate_swarm_key`.
     pub peer_fee: Balance,
     /// Burned by `publish_plan`.
     pub publish_fee: Balance,

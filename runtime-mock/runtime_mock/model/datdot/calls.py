@@ -231,3 +231,5 @@ def _register_later() -> None:
     proof = [U64, _HEAD, _HEAD, U8, _PATH]
     equivocation = _by_anyone(fraud.report_equivocation)
     _register(29, "report_equivocation", proof, equivocation, weights.REPORT_EQUIVOCATION)
+    rotate = _by_signer(offers.rotate_swarm_key)
+    _register(30, "rotate_swarm_key", [BYTES32, _SIGNATURE], rotate, weights.REGISTER_PEER)

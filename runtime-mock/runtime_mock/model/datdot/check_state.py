@@ -45,6 +45,7 @@ class Sums:
 
 def check_state(s: State) -> None:
     """Raise BrokenState if the state breaks a rule."""
+    _check_peers(s)
     copies = dict(items.Copies.entries(s))
     sums = _sums(s, copies)
     _check_plans(s, copies)
@@ -63,6 +64,16 @@ def check_money(s: State, at_genesis: int) -> None:
     """
     counted = at_genesis + items.Minted.get(s) - items.Burned.get(s)
     _holds(balances.TotalIssuance.get(s) == counted, "issuance = genesis + minted - burned", counted)
+
+
+def _check_peers(s: State) -> None:
+    bound, peers = dict(items.Keys.entries(s)), dict(items.Peers.entries(s))
+    for account, peer in peers.items():
+        _holds(peer.swarm_key != peer.statement_key, "a peer has two keys", account)
+        owners = {bound.get(peer.swarm_key), bound.get(peer.statement_key)}
+        _holds(owners == {account}, "a peer's keys are bound to it", account)
+    for key, account in bound.items():
+        _holds(account in peers, "a bound key is a peer's", key)
 
 
 def _sums(s: State, copies: dict[int, Copy]) -> dict[bytes, Sums]:

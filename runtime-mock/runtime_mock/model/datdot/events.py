@@ -134,8 +134,6 @@ class Refunded:
 
 @dataclass(slots=True)
 class PlanClosed:
-    """The last share was claimed."""
-
     INDEX: ClassVar = (PALLET, 14)
     plan: PlanId
 
@@ -236,8 +234,6 @@ class CopyStruck:
 
 @dataclass(slots=True)
 class CopyRemoved:
-    """The copy's records are removed."""
-
     INDEX: ClassVar = (PALLET, 26)
     copy: CopyId
 
@@ -383,8 +379,6 @@ class GrowthBegun:
 
 @dataclass(slots=True)
 class GrowthLeft:
-    """A copy that grew stays as long as it was."""
-
     INDEX: ClassVar = (PALLET, 43)
     copy: CopyId
 
@@ -399,8 +393,6 @@ class HeadUpdated:
 
 @dataclass(slots=True)
 class PlanWaits:
-    """A plan asks for no hoster until its next tick."""
-
     INDEX: ClassVar = (PALLET, 45)
     plan: PlanId
 
@@ -497,3 +489,11 @@ class SlotTakenBack:
     INDEX: ClassVar = (PALLET, 56)
     account: AccountId
     slot: u32
+
+
+@dataclass(slots=True)
+class SwarmKeyRotated:
+    INDEX: ClassVar = (PALLET, 57)
+    account: AccountId
+    old_key: Key
+    swarm_key: Key

@@ -19,6 +19,7 @@ from .events import (
     Released,
     SlotFreed,
     SlotTakenBack,
+    SwarmKeyRotated,
 )
 from .items import (
     Attesters,
@@ -82,6 +83,21 @@ def register_peer(
     Keys.put(s, statement_key, account)
     Peers.put(s, account, Peer(swarm_key, statement_key, now(s), FIRST_REPUTATION))
     deposit(s, PeerRegistered(account, swarm_key, statement_key))
+
+
+def rotate_swarm_key(s: State, account: bytes, swarm_key: bytes, signature: bytes) -> None:
+    """Bind another swarm key, which signed `bind`, in place of a peer's, which stays bound. Burns the peer fee."""
+    peer = _ensure_peer(s, account)
+    ensure(not Keys.contains(s, swarm_key), Error.KeyBound)
+    message = bind_statement(genesis(s), account, swarm_key, peer.statement_key)
+    ensure_signed_by(signature, message, swarm_key)
+    fee = amounts(s).peer_fee
+    ensure_spendable(s, account, fee)
+    burn(s, account, fee)
+    Keys.put(s, swarm_key, account)
+    old_key, peer.swarm_key = peer.swarm_key, swarm_key
+    Peers.put(s, account, peer)
+    deposit(s, SwarmKeyRotated(account, old_key, swarm_key))
 
 
 def _ensure_peer(s: State, account: bytes) -> Peer:

@@ -11,7 +11,7 @@ class Amounts:
     """Amounts, in the smallest unit; root may change them."""
 
     peer_fee: int
-    """Burned by `register_peer`."""
+    """Burned by `register_peer` and `rotate_swarm_key`."""
     publish_fee: int
     """Burned by `publish_plan`."""
     min_donation: int
