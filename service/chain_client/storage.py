@@ -20,6 +20,7 @@ from .pallet.items import (
     FROZEN,
     HOSTER_DRAWS,
     HOSTERS,
+    KEYS,
     MINTED,
     MODULI,
     NEXT_COPY,
@@ -171,6 +172,10 @@ class Storage:
     async def peer(self, account: bytes, at: bytes | None = None) -> RegisteredPeer | None:
         """Return a registered account."""
         return await self.read(PEERS, (account,), at)
+
+    async def owner_of_key(self, key: bytes, at: bytes | None = None) -> bytes | None:
+        """Return the account to which a swarm or statement key is bound, or was; no other account can bind it."""
+        return await self.read(KEYS, (key,), at)
 
     async def hoster(self, account: bytes, at: bytes | None = None) -> Hoster | None:
         """Return a hoster's state."""

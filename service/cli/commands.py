@@ -94,7 +94,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "Run the whole job once: publish, place, encode, challenge, attest, pay, lose the author, read back.",
     ),
     "key": ("key", "key_app", "Create and show key files."),
-    "vault": ("vault", "vault_app", "Create, show, import and export vaults: keys that a passphrase locks."),
+    "vault": ("vault_rotate", "vault_app", "Create, show, import and export vaults: keys that a passphrase locks."),
     "feed": ("feed", "feed_app", "Create, import, serve, fetch, verify and export feeds (hypercores)."),
     "plan": ("plan", "plan_app", "Publish, show, fund, amend and end plans (orders to keep feeds online)."),
     "wallet": ("wallet", "wallet_app", "Show what an account has and what happened to it; send money."),

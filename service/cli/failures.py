@@ -52,6 +52,7 @@ CODES: dict[str, str] = {
     "service.operating.alerts.targets.TargetError": "alert_target",
     "service.node.settings.NodeError": "node",
     "service.roles.common.registration.RegistrationError": "node",
+    "service.roles.common.rotation.RotationRefused": "rotation_refused",
     "service.devnet.network.DevnetError": "node",
     "service.devnet.processes.ProcessFailed": "node",
 }

@@ -29,7 +29,7 @@ from service.roles.attester.role import AttesterRole
 from service.roles.common.context import Context, OnProgress, no_progress
 from service.roles.common.database import Database
 from service.roles.common.equivocation import ConflictTeller
-from service.roles.common.registration import RegistrationError, register
+from service.roles.common.registration import RegistrationError, SwarmKeyChanged, register
 from service.roles.common.terms import RolesConfig
 from service.roles.encoder.role import EncoderRole
 from service.roles.hoster.role import HosterRole
@@ -46,6 +46,7 @@ from .clock import watch_clock
 from .config import Resolved
 from .journal import Journal
 from .options import host_and_port, shown_settings
+from .rekeying import SwarmKeys, keys_to_listen_on
 from .reloading import change_of, tell
 from .settings import (
     KEY_FILE,
@@ -136,7 +137,8 @@ async def run_node(
 ) -> None:
     """Run a node until cancelled. `passphrase` finds that of its vault; `changes` brings other settings.
 
-    Raises NodeError, KeyFileError, ChainError and OSError.
+    When its account gets another swarm key on the chain it begins anew with that. Raises NodeError, KeyFileError, ChainError
+    and OSError.
     """
     settings.check()
     if not (directory / NODE_FILE).exists():
@@ -146,34 +148,60 @@ async def run_node(
         tighten_all(directory / KEYS)
     keys, key_path = node_keys(directory, settings.key, passphrase)
     check_account(directory, keys)
-    targets = targets_of(settings)
-    peers = _parse_peers(settings.peers)
+    base = _Base(directory, keys, config or RolesConfig(), on_progress, ports or Ports())
+    while True:
+        again = await _run(base, settings, key_path, on_ready, changes or asyncio.Queue())
+        base, settings, on_ready = again.base, again.settings, _began_anew
+
+
+def _began_anew(ready: dict[str, Any]) -> None:
+    log.warning("this node has another swarm key now", **{name: ready[name] for name in ("swarm_key", "peer")})
+
+
+async def _run(
+    base: _Base,
+    settings: NodeSettings,
+    key_path: str,
+    on_ready: Callable[[dict[str, Any]], None],
+    changes: asyncio.Queue[Resolved],
+) -> _Again:
+    """Run a node until cancelled, or until it must begin anew with another swarm key."""
+    targets, peers = targets_of(settings), _parse_peers(settings.peers)
     async with AsyncExitStack() as stack:
-        base = _Base(directory, keys, config or RolesConfig(), on_progress, ports or Ports())
         node = await _build(stack, base, settings, peers)
         node.alerts.sender.use(targets)
-        client, transport = node.context.client, node.transport
+        context, transport = node.context, node.transport
         address = await _listen(transport, settings)
         http = await _serve(stack, node, settings)
         dialled = announced(settings.announce, *address)
         if dialled is None:
             log.warning("listening everywhere: --announce HOST:PORT says where others reach this node", port=address[1])
-        kept = replace(settings, host=address[0], port=address[1], genesis=client.genesis.hex())
-        _keep(directory, replace(kept, account=keys.address, http=http))
+        genesis, owner = context.client.genesis.hex(), base.keys.address
+
+        def bound(now: NodeSettings) -> NodeSettings:
+            return replace(now, host=address[0], port=address[1], genesis=genesis, account=owner, http=http)
+
+        _keep(base.directory, bound(settings))
+        swarm_key = context.keys.swarm_key.hex()
         ready = {
             "role": ",".join(settings.roles),
-            "account": keys.address,
-            "swarm_key": keys.swarm_key.hex(),
+            "account": owner,
+            "swarm_key": swarm_key,
             "address": host_port(*address),
-            "peer": "" if dialled is None else f"{keys.swarm_key.hex()}@{dialled}",
-            "dir": str(directory),
+            "peer": "" if dialled is None else f"{swarm_key}@{dialled}",
+            "dir": str(base.directory),
             "key": key_path,
             "pid": os.getpid(),
             "http": "" if http is None else f"http://{http}",
         }
         where = Address.beside(*address), public_address(settings.announce)
-        following = _follow_changes(node, Resolved(settings, base.config), changes or asyncio.Queue())
-        await _work(node, where, lambda: on_ready(ready), following)
+        following = _follow_changes(node, Resolved(settings, base.config), changes)
+        try:
+            await _work(node, where, lambda: on_ready(ready), following)
+        except SwarmKeyChanged as changed:
+            base = replace(base, keys=changed.keys, config=context.config)
+            return _Again(base, bound(node.settings))
+    raise AssertionError("a node's tasks have no end of their own")
 
 
 def _keep(directory: Path, settings: NodeSettings) -> None:
@@ -257,21 +285,31 @@ class _Base:
     ports: Ports
 
 
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """What a node begins anew with."""
+
+    base: _Base
+    settings: NodeSettings
+
+
 async def _build(
     stack: AsyncExitStack, base: _Base, settings: NodeSettings, peers: Sequence[PeerAddress]
 ) -> RunningNode:
     """Open the parts of a node, each closed by the stack in the opposite order, and put them together."""
-    directory, keys, ports = base.directory, base.keys, base.ports
+    directory, ports = base.directory, base.ports
     genesis = None if settings.genesis is None else bytes.fromhex(settings.genesis)
     rpc = ports.rpc(settings.chain, genesis)
     client = await stack.enter_async_context(await ChainClient.connect(settings.chain, rpc=rpc))
+    account = ports.account(base.keys)
+    keys = await keys_to_listen_on(client, account.public_key, base.keys)
     store = Corestore(directory)
     stack.callback(store.close)
     database = Database(directory / ROLES_FILE)
     stack.callback(database.close)
     pool = await stack.enter_async_context(ports.codec())
     follower = Follower(client)
-    signer = Signer(client, ports.account(keys), directory / SIGNER_FILE, follower)
+    signer = Signer(client, account, directory / SIGNER_FILE, follower)
     stack.callback(signer.close)
     held: list[RunningNode] = []
     pair = KeyPair(keys.swarm_seed)
@@ -373,6 +411,8 @@ async def _work(
             group.create_task(node.facts.run())
             group.create_task(node.alerts.run())
             group.create_task(changes)
+            swarm_keys = SwarmKeys(context.client, context.signer.account, context.keys, node.transport)
+            group.create_task(swarm_keys.run(context.follower))
             ready()
             if node.registered:
                 await register(
@@ -382,6 +422,8 @@ async def _work(
                 group.create_task(role.run())
     except BaseExceptionGroup as errors:
         first = _first(errors)
+        if isinstance(first, SwarmKeyChanged):
+            raise first from None
         unexpected = None if isinstance(first, EXPECTED) else first
         log.error("the node stops because a task failed", error=f"{type(first).__name__}: {first}", exc_info=unexpected)
         raise first from None

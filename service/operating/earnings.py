@@ -14,12 +14,13 @@ from .table import EventSum
 STORAGE, WORK, FEES, LOSSES, MOVED = "storage", "work", "fees", "penalties", "moved"
 GIVEN = frozenset({"Donated", "PlanPublished", "Refunded"})
 """Events by which money goes into plans and comes back: neither pay nor loss."""
-PRICES = frozenset({"PeerRegistered", "AttestingOffered", "HostingOffered", "EncodingOffered"})
+PRICES = frozenset({"PeerRegistered", "SwarmKeyRotated", "AttestingOffered", "HostingOffered", "EncodingOffered"})
 """Events whose burned part is a price of the chain."""
 REASONS = {
     "Paid": "Pay for storage, receiving, encoding and reports",
     "EncodingReported": "Reports of a wrong encoding",
     "PeerRegistered": "Registration, burned",
+    "SwarmKeyRotated": "Rotations of the swarm key, burned",
     "Donated": "Given to plans",
     "PlanPublished": "Pots of plans",
     "Refunded": "Back from plans",

@@ -148,6 +148,7 @@ def stated(event: Event, account: bytes) -> int:
 
 _BESIDE: dict[type[Event], tuple[str, ...]] = {
     events.PeerRegistered: (BURNED,),
+    events.SwarmKeyRotated: (BURNED,),
     events.PlanPublished: (BURNED,),
     events.AttestingOffered: (BURNED, HELD),
     events.HostingOffered: (HELD, RELEASED),

@@ -14,6 +14,10 @@ def _peer_registered(event: Fields, me: str) -> Words:
     return Words(f"registered with the swarm key {event['swarm_key']}")
 
 
+def _swarm_key_rotated(event: Fields, me: str) -> Words:
+    return Words(f"has the swarm key {event['swarm_key']} now, in place of {event['old_key']}")
+
+
 def _hosting_offered(event: Fields, me: str) -> Words:
     return Words(
         f"{event['capacity']} bytes are offered for {unit(event['ask_disk'])} per GiB and era; "
@@ -254,6 +258,7 @@ def _percent(ppm: object) -> str:
 SAYINGS: dict[str, Says] = {
     **SAYINGS_OF_COPIES,
     "PeerRegistered": _peer_registered,
+    "SwarmKeyRotated": _swarm_key_rotated,
     "HostingOffered": _hosting_offered,
     "EncodingOffered": _encoding_offered,
     "AttestingOffered": _attesting_offered,

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from .files import check_private, read_json
 from .keyfile import create_key_file, parse_key_file
-from .keys import AccountPair, KeyFileError, PeerKeys, PublicKeys
+from .keys import MOST_ROTATIONS, AccountPair, KeyFileError, PeerKeys, PublicKeys
 from .locker import Locker
 from .passphrase import PassphraseError, passphrase_source
 from .vaultfile import Vault, is_vault, open_vault, public_of_vault
 
 __all__ = [
+    "MOST_ROTATIONS",
     "AccountPair",
     "KeyFileError",
     "Locker",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import bip39
@@ -16,6 +16,8 @@ from service.address import ss58
 SEED_BYTES = 32
 EXPANDED_BYTES = 64
 """An account's secret without its seed: scalar and nonce, as other wallets hand it over."""
+MOST_ROTATIONS = 1_024
+"""Numbers of swarm keys that are tried to find the one that the chain names: each rotation is paid for, so few are used."""
 DEVELOPMENT_PHRASE = "bottom drive obey lake curtain smoke basket hold race lonely fit walk"
 
 
@@ -78,12 +80,7 @@ class PeerKeys:
 
         They are the same for a seed and for what it expands to.
         """
-        expanded = _expanded(secret)
-        swarm, statement = (
-            hashlib.blake2b(expanded, key=f"datdot/vault/{purpose}/0".encode(), digest_size=SEED_BYTES).digest()
-            for purpose in ("swarm", "statement")
-        )
-        return cls(secret, swarm, statement)
+        return cls(secret, _derived(secret, "swarm", 0), _derived(secret, "statement", 0))
 
     @classmethod
     def development(cls, uri: str) -> PeerKeys:
@@ -111,6 +108,26 @@ class PeerKeys:
     def account(self) -> bytes:
         """The account, 32 bytes."""
         return self.account_pair.public_key
+
+    def with_swarm_key(self, number: int) -> PeerKeys:
+        """Return these keys with the account's swarm key of that number, which follows from its secret alone.
+
+        So nobody has to keep a key that is on its way to the chain. Number 0 is the one that a vault is made with.
+        """
+        return replace(self, swarm_seed=_derived(self.account_secret, "swarm", number))
+
+    def that_have(self, swarm_key: bytes) -> tuple[PeerKeys, int | None] | None:
+        """Return these keys with the swarm seed of that public key, and its number; None if it is none of the account's.
+
+        The number of the own seed is not known, and None.
+        """
+        if self.swarm_key == swarm_key:
+            return self, None
+        for number in range(MOST_ROTATIONS):
+            found = self.with_swarm_key(number)
+            if found.swarm_key == swarm_key:
+                return found, number
+        return None
 
     @cached_property
     def storage_key(self) -> bytes:
@@ -144,6 +161,11 @@ class PeerKeys:
     def sign_statement(self, statement: bytes) -> bytes:
         """Return the statement key's signature, 64 bytes, of a typed statement."""
         return bytes(SigningKey(self.statement_seed).sign(statement).signature)
+
+
+def _derived(secret: bytes, purpose: str, number: int) -> bytes:
+    key = f"datdot/vault/{purpose}/{number}".encode()
+    return hashlib.blake2b(_expanded(secret), key=key, digest_size=SEED_BYTES).digest()
 
 
 def _expanded(secret: bytes) -> bytes:

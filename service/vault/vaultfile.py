@@ -22,10 +22,12 @@ from service.address import account_id, ss58
 from service.durable import replace
 
 from .files import write_secret
-from .keys import EXPANDED_BYTES, SEED_BYTES, KeyFileError, PeerKeys, PublicKeys
+from .keys import EXPANDED_BYTES, MOST_ROTATIONS, SEED_BYTES, KeyFileError, PeerKeys, PublicKeys
 from .passphrase import PassphraseError
 
-KIND, VERSION = "datdot vault", 1
+KIND, VERSION = "datdot vault", 2
+READABLE = (1, 2)
+"""Versions that are read. Those of version 1 have the swarm key that they were made with: number 0."""
 MAX_MEMORY, MAX_WORK = 1 << 30, 4 << 30
 """Bounds of what opening a file may cost, in bytes of memory and in bytes worked over: one that asks for more is refused."""
 
@@ -44,6 +46,8 @@ class Vault:
 
     keys: PeerKeys
     phrase: str | None = field(default=None, repr=False)
+    swarm_number: int = 0
+    """How many swarm keys the account had before this one; 0: it is the one that the vault was made with."""
 
     def create(self, path: Path, passphrase: bytes, cost: Cost | None = None) -> None:
         """Lock it in a file that must not exist yet, durably. Raises KeyFileError."""
@@ -65,6 +69,7 @@ class Vault:
             "swarm": keys.swarm_seed.hex(),
             "statement": keys.statement_seed.hex(),
             "phrase": self.phrase,
+            "swarm_number": self.swarm_number,
         }
         salt = secrets.token_bytes(argon2id.SALTBYTES)
         box = SecretBox(_stretch(passphrase, salt, cost)).encrypt(json.dumps(secret).encode())
@@ -90,8 +95,9 @@ def is_vault(fields: Any) -> bool:
 
 def public_of_vault(path: Path, fields: dict[str, Any]) -> PublicKeys:
     """Return what the file says in the open. Raises KeyFileError."""
-    if fields.get("version") != VERSION:
-        raise KeyFileError(f"{path} is not a vault of version {VERSION}: it was made by another version of datdot")
+    if fields.get("version") not in READABLE:
+        versions = " or ".join(map(str, READABLE))
+        raise KeyFileError(f"{path} is not a vault of version {versions}: it was made by another version of datdot")
     try:
         account = account_id(fields["account"])
         swarm, statement = (bytes.fromhex(fields[name]) for name in ("swarm_key", "statement_key"))
@@ -121,7 +127,10 @@ def open_vault(path: Path, fields: dict[str, Any], passphrase: bytes) -> Vault:
     except CryptoError:
         raise PassphraseError(f"the passphrase of {path} is wrong, or its box is damaged") from None
     account, swarm, statement = (bytes.fromhex(secret[name]) for name in ("account", "swarm", "statement"))
-    vault = Vault(PeerKeys(account, swarm, statement), secret["phrase"])
+    number = secret.get("swarm_number", 0)
+    if type(number) is not int or not 0 <= number < MOST_ROTATIONS:
+        raise KeyFileError(f"{path} is damaged: {number!r:.40} is no number of a swarm key")
+    vault = Vault(PeerKeys(account, swarm, statement), secret["phrase"], number)
     if len(account) not in (SEED_BYTES, EXPANDED_BYTES) or vault.keys.public != public:
         raise KeyFileError(f"{path} is damaged: it says account {ss58(public.account)}, and holds {vault.keys.address}")
     return vault

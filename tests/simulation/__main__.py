@@ -28,6 +28,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         "--promises", action="store_true", help="hosters lose their power after the first run they stored"
     )
     parser.add_argument("--full-disks", action="store_true", help="every peer's disk is full now and then")
+    parser.add_argument("--rotations", action="store_true", help="every peer gets another swarm key, twice")
     parser.add_argument("--mutation", choices=MUTATIONS, help="put a fault into the product")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="lives at the same time")
     parser.add_argument("--log", action="store_true", help="show the faults, and the peers' warnings")
@@ -37,7 +38,15 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 def _settings(asked: argparse.Namespace) -> Settings:
     faults, promises = not asked.quiet, asked.promises
     return Settings(
-        asked.first, asked.peers, asked.hours, asked.block_seconds, faults, asked.mutation, promises, asked.full_disks
+        asked.first,
+        asked.peers,
+        asked.hours,
+        asked.block_seconds,
+        faults,
+        asked.mutation,
+        promises,
+        asked.full_disks,
+        asked.rotations,
     )
 
 
@@ -49,6 +58,7 @@ def _command(settings: Settings) -> list[str]:
         *([] if settings.faults else ["--quiet"]),
         *(["--promises"] if settings.promises else []),
         *(["--full-disks"] if settings.full_disks else []),
+        *(["--rotations"] if settings.rotations else []),
         *(["--mutation", settings.mutation] if settings.mutation else []),
     ]
 

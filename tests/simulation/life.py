@@ -27,6 +27,7 @@ from .mutations import MUTATIONS
 from .network import Network
 from .people import Feeds, Person, Sponsor, upgrade
 from .quiet import Quiet
+from .rotations import Rotations
 from .witness import Witness
 from .world import World, account_of
 
@@ -51,6 +52,8 @@ class Settings:
     """Every hoster loses its power right after the first run of sectors that it stored."""
     full_disks: bool = False
     """Every peer's disk is full now and then."""
+    rotations: bool = False
+    """Every peer gets another swarm key, twice."""
 
 
 @dataclass(slots=True)
@@ -129,6 +132,7 @@ def _fill(outcome: Outcome, story: _Story, seconds: float) -> None:
         "copies": story.quiet.copies,
         "crashes": world.crashes,
         "writes refused": world.full.refused,
+        "rotations": story.rotations.done,
         "commands killed": sum(one.killed for one in story.people.values()),
         "blocks for the last plan": story.quiet.fresh_took,
         "steps": world.loop.steps,
@@ -168,6 +172,7 @@ class _Story:
         self.feeds = Feeds(Random(f"{settings.seed} feeds"))
         self.sponsors = [Sponsor(self.people[name], self.feeds, most_plans=2) for name in SPONSORS]
         self.faults = Faults(self.world, Random(f"{settings.seed} faults"), [one.link for one in self.people.values()])
+        self.rotations = Rotations(self.world, Random(f"{settings.seed} rotations"))
         self.quiet = Quiet(self.world, witness, self.feeds, self.sponsors[0])
 
     def _keys(self) -> PeerKeys:
@@ -204,6 +209,8 @@ class _Story:
         seconds = self.settings.hours * 3600
         works = [world.spawn(Life(one.person.name), one.run(seconds)) for one in self.sponsors]
         works.append(world.spawn(Life("writer"), self._write(seconds)))
+        if self.settings.rotations:
+            works.append(world.spawn(Life("owners"), self.rotations.run(seconds)))
         if self.settings.faults:
             world.spawn(Life("fate"), self.faults.run(self.loop.time() + seconds))
             if self.settings.promises:

@@ -7,6 +7,7 @@ from typing import Any
 
 from runtime_mock.model.datdot import retrieval
 from service.hypercore.net.replicator import Replicator
+from service.node.rekeying import SwarmKeys
 from service.roles.hoster import sectors
 
 
@@ -49,8 +50,18 @@ def lost_wakeup() -> None:
     Replicator.changed = deaf  # type: ignore[method-assign]
 
 
+def deaf_to_rotations() -> None:
+    """Nodes go on with the swarm key that they started with, and dial static peers by the keys that the settings name."""
+
+    async def deaf(self: SwarmKeys, follower: Any) -> None:
+        await follower.wait_for(1 << 32)  # a block that never comes
+
+    SwarmKeys.run = deaf  # type: ignore[method-assign]
+
+
 MUTATIONS: dict[str, Callable[[], None]] = {
     "forgotten-sync": forgotten_sync,
     "paid-twice": paid_twice,
     "lost-wakeup": lost_wakeup,
+    "deaf-to-rotations": deaf_to_rotations,
 }

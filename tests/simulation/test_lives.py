@@ -50,6 +50,15 @@ def test_disks_that_are_full_now_and_then_cost_nothing_for_good(seed: int) -> No
     assert int(refused[1]) > 0
 
 
+def test_peers_that_get_other_swarm_keys_go_on() -> None:
+    """Hosters prove and are probed, encoders finish what they began, static peers are found; whoever crashes or is cut off."""
+    shown = life(1, "--hours", "0.15", "--rotations", "--log")
+    assert "1 of 1 lives ok" in shown
+    rotations = re.search(r"(\d+) rotations", shown)
+    assert rotations is not None
+    assert int(rotations[1]) > 16
+
+
 @pytest.mark.parametrize(
     ("mutation", "seed", "options", "found"),
     [
@@ -60,6 +69,12 @@ def test_disks_that_are_full_now_and_then_cost_nothing_for_good(seed: int) -> No
             2,
             (*SHORT, "--promises"),
             r"sectors of segment \d+ were promised, a power loss left others",
+        ),
+        (
+            "deaf-to-rotations",
+            2,
+            ("--hours", "0.1", "--rotations"),
+            r"no address of peer [0-9a-f]{64} is known",
         ),
     ],
 )

@@ -154,6 +154,13 @@ class TcpTransport:
         """Add a peer, or change its address."""
         self._peers[peer.key] = peer
 
+    def rename_peer(self, old_key: bytes, key: bytes) -> bool:
+        """Know a static peer by another key, at the same address. Return whether there is one of the old key."""
+        peer = self._peers.pop(old_key, None)
+        if peer is not None:
+            self._peers[key] = PeerAddress(key, peer.host, peer.port)
+        return peer is not None
+
     async def providers(self, feed: bytes) -> list[bytes]:
         """Return the keys of all static peers: each may have the feed."""
         return [peer.key for peer in self.known]

@@ -9,6 +9,7 @@ import structlog
 from service.address import ss58
 from service.chain_client import ChainClient, ChainError, DispatchError, Follower, Signer, WrongChain
 from service.chain_client.pallet import calls
+from service.chain_client.pallet.types import RegisteredPeer
 from service.vault import PeerKeys
 
 from .needs import SPARE, needs_of, waiting_for
@@ -21,6 +22,24 @@ STATEMENT = b"datdot/v1/bind\x00"
 
 class RegistrationError(Exception):
     """The account is bound to other keys than those of the key file."""
+
+
+class SwarmKeyChanged(Exception):
+    """The chain names another of the account's swarm keys than the one that is in use: `keys` have it."""
+
+    def __init__(self, keys: PeerKeys) -> None:
+        super().__init__(f"account {keys.address} has another swarm key now: {keys.swarm_key.hex()}")
+        self.keys = keys
+
+
+def named_keys(keys: PeerKeys, peer: RegisteredPeer) -> PeerKeys:
+    """Return the account's keys with the swarm key that the chain names. Raises RegistrationError if it has others."""
+    found = keys.that_have(peer.swarm_key)
+    if found is None or peer.statement_key != keys.statement_key:
+        raise RegistrationError(
+            f"account {keys.address} is bound to the swarm key {peer.swarm_key.hex()}, not to that of this key file"
+        )
+    return found[0]
 
 
 def bind_statement(genesis: bytes, account: bytes, swarm_key: bytes, statement_key: bytes) -> bytes:
@@ -39,7 +58,7 @@ async def register(
     """Register the peer unless it already is registered.
 
     Waits until the account can pay the fee, and for as long as the chain cannot be reached; `roles` and their terms say what
-    else it will need money for. Raises RegistrationError, WrongChain and DispatchError.
+    else it will need money for. Raises RegistrationError, SwarmKeyChanged, WrongChain and DispatchError.
     """
     while True:
         try:
@@ -65,10 +84,9 @@ async def _register(
         block = await follower.wait_for(0)
         peer = await client.storage.peer(signer.account, block.hash)
         if peer is not None:
-            if (peer.swarm_key, peer.statement_key) != (keys.swarm_key, keys.statement_key):
-                raise RegistrationError(
-                    f"account {keys.address} is bound to the swarm key {peer.swarm_key.hex()}, not to that of this key file"
-                )
+            named = named_keys(keys, peer)
+            if named.swarm_key != keys.swarm_key:
+                raise SwarmKeyChanged(named)
             return
         amounts = await client.storage.amounts(block.hash)
         has = await client.balance(signer.account, block.hash)

@@ -95,3 +95,14 @@ def _job(
         salt=segment.salt,
         profile=segment.profile,
     )
+
+
+async def with_keys_of_now(client: ChainClient, at: bytes, jobs: dict[int, SegmentJob]) -> dict[int, SegmentJob]:
+    """Return jobs with the swarm keys that their encoders have at a block: one may be rotated while a segment is made."""
+    parties = await client.storage.peers_of([job.encoder.account for job in jobs.values()], at)
+    now = {account: peer.swarm_key for account, peer in parties.items()}
+    encoders = {
+        number: replace(job.encoder, swarm_key=now.get(job.encoder.account, job.encoder.swarm_key))
+        for number, job in jobs.items()
+    }
+    return {number: replace(job, encoder=encoders[number]) for number, job in jobs.items()}

@@ -25,7 +25,7 @@ from ..common.context import Context
 from ..common.offers import Offers
 from ..common.pace import Pace
 from ..common.runner import Runner, submitted
-from ..common.segment_jobs import JobError, read_job
+from ..common.segment_jobs import JobError, read_job, with_keys_of_now
 from ..common.terms import HosterTerms
 from ..common.watch import CopyWatch, each_block
 from .decisions import (
@@ -214,6 +214,7 @@ class HosterRole:
             self._jobs[number] = job
             if number in self._channels:
                 self._channels[number].close()  # of an earlier segment
+        self._jobs = await with_keys_of_now(self._context.client, block.hash, self._jobs)
         self._context.transport.expect(job.encoder.swarm_key for job in self._jobs.values())
 
     async def _read_roots(self, block: Block, copies: dict[int, Copy]) -> None:

@@ -1,0 +1,95 @@
+"""Swarm keys that change while nodes run: our own, and those of the static peers that the settings name by older ones."""
+
+from __future__ import annotations
+
+import structlog
+
+from service.chain_client import Block, ChainClient, ConnectionLost, Follower, RpcError, StateDiscarded, UnknownRuntime
+from service.chain_client.pallet.events import SwarmKeyRotated
+from service.hypercore.net import TcpTransport
+from service.roles.common.registration import SwarmKeyChanged
+from service.vault import PeerKeys
+
+log = structlog.get_logger(__name__)
+
+
+async def keys_to_listen_on(client: ChainClient, account: bytes, keys: PeerKeys) -> PeerKeys:
+    """Return the keys with the swarm key that the chain names, if it names one of the account's. Raises ChainError."""
+    peer = await client.storage.peer(account)
+    found = None if peer is None else keys.that_have(peer.swarm_key)
+    if found is None or found[0].swarm_key == keys.swarm_key:
+        return keys
+    log.warning(
+        "the chain names another swarm key of this account than the vault: it is used",
+        swarm_key=found[0].swarm_key.hex(),
+        remedy="run datdot vault rotate once more: it brings the vault up to date, and costs nothing",
+    )
+    return found[0]
+
+
+class SwarmKeys:
+    """Follow rotations on the chain: ours ends the node's run, and static peers are known by their new keys."""
+
+    def __init__(self, client: ChainClient, account: bytes, keys: PeerKeys, transport: TcpTransport) -> None:
+        self._client, self._account, self._keys, self._transport = client, account, keys, transport
+        self._unread = True
+        """Whether rotations may have happened whose events were not seen: the state has what they led to."""
+
+    async def run(self, follower: Follower) -> None:
+        """Follow until cancelled. Raises SwarmKeyChanged when ours is another one."""
+        blocks = follower.blocks()
+        while True:
+            try:
+                block = await anext(blocks)
+            except UnknownRuntime:
+                blocks.skip_to(await follower.wait_for(0))
+                self._unread = True
+                continue
+            self._unread |= block.discarded
+            if not block.discarded:
+                await self._look(block)
+
+    async def _look(self, block: Block) -> None:
+        if self._unread:
+            try:
+                await self._read()
+            except (ConnectionLost, RpcError, StateDiscarded, UnknownRuntime) as error:
+                log.warning("cannot read whose swarm keys changed; trying again", error=str(error))
+        for record in block.events:
+            if isinstance(record.event, SwarmKeyRotated):
+                self._rotated(record.event)
+
+    def _rotated(self, event: SwarmKeyRotated) -> None:
+        if event.account == self._account:
+            self._ours(event.swarm_key)
+        else:
+            self._rename(event.old_key, event.swarm_key)
+
+    def _ours(self, swarm_key: bytes) -> None:
+        if swarm_key == self._keys.swarm_key:
+            return
+        found = self._keys.that_have(swarm_key)
+        if found is not None:
+            raise SwarmKeyChanged(found[0])
+        log.error(
+            "the chain names a swarm key for this account that does not follow from its secret: nobody reaches this node",
+            swarm_key=swarm_key.hex(),
+            remedy="run datdot vault rotate: it binds one that does; if nobody here bound the other, the account's key was stolen",
+        )
+
+    def _rename(self, old_key: bytes, swarm_key: bytes) -> None:
+        if self._transport.rename_peer(old_key, swarm_key):
+            log.info("a peer has another swarm key", old_key=old_key.hex(), swarm_key=swarm_key.hex())
+
+    async def _read(self) -> None:
+        """Look up on the chain whether we, or static peers, have another swarm key than the one in use."""
+        storage = self._client.storage
+        peer = await storage.peer(self._account)
+        if peer is not None:
+            self._ours(peer.swarm_key)
+        for known in self._transport.known:
+            account = await storage.owner_of_key(known.key)
+            peer = None if account is None else await storage.peer(account)
+            if peer is not None and known.key not in (peer.swarm_key, peer.statement_key):
+                self._rename(known.key, peer.swarm_key)
+        self._unread = False

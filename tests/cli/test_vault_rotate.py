@@ -1,0 +1,97 @@
+"""`datdot vault rotate` and a node that runs: the chain, the vault and the node end with the same key, whatever is killed."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from service.vault import unlock
+from tests.support.cli_process import WAIT, Running, RunningChain, datdot, done, running
+from tests.support.terminal import Terminal
+
+PASSPHRASE = "correct horse"
+
+
+@pytest.fixture
+def known(tmp_path: Path) -> tuple[str, Path]:
+    path = tmp_path / "passphrase"
+    path.write_text(PASSPHRASE + "\n")
+    path.chmod(0o600)
+    return "--passphrase-file", path
+
+
+@pytest.fixture
+def vault(tmp_path: Path, known: tuple[str, Path]) -> Path:
+    path = tmp_path / "peer.vault"
+    done("vault", "create", path, *known)
+    return path
+
+
+def number(vault: Path) -> int:
+    return unlock(vault, lambda path: PASSPHRASE.encode()).swarm_number
+
+
+def until(node: Running, words: str) -> None:
+    """Wait until the node's log has these words."""
+    end = time.monotonic() + WAIT
+    while words not in node.log.read_text():
+        assert node.process.poll() is None, node.log.read_text()
+        assert time.monotonic() < end, node.log.read_text()
+        time.sleep(0.1)
+
+
+def test_a_node_begins_anew_with_the_key_that_the_chain_names(
+    tmp_path: Path, vault: Path, known: tuple[str, Path], chain: RunningChain
+) -> None:
+    directory, log = tmp_path / "node", tmp_path / "log"
+    first = done("vault", "show", vault)
+    rotate = ("vault", "rotate", vault, "--chain", chain.url, *known)
+    refused = datdot(*rotate, "--json").failure("rotation_refused")
+    assert "is not registered: its first swarm key is bound when its node starts" in refused["message"]
+    done("faucet", first["account"], "--amount", "1000UNIT", "--chain", chain.url)
+    options = ("node", "--dir", directory, "--chain", chain.url, "--json")
+    with running(log, *options, "--roles", "hoster", "--capacity", "1GiB", "--key", vault, *known) as node:
+        ready = node.line()
+        assert ready["swarm_key"] == first["swarm_key"]
+        until(node, "registered")
+        before, old_file = datdot(*rotate).code, vault.read_bytes()
+        assert before == 2, "nobody sits at a terminal, and --yes was not said"
+        rotated = done(*rotate, "--yes")
+        assert (rotated["old_key"], rotated["swarm_number"]) == (first["swarm_key"], 1)
+        assert done("vault", "show", vault) == {**first, "swarm_key": rotated["swarm_key"]}
+        until(node, "this node has another swarm key now")
+        until(node, rotated["swarm_key"])
+        assert node.stop() == 0
+    settings = json.loads((directory / "node.json").read_text())
+    assert f"{settings['host']}:{settings['port']}" == ready["address"], "it listens where it did"
+    # as if the command had been killed before it could write: the chain names the new key, the vault the old one
+    vault.write_bytes(old_file)
+    with running(log, *options) as node:
+        assert node.line()["swarm_key"] == rotated["swarm_key"]
+        assert node.stop() == 0
+    assert number(vault) == 0
+    again = done(*rotate, "--yes")
+    assert {**rotated, "old_key": first["swarm_key"], "block": None} == again, "nothing is sent"
+    assert number(vault) == 1
+    assert done(*rotate, "--yes")["swarm_number"] == 2
+
+
+def test_what_it_costs_is_shown_before_it_is_done(
+    tmp_path: Path, vault: Path, known: tuple[str, Path], chain: RunningChain
+) -> None:
+    first = done("vault", "show", vault)
+    done("faucet", first["account"], "--amount", "1000UNIT", "--chain", chain.url)
+    node_options = ("--roles", "encoder", "--key", vault, *known)
+    with running(tmp_path / "log", "node", "--dir", tmp_path / "node", "--chain", chain.url, *node_options) as node:
+        until(node, "registered")
+        terminal = Terminal("vault", "rotate", vault, "--chain", chain.url, *known)
+        terminal.until("Sign and send?")
+        assert first["swarm_key"] in "".join(terminal.text.split())
+        assert "1 UNIT" in " ".join(terminal.text.split())
+        terminal.type("n")
+        assert terminal.end() != 0
+        assert number(vault) == 0
+        assert node.stop() == 0
