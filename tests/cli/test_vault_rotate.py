@@ -95,3 +95,27 @@ def test_what_it_costs_is_shown_before_it_is_done(
         assert terminal.end() != 0
         assert number(vault) == 0
         assert node.stop() == 0
+
+
+def test_it_is_found_in_the_dht_under_its_new_key(
+    tmp_path: Path, vault: Path, known: tuple[str, Path], chain: RunningChain
+) -> None:
+    (tmp_path / "file").write_bytes(bytes(range(256)) * 1000)
+    feed = done("feed", "import", tmp_path / "file", "--dir", tmp_path / "node")["key"]
+    done("faucet", done("vault", "show", vault)["account"], "--amount", "1000UNIT", "--chain", chain.url)
+    options = ("--roles", "author,hoster", "--capacity", "1GiB", "--key", vault, *known, "--chain", chain.url)
+    with running(tmp_path / "dht.log", "dht", "--listen", "127.0.0.1:0", "--json") as dht:
+        by = ("--bootstrap", dht.line()["address"])
+        with running(tmp_path / "log", "node", "--dir", tmp_path / "node", *options, *by, "--json") as node:
+            node.line()
+            until(node, "registered")
+            rotated = done("vault", "rotate", vault, "--chain", chain.url, *known, "--yes")
+            until(node, "this node has another swarm key now")
+            end = time.monotonic() + WAIT
+            fetched = None
+            while fetched is None:  # the node says that it is there before the DHT knows it
+                assert time.monotonic() < end
+                ran = datdot("feed", "fetch", feed, "--dir", tmp_path / "reader", *by, "--json")
+                fetched = ran.object if ran.code == 0 else None
+            assert [one["key"] for one in fetched["peers"]] == [rotated["swarm_key"]]
+            assert node.stop() == 0
