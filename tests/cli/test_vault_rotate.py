@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from tests.support.cli_process import WAIT, Running, RunningChain, datdot, done,
 from tests.support.terminal import Terminal
 
 PASSPHRASE = "correct horse"
+UNIT = 10**12
 
 
 @pytest.fixture
@@ -119,3 +123,39 @@ def test_it_is_found_in_the_dht_under_its_new_key(
                 fetched = ran.object if ran.code == 0 else None
             assert [one["key"] for one in fetched["peers"]] == [rotated["swarm_key"]]
             assert node.stop() == 0
+
+
+@pytest.mark.slow
+def test_a_command_that_is_killed_loses_no_key_and_pays_once(
+    tmp_path: Path, vault: Path, known: tuple[str, Path], chain: RunningChain
+) -> None:
+    who = done("vault", "show", vault)["account"]
+    done("faucet", who, "--amount", "1000UNIT", "--chain", chain.url)
+    options = ("--roles", "encoder", "--key", vault, *known, "--chain", chain.url, "--json")
+    with running(tmp_path / "log", "node", "--dir", tmp_path / "node", *options) as node:
+        node.line()
+        until(node, "EncodingOffered")
+        assert node.stop() == 0
+
+    def has() -> int:
+        found = done("wallet", "balance", who, "--chain", chain.url)
+        return int(found["total"])
+
+    rotate = ("vault", "rotate", vault, "--chain", chain.url, *known, "--yes", "--json")
+    before, finished = has(), 0
+    for tries in range(40):
+        if tries >= 8 and finished:
+            break
+        tenths, kept = 14 + 3 * tries % 27, number(vault)  # from before it signs to after it has written the vault
+        with running(tmp_path / "rotate.log", *rotate) as command:
+            with suppress(subprocess.TimeoutExpired):
+                command.process.wait(tenths / 10)
+            command.stop(signal.SIGKILL)
+        assert number(vault) in (kept, kept + 1), "it can be read, and has one of the two"
+        again = done(*rotate[:-1])
+        assert again["swarm_number"] in (number(vault), kept + 1, kept + 2)
+        assert again["swarm_key"] == done("vault", "show", vault)["swarm_key"]
+        finished += again["block"] is None
+    rotations, spent = number(vault), before - has()
+    assert rotations * UNIT < spent < rotations * UNIT + UNIT // 2, "each key was paid for once"
+    assert finished > 0, "some were cut off between the chain and the vault"
