@@ -44,7 +44,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "doctor": (
         "doctor",
         "doctor",
-        "Look at disk, codec, chain, clock, money, peers and prices, and say what to do. The node may run.",
+        "Look at disk, codec, reach from outside, peers, chain, clock, money and prices, and say what to do. The node may run.",
     ),
     "bench": (
         "bench",

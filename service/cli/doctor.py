@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,6 +17,7 @@ from service.vault import KeyFileError, public_keys
 from .failures import failure_of
 from .options import Directory, Json
 from .output import EXIT_USAGE, Failure, Output, configure_logging, run
+from .status import ask, url_of
 
 FILE = "node.toml"
 
@@ -30,7 +31,7 @@ def doctor(
     chain: Annotated[str | None, typer.Option("--chain", metavar="URL", help="Another chain's RPC address.")] = None,
     json: Json = False,
 ) -> None:
-    """Look at disk, codec, chain, clock, money, peers and prices, and say what to do. The node may run."""
+    """Look at disk, codec, reach from outside, peers, chain, clock, money and prices, and say what to do. The node may run."""
     out = Output(json)
     configure_logging(json)
     usual = directory / FILE
@@ -44,10 +45,16 @@ def doctor(
         out.fail(failure_of(error, str(directory)))
     account = _account(found.settings.key or directory / KEY_FILE)
 
+    async def ask_running() -> dict[str, Any]:
+        try:
+            return await ask(f"{url_of(directory)}/api/reach")
+        except Failure as error:
+            raise NodeError(error.message) from error
+
     async def main() -> None:
         durable.make_private_if_missing(directory)
         seen = []
-        async for one in examine(directory, found.settings, found.config, account):
+        async for one in examine(directory, found.settings, found.config, account, ask_running):
             seen.append(one)
             if not json:
                 out.result({}, _text(one))

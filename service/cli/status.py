@@ -46,7 +46,7 @@ def status(
 
     async def main() -> None:
         url = find()
-        found = await _ask(f"{url}/api/status")
+        found = await ask(f"{url}/api/status")
         out.result(found, None if json else _text(found))
 
     run(out, main, lambda error: failure_of(error, http or str(directory)))
@@ -81,9 +81,9 @@ def top(
 
 async def _looked(url: str) -> dict[str, Any]:
     """Return status, open alerts and the newest lines of the journal. Raises NodeError and Failure."""
-    alerts = await _ask(f"{url}/api/alerts?open=true&limit={SHOWN}")
-    journal = await _ask(f"{url}/api/journal?limit={SHOWN}")
-    return {"status": await _ask(f"{url}/api/status"), "alerts": alerts["alerts"], "journal": journal["lines"]}
+    alerts = await ask(f"{url}/api/alerts?open=true&limit={SHOWN}")
+    journal = await ask(f"{url}/api/journal?limit={SHOWN}")
+    return {"status": await ask(f"{url}/api/status"), "alerts": alerts["alerts"], "journal": journal["lines"]}
 
 
 def _page(found: dict[str, Any]) -> str:
@@ -100,7 +100,7 @@ def _node_of(directory: Path | None, http: str | None) -> Callable[[], str]:
     if (directory is None) == (http is None):
         raise typer.BadParameter("name the node: --dir DIR, or --http http://HOST:PORT")
     if http is None:
-        return lambda: _url_of(directory or Path())
+        return lambda: url_of(directory or Path())
     url = http.rstrip("/")
     try:
         parts = urlsplit(url)
@@ -112,7 +112,8 @@ def _node_of(directory: Path | None, http: str | None) -> Callable[[], str]:
     return lambda: url
 
 
-def _url_of(directory: Path) -> str:
+def url_of(directory: Path) -> str:
+    """Return where the HTTP server of a directory's node is. Raises NodeError if it has none."""
     settings = NodeSettings.load(directory)
     if settings is None:
         raise NodeError(f"{directory} is of no node that ever ran")
@@ -121,7 +122,7 @@ def _url_of(directory: Path) -> str:
     return f"http://{settings.http}"
 
 
-async def _ask(url: str) -> dict[str, Any]:
+async def ask(url: str) -> dict[str, Any]:
     """Return the answer of a node. Raises NodeError if there is none."""
     try:
         async with (
@@ -159,6 +160,8 @@ def _text(found: dict[str, Any]) -> str:
         f"copies     {copies}",
         f"disk       {free} free, {disk['reserve']} bytes are never offered",
         f"peers      {found['connections']} connections",
+        f"reach      {found['reach']['text']}",
+        *([f"{'':<10} what to do: {found['reach']['remedy']}"] if found["reach"]["remedy"] else []),
         f"alerts     {found['alerts'] or 'none'}{' open: datdot alerts list --dir DIR' if found['alerts'] else ''}",
     ]
     return "\n".join(lines)

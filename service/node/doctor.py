@@ -1,13 +1,11 @@
-"""What `datdot doctor` looks at: disk, codec, chain, clock, account, peers and prices, each with what to do about it."""
+"""What `datdot doctor` looks at: disk, codec, reach, peers, chain, clock, account and prices, each with what to do about it."""
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import os
 import time
 from collections.abc import AsyncIterator, Collection
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,25 +25,25 @@ from service.units import EXISTENTIAL_DEPOSIT, KIB, MIB, decimal
 from .findings import Finding, Grade, bad, good, warning_of
 from .measures import codec_rates, disk_rate
 from .prices import block_seconds, earnings, read_hosters
-from .settings import ROLES_FILE, NodeSettings, announced
+from .reaching import AskNode, dial, reach
+from .settings import ROLES_FILE, NodeSettings
 
 TRIAL_BYTES = 16 * MIB
 SLOW_DISK = 10 * MIB
 """Bytes a second of durable writes that a disk should take."""
 BEHIND_BLOCKS = 20
 """Blocks that finality may be behind."""
-DIAL_SECONDS = 5.0
 MOST_PEERS = 16
 
 
 async def examine(
-    directory: Path, settings: NodeSettings, config: RolesConfig, account: bytes | None
+    directory: Path, settings: NodeSettings, config: RolesConfig, account: bytes | None, ask: AskNode
 ) -> AsyncIterator[Finding]:
     """Yield what is found, one thing after the other. `account` is None if the node has no keys yet."""
     yield disk_room(directory, settings.roles, config)
     yield await asyncio.to_thread(disk_speed, directory)
     yield await asyncio.to_thread(codec_speed, settings.roles)
-    yield reach(settings)
+    yield await reach(settings, ask)
     for peer in settings.peers[:MOST_PEERS]:
         yield await dialled(peer)
     try:
@@ -104,42 +102,13 @@ def codec_speed(roles: Collection[str]) -> Finding:
     return good("codec", text)
 
 
-def reach(settings: NodeSettings) -> Finding:
-    """Look whether others can know an address of the node, or its key in a DHT. Nobody is asked from outside."""
-    where = announced(settings.announce, settings.host, settings.port)
-    if where is not None and not _is_loopback(where):
-        return good("reach", f"others dial {where}, if that port is open")
-    if settings.bootstrap:
-        return good("reach", "others dial its key, which they find in the DHT")
-    text = "nobody elsewhere can dial it: " + (
-        "it listens on this machine only" if where else "no address is announced"
-    )
-    return warning_of(
-        "reach", text, "--listen 0.0.0.0:PORT with --announce HOST:PORT; or --bootstrap HOST:PORT, for a DHT"
-    )
-
-
-def _is_loopback(where: str) -> bool:
-    host = where.rpartition(":")[0].strip("[]")
-    try:
-        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 async def dialled(peer: str) -> Finding:
     """Open a connection to a peer at an address that stays, and close it."""
     found = PeerAddress.parse(peer)
     where = f"{found.host}:{found.port}"
-    try:
-        async with asyncio.timeout(DIAL_SECONDS):
-            _, writer = await asyncio.open_connection(found.host, found.port)
-    except (OSError, TimeoutError) as error:
-        text = f"{where} does not answer: {error or 'no answer in time'}"
-        return warning_of("peer", text, "see that it runs and that its port is open")
-    writer.close()
-    with suppress(OSError):
-        await writer.wait_closed()
+    why = await dial(found.host, found.port)
+    if why is not None:
+        return warning_of("peer", f"{where} {why}", "see that it runs and that its port is open")
     return good("peer", f"{where} answers")
 
 

@@ -23,6 +23,8 @@ from service.hypercore.swarm.dht.address import Address, bootstrap_nodes
 from service.hypercore.swarm.transport import SwarmTransport
 from service.operating.alerts.table import AlertTable
 from service.operating.facts import NodeFacts, Sources
+from service.operating.objects import ReachState
+from service.operating.reaching import by_address, in_dht, silent
 from service.operating.table import JournalTable
 from service.ports import Ports
 from service.roles.attester.role import AttesterRole
@@ -270,8 +272,20 @@ def _facts(context: Context, journal: Journal, transport: TcpTransport, now: Cal
             AlertTable(context.database),
             context.store,
             lambda: shown_settings(now()),
+            lambda: _reach(transport, now()),
         )
     )
+
+
+def _reach(transport: TcpTransport, settings: NodeSettings) -> ReachState:
+    """Return what peers from outside find, as far as the node knows by now."""
+    host, port = transport.address or (settings.host, settings.port)
+    if not isinstance(transport, SwarmTransport):
+        return by_address(announced(settings.announce, host, port))
+    view = transport.outside()
+    if view is None:
+        return silent(settings.bootstrap)
+    return in_dht(view, port, settings.relay is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from service.disk import shown_size
 from service.units import decimal
 
 from .detail import NodeCheck, Pulse
-from .objects import NodeStatus
+from .objects import NodeStatus, ReachState
+from .words import Level
 
 ORDER = {"bad": 0, "err": 1, "warn": 2, "half": 3, "wait": 4, "good": 5}
 STEPS = {1: ("warn", "Overdue"), 2: ("err", "No new copies"), 3: ("bad", "Evicted")}
@@ -19,7 +20,7 @@ def checks_of(status: NodeStatus, pulse: Pulse, window: int) -> list[NodeCheck]:
     found = [_chain(pulse), *_roles(status)]
     if status.hosting is not None:
         found.append(_proofs(status, window))
-    found += [_disk(status), _money(status)]
+    found += [_disk(status), _money(status), _reach(status.reach)]
     if pulse.stale:  # nothing that was read long ago is said to be well
         found = [one if one.state != "good" else NodeCheck(one.name, "wait", "Was so", one.text) for one in found]
     return sorted(found, key=lambda one: ORDER[one.state])
@@ -71,3 +72,10 @@ def _money(status: NodeStatus) -> NodeCheck:
     if status.free < LEAST_FREE:
         return NodeCheck("Money", "warn", "Too little", f"{text} Send some to this account: calls cost fees.")
     return NodeCheck("Money", "good", "Enough", text)
+
+
+def _reach(found: ReachState) -> NodeCheck:
+    text = f"{found.text[:1].upper()}{found.text[1:]}."
+    if found.level is Level.NOTE:
+        return NodeCheck("Reach", "good", "From outside", text)
+    return NodeCheck("Reach", "warn", "Look at it", f"{text} What to do: {found.remedy}.")

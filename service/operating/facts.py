@@ -34,11 +34,13 @@ from .objects import (
     MoneyState,
     NodeStatus,
     PeerPage,
+    ReachState,
     Readiness,
     RoleState,
     SettingRow,
     ShownAlert,
 )
+from .reaching import by_address
 from .standing import STALE_SECONDS, Seen, answer_of, role_states
 from .table import EventSum, JournalTable
 from .wallet import Balances, read_balances
@@ -119,6 +121,8 @@ class Sources:
     """The feeds that are kept here."""
     settings: Callable[[], tuple[SettingRow, ...]] = tuple
     """Returns what the node runs with."""
+    reach: Callable[[], ReachState] = by_address
+    """Returns what peers from outside find."""
 
 
 VERSION = version("datdot-service")
@@ -259,6 +263,7 @@ class NodeFacts:
             DiskState(free, self.reserve),
             sum(1 for _ in source.links()),
             len(await asyncio.to_thread(source.alerts.open)),
+            source.reach(),
         )
 
     async def figures(self) -> Figures:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from .alerts.book import Category, Severity
@@ -41,6 +42,39 @@ class HostingState:
     """Block of the open storage challenge, if there is one."""
 
 
+class ReachKind(Enum):
+    """What peers from outside find."""
+
+    OPEN = "open"
+    """They dial it; nodes of the DHT have tried."""
+    ANNOUNCED = "announced"
+    """An address of it was announced, and nobody has tried it."""
+    CONSISTENT = "consistent"
+    """A NAT or firewall that keeps its port: they punch a hole."""
+    RANDOM = "random"
+    """A NAT that takes another port for each of them."""
+    CLOSED = "closed"
+    """It is not open; of what kind the NAT or firewall is was not told, by too few nodes of the DHT."""
+    SILENT = "silent"
+    """No node of the DHT has answered."""
+    STATIC = "static"
+    """It is in no DHT: they dial its address, over TCP."""
+    HIDDEN = "hidden"
+    """It is in no DHT, and nobody elsewhere is told an address of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReachState:
+    """What peers from outside find of a node, in a sentence; what to do stands in `remedy` if it is a warning."""
+
+    kind: ReachKind
+    level: Level
+    text: str
+    remedy: str
+    address: str | None
+    """Where they dial it, or of a NAT its host; null if that is not known."""
+
+
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
     """How a node stands. `answer` says it in a sentence; `level` is the worst of what it says."""
@@ -64,6 +98,7 @@ class NodeStatus:
     connections: int
     alerts: int
     """Alerts that are open."""
+    reach: ReachState
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from service.operating.objects import (
     MoneyState,
     NodeStatus,
     PeerPage,
+    ReachState,
     Readiness,
     Refusal,
     SettingPage,
@@ -104,6 +105,10 @@ async def _copies(facts: NodeFacts, values: Values) -> CopyPage:
 
 async def _peers(facts: NodeFacts, values: Values) -> PeerPage:
     return facts.peers(values["limit"])
+
+
+async def _reach(facts: NodeFacts, values: Values) -> ReachState:
+    return facts.sources.reach()
 
 
 async def _alerts(facts: NodeFacts, values: Values) -> AlertPage:
@@ -215,6 +220,7 @@ ENDPOINTS: tuple[ApiEndpoint, ...] = (
         (Parameter("limit", 100, 1, MOST_PEERS, "connections that are listed"),),
         needs_chain=False,
     ),
+    ApiEndpoint("/api/reach", "What peers from outside find.", ReachState, _reach, needs_chain=False),
     ApiEndpoint(
         "/api/alerts",
         "What needs the operator, newest first, with severity, reason and remedy; closed ones, too.",

@@ -8,16 +8,14 @@ import pty
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from service.chain_client.pallet.types import Hoster
 from service.node.config import read_file
-from service.node.doctor import clock, reach
+from service.node.doctor import clock
 from service.node.findings import Grade
 from service.node.prices import earnings
-from service.node.settings import NodeSettings
 from service.node.setup import toml_of, usual_offer
 from service.roles.common.terms import RolesConfig
 from service.units import GIB, MIB, UNIT
@@ -153,21 +151,6 @@ def test_half_of_the_disk_is_proposed_and_none_of_a_small_one() -> None:
     assert usual_offer(300 * MIB, 100 * MIB) == "100MiB"
     assert usual_offer(200 * MIB, 100 * MIB) is None
     assert usual_offer(None, 0) is None
-
-
-def test_who_listens_here_only_and_is_in_no_dht_is_dialled_by_nobody() -> None:
-    def settings(host: str, **more: Any) -> NodeSettings:
-        return NodeSettings("ws://127.0.0.1:1", ("hoster",), host, 4000, **more)
-
-    assert reach(settings("127.0.0.1")).level is Grade.WARNING
-    assert "on this machine only" in reach(settings("127.0.0.1")).text
-    assert "no address is announced" in reach(settings("0.0.0.0")).text
-    for one in (
-        settings("192.0.2.7"),
-        settings("0.0.0.0", announce="node.example:4000"),
-        settings("::1", bootstrap=("x:1",)),
-    ):
-        assert reach(one).level is Grade.GOOD
 
 
 def test_a_clock_is_compared_with_one_that_is_real() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 
 from service.node.settings import NodeSettings
 from tests.support.cli_process import RunningChain, datdot, done, many, running, running_chain
+from tests.support.needs import free_port
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +50,37 @@ def test_a_node_tells_how_it_stands(model: RunningChain, tmp_path: Path) -> None
     assert json.loads((home / "node.json").read_text())["http"] == taken
     gone = datdot("status", "--dir", home, "--json").failure("node")["message"]
     assert f"no node answers at {url}/api/status" in gone
+
+
+def test_a_running_node_tells_how_it_is_reached(model: RunningChain, tmp_path: Path) -> None:
+    home, port = tmp_path / "node", free_port()
+    with running(tmp_path / "dht.log", "dht", "--listen", "127.0.0.1:0", "--json") as dht:
+        command = (
+            "node", "--dir", home, "--roles", "author", "--chain", model.url, "--listen", f"127.0.0.1:{port}",
+            "--bootstrap", dht.line()["address"], "--http", "127.0.0.1:0", "--json",
+        )  # fmt: skip
+        with running(tmp_path / "log", *command) as node:
+            url = node.line()["http"]
+            for _ in range(60):  # it joins the DHT beside its other work
+                told = done("status", "--dir", home)["reach"]
+                if told["kind"] != "silent":
+                    break
+            assert (told["kind"], told["level"], told["remedy"]) == ("open", "note", "")
+            assert told["address"] == f"127.0.0.1:{port}"
+            assert f"reach      open: peers dial it directly at 127.0.0.1:{port}" in datdot("status", "--http", url).out
+            (found,) = [one for one in done("doctor", "--dir", home)["findings"] if one["what"] == "reach"]
+            assert found == {"what": "reach", "level": "good", "text": told["text"], "remedy": ""}
+            assert node.stop() == 0
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.bind(("127.0.0.1", port))
+            (found,) = [one for one in done("doctor", "--dir", home)["findings"] if one["what"] == "reach"]
+            assert (found["level"], "the UDP port is taken by" in found["text"]) == ("warning", True)
+            assert f"no node answers at {url}/api/reach" in found["remedy"]
+        assert dht.stop() == 0
+    (found,) = [
+        one for one in datdot("doctor", "--dir", home, "--json").objects[0]["findings"] if one["what"] == "reach"
+    ]
+    assert (found["level"], "no node of the DHT answers" in found["text"]) == ("bad", True)
 
 
 def asked(url: str, name: str) -> int:

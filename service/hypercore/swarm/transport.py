@@ -20,6 +20,7 @@ from ..wire.errors import ConnectError
 from .addresses import AddressWatch
 from .announcements import Announcements
 from .dht.address import Address
+from .dht.outside import OutsideView, outside_of
 from .dht.sockets import DhtError
 from .network import needs_relay
 from .reach.reasons import Unreachable
@@ -146,6 +147,10 @@ class SwarmTransport(TcpTransport):
     def dht_address(self) -> Address | None:
         """Where its node of the DHT listens, once it has joined."""
         return None if self._dht is None else self._dht.address
+
+    def outside(self) -> OutsideView | None:
+        """Return how this peer looks from outside, None before the DHT was reached."""
+        return None if self._dht is None else outside_of(self._dht.node)
 
     async def _announce(self, topic: bytes) -> None:
         assert self._dht is not None

@@ -68,7 +68,7 @@ class DhtNode:
         clock_ms: Callable[[], int] = lambda: 0,
     ) -> None:
         self.bootstrap = tuple(bootstrap)
-        self.address, self._is_given = address, address is not None
+        self.address, self.is_given = address, address is not None
         self.requests = Requests(chance)
         self.records = Records(chance)
         self.own = OwnAddress()
@@ -394,7 +394,7 @@ class DhtNode:
 
         Until that is known it is one that only asks: what others knew of it may be over.
         """
-        if self._is_given:
+        if self.is_given:
             return
         if self.address is not None:
             known, self.table = list(self.table), RoutingTable(self._chance.randbytes(32))
