@@ -47,7 +47,7 @@ async def reach(settings: NodeSettings, ask: AskNode) -> Finding:
     except OSError as error:
         return bad("reach", f"no UDP socket can be opened: {error.strerror or error}", "see what forbids it here")
     except DhtError:
-        found = silent(settings.bootstrap)
+        found = silent(settings.bootstrap, host_port(settings.host, settings.port))
         # static peers are dialled all the same
         return Finding("reach", Grade.WARNING if settings.peers else Grade.BAD, found.text, found.remedy)
 

@@ -284,7 +284,7 @@ def _reach(transport: TcpTransport, settings: NodeSettings) -> ReachState:
         return by_address(announced(settings.announce, host, port))
     view = transport.outside()
     if view is None:
-        return silent(settings.bootstrap)
+        return silent(settings.bootstrap, host_port(host, port))
     return in_dht(view, port, settings.relay is not None)
 
 

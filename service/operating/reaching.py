@@ -54,10 +54,13 @@ def _random(seen: str | None, where: str, port: int, relayed: bool) -> ReachStat
     )
 
 
-def silent(nodes: Sequence[str]) -> ReachState:
-    """Judge that no node of the DHT answers."""
+def silent(nodes: Sequence[str], listen: str) -> ReachState:
+    """Judge that no node of the DHT answers a node that listens at HOST:PORT, from where it asks as well."""
     text = f"no node of the DHT answers ({', '.join(nodes)}): nobody finds it by its key"
     remedy = "see that these nodes run, and that UDP goes out from here and comes back; or name others: --bootstrap HOST:PORT"
+    if is_loopback(listen) and not all(map(is_loopback, nodes)):
+        text += ", as it listens, and asks, on this machine only"
+        remedy = "--listen 0.0.0.0:PORT"
     return ReachState(ReachKind.SILENT, Level.WARNING, text, remedy, None)
 
 

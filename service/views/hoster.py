@@ -97,7 +97,7 @@ def hoster_view(facts: Facts, times: Times, amounts: Amounts) -> dict[str, Any]:
         "challenge": None if facts.challenge is None else _challenge(facts.challenge, facts, times),
         "collateral": {
             "held": str(facts.held),
-            "due": str(amounts.collateral * hoster.capacity // GIB) if hoster.open else "0",
+            "due": str(amounts.collateral * (hoster.capacity if hoster.open else hoster.used) // GIB),
         },
         "reputation": 0 if peer is None else peer.reputation,
         "passed": hoster.passed,

@@ -82,7 +82,10 @@ def test_a_port_that_is_any_cannot_be_forwarded() -> None:
 
 
 def test_the_home_page_says_it_too() -> None:
-    well, ill = check_of(in_dht(OutsideView(Firewall.OPEN, HERE), 4000, False)), check_of(silent(["44.10.0.1:1"]))
+    well, ill = (
+        check_of(in_dht(OutsideView(Firewall.OPEN, HERE), 4000, False)),
+        check_of(silent(["44.10.0.1:1"], "0.0.0.0:4000")),
+    )
     assert (well.state, ill.state) == ("good", "warn")
     assert well.text.startswith("Open: peers dial it directly")
     assert ill.text.startswith("No node of the DHT answers (44.10.0.1:1): ")
@@ -118,10 +121,19 @@ async def test_what_is_announced_is_compared_with_what_is_seen(first: Address) -
 async def test_no_node_answers() -> None:
     nodes = (f"127.0.0.1:{free_port()}",)
     alone = await reach(settings(bootstrap=nodes), nobody)
-    assert alone == Finding("reach", Grade.BAD, silent(nodes).text, silent(nodes).remedy)
+    told = silent(nodes, "127.0.0.1:0")
+    assert alone == Finding("reach", Grade.BAD, told.text, told.remedy)
     assert "name others: --bootstrap HOST:PORT" in alone.remedy
     with_peers = await reach(settings(bootstrap=nodes, peers=("x@127.0.0.1:1",)), nobody)
     assert with_peers.level is Grade.WARNING
+
+
+def test_who_listens_on_this_machine_only_asks_nobody_elsewhere() -> None:
+    here = silent(["127.0.0.1:1", "44.10.0.1:1"], "127.0.0.1:0")
+    assert (here.kind, here.remedy) == (ReachKind.SILENT, "--listen 0.0.0.0:PORT")
+    assert "on this machine only" in here.text
+    assert "on this machine only" not in silent(["127.0.0.1:1"], "127.0.0.1:0").text
+    assert "on this machine only" not in silent(["44.10.0.1:1"], "0.0.0.0:0").text
 
 
 async def test_a_setting_that_is_wrong() -> None:

@@ -164,7 +164,7 @@ ATTACKERS, OFFERS = 12, 240
         hosters=3,
         encoders=3,
         sponsors=1 + ATTACKERS,
-        times={"proof_window": 8},
+        times={"proof_window": 8, "mean_gap": 2},
         config=CONFIG,
         amounts=AMOUNTS,
     ),

@@ -44,7 +44,6 @@ NAMED = {
         "of the development chain",
         "In production",
         "(section 18; `carries`)",
-        "(docs/protocol/probe.md section 6)",
         "chain of 6-second blocks",
         "make 12 plans",
         "seeds, can make a plan",
