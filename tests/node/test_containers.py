@@ -63,7 +63,8 @@ async def test_a_peer_stands_by_until_the_chain_is_there_and_whoever_starts_it_s
     peer, chain = free_port(), free_port()
     gate = asyncio.create_task(until_all_stand_by(["127.0.0.1", "localhost"], peer))
     waiting = asyncio.create_task(stand_by(f"ws://127.0.0.1:{chain}", peer))
-    await gate
+    await asyncio.wait([gate, waiting], return_when=asyncio.FIRST_COMPLETED)
+    assert gate.done(), "the peer stood by before it was seen"
     assert not waiting.done()
     server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", chain)
     async with server:

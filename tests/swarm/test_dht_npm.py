@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 
 import pytest
 
@@ -12,6 +11,7 @@ from service.hypercore.swarm import DHT, DhtError
 from service.hypercore.swarm.dht.address import Address
 from service.hypercore.swarm.dht.messages import Announcement, Command, FoundPeer, sign_announcement
 from service.hypercore.swarm.dht.query import Answerer
+from tests.support.needs import free_port
 from tests.support.npm_dht import ANY, MOST_SECONDS, network, npm
 
 TOPIC = bytes(range(32))
@@ -62,9 +62,7 @@ async def test_a_chain_of_hashes_renews_what_we_announced_at_npms_nodes() -> Non
     """Here npm's node is the only one: what it takes it can take from our messages alone."""
     chain, pair = hashes(3), KeyPair(bytes([1]) * 32)
     async with network(1) as nodes, npm(nodes[0].address) as there:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         await there("node", port=port)
         async with DHT(ANY, [Address("127.0.0.1", port)]) as here:
 
