@@ -18,7 +18,7 @@ import sr25519
 
 from runtime_mock.model import genesis
 from runtime_mock.model.datdot import crypto, items
-from runtime_mock.model.datdot.money import hold_reason, pot_account, reserve_for
+from runtime_mock.model.datdot.money import dearest, hold_reason, pot_account, reserve_for
 from runtime_mock.model.datdot.records import (
     Copy,
     CopySegment,
@@ -66,6 +66,7 @@ COPY_BYTES = 4 * GIB
 SECTORS = COPY_BYTES // 256
 FEED_BLOCKS = COPY_BYTES // (64 << 10)
 ASK = UNIT // 100
+RECEIVING = UNIT // 200
 REPORT_PRICE = 10**9
 SLOTS = 4
 AGE = 4
@@ -226,11 +227,11 @@ class Network:
             collateral = collateral_due(amounts.collateral, capacity)
             party.held[Role.HOSTING] = collateral
             hoster = Hoster(open=True, capacity=capacity, used=used, stored=stored, copies=len(own), records=len(own))
-            hoster.ask_disk = hoster.ask_receiving = ASK
+            hoster.ask_disk, hoster.ask_receiving = ASK, RECEIVING
             hoster.acc, hoster.last, hoster.passed = self.acc(last), last, 20
             hoster.place = number if own else None
             items.Hosters.put(self.state, party.id, hoster)
-            draw = HosterDraw(number, True, capacity, used, collateral, REPUTATION, ASK, ASK)
+            draw = HosterDraw(number, True, capacity, used, collateral, REPUTATION, ASK, RECEIVING)
             items.HosterDraws.put(self.state, party.id, draw)
             items.HosterSlots.put(self.state, number, party.id)
             weights.append(hoster_weight(draw, amounts))
@@ -305,13 +306,14 @@ class Network:
             queued=False,
             confirmed=True,
             mark=UNIT,
+            founded=20 * UNIT,
         )
         for copy in copies:
             plan.reserved += self._copy(copy, number, plan)
         items.Plans.put(self.state, number, plan)
         items.PlanRoots.put(self.state, number, [Root(tree_hash, COPY_BYTES)])
         items.Shares.put(self.state, number, sponsor.id, 20 * UNIT)
-        self._account(pot_account(number), ED + plan.reserved + 10 * UNIT, 0)
+        self._account(pot_account(number), ED + dearest(plan.reserved) + 10 * UNIT, 0)
 
     def _copy(self, number: int, plan_id: int, plan: Plan) -> int:
         """Write a copy of one segment, which has the same number. Return what it reserves."""
@@ -330,7 +332,7 @@ class Network:
             stored_bytes=COPY_BYTES,
             stored=SECTORS,
             ask_disk=ASK,
-            ask_receiving=ASK,
+            ask_receiving=RECEIVING,
             ask_encoding=0,
             fee=0,
             halves=0,

@@ -16,7 +16,7 @@ from service.encoding.profiles import SECTOR
 from service.hypercore.net import PeerAddress
 from service.operating.clocks import OFF_SECONDS, clock_off
 from service.roles.common.funding import how_to_get
-from service.roles.common.needs import needs_of
+from service.roles.common.needs import dear_receiving, dear_report, needs_of
 from service.roles.common.pace import EXPECTED_RATE
 from service.roles.common.terms import RolesConfig
 from service.roles.hoster.room import Room
@@ -160,6 +160,7 @@ async def _of_chain(
     yield clock(None if moment is None else moment / 1000, time.time())
     if account is not None:
         yield await money(client, account, settings.roles, config)
+        yield await asks(client, settings.roles, config)
     if "hoster" in settings.roles:
         hosters = await read_hosters(client, final.hash)
         seconds = await block_seconds(client, best.number)
@@ -177,6 +178,18 @@ def clock(chains: float | None, ours: float) -> Finding:
             "clock", text, "set the clock (NTP keeps it right), or wait until the chain's node has caught up"
         )
     return good("clock", text)
+
+
+async def asks(client: ChainClient, roles: Collection[str], config: RolesConfig) -> Finding:
+    """Compare the asks with the most that the chain takes. Raises ChainError."""
+    amounts = await client.storage.amounts()
+    found = [
+        dear_receiving(config.hosting.ask_receiving, amounts) if "hoster" in roles else None,
+        dear_report(config.attesting.ask, amounts) if "attester" in roles else None,
+    ]
+    for text in filter(None, found):
+        return bad("asks", text, "set it in the node's file, or give the flag")
+    return good("asks", "the chain takes offers at these asks")
 
 
 async def money(client: ChainClient, account: bytes, roles: Collection[str], config: RolesConfig) -> Finding:

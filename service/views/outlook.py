@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from service.chain_client.pallet.types import Copy, CopyState, Hoster, Plan, PlanState, RegisteredPeer, Times
+from service.roles.common.ratio import kept
 
 from .fitting import Misfits, misfits
 
@@ -24,7 +25,9 @@ class Runway:
 def runway(plan: Plan, pot: int, now: int, era: int) -> Runway:
     """Return how far the money in a plan's pot goes, at block `now`; `era` are the blocks of an era."""
     mean = plan.burned * era // max(1, now - plan.published)
-    return Runway(mean, pot // mean if mean else None, max(0, plan.terms.until - now) // era)
+    # What it keeps pays no tick: it is kept again for the era after it.
+    free = max(0, pot - kept(plan.reserved, plan.burned - plan.mark))
+    return Runway(mean, free // mean if mean else None, max(0, plan.terms.until - now) // era)
 
 
 def lasting(lasts_eras: int | None, ends_in_eras: int) -> str:

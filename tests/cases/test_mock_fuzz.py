@@ -160,7 +160,9 @@ def calls(pair: Pair) -> list[bytes]:
         pair.call("Balances", "transfer_keep_alive", {"dest": ("Id", other), "value": 5}),
         pair.call("System", "remark_with_event", {"remark": b"\1\2"}),
         pair.call(
-            "DatDot", "offer_hosting", {"capacity": 1 << 30, "ask_disk": UNIT, "ask_receiving": UNIT, "region": b"u33"}
+            "DatDot",
+            "offer_hosting",
+            {"capacity": 1 << 30, "ask_disk": UNIT, "ask_receiving": UNIT // 200, "region": b"u33"},
         ),
         pair.call("DatDot", "offer_encoding", {"ask": UNIT}),
         pair.call("DatDot", "collect", {"copy": 7}),

@@ -1,7 +1,7 @@
 """Chains of earlier versions that go on: the model's migration makes of them what the runtime's makes, and they live.
 
-`tests/fixtures/state_of_version_N.json.xz` holds the states of two chains in the middle of their lives, without `:code`. No
-version after 3 changed what is stored: chains of versions 4 to 6 are taken as they are.
+`tests/fixtures/state_of_version_N.json.xz` holds the states of chains in the middle of their lives, without `:code`. What is
+stored changed with versions 3 and 8. Those of version 7 have a plan with two donors and a slot that asks more than slots may.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def kept(version: int) -> dict[str, Any]:
     return dict(json.loads(lzma.decompress(path.read_bytes()))["chains"])
 
 
-CHAINS = {(version, name): chain for version in (2, 4, 5, 6) for name, chain in kept(version).items()}
+CHAINS = {(version, name): chain for version in (2, 4, 5, 6, 7) for name, chain in kept(version).items()}
 BLOCKS = 150
 UTILITY_VERSION = twox(b"Utility", 128) + twox(b":__STORAGE_VERSION__:", 128)
 
@@ -48,9 +48,9 @@ def state_of(version: int, name: str) -> Overlay:
 
 
 def upgraded(state: Overlay, version: int) -> Overlay:
-    """What the frame and the pallet's migration make of a state of that version at the upgrade."""
+    """What the frame and the pallet's migrations make of a state of that version at the upgrade."""
+    migrate(state)
     if version == 2:
-        migrate(state)
         state.put(UTILITY_VERSION, bytes(2))
     state.put(system.LastRuntimeUpgrade.key, compact(SPEC_VERSION) + prefixed(SPEC_NAME))
     return state

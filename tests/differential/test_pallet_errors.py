@@ -195,7 +195,7 @@ def test_publication_of_too_little_and_too_much(world: Watched) -> None:
     world.refused("InsufficientBalance")
     feed = Feed("small", "compat", [5])
     head = feed.head() | {"signature": b"\1" + bytes(63)}
-    terms = {"replicas": 1, "max_ask_disk": 0, "max_ask_encoding": 0, "max_ask_receiving": 0, "report_price": 0}
+    terms = {"replicas": 1, "max_ask_disk": 0, "max_ask_encoding": 0, "max_ask_receiving": 0, "report_price": 10**9}
     terms |= TARGETS[1]
     world.call(
         world.party(SPONSOR),

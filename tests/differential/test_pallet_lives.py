@@ -217,7 +217,7 @@ def test_a_pot_that_cannot_pay_the_next_tick_is_announced_and_ends_the_plan() ->
         world.offer(hoster, "Hosting", ask_disk=1_000 * UNIT)
     world.live(SHORT["seed_delay"] + 1)
     # a megabyte costs 0.93 UNIT per era
-    world.publish([1_000_000], pot=3 * UNIT // 2, max_ask_disk=1_100 * UNIT)
+    world.publish([1_000_000], pot=3 * UNIT, max_ask_disk=1_100 * UNIT)
     world.until("CopyActive")
     world.until("PotLow", most=60)
     world.until("PlanEnded", most=60)

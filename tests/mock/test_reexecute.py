@@ -43,7 +43,7 @@ def busy(rpc: Rpc) -> None:
     for party in parties:
         rpc.submit(party.account, "DatDot", "register_peer", party.bind(), 0)
         rpc.submit(party.account, "DatDot", "collect", {"copy": 7}, 1)
-    hosting = {"capacity": 1 << 30, "ask_disk": UNIT, "ask_receiving": UNIT, "region": b"u33"}
+    hosting = {"capacity": 1 << 30, "ask_disk": UNIT, "ask_receiving": UNIT // 200, "region": b"u33"}
     rpc.submit(parties[0].account, "DatDot", "offer_hosting", hosting, 2)
     rpc.submit(parties[1].account, "DatDot", "offer_encoding", {"ask": UNIT}, 2)
     rpc.submit(parties[2].account, "DatDot", "publish_plan", publication(), 2)

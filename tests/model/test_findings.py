@@ -32,6 +32,7 @@ from typing import Any
 import pytest
 
 from runtime_mock.model.datdot import items, offers
+from runtime_mock.model.datdot.params import DEFAULT_AMOUNTS
 from runtime_mock.model.datdot.records import CopyState, StorageChallenge, Terms
 from tests.play.catalogue import acts
 from tests.support.differential.driver import UNIT
@@ -85,7 +86,7 @@ def test_each_finding_is_played(number: int) -> None:
 def terms(chain: Any, **changed: Any) -> Terms:
     """Terms of one copy for anybody's price."""
     caps = dict.fromkeys(("max_ask_disk", "max_ask_encoding", "max_ask_receiving"), 2 * UNIT)
-    rest = {"report_price": 0, "live": False, "min_reputation": 0, "regions": [], "max_latency_ms": 2**32 - 1}
+    rest = {"report_price": 10**9, "live": False, "min_reputation": 0, "regions": [], "max_latency_ms": 2**32 - 1}
     return Terms(**{"replicas": 1, "until": chain.number + 2_000, "min_kib_per_s": 0, **caps, **rest, **changed})
 
 
@@ -185,7 +186,7 @@ def test_a_miss_costs_new_sectors_one_interval_at_most() -> None:
 
 
 def test_reputation_for_nothing_doubles_a_weight_at_most() -> None:
-    """Finding 13: one sector of one's own plan at price 0, for the fee of a publication."""
+    """Finding 13: one sector of one's own plan at price 0, for the fee of a publication and those of its ticks."""
     world = ModelWorld(1, 1, 0, "reputation for nothing", 1 << 30, {"mean_gap": 4})
     chain, account = world.chain, world.hosters[0].id
     world.must(offers.offer_hosting, account, 1 << 30, 0, 0, b"")
@@ -193,10 +194,11 @@ def test_reputation_for_nothing_doubles_a_weight_at_most() -> None:
     for _ in range(6):
         world.step(check=False)
     free = dict.fromkeys(("max_ask_disk", "max_ask_encoding", "max_ask_receiving"), 0)
-    publish(world, "mine", [1], UNIT // 100, **free, until=chain.number + 5_000)
+    publish(world, "mine", [1], UNIT, **free, until=chain.number + 5_000)
     while items.Peers.at(chain.state, account).reputation < 990_000:
         world.step(check=False)
     assert items.Hosters.at(chain.state, account).passed == 249, "42 eras of six challenges"
-    assert items.Plans.at(chain.state, 0).burned == 0
+    ticks = (chain.number - items.Plans.at(chain.state, 0).published) // chain.times.era
+    assert items.Plans.at(chain.state, 0).burned == ticks * DEFAULT_AMOUNTS.tick_fee
     first = 500_000
     assert items.Peers.at(chain.state, account).reputation < 2 * first

@@ -9,12 +9,21 @@ from typing import Any
 
 import pytest
 
+from runtime_mock.model import pallet
 from runtime_mock.model.datdot import weights
-from runtime_mock.model.datdot.limits import MAX_RETRIEVALS, SEAT_DRAWS
+from runtime_mock.model.datdot.limits import MAX_RETRIEVALS, PALLET, SEAT_DRAWS
 from runtime_mock.model.datdot.types import Wait
+from runtime_mock.model.frame import calls
 from runtime_mock.model.frame.dispatch import Weight
+from runtime_mock.model.frame.limits import BASE_EXTRINSIC
 
 RUNS: list[dict[str, Any]] = json.loads((Path(__file__).parents[2] / "pallet-spec" / "weights.json").read_text())
+pallet.register_all()
+CALLS = {spec.name: index for (owner, index), spec in calls.REGISTRY.items() if owner == PALLET}
+OPERATIONAL = {11, 12, 13, 14, 28}
+MS = 10**9
+ORDINARY = 60 * MS
+"""What an ordinary block's own work counts."""
 READ, WRITE = 25_000_000, 100_000_000
 """Picoseconds: `RocksDbWeight`, which the runtime names."""
 SHARED = {
@@ -119,6 +128,15 @@ def test_no_storage_proof_weighs_less_than_was_measured_however_few_siblings_it_
     assert weights.submit_storage_proof(sectors, siblings).ref_time >= cost, f"{cost / 1e9:.3f} ms"
 
 
+def in_a_block(name: str, weight: Weight) -> str:
+    """How many of a call fit into an ordinary block by what they declare; of what is no call none."""
+    index = CALLS.get(name.removesuffix("_first"))
+    if index is None:
+        return "–"
+    room = (2_000 if index in OPERATIONAL else 1_500) * MS - ORDINARY
+    return f"{room // (weight.ref_time + BASE_EXTRINSIC.ref_time):,}"
+
+
 def rows() -> str:
     """The table of the specification: what was measured beside what is declared."""
     lines = []
@@ -130,7 +148,9 @@ def rows() -> str:
         proof = at_bounds(found["proof_bytes"], found["ranges"]) / times / 1024
         shown = [f"{one:.2f}" for one in runs] + [f"{one:.0f}" for one in counts] + [f"{proof:.1f}"]
         total = max(runs) + (READ * counts[0] + WRITE * counts[1]) / 1e9
-        lines.append(f"| {name} | {' | '.join(shown)} | {total:.2f} | {weight.ref_time / 1e9:g} |")
+        lines.append(
+            f"| {name} | {' | '.join(shown)} | {total:.2f} | {weight.ref_time / 1e9:g} | {in_a_block(name, weight)} |"
+        )
     return "\n".join(lines)
 
 

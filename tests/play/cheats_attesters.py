@@ -16,6 +16,7 @@ from .stage import Stage
 
 TERMS, AMOUNTS = dear()
 CONFIG = replace(TERMS, attesting=AttesterTerms(UNIT, 2))
+AMOUNTS |= {"report_price": UNIT}
 ERAS = 6
 HOSTERS = 3
 

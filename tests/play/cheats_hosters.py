@@ -175,7 +175,8 @@ async def unserved(stage: Stage, peer: Peer) -> int:
 
 def attested(**cheats: str) -> Cast:
     """The same with six attesters."""
-    return replace(cast(**cheats), hosters=3, encoders=4, attesters=6, config=ATTESTED)
+    amounts = AMOUNTS | {"report_price": UNIT}
+    return replace(cast(**cheats), hosters=3, encoders=4, attesters=6, config=ATTESTED, amounts=amounts)
 
 
 @act("cheats", "serves-nobody", attested(hoster_1="serves-nobody"))

@@ -63,7 +63,7 @@ async def stalling_encoder(stage: Stage) -> int:
         encoders=3,
         attesters=3,
         config=replace(CONFIG, attesting=AttesterTerms(UNIT // 10, 3)),
-        amounts=AMOUNTS,
+        amounts=AMOUNTS | {"report_price": UNIT // 10},
     ),
 )
 async def sponsor_with_sybils(stage: Stage) -> int:

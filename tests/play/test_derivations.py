@@ -50,6 +50,9 @@ NAMED = {
         "the 57,600 (each paid for",
         "57,600 (each paid for, with a copy)",
         "one draw of each gives",
+        "(caps of 0, a region of its own)",
+        "up to 256 GiB.",
+        "in section 12).",
     ),
     README: (
         "Blocks over 1 MiB",

@@ -52,7 +52,7 @@ def test_each_term_alone_and_many_together() -> None:
 
 def test_what_is_too_wide_is_named() -> None:
     wider = replace(OLD, replicas=4, regions=(b"9",), min_kib_per_s=8)
-    with pytest.raises(AmendTooWide, match=r"replicas 4, above 3; other regions; throughput 8, not 0.*90 %"):
+    with pytest.raises(AmendTooWide, match=r"replicas 4, above 3; other regions; throughput 8, not 0.*at most 1/20"):
         check_narrower(OLD, wider)
 
 

@@ -228,8 +228,8 @@ def test_impossible_terms(terms: Terms) -> None:
 
 def test_the_least_pot() -> None:
     sectors = (1 << 22) + 1
-    assert pub.least_pot(TERMS, sectors, TIMES) == 2 * (11 + 21 + 31 + 4 * 9 * 5)
-    core, least = make_core([100]), 2 * (1 + 1 + 1 + 180)
+    assert pub.least_pot(TERMS, sectors, TIMES) == -(-21 * 2 * (11 + 21 + 31 + 4 * 9 * 5) // 10)
+    core, least = make_core([100]), -(-21 * 2 * (1 + 1 + 1 + 180) // 10)
     assert prepare(core, [(0, 1)], least).pot == least
     with pytest.raises(pub.BadTerms, match=f"needs {least}"):
         prepare(core, [(0, 1)], least - 1)

@@ -130,7 +130,7 @@ def a_plan(now: int) -> Plan:
         sponsor=BOB.public_key, feed=bytes(range(32)), head=HEAD, ranges=(), bytes=3_145_765, sectors=SECTORS, terms=terms,
         state=PlanState.LIVE, published=5, next_tick=now + 1, shares=10**6, donors=1, reserved=0, burned=55_173_245_445,
         live=(0, 1, 2), records=3, former=(), queued=False, ending=False, remainder=None, confirmed=True, waiting=False,
-        declined=0, stalls=0, leaving=0, mark=0, fresh=0,
+        declined=0, stalls=0, leaving=0, mark=0, fresh=0, founded=10**6,
     )  # fmt: skip
 
 

@@ -173,7 +173,7 @@ class ModelLife(ModelWorld):
         for one in self.hosters:
             if not items.Hosters.at(self.chain.state, one.id).open and not self._is_down(one.id):
                 size, region = self.random.choice([1 << 16, 1 << 17, 1 << 30]), self.random.choice([b"u3", b"9q", b""])
-                self.chain.call(offers.offer_hosting, one.id, size, UNIT, UNIT, region)
+                self.chain.call(offers.offer_hosting, one.id, size, UNIT, UNIT // 200, region)
         for one in self.encoders:
             if not items.Encoders.at(self.chain.state, one.id).open and not self._is_down(one.id):
                 self.chain.call(offers.offer_encoding, one.id, UNIT)
@@ -219,7 +219,7 @@ class ModelLife(ModelWorld):
             regions=[b"u"] if chance() < 0.2 else [],
             max_latency_ms=40 if chance() < 0.3 else 10**6,
         )
-        feed, pot = Feed(*self._named(number), sizes), self.random.choice([UNIT // 4, UNIT, 20 * UNIT])
+        feed, pot = Feed(*self._named(number), sizes), self.random.choice([UNIT // 2, UNIT, 20 * UNIT])
         if self.publish(self.random.choice([self.sponsor, self.second_sponsor]), feed, pot, terms) is None:
             self._feeds[number] = feed
 

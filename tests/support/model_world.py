@@ -73,7 +73,7 @@ class ModelWorld:
         for one in self.people:
             self.must(offers.register_peer, one.id, *one.bind().values())
         for one in self.hosters:
-            self.must(offers.offer_hosting, one.id, capacity, UNIT, UNIT, b"")
+            self.must(offers.offer_hosting, one.id, capacity, UNIT, UNIT // 200, b"")
         for one in self.encoders:
             self.must(offers.offer_encoding, one.id, UNIT)
         for one in self.attesters:

@@ -42,7 +42,7 @@ mod benchmarks {
     fn offer_hosting() {
         let who = peer::<T>("hoster", 0, key(1).0);
         #[extrinsic_call]
-        _(RawOrigin::Signed(who.clone()), 1 << 40, UNIT, UNIT, b"u33".to_vec().try_into().unwrap());
+        _(RawOrigin::Signed(who.clone()), 1 << 40, UNIT, 1, b"u33".to_vec().try_into().unwrap());
         assert!(Hosters::<T>::contains_key(who));
     }
 
@@ -59,14 +59,14 @@ mod benchmarks {
         let who = peer::<T>("attester", 0, key(1).0);
         holes::<T>();
         #[extrinsic_call]
-        _(RawOrigin::Signed(who.clone()), UNIT, H256::zero(), MAX_SLOTS);
+        _(RawOrigin::Signed(who.clone()), 1, H256::zero(), MAX_SLOTS);
         assert_eq!(HoleCount::<T>::get(), 0);
     }
 
     #[benchmark]
     fn withdraw_offer() {
         let who = peer::<T>("attester", 0, key(1).0);
-        Pallet::<T>::offer_attesting(call::<T>(&who), UNIT, H256::zero(), MAX_SLOTS).unwrap();
+        Pallet::<T>::offer_attesting(call::<T>(&who), 1, H256::zero(), MAX_SLOTS).unwrap();
         #[extrinsic_call]
         _(RawOrigin::Signed(who.clone()), Role::Attesting);
         assert!(Attesters::<T>::get(who).unwrap().slots.is_empty());

@@ -285,7 +285,7 @@ mod calls {
             Self::do_pause(who)
         }
 
-        /// Change a plan's terms; to ask for more takes nine tenths of the shares. By its sponsor.
+        /// Change a plan's terms; for wider ones others must have given little. By its sponsor.
         #[pallet::call_index(26)]
         #[pallet::weight(weights::amend_plan())]
         pub fn amend_plan(origin: OriginFor<T>, plan: PlanId, terms: Terms) -> DispatchResult {

@@ -265,6 +265,12 @@ mod constants {
             MARGIN
         }
 
+        /// Terms may become wider while others have at most this part of the shares that the sponsor founded.
+        #[pallet::constant_name(WideningPart)]
+        fn widening_part() -> u32 {
+            WIDENING_PART
+        }
+
         /// What a copy forfeits that is lost, does not serve or is left young: the n-th part of its collateral.
         #[pallet::constant_name(DropPart)]
         fn drop_part() -> u128 {

@@ -84,7 +84,8 @@ impl<T: Config> Pallet<T> {
         }
         let youth = Self::times().era.saturating_mul(YOUNG_ERAS);
         let young = copy.active_since.is_some_and(|since| Self::now() < since.saturating_add(youth));
-        let fault = matches!(reason, CopyEnd::Lost | CopyEnd::Unserved | CopyEnd::Slow);
+        // Slow is no fault: the targets are the sponsor's alone, and may be others than at the fit.
+        let fault = matches!(reason, CopyEnd::Lost | CopyEnd::Unserved);
         if fault || copy.leaving == 2 && young {
             Self::forfeit(id, DROP_PART);
         }

@@ -25,7 +25,7 @@ mod errors {
         /// The account cannot spend that and keep the existential deposit.
         #[codec(index = 5)]
         InsufficientBalance,
-        /// An ask, cap, price or parameter above 10^24.
+        /// An ask, cap, price or parameter above what is allowed.
         #[codec(index = 6)]
         AmountTooLarge,
         /// 256 changes of the draw tables wait for that block already, or 64 of offers: try in the next one.
@@ -71,7 +71,7 @@ mod errors {
         /// Replicas not 1 to 16, `until` past or too far, a reputation above 10^6, or a region that is none.
         #[codec(index = 20)]
         BadTerms,
-        /// Less than the reserves of all replicas at the caps for one era.
+        /// Less than what the pot keeps for the reserves of all replicas at the caps for one era.
         #[codec(index = 21)]
         PotTooSmall,
         /// There is no such plan, or it is closed.
@@ -185,7 +185,7 @@ mod errors {
         /// The plan is not live: its ranges are fixed.
         #[codec(index = 58)]
         PlanFixed,
-        /// Only a sponsor with nine tenths of the shares may ask for more.
+        /// Others gave too much for wider terms.
         #[codec(index = 59)]
         AmendTooWide,
         /// The hoster leaves that copy already.

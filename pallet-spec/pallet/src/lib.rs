@@ -150,8 +150,8 @@ pub mod pallet {
     #[pallet::storage_version(STORAGE_VERSION)]
     pub struct Pallet<T>(_);
 
-    /// 0 until version 2 of the runtime.
-    const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
+    /// 0 until version 2 of the runtime, 1 until version 7.
+    const STORAGE_VERSION: StorageVersion = StorageVersion::new(2);
 
     /// Why money is on hold.
     #[pallet::composite_enum]

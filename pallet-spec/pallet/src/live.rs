@@ -90,12 +90,12 @@ impl<T: Config> Pallet<T> {
         let want = Self::reserve_for(&copy, &plan, blocks);
         // Its need asks as often as a new plan's, and again at each tick if nobody makes it: for a fee, as a plan that wakes.
         let fee = Self::amounts().retry_fee;
-        if Self::pot_free(plan_id, &plan).saturating_add(copy.reserve) < want.saturating_add(fee) {
+        let reserved = plan.reserved.saturating_sub(copy.reserve).saturating_add(want);
+        if !Self::pot_can_pay(plan_id, &plan, reserved, fee) {
             return;
         }
         Self::set_reserve(&mut copy, &mut plan, want);
-        let burned = Self::burn_pot(plan_id, &mut plan, fee);
-        plan.mark = plan.mark.saturating_add(burned);
+        Self::burn_pot_fee(plan_id, &mut plan, fee);
         copy.head = plan.head;
         copy.state = CopyState::Accepted;
         Self::with_hoster(&copy.hoster, |hoster| hoster.used = hoster.used.saturating_add(room));

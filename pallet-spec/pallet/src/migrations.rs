@@ -1,13 +1,17 @@
-//! What a chain of version 2 becomes at the upgrade to version 3: every value keeps what it said, and what is new begins as
-//! pallet-spec/README.md section 22 says.
+//! What a chain of version 2 becomes at the upgrade to version 3, and one of versions 3 to 7 at the upgrade to version 8: every
+//! value keeps what it said, and what is new begins as pallet-spec/README.md section 22 says.
+//!
+//! New fields stand at the end of their types, so the older form of a value is read of the newer one, too: a chain of version 2
+//! becomes one of version 8 by both, one after the other.
 //!
 //! All is done in the upgrade's own block: a chain that is too large for that must bring its own stepped migration.
 
 mod version_2;
+mod version_7;
 
-use self::version_2::*;
+use self::{version_2::*, version_7::*};
 use crate::{
-    types::*, Amount, Changes, Config, Copies, EncoderDraws, Encoders, HosterDraws, Hosters, Pallet, Plans,
+    types::*, Amount, Changes, Config, Copies, EncoderDraws, Encoders, HosterDraws, Hosters, Pallet, Plans, Slots,
     StorageChallenges, Time,
 };
 use alloc::vec::Vec;
@@ -24,6 +28,12 @@ pub type ToVersion3<T> = VersionedMigration<0, 1, Version3<T>, Pallet<T>, <T as 
 
 /// The migration itself, whatever the pallet's storage version.
 pub struct Version3<T>(core::marker::PhantomData<T>);
+
+/// From the storage of versions 3 to 7 (pallet version 1) to version 8's (2).
+pub type ToVersion8<T> = VersionedMigration<1, 2, Version8<T>, Pallet<T>, <T as frame_system::Config>::DbWeight>;
+
+/// The migration itself, whatever the pallet's storage version.
+pub struct Version8<T>(core::marker::PhantomData<T>);
 
 /// The one FIFO in which needs stood.
 mod one_fifo {
@@ -75,6 +85,20 @@ impl<T: Config> UncheckedOnRuntimeUpgrade for Version3<T> {
             Pallet::<T>::push_need(Need { kind, id, ready, misses, rounds: 0 });
         }
         T::DbWeight::get().reads_writes(count.saturating_mul(2), count.saturating_mul(2))
+    }
+}
+
+impl<T: Config> UncheckedOnRuntimeUpgrade for Version8<T> {
+    fn on_runtime_upgrade() -> Weight {
+        // Of the amounts, which genesis wrote: it cannot fail.
+        let mut count = 1;
+        let _ = Amount::<T>::translate(|old: Option<AmountsOfSeven>| old.map(Into::into)).defensive();
+        Plans::<T>::translate(|_, old: PlanOfSeven| counted(&mut count, old.into()));
+        Slots::<T>::translate_values(|slot: Slot| {
+            let ask = slot.ask.min(Amounts::DEFAULT.report_price);
+            counted(&mut count, Slot { ask, ..slot })
+        });
+        T::DbWeight::get().reads_writes(count, count)
     }
 }
 

@@ -48,6 +48,18 @@ pub fn fee_ceil(price: Balance, sectors: u64) -> Balance {
     mul_div_ceil([price, sectors.into(), 1], GIB_SECTORS.into())
 }
 
+/// What a pot keeps: what reserves cost at the least ratio, and the surcharge at that ratio of what was paid since the last.
+pub fn kept(reserved: Balance, paid: Balance) -> Balance {
+    let reserves = U256::from(MARGIN).saturating_mul(U256::from(reserved));
+    let surcharge = U256::from(MARGIN.saturating_sub(MIN_RATIO)).saturating_mul(U256::from(paid));
+    narrow(reserves.saturating_add(surcharge).saturating_add((MIN_RATIO - 1).into()) / U256::from(MIN_RATIO))
+}
+
+/// What was burned of a plan's pot for payments since the last surcharge.
+pub fn unsurcharged(plan: &Plan) -> Balance {
+    plan.burned.saturating_sub(plan.mark)
+}
+
 /// Sectors that the encoding of `rest` may be paid for: the last segment counts as if it had `checkpoint` at least.
 pub fn sectors_paid(rest: u64, checkpoint: u32) -> u64 {
     if rest == 0 {
@@ -166,9 +178,21 @@ impl<T: Config> Pallet<T> {
         T::Currency::balance(&Self::pot_account(plan)).saturating_sub(T::Currency::minimum_balance())
     }
 
-    /// What of the pot no copy has reserved.
+    /// What of the pot neither reserves nor surcharges can need.
     pub(crate) fn pot_free(id: PlanId, plan: &Plan) -> Balance {
-        Self::pot_value(id).saturating_sub(plan.reserved)
+        Self::pot_value(id).saturating_sub(kept(plan.reserved, unsurcharged(plan)))
+    }
+
+    /// Whether the pot can pay reserves of `reserved` in all, after `fee` is burned of it.
+    pub(crate) fn pot_can_pay(id: PlanId, plan: &Plan, reserved: Balance, fee: Balance) -> bool {
+        kept(reserved, unsurcharged(plan)).saturating_add(fee) <= Self::pot_value(id)
+    }
+
+    /// Burns a fee of a plan's pot. It is no payment, so `mark` moves with it.
+    pub(crate) fn burn_pot_fee(id: PlanId, plan: &mut Plan, fee: Balance) -> Balance {
+        let burned = Self::burn_pot(id, plan, fee);
+        plan.mark = plan.mark.saturating_add(burned);
+        burned
     }
 
     /// Burns from a plan's pot.
@@ -242,28 +266,32 @@ impl<T: Config> Pallet<T> {
         mul_div_ceil([ask, MARGIN.into(), 1], Self::ratio(sponsor).into())
     }
 
-    /// Burns what the sponsor's ratio adds to the payments since the last time, and counts what it took. Neither a stall's
-    /// part nor a retry's fee is a payment: `mark` moves with them.
+    /// Burns what the sponsor's ratio adds to the payments since the last time, and counts what it took: the payments first,
+    /// so that who takes much at once does not pay as if it took little. It leaves what the reserves cost at the least ratio.
     pub(crate) fn surcharge(id: PlanId, plan: &mut Plan) {
-        let base = plan.burned.saturating_sub(plan.mark);
+        let base = unsurcharged(plan);
         if base == 0 {
             return;
         }
-        let due = Self::cost(&plan.sponsor, base).saturating_sub(base);
-        let due = due.min(Self::pot_free(id, plan));
+        let sponsor = plan.sponsor.clone();
+        let take =
+            |taken: Balance| Ratios::<T>::mutate(&sponsor, |ratio| ratio.taken = ratio.taken.saturating_add(taken));
+        take(base);
+        let due = Self::cost(&sponsor, base).saturating_sub(base);
+        let due = due.min(Self::pot_value(id).saturating_sub(kept(plan.reserved, 0)));
         let amount = Self::burn_pot(id, plan, due);
+        take(amount);
         plan.mark = plan.burned;
-        let taken = base.saturating_add(amount);
-        Ratios::<T>::mutate(&plan.sponsor, |ratio| ratio.taken = ratio.taken.saturating_add(taken));
         Self::deposit_event(Event::Surcharged { plan: id, base, amount });
     }
 
-    /// What an era's disk of all live copies costs the plan's pot.
-    pub(crate) fn era_disk_cost(plan: &Plan) -> Balance {
+    /// What an era of all live copies costs the plan's pot at least: their disk and the tick's fees.
+    pub(crate) fn era_cost(plan: &Plan) -> Balance {
+        let fee = Self::amounts().tick_fee;
         let copies = plan.live.iter().filter_map(|copy| Copies::<T>::get(copy).defensive());
         copies.fold(0, |sum, copy| {
             let ask = Self::cost(&plan.sponsor, copy.ask_disk);
-            sum.saturating_add(fee_ceil(ask, copy.sectors))
+            sum.saturating_add(fee_ceil(ask, copy.sectors)).saturating_add(fee)
         })
     }
 

@@ -172,7 +172,10 @@ impl<T: Config> Pallet<T> {
         region: Region,
     ) -> DispatchResult {
         let peer = Self::ensure_peer(&account)?;
-        ensure!(ask_disk <= MAX_AMOUNT && ask_receiving <= MAX_AMOUNT, Error::<T>::AmountTooLarge);
+        let collateral = Self::amounts().collateral;
+        // Else who takes a copy for what its receiving pays, and drops it, gains.
+        let receiving = ask_receiving <= MAX_AMOUNT && ask_receiving <= collateral / DROP_PART;
+        ensure!(ask_disk <= MAX_AMOUNT && receiving, Error::<T>::AmountTooLarge);
         ensure!(is_region(&region), Error::<T>::BadRegion);
         // None at the first offer, and after a release.
         if !HosterDraws::<T>::contains_key(&account) {
@@ -181,7 +184,7 @@ impl<T: Config> Pallet<T> {
         let mut hoster = Hosters::<T>::get(&account).unwrap_or_else(Self::new_hoster);
         let capacity = capacity.max(hoster.used);
         let held = Self::held(&account, Role::Hosting);
-        let missing = collateral_due(Self::amounts().collateral, capacity).saturating_sub(held);
+        let missing = collateral_due(collateral, capacity).saturating_sub(held);
         Self::ensure_spendable(&account, missing)?;
         let collateral = held.saturating_add(missing);
         Self::schedule(Change::HosterOffered {
@@ -244,7 +247,9 @@ impl<T: Config> Pallet<T> {
 
     pub(crate) fn do_offer_attesting(account: AccountId32, ask: Balance, anchor: H256, slots: u32) -> DispatchResult {
         Self::ensure_peer(&account)?;
-        ensure!(ask <= MAX_AMOUNT, Error::<T>::AmountTooLarge);
+        let Amounts { attester_bond: bond, slot_fee, report_price, .. } = Self::amounts();
+        // A plan pays at least as much for a report: no slot of a committee asks more than any plan pays.
+        ensure!(ask <= report_price, Error::<T>::AmountTooLarge);
         let era = Self::era();
         let fresh = Attester { anchor, link_era: era, link: anchor, slots: Default::default() };
         let mut attester = Attesters::<T>::get(&account).unwrap_or_else(|| fresh.clone());
@@ -252,7 +257,6 @@ impl<T: Config> Pallet<T> {
             attester.slots.iter().for_each(|slot| Self::renew_slot(*slot, era));
             attester = Attester { slots: attester.slots, ..fresh };
         }
-        let Amounts { attester_bond: bond, slot_fee, .. } = Self::amounts();
         let total = bond.saturating_mul(slots.into());
         let fee = slot_fee.saturating_mul(slots.into());
         let fits = (attester.slots.len() as u64).saturating_add(slots.into()) <= u64::from(MAX_SLOTS);

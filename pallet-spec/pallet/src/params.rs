@@ -112,6 +112,8 @@ impl Amounts {
         stall_fine: UNIT / 100,
         retry_fee: UNIT / 100,
         slot_fee: UNIT / 2,
+        report_price: UNIT / 1_000,
+        tick_fee: UNIT / 1_000,
     };
 
     /// No amount is above 10^24, and donations are above zero.
@@ -127,6 +129,8 @@ impl Amounts {
             self.stall_fine,
             self.retry_fee,
             self.slot_fee,
+            self.report_price,
+            self.tick_fee,
         ];
         all.iter().all(|a| *a <= MAX_AMOUNT) && self.min_donation > 0
     }

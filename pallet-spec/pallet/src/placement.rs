@@ -238,7 +238,7 @@ impl<T: Config> Pallet<T> {
         let now = Self::now();
         let mut copy = Copy::offered(plan_id, &plan, (&account, &entry), now);
         let want = Self::reserve_for(&copy, &plan, plan.next_tick.saturating_sub(now));
-        if Self::pot_free(plan_id, &plan) < want {
+        if !Self::pot_can_pay(plan_id, &plan, plan.reserved.saturating_add(want), 0) {
             return Try::Miss;
         }
         let id = NextCopy::<T>::get();
@@ -306,7 +306,8 @@ impl<T: Config> Pallet<T> {
         copy.ask_encoding = ask;
         let blocks = plan.next_tick.saturating_sub(Self::paid_until(&copy, Self::now()));
         let want = Self::reserve_for(&copy, &plan, blocks);
-        if Self::pot_free(copy.plan, &plan).saturating_add(copy.reserve) < want {
+        let reserved = plan.reserved.saturating_sub(copy.reserve).saturating_add(want);
+        if !Self::pot_can_pay(copy.plan, &plan, reserved, 0) {
             Self::put_copy_and_plan(id, idle, plan);
             return Try::Miss;
         }

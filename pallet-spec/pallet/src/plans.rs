@@ -3,7 +3,7 @@
 use crate::{
     crypto::Refused,
     heads::{self, BadHead},
-    money::{fee_ceil, mul_div, sectors_paid},
+    money::{fee_ceil, kept, mul_div, sectors_paid},
     offers::is_region,
     ranges::{self, BadRanges},
     types::*,
@@ -56,6 +56,7 @@ impl Plan {
             leaving: 0,
             mark: 0,
             fresh: 0,
+            founded: 0,
         }
     }
 }
@@ -108,7 +109,7 @@ impl<T: Config> Pallet<T> {
         })
     }
 
-    /// What publication must put into the pot: the reserves of all replicas at the caps for one era.
+    /// What publication must put into the pot: what is kept for the reserves of all replicas at the caps for one era.
     fn least_pot(terms: &Terms, sectors: u64) -> Balance {
         let encoded = sectors_paid(sectors, Self::times().checkpoint);
         let parts = [
@@ -117,7 +118,7 @@ impl<T: Config> Pallet<T> {
             fee_ceil(terms.max_ask_receiving, sectors),
         ];
         let each = parts.iter().fold(Self::reports_cost(terms), |sum, part| sum.saturating_add(*part));
-        each.saturating_mul(terms.replicas.into())
+        kept(each.saturating_mul(terms.replicas.into()), 0)
     }
 
     pub(crate) fn do_publish_plan(
@@ -129,6 +130,8 @@ impl<T: Config> Pallet<T> {
         pot: Balance,
     ) -> DispatchResult {
         Self::check_terms(&terms)?;
+        let amounts = Self::amounts();
+        ensure!(terms.report_price >= amounts.report_price, Error::<T>::BadTerms);
         ensure!(pot <= MAX_AMOUNT, Error::<T>::AmountTooLarge);
         let head = Self::check_head(&signed)?;
         ensure!(!Frozen::<T>::contains_key(signed.key), Error::<T>::FeedFrozen);
@@ -136,7 +139,6 @@ impl<T: Config> Pallet<T> {
         let bytes = ranges.iter().fold(0u64, |sum, range| sum.saturating_add(range.bytes));
         ensure!((1..=MAX_PLAN_BYTES).contains(&bytes), Error::<T>::BadPlanSize);
         let sectors = bytes.div_ceil(SECTOR);
-        let amounts = Self::amounts();
         ensure!(pot >= amounts.min_donation, Error::<T>::DonationTooSmall);
         ensure!(pot >= Self::least_pot(&terms, sectors), Error::<T>::PotTooSmall);
         let deposit = pot.saturating_add(T::Currency::minimum_balance());
@@ -155,6 +157,7 @@ impl<T: Config> Pallet<T> {
             published: now,
             next_tick: now.saturating_add(times.era),
             shares: pot,
+            founded: pot,
             ..Plan::of(sponsor.clone(), signed.key, head, ranges, terms)
         };
         let ready = now.saturating_add(times.seed_delay);
@@ -178,6 +181,10 @@ impl<T: Config> Pallet<T> {
         T::Currency::transfer(&account, &Self::pot_account(id), amount, Preservation::Preserve)?;
         let shares = mul_div([amount, plan.shares, 1], value);
         plan.shares = plan.shares.saturating_add(shares);
+        // A live plan's only donor is its sponsor.
+        if plan.sponsor == account && plan.donors == 1 {
+            plan.founded = plan.founded.saturating_add(shares);
+        }
         Shares::<T>::mutate(id, &account, |held| {
             if held.is_none() {
                 plan.donors = plan.donors.saturating_add(1);
@@ -248,11 +255,12 @@ impl<T: Config> Pallet<T> {
         count
     }
 
-    /// Sets the reserves of a plan's live copies until its next tick; false if the pot cannot pay them, or the retry fee of a
-    /// plan without copies: it would have its ticks for nothing.
+    /// Burns the tick's fees and sets the reserves of a plan's live copies until its next tick; false if the pot cannot pay
+    /// them, or the retry fee of a plan without copies: it would have its ticks for nothing.
     fn prepay(id: PlanId, live: &[CopyId]) -> bool {
         let Some(mut plan) = Plans::<T>::get(id).defensive() else { return false };
-        if live.is_empty() && Self::pot_free(id, &plan) < Self::amounts().retry_fee {
+        let Amounts { retry_fee, tick_fee, .. } = Self::amounts();
+        if live.is_empty() && Self::pot_free(id, &plan) < retry_fee {
             return false;
         }
         let next = Self::now().saturating_add(Self::times().era);
@@ -264,15 +272,17 @@ impl<T: Config> Pallet<T> {
             .collect();
         let old = copies.iter().fold(0u128, |sum, (_, copy)| sum.saturating_add(copy.reserve));
         let want = wants.iter().fold(0u128, |sum, want| sum.saturating_add(*want));
-        if Self::pot_free(id, &plan).saturating_add(old) < want {
+        let fees = tick_fee.saturating_mul(live.len() as u128);
+        if !Self::pot_can_pay(id, &plan, plan.reserved.saturating_sub(old).saturating_add(want), fees) {
             return false;
         }
+        Self::burn_pot_fee(id, &mut plan, fees);
         for ((copy_id, copy), want) in copies.iter_mut().zip(wants) {
             Self::set_reserve(copy, &mut plan, want);
             Copies::<T>::insert(*copy_id, &*copy);
         }
         plan.next_tick = next;
-        let low = Self::pot_free(id, &plan) < Self::era_disk_cost(&plan);
+        let low = Self::pot_free(id, &plan) < Self::era_cost(&plan);
         Plans::<T>::insert(id, plan);
         Self::arm_at(Wait::Tick, next, id, 0);
         if low {
@@ -290,8 +300,7 @@ impl<T: Config> Pallet<T> {
         let fee = Self::amounts().retry_fee;
         let asks = plan.wants() && !plan.queued && Self::pot_free(id, &plan) >= fee;
         if asks || plan.live.is_empty() {
-            let burned = Self::burn_pot(id, &mut plan, fee);
-            plan.mark = plan.mark.saturating_add(burned);
+            Self::burn_pot_fee(id, &mut plan, fee);
         }
         plan.queued |= asks;
         Plans::<T>::insert(id, plan);

@@ -10,8 +10,7 @@ impl<T: Config> Pallet<T> {
     fn stall_part(id: PlanId, plan: &mut Plan) -> Balance {
         let due = Self::amounts().stall_fine.saturating_mul(1 << plan.stalls.min(DOUBLINGS));
         let due = due.min(Self::pot_free(id, plan));
-        let burned = Self::burn_pot(id, plan, due);
-        plan.mark = plan.mark.saturating_add(burned);
+        let burned = Self::burn_pot_fee(id, plan, due);
         plan.stalls = plan.stalls.saturating_add(1);
         burned
     }

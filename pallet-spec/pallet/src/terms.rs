@@ -29,11 +29,13 @@ impl<T: Config> Pallet<T> {
         Self::check_terms(&terms)?;
         let old = &plan.terms;
         let same = terms.report_price == old.report_price && (old.live || !terms.live);
-        ensure!(same, Error::<T>::BadTerms);
+        // No sooner than `end_plan` could end it.
+        let soonest = old.until.min(Self::now().saturating_add(Self::times().end_notice));
+        ensure!(same && terms.until >= soonest, Error::<T>::BadTerms);
         let own = Shares::<T>::get(id, &account).unwrap_or(0);
-        // Nine tenths of the shares are the sponsor's own money.
-        let sole = U256::from(own).saturating_mul(10.into()) >= U256::from(plan.shares).saturating_mul(9.into());
-        ensure!(sole || terms.within(old), Error::<T>::AmendTooWide);
+        // What the sponsor bought beside others does not count: nobody can buy this right.
+        let others = U256::from(plan.shares.saturating_sub(own)).saturating_mul(WIDENING_PART.into());
+        ensure!(others <= U256::from(plan.founded) || terms.within(old), Error::<T>::AmendTooWide);
         plan.terms = terms.clone();
         plan.fresh = Self::now().saturating_add(Self::times().seed_delay);
         let stays = |copy: &CopyId| Copies::<T>::get(copy).is_some_and(|copy| copy.leaving == 0);

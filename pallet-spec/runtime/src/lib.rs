@@ -54,8 +54,8 @@ pub type TxExtension = (
 pub type UncheckedExtrinsic = generic::UncheckedExtrinsic<Address, RuntimeCall, Signature, TxExtension>;
 pub type Executive =
     frame_executive::Executive<Runtime, Block, frame_system::ChainContext<Runtime>, Runtime, AllPalletsWithSystem>;
-/// What the upgrade to this version does, once.
-pub type Migrations = pallet_datdot::migrations::ToVersion3<Runtime>;
+/// What the upgrade to this version does, once: the first is for a chain of version 2.
+pub type Migrations = (pallet_datdot::migrations::ToVersion3<Runtime>, pallet_datdot::migrations::ToVersion8<Runtime>);
 
 /// 10^12 of the smallest unit.
 pub const UNIT: Balance = pallet_datdot::types::UNIT;
@@ -66,10 +66,10 @@ pub const VERSION: RuntimeVersion = RuntimeVersion {
     spec_name: Cow::Borrowed("datdot"),
     impl_name: Cow::Borrowed("datdot"),
     authoring_version: 1,
-    spec_version: 7,
+    spec_version: 8,
     impl_version: 1,
     apis: apis::RUNTIME_API_VERSIONS,
-    transaction_version: 3,
+    transaction_version: 4,
     system_version: 1,
 };
 

@@ -3,10 +3,15 @@
 use super::*;
 use alloc::vec;
 use codec::Encode;
+use frame_support::{
+    storage::unhashed,
+    traits::{GetStorageVersion, StorageVersion},
+};
+use pallet_datdot::{types::Amounts, Amount, Time};
 use sp_core::{sr25519, Pair};
 use sp_runtime::{
     generic::{Era, SignedPayload},
-    traits::TransactionExtension,
+    traits::{Header as _, TransactionExtension},
     transaction_validity::{InvalidTransaction, TransactionSource, TransactionValidity},
     BuildStorage,
 };
@@ -94,4 +99,28 @@ fn a_strangers_proof_is_refused_before_it_gets_into_a_block() {
         let batch = RuntimeCall::Utility(pallet_utility::Call::batch { calls: vec![proof()] });
         assert!(validity(batch).is_ok());
     });
+}
+
+/// The first block of this version does what the versions before it did not: those of 3 to 7, and version 2.
+#[test]
+fn the_first_block_of_a_version_migrates() {
+    for (storage, spec_version, amounts, times) in [(1, 7u32, 10, 21), (0, 2, 8, 18)] {
+        with_chain(|| {
+            let cut = |mut bytes: Vec<u8>, length| {
+                bytes.truncate(length);
+                bytes
+            };
+            let (amount, time) = (Amount::<Runtime>::get().encode(), Time::<Runtime>::get());
+            unhashed::put_raw(&Amount::<Runtime>::hashed_key(), &cut(amount[1..].to_vec(), 16 * amounts));
+            unhashed::put_raw(&Time::<Runtime>::hashed_key(), &cut(time.expect("of genesis").encode(), 4 * times));
+            StorageVersion::new(storage).put::<DatDot>();
+            let last =
+                frame_system::LastRuntimeUpgradeInfo { spec_version: spec_version.into(), spec_name: "datdot".into() };
+            frame_system::LastRuntimeUpgrade::<Runtime>::put(last);
+            let [root, parent] = [H256::zero(), System::block_hash(0)];
+            Executive::initialize_block(&Header::new(1, root, root, parent, Default::default()));
+            assert_eq!(DatDot::on_chain_storage_version(), 2);
+            assert_eq!((Amount::<Runtime>::get(), Time::<Runtime>::get()), (Some(Amounts::DEFAULT), time));
+        });
+    }
 }

@@ -30,7 +30,7 @@ DEVELOPERS = [
 ]
 _PRODUCTION, _DEVELOPMENT, _AMOUNTS = asdict(PRODUCTION), asdict(DEVELOPMENT), asdict(DEFAULT_AMOUNTS)
 # Pallets and the storage version in their state.
-_VERSIONS = {"System": 0, "Timestamp": 0, "Balances": 1, "TransactionPayment": 0, "Sudo": 0, "Utility": 0, "DatDot": 1}
+_VERSIONS = {"System": 0, "Timestamp": 0, "Balances": 1, "TransactionPayment": 0, "Sudo": 0, "Utility": 0, "DatDot": 2}
 _MULTIPLIER_VERSION = b"\x01"
 _PLACEHOLDER = b"\x45" * 32
 

@@ -177,7 +177,7 @@ def pause() -> Call:
 
 
 def amend_plan(plan: int, terms: Terms) -> Call:
-    """Change a plan's terms; to ask for more takes nine tenths of the shares. By its sponsor."""
+    """Change a plan's terms; for wider ones others must have given little. By its sponsor."""
     return _datdot("amend_plan", plan=plan, terms=terms)
 
 

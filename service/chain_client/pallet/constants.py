@@ -93,6 +93,8 @@ ALLOWANCE: Final = 4_000_000_000_000
 """What every account may take, and is taken to have given, before its ratio counts."""
 MARGIN: Final = 1_050_000
 """1 and the margin of 5 %, in ppm."""
+WIDENING_PART: Final = 20
+"""Terms may become wider while others have at most this part of the shares that the sponsor founded."""
 DROP_PART: Final = 10
 """What a copy forfeits that is lost, does not serve or is left young: the n-th part of its collateral."""
 EVICTION_PART: Final = 2

@@ -20,8 +20,10 @@ from service.hypercore.net import Connection
 
 from ..common.audit import Auditor
 from ..common.context import Context
+from ..common.needs import dear_report
 from ..common.offers import Offers
 from ..common.runner import Runner, submitted
+from ..common.troubles import TooDear
 from ..common.watch import each_block
 from .batches import Batch, CommitBatch
 from .committee import read_target, seated_copies, sectors_at
@@ -183,7 +185,12 @@ class AttesterRole:
 
         async def held() -> bool:
             found = await context.client.storage.attester(context.signer.account)
-            return found is not None and found.anchor == anchor and len(found.slots) >= context.config.attesting.slots
+            if found is not None and found.anchor == anchor and len(found.slots) >= context.config.attesting.slots:
+                return True
+            dear = dear_report(action.ask, await context.client.storage.amounts())
+            if dear is not None:
+                raise TooDear(dear)
+            return False
 
         return await self._offers.send(calls.offer_attesting(action.ask, anchor, action.slots), held)
 

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from service.address import ss58
+from service.chain_client.pallet.constants import DROP_PART
 from service.chain_client.pallet.types import Amounts
 from service.units import EXISTENTIAL_DEPOSIT, GIB, decimal, money
 
@@ -38,6 +39,24 @@ def needs_of(roles: Collection[str], config: RolesConfig, amounts: Amounts) -> l
             MoneyNeed(f"fees and bonds of {slots} attester slots", slots * (amounts.slot_fee + amounts.attester_bond))
         )
     return [*found, MoneyNeed("fees of calls, and what an account keeps", SPARE)]
+
+
+def dear_receiving(ask: int, amounts: Amounts) -> str | None:
+    """Return why the chain takes no offer to host with this ask for receiving (pallet-spec/README.md section 14), or None."""
+    return _dear("--ask-receiving", ask, amounts.collateral // DROP_PART, "per GiB received")
+
+
+def dear_report(ask: int, amounts: Amounts) -> str | None:
+    """Return why the chain gives no slot at this ask for a report, or None."""
+    return _dear("--ask-report", ask, amounts.report_price, "for a report")
+
+
+def _dear(flag: str, ask: int, most: int, what: str) -> str | None:
+    return (
+        f"{flag} {decimal(ask)}UNIT: lower it, this chain takes at most {decimal(most)}UNIT {what}"
+        if ask > most
+        else None
+    )
 
 
 def waiting_for(account: bytes, url: str, has: int, needs: list[MoneyNeed]) -> dict[str, str]:

@@ -30,6 +30,10 @@ class TooPoor(Exception):
     """The account could not pay what an offer holds, and its balance has not grown since. The message names both."""
 
 
+class TooDear(Exception):
+    """An ask that the chain takes from nobody. The message names it, the most that may be asked, and the setting."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """Something that fails: what, and the words of its last error."""

@@ -19,8 +19,9 @@ from service.chain_client.pallet.types import Hoster, Role, StorageProof
 from service.encoding.profiles import SECTOR
 from service.units import EXISTENTIAL_DEPOSIT, GIB
 
+from ..common.needs import dear_receiving
 from ..common.terms import HosterTerms
-from ..common.troubles import TooPoor
+from ..common.troubles import TooDear, TooPoor
 
 log = structlog.get_logger(__name__)
 
@@ -116,10 +117,17 @@ class Purse:
         return self._proof[1]
 
     async def check_offer(self, terms: HosterTerms, before: Hoster | None) -> None:
-        """Raise TooPoor if nothing would be left for proofs beside the collateral of an offer. Raises ChainError."""
+        """Raise TooPoor if nothing would be left for proofs beside the collateral of an offer, and TooDear for its ask.
+
+        Raises ChainError.
+        """
         client, account = self._client, self._account
         used, stored = (0, 0) if before is None else (before.used, before.stored)
-        due = (await client.storage.amounts()).collateral * max(terms.capacity, used) // GIB
+        amounts = await client.storage.amounts()
+        dear = dear_receiving(terms.ask_receiving, amounts)
+        if dear is not None:
+            raise TooDear(dear)
+        due = amounts.collateral * max(terms.capacity, used) // GIB
         missing = max(0, due - await client.held(account, Role.HOSTING))
         means = await read_means(client, account, stored)
         needed = missing + LEAST_PROOFS * means.proof

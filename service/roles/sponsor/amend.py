@@ -7,15 +7,13 @@ from dataclasses import dataclass, replace
 from service.address import ss58
 from service.chain_client import BlockRef, ChainClient, Signer
 from service.chain_client.pallet import calls
+from service.chain_client.pallet.constants import WIDENING_PART
 from service.chain_client.pallet.events import CopyLeaving
 from service.chain_client.pallet.types import Terms
 
 from ..common.submit import submit
 from .checks import BadTerms, check_bounds, check_terms
 from .refusals import KINDS, AmendTooWide, PlanRefused, check_number, find_plan, live_plan
-
-OWN_SHARE = 90
-"""Percent of the shares that a sponsor must hold to ask for more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +66,9 @@ async def amend_plan(client: ChainClient, signer: Signer, plan: int, changes: Ch
             raise PlanRefused(f"plan {plan} has these terms already: nothing would change")
         check_change(found.terms, terms)
         check_terms(terms, client.times, best.number)
+        check_until(found.terms.until, terms.until, best.number + 1 + client.times.end_notice)
         own = await client.storage.share(plan, signer.account, best.hash) or 0
-        if own * 100 < found.shares * OWN_SHARE:
+        if WIDENING_PART * (found.shares - own) > found.founded:
             check_narrower(found.terms, terms)
 
     receipt = await submit(signer, calls.amend_plan(plan, terms), KINDS, check)
@@ -83,6 +82,12 @@ def check_change(old: Terms, new: Terms) -> None:
         raise BadTerms(f"the price of a report stays {old.report_price}")
     if new.live and not old.live:
         raise BadTerms("a plan that is not live cannot become so: publish another one")
+
+
+def check_until(old: int, new: int, notice: int) -> None:
+    """Raise BadTerms for a plan that would end sooner than with notice, which is over at block `notice`."""
+    if new < min(old, notice):
+        raise BadTerms(f"until {new}: a plan ends no sooner than with notice, at block {min(old, notice)}")
 
 
 def check_narrower(old: Terms, new: Terms) -> None:
@@ -108,6 +113,6 @@ def check_narrower(old: Terms, new: Terms) -> None:
     ]
     if wider:
         raise AmendTooWide(
-            f"this asks for more ({'; '.join(wider)}), which only a sponsor with {OWN_SHARE} % of the plan's shares may: "
-            "donate until you hold them, or only lower these terms"
+            f"this asks for more ({'; '.join(wider)}), which a sponsor may only while others gave at most 1/{WIDENING_PART} of "
+            "what it gave before them: only lower these terms, or publish another plan"
         )

@@ -34,6 +34,7 @@ from service.protocols.copy.stream import (
     too_many_blocks,
 )
 
+from ..common.ratio import dearest
 from .ranges import RangeError, check_ranges, opened, tiles
 
 GIB_SECTORS = 1 << 22
@@ -279,14 +280,17 @@ class Publication:
 
 
 def least_pot(terms: Terms, sectors: int, times: Times) -> int:
-    """Return the smallest pot: all replicas' reserves, at the caps, for one era (pallet-spec/README.md section 11)."""
+    """Return the smallest pot: what it keeps for all replicas' reserves, at the caps, for one era.
+
+    See pallet-spec/README.md section 11.
+    """
     parts = (
         (terms.max_ask_disk, sectors),
         (terms.max_ask_encoding, sectors + times.checkpoint),
         (terms.max_ask_receiving, sectors),
     )
     each = sum(-(-cap * size // GIB_SECTORS) for cap, size in parts) + REPORT_ERAS * times.seats * terms.report_price
-    return each * terms.replicas
+    return dearest(each * terms.replicas)
 
 
 def check_terms(terms: Terms, times: Times, now: int) -> None:

@@ -103,9 +103,15 @@ async def _check_now(client: ChainClient, account: bytes, wanted: Publication) -
         )
     check_prices(wanted, client.times, best.number)
     amounts = await client.storage.amounts(best.hash)
+    _check_report_price(wanted.terms.report_price, amounts.report_price)
     _check_donation(wanted.pot, amounts.min_donation)
     needed = wanted.pot + EXISTENTIAL_DEPOSIT + amounts.publish_fee
     await _check_funds(client, account, _publication(wanted), needed, best)
+
+
+def _check_report_price(price: int, least: int) -> None:
+    if price < least:
+        raise BadTerms(f"a report for {price}: on this chain it costs at least {least}")
 
 
 def _head_of(core: Core) -> hypercore.CoreHead:

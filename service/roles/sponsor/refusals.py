@@ -13,7 +13,7 @@ class NoFunds(PublicationError):
 
 
 class AmendTooWide(BadTerms):
-    """Terms that ask for more than the old ones, while others gave more than a tenth of the pot."""
+    """Terms that ask for more than the old ones, while others gave too much of the pot."""
 
 
 class PlanRefused(PublicationError):

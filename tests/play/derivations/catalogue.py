@@ -9,7 +9,7 @@ from typing import Any
 
 SPECIFICATION = "pallet-spec/README.md"
 README = "README.md"
-MODULES = ("pairs", "attesters", "hosters", "money", "examples", "fees", "plans", "room", "crowds")
+MODULES = ("pairs", "attesters", "hosters", "money", "examples", "fees", "plans", "room", "crowds", "dilution")
 
 Figures = Mapping[str, Any]
 """Whole numbers, shares and amounts by their names, or lists of some."""

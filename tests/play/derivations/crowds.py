@@ -33,7 +33,7 @@ ERAS = 10
 
 
 def _terms(world: ModelWorld, cap: int, replicas: int = 1) -> Terms:
-    return Terms(replicas, cap, cap, cap, 0, world.chain.number + 900 * world.chain.times.era)
+    return Terms(replicas, cap, cap, cap, 10**9, world.chain.number + 900 * world.chain.times.era)
 
 
 def _publish(world: ModelWorld, name: str, sizes: list[int], pot: int, terms: Terms) -> None:
@@ -189,7 +189,7 @@ def held_capacity() -> Figures:
     world = ModelWorld(8, 4, 0, "held", OFFERED, {"proof_window": 20})
     _rest(world, 1)
     terms = replace(_terms(world, 2 * UNIT, replicas=8), max_ask_encoding=0)
-    _publish(world, "big", [BIG], 40 * UNIT, terms)
+    _publish(world, "big", [BIG], 80 * UNIT, terms)
     held = []
     for _ in range(ERAS * world.chain.times.era):
         world.step(check=False)

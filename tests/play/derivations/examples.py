@@ -39,7 +39,7 @@ def _examples_says(found: Figures) -> tuple[Said, ...]:
             f"{number['half of many']} each.",
             f"× {number['reserved sectors']} / 2^22) = {number['encoding term']}.",
             f"given 4 UNIT, taken 12: q = {number['poor ratio']}; an ask of 1,000 costs {number['poor cost']}; a pot that paid "
-            f"10,000 burns {number['poor surcharge']} more. Given 100, taken 100: q = 10^6; 10,000 paid burn "
+            f"10,000 burns {number['poor surcharge']} more. Given 200 UNIT, taken 100: q = 10^6; 10,000 paid burn "
             f"{number['fair surcharge']} more.",
         ),
     )
@@ -55,7 +55,7 @@ def examples() -> Figures:
     poor, fair = Account.fresh(), Account.fresh()
     poor.give(4 * UNIT)
     poor.owe(12 * UNIT)
-    fair.give(100 * UNIT)
+    fair.give(200 * UNIT)
     fair.owe(100 * UNIT)
     assert ratio_of(fair.state, fair.id) == PPM
     many, reserved = fee(ENCODING, paid_sectors(production, MANY)), FEW + PRODUCTION.checkpoint

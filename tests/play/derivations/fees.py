@@ -12,8 +12,10 @@ from runtime_mock.model.datdot.limits import (
     MAX_RETRIEVALS,
     MAX_SAMPLES,
     PALLET,
+    REWARD_PART,
     SECTOR,
 )
+from runtime_mock.model.datdot.params import DEFAULT_AMOUNTS
 from runtime_mock.model.datdot.records import RetrievalCommit, StorageProof, Terms
 from runtime_mock.model.frame import calls, payment
 from runtime_mock.model.frame.dispatch import Class
@@ -73,11 +75,13 @@ def _fees_says(found: Figures) -> tuple[Said, ...]:
     report, amend = units(found["commit_report"], 4), units(found["amend_plan"], 3)
     offers, batch = units(found["offers of a block"], 2), units(found["batches of a block"])
     commits = units(found["64 commits"], 2)
+    least_copy = found["commit_report"] * REWARD_PART / DEFAULT_AMOUNTS.collateral
     return (
         *specified(11, f"A hoster must keep a fee spendable ({most} UNIT at most)"),
         *specified(
             19,
             f"who found it has lost the fee of its commit ({report} UNIT; `fees`).",
+            f"of which a quarter pays for the fee of a report from {least_copy:.2f} GiB on (`fees`);",
             f"or 32 for the fee of an `amend_plan` ({amend} UNIT).",
             f"cannot pay a proof's fee ({least} to {most} UNIT, {usual} of 100 GiB, returned)",
             f"{MAX_OFFER_CHANGES} offers, withdrawals and releases fit into a block's queue: whoever pays for them in every block "

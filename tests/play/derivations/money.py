@@ -41,8 +41,9 @@ class Account:
         burned = 0
         for _ in range(steps):
             base = amount // steps
+            count_taken(self.state, self.id, base)
             due = cost(self.state, self.id, base) - base
-            count_taken(self.state, self.id, base + due)
+            count_taken(self.state, self.id, due)
             burned += due
         return burned
 

@@ -12,8 +12,10 @@ from runtime_mock.model.datdot.limits import (
     MAX_ENTRIES,
     MAX_REPLICAS,
     MISSES,
+    REPORT_ERAS,
     TRIES,
 )
+from runtime_mock.model.datdot.money import dearest
 from runtime_mock.model.datdot.params import DEFAULT_AMOUNTS, PRODUCTION
 from runtime_mock.model.datdot.records import BlockRange, Root, SignedHead
 
@@ -83,24 +85,27 @@ def waiting() -> Figures:
 
 def _ticks_says(found: Figures) -> tuple[Said, ...]:
     copies, once = count(found["copies"]), found["publications"]
+    fee, locked = units(found["an era"]), units(found["kept"])
     at_once, an_era = found["without copies, at once"], found["without copies, an era"]
     return (
         *specified(
             19,
             f"{copies} copies of one sector at price 0, on hosters and by encoders of one's own ({units(once)} UNIT of PublishFee "
-            "once), with 100,000 others fill all ticks",
+            f"once, {fee} of TickFee an era, and {locked} that their pots keep for reports), with 100,000 others fill all ticks",
             f"(Plans without copies pay RetryFee for each: {units(round(at_once, -14))} UNIT at once and "
             f"{units(round(an_era, -14))} an era;",
         ),
         *limits(
-            f"{copies} copies of one sector at price 0, on hosters of one's own, fill the ticks for {units(once)} UNIT once."
+            f"{copies} copies of one sector at price 0, on hosters of one's own, fill the ticks for {units(once)} UNIT once "
+            f"and {fee} an era."
         ),
     )
 
 
 @derive(
     "ticks",
-    "16 live copies of ticks a block, 100,000 copies of others; plans of 16 copies pay PublishFee; plans without copies pay it, "
+    "16 live copies of ticks a block, 100,000 copies of others; plans of 16 copies pay PublishFee, and at each tick TickFee for "
+    "each copy; a pot keeps four eras of reports of each at the least ratio; plans without copies pay PublishFee, "
     "the least donation and the fee of their call",
     _ticks_says,
 )
@@ -112,6 +117,8 @@ def ticks() -> Figures:
         "copies": rest,
         "plans": rest // MAX_REPLICAS,
         "publications": rest // MAX_REPLICAS * DEFAULT_AMOUNTS.publish_fee,
+        "an era": rest * DEFAULT_AMOUNTS.tick_fee,
+        "kept": rest * dearest(DEFAULT_AMOUNTS.report_price * REPORT_ERAS * PRODUCTION.seats),
         "hosters": -(-rest // COPIES),
         "without copies, at once": at_once,
         "without copies, an era": rest * DEFAULT_AMOUNTS.retry_fee,

@@ -75,7 +75,9 @@ class Plans(Base):
         party = self.party(who)
         if role % 3 == 0:
             capacity = (10 * GIB, GIB, 1 << 20, 0, 2**63, 1_300)[variant % 6]
-            asks = ((UNIT, UNIT), (2 * UNIT, 0), (0, 0), (10**24 + 1, 0), (10**24, 1))[variant // 6 % 5]
+            asks = ((UNIT, UNIT // 200), (2 * UNIT, 0), (0, 0), (10**24 + 1, UNIT // 200 + 1), (10**24, 1))[
+                variant // 6 % 5
+            ]
             region = (b"", b"u33", b"u", b"ezs", b"a")[variant // 30 % 5]
             offer = {"capacity": capacity, "ask_disk": asks[0], "ask_receiving": asks[1], "region": region}
             self.call(party, "offer_hosting", **offer)
@@ -83,7 +85,7 @@ class Plans(Base):
             self.call(party, "offer_encoding", ask=(UNIT, 2 * UNIT, 0, 10**24, 10**24 + 1)[variant % 5])
         else:
             chain = party.chain(variant % 4)
-            ask, slots = (10**9, 0, 2 * 10**9)[variant // 4 % 3], (2, 0, 1, 5, 17)[variant // 12 % 5]
+            ask, slots = (10**9, 0, 10**9 + 1)[variant // 4 % 3], (2, 0, 1, 5, 17)[variant // 12 % 5]
             self.call(party, "offer_attesting", ask=ask, anchor=chain.anchor, slots=slots)
 
     def do_withdraw(self, who: int, role: int, _: int) -> None:
@@ -110,7 +112,7 @@ class Plans(Base):
             "max_ask_disk": 3 * UNIT,
             "max_ask_encoding": 3 * UNIT,
             "max_ask_receiving": 3 * UNIT,
-            "report_price": (10**9, 0, 2 * 10**9)[variant // 7 % 3],
+            "report_price": (10**9, 2 * 10**9, 10**9 - 1)[variant // 7 % 3],
             "until": self.next_block + far,
             **TARGETS[variant // 5 % len(TARGETS)],
         }

@@ -82,7 +82,7 @@ class Watched(World):
             self.call(
                 party,
                 "offer_hosting",
-                **{"capacity": GIB, "ask_disk": UNIT, "ask_receiving": UNIT, "region": b""} | changes,
+                **{"capacity": GIB, "ask_disk": UNIT, "ask_receiving": UNIT // 200, "region": b""} | changes,
             )
         elif role == "Encoding":
             self.call(party, "offer_encoding", **{"ask": UNIT} | changes)

@@ -182,6 +182,7 @@ pub fn plan<T: Config>() -> PlanId {
         leaving: 0,
         mark: 0,
         fresh: 0,
+        founded: RICH,
     };
     Plans::<T>::insert(id, plan);
     Roots::<T>::insert(id, BoundedVec::<Root, MaxRoots>::try_from(roots).unwrap());
@@ -453,6 +454,7 @@ pub fn grown<T: Config>(plan: PlanId, copies: &[(CopyId, AccountId32)]) {
         let plan = plan.as_mut().expect("a plan");
         plan.bytes += GIB;
         plan.sectors += GIB_SECTORS;
+        plan.reserved += UNIT * copies.len() as u128;
     });
     for (copy, hoster) in copies {
         Hosters::<T>::mutate(hoster, |hoster| hoster.as_mut().expect("an offer").acc += 1_000_000);
@@ -460,6 +462,7 @@ pub fn grown<T: Config>(plan: PlanId, copies: &[(CopyId, AccountId32)]) {
             let copy = copy.as_mut().expect("a copy");
             copy.segments.truncate(GROWTH_SEGMENTS as usize - 1);
             copy.ask_disk = UNIT;
+            copy.reserve = UNIT;
         });
     }
 }

@@ -1,5 +1,6 @@
 //! The types that version 2 stored and version 3 changed, as they were, and what becomes of each.
 
+use super::version_7::founded_of;
 use crate::types::*;
 use alloc::vec::Vec;
 use codec::{Decode, Encode};
@@ -238,6 +239,7 @@ impl From<OldPlan> for Plan {
             leaving: 0,
             mark: old.burned,
             fresh: 0,
+            founded: founded_of(old.shares, old.donors),
         }
     }
 }
@@ -411,6 +413,8 @@ impl From<OldAmounts> for Amounts {
             stall_fine: old.stall_fine,
             retry_fee: Amounts::DEFAULT.retry_fee,
             slot_fee: Amounts::DEFAULT.slot_fee,
+            report_price: Amounts::DEFAULT.report_price,
+            tick_fee: Amounts::DEFAULT.tick_fee,
         }
     }
 }

@@ -48,7 +48,7 @@ fn amendments_are_refused_in_order() {
 type Widening = (&'static str, fn(&mut Terms));
 
 #[test]
-fn who_holds_less_than_nine_tenths_may_only_narrow() {
+fn while_others_gave_much_terms_only_become_narrower() {
     let wide: [Widening; 9] = [
         ("replicas", |terms| terms.replicas += 1),
         ("disk", |terms| terms.max_ask_disk += 1),
@@ -71,9 +71,9 @@ fn who_holds_less_than_nine_tenths_may_only_narrow() {
     ];
     with_chain(|| {
         let own = Terms { min_reputation: 7, regions: regions(&[b"u3"]), ..terms(8) };
-        publish_with(&feed_of(3), own, 90 * UNIT);
-        // Nine tenths are enough, a share less is not.
-        assert_ok!(DatDot::donate(signed(STRANGER), 0, 10 * UNIT));
+        publish_with(&feed_of(3), own, 80 * UNIT);
+        // A twentieth of what was founded is little, a hundredth of a UNIT more is not.
+        assert_ok!(DatDot::donate(signed(STRANGER), 0, 4 * UNIT));
         assert_ok!(amend(with(|terms| terms.max_ask_disk += 1)));
         assert_ok!(DatDot::donate(signed(STRANGER), 0, UNIT / 100));
         for (name, change) in wide {
@@ -87,6 +87,68 @@ fn who_holds_less_than_nine_tenths_may_only_narrow() {
             assert_eq!((plan(0).terms, last_event()), (terms.clone(), Event::PlanAmended { plan: 0, terms }), "{name}");
             assert_eq!(plan(0).fresh, now() + 4);
         }
+    });
+}
+
+/// What counts is what the sponsor bought before others gave: the right to wider terms is not for sale.
+#[test]
+fn what_a_sponsor_buys_later_does_not_count() {
+    with_chain(|| {
+        publish_with(&feed_of(3), terms(1), 5 * UNIT);
+        assert_ok!(DatDot::donate(signed(STRANGER), 0, 5 * UNIT / 20 + 1));
+        refused!(amend(with(|terms| terms.replicas = 2)), AmendTooWide);
+        assert_ok!(DatDot::donate(signed(SPONSOR), 0, 1_000 * UNIT));
+        refused!(amend(with(|terms| terms.replicas = 2)), AmendTooWide);
+    });
+    with_chain(|| {
+        // Before that it does, to the last share.
+        publish_with(&feed_of(3), terms(1), 5 * UNIT);
+        assert_ok!(DatDot::donate(signed(SPONSOR), 0, 15 * UNIT));
+        assert_ok!(DatDot::donate(signed(STRANGER), 0, UNIT));
+        assert_ok!(amend(with(|terms| terms.replicas = 2)));
+        // Two others count together, and a pot that is spent makes their shares more.
+        spend(0, 20 * UNIT);
+        assert_ok!(DatDot::donate(signed(3), 0, UNIT / 100));
+        assert_eq!(plan(0).shares, 21 * UNIT + 21 * UNIT / 100);
+        refused!(amend(with(|terms| terms.replicas = 3)), AmendTooWide);
+        assert_ok!(amend(with(|terms| terms.replicas = 1)));
+    });
+}
+
+/// Amended terms end a plan no sooner than `end_plan` does; who gave, gave for that time.
+#[test]
+fn until_is_no_sooner_than_the_notice() {
+    with_chain(|| {
+        let old = plan_until(now() + 60);
+        run(5);
+        let soonest = now() + times().end_notice;
+        refused!(amend(with(|terms| terms.until = now() + 1)), BadTerms);
+        refused!(amend(with(|terms| terms.until = soonest - 1)), BadTerms);
+        assert_ok!(amend(with(|terms| terms.until = soonest)));
+        assert!(plan(0).terms.until < old);
+        // What ends sooner already may stay as it is, or end later.
+        run(5);
+        refused!(amend(with(|terms| terms.until -= 1)), BadTerms);
+        assert_ok!(amend(plan(0).terms));
+        assert_ok!(amend(with(|terms| terms.until += 1)));
+    });
+}
+
+/// A plan of one donor that ends there.
+fn plan_until(until: Block) -> Block {
+    publish_with(&feed_of(3), Terms { until, ..terms(1) }, GENEROUS);
+    until
+}
+
+/// The least price is for new plans: one that pays less than a later amount is amended as before.
+#[test]
+fn a_price_below_a_later_amount_stays() {
+    with_chain(|| {
+        publish(3, 2);
+        let amounts = Amounts { report_price: 2 * REPORT_PRICE, ..Amounts::DEFAULT };
+        assert_ok!(DatDot::set_parameters(RuntimeOrigin::root(), amounts));
+        refused!(amend(with(|terms| terms.report_price = 2 * REPORT_PRICE)), BadTerms);
+        assert_ok!(amend(with(|terms| terms.replicas = 1)));
     });
 }
 

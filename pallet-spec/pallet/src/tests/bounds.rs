@@ -54,7 +54,7 @@ fn a_plan_that_pays_no_encoder_holds_little_capacity() {
         providers(&(10..18).collect::<Vec<_>>(), &[20, 21, 22]);
         let terms = Terms { max_ask_encoding: 0, until: now() + 7_200, ..terms(16) };
         for _ in 0..8 {
-            publish_with(&feed_of(4 * GIB_SECTORS), Terms { report_price: 0, ..terms.clone() }, 400 * UNIT);
+            publish_with(&feed_of(4 * GIB_SECTORS), terms.clone(), 400 * UNIT);
         }
         let (from, mut used) = (now(), 0u128);
         while now() < from + 3 * 720 {

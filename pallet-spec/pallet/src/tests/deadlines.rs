@@ -3,7 +3,7 @@
 use super::{mock::*, world::*};
 use crate::{
     refused, types::*, Begins, Changes, DeadlineQueues, Deadlines, EncoderDraws, Encoders, Event, HosterDraws, Hosters,
-    OfferChanges, Plans,
+    OfferChanges,
 };
 use frame_support::{assert_ok, traits::Hooks};
 use sp_core::H256;
@@ -33,19 +33,21 @@ fn without_an_encoder_the_copy_ends_and_the_sponsor_pays() {
         let before = (free(n), held(n, Role::Hosting));
         run_to(accepted + 39);
         assert_eq!(copy(0).state, CopyState::Accepted);
-        assert_eq!((plan(0).burned, plan(0).waiting), (0, false));
+        // Two ticks of one copy.
+        let ticks = 2 * TICK_FEE;
+        assert_eq!((plan(0).burned, plan(0).waiting), (ticks, false));
         next_block();
         happened(Event::PlanWaits { plan: 0 });
         happened(Event::CopyEnded { copy: 0, reason: CopyEnd::NoEncoder });
         assert_eq!((free(n), held(n, Role::Hosting)), before);
-        assert_eq!((plan(0).burned, plan(0).mark, plan(0).stalls), (UNIT / 100, UNIT / 100, 1));
+        assert_eq!((plan(0).burned, plan(0).mark, plan(0).stalls), (ticks + UNIT / 100, ticks + UNIT / 100, 1));
         assert!(Hosters::<Test>::get(account(n)).unwrap().open, "its offer stands");
         assert_eq!(HosterDraws::<Test>::get(account(n)).unwrap().used, 0, "the table follows at once");
         assert!(plan(0).waiting && !plan(0).queued);
         assert_eq!((copy(0).reserve, plan(0).reserved), (0, 0), "all of the reserve is back in the pot");
         // At its next tick it asks again, for a fee.
         run_to(plan(0).next_tick + 4);
-        assert_eq!(plan(0).burned, 2 * (UNIT / 100));
+        assert_eq!(plan(0).burned, ticks + 2 * (UNIT / 100));
         assert_ne!(number(&copy(1).hoster), n);
     });
 }
@@ -136,21 +138,18 @@ fn a_stall_burns_no_more_than_there_is() {
         publish(3, 1);
         run_until(0, CopyState::Assigned);
         begin(0);
-        // The pot keeps what its copies reserve.
-        Plans::<Test>::mutate(0, |plan| {
-            let plan = plan.as_mut().unwrap();
-            let beyond = DatDot::pot_free(0, plan);
-            DatDot::burn_pot(0, plan, beyond - 7);
-        });
         let collateral = held(HOSTER, Role::Hosting);
         assert!(collateral > 0 && collateral < UNIT / 100);
-        run_while(|| copy(0).state != CopyState::Ended);
+        run(30);
+        // The pot keeps what its copies reserve, and what that costs at the least ratio.
+        spend(0, DatDot::pot_free(0, &plan(0)) - 7);
+        next_block();
+        assert_eq!(copy(0).state, CopyState::Ended);
         let stalled = events().into_iter().find_map(|event| match event {
             Event::Stalled { collateral, bond, pot, .. } => Some((collateral, bond, pot)),
             _ => None,
         });
-        assert!(stalled.is_none_or(|burned| burned == (collateral, UNIT / 100, 7)), "{stalled:?}");
-        assert!(stalled.is_some() || plan(0).state == PlanState::Ended);
+        assert_eq!(stalled, Some((collateral, UNIT / 100, 7)));
     });
 }
 
@@ -177,7 +176,7 @@ fn a_stall_after_a_partial_segment_keeps_the_second_half() {
         offer_hosting(HOSTER, 20 * GIB);
         providers(&[], &[ENCODER]);
         let feed = feed_of(5 * GIB_SECTORS);
-        publish_with(&feed, Terms { report_price: 0, ..terms(1) }, GENEROUS);
+        publish_with(&feed, terms(1), GENEROUS);
         run_until(0, CopyState::Assigned);
         begin(0);
         run_until(0, CopyState::Encoding);
@@ -262,7 +261,7 @@ const CROWDED: Times = Times { era: 60, begin_window: 2_000, mean_gap: 1_000_000
 fn crowd(replicas: &[u8]) {
     providers(&(40..80).collect::<Vec<_>>(), &(80..98).collect::<Vec<_>>());
     for count in replicas {
-        publish_with(&feed_of(1), Terms { report_price: 0, ..terms(*count) }, GENEROUS);
+        publish_with(&feed_of(1), terms(*count), GENEROUS);
     }
     let first: Vec<CopyId> = (0..replicas.len() as u64).collect();
     activate_all(&first);

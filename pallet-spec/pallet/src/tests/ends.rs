@@ -245,7 +245,26 @@ fn seven_slow_verdicts_of_eight_end_a_copy() {
         }
         judge(18, 100, 49);
         assert!(copy(0).dropping);
+        let (before, pot) = (held(HOSTER, Role::Hosting), DatDot::pot_value(0));
         run(4);
+        happened(Event::CopyEnded { copy: 0, reason: CopyEnd::Slow });
+        // The targets are the sponsor's alone, and may have been others when the copy was taken.
+        assert!(!events().iter().any(|event| matches!(event, Event::Forfeited { .. })));
+        assert_eq!((held(HOSTER, Role::Hosting), DatDot::pot_value(0)), (before, pot));
+    });
+}
+
+/// Who leaves a young copy forfeits for that, also if the copy ends sooner because it is slow.
+#[test]
+fn who_leaves_young_forfeits_though_it_is_slow() {
+    with_chain(|| {
+        providers(&[HOSTER], &[ENCODER]);
+        publish_with(&feed_of(3), Terms { max_latency_ms: 100, ..terms(1) }, GENEROUS);
+        activate(0);
+        assert_ok!(DatDot::leave_copy(signed(HOSTER), 0));
+        (10..17).for_each(|era| DatDot::judge(era, 0, Verdict::Passed, 101, 50));
+        run(4);
+        happened(a_tenth(0, 3, HOSTER));
         happened(Event::CopyEnded { copy: 0, reason: CopyEnd::Slow });
     });
 }

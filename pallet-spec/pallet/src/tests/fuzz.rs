@@ -61,11 +61,11 @@ fn any_call(dice: &mut Dice) -> Call {
         0 => Call::offer_hosting {
             capacity: [0, 1, 256 * dice.throw(40), GIB * dice.throw(6), u64::MAX][dice.throw(5) as usize],
             ask_disk: dice.amount(),
-            ask_receiving: dice.amount(),
+            ask_receiving: dice.amount() / 100,
             region: [&b""[..], b"u", b"u33", b"a"][dice.throw(4) as usize].to_vec().try_into().unwrap(),
         },
         1 => Call::offer_encoding { ask: dice.amount() },
-        2 => Call::offer_attesting { ask: dice.amount(), anchor: dice.hash(), slots: dice.throw(4) as u32 },
+        2 => Call::offer_attesting { ask: dice.amount() / 1_000, anchor: dice.hash(), slots: dice.throw(4) as u32 },
         3 if dice.throw(3) == 0 => Call::withdraw_offer { role: dice.role() },
         4 => Call::release { role: dice.role() },
         5 => Call::donate { plan, amount: dice.amount() },

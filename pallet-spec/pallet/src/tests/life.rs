@@ -347,7 +347,8 @@ fn competing_plans_with_a_pot_at_its_least() {
             let least = |price: Balance, sectors: u64| (price * u128::from(sectors)).div_ceil(1 << 22);
             let work = least(CAP_DISK, sectors) + least(CAP_ENCODING, sectors + 256) + least(CAP_RECEIVING, sectors);
             let each = work + 36 * REPORT_PRICE;
-            publish_with(&feed_of(sectors), terms(3), 3 * each);
+            let pot = (21 * 3 * each).div_ceil(10);
+            publish_with(&feed_of(sectors), terms(3), pot);
             let (mut poorest, mut poor) = (Balance::MAX, PlanState::Live);
             for _ in 0..300 {
                 world.step();
@@ -356,8 +357,9 @@ fn competing_plans_with_a_pot_at_its_least() {
                     poor = plan.state;
                 }
             }
-            assert!(poorest < 3 * each, "the poor plan paid something");
-            assert!(NextCopy::<Test>::get() >= 12, "every plan found its hosters");
+            assert!(poorest < pot, "the poor plan paid something");
+            // The least pot has no tick in it: a plan with no more may lack a replica after its first.
+            assert!(NextCopy::<Test>::get() >= 10, "every plan found its hosters: the poor one at least one");
             assert!(matches!(poor, PlanState::Live | PlanState::Ended));
             for id in 0..4 {
                 let _ = DatDot::end_plan(signed(SPONSOR), id);

@@ -15,7 +15,7 @@ fn sizes(blocks: usize) -> Vec<u64> {
     (0..blocks).map(|block| 256 * (1 + block as u64 % 3)).collect()
 }
 
-fn feed(blocks: usize) -> Feed {
+pub fn feed(blocks: usize) -> Feed {
     Feed::new(Kind::Compat, 7, &sizes(blocks))
 }
 
@@ -23,12 +23,12 @@ fn live(replicas: u8) -> Terms {
     Terms { live: true, ..terms(replicas) }
 }
 
-fn update(plan: PlanId, feed: &Feed, nodes: Vec<OpenedNode>) -> DispatchResult {
+pub fn update(plan: PlanId, feed: &Feed, nodes: Vec<OpenedNode>) -> DispatchResult {
     DatDot::update_head(signed(STRANGER), plan, feed.head(), nodes.try_into().unwrap())
 }
 
 /// A live plan of so many blocks with one active copy.
-fn live_copy(blocks: usize) {
+pub fn live_copy(blocks: usize) {
     providers(&[HOSTER], &[ENCODER]);
     publish_with(&feed(blocks), live(1), GENEROUS);
     activate(0);
@@ -349,13 +349,7 @@ fn growth_waits_for_a_pot_that_can_pay_and_a_hoster_that_proves() {
         crate::StorageChallenges::<Test>::remove(account(HOSTER));
         prove_until(plan(0).next_tick - 1);
         // Enough for what is stored, not for what would come: encoding counts a checkpoint more.
-        Plans::<Test>::mutate(0, |plan| {
-            let plan = plan.as_mut().unwrap();
-            let beyond = DatDot::pot_free(0, plan);
-            let keep = 100_000_000;
-            DatDot::burn_pot(0, plan, beyond - keep);
-            plan.mark = plan.burned;
-        });
+        spend(0, DatDot::pot_free(0, &plan(0)) - TICK_FEE - 100_000_000);
         next_block();
         assert_eq!((plan(0).state, copy(0).state), (PlanState::Live, CopyState::Active));
         assert_eq!((copy(0).leaving, copy(0).sectors), (0, copy(0).stored));
@@ -391,7 +385,7 @@ fn growth_without_an_encoder_is_left() {
             _ => 0,
         };
         let paid: Balance = events().into_iter().map(paid).sum();
-        assert_eq!(plan(0).burned, burned + paid + Amounts::DEFAULT.retry_fee);
+        assert_eq!(plan(0).burned, burned + paid + TICK_FEE + Amounts::DEFAULT.retry_fee);
         assert_eq!(plan(0).mark, plan(0).burned);
     });
 }

@@ -4,7 +4,10 @@ use crate::{self as pallet_datdot, types::*, Event};
 use frame_support::{
     derive_impl, parameter_types,
     traits::{ConstU128, Hooks, Randomness},
-    weights::{constants::WEIGHT_REF_TIME_PER_SECOND, Weight},
+    weights::{
+        constants::{RocksDbWeight, WEIGHT_REF_TIME_PER_SECOND},
+        Weight,
+    },
     PalletId,
 };
 use frame_system::limits::BlockWeights;
@@ -43,6 +46,7 @@ impl frame_system::Config for Test {
     type AccountId = AccountId32;
     type Block = frame_system::mocking::MockBlockU32<Test>;
     type BlockWeights = Weights;
+    type DbWeight = RocksDbWeight;
     type Lookup = IdentityLookup<AccountId32>;
 }
 
@@ -124,6 +128,10 @@ pub fn now() -> Block {
 /// What must hold after every block and call.
 pub fn check() {
     DatDot::check_state().unwrap_or_else(|broken| panic!("block {}: {broken:?}", now()));
+    for (id, plan) in crate::Plans::<Test>::iter() {
+        let kept = crate::money::kept(plan.reserved, crate::money::unsurcharged(&plan));
+        assert!(DatDot::pot_value(id) >= kept, "block {}: pot {id} lacks of what it keeps", now());
+    }
     let counted = genesis_issuance() + crate::Minted::<Test>::get() - crate::Burned::<Test>::get();
     assert_eq!(pallet_balances::TotalIssuance::<Test>::get(), counted, "issuance in block {}", now());
     let sum: Balance = frame_system::Account::<Test>::iter_values().map(|a| a.data.free + a.data.reserved).sum();

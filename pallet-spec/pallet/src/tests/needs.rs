@@ -52,13 +52,14 @@ fn the_sixteenth_round_of_an_encoders_need_is_its_last() {
 fn a_flood_of_new_plans_does_not_keep_a_running_one_waiting() {
     with_chain(|| {
         providers(&[HOSTER, HOSTER + 1], &[ENCODER]);
-        let free = Terms { max_ask_disk: 0, max_ask_encoding: 0, max_ask_receiving: 0, report_price: 0, ..terms(1) };
+        let free = Terms { max_ask_disk: 0, max_ask_encoding: 0, max_ask_receiving: 0, ..terms(1) };
         publish(3, 2);
         run_until(0, CopyState::Assigned);
         begin(0);
         run_until(0, CopyState::Encoding);
         for _ in 0..40 {
-            publish_with(&feed_of(1), free.clone(), UNIT / 100);
+            let id = publish_with(&feed_of(1), free.clone(), UNIT / 10);
+            spend(id, UNIT / 100 * 9);
         }
         run(4);
         confirm(0);

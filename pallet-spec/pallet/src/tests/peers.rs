@@ -120,6 +120,7 @@ fn attesting_takes_slots_with_a_bond_each() {
         refused!(DatDot::offer_attesting(signed(30), 5, H256::zero(), 1), NotAPeer);
         register(30);
         refused!(DatDot::offer_attesting(signed(30), MAX_AMOUNT + 1, H256::zero(), 1), AmountTooLarge);
+        refused!(DatDot::offer_attesting(signed(30), REPORT_PRICE + 1, H256::zero(), 17), AmountTooLarge);
         refused!(DatDot::offer_attesting(signed(30), 5, H256::zero(), 0), BadSlotCount);
         refused!(DatDot::offer_attesting(signed(30), 5, H256::zero(), 17), BadSlotCount);
         let anchor = link(30, 0);
@@ -339,5 +340,45 @@ fn draw_tables_have_262144_entries() {
         offer_hosting(10, GIB);
         assert_eq!(crate::HosterCount::<Test>::get(), MAX_ENTRIES);
         crate::HosterCount::<Test>::put(1);
+    });
+}
+
+/// Who takes a copy for what its receiving pays, and drops it, gains nothing: a tenth of its collateral is as much.
+#[test]
+fn receiving_asks_a_tenth_of_the_collateral_at_most() {
+    with_chain(|| {
+        register(10);
+        refused!(offer_hosting_at(10, GIB, 1, UNIT / 200 + 1), AmountTooLarge);
+        refused!(
+            DatDot::offer_hosting(signed(10), GIB, 1, UNIT / 200 + 1, b"a".to_vec().try_into().unwrap()),
+            AmountTooLarge
+        );
+        assert_ok!(offer_hosting_at(10, GIB, MAX_AMOUNT, UNIT / 200));
+        // The bound is that of the amount of now, rounded down; an offer that stands is not touched.
+        let amounts = Amounts { collateral: 19, ..Amounts::DEFAULT };
+        assert_ok!(DatDot::set_parameters(RuntimeOrigin::root(), amounts));
+        refused!(offer_hosting_at(10, GIB, 1, 2), AmountTooLarge);
+        assert_eq!(Hosters::<Test>::get(account(10)).unwrap().ask_receiving, UNIT / 200);
+        assert_ok!(offer_hosting_at(10, GIB, 1, 1));
+        // Nothing is asked for receiving beyond what any ask may be.
+        let amounts = Amounts { collateral: MAX_AMOUNT, ..Amounts::DEFAULT };
+        assert_ok!(DatDot::set_parameters(RuntimeOrigin::root(), amounts));
+        refused!(offer_hosting_at(10, 0, 1, MAX_AMOUNT / 10 + 1), AmountTooLarge);
+    });
+}
+
+#[test]
+fn a_slot_asks_the_least_price_of_a_report_at_most() {
+    with_chain(|| {
+        register(30);
+        let offer = |ask| DatDot::offer_attesting(signed(30), ask, link(30, 0), 1);
+        refused!(offer(REPORT_PRICE + 1), AmountTooLarge);
+        assert_ok!(offer(REPORT_PRICE));
+        let amounts = Amounts { report_price: 7, ..Amounts::DEFAULT };
+        assert_ok!(DatDot::set_parameters(RuntimeOrigin::root(), amounts));
+        refused!(offer(8), AmountTooLarge);
+        assert_ok!(offer(7));
+        let asks = [0, 1].map(|slot| Slots::<Test>::get(slot).unwrap().ask);
+        assert_eq!(asks, [REPORT_PRICE, 7], "a slot's ask never changes");
     });
 }

@@ -386,7 +386,7 @@ fn fees_of_current_jobs_stay_within_the_bond() {
         run(4);
         let terms = Terms { max_ask_encoding: 3 * ask, ..terms(1) };
         for _ in 0..4 {
-            publish_with(&feed_of(sectors), terms.clone(), GENEROUS);
+            publish_with(&feed_of(sectors), terms.clone(), 2 * GENEROUS);
         }
         run(15);
         let jobs = (0..4).filter(|id| copy(*id).encoder.is_some()).count();

@@ -11,12 +11,13 @@ fn publish_terms(terms: Terms, pot: Balance) -> DispatchResult {
     DatDot::publish_plan(signed(SPONSOR), feed.head(), ranges, Default::default(), terms, pot)
 }
 
-/// Least pot of a plan of `sectors`: replicas x the reserve of a copy at the caps for one era.
+/// Least pot of a plan of `sectors`: 2.1 x replicas x the reserve of a copy at the caps for one era.
 fn least(sectors: u128, replicas: u128) -> Balance {
     let up = |price: Balance, sectors: u128| (price * sectors).div_ceil(1 << 22);
     let reports = 4 * u128::from(times().seats) * REPORT_PRICE;
     let encoded = sectors + u128::from(times().checkpoint);
-    replicas * (up(CAP_DISK, sectors) + up(CAP_ENCODING, encoded) + up(CAP_RECEIVING, sectors) + reports)
+    let each = up(CAP_DISK, sectors) + up(CAP_ENCODING, encoded) + up(CAP_RECEIVING, sectors) + reports;
+    (21 * replicas * each).div_ceil(10)
 }
 
 fn pot(id: PlanId) -> Balance {
@@ -63,6 +64,7 @@ fn publication_refuses_bad_terms() {
         refused!(publish_terms(Terms { max_ask_encoding: high, ..terms(1) }, GENEROUS), AmountTooLarge);
         refused!(publish_terms(Terms { max_ask_receiving: high, ..terms(1) }, GENEROUS), AmountTooLarge);
         refused!(publish_terms(Terms { report_price: high, ..terms(1) }, GENEROUS), AmountTooLarge);
+        refused!(publish_terms(Terms { report_price: REPORT_PRICE - 1, ..terms(1) }, high), BadTerms);
         refused!(publish_terms(terms(1), high), AmountTooLarge);
         refused!(publish_terms(Terms { min_reputation: PPM + 1, ..terms(1) }, GENEROUS), BadTerms);
         let with_regions = |names: &[&str]| {
@@ -127,10 +129,12 @@ fn the_pot_covers_one_era_at_the_caps() {
             refused!(publish_terms(terms(replicas), least - 1), PotTooSmall);
             assert_ok!(publish_terms(terms(replicas), least));
         }
-        let free_of_charge =
-            Terms { max_ask_disk: 0, max_ask_encoding: 0, max_ask_receiving: 0, report_price: 0, ..terms(1) };
-        refused!(publish_terms(free_of_charge.clone(), UNIT / 100 - 1), DonationTooSmall);
-        assert_ok!(publish_terms(free_of_charge, UNIT / 100));
+        // Reports alone: 2.1 x 4 x 9 x 0.001 UNIT.
+        let cheap = Terms { max_ask_disk: 0, max_ask_encoding: 0, max_ask_receiving: 0, ..terms(1) };
+        refused!(publish_terms(cheap.clone(), UNIT / 100 - 1), DonationTooSmall);
+        refused!(publish_terms(cheap.clone(), UNIT / 100), PotTooSmall);
+        refused!(publish_terms(cheap.clone(), 756 * UNIT / 10_000 - 1), PotTooSmall);
+        assert_ok!(publish_terms(cheap, 756 * UNIT / 10_000));
         let left = free(SPONSOR);
         refused!(publish_terms(terms(1), left - UNIT / 10 - 2 * EXISTENTIAL + 1), InsufficientBalance);
         assert_ok!(publish_terms(terms(1), left - UNIT / 10 - 2 * EXISTENTIAL));
@@ -155,6 +159,35 @@ fn donations_buy_shares_at_the_pots_worth() {
         let plan = plan(0);
         assert_eq!((plan.donors, plan.shares, plan.burned), (3, 154 * UNIT, 75 * UNIT));
         assert_eq!(Shares::<Test>::get(0, account(3)), Some(4 * UNIT));
+    });
+}
+
+/// Reports cost the amount that root set at the time of publication, or more.
+#[test]
+fn a_new_plan_pays_the_least_price_of_a_report() {
+    with_chain(|| {
+        for price in [REPORT_PRICE, REPORT_PRICE + 1] {
+            assert_ok!(publish_terms(Terms { report_price: price, ..terms(1) }, GENEROUS));
+        }
+        let amounts = Amounts { report_price: 3, ..Amounts::DEFAULT };
+        assert_ok!(DatDot::set_parameters(RuntimeOrigin::root(), amounts));
+        refused!(publish_terms(Terms { report_price: 2, ..terms(1) }, GENEROUS), BadTerms);
+        assert_ok!(publish_terms(Terms { report_price: 3, ..terms(1) }, GENEROUS));
+    });
+}
+
+/// What a sponsor buys counts as founded while nobody else has a share.
+#[test]
+fn a_sponsor_founds_until_others_give() {
+    with_chain(|| {
+        publish(4, 1);
+        assert_eq!(plan(0).founded, GENEROUS);
+        spend(0, GENEROUS / 2);
+        assert_ok!(DatDot::donate(signed(SPONSOR), 0, UNIT));
+        assert_eq!((plan(0).founded, plan(0).shares), (GENEROUS + 2 * UNIT, GENEROUS + 2 * UNIT), "shares, not money");
+        assert_ok!(DatDot::donate(signed(STRANGER), 0, UNIT));
+        assert_ok!(DatDot::donate(signed(SPONSOR), 0, UNIT));
+        assert_eq!((plan(0).founded, plan(0).shares), (GENEROUS + 2 * UNIT, GENEROUS + 6 * UNIT));
     });
 }
 
@@ -232,10 +265,9 @@ fn an_unpaid_tick_ends_the_plan_after_a_warning() {
     with_chain(|| {
         providers(&[HOSTER], &[ENCODER]);
         let sectors = 1 << 20;
-        let terms = Terms { report_price: 0, ..terms(1) };
         let caps = |price: Balance, sectors: u64| (price * u128::from(sectors)).div_ceil(1 << 22);
         let most = caps(CAP_DISK, sectors) + caps(CAP_ENCODING, sectors + 256) + caps(CAP_RECEIVING, sectors);
-        publish_with(&feed_of(sectors), terms, most);
+        publish_with(&feed_of(sectors), terms(1), ((most + 36 * REPORT_PRICE) * 21).div_ceil(10));
         run_until(0, CopyState::Assigned);
         begin(0);
         run_until(0, CopyState::Encoding);
@@ -244,7 +276,8 @@ fn an_unpaid_tick_ends_the_plan_after_a_warning() {
         let paid = caps(ASK_ENCODING, sectors) / 2 + caps(ASK_RECEIVING, sectors);
         let added = paid * 11 / 10;
         let (half, era) = (caps(ASK_ENCODING, sectors) / 2, caps(ASK_DISK, sectors));
-        spend(0, DatDot::pot_value(0) - added - half - era * 44 / 24);
+        let kept = (half + 36 * REPORT_PRICE + era * 44 / 24) * 21 / 10;
+        spend(0, DatDot::pot_value(0) - added - kept - TICK_FEE);
         let first = plan(0).next_tick;
         // Nobody proves: no disk is paid, so each tick wants an era more than the last.
         run_to(first);

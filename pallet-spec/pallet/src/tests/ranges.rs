@@ -156,7 +156,7 @@ fn plans_have_a_byte_at_least_and_256_gib_at_most() {
         };
         refused!(publish(&[0], GENEROUS), BadPlanSize);
         refused!(publish(&[MAX_PLAN_BYTES + 1], GENEROUS), BadPlanSize);
-        assert_ok!(publish(&[MAX_PLAN_BYTES], 3_000 * UNIT));
+        assert_ok!(publish(&[MAX_PLAN_BYTES], 3_500 * UNIT));
         assert_ok!(publish(&[1], GENEROUS));
         assert_eq!(plan(1).sectors, 1);
     });

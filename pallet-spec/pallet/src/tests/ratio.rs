@@ -36,7 +36,7 @@ fn a_ratio_is_between_a_half_and_one() {
 /// Given 4, taken 12: an ask of 1,000 costs 2,100, and a pot that paid 10,000 burns 11,000 more.
 #[test]
 fn the_rules_example_of_a_surcharge_holds() {
-    for (given, taken, cost, added) in [(4, 12, 2_100, 11_000), (100, 100, 1_050, 500), (0, 3, 1_838, 8_376)] {
+    for (given, taken, cost, added) in [(4, 12, 2_100, 11_000), (200, 100, 1_050, 500), (0, 3, 1_838, 8_376)] {
         with_chain(|| {
             register(SPONSOR);
             publish(3, 1);
@@ -57,17 +57,41 @@ fn the_rules_example_of_a_surcharge_holds() {
     }
 }
 
+/// What is paid counts as taken before its surcharge is reckoned: who takes much at once pays for much.
+#[test]
+fn a_surcharge_goes_by_the_ratio_after_the_payments() {
+    for (base, amount) in [(4 * UNIT, 4 * UNIT * 11 / 10), (UNIT, UNIT * 1_050_000 / 800_000 - UNIT), (1_000, 51)] {
+        with_chain(|| {
+            register(SPONSOR);
+            publish(3, 1);
+            assert_eq!(ratio_of(0, 0), PPM);
+            let mut plan = plan(0);
+            DatDot::burn_pot(0, &mut plan, base);
+            DatDot::surcharge(0, &mut plan);
+            assert_eq!(last_event(), Event::Surcharged { plan: 0, base, amount });
+            assert_eq!(ratio(SPONSOR).taken, base + amount);
+            crate::Plans::<Test>::insert(0, plan);
+        });
+    }
+}
+
+/// It leaves what reserves cost at the least ratio; what was paid counts as taken also if nothing is left to burn.
 #[test]
 fn a_surcharge_takes_no_more_than_is_free() {
-    with_chain(|| {
-        publish(3, 1);
-        let mut plan = plan(0);
-        let value = DatDot::pot_value(0);
-        DatDot::burn_pot(0, &mut plan, value - 100);
-        DatDot::surcharge(0, &mut plan);
-        assert_eq!(last_event(), Event::Surcharged { plan: 0, base: value - 100, amount: 100 });
-        crate::Plans::<Test>::insert(0, plan);
-    });
+    for (reserved, amount) in [(0, 100), (10, 79), (47, 1), (48, 0), (1_000, 0)] {
+        with_chain(|| {
+            publish(3, 1);
+            let mut plan = plan(0);
+            plan.reserved = reserved;
+            let base = DatDot::pot_value(0) - 100;
+            DatDot::burn_pot(0, &mut plan, base);
+            DatDot::surcharge(0, &mut plan);
+            assert_eq!(last_event(), Event::Surcharged { plan: 0, base, amount });
+            assert_eq!((plan.mark, ratio(SPONSOR).taken), (plan.burned, base + amount));
+            plan.reserved = 0;
+            crate::Plans::<Test>::insert(0, plan);
+        });
+    }
 }
 
 /// Who is paid has given; who sponsors has taken what its plans paid and what was added. Neither a stall nor a retry counts.
@@ -116,7 +140,7 @@ fn a_small_segment_is_paid_as_a_checkpoint() {
     });
 }
 
-/// A pot is low when it cannot pay one era's disk at cost.
+/// A pot is low when it cannot pay one era's disk at cost, and the next tick's fee.
 #[test]
 fn a_pot_is_low_at_cost() {
     for short in [0, 1] {
@@ -129,11 +153,14 @@ fn a_pot_is_low_at_cost() {
             let mut paid = plan(0);
             DatDot::surcharge(0, &mut paid);
             crate::Plans::<Test>::insert(0, paid);
-            assert_eq!(DatDot::era_disk_cost(&plan(0)), (ASK_DISK >> 10) * 21 / 10);
+            assert_eq!(DatDot::era_cost(&plan(0)), (ASK_DISK >> 10) * 21 / 10 + TICK_FEE);
             let next = plan(0).next_tick + 24;
             let disk = |blocks: Block| ((ASK_DISK >> 10) * u128::from(blocks)).div_ceil(24);
             let reserve = disk(next - copy(0).first_confirmed.unwrap()) + copy(0).halves + 36 * REPORT_PRICE;
-            spend(0, DatDot::pot_value(0) - reserve - DatDot::era_disk_cost(&plan(0)) + short);
+            spend(
+                0,
+                DatDot::pot_value(0) - (reserve * 21).div_ceil(10) - TICK_FEE - DatDot::era_cost(&plan(0)) + short,
+            );
             next_block();
             let low = Event::PotLow { plan: 0, block: next };
             assert_eq!(events().contains(&low), short == 1);

@@ -296,7 +296,10 @@ fn seats_that_stay_empty() {
             offer_attesting(n, 1);
         }
         // Dearer than the plan pays.
+        let dearer = Amounts { report_price: REPORT_PRICE + 1, ..Amounts::DEFAULT };
+        assert_ok!(DatDot::set_parameters(RuntimeOrigin::root(), dearer));
         assert_ok!(DatDot::offer_attesting(signed(ATTESTER + 1), REPORT_PRICE + 1, link(ATTESTER + 1, 0), 1));
+        assert_ok!(DatDot::set_parameters(RuntimeOrigin::root(), Amounts::DEFAULT));
         run(4);
         let copy = active_copy(3);
         serve_to(now().max(24));

@@ -32,6 +32,10 @@ fn amounts_are_bounded_and_used_from_then_on() {
             Amounts { attester_bond: high, ..default },
             Amounts { begin_fine: high, ..default },
             Amounts { stall_fine: high, ..default },
+            Amounts { retry_fee: high, ..default },
+            Amounts { slot_fee: high, ..default },
+            Amounts { report_price: high, ..default },
+            Amounts { tick_fee: high, ..default },
         ] {
             refused!(DatDot::set_parameters(root(), bad), AmountTooLarge);
         }

@@ -149,8 +149,7 @@ fn confirmation_pays_the_first_half_and_receiving() {
     with_chain(|| {
         providers(&[HOSTER], &[ENCODER]);
         let sectors = 5 << 20;
-        let terms = Terms { report_price: 0, ..terms(1) };
-        publish_with(&feed_of(sectors), terms, GENEROUS);
+        publish(sectors, 1);
         run_until(0, CopyState::Assigned);
         begin(0);
         run_until(0, CopyState::Encoding);
@@ -284,13 +283,13 @@ const BIG: u64 = 9 * GIB + 100;
 const PART: u64 = 64 * Times::DEVELOPMENT.checkpoint as u64;
 const PART_BYTES: u64 = PART * SECTOR;
 
-/// A plan of a little more than 9 GiB, its encoder drawn; nothing costs anything but encoding and receiving.
+/// A plan of a little more than 9 GiB, its encoder drawn.
 fn big() {
     register(HOSTER);
     offer_hosting(HOSTER, 20 * GIB);
     providers(&[], &[ENCODER, ENCODER + 1]);
     let feed = Feed::new(Kind::Compat, 1, &[BIG]);
-    publish_with(&feed, Terms { report_price: 0, ..terms(1) }, GENEROUS);
+    publish_with(&feed, terms(1), 2 * GENEROUS);
     run_until(0, CopyState::Assigned);
 }
 

@@ -282,7 +282,7 @@ fn collect_pays_what_was_earned() {
         providers(&[HOSTER], &[ENCODER]);
         let sectors = 1 << 22;
         let id = crate::NextCopy::<Test>::get();
-        publish_with(&feed_of(sectors), Terms { report_price: 0, ..terms(1) }, GENEROUS);
+        publish_with(&feed_of(sectors), terms(1), GENEROUS);
         run_until(id, CopyState::Assigned);
         begin(id);
         run_until(id, CopyState::Encoding);

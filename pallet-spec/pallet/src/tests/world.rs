@@ -20,9 +20,12 @@ pub const CAP_ENCODING: Balance = ASK_ENCODING * 21 / 10;
 /// Capacity that the hosters of tests offer.
 pub const CAPACITY: u64 = 4 * GIB;
 pub const ASK_DISK: Balance = UNIT;
-pub const ASK_RECEIVING: Balance = UNIT / 2;
+/// At most a tenth of the collateral per GiB.
+pub const ASK_RECEIVING: Balance = UNIT / 250;
 pub const ASK_ENCODING: Balance = 2 * UNIT;
-pub const REPORT_PRICE: Balance = UNIT / 100;
+/// The least that a plan may pay, and the most that a slot may ask.
+pub const REPORT_PRICE: Balance = Amounts::DEFAULT.report_price;
+pub const TICK_FEE: Balance = Amounts::DEFAULT.tick_fee;
 /// Links of the attesters' chains in tests.
 const LINKS: u32 = 200;
 

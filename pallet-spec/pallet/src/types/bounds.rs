@@ -44,6 +44,8 @@ pub const MIN_RATIO: u32 = 500_000;
 pub const ALLOWANCE: Balance = 4 * UNIT;
 /// 1 and the margin of 5 %, in ppm.
 pub const MARGIN: u32 = 1_050_000;
+/// Terms may become wider while others have at most this part of the shares that the sponsor founded.
+pub const WIDENING_PART: u32 = 20;
 /// What a copy forfeits that is lost, does not serve or is left young: the n-th part of its collateral.
 pub const DROP_PART: u128 = 10;
 /// The part that a reporter gets of what hoster and encoder of an invalid copy lose.

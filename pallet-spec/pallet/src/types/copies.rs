@@ -59,7 +59,7 @@ pub enum CopyEnd {
     /// Four of its last eight verdicts failed.
     #[codec(index = 6)]
     Unserved,
-    /// Seven of its last eight verdicts were slow.
+    /// Seven of its last eight verdicts were slow; it forfeits nothing.
     #[codec(index = 7)]
     Slow,
     /// Its time to leave was over.

@@ -139,7 +139,7 @@ pub struct EraCount {
 #[scale_info(capture_docs = "always")]
 pub struct Slot {
     pub account: AccountId32,
-    /// Price per report; never changes.
+    /// Least price per report for which it takes a seat; never changes.
     pub ask: Balance,
     /// What is left of its bond.
     pub bond: Balance,

@@ -102,4 +102,8 @@ pub struct Amounts {
     pub retry_fee: Balance,
     /// Burned by `offer_attesting` for each new slot.
     pub slot_fee: Balance,
+    /// Least price of a report of a new plan, and largest ask of a new slot.
+    pub report_price: Balance,
+    /// Burned of the pot at each tick for each live copy.
+    pub tick_fee: Balance,
 }

@@ -122,6 +122,8 @@ pub struct Plan {
     pub mark: Balance,
     /// First block in which changed terms or a new head meet a draw.
     pub fresh: Block,
+    /// Shares that its sponsor bought while nobody else had any.
+    pub founded: Balance,
 }
 
 /// What an account gave and what its plans took.

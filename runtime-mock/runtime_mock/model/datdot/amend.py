@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from ..storage import State
-from .block import deposit, now
+from .block import deposit, less, now
 from .drops import give_notice
 from .errors import Error, ensure
 from .events import PlanAmended
 from .items import Copies, Plans, Shares
+from .limits import WIDENING_PART
 from .params import times
 from .plans import check_terms, get_plan
 from .queue import need_hoster
@@ -15,15 +16,17 @@ from .records import PlanState, Terms
 
 
 def amend_plan(s: State, account: bytes, plan_id: int, terms: Terms) -> None:
-    """Give a plan other terms, by its sponsor. While others have much in the pot, it may only be worth less to hosters."""
+    """Give a plan other terms, by its sponsor. Where others gave, it may only be worth less to hosters."""
     plan = get_plan(s, plan_id)
     ensure(plan.sponsor == account, Error.NotSponsor)
     ensure(plan.state == PlanState.LIVE, Error.PlanNotLive)
     check_terms(s, terms)
     old = plan.terms
-    ensure(terms.report_price == old.report_price and (old.live or not terms.live), Error.BadTerms)
-    own = Shares.get(s, plan_id, account) or 0
-    ensure(10 * own >= 9 * plan.shares or _is_narrower(old, terms), Error.AmendTooWide)
+    sooner = terms.until < min(old.until, now(s) + times(s).end_notice)
+    other = terms.report_price != old.report_price or (terms.live and not old.live)
+    ensure(not sooner and not other, Error.BadTerms)
+    others = less(plan.shares, Shares.get(s, plan_id, account) or 0)
+    ensure(WIDENING_PART * others <= plan.founded or _is_narrower(old, terms), Error.AmendTooWide)
     plan.terms = terms
     plan.fresh = now(s) + times(s).seed_delay
     deposit(s, PlanAmended(plan_id, terms))

@@ -73,7 +73,7 @@ def drop(s: State, copy_id: int, reason: CopyEnd) -> None:
         if copy.state != CopyState.ACTIVE:
             leave_growth(s, copy_id, replace=False)
         return
-    failed = reason in (CopyEnd.LOST, CopyEnd.UNSERVED, CopyEnd.SLOW)
+    failed = reason in (CopyEnd.LOST, CopyEnd.UNSERVED)
     if failed or (copy.leaving == 2 and _is_young(s, copy)):
         forfeit(s, copy_id, copy, DROP_PART)
     end_copy(s, copy_id, reason)

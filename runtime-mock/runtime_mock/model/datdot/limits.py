@@ -75,7 +75,8 @@ REPORT_AGE = 4
 PAUSE_ERAS = 14
 # Eras for which a new copy costs its hoster a forfeit when it leaves.
 YOUNG_ERAS = 60
-# A copy's collateral is forfeited in these parts: at a loss or a failed service, and at an eviction.
+# A copy's collateral is forfeited in these parts: at a loss or a failed service, and at an eviction. The first is also the
+# most that a hoster asks for receiving.
 DROP_PART = 10
 EVICTION_PART = 2
 # A slot with less than this part of an attester's bond is taken back.
@@ -100,6 +101,8 @@ RECORDS = 64
 MIN_RATIO = 500_000
 ALLOWANCE = 4 * UNIT
 MARGIN = 1_050_000
+# Terms may become wider while others have at most this part of the shares that the sponsor founded.
+WIDENING_PART = 20
 # Links that one reveal may skip.
 MAX_LINKS = 64
 # Probes that an attester makes of a copy in an era; the chain checks the sector of the first.

@@ -1,6 +1,7 @@
-"""What a chain of version 2 becomes at the upgrade to version 3.
+"""What a chain of version 2 becomes at the upgrade to version 3, and one of version 7 at that to version 8.
 
-Every value keeps what it said. Every added field stands at the end of its record, so most records need only be added to.
+Every value keeps what it said. Every added field stands at the end of its record, so most records need only be added to,
+and an older record can be read out of a newer one.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from .items import (
     NeedQueue,
     Needs,
     Plans,
+    Slots,
     StorageChallenges,
     Time,
 )
@@ -46,7 +48,7 @@ from .types import (
 
 # Where the pallet's storage version stands, and the version from now on.
 STORAGE_VERSION = twox(b"DatDot", 128) + twox(b":__STORAGE_VERSION__:", 128)
-VERSION = 1
+VERSION = 2
 
 
 class Older(Codec[Any]):
@@ -63,6 +65,10 @@ class Older(Codec[Any]):
             values[name], at = codec.read(data, at)
         return self._kind(**values, **deepcopy(self._added)), at
 
+    def decode(self, data: bytes) -> Any:
+        """Decode a record of that age, or what a newer one has of it."""
+        return self.read(data, 0)[0]
+
 
 _NOWHERE = b""
 _NO_HEAD = Head(0, 0, 0, bytes(32))
@@ -71,7 +77,16 @@ _TERMS = Older(
 )
 _PLAN = Older(
     Plan,
-    {"confirmed": False, "waiting": False, "declined": 0, "stalls": 0, "leaving": 0, "mark": 0, "fresh": 0},
+    {
+        "confirmed": False,
+        "waiting": False,
+        "declined": 0,
+        "stalls": 0,
+        "leaving": 0,
+        "mark": 0,
+        "fresh": 0,
+        "founded": 0,
+    },
     terms=_TERMS,
 )
 _COPY = Older(
@@ -94,7 +109,10 @@ _ENCODER = Older(Encoder, {"decline_era": 0, "declines": 0, "confirmed": 0})
 _ENCODER_DRAW = Older(EncoderDraw, {"ask": 0})
 _NEED = Older(Need, {"rounds": 0})
 _TIMES = Older(Times, {"pause": 0, "checkpoint": 0, "report_window": 0})
-_AMOUNTS = Older(Amounts, {"retry_fee": DEFAULT_AMOUNTS.retry_fee, "slot_fee": DEFAULT_AMOUNTS.slot_fee})
+_PRICES = {"report_price": DEFAULT_AMOUNTS.report_price, "tick_fee": DEFAULT_AMOUNTS.tick_fee}
+_AMOUNTS = Older(Amounts, {"retry_fee": DEFAULT_AMOUNTS.retry_fee, "slot_fee": DEFAULT_AMOUNTS.slot_fee, **_PRICES})
+_AMOUNTS_7 = Older(Amounts, _PRICES)
+_PLAN_7 = Older(Plan, {"founded": 0})
 
 
 class _OldChange(TaggedUnion):
@@ -110,7 +128,28 @@ _CHANGES = Vec(_OldChange(), MAX_CHANGES)
 
 
 def migrate(s: State) -> None:
-    """Turn the pallet's state of version 2 into that of version 3."""
+    """Turn the pallet's state of version 2 or 7 into that of version 8, whichever it is."""
+    if U16.decode(s.get(STORAGE_VERSION) or bytes(2)) == 0:
+        _to_version_3(s)
+    _to_version_8(s)
+    s.put(STORAGE_VERSION, U16.encode(VERSION))
+
+
+def _to_version_8(s: State) -> None:
+    price = DEFAULT_AMOUNTS.report_price
+    _value(s, Amount, _AMOUNTS_7, lambda amounts: amounts)
+    _entries(s, Plans, _PLAN_7, lambda _, plan: _founded(plan, price))
+    for index, slot in list(Slots.entries(s)):
+        Slots.put(s, index, replace(slot, ask=min(slot.ask, price)))
+
+
+def _founded(plan: Plan, price: int) -> Plan:
+    """Take the shares of a plan's only donor for those that its sponsor founded it with; it pays for reports what new ones do."""
+    terms = replace(plan.terms, report_price=max(plan.terms.report_price, price))
+    return replace(plan, terms=terms, founded=plan.shares if plan.donors == 1 else 0)
+
+
+def _to_version_3(s: State) -> None:
     _value(s, Time, _TIMES, _new_times)
     _value(s, Amount, _AMOUNTS, lambda amounts: amounts)
     _entries(s, Hosters, _HOSTER, lambda _, hoster: hoster)
@@ -125,7 +164,6 @@ def migrate(s: State) -> None:
         Plans.put(s, plan_id, plan)
     _split_needs(s)
     _drop_samples(s)
-    s.put(STORAGE_VERSION, U16.encode(VERSION))
 
 
 def _value(s: State, item: Value[Any, Any], old: Codec[Any], change: Callable[[Any], Any]) -> None:

@@ -13,7 +13,7 @@ from .block import deposit, less
 from .errors import Error, ensure, error
 from .events import Paid
 from .items import Burned, Copies, Encoders, Hosters, Minted, Plans, Ratios, Segments
-from .limits import GIB_SECTORS, PALLET, PALLET_ID, PPM, REPORT_ERAS
+from .limits import GIB_SECTORS, MARGIN, MIN_RATIO, PALLET, PALLET_ID, PPM, REPORT_ERAS
 from .params import times
 from .records import Copy, Plan
 from .types import Payment, Role
@@ -149,9 +149,25 @@ def pot_value(s: State, plan: int) -> int:
     return less(balances.free(s, pot_account(plan)), EXISTENTIAL_DEPOSIT)
 
 
+def dearest(asks: int) -> int:
+    """Return what asks cost at the least ratio, rounded up."""
+    return mul_div_ceil(asks, MARGIN, by=MIN_RATIO)
+
+
+def kept(plan: Plan, reserved: int) -> int:
+    """Return what a pot keeps for such reserves and for the surcharge on what it paid, both at the least ratio."""
+    unsettled = less(plan.burned, plan.mark)
+    return min(-(-(reserved * MARGIN + unsettled * (MARGIN - MIN_RATIO)) // MIN_RATIO), MAX_BALANCE)
+
+
+def can_pay(s: State, plan_id: int, plan: Plan, reserved: int, beside: int = 0) -> bool:
+    """Return whether a pot can pay such reserves, and something beside them."""
+    return pot_value(s, plan_id) >= kept(plan, reserved) + beside
+
+
 def pot_free(s: State, plan_id: int, plan: Plan) -> int:
-    """Return the part of the pot that no copy has reserved."""
-    return less(pot_value(s, plan_id), plan.reserved)
+    """Return what of a pot neither reserves nor surcharges can need."""
+    return less(pot_value(s, plan_id), kept(plan, plan.reserved))
 
 
 def burn_pot(s: State, plan_id: int, plan: Plan, amount: int) -> int:

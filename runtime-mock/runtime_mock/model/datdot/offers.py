@@ -36,7 +36,7 @@ from .items import (
     SlotCount,
     Slots,
 )
-from .limits import BOND_ERAS, FIRST_REPUTATION, KEEP_ERAS, MAX_AMOUNT, MAX_ENTRIES, MAX_RECENT, MAX_SLOTS
+from .limits import BOND_ERAS, DROP_PART, FIRST_REPUTATION, KEEP_ERAS, MAX_AMOUNT, MAX_ENTRIES, MAX_RECENT, MAX_SLOTS
 from .money import MAX_BALANCE, burn, ensure_spendable, held, hold, unhold
 from .params import amounts, times
 from .queue import arm
@@ -116,7 +116,9 @@ def _count_entry(s: State, entries: Value[int, int]) -> None:
 def offer_hosting(s: State, account: bytes, capacity: int, ask_disk: int, ask_receiving: int, region: bytes) -> None:
     """Offer `capacity` bytes in a region, or renew the offer. Tops up the collateral."""
     peer = _ensure_peer(s, account)
-    ensure(ask_disk <= MAX_AMOUNT and ask_receiving <= MAX_AMOUNT, Error.AmountTooLarge)
+    # What a lost copy forfeits is not less than what was paid for receiving it.
+    most = min(MAX_AMOUNT, amounts(s).collateral // DROP_PART)
+    ensure(ask_disk <= MAX_AMOUNT and ask_receiving <= most, Error.AmountTooLarge)
     ensure(is_region(region), Error.BadRegion)
     if not HosterDraws.contains(s, account):
         _count_entry(s, HosterCount)
@@ -164,7 +166,7 @@ def offer_encoding(s: State, account: bytes, ask: int) -> None:
 def offer_attesting(s: State, account: bytes, ask: int, anchor: bytes, slots: int) -> None:
     """Take `slots` more slots, for a fee each. A new anchor counts all of the account's slots as taken in this era."""
     _ensure_peer(s, account)
-    ensure(ask <= MAX_AMOUNT, Error.AmountTooLarge)
+    ensure(ask <= amounts(s).report_price, Error.AmountTooLarge)
     this_era = era(s)
     attester = Attesters.get(s, account) or Attester(anchor, this_era, anchor, [])
     if attester.anchor != anchor:

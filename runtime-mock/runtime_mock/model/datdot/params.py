@@ -86,6 +86,8 @@ DEFAULT_AMOUNTS = Amounts(
     stall_fine=UNIT // 100,
     retry_fee=UNIT // 100,
     slot_fee=UNIT // 2,
+    report_price=UNIT // 1_000,
+    tick_fee=UNIT // 1_000,
 )
 
 

@@ -14,12 +14,12 @@ from .events import CopyOffered, EncoderDrawn, NeedSleeps
 from .items import Copies, EncoderDraws, Encoders, EncoderSlots, HosterDraws, Hosters, HosterSlots, NextCopy, Plans
 from .limits import COPIES, ENCODER_ROUNDS, HOSTER_ROUNDS, JOBS, LANES, MISSES, SECTOR, TRIES
 from .money import (
+    can_pay,
     collect_into,
     copy_and_plan,
     fee,
     held,
     paid_until,
-    pot_free,
     put_copy_and_plan,
     reserve_for,
     set_reserve,
@@ -215,7 +215,7 @@ def _offer_copy(s: State, plan_id: int, plan: Plan, account: bytes, hoster: Host
     """Offer a copy to a hoster that fits, if the pot can pay it."""
     copy = _offered(plan_id, plan, account, entry, now(s))
     want = reserve_for(s, copy, plan, less(plan.next_tick, now(s)))
-    if pot_free(s, plan_id, plan) < want:
+    if not can_pay(s, plan_id, plan, plan.reserved + want):
         return Try.MISS
     copy_id = NextCopy.get(s)
     NextCopy.put(s, copy_id + 1)
@@ -277,7 +277,7 @@ def _assign(s: State, copy_id: int, copy: Copy, plan: Plan, account: bytes, ask:
     copy.encoder = account
     copy.ask_encoding = ask
     want = reserve_for(s, copy, plan, less(plan.next_tick, paid_until(s, copy, now(s))))
-    if pot_free(s, copy.plan, plan) + copy.reserve < want:
+    if not can_pay(s, copy.plan, plan, less(plan.reserved, copy.reserve) + want):
         return Try.MISS
     set_reserve(copy, plan, want)
     copy.fee = job

@@ -16,8 +16,10 @@ from .items import Copies, Frozen, NextPlan, PlanRoots, Plans, Shares
 from .limits import HOSTER_ROUNDS, MAX_AMOUNT, MAX_PLAN_BYTES, MAX_REPLICAS, PPM, REPORT_ERAS, SECTOR
 from .money import (
     burn,
+    can_pay,
     collect,
     copy_and_plan,
+    dearest,
     ensure_spendable,
     fee_ceil,
     mul_div,
@@ -47,10 +49,10 @@ def check_terms(s: State, terms: Terms) -> None:
 
 
 def _least_pot(s: State, terms: Terms, sectors: int) -> int:
-    """Return the smallest pot for publication: all replicas' reserves at the caps for one era."""
+    """Return the smallest pot for publication: what it keeps for all replicas' reserves at the caps for one era."""
     stored = fee_ceil(terms.max_ask_disk, sectors) + fee_ceil(terms.max_ask_receiving, sectors)
     encoded = fee_ceil(terms.max_ask_encoding, sectors + times(s).checkpoint)
-    return (terms.report_price * REPORT_ERAS * times(s).seats + stored + encoded) * terms.replicas
+    return dearest((terms.report_price * REPORT_ERAS * times(s).seats + stored + encoded) * terms.replicas)
 
 
 def publish_plan(
@@ -64,11 +66,11 @@ def publish_plan(
 ) -> None:
     """Publish a plan for block ranges of a feed and fill its pot."""
     check_terms(s, terms)
+    ensure(terms.report_price >= amounts(s).report_price, Error.BadTerms)
     ensure(pot <= MAX_AMOUNT, Error.AmountTooLarge)
     head = heads.check(signed)
     ensure(not Frozen.contains(s, signed.key), Error.FeedFrozen)
-    whole = bool(block_ranges) and block_ranges[-1].end == head.length
-    ensure(whole or not terms.live, Error.BadRanges)
+    ensure(not terms.live or (bool(block_ranges) and block_ranges[-1].end == head.length), Error.BadRanges)
     proven = ranges.prove(head.length, signed.roots, block_ranges, nodes)
     size = sum(one.bytes for one in proven)
     ensure(1 <= size <= MAX_PLAN_BYTES, Error.BadPlanSize)
@@ -95,6 +97,7 @@ def publish_plan(
         next_tick=now(s) + times(s).era,
         shares=pot,
         donors=1,
+        founded=pot,
     )
     push_need(s, NEW, Need(NeedKind.HOSTER, plan_id, now(s) + times(s).seed_delay))
     arm(s, Wait.TICK, times(s).era, plan_id)
@@ -124,6 +127,8 @@ def donate(s: State, account: bytes, plan_id: int, amount: int) -> None:
     balances.transfer(s, account, pot_account(plan_id), amount, PRESERVE)
     shares = mul_div(amount, plan.shares, by=value)
     plan.shares += shares
+    if account == plan.sponsor and plan.donors == 1:
+        plan.founded += shares
     before = Shares.get(s, plan_id, account)
     plan.donors += before is None
     Shares.put(s, plan_id, account, (before or 0) + shares)
@@ -201,13 +206,16 @@ def _prepay(s: State, plan_id: int, live: list[int]) -> bool:
     following = now(s) + times(s).era
     copies = [(copy_id, copy) for copy_id in live if (copy := Copies.get(s, copy_id)) is not None]
     wants = [reserve_for(s, copy, plan, less(following, paid_until(s, copy, now(s)))) for _, copy in copies]
-    if pot_free(s, plan_id, plan) + sum(copy.reserve for _, copy in copies) < sum(wants):
+    ended = less(plan.reserved, sum(copy.reserve for _, copy in copies))
+    price = amounts(s).tick_fee
+    if not can_pay(s, plan_id, plan, ended + sum(wants), price * len(copies)):
         return False
+    burn_unpaid(s, plan_id, plan, price * len(copies))
     for (copy_id, copy), want in zip(copies, wants, strict=True):
         set_reserve(copy, plan, want)
         Copies.put(s, copy_id, copy)
     plan.next_tick = following
-    disk = sum(fee_ceil(cost(s, plan.sponsor, copy.ask_disk), copy.sectors) for _, copy in copies)
+    disk = sum(fee_ceil(cost(s, plan.sponsor, copy.ask_disk), copy.sectors) + price for _, copy in copies)
     low = pot_free(s, plan_id, plan) < disk
     Plans.put(s, plan_id, plan)
     arm_at(s, Wait.TICK, following, plan_id)

@@ -10,7 +10,7 @@ from .block import deposit, less
 from .events import PlanClaimable, Surcharged
 from .items import Peers, Plans, Ratios
 from .limits import ALLOWANCE, MARGIN, MIN_RATIO, PPM
-from .money import burn_pot, count_taken, mul_div, mul_div_ceil, pot_free, pot_value
+from .money import burn_pot, count_taken, dearest, mul_div, mul_div_ceil, pot_value
 from .records import Plan, PlanState
 
 
@@ -28,14 +28,18 @@ def cost(s: State, sponsor: bytes, ask: int) -> int:
 
 
 def surcharge(s: State, plan_id: int, plan: Plan) -> None:
-    """Burn what is due on top of what the pot paid since the last time, and count what its sponsor took."""
+    """Burn what is due on top of what the pot paid since the last time, and count what its sponsor took.
+
+    The ratio is that after what was paid: else who takes much at once would pay as if it took little.
+    """
     base = less(plan.burned, plan.mark)
     if base == 0:
         return
+    count_taken(s, plan.sponsor, base)
     due = less(cost(s, plan.sponsor, base), base)
-    amount = burn_pot(s, plan_id, plan, min(due, pot_free(s, plan_id, plan)))
+    amount = burn_pot(s, plan_id, plan, min(due, less(pot_value(s, plan_id), dearest(plan.reserved))))
     plan.mark = plan.burned
-    count_taken(s, plan.sponsor, base + amount)
+    count_taken(s, plan.sponsor, amount)
     deposit(s, Surcharged(plan_id, base, amount))
 
 

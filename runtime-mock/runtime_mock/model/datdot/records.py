@@ -163,6 +163,8 @@ class Plan:
     mark: Balance = 0
     # First block in which its needs may be tried after a change of terms or head.
     fresh: Block = 0
+    # Shares that its sponsor bought while nobody else had any.
+    founded: Balance = 0
 
 
 class CopyState(IntEnum):

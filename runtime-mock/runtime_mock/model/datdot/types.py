@@ -389,3 +389,7 @@ class Amounts:
     stall_fine: Balance
     retry_fee: Balance
     slot_fee: Balance
+    # Of a new plan at least, of a new slot at most.
+    report_price: Balance
+    # For each live copy, of the pot.
+    tick_fee: Balance

@@ -28,7 +28,7 @@ class CopyEnd(Enum):
     UNSERVED = "Unserved"
     """Four of its last eight verdicts failed."""
     SLOW = "Slow"
-    """Seven of its last eight verdicts were slow."""
+    """Seven of its last eight verdicts were slow; it forfeits nothing."""
     LEFT = "Left"
     """Its time to leave was over."""
     REPLACED = "Replaced"

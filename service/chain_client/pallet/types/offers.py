@@ -135,7 +135,7 @@ class Slot:
 
     account: AccountId
     ask: int
-    """Price per report; never changes."""
+    """Least price per report for which it takes a seat; never changes."""
     bond: int
     """What is left of its bond."""
     taken: int

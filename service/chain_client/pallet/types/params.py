@@ -30,6 +30,10 @@ class Amounts:
     """Burned of the pot when a plan asks again at a tick."""
     slot_fee: int
     """Burned by `offer_attesting` for each new slot."""
+    report_price: int
+    """Least price of a report of a new plan, and largest ask of a new slot."""
+    tick_fee: int
+    """Burned of the pot at each tick for each live copy."""
 
 
 @dataclass(frozen=True, slots=True)

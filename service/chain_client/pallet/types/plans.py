@@ -113,6 +113,8 @@ class Plan:
     """What of `burned` was surcharged, or is not to be."""
     fresh: int
     """First block in which changed terms or a new head meet a draw."""
+    founded: int
+    """Shares that its sponsor bought while nobody else had any."""
 
 
 @dataclass(frozen=True, slots=True)
