@@ -15,7 +15,7 @@ from .store.conflicts import ConflictTable
 from .store.storage import CoreRecord, CoreStorage
 from .stored import CoreError, StoredCore
 from .tree import checking, flat
-from .tree.proof import Batch, BlockProof, OtherTree, Proof, ProofError
+from .tree.proof import Batch, BlockProof, HashProof, OtherTree, Proof, ProofError
 
 MAX_PENDING = 256
 """Applied answers after which the changes are committed."""
@@ -172,6 +172,24 @@ class Core(StoredCore):
         They are durable after the next `flush`.
         """
         self._nodes.put(nodes)
+
+    def join(self, length: int, nodes: Iterable[Node]) -> bool:
+        """Keep of nodes that nobody has verified those between an earlier head of `length` blocks and today's.
+
+        Return whether nothing is missing between the two now. They are durable after the next `flush`. Raises CoreError if
+        the roots of the earlier head are not here, and ProofError if the nodes are of another tree: then none is kept.
+        """
+        if not self.unjoined(length):
+            return True
+        shown = {node.index: node for node in nodes}
+        way = [self._stored(flat.full_roots(2 * length)[-1])]
+        for index in self._joints(length):
+            node = self.node(index) or shown.get(index)
+            if node is None:
+                return False
+            way.append(node)
+        self.apply(Proof(self.fork, hash=HashProof(way[0].index, tuple(way))))
+        return True
 
     def mark(self, start: int, end: int) -> None:
         """Mark blocks [start, end) as available from the external source.

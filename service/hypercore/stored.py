@@ -261,6 +261,21 @@ class StoredCore:
                 count = level
         return count
 
+    def unjoined(self, length: int) -> list[int]:
+        """Return the tree nodes that are missing here between an earlier head of `length` blocks and today's, bottom up.
+
+        They are of use for no block of that head but to prove it to who knows the roots of today alone.
+        """
+        return [index for index in self._joints(length) if self.node(index) is None]
+
+    def _joints(self, length: int) -> list[int]:
+        """Return the siblings on the way from the last root of an earlier head up to today's root over it.
+
+        All other roots of that head are among them, or are under the same roots today.
+        """
+        last = flat.full_roots(2 * length)[-1:]
+        return [flat.sibling(index) for root in last for index in list(self._way_up(root))[:-1]]
+
     def _way_up(self, index: int) -> Iterator[int]:
         """Yield a node and all above it up to the root over it, or nothing if it is beyond the core's length."""
         head = 2 * self.length

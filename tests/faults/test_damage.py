@@ -139,7 +139,9 @@ async def test_a_check_of_the_trees_that_cannot_be_made_is_told() -> None:
 
     hosted: Any = SimpleNamespace(copies=copies)
     with capture_logs() as logs, closing(Corestore(None)) as store:
-        await HostedFeeds(store, hosted, InlineCodec(), Path(), lambda copy, why: None).check_trees()
+        await HostedFeeds(store, hosted, InlineCodec(), Path(), lambda copy, why: None).check_trees(
+            lambda core, head: None
+        )
     (one,) = logs
     assert "were not all checked" in one["event"]
     assert one["error"] == "roles.sqlite: disk I/O error"

@@ -18,9 +18,10 @@ otherwise; `buffer` is a uint length and bytes; `nodes` is a uint count, then ui
     7     refusal     both      buffer: the reason in UTF-8; the channel is closed after it
 
 Order. The hoster sends `state` when the channel has opened. The encoder answers with `head`: `upgrade` is the body of a
-hypercore `data` message whose upgrade starts at the hoster's core length, empty if that reaches the copy's head already; its
-signature may cover a longer head. Blocks are verified against the roots of the copy's head: the chain keeps them while that
-is the plan's newest head, and after that the upgrade starts at 0 and shows them.
+hypercore `data` message whose upgrade ends at the copy's head and starts at the hoster's core length, or at 0 if that reaches
+the copy's head already; its signature may cover a longer head. Blocks are verified against the roots of the copy's head: the
+chain keeps them while that is the plan's newest head, and after that they are those that an upgrade from 0 shows. While the
+chain keeps them it may be empty instead of starting at 0: the hoster then looks elsewhere for the nodes beyond them.
 Sectors follow from the first one that is not durable, in order. A block is announced after the sectors that hold its
 last byte and before more than 1 MiB + 64 KiB lie unannounced; the first announcement is of `next block`, with the
 siblings up to a root, each later one with the siblings up to the first node that follows from what came before on this

@@ -13,9 +13,9 @@ from service.encoding import Frontier, PrivateKey
 from service.encoding.hashes import HASH
 from service.encoding.profiles import SECTOR
 from service.encoding.progress import Progress
-from service.hypercore.net import Channel, ChannelClosed
+from service.hypercore.net import Channel, ChannelClosed, ReplicationError
 from service.hypercore.tree import flat
-from service.hypercore.tree.proof import MissingNode, Request, UpgradeRequest
+from service.hypercore.tree.proof import MissingNode, ProofError, Request, UpgradeRequest
 from service.hypercore.wire.messages import encode_data
 from service.ports import Codec
 from service.protocols.copy import messages as m
@@ -24,7 +24,7 @@ from service.protocols.copy.job import SegmentJob, Sign, verify
 from service.protocols.copy.sender import Begin, CopySender, KeepReceipt
 from service.protocols.copy.stream import Position, StreamError
 
-from ..common.feed_window import FeedReader
+from ..common.feed_window import FeedReader, FeedUnreachable
 
 log = structlog.get_logger(__name__)
 
@@ -173,17 +173,26 @@ class _Sending:
         return await self._checkpoint(job.sectors)
 
     async def _head(self) -> bytes:
-        """Return the proof of a head that covers the copy's; empty if the hoster's core is as long as that.
+        """Return the proof of our head by way of the copy's; empty if the hoster can do without and we do not have it.
 
-        It is from the feed's beginning, and so begins with the roots of the copy's head, if the hoster needs those.
+        To a hoster whose core is as long as the copy's head it is from the feed's beginning, and so begins with the roots of
+        that head. Behind them are the nodes up to our head: a hoster that was shown a longer one at once lacks these.
         """
-        core, there = self._work.feed.core, self._begin.core_length
-        if there >= self._job.head.length and not self._work.shows_roots:
+        length, there = self._job.head.length, self._begin.core_length
+        if there < length:
+            return await self._upgrade(there)
+        try:
+            return await self._upgrade(0)
+        except (ProofError, ReplicationError, FeedUnreachable) as error:
+            if self._work.shows_roots:
+                raise
+            log.info("a hoster is not shown the way from its copy's head", copy=self._job.copy, reason=str(error))
             return b""
-        if there >= self._job.head.length:
-            there = 0
+
+    async def _upgrade(self, start: int) -> bytes:
+        core, length = self._work.feed.core, self._job.head.length
         # up to the plan's head, so that the hoster can show the way from there to the head of today
-        request = Request(upgrade=UpgradeRequest(there, self._job.head.length - there), manifest=True)
+        request = Request(upgrade=UpgradeRequest(start, length - start), manifest=True)
         for _ in range(MAX_RENEWED):
             try:
                 return encode_data(1, core.prove(request))

@@ -16,6 +16,7 @@ from service.protocols.copy.receiver import Stored
 from service.protocols.copy.stream import CopyStream, Position
 
 from .blocks import FeedBlocks, KeptBlocks, OnDamage
+from .joining import OnHead
 from .store import HostedCopies, HostedSegment
 from .trees import remedy, tree_fault
 
@@ -59,20 +60,22 @@ class HostedFeeds:
         source = self._sources.get(feed)
         return None if source is None else source.core
 
-    async def check_trees(self) -> None:
-        """Check the trees of all stored copies against the chain's roots, once."""
+    async def check_trees(self, on_head: OnHead) -> None:
+        """Check the trees of all stored copies against the chain's roots, once, and tell of all heads that these have."""
         try:
             for copy in await asyncio.to_thread(self._hosted.copies):
-                await self._check_tree(await asyncio.to_thread(self._hosted.segments, copy))
+                await self._check_tree(await asyncio.to_thread(self._hosted.segments, copy), on_head)
         except DISK_ERRORS as error:
             log.error("the trees of hosted feeds were not all checked: start the node again", error=str(error))
 
-    async def _check_tree(self, segments: list[HostedSegment]) -> None:
+    async def _check_tree(self, segments: list[HostedSegment], on_head: OnHead) -> None:
         source = self._sources.get(segments[0].job.feed_key) if segments else None
         stored = [segment for segment in segments if segment.progress.sectors]
         if source is None or not stored:
             return
         job, reached = stored[-1].job, stored[-1].progress.position.block
+        for head in dict.fromkeys(segment.job.head for segment in stored):
+            on_head(source.core, head)
         try:
             fault = await tree_fault(source.core, job, reached)
         except (CoreError, *DISK_ERRORS) as error:

@@ -34,6 +34,7 @@ from service.protocols.copy.receiver import (
 )
 from service.protocols.copy.stream import PlanHead, StreamError
 
+from .joining import OnHead
 from .store import HostedCopies, HostedSegment
 
 log = structlog.get_logger(__name__)
@@ -44,13 +45,14 @@ OnStored = Callable[[SegmentJob, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """Where a received segment goes: store, core, codec and signing key."""
+    """Where a received segment goes: store, core, codec and signing key, and who is told of it."""
 
     hosted: HostedCopies
     core: Core
     pool: Codec
     sign: Sign
     on_stored: OnStored
+    on_head: OnHead
 
 
 async def receive_copy(channel: Channel, job: SegmentJob, shelf: Shelf) -> None:
@@ -123,7 +125,8 @@ class _Session:
 
     async def _install(self, body: bytes) -> tuple[Node, ...]:
         """Give the core the head shown, and return the roots of the copy's head: the chain's, the core's or those shown."""
-        core, head = self._shelf.core, self._job.head
+        shelf, head = self._shelf, self._job.head
+        core = shelf.core
         try:
             proof = decode_data(body)[1] if body else None
             if proof is not None and core.length < head.length:  # another copy's encoder may have shown it first
@@ -139,13 +142,28 @@ class _Session:
                 if known is not None and known != root:
                     raise m.CopyRefused(f"tree node {root.index} of the head shown differs from the copy's")
             core.keep_nodes(roots)
+            self._join(core, proof)
             core.flush()
         except (ProofError, CodecError, CoreError) as error:
             raise m.CopyRefused(f"head: {error}") from error
         if not self._job.roots:
             self._job = replace(self._job, roots=roots)
-            await asyncio.to_thread(self._shelf.hosted.keep_job, self._job)
+            await asyncio.to_thread(shelf.hosted.keep_job, self._job)
+        shelf.on_head(core, head)
         return roots
+
+    def _join(self, core: Core, proof: Proof | None) -> None:
+        """Keep what is shown of the way from the copy's head to the longer one that the core had before."""
+        upgrade = None if proof is None else proof.upgrade
+        try:
+            core.join(self._job.head.length, () if upgrade is None else (*upgrade.nodes, *upgrade.additional))
+        except ProofError as error:
+            log.info(
+                "nothing is kept of the nodes beyond a copy's head",
+                copy=self._job.copy,
+                peer=str(self._channel.connection),
+                reason=str(error),
+            )
 
     async def _store(self, store: Store) -> None:
         hosted, core = self._shelf.hosted, self._shelf.core

@@ -44,6 +44,7 @@ from .decisions import (
 )
 from .feeds import HostedFeeds
 from .fees import Purse
+from .joining import HeadJoiner
 from .losses import Losses, confirmed_of, shows_loss
 from .offering import is_stale
 from .probes import ProbeService
@@ -102,6 +103,7 @@ class HosterRole:
         self._auditor = Auditor(context)
         self._witness = Witness(context.client, account, self._feeds.core_of, self._auditor)
         self._feeds.restore()
+        self._joiner = HeadJoiner(context.transport, self._feeds.core_of, context.troubles)
 
     # ---- the chain
 
@@ -110,13 +112,14 @@ class HosterRole:
 
     async def run(self) -> None:
         """Host until cancelled."""
-        checking = asyncio.create_task(self._feeds.check_trees())
+        checking = asyncio.create_task(self._feeds.check_trees(self._joiner.look))
         try:
             await each_block(self._context.follower, self._step, self._context.troubles, "hoster")
         finally:
             checking.cancel()
             await asyncio.gather(checking, return_exceptions=True)
             await self._runner.close()
+            await self._joiner.close()
             await self._witness.close()
             await self._auditor.close()
 
@@ -131,6 +134,7 @@ class HosterRole:
         self._tell_doubtful(facts)
         if facts.offer is not None:
             await self._purse.look(block, facts.offer.stored)
+        self._joiner.step(block.number)
         await self._auditor.step(block)
         if facts.challenge is None and not self._channels:
             self._witness.look(block)
@@ -434,7 +438,10 @@ class HosterRole:
         self._channels[job.copy] = channel
         context = self._context
         try:
-            shelf = Shelf(self._hosted, self._feeds.serve(job), context.pool, context.keys.sign_statement, self._stored)
+            shelf = Shelf(
+                self._hosted, self._feeds.serve(job), context.pool, context.keys.sign_statement, self._stored,
+                self._joiner.look,
+            )  # fmt: skip
             # a thread of the old channel may still be writing, and two must never write the same files
             async with self._receiving.setdefault(job.copy, asyncio.Lock()):
                 if not channel.is_closed:
