@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from service.feeds import reading
 from service.roles.attester import probe as probing
 from service.roles.attester.committee import read_target
 from service.roles.attester.probe import FalseEncoding, Measured, probe
@@ -16,13 +17,13 @@ SIZES = [100, *[0] * 40, 100, 20_000]
 async def test_a_sector_that_spans_many_blocks_is_judged_by_some(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[int] = []
 
-    class Walk(probing._Walk):
-        def _block(self, block: int) -> bytes:
+    class PartReader(reading._PartReader):
+        def _size(self, block: int) -> int:
             read.append(block)
-            return super()._block(block)
+            return super()._size(block)
 
-    monkeypatch.setattr(probing, "MAX_BLOCKS", MOST)
-    monkeypatch.setattr(probing, "_Walk", Walk)
+    monkeypatch.setattr(reading, "MAX_BLOCKS", MOST)
+    monkeypatch.setattr(reading, "_PartReader", PartReader)
     async with copied(net, SIZES) as (writer, _, _, _, copy):
         await net.chain.until(is_active(net, copy))
 

@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.chain_client.pallet.types import Terms, Times
+from service.feeds.reading import MAX_BLOCKS
 from service.hypercore.core import Core
 from service.hypercore.corestore import Corestore
 from service.hypercore.crypto import KeyPair
 from service.hypercore.heads import CoreHead
 from service.hypercore.manifest import Manifest, ManifestSigner, default_manifest
 from service.protocols.copy.stream import FREE_BLOCKS, LEAST_MEAN_BLOCK, MAX_EMPTY_RUN, too_many_blocks
-from service.roles.attester.probe import MAX_BLOCKS
 from service.roles.sponsor import checks as pub
 from service.roles.sponsor.lease import TooLong, block_seconds, check_lease, most_bytes
 from service.roles.sponsor.terms import plan_terms

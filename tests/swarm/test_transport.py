@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 
@@ -14,7 +16,9 @@ from service.hypercore.net import ConnectError, Connection, PeerAddress, Replica
 from service.hypercore.net.upload import UploadLimit
 from service.hypercore.swarm import DHT, DhtError, spares
 from service.hypercore.swarm.dht.address import Address
-from service.hypercore.swarm.transport import MAX_PROVIDERS, SwarmTransport
+from service.hypercore.swarm.dht.messages import NoisePayload
+from service.hypercore.swarm.reach import handshakes
+from service.hypercore.swarm.transport import ANYWHERE, MAX_PROVIDERS, SwarmTransport
 from service.node.run import transport_of as node_transport
 from service.node.settings import NodeSettings
 from tests.support.needs import free_port
@@ -86,6 +90,111 @@ async def test_a_static_peer_is_dialled_at_its_address_and_else_by_its_key(
         await reader.transport.join(ANY)
         assert await reader.transport.providers(FEED) == [server.pair.public]
         assert (await reader.transport.connect(server.pair.public)).path == path
+
+
+class Heard(NoisePayload):
+    """What a server is told within handshakes."""
+
+    said: ClassVar[list[NoisePayload]] = []
+
+    @classmethod
+    def decode(cls, data: bytes) -> NoisePayload:
+        found = NoisePayload.decode(data)
+        cls.said.append(found)
+        return found
+
+
+def without_numbers(payload: NoisePayload) -> NoisePayload:
+    """Return a payload without what is drawn for each: ports and the number of the stream."""
+    assert payload.udx is not None
+    here = tuple(Address(one.host, 0) for one in payload.addresses4)
+    return replace(payload, addresses4=here, udx=replace(payload.udx, id=0))
+
+
+async def test_a_transport_apart_shows_what_a_readers_does_and_nothing_of_the_nodes_own(
+    node: Address, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As seen by the peer that it dials: identity, ports, what is said in the handshake, and that it leaves."""
+    monkeypatch.setattr(handshakes, "NoisePayload", Heard)
+    monkeypatch.setattr(Heard, "said", [])
+    server, attester, reader = Side(node), Side(node), Side(node)
+    for one in (server, attester, reader):
+        await stack.enter_async_context(one.transport)
+    await server.listen()
+    server.transport.offer([FEED])
+    assert await server.transport.offered()
+    own = await attester.listen()
+    await reader.transport.join(ANYWHERE)  # as `datdot feed fetch` does
+    assert await reader.transport.providers(FEED) == [server.pair.public]
+    await reader.transport.connect(server.pair.public)
+    read = await server.incoming.get()
+    seen: list[Connection] = []
+    for _ in range(2):
+        async with attester.transport.apart() as other:
+            assert await other.providers(FEED) == [server.pair.public]
+            await other.connect(server.pair.public)
+            seen.append(await server.incoming.get())
+        await seen[-1].wait_closed()
+    keys = {one.remote_key for one in seen}
+    assert len(keys) == 2
+    assert not keys & {attester.pair.public, reader.pair.public}
+    ports = {one.address.rpartition(":")[2] for one in seen}
+    assert len(ports) == 2
+    inner = attester.transport._dht
+    assert inner is not None
+    assert not ports & {str(own.port), *(str(opened.address[1]) for opened in inner._sockets.values())}
+    assert {(one.path, one.host) for one in seen} == {(read.path, read.host)}
+    as_reader, *apart = map(without_numbers, Heard.said)
+    assert apart == [as_reader] * 2
+    assert (await attester.transport.connect(server.pair.public)).is_open, "the node itself goes on"
+
+
+async def test_a_newcomer_that_the_dht_does_not_answer_dials_from_the_nodes_own_sockets(
+    node: Address, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, attester = Side(node), Side(node)
+    for one in (server, attester):
+        await stack.enter_async_context(one.transport)
+    await server.listen()
+    server.transport.offer([FEED])
+    assert await server.transport.offered()
+    await attester.listen()
+
+    async def refused(*_: object, **__: object) -> None:
+        raise DhtError("nobody answers")
+
+    monkeypatch.setattr(SwarmTransport, "join", refused)
+    async with attester.transport.apart() as other:
+        assert await other.providers(FEED) == [server.pair.public]
+        own = await attester.transport.connect(server.pair.public)
+        assert (await server.incoming.get()).remote_key == attester.pair.public
+        await other.connect(server.pair.public)
+        taken = await server.incoming.get()
+        assert taken.remote_key != attester.pair.public
+        async with other.apart() as another:
+            await another.connect(server.pair.public)
+            assert (await server.incoming.get()).remote_key not in {attester.pair.public, taken.remote_key}
+    await taken.wait_closed()
+    assert own.is_open, "the node itself goes on"
+
+
+async def test_apart_from_a_transport_with_static_peers_only_is_another_with_the_same(stack: AsyncExitStack) -> None:
+    incoming: asyncio.Queue[Connection] = asyncio.Queue()
+    pair = KeyPair.generate()
+    server = await stack.enter_async_context(TcpTransport(pair, on_connection=incoming.put_nowait))
+    peer = PeerAddress(pair.public, *await server.listen("127.0.0.1", 0))
+    for one in (
+        TcpTransport(KeyPair.generate(), [peer], source="127.0.0.2"),
+        SwarmTransport(KeyPair.generate(), (), [peer]),
+    ):
+        await stack.enter_async_context(one)
+        async with one.apart() as other:
+            assert await other.providers(FEED) == [pair.public]
+            await other.connect(pair.public)
+            taken = await incoming.get()
+            assert taken.remote_key != one.public_key
+            assert taken.host == ("127.0.0.2" if type(one) is TcpTransport else "127.0.0.1")
+        await taken.wait_closed()
 
 
 async def test_before_it_has_joined_there_are_static_peers_only(stack: AsyncExitStack) -> None:

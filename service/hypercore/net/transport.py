@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
@@ -75,6 +76,13 @@ class Transport(Protocol):
         """Return an open connection to the peer of that key, under our own identity or another one.
 
         Raises ConnectError.
+        """
+        ...
+
+    def apart(self) -> AbstractAsyncContextManager[Transport]:
+        """Return a transport to dial from that shows nothing of this one but its machine's address: a reader's of its own.
+
+        It has an identity and sockets of its own, and ends, with all its connections, with the context.
         """
         ...
 
@@ -171,6 +179,13 @@ class TcpTransport:
         for connection in list(self._connections) if new else ():
             if not connection.initiator and connection.is_open and connection.remote_key in new:
                 self._make_room(connection, self._admission.recognise(connection, connection.remote_key, now))
+
+    @asynccontextmanager
+    async def apart(self) -> AsyncIterator[Transport]:
+        """Return a transport of its own as `Transport.apart` describes."""
+        source = None if self._source is None else self._source[0]
+        async with TcpTransport(KeyPair.generate(), self._peers.values(), source=source) as other:
+            yield other
 
     async def listen(self, host: str, port: int) -> tuple[str, int]:
         """Accept connections. Return the address, with the port that was picked for 0. Raises OSError."""

@@ -7,15 +7,15 @@ import errno
 import random
 import secrets
 import socket
-from collections.abc import Iterable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 import structlog
 
 from ..crypto import KeyPair
 from ..net.connection import Connection
 from ..net.taken import CannotListen, listening_at
-from ..net.transport import OnConnection, PeerAddress, TcpTransport
+from ..net.transport import OnConnection, PeerAddress, TcpTransport, Transport
 from ..wire.errors import ConnectError
 from .addresses import AddressWatch
 from .announcements import Announcements
@@ -212,6 +212,32 @@ class SwarmTransport(TcpTransport):
             return connection
         return self._spares.take(public_key) or await self._dial_anew(public_key)
 
+    @asynccontextmanager
+    async def apart(self) -> AsyncIterator[Transport]:
+        """Return a transport of its own as `Transport.apart` describes, in the DHT by a node that only dials, as a reader's is.
+
+        If its nodes do not answer a newcomer, it shares this one's node, and only the identity is another.
+        """
+        pair = KeyPair.generate()
+        async with SwarmTransport(pair, self._bootstrap, self._peers.values(), relay=self._relay) as other:
+            if self._dht is None or (self._bootstrap and await other._tries_to_join()):
+                yield other
+            else:
+                stand_in = _Pseudonym(self, pair)
+                try:
+                    yield stand_in
+                finally:
+                    await stand_in.close()
+
+    async def _tries_to_join(self) -> bool:
+        """Join the DHT by a node that only dials. Return whether that succeeded; if not, the log says why."""
+        try:
+            await self.join(ANYWHERE)
+        except (DhtError, OSError) as error:
+            log.warning("the DHT is not reached by a node of its own", reason=str(error))
+            return False
+        return True
+
     async def _dial_anew(self, public_key: bytes) -> Connection:
         """Dial a peer with the own key, and watch the connection: whoever has moved is to be reached again soon."""
         if self._dht is None:
@@ -232,3 +258,33 @@ class SwarmTransport(TcpTransport):
                 raise
             log.info("no direct way to a peer; trying by the relay", reason=str(error))
         return await dht.connect(public_key, pair=pair, relay_through=self._relay)
+
+
+class _Pseudonym:
+    """Another transport under another identity, to dial from."""
+
+    def __init__(self, transport: SwarmTransport, pair: KeyPair) -> None:
+        self._transport, self._pair = transport, pair
+        self._dialled: list[Connection] = []
+
+    async def providers(self, feed: bytes) -> list[bytes]:
+        return await self._transport.providers(feed)
+
+    def offer(self, feeds: Iterable[bytes]) -> None:
+        """Do nothing: who only dials is not found."""
+
+    async def connect(self, public_key: bytes, *, key_pair: KeyPair | None = None) -> Connection:
+        connection = await self._transport.connect(public_key, key_pair=key_pair or self._pair)
+        self._dialled.append(connection)
+        return connection
+
+    def apart(self) -> AbstractAsyncContextManager[Transport]:
+        return self._transport.apart()
+
+    def expect(self, keys: Iterable[bytes]) -> None:
+        """Do nothing: nobody dials it."""
+
+    async def close(self) -> None:
+        """Close the connections that were dialled. The other transport goes on."""
+        for connection in self._dialled:
+            connection.close("this peer stops")

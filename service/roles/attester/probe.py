@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from service.chain_client.pallet.types import Evidence
 from service.encoding import EncodingError, Opening, SectorDecoder, verify_opening
 from service.encoding.profiles import SECTOR
-from service.hypercore import Core, CoreError, Corestore, KeyPair
+from service.feeds.connections import PeerConnections
+from service.feeds.reading import PartRead, Stretch, announced, read_part
+from service.hypercore import Core, CoreError, Corestore
 from service.hypercore.crypto import Node
 from service.hypercore.net import (
     ChannelClosed,
@@ -22,7 +24,6 @@ from service.hypercore.net import (
     Transport,
 )
 from service.protocols.copy.stream import (
-    MAX_BLOCK,
     BlockWalk,
     CopyStream,
     PlanHead,
@@ -34,14 +35,10 @@ from service.protocols.probe import messages as m
 from service.protocols.probe.messages import Ask, ProbeRefused
 
 from ..common.audit import Read, compare
-from ..common.feed_window import FeedReader, FeedUnreachable
+from ..common.feed_window import FeedReader, FeedUnreachable, require_head
 
 PROBE_SECONDS = 60.0
 """Time limit of one probe: a hoster that stalls must not use up the attester's turn."""
-MAX_BLOCKS = 512
-"""Blocks read in one probe, however small they are: a sector that spans more is judged by what was read of it."""
-GUESSES = 6
-"""Interpolated guesses before the search for a byte falls back to halving, which bounds it for uneven blocks."""
 
 
 class ProbeFailed(Exception):
@@ -103,8 +100,11 @@ async def probe(transport: Transport, target: Target, probe_bytes: int) -> Measu
         core = store.get(target.feed_key)
         try:
             async with asyncio.timeout(PROBE_SECONDS):
-                reading = await _read(transport, target, core, probe_bytes)
-                opening = await _sector(transport, target)
+                async with transport.apart() as reader:
+                    part = await _read(reader, target, core, probe_bytes)
+                async with transport.apart() as asker:
+                    opening = await _sector(asker, target, core)
+            _compare(core, target, part, opening)
         except TimeoutError:
             raise _failed(target, f"no full answer within {PROBE_SECONDS:.0f} s") from None
         except (
@@ -112,16 +112,13 @@ async def probe(transport: Transport, target: Target, probe_bytes: int) -> Measu
             EncodingError,
         ) as error:  # fmt: skip
             raise _failed(target, str(error)) from error
-        _compare(core, target, reading, opening)
-    return Measured(reading.latency_ms, reading.kib_per_s, opening)
+    return Measured(round(part.latency * 1000), round(part.received / 1024 / part.seconds), opening)
 
 
-def _compare(core: Core, target: Target, reading: _Reading, opening: Opening) -> None:
+def _compare(core: Core, target: Target, part: PartRead, opening: Opening) -> None:
     """Raise FalseEncoding unless a sector decodes to what was read of it, and to zeros beyond the stream."""
     plain = SectorDecoder(target.salt, target.modulus).decode(target.sector, opening.data)
-    filled = min(SECTOR, sum(blocks.bytes for blocks in target.ranges) - target.offset)
-    read = Read(reading.plain, target.offset, filled, reading.blocks)
-    evidence = compare(core, target.head.length, target.segment, opening, plain, read)
+    evidence = compare(core, target.head.length, target.segment, opening, plain, _sector_read(core, target, part))
     if evidence is None:
         return
     why = _failed(target, "false encoding: the stored sector does not decode to the bytes of the feed")
@@ -132,30 +129,32 @@ def _failed(target: Target, reason: str) -> ProbeFailed:
     return ProbeFailed(f"probe of copy {target.copy}, segment {target.segment}, sector {target.sector}: {reason}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    plain: bytes
-    latency_ms: int
-    kib_per_s: int
-    blocks: tuple[tuple[int, int, int], ...]
-    """Those that hold the sector: block, its offset in the stream, its length."""
-
-
-async def _read(transport: Transport, target: Target, core: Core, probe_bytes: int) -> _Reading:
-    connection = await transport.connect(target.hoster, key_pair=KeyPair.generate())
-    try:
-        with Replicator(core, through=target.head.length) as replicator:
-            replicator.attach(connection)
+async def _read(transport: Transport, target: Target, core: Core, probe_bytes: int) -> PartRead:
+    """Read the feed of a hoster from the sector's first byte on, as `fetch_feed` begins: no message tells the two apart."""
+    stream = CopyStream(target.ranges)
+    number = _range_at(stream, target.offset)
+    blocks = stream.ranges[number]
+    byte = blocks.first_byte + target.offset - (stream.end_of(number) - blocks.bytes)
+    await transport.providers(core.discovery_key)  # so do readers; the hoster is dialled whether it is named or not
+    async with PeerConnections(transport, [target.hoster]) as reached:
+        if not reached.connections:
+            raise FeedUnreachable(f"feed {core.key.hex()}: {reached.failure}")
+        with Replicator(core) as replicator:
+            peer = replicator.attach(reached.connections[0])
             await replicator.update(target.head.length)
-            await FeedReader(core, replicator).reach(target.head, target.roots)
-            return await _Walk(core, replicator, target).read(probe_bytes)
-    finally:
-        connection.close("done")
+            within = announced(core, peer)
+            if blocks.start >= within.end or byte >= within.last_byte:
+                # no reader asks for a byte there: it knows no bounds but those of what is announced from the first block on
+                within = Stretch(blocks.start, blocks.end, blocks.first_byte, blocks.first_byte + blocks.bytes)
+            beyond = stream.spans(within.end, target.head.length)
+            return await read_part(core, replicator, within, byte, probe_bytes, beyond)
 
 
-async def _sector(transport: Transport, target: Target) -> Opening:
-    connection: Connection = await transport.connect(target.hoster, key_pair=KeyPair.generate())
+async def _sector(transport: Transport, target: Target, core: Core) -> Opening:
+    """Ask for the encoded sector. Not before the feed was read: whoever asks for one may well be an attester."""
+    connection: Connection = await transport.connect(target.hoster)
     try:
+        require_head(core, target.head, target.roots or await _roots(connection, target))
         ask = Ask(target.copy, target.segment, target.sector)
         opening = await ask_sector(connection, target.genesis, ask)
         verify_opening(target.ctx, target.sectors, target.root, opening)
@@ -164,87 +163,31 @@ async def _sector(transport: Transport, target: Target) -> Opening:
         connection.close("done")
 
 
-class _Walk:
-    """A reader that finds the block holding the sector's first byte and reads on from there."""
+async def _roots(connection: Connection, target: Target) -> tuple[Node, ...]:
+    """Return the roots of a head that is not the plan's newest: the chain keeps only those of that one."""
+    with closing(Corestore(None)) as store:
+        core = store.get(target.feed_key)
+        with Replicator(core, through=target.head.length) as replicator:
+            replicator.attach(connection)
+            return await FeedReader(core, replicator).reach(target.head)
 
-    def __init__(self, core: Core, replicator: Replicator, target: Target) -> None:
-        self._core, self._replicator, self._target = core, replicator, target
-        self._stream = CopyStream(target.ranges)
-        self._bytes = 0
-        self._latency = 0.0
-        self._begun = asyncio.get_running_loop().time()
 
-    async def read(self, probe_bytes: int) -> _Reading:
-        """Return the sector's plaintext (unpadded) and the cost of reading up to `probe_bytes` from its start."""
-        wanted = self._target.offset
-        position = await self._find(wanted)
-        end = min(wanted + probe_bytes, self._stream.total)
-        walk = BlockWalk(self._stream, position)
-        plain = bytearray()
-        needed = min(wanted + SECTOR, self._stream.total) - position.offset
-        taken, ahead, holding = 0, 1, []
-        while walk.position.offset < end and taken < MAX_BLOCKS:
-            block = walk.next_block
-            if block is None:
-                break
-            if not self._core.has(block):
-                await self._get(block, min(block + ahead, self._range_end(block)))
-                ahead *= 2
-            data = self._block(block)
-            walk.accept(block, len(data), self._core.byte_range(block, self._target.head.length)[0])
-            taken += 1
-            if len(plain) < needed:
-                holding.append((block, position.offset + len(plain), len(data)))
-                plain += data
-        seconds = max(asyncio.get_running_loop().time() - self._begun, 0.001)
-        start = wanted - position.offset
-        rate = round(self._bytes / 1024 / seconds)
-        found = bytes(plain[start : start + SECTOR])
-        return _Reading(found, round(self._latency * 1000), rate, tuple(holding))
-
-    async def _get(self, start: int, end: int) -> None:
-        before = asyncio.get_running_loop().time()
-        await self._replicator.download(start, end)
-        if not self._bytes:
-            self._latency = asyncio.get_running_loop().time() - before
-        self._bytes += sum(len(self._block(block)) for block in range(start, end))
-
-    def _block(self, block: int) -> bytes:
-        data = self._core.raw(block)
-        if data is None:
-            raise FeedUnreachable(f"block {block} of feed {self._core.key.hex()} was dropped right after its download")
-        if len(data) > MAX_BLOCK:
-            raise StreamError(f"block {block} has {len(data)} bytes, over the limit of 1 MiB")
-        return data
-
-    def _range_end(self, block: int) -> int:
-        number = self._stream.range_of(block)
-        return block + 1 if number is None else self._stream.ranges[number].end
-
-    async def _find(self, wanted: int) -> Position:
-        """Find the block that holds byte `wanted` of the stream: first by interpolation, then by halving."""
-        number = _range_at(self._stream, wanted)
-        blocks = self._stream.ranges[number]
-        low, high = blocks.start, blocks.end
-        first, last = self._stream.end_of(number) - blocks.bytes, self._stream.end_of(number)
-        tries = 0
-        while low < high:
-            if tries < GUESSES:
-                guess = low + min(high - low - 1, (wanted - first) * (high - low) // max(1, last - first))
-            else:
-                guess = (low + high) // 2
-            tries += 1
-            if not self._core.has(guess):
-                await self._get(guess, guess + 1)
-            start, size = self._core.byte_range(guess, self._target.head.length)
-            start = self._stream.offset(number, start)
-            if start <= wanted < start + size:
-                return Position(guess, start)
-            if wanted < start:
-                high, last = guess, start
-            else:
-                low, first = guess + 1, start + size
-        raise StreamError(f"inconsistent block sizes: no block of the feed holds byte {wanted} of the copy stream")
+def _sector_read(core: Core, target: Target, part: PartRead) -> Read:
+    """Return what was read of the sector. Raises StreamError for blocks that do not fit the copy's stream, and CoreError."""
+    stream = CopyStream(target.ranges)
+    filled = min(SECTOR, stream.total - target.offset)
+    begin = stream.offset(_range_at(stream, target.offset), part.offset)
+    walk, plain, holding = BlockWalk(stream, Position(part.block, begin)), bytearray(), []
+    while walk.position.offset < target.offset + filled:
+        block, offset = walk.next_block, walk.position.offset
+        data = None if block is None else core.raw(block)
+        if block is None or data is None:
+            break  # the sector spans more blocks than are read
+        walk.accept(block, len(data), core.byte_range(block, target.head.length)[0])
+        holding.append((block, offset, len(data)))
+        plain += data
+    start = target.offset - begin
+    return Read(bytes(plain[start : start + SECTOR]), target.offset, filled, tuple(holding))
 
 
 def _range_at(stream: CopyStream, wanted: int) -> int:
