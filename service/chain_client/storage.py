@@ -185,6 +185,12 @@ class Storage:
         """Return an encoder's state."""
         return await self.read(ENCODERS, (account,), at)
 
+    async def encoders_among(self, accounts: Iterable[bytes], at: bytes | None = None) -> set[bytes]:
+        """Return those of several accounts that ever offered to encode."""
+        wanted = list(dict.fromkeys(accounts))
+        found = await self.read_many(ENCODERS, [(account,) for account in wanted], at)
+        return {account for account, encoder in zip(wanted, found, strict=True) if encoder is not None}
+
     async def attester(self, account: bytes, at: bytes | None = None) -> Attester | None:
         """Return an attester's state."""
         return await self.read(ATTESTERS, (account,), at)
@@ -313,10 +319,13 @@ class Storage:
         async for page in self.pages(PLANS, 8, at):
             yield _by_number(page)
 
-    async def pages_of_copies(self, at: bytes | None = None) -> AsyncIterator[dict[int, Copy]]:
-        """Yield every copy whose records are kept, some hundred at a time."""
-        async for page in self.pages(COPIES, 8, at):
-            yield _by_number(page)
+    async def numbers_of_copies(self, at: bytes | None = None) -> AsyncIterator[list[int]]:
+        """Yield the numbers of all copies whose records are kept, some hundred at a time, and read none of them."""
+        runtime = await self._runtime_at(at)
+        start = prefix = "0x" + runtime.storage_key(PALLET, COPIES.name).hex()
+        while page := await self._rpc.request("state_getKeysPaged", prefix, PAGE, start, *_at(at)):
+            yield [int.from_bytes(bytes.fromhex(key[-16:]), "little") for key in page]
+            start = page[-1]
 
     async def _by_id(
         self, item: Item[T], ids: Iterable[int], encode: Callable[[int], bytes], at: bytes | None

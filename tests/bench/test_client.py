@@ -6,7 +6,7 @@ import pytest
 
 from bench import client
 from bench._network import Network
-from service.roles.attester.committee import seated_copies
+from service.roles.attester.seats import SeatSearch
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ async def test_each_attester_finds_its_seats_and_no_others(network: Network) -> 
     drawn = {copy: {party.id for party in network.committee(network.era, copy)} for copy in range(network.copies)}
     seats = 0
     for party in network.attesting:
-        found = await seated_copies(read, party.id, network.era, client.AT)
+        found = await SeatSearch(read, party.id).find(network.era, client.AT)
         assert set(found) == {copy for copy, members in drawn.items() if party.id in members}
         seats += len(found)
     assert seats == network.times.seats * network.copies

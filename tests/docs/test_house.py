@@ -74,9 +74,12 @@ def test_no_two_classes_of_the_service_share_a_name() -> None:
 WHOLE_READS = {
     "service/chain_client/storage.py": "defines them",
     "service/roles/common/equivocation.py": "once for two histories of a feed: the plans of it",
-    "service/roles/attester/committee.py": "every copy may have a seat of ours in an era's draw",
 }
 """Modules that may read all copies or plans of the chain, and why."""
+
+
+NUMBER_READS = {"service/roles/attester/seats.py": "an era's draw is over the numbers of all copies"}
+"""Modules that may ask for the numbers of all copies, which reads none of them, and why."""
 
 
 def reads_all(tree: ast.AST) -> Iterator[str]:
@@ -90,7 +93,6 @@ def reads_all(tree: ast.AST) -> Iterator[str]:
             if of_all or node.func.attr in (
                 "all_copies",
                 "all_plans",
-                "pages_of_copies",
                 "pages_of_plans",
                 "query_map",
             ):
@@ -103,6 +105,17 @@ def test_nothing_of_the_service_reads_all_copies_or_plans_of_the_chain() -> None
     found = {name: list(reads_all(ast.parse(path.read_text()))) for name, path in service.items()}
     assert {name for name, lines in found.items() if lines} == set(WHOLE_READS), found
     assert list(reads_all(ast.parse("await storage.all_of(COPIES, 8, at)")))
+
+
+def test_the_numbers_of_all_copies_are_asked_for_by_the_draw_alone() -> None:
+    service = [path for path in PYTHON if path.is_relative_to(ROOT / "service")]
+    asking = {
+        named(path)
+        for path in service
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "numbers_of_copies"
+    }
+    assert asking == set(NUMBER_READS)
 
 
 @pytest.mark.parametrize("name", ["fsync", "replace", "link"])

@@ -1,76 +1,18 @@
-"""Chain reads for an attester: the committees of an era, as the chain draws them, and the sector behind each probe."""
+"""Chain reads for an attester's probes: the sectors of a copy under test, and what is needed to ask for one of them."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
 from service.chain_client import ChainClient
-from service.chain_client.pallet.types import Copy, CopyState, Plan, Slot
+from service.chain_client.pallet.types import Copy, Plan
 from service.encoding import contract_id, derive_ctx
 from service.protocols.copy.stream import PlanHead
 
 from ..common.segment_jobs import roots_of, stream_ranges
 from .probe import Target
-from .rules import committee, seat_slots
 
 
 class TargetMissing(Exception):
     """The chain no longer holds what a probe needs. The message names the missing item."""
-
-
-@dataclass(frozen=True, slots=True)
-class Draw:
-    """What the committees of an era are drawn from."""
-
-    era: int
-    start: int
-    seed: bytes
-    seats: int
-    slots: Sequence[Slot | None]
-
-    def has(self, account: bytes, number: int, copy: Copy, sponsor: bytes, price: int) -> bool:
-        """Return whether the account sits for a copy, with a slot that it has not renewed in this era."""
-        if copy.state is CopyState.ENDED or copy.active_since is None or copy.active_since >= self.start:
-            return False
-        barred = frozenset({sponsor, copy.hoster, *copy.encoders} | ({copy.encoder} if copy.encoder else set()))
-        drawn = (self.slots[place] for place in seat_slots(self.seed, number, self.era, len(self.slots)))
-        seated = committee(drawn, self.seats, self.era, self.start, barred, price)
-        own = next((slot for slot in seated if slot.account == account), None)
-        return own is not None and max(own.renewed, default=0) < self.era
-
-
-async def seated_copies(client: ChainClient, account: bytes, era: int, at: bytes) -> dict[int, Copy]:
-    """Return the copies under test in `era` on whose committee the account sits (pallet-spec/README.md section 10).
-
-    `at` is the hash of a block of that era. All copies of the chain are looked at, a page at a time and beside the event
-    loop: the probes of other roles must not wait for it.
-    """
-    storage, times = client.storage, client.times
-    info, before = await storage.era(era, at), await storage.era(era - 1, at) if era else None
-    if era < 2 or info is None or before is None or not before.slots:
-        return {}
-    slots = await storage.slots_of(range(before.slots), at)
-    drawing = Draw(era, era * times.era, info.seed, times.seats, [slots.get(place) for place in range(before.slots)])
-    terms: dict[int, tuple[bytes, int]] = {}
-    found: dict[int, Copy] = {}
-    async for page in storage.pages_of_copies(at):
-        missing = {copy.plan for copy in page.values()} - terms.keys()
-        for number, plan in (await storage.plans_of(missing, at)).items():
-            terms[number] = plan.sponsor, plan.terms.report_price
-        found.update(await asyncio.to_thread(_seated, drawing, account, page, terms))
-    return found
-
-
-def _seated(
-    drawing: Draw, account: bytes, copies: Mapping[int, Copy], terms: Mapping[int, tuple[bytes, int]]
-) -> dict[int, Copy]:
-    return {
-        number: copy
-        for number, copy in copies.items()
-        if copy.plan in terms and drawing.has(account, number, copy, *terms[copy.plan])
-    }
 
 
 def sectors_at(copy: Copy, start: int) -> int:

@@ -26,7 +26,7 @@ from ..common.runner import Runner, submitted
 from ..common.troubles import TooDear
 from ..common.watch import each_block
 from .batches import Batch, CommitBatch
-from .committee import read_target, seated_copies, sectors_at
+from .committee import read_target, sectors_at
 from .decisions import (
     AttesterFacts,
     CommitReport,
@@ -40,6 +40,7 @@ from .decisions import (
 from .links import LinksMissing, LinkStore
 from .probe import FalseEncoding, ProbeFailed, probe
 from .reporting import Reporter
+from .seats import SeatSearch
 from .store import ReportStore
 
 log = structlog.get_logger(__name__)
@@ -66,6 +67,7 @@ class AttesterRole:
         self._reports = ReportStore(context.database)
         self._reporter = Reporter(context, self._reports)
         self._auditor = Auditor(context)
+        self._search = SeatSearch(client, account)
         self._seats: tuple[int, tuple[OwnSeat, ...]] = (-1, ())
         self._probing = asyncio.Semaphore(PROBES_AT_ONCE)
         self._per_copy: dict[int, asyncio.Lock] = {}
@@ -144,7 +146,7 @@ class AttesterRole:
             link = None
         if link is not None:
             start = era * self._context.client.times.era
-            copies = await seated_copies(self._context.client, self._context.signer.account, era, block.hash)
+            copies = await self._search.find(era, block.hash)
             found = tuple(OwnSeat(number, sectors_at(copy, start), link) for number, copy in copies.items())
         self._seats = era, found
         self._per_copy = {seat.copy: self._per_copy.get(seat.copy, asyncio.Lock()) for seat in found}

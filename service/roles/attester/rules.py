@@ -140,13 +140,27 @@ def commit_hash(
     return _h(b"datdot/v1/commit\x00", genesis, account, fields)
 
 
+def draw_start(seed: bytes, copy: int, era: int) -> bytes:
+    """Return what is hashed before the counter in the draws of the committee of (copy, era)."""
+    return draw_prefix(TAG_COMMITTEE, seed, struct.pack("<QI", copy, era))
+
+
+def may_sit(slot: Slot, era: int, start: int) -> bool:
+    """Return whether a slot can sit in `era`, which began in block `start`, for any copy at all.
+
+    It cannot if it was taken (or renewed) in era - 1 or later, or given back before the era.
+    """
+    gone = slot.returned is not None and slot.returned < start
+    return not gone and max(slot.taken, *slot.renewed, 0) < era - 1
+
+
 def seat_slots(seed: bytes, copy: int, era: int, slots: int) -> Iterator[int]:
     """Yield the slot numbers that are drawn for (copy, era), one after another: few are needed to fill its seats.
 
     `seed` is that of Era(era), `slots` that of Era(era - 1).
     """
     # as `draw`, but what all draws of a committee begin with is hashed once: an attester draws for every copy of the chain
-    begun = hashlib.blake2b(draw_prefix(TAG_COMMITTEE, seed, struct.pack("<QI", copy, era)), digest_size=32)
+    begun = hashlib.blake2b(draw_start(seed, copy, era), digest_size=32)
     for ctr in range(SEAT_DRAWS if slots else 0):
         one = begun.copy()
         one.update(ctr.to_bytes(4, "little"))
@@ -168,7 +182,6 @@ def committee(
             break
         if slot is None or slot.account in seated or slot.account in barred or slot.ask > price:
             continue
-        gone = slot.returned is not None and slot.returned < start
-        if not gone and max(slot.taken, *slot.renewed, 0) < era - 1:
+        if may_sit(slot, era, start):
             seated[slot.account] = slot
     return list(seated.values())
