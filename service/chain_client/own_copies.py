@@ -45,18 +45,54 @@ async def own_hosted(storage: Storage, account: bytes, kept: Iterable[int], at: 
 
 
 async def own_jobs(storage: Storage, account: bytes, kept: Iterable[int], at: bytes) -> dict[int, Copy]:
-    """Return the copies of which an encoder makes the next segment; those of which something is `kept` are looked at first.
+    """Return the copies of which an encoder makes the next segment, and all those of which something is `kept`, by number.
 
     Raises ChainError. No table of the chain names copies by their encoder, but it counts an encoder's jobs.
     """
+    first = await storage.copies_of(kept, at)
     encoder = await storage.encoder(account, at)
     if encoder is None:
-        return {}
+        return first
 
     def counts(copy: Copy) -> bool:
         return copy.encoder == account
 
-    return await _with_newest(storage, _those(await storage.copies_of(kept, at), counts), counts, encoder.jobs, at)
+    return first | await _with_newest(storage, _those(first, counts), counts, encoder.jobs, at)
+
+
+async def unpaid_work(storage: Storage, account: bytes, at: bytes | None, most: int) -> set[int]:
+    """Return the copies of which an encoder makes a segment, or made one whose second half is not paid. Raises ChainError.
+
+    The chain counts both, but no table of it names the copies: they are looked for among the newest `most`, and no further
+    than until all are found.
+    """
+    encoder = await storage.encoder(account, at)
+    jobs, halves = (0, 0) if encoder is None else (encoder.jobs, encoder.halves)
+    found = set[int]()
+    last = await storage.next_copy(at) if jobs or halves else 0
+    first = max(0, last - most)
+    while (jobs > 0 or halves > 0) and last > first:
+        copies = await storage.copies_of(range(max(first, last - PAGE), last), at)
+        own = {number for number, copy in copies.items() if copy.encoder == account}
+        unpaid = await _unpaid(storage, account, copies, at) if halves else []
+        jobs, halves = jobs - len(own), halves - len(unpaid)
+        found |= own | set(unpaid)
+        last -= PAGE
+    return found
+
+
+async def _unpaid(storage: Storage, account: bytes, copies: Mapping[int, Copy], at: bytes | None) -> list[int]:
+    """Return, for each segment that an account made and of which it is not paid the second half, its copy."""
+    parts = [
+        part.segment
+        for copy in copies.values()
+        if copy.halves
+        for part in copy.segments
+        # who made a copy longer is not among its encoders
+        if account in copy.encoders or (copy.active_since is not None and part.since > copy.active_since)
+    ]
+    segments = await storage.segments_of(parts, at)
+    return [one.copy for one in segments.values() if one.encoder == account and one.half]
 
 
 async def _slots(storage: Storage, account: bytes, at: bytes | None) -> list[int]:

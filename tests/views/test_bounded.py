@@ -11,7 +11,7 @@ from bench._network import Network
 from bench.client import AT, StateRpc, client_of
 from runtime_mock.model.datdot import items
 from runtime_mock.model.datdot.records import CopyState
-from service.chain_client.own_copies import MOST_NEWEST, own_hosted, own_jobs, read_hosted
+from service.chain_client.own_copies import MOST_NEWEST, own_hosted, own_jobs, read_hosted, unpaid_work
 from service.chain_client.pallet.types import CopyState as State
 from service.operating.following import read_followed
 
@@ -106,6 +106,9 @@ async def test_a_role_finds_its_own_copies_and_looks_no_further_than_it_must(net
         assert set(await own_jobs(client.storage, encoder, (), AT)) == {job}
         assert rpc.keys <= 502
         client, rpc = counting(network)
+        kept = set(await own_jobs(client.storage, encoder, [job, newest], AT))
+        assert kept == {job, newest}, "what is kept is read once, whoever makes it"
+        client, rpc = counting(network)
         assert set(await own_jobs(client.storage, encoder, [job], AT)) == {job}
         assert rpc.keys <= 3, "what it has a key for is looked at first"
     finally:
@@ -122,11 +125,39 @@ async def test_a_hoster_that_saw_no_block_learns_its_copies_and_no_others(networ
     assert rpc.keys < 3 * len(found.hosted) + 2 * plans + 100, "its copies, and shares of plans, but not all copies"
 
 
-async def test_an_encoder_that_saw_no_block_learns_what_it_encoded() -> None:
-    network = Network(6, 600)  # all of them are read: an encoder has no slots
-    client, _ = counting(network)
-    account = network.encoding[0].id
-    wanted = {n for n, copy in items.Copies.entries(network.state) if account in (copy.encoder, *copy.encoders)}
-    found = await read_followed(client, account, AT)
-    assert found.encoded == wanted
-    assert wanted
+async def test_an_encoder_that_saw_no_block_learns_for_what_it_is_owed_and_reads_no_older_copies(
+    network: Network,
+) -> None:
+    """Its jobs, and copies with a second half of its: the chain counts both, so it is known when all are found."""
+    account, state = network.encoding[0].id, network.state
+    job, made, grown, foreign = COPIES - 3, COPIES - 700, COPIES - 900, COPIES - 5
+    state.begin()
+    try:
+        for number in (job, made, grown, foreign):
+            copy, segment = items.Copies.get(state, number), items.Segments.get(state, number)
+            assert copy is not None
+            assert segment is not None
+            assert copy.active_since is not None
+            maker = network.encoding[1].id if number == foreign else account
+            since = copy.active_since + (number == grown)
+            by_others = replace(copy, encoders=[network.encoding[1].id], halves=7)
+            owing = {
+                job: replace(by_others, encoder=account, halves=0),
+                grown: replace(by_others, segments=[replace(copy.segments[0], since=since)]),
+            }
+            items.Copies.put(state, number, owing.get(number, replace(copy, encoders=[maker], halves=7)))
+            items.Segments.put(state, number, replace(segment, encoder=maker, half=0 if number == job else 7))
+        offer = items.Encoders.get(state, account)
+        assert offer is not None
+        items.Encoders.put(state, account, replace(offer, jobs=1, halves=2))
+        client, rpc = counting(network)
+        assert await unpaid_work(client.storage, account, AT, COPIES) == {job, made, grown}
+        assert rpc.keys < 1_100, "two pages of the newest, and segments of copies that owe anybody anything"
+        client, rpc = counting(network)
+        assert await unpaid_work(client.storage, account, AT, 500) == {job}, "no further than the bound"
+        items.Encoders.put(state, account, replace(offer, jobs=0, halves=0))
+        client, rpc = counting(network)
+        assert await unpaid_work(client.storage, account, AT, COPIES) == set()
+        assert rpc.keys == 1, "an encoder that is owed nothing reads no copy"
+    finally:
+        state.rollback()

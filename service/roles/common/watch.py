@@ -36,7 +36,7 @@ class CopyWatch:
 
     Of copies and plans that rest, those are read again that an event names, and a sixteenth with each block; copies in the
     making and their plans are read with each block. A copy becomes the account's only in a block with an event that names
-    both. At the start, and after blocks whose events it has not, `find` says which are the account's in a block's state.
+    both. At the start, and after blocks whose events it has not, `find` reads these and those that are kept, by a block's hash.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class CopyWatch:
         self._last = None  # a look that is cut short is followed by one at everything
         if events is None:
             stale = None
-            found = await self._find(at) | await storage.copies_of(sorted(kept), at)
+            found = await self._find(at)
             self.copies = dict(sorted(self._ours(found, kept).items()))
         else:
             stale = {event.plan for event in events if hasattr(event, "plan")}
