@@ -16,6 +16,7 @@ import typer
 from service.devnet.demo import run_demo
 from service.devnet.network import BACKENDS, Devnet, run_devnet
 from service.node.config import BadOption, BadSetting, Resolved, resolve
+from service.node.editing import SettingsFile
 from service.node.run import run_node
 from service.node.settings import KEY_FILE, NodeError, NodeSettings
 
@@ -137,6 +138,7 @@ def _run_node(out: Output, directory: Path, given: dict[str, Any], config: Path 
     except BadSetting as error:
         out.fail(Failure("usage", str(error), str(config or ""), EXIT_USAGE))
     settings = found.settings
+    file = None if config is None else config.absolute()
     passphrase = node_passphrase(out, settings.key or directory / KEY_FILE, settings.passphrase_path)
 
     async def main() -> None:
@@ -146,7 +148,14 @@ def _run_node(out: Output, directory: Path, given: dict[str, Any], config: Path 
             signal.SIGHUP, lambda: _read_again(given, config, before, changes)
         )
         await run_node(
-            directory, settings, out.result, _progress_lines(out), found.config, passphrase=passphrase, changes=changes
+            directory,
+            settings,
+            out.result,
+            _progress_lines(out),
+            found.config,
+            passphrase=passphrase,
+            changes=changes,
+            editor=SettingsFile(file, given, before, changes),
         )
 
     run(out, main, lambda error: failure_of(error, str(directory)), quiet_interrupt=True)

@@ -39,12 +39,15 @@ class Resolved:
     config: RolesConfig
 
 
-def resolve(given: Mapping[str, Any], file: Path | None, before: NodeSettings | None) -> Resolved:
+def resolve(
+    given: Mapping[str, Any], file: Path | None, before: NodeSettings | None, text: str | None = None
+) -> Resolved:
     """Return the settings of a run: what is `given` on the command line or in the environment, else in the file.
 
-    What is in neither is as at the last run or, with a file, the default. Raises BadSetting.
+    What is in neither is as at the last run or, with a file, the default. `text` is what the file shall hold, if that is to
+    be tried before it is written. Raises BadSetting.
     """
-    found = {} if file is None else read_file(file)
+    found = {} if file is None else read_text(file, load_text(file) if text is None else text)
     remembered = {} if file is not None or before is None else before.remembered()
     for name, value in given.items():
         if value is not None and value != []:
@@ -138,8 +141,8 @@ def _text(value: Any) -> str:
 # ---- the file
 
 
-def read_file(path: Path) -> dict[str, Any]:
-    """Return the settings in a TOML file, by name. Paths in it begin at its folder. Raises BadSetting."""
+def load_text(path: Path) -> str:
+    """Return the text of a file of settings. Raises BadSetting."""
     try:
         with path.open("rb") as opened:
             raw = opened.read(MOST_BYTES + 1)
@@ -148,14 +151,24 @@ def read_file(path: Path) -> dict[str, Any]:
     if len(raw) > MOST_BYTES:
         raise BadSetting(f"{path}: over {MOST_BYTES} bytes: this is no file of settings")
     try:
-        text = raw.decode()
-        tables = tomllib.loads(text)
+        return raw.decode()
     except UnicodeDecodeError as error:
         raise BadSetting(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from error
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """Return the settings in a TOML file, by name. Paths in it begin at its folder. Raises BadSetting."""
+    return read_text(path, load_text(path))
+
+
+def read_text(path: Path, text: str) -> dict[str, Any]:
+    """Return the settings in the text of the file at `path`. Raises BadSetting."""
+    try:
+        tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise BadSetting(f"{path}: not TOML: {error}") from error
     found: dict[str, Any] = {}
-    for key, value in _flat(tables):
+    for key, value in flat(tables):
         setting = next((one for one in SETTINGS if one.key == key), None)
         where = f"{path}{_line(text, key)}: {key}"
         if setting is None:
@@ -167,7 +180,8 @@ def read_file(path: Path) -> dict[str, Any]:
     return found
 
 
-def _flat(tables: Mapping[str, Any]) -> list[tuple[str, Any]]:
+def flat(tables: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return the values of a file with their names, each with that of its table."""
     known = {one.key.partition(".")[0] for one in SETTINGS if "." in one.key}
     flat: list[tuple[str, Any]] = []
     for name, value in tables.items():

@@ -222,7 +222,14 @@ SETTINGS: tuple[Setting, ...] = (
 """All of them, in the order of the manual's table."""
 SECRET = frozenset({"alerts_targets"})
 """Lists whose values may hold passwords: they are never shown."""
+LIVE_TABLES = ("hosting.", "encoding.", "attesting.", "alerts.")
+"""Tables of the file whose settings change while a node runs; all else waits for the next start."""
 BY_NAME = {one.name: one for one in SETTINGS}
+
+
+def is_live(setting: Setting) -> bool:
+    """Return whether a setting changes while a node runs."""
+    return setting.key.startswith(LIVE_TABLES)
 
 
 def shown_settings(settings: NodeSettings) -> tuple[SettingRow, ...]:
@@ -234,7 +241,7 @@ def shown_settings(settings: NodeSettings) -> tuple[SettingRow, ...]:
         text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
         if one.name in SECRET and value:
             text = f"{len(value)} that may hold passwords, and are not shown"
-        rows.append(SettingRow(one.key, one.flag, one.variable, text, one.default, one.help))
+        rows.append(SettingRow(one.key, one.flag, one.variable, text, one.default, one.help, is_live(one)))
     return tuple(rows)
 
 

@@ -22,6 +22,7 @@ from service.hypercore.net.taken import listening_at
 from service.hypercore.swarm.dht.address import Address, bootstrap_nodes
 from service.hypercore.swarm.transport import SwarmTransport
 from service.operating.alerts.table import AlertTable
+from service.operating.editing import SettingsEditor
 from service.operating.facts import NodeFacts, Sources
 from service.operating.objects import ReachState
 from service.operating.reaching import by_address, in_dht, silent
@@ -46,6 +47,7 @@ from service.web.guards import LOOPBACK
 from .alerting import NodeAlerts, Tap, node_alerts, targets_of
 from .clock import watch_clock
 from .config import Resolved
+from .editing import SettingsFile
 from .journal import Journal
 from .options import host_and_port, shown_settings
 from .rekeying import SwarmKeys, keys_to_listen_on
@@ -136,8 +138,9 @@ async def run_node(
     ports: Ports | None = None,
     passphrase: Passphrase | None = None,
     changes: asyncio.Queue[Resolved] | None = None,
+    editor: SettingsEditor | None = None,
 ) -> None:
-    """Run a node until cancelled. `passphrase` finds that of its vault; `changes` brings other settings.
+    """Run a node until cancelled. `passphrase` finds that of its vault; `changes` brings other settings, those of `editor`, too.
 
     When its account gets another swarm key on the chain it begins anew with that. Raises NodeError, KeyFileError, ChainError
     and OSError.
@@ -150,9 +153,11 @@ async def run_node(
         tighten_all(directory / KEYS)
     keys, key_path = node_keys(directory, settings.key, passphrase)
     check_account(directory, keys)
-    base = _Base(directory, keys, config or RolesConfig(), on_progress, ports or Ports())
+    changes = changes or asyncio.Queue()
+    editor = editor or SettingsFile(None, {}, None, changes)
+    base = _Base(directory, keys, config or RolesConfig(), on_progress, ports or Ports(), editor)
     while True:
-        again = await _run(base, settings, key_path, on_ready, changes or asyncio.Queue())
+        again = await _run(base, settings, key_path, on_ready, changes)
         base, settings, on_ready = again.base, again.settings, _began_anew
 
 
@@ -174,7 +179,7 @@ async def _run(
         node.alerts.sender.use(targets)
         context, transport = node.context, node.transport
         address = await _listen(transport, settings)
-        http = await _serve(stack, node, settings)
+        http = await _serve(stack, node, settings, base.editor)
         dialled = announced(settings.announce, *address)
         if dialled is None:
             log.warning("listening everywhere: --announce HOST:PORT says where others reach this node", port=address[1])
@@ -225,14 +230,16 @@ async def _listen(transport: TcpTransport, settings: NodeSettings) -> tuple[str,
         return await transport.listen(settings.host, settings.port)
 
 
-async def _serve(stack: AsyncExitStack, node: RunningNode, settings: NodeSettings) -> str | None:
+async def _serve(
+    stack: AsyncExitStack, node: RunningNode, settings: NodeSettings, editor: SettingsEditor
+) -> str | None:
     """Serve health, metrics and API, if that is wanted, until the stack is closed; return where. OSError says who has the port."""
     if settings.http is None:
         return None
     host, port = host_and_port(settings.http)
     with listening_at("--http", settings.http):
         bound = await stack.enter_async_context(
-            serving(node.facts, host, port, settings.http_names, _dashboard(node, settings))
+            serving(node.facts, host, port, settings.http_names, _dashboard(node, settings, editor))
         )
     if host not in LOOPBACK:
         log.warning(
@@ -241,12 +248,14 @@ async def _serve(stack: AsyncExitStack, node: RunningNode, settings: NodeSetting
     return host_port(*bound)
 
 
-def _dashboard(node: RunningNode, settings: NodeSettings) -> Dashboard:
-    """Return the dashboard, at which whoever has the passphrase of the node's vault can sign."""
+def _dashboard(node: RunningNode, settings: NodeSettings, editor: SettingsEditor) -> Dashboard:
+    """Return the dashboard, at which whoever has the passphrase of the node's vault can sign, and change settings."""
     path = settings.key or str(node.context.directory / KEY_FILE)
     return Dashboard(
         node.facts,
-        Acting(node.context.signer, Path(path) if is_locked(path) else None, lambda: node.alerts.sender.targets),
+        Acting(
+            node.context.signer, Path(path) if is_locked(path) else None, lambda: node.alerts.sender.targets, editor
+        ),
         settings.http_readers,
     )
 
@@ -297,6 +306,7 @@ class _Base:
     config: RolesConfig
     on_progress: OnProgress
     ports: Ports
+    editor: SettingsEditor
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,17 +402,22 @@ async def _follow_changes(node: RunningNode, now: Resolved, changes: asyncio.Que
     while True:
         after = await changes.get()
         try:
-            targets = targets_of(after.settings)
+            now = _take_over(node, now, after)
         except NodeError as error:
             log.error("the settings stay as they are", error=str(error))
-            continue
-        change = change_of(now, after)
-        tell(change)
-        node.context.config = after.config
-        if now.settings.alert_targets != after.settings.alert_targets:
-            node.alerts.sender.use(targets)
-        node.settings = replace(now.settings, terms=after.settings.terms, alert_targets=after.settings.alert_targets)
-        now = Resolved(node.settings, after.config)
+        finally:
+            changes.task_done()
+
+
+def _take_over(node: RunningNode, now: Resolved, after: Resolved) -> Resolved:
+    """Take over settings. Return what the node runs with then. Raises NodeError, in which case nothing has changed."""
+    targets = targets_of(after.settings)
+    tell(change_of(now, after))
+    node.context.config = after.config
+    if now.settings.alert_targets != after.settings.alert_targets:
+        node.alerts.sender.use(targets)
+    node.settings = replace(now.settings, terms=after.settings.terms, alert_targets=after.settings.alert_targets)
+    return Resolved(node.settings, after.config)
 
 
 async def _work(

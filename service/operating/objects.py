@@ -218,7 +218,10 @@ class AlertPage:
 
 @dataclass(frozen=True, slots=True)
 class SettingRow:
-    """A setting of the node: its name in the file, its flag, its variable, its value now, what it is when unset, what it means."""
+    """A setting of the node: its name in the file, its flag, its variable, its value now, what it is when unset, what it means.
+
+    `live`: it changes while the node runs; any other one waits for the next start.
+    """
 
     key: str
     flag: str
@@ -226,6 +229,7 @@ class SettingRow:
     value: str
     default: str
     about: str
+    live: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from service.chain_client.pallet.constants import PPM
 from service.hypercore import CoreError
 from service.operating.alerts.book import Alert, Category, Severity
 from service.operating.alerts.targets import AlertTarget, message
+from service.operating.editing import SettingsEditor
 from service.operating.facts import NodeFacts
 from service.operating.feeds import core_of
 from service.operating.transfers import TransferRefused, plan_transfer, send
@@ -38,12 +39,13 @@ CAPS = (UNIT // 100, UNIT // 10, UNIT // 100, UNIT // 1000)
 
 @dataclass(frozen=True, slots=True)
 class Acting:
-    """What actions need: the signer of the node's account, and the vault whose passphrase opens a session."""
+    """What actions need: the signer of the node's account, the vault whose passphrase opens a session, who changes settings."""
 
     signer: Signer
     vault: Path | None
     targets: Callable[[], Sequence[AlertTarget]] = tuple
     """Returns who is told of alerts."""
+    settings: SettingsEditor | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ class ActionPages:
 
     async def log_in(self, request: web.Request) -> web.StreamResponse:
         """Try a passphrase, and begin a session."""
-        form, now = await _form(request), asyncio.get_running_loop().time()
+        form, now = await form_of(request), asyncio.get_running_loop().time()
         if not _same(form.get("token", ""), self._form):
             return self._login(request, "This form was of another run of the node. Try again.", 403)
         address = request.remote or ""
@@ -124,7 +124,7 @@ class ActionPages:
 
     async def log_out(self, request: web.Request) -> web.StreamResponse:
         """End the session."""
-        session, form = self._site.session(request), await _form(request)
+        session, form = self._site.session(request), await form_of(request)
         answer = _to("/")
         if session is not None and _same(form.get("token", ""), session.csrf):
             self._site.sessions.end(request.cookies[COOKIE])
@@ -158,7 +158,7 @@ class ActionPages:
             raise NotHere(f"There is no action {name}")
         if session is None or self._acting is None:
             return self._told(request, "Nothing was signed", "The session is over: unlock, and look at it again.", 403)
-        form = await _form(request)
+        form = await form_of(request)
         fields = {one: form.get(one, "") for one in action.fields}
         if not session.take(form.get("token", ""), _purpose(name, fields)):
             return self._told(
@@ -198,6 +198,6 @@ def _to(path: str) -> web.Response:
     return web.Response(status=303, headers={"Location": path})
 
 
-async def _form(request: web.Request) -> dict[str, str]:
+async def form_of(request: web.Request) -> dict[str, str]:
     """Return the fields of a form, none of which is a file."""
     return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}

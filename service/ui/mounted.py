@@ -16,6 +16,7 @@ from .events import LiveEvents
 from .feed_pages import FeedPages
 from .network_pages import NetworkPages
 from .pages import Pages
+from .settings_pages import SettingsPages
 from .site import Site
 
 
@@ -31,6 +32,7 @@ class Dashboard:
             NetworkPages(self._site),
             FeedPages(self._site),
             AlertPages(self._site),
+            SettingsPages(self._site, acting),
             self._actions,
         )
         self.events = LiveEvents(self._site)

@@ -1,4 +1,4 @@
-"""The pages of what everybody sees: plans, one plan, the network; and of the settings that the node runs with."""
+"""The pages of what everybody sees: plans, one plan, the network."""
 
 from __future__ import annotations
 
@@ -30,7 +30,6 @@ class NetworkPages:
         app.router.add_get("/plans", self.plans)
         app.router.add_get(r"/plans/{plan:\d{1,18}}", self.plan)
         app.router.add_get("/network", self.network)
-        app.router.add_get("/settings", self.settings)
 
     async def plans(self, request: web.Request) -> web.StreamResponse:
         """List the plans."""
@@ -76,12 +75,6 @@ class NetworkPages:
             "state_of": plan_state,
         }
         return self._site.render(request, "network.html", pulse, data)
-
-    async def settings(self, request: web.Request) -> web.StreamResponse:
-        """Show what the node runs with. It needs no chain."""
-        return self._site.render(
-            request, "settings.html", self._site.last_pulse(), {"settings": self._facts.sources.settings()}
-        )
 
 
 def plan_state(plan: PlanRow) -> tuple[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -9,12 +11,14 @@ from configparser import RawConfigParser
 from contextlib import suppress
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from service.node.config import resolve
 from service.node.reloading import change_of
 from service.units import GIB
 from tests.support.cli_process import Running, RunningChain, datdot, done, running, running_chain
+from tests.support.dashboard import a_vault
 from tests.support.webhook import webhook
 
 
@@ -78,6 +82,46 @@ def test_a_node_reads_its_file_again_when_it_is_told_to(model: RunningChain, tmp
         )
         assert done("status", "--dir", home)["disk"]["reserve"] == 9000 * 1024 * GIB
         assert node.stop() == 0
+
+
+async def saved(url: str, passphrase: str, fields: dict[str, str]) -> str:
+    """Log in at a node's dashboard, send the form of settings, and return the page that follows."""
+    origin = {"Origin": url}
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
+
+        async def page(path: str) -> str:
+            async with http.get(url + path) as answer:
+                return await answer.text()
+
+        def token(text: str) -> str:
+            return re.findall('name="token" value="([^"]*)"', text)[0]
+
+        login = {"token": token(await page("/login")), "passphrase": passphrase, "next": "/settings"}
+        async with http.post(url + "/login", data=login, headers=origin) as answer:
+            form = fields | {"token": token((await answer.text()).split(f'value="{fields["group"]}"', 1)[1])}
+        async with http.post(url + "/settings", data=form, headers=origin) as answer:
+            return await answer.text()
+
+
+def test_a_setting_that_is_changed_at_the_dashboard_is_in_force_and_in_the_file(
+    model: RunningChain, tmp_path: Path
+) -> None:
+    home, file, vault = tmp_path / "node", tmp_path / "node.toml", a_vault(tmp_path, "//Dave", "bees")
+    (tmp_path / "word").write_text("bees\n")
+    (tmp_path / "word").chmod(0o600)
+    file.write_text(
+        f'roles = ["hoster"]\nchain = "{model.url}"\nkey = "{vault}"\npassphrase_file = "{tmp_path / "word"}"\n'
+        '\n[http]\nlisten = "127.0.0.1:0"\n\n[hosting]\ncapacity = "64MiB"  # of the attic\n'
+    )
+    with running(tmp_path / "log", "node", "--dir", home, "--config", file, "--json") as node:
+        url = str(node.line()["http"])
+        form = {"group": "hosting", "hosting.capacity": "64MiB", "hosting.reserve": "9000TiB"}
+        assert "Disk and prices: saved" in asyncio.run(saved(url, "bees", form))
+        assert line_with(node, "settings changed")["settings"] == "hosting.reserve"
+        assert done("status", "--dir", home)["disk"]["reserve"] == 9000 * 1024 * GIB
+        assert node.stop() == 0
+    assert 'capacity = "64MiB"  # of the attic\nreserve = "9000TiB"' in file.read_text()
+    assert "bees" not in (tmp_path / "log").read_text()
 
 
 def test_without_a_file_there_is_nothing_to_read(model: RunningChain, tmp_path: Path) -> None:

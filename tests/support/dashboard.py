@@ -31,6 +31,7 @@ from service.hypercore import Corestore
 from service.operating.alerts.book import Alert, AlertBook, Category, Condition, Severity
 from service.operating.alerts.table import AlertTable
 from service.operating.alerts.targets import AlertTarget
+from service.operating.editing import SettingsEditor
 from service.operating.entries import Followed, JournalEntry
 from service.operating.facts import NodeFacts, Snapshot
 from service.operating.objects import SettingRow
@@ -78,7 +79,7 @@ FILES = {
 }
 """What is in the feed. The first is of several blocks."""
 SETTINGS = (
-    SettingRow("hosting.capacity", "--capacity", "DATDOT_CAPACITY", "10GiB", "10GiB", "the most that is offered"),
+    SettingRow("hosting.capacity", "--capacity", "DATDOT_CAPACITY", "10GiB", "10GiB", "the most that is offered", True),
 )
 
 
@@ -214,6 +215,7 @@ async def served_dashboard(
     blocks: int = 100,
     vault: Path | None = None,
     targets: tuple[AlertTarget, ...] = (),
+    editor: SettingsEditor | None = None,
 ) -> AsyncIterator[ServedDashboard]:
     """Serve the dashboard of Alice's node: with made up copies and history, or an account with nothing but money."""
     monkeypatch.setattr(app, "RequestLimit", lambda: RequestLimit(burst=1_000_000))
@@ -231,7 +233,7 @@ async def served_dashboard(
             with database.transaction() as db:
                 JournalTable(database).add(db, entries(blocks), Followed({0, 1, 2}))
         await stack.enter_async_context(kept_up(facts))
-        dashboard = Dashboard(facts, Acting(peer.signer, vault, lambda: targets))
+        dashboard = Dashboard(facts, Acting(peer.signer, vault, lambda: targets, editor))
         host, port = await stack.enter_async_context(serving(facts, "127.0.0.1", 0, (), dashboard))
         http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)))
         served = ServedDashboard(f"http://{host}:{port}", http, world, peer, facts, dashboard, feed)
