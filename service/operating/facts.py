@@ -97,6 +97,7 @@ class Figures:
     disk: DiskState
     sums: list[EventSum]
     alerts: list[ShownAlert]
+    reach: ReachState
     chain: ChainFigures | None
 
 
@@ -286,6 +287,7 @@ class NodeFacts:
             DiskState(await asyncio.to_thread(room_at, source.directory), self.reserve),
             await self.sums(),
             await self.open_alerts(),
+            source.reach(),
             None
             if found is None
             else ChainFigures(found.reputation, _by_state(found), _hosting(found), found.balances),

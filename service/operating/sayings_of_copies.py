@@ -113,7 +113,7 @@ def _copy_struck(event: Fields, me: str) -> Words:
     return penalty(
         f"copy {event['copy']} has now {event['strikes']} strikes",
         "it was asked for by a storage challenge that was not answered in time",
-        "let the node run and answer; datdot hoster status says until when. If the copy is lost, say so: "
+        f"let the node run and answer; datdot hoster status {me} says until when. If the copy is lost, say so: "
         f"datdot hoster lost {event['copy']}",
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from shlex import quote
 
 from service.chain_client.pallet.types import Attester, Encoder, Hoster
 from service.disk import shown_size
@@ -38,34 +39,36 @@ def role_states(roles: Collection[str], seen: Seen, account: str) -> list[RoleSt
 
 def _state(role: str, seen: Seen, account: str) -> tuple[bool, str]:
     if not seen.readable:
-        return False, "the chain cannot be read: look whether its node runs and is reached"
+        status = f"datdot chain status --chain {quote(seen.url)}"
+        return False, f"the chain cannot be read: look whether its node runs and is reached ({status})"
     if seen.age > STALE_SECONDS:
         return False, f"no finalized block came for {seen.age:.0f} s: look at the chain's node, or the way to it"
     if role not in ON_CHAIN:
         return True, "it follows the chain"
     if seen.reputation is None:
         return False, f"the account is not registered: send it money ({how_to_get(account, seen.url)})"
-    return {"hoster": _hoster, "encoder": _encoder, "attester": _attester}[role](seen)
+    return {"hoster": _hoster, "encoder": _encoder, "attester": _attester}[role](seen, account)
 
 
-def _hoster(seen: Seen) -> tuple[bool, str]:
+def _hoster(seen: Seen, account: str) -> tuple[bool, str]:
     hoster = seen.hoster
     if hoster is None:
         return False, "it has not offered anything yet: the log says what it waits for"
     if hoster.step > 0:
-        return False, "a storage challenge is overdue: datdot hoster status says until when it must be answered"
+        status = f"datdot hoster status {account} --chain {quote(seen.url)}"
+        return False, f"a storage challenge is overdue: {status} says until when it must be answered"
     if not hoster.open:
         return False, "its offer is not open: the log says what it waits for"
     return True, f"it offers {shown_size(hoster.capacity)}, of which {shown_size(hoster.used)} are used"
 
 
-def _encoder(seen: Seen) -> tuple[bool, str]:
+def _encoder(seen: Seen, account: str) -> tuple[bool, str]:
     if seen.encoder is None or not seen.encoder.open:
         return False, "its offer is not open: the log says what it waits for"
     return True, f"it offers encoding; jobs: {seen.encoder.jobs}"
 
 
-def _attester(seen: Seen) -> tuple[bool, str]:
+def _attester(seen: Seen, account: str) -> tuple[bool, str]:
     if seen.attester is None or not seen.attester.slots:
         return False, "it has no slots: the log says what it waits for"
     return True, f"it has {len(seen.attester.slots)} slots"

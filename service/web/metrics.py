@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 
 from service.operating.alerts.book import Severity
 from service.operating.facts import ChainFigures, Figures
-from service.operating.objects import ShownAlert
+from service.operating.objects import ReachKind, ReachState, ShownAlert
 from service.operating.table import EventSum
 from service.operating.wallet import Balances
+from service.operating.words import Level
 from service.units import decimal
 
 CONTENT_TYPE = "text/plain; version=0.0.4"
@@ -37,9 +38,19 @@ def _of_node(figures: Figures) -> list[str]:
         _one("block", "The last finalized block that was seen.", figures.block),
         _one("block_age_seconds", "Seconds since it came.", figures.block_age_seconds),
         _one("journal_block", "The last block that the journal has taken in.", figures.journal_block),
+        *_of_reach(figures.reach),
         _one("connections", "Open connections to peers.", figures.connections),
         _one("disk_free_bytes", "Free bytes on the disk of the node.", figures.disk.free),
         _one("disk_reserve_bytes", "Bytes of it that are never offered.", figures.disk.reserve),
+    ]
+
+
+def _of_reach(found: ReachState) -> list[str]:
+    kinds = [({"kind": one.value}, str(int(one is found.kind))) for one in ReachKind]
+    through = int(found.level is Level.NOTE)
+    return [
+        _one("reachable", "Whether peers from outside find this node and get through, as far as it knows.", through),
+        _metric("reach", "gauge", "What peers from outside find: 1 for the kind that holds.", kinds),
     ]
 
 

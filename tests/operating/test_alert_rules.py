@@ -1,4 +1,4 @@
-"""The rules of alerts: each of the fifteen is provoked, says what to do, and is over when its cause is."""
+"""The rules of alerts: each of the sixteen is provoked, says what to do, and is over when its cause is."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from service.operating.alerts.commands import NEEDED
 from service.operating.alerts.facts import AlertFacts, ChainFacts, SegmentWork
 from service.operating.alerts.rules import RULES, apply_rules, peers_gone
 from service.operating.entries import JournalEntry
+from service.operating.objects import ReachKind, ReachState
+from service.operating.words import Level
 from service.roles.common.feed_window import FeedUnreachable
 from service.roles.common.troubles import TooPoor, Troubles
 from service.units import MIB, UNIT
@@ -27,11 +29,16 @@ def spans(**some: int) -> Times:
     return Times(**usual | some)
 
 
+OPEN = ReachState(ReachKind.OPEN, Level.NOTE, "open: peers dial it directly", "", "192.0.2.1:5")
+RANDOM = ReachState(ReachKind.RANDOM, Level.WARNING, "another port for each peer", "forward UDP port 5", "192.0.2.1")
+SILENT = ReachState(ReachKind.SILENT, Level.WARNING, "no node of the DHT answers", "--bootstrap HOST:PORT", None)
+FEED = "ab" * 32
 CHAIN = ChainFacts(True, 100 * UNIT, UNIT // 1000, 500_000, 500_000, 0, None, 0)
 WELL = AlertFacts(
     block=1000, age=2.0, block_seconds=6.0, times=spans(), account=ME, url="ws://chain:1", directory="/a b",
     roles=("hoster", "encoder"),
-    clock_off=1.0, disk_free=1000 * MIB, reserve=100 * MIB, chain=CHAIN, silent=60.0,
+    clock_off=1.0, disk_free=1000 * MIB, reserve=100 * MIB, chain=CHAIN, silent=60.0, reach=OPEN,
+    ways=("--bootstrap 192.0.2.9:49737", "--peer k@h:1"),
 )  # fmt: skip
 
 
@@ -78,6 +85,7 @@ PROVOKED: dict[str, tuple[dict[str, Any], Severity, Category, str]] = {
         {"troubles": troubles(UnknownRuntime("Copies is of another form"))},
         Severity.CRITICAL, Category.PROGRAM, "Copies is of another form",
     ),
+    "unreachable": ({"reach": RANDOM, "block_seconds": 60.0}, Severity.WARNING, Category.NETWORK, "another port for each"),
     "not_dialled": ({"silent": 86_401.0}, Severity.WARNING, Category.NETWORK, "no peer dialled"),
 }  # fmt: skip
 
@@ -121,6 +129,7 @@ UNKNOWN = {
     "penalties": {"entries": None},
     "pot_low": {"entries": None},
     "proof_late": {"entries": None},
+    "unreachable": {"reach": None},
 }
 
 
@@ -177,6 +186,37 @@ def test_an_author_needs_no_money_and_who_serves_nobody_is_dialled_by_nobody() -
     poor = replace(CHAIN, spendable=0)
     assert stands(1000, roles=("author",), chain=poor)["money_short"] == []
     assert stands(1000, silent=None)["not_dialled"] is not None
+
+
+def test_who_is_found_by_nobody_is_told_harder_and_who_serves_nobody_needs_no_reach() -> None:
+    (found,) = stands(1000, reach=SILENT)["unreachable"]
+    assert found.severity is Severity.ERROR
+    assert found.remedy == "--bootstrap HOST:PORT; then datdot doctor --dir '/a b' tells what others find"
+    assert stands(1000, reach=SILENT, silent=None)["unreachable"] == []
+
+
+def test_a_router_that_starts_again_is_no_alert() -> None:
+    """It is told after five minutes, whatever a block takes, and over after as long."""
+    for seconds, blocks in ((6.0, 50), (None, 50), (0.5, 600), (200.0, 2)):
+        book = AlertBook()
+        changed = {"reach": SILENT, "block_seconds": seconds}
+        for block in range(1000, 1000 + blocks):
+            assert book.step(stands(block, **changed), block, 0) == [], (seconds, block)
+        assert len(book.step(stands(1000 + blocks, **changed), 1000 + blocks, 0)) == 1
+
+
+def test_that_nobody_dials_is_no_second_alert_where_it_is_known_why() -> None:
+    assert stands(1000, silent=90_000.0, reach=SILENT)["not_dialled"] == []
+    assert stands(1000, silent=90_000.0, reach=None)["not_dialled"] != []
+
+
+def test_a_feed_that_is_not_to_be_had_can_be_tried_by_a_command() -> None:
+    error = FeedUnreachable(f"block 3 of feed {FEED} is missing")
+    (found,) = stands(1000, troubles=troubles(error))["feed_unreachable"]
+    command = f"datdot feed fetch {FEED} --dir reader --bootstrap 192.0.2.9:49737 --peer k@h:1"
+    assert found.remedy.endswith(f"{command} tries it")
+    (found,) = stands(1000, troubles=troubles(error), ways=())["feed_unreachable"]
+    assert "datdot" not in found.remedy
 
 
 def test_a_slow_chain_is_not_silent_before_ten_of_its_blocks() -> None:

@@ -221,6 +221,10 @@ async def test_metrics_are_the_figures_of_the_pages(served: Served) -> None:
     assert money["lost"] == "28"
     assert samples['datdot_alerts_open{severity="error"}'] == "1"
     assert samples['datdot_alerts_open{severity="critical"}'] == "0"
+    _, _, reach = await served.get("/api/reach")
+    assert samples["datdot_reachable"] == str(int(reach["level"] == "note")) == "0"
+    assert samples[f'datdot_reach{{kind="{reach["kind"]}"}}'] == "1"
+    assert sum(value == "1" for name, value in samples.items() if name.startswith("datdot_reach{")) == 1
     assert samples['datdot_role_ready{role="author"}'] == "1"
     assert samples['datdot_role_ready{role="hoster"}'] == "0"
     for line in text.splitlines():

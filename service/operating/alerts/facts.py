@@ -8,6 +8,7 @@ from service.chain_client.pallet.types import Times
 from service.roles.common.troubles import Trouble
 
 from ..entries import JournalEntry
+from ..objects import ReachState
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +71,7 @@ class AlertFacts:
     """The journal's entries of the last era, oldest first."""
     silent: float | None = None
     """Seconds since a peer last dialled this node; None: nobody needs to."""
+    reach: ReachState | None = None
+    """What peers from outside find; None: nobody can tell, or nobody needs to reach it."""
+    ways: tuple[str, ...] = ()
+    """Options by which a command finds the peers that this node finds: --bootstrap and --peer, each with its value."""

@@ -7,15 +7,16 @@ from collections.abc import Callable, Iterable
 from service.chain_client.call import PALLET
 from service.disk import shown_size
 from service.roles.common.funding import how_to_get
-from service.roles.common.troubles import TroubleKind
+from service.roles.common.troubles import Trouble, TroubleKind
 
 from ..clocks import OFF_SECONDS
 from ..entries import JournalEntry
 from ..meaning import explain
+from ..objects import ReachKind
 from ..standing import ON_CHAIN
 from ..words import Level, unit
 from .book import Category, Condition, Found, Severity
-from .commands import pasted
+from .commands import fetching, pasted
 from .facts import AlertFacts, SegmentWork
 
 SILENT_BLOCKS, SILENT_SECONDS = 10, 60.0
@@ -28,6 +29,10 @@ MARGIN_PART = 3
 DAY = 86_400.0
 SHORT = 2
 """Blocks for which most conditions must stand."""
+REACH_SECONDS, USUAL_SECONDS = 300.0, 6.0
+"""For how long a node must be out of reach: a router that starts again is none; and how long a block takes, if unknown."""
+UNFOUND = frozenset({ReachKind.SILENT, ReachKind.HIDDEN})
+"""Ways to be out of reach for everybody."""
 NEEDED = 2
 """Times the largest copy that is being received that should be free."""
 
@@ -65,14 +70,21 @@ def disk_failed(facts: AlertFacts) -> Iterable[Condition]:
 
 def feed_unreachable(facts: AlertFacts) -> Iterable[Condition]:
     """Tell of a feed that nobody serves, for a quarter of the time that an encoder has for a begin."""
-    remedy = "see that the author's node runs and is reached (--bootstrap, --peer): datdot feed fetch KEY tries it"
     why = "an encoder that cannot get a feed declines the job, and a copy of it is not made"
     patience = max(1, facts.times.begin_window // 4)
     return [
-        Condition(one.about, Severity.ERROR, Category.FEED, f"{one.about}: {one.text}", why, remedy, patience)
+        Condition(
+            one.about, Severity.ERROR, Category.FEED, f"{one.about}: {one.text}", why, _fetch(facts, one), patience
+        )
         for one in facts.troubles
         if one.kind is TroubleKind.FEED
     ]
+
+
+def _fetch(facts: AlertFacts, trouble: Trouble) -> str:
+    remedy = "see that the author's node runs and is reached (--bootstrap, --peer)"
+    command = fetching(facts, trouble.text)
+    return remedy if command is None else f"{remedy}: {command} tries it"
 
 
 def lease_short(facts: AlertFacts) -> Iterable[Condition] | None:
@@ -244,9 +256,26 @@ def runtime_unknown(facts: AlertFacts) -> Iterable[Condition]:
     return [Condition("", Severity.CRITICAL, Category.PROGRAM, text, why, "update datdot, then start the node again")]
 
 
+def unreachable(facts: AlertFacts) -> Iterable[Condition] | None:
+    """Tell of a node that serves, and that peers from outside do not find or do not get through to, for some minutes."""
+    if facts.silent is None:
+        return []
+    found = facts.reach
+    if found is None:
+        return None
+    if found.level is Level.NOTE:
+        return []
+    severity = Severity.ERROR if found.kind in UNFOUND else Severity.WARNING
+    why = "readers and attesters that do not get through count as not served: a copy that is not served ends"
+    remedy = f"{found.remedy}; then {pasted('doctor', facts)} tells what others find"
+    text = f"peers from outside do not reach this node: {found.text}"
+    patience = max(SHORT, round(REACH_SECONDS / (facts.block_seconds or USUAL_SECONDS)))
+    return [Condition("", severity, Category.NETWORK, text, why, remedy, patience)]
+
+
 def not_dialled(facts: AlertFacts) -> Iterable[Condition] | None:
-    """Tell of a node that serves, and that nobody dialled for a day."""
-    if facts.silent is None or facts.silent < DAY:
+    """Tell of a node that serves, and that nobody dialled for a day, if it is not known why."""
+    if facts.silent is None or facts.silent < DAY or unreachable(facts):
         return []
     text = "no peer dialled this node for a day"
     why = "readers and attesters may not reach it; a copy that is not served ends"
@@ -290,6 +319,7 @@ RULES: dict[str, Rule] = {
         money_short,
         pot_low,
         runtime_unknown,
+        unreachable,
         not_dialled,
     )
 }

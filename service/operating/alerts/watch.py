@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from shlex import quote
 
 import structlog
 
@@ -20,6 +21,8 @@ from service.roles.common.troubles import Troubles
 from ..clocks import OFF_SECONDS, ClockPace
 from ..entries import JournalEntry
 from ..facts import NodeFacts, Snapshot
+from ..objects import ReachKind, ReachState
+from ..transfers import DEVELOPMENT
 from .book import Alert, AlertBook, Severity
 from .facts import AlertFacts, ChainFacts, SegmentWork
 from .rules import apply_rules
@@ -68,6 +71,7 @@ class AlertWatch:
         self._heard = asyncio.Event()
         """Rings when a target was told: that is saved at once, so that a restart tells nothing twice."""
         self._failing = False
+        self._chain_type = ""
 
     def tell(self, event: dict[str, object]) -> None:
         """Take what a role tells of its progress."""
@@ -145,6 +149,8 @@ class AlertWatch:
             chain=chain,
             entries=await self._entries(block.number - client.times.era),
             silent=self._silent(),
+            reach=await self._reach(),
+            ways=self._ways(),
         )
 
     async def _read(self) -> Snapshot | None:
@@ -218,6 +224,23 @@ class AlertWatch:
             return None
         self._watched.troubles.over(about)
         return found
+
+    async def _reach(self) -> ReachState | None:
+        """Return what peers from outside find. Of a chain on one machine all peers may listen on that alone."""
+        found = self._watched.facts.sources.reach()
+        if found.kind is not ReachKind.HIDDEN or not self._watched.serves:
+            return found
+        try:
+            kind = self._chain_type = self._chain_type or await self._watched.client.chain_type()
+        except (ChainError, TimeoutError) as error:
+            log.debug("the chain's kind cannot be read", error=str(error))
+            return None
+        return None if kind in DEVELOPMENT else found
+
+    def _ways(self) -> tuple[str, ...]:
+        said = {one.key: one.value for one in self._watched.facts.sources.settings()}
+        found = [("--bootstrap", said.get("bootstrap", "")), ("--peer", said.get("peers", ""))]
+        return tuple(f"{option} {quote(one)}" for option, values in found for one in values.split(", ") if one)
 
     def _silent(self) -> float | None:
         now = asyncio.get_running_loop().time()

@@ -100,7 +100,8 @@ def check_pause(account: bytes, found: Hoster | None, era: int, block: int) -> N
         raise HosterRefused(f"account {ss58(account)} never offered to host: there is nothing to pause")
     if found.step:
         raise HosterRefused(
-            "a storage challenge was not answered in time: answer it first (datdot hoster status says how), then pause"
+            "a storage challenge was not answered in time: answer it first "
+            f"(datdot hoster status {ss58(account)} says how), then pause"
         )
     again = next_pause(found, era)
     if block < again:
