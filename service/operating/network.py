@@ -14,7 +14,7 @@ from service.chain_client.storage import u64
 from service.encoding.profiles import SECTOR
 from service.roles.common.ratio import ratio_ppm
 from service.units import EXISTENTIAL_DEPOSIT
-from service.views.outlook import missing_of, placement, runway
+from service.views.outlook import at_the_end, missing_of, placement, runway
 
 from .facts import NodeFacts
 from .history import NotHere
@@ -37,6 +37,8 @@ MOST_PEERS_SHOWN = 500
 """Hosters, encoders and attesters that are listed at most, each."""
 MOST_LOOKED_FOR = 2_000
 """Numbers of plans that are looked through for one page: plans that are over and claimed have no record."""
+VERDICTS = 8
+"""Eras whose verdicts a copy keeps."""
 MOST_DONORS = 500
 """Donors of a plan that are read at most."""
 
@@ -101,7 +103,7 @@ async def read_plan(facts: NodeFacts, number: int) -> PlanDetail:
     copies = await facts.whole.copies([plan], at)
     (row,) = await _rows(facts, block, {number: plan}, copies)
     async with asyncio.timeout(SECONDS):
-        donors = await _donors(facts, number, plan, at)
+        donors, begun = await _donors(facts, number, plan, at), await _begun(facts, copies, at)
         is_peer = await storage.peer(plan.sponsor, at) is not None
         ratio = ratio_ppm(await storage.ratio(plan.sponsor, at), is_peer)
     others = await facts.whole.read() if missing_of(plan, copies) else None
@@ -111,7 +113,7 @@ async def read_plan(facts: NodeFacts, number: int) -> PlanDetail:
     return PlanDetail(
         block.number,
         row,
-        [_copy(facts, one, copy) for one, copy in sorted(copies.items())],
+        [_copy(facts, one, copy, begun.get(one)) for one, copy in sorted(copies.items())],
         plan.records - len(copies),
         donors,
         plan.donors,
@@ -127,6 +129,9 @@ async def read_plan(facts: NodeFacts, number: int) -> PlanDetail:
         placed.why_not,
         placed.outlook,
         placed.remedy,
+        plan.published,
+        facts.sources.client.times.era,
+        *at_the_end(plan, row.pot, block.number),
     )
 
 
@@ -141,7 +146,15 @@ async def _donors(facts: NodeFacts, number: int, plan: Plan, at: bytes) -> list[
     return [PlanDonor(ss58(account), many * PPM // whole, account == plan.sponsor) for account, many in ranked]
 
 
-def _copy(facts: NodeFacts, number: int, copy: Copy) -> PlanCopy:
+async def _begun(facts: NodeFacts, copies: Mapping[int, Copy], at: bytes) -> dict[int, int]:
+    """Return the block in which the first segment of each copy was begun, as far as one was."""
+    firsts = {number: copy.segments[0].segment if copy.segments else copy.current for number, copy in copies.items()}
+    wanted = [one for one in firsts.values() if one is not None]
+    found = await facts.sources.client.storage.segments_of(wanted, at)
+    return {number: found[one].begun for number, one in firsts.items() if one in found}
+
+
+def _copy(facts: NodeFacts, number: int, copy: Copy, begun: int | None) -> PlanCopy:
     account = facts.sources.account
     encoder = copy.encoder or (copy.encoders[-1] if copy.encoders else None)
     return PlanCopy(
@@ -155,7 +168,9 @@ def _copy(facts: NodeFacts, number: int, copy: Copy) -> PlanCopy:
         copy.sectors,
         copy.stored,
         copy.offered,
+        begun,
         copy.active_since,
+        sorted(copy.judged - bit for bit in range(VERDICTS) if copy.fails >> bit & 1),
     )
 
 

@@ -55,7 +55,11 @@ class PlanCopy:
     sectors: int
     confirmed_sectors: int
     offered: int
+    begun: int | None
+    """The block in which its first segment was begun; null before."""
     active_since: int | None
+    failed_eras: list[int]
+    """Of the last eight eras with a verdict those in which its test fetches failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,13 @@ class PlanDetail:
     outlook: str
     """What happens next, if a copy is missing; else empty."""
     remedy: str
+    published: int
+    """The block in which it was published."""
+    era_blocks: int
+    runs_out: int | None
+    """The block in which the pot is empty at its mean burn, if that is before the plan's end; else null."""
+    left_at_end: Sum
+    """What is left in the pot at the plan's end, at its mean burn."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 MOST_SAID = 4
 """Sentences that wait for a slow client at most: the newest."""
 SECONDS = {"peers": 5.0, "sectors": 10.0, "history-rows": 2.0, "life-list": 2.0, "log": 1.0, "check-list": 2.0}
+SECONDS |= dict.fromkeys(("plan-answer", "plan-lanes", "plan-pot"), 5.0)
 """Seconds between two tellings of a region, at least."""
 
 

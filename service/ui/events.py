@@ -28,6 +28,8 @@ LOOK_SECONDS = 2.0
 """Seconds without a block after which is looked whether the chain is away."""
 LEAST_SECONDS = 0.5
 """Seconds between two readings, at least."""
+PLAN_BLOCKS = 10
+"""Blocks after which what a page draws of a plan is drawn anew: events do not name all that moves in it."""
 LINE_END = "\r\n"
 TOLD_AT_ONCE = 25
 """Clients that are told of a change before others have a turn."""
@@ -214,5 +216,8 @@ async def read_view(site: Site) -> LiveView:
         "life-list": last,
         "sectors": last,
         "peers": links,
+        "plan-answer": pulse.block // PLAN_BLOCKS,
+        "plan-lanes": pulse.block // PLAN_BLOCKS,
+        "plan-pot": pulse.block // PLAN_BLOCKS,
     }
     return LiveView(figures, regions, AWAY if pulse.stale else status.answer)

@@ -12,6 +12,7 @@ from service.operating.table import LAST
 from service.views.outlook import lasting
 
 from .pages import whole
+from .plan_charts import lanes, pot, pot_told
 from .shown import copy_state, count, number
 from .site import Site
 
@@ -57,6 +58,9 @@ class NetworkPages:
             "answer_state": "wait" if pulse.stale else state,
             "lead": _lead(detail),
             "shown_copy": shown_copy,
+            "lanes": lanes(detail),
+            "pot_chart": pot(detail) if detail.plan.state == "Live" else "",
+            "pot_told": pot_told(detail),
             "feed_here": has_feed(self._facts, detail.plan.feed),
         }
         return self._site.render(request, "plan.html", pulse, data)

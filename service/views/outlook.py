@@ -41,6 +41,18 @@ def lasting(lasts_eras: int | None, ends_in_eras: int) -> str:
     )
 
 
+def at_the_end(plan: Plan, pot: int, now: int) -> tuple[int | None, int]:
+    """Return the block in which a pot is empty at its mean burn, and what is left at the plan's end.
+
+    The block is None if the pot lasts until then.
+    """
+    left, gone = max(0, plan.terms.until - now), max(1, now - plan.published)
+    needed = plan.burned * left // gone
+    if needed <= pot:
+        return None, pot - needed
+    return now + pot * gone // plan.burned, 0
+
+
 @dataclass(frozen=True, slots=True)
 class Placement:
     """How many copies of a plan have no hoster, what happens next, what to do, and why other hosters do not fit."""
