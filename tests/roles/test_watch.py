@@ -92,6 +92,20 @@ async def test_copies_that_rest_are_read_once_in_sixteen_blocks_and_those_of_oth
     assert watch.next == 100
 
 
+async def test_what_is_kept_is_found_with_the_own_copies_and_not_read_a_second_time(chain: Chain) -> None:
+    chain.put(3)
+    chain.put(4, OTHER)
+
+    async def find(at: bytes) -> dict[int, Any]:
+        return dict(chain.copies)
+
+    client: Any = chain
+    watch = CopyWatch(client, ME, lambda copy: copy.hoster == ME, find, lambda: {4})
+    await watch.look(chain.block())
+    assert set(watch.copies) == {3, 4}
+    assert chain.read == []
+
+
 async def test_what_an_event_names_is_read_at_once(chain: Chain, watch: CopyWatch) -> None:
     chain.put(3)
     chain.put(4)
