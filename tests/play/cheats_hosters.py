@@ -240,6 +240,10 @@ async def pair_drawn(stage: Stage) -> tuple[Published, int, int, int, dict[str, 
         rich, since = await stage.wealth_of([*hosters, *encoders]), stage.now
         published = await stage.publish(SIZE, len(hosters), pot=POT)
         copies = await stage.active(published.plan, len(hosters))
+        for _, event in stage.happened(events.EncodingReported, since):  # while others of the plan were still made
+            found = await stage.client.storage.copy(event.copy)
+            assert found is not None
+            return published, event.copy, found.sectors, since, rich
         ((number, copy),) = [one for one in copies.items() if one[1].hoster == hosters[0].account]
         segments = await stage.client.storage.segments_of([part.segment for part in copy.segments])
         if {one.encoder for one in segments.values()} == {encoders[0].account}:

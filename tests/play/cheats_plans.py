@@ -77,7 +77,7 @@ async def sponsor_with_sybils(stage: Stage) -> int:
         return sum([await stage.wealth(account, at) for account in group])
 
     before = await wealth()
-    published = await stage.publish(SIZE, 3, pot=20 * UNIT)
+    published = await stage.publish(SIZE, 3, pot=50 * UNIT)
     await stage.active(published.plan, 3)
     await stage.passed(8 * stage.client.times.era)
     paid = sum(event.amount for _, event in stage.happened(events.Paid))

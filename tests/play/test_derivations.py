@@ -53,9 +53,11 @@ NAMED = {
         "(caps of 0, a region of its own)",
         "up to 256 GiB.",
         "in section 12).",
+        "(docs/protocol/probe.md section 6)",
     ),
     README: (
         "Blocks over 1 MiB",
+        "leaving after 1 MiB",
         "57,600 that run",
         "section 19",
         "pallet-spec/README.md#18-weights",

@@ -75,7 +75,9 @@ def test_how_long_the_money_lasts() -> None:
     plan = replace(PLAN, published=NOW - 240, burned=50 * UNIT, mark=50 * UNIT)
     assert runway(plan, 20 * UNIT, NOW, 24) == Runway(5 * UNIT, 4, 500)
     kept = replace(plan, reserved=2 * UNIT, mark=49 * UNIT)
-    assert runway(kept, 20 * UNIT + 1, NOW, 24).lasts_eras == 2, "it keeps 2.1 times that, and the surcharge on 1 UNIT: 5.3"
+    assert runway(kept, 20 * UNIT + 1, NOW, 24).lasts_eras == 2, (
+        "it keeps 2.1 times that, and the surcharge on 1 UNIT: 5.3"
+    )
     assert runway(kept, 203 * UNIT // 10, NOW, 24).lasts_eras == 3
     assert lasting(4, 500) == "At its mean burn the money lasts 4 eras of 500."
     assert lasting(1, 2) == "At its mean burn the money lasts 1 era of 2."
