@@ -77,9 +77,9 @@ def test_a_node_reads_its_file_again_when_it_is_told_to(model: RunningChain, tmp
         node.process.send_signal(signal.SIGHUP)
         assert line_with(node, "settings changed")["settings"] == "hosting.reserve, alerts.targets"
         assert line_with(node, "wait for a restart")["settings"] == "http_names"
-        assert hook.next()["title"] == "datdot: error: disk", (
-            "the new reserve is what the disk lacks, and the new target hears"
-        )
+        # the new reserve is what the disk lacks, and the new target hears; on a slow machine the faucet's money came late
+        titles = set(iter(lambda: hook.next()["title"], "datdot: error: disk"))
+        assert titles <= {"datdot: over: money"}
         assert done("status", "--dir", home)["disk"]["reserve"] == 9000 * 1024 * GIB
         assert node.stop() == 0
 
