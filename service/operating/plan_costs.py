@@ -27,7 +27,7 @@ async def donation_lines(client: ChainClient, source: bytes, plan: int, amount: 
         lines.append(
             f"this account has then {part // 10_000} % of the plan's shares: so much of what is left at its end comes back"
         )
-    return [*lines, await _fee_line(client, source, calls.donate(plan, amount), amount, best)]
+    return [*lines, await _fee_line(client, source, calls.donate(plan, amount, fresh=0), amount, best)]
 
 
 async def publication_lines(

@@ -111,7 +111,7 @@ async def _review_donation(facts: NodeFacts, acting: Acting, fields: Mapping[str
         raise ValueError("amount: nothing can be given to a plan only by giving something")
     client = facts.sources.client
     await sponsor.check_donation(client, acting.signer.account, plan, amount)
-    fee = await client.fee(acting.signer.account, calls.donate(plan, amount))
+    fee = await client.fee(acting.signer.account, calls.donate(plan, amount, fresh=0))
     pot = max(0, await client.balance(client.pot_account(plan)) - EXISTENTIAL_DEPOSIT)
     rows = [
         ("From", signer_address(acting.signer)),

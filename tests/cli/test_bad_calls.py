@@ -78,7 +78,7 @@ async def test_plans_that_the_chain_refuses(chain: RunningChain) -> None:
         for bad in (replace(good, replicas=0), replace(good, replicas=17), replace(good, until=1)):
             await refused(alice, calls.publish_plan(head, whole, (), bad, 100 * UNIT), PalletError.BAD_TERMS)
         await refused(alice, calls.publish_plan(head, whole, (), good, 10**24), PalletError.INSUFFICIENT_BALANCE)
-        await refused(alice, calls.donate(10**9, UNIT), PalletError.NO_SUCH_PLAN)
+        await refused(alice, calls.donate(10**9, UNIT, 0), PalletError.NO_SUCH_PLAN)
         assert await alice.client.storage.next_plan() == issued
 
 

@@ -66,7 +66,7 @@ peers = st.one_of(
 )
 plans = st.one_of(
     act("publish", st.integers(0, 7), small, wrong),
-    act("donate", who, small, st.integers(0, 3)),
+    act("donate", who, small, st.integers(0, 5)),
     act("end_plan", small, st.one_of(st.just(0), who)),
     act("claim", who, small),
     act("collect", who, small),

@@ -210,7 +210,11 @@ def test_publication_of_too_little_and_too_much(world: Watched) -> None:
 
 
 def test_money_of_plans(world: Watched) -> None:
-    for name, arguments in (("donate", {"amount": UNIT}), ("end_plan", {}), ("claim_refund", {"donor": bytes(32)})):
+    for name, arguments in (
+        ("donate", {"amount": UNIT, "fresh": 0}),
+        ("end_plan", {}),
+        ("claim_refund", {"donor": bytes(32)}),
+    ):
         world.call(None, name, plan=7, **arguments)
         world.refused("NoSuchPlan")
     world.call(None, "collect", copy=7)
@@ -218,9 +222,11 @@ def test_money_of_plans(world: Watched) -> None:
     world.publish()
     world.live(1)
     for amount, error in ((UNIT // 100 - 1, "DonationTooSmall"), (10**24 + 1, "AmountTooLarge")):
-        world.call(world.party(3), "donate", plan=0, amount=amount)
+        world.call(world.party(3), "donate", plan=0, amount=amount, fresh=0)
         world.refused(error)
-    world.call(world.party(3), "donate", plan=0, amount=10**22)
+    world.call(world.party(3), "donate", plan=0, amount=UNIT, fresh=1)
+    world.refused("TermsChanged")
+    world.call(world.party(3), "donate", plan=0, amount=10**22, fresh=0)
     world.refused("InsufficientBalance")
     world.call(world.party(3), "end_plan", plan=0)
     world.refused("NotSponsor")
@@ -228,7 +234,7 @@ def test_money_of_plans(world: Watched) -> None:
     world.refused("NotClaimable")
     plan = items.Plans.at(state(world), 0)
     world.write(items.Plans.key(0), items.Plans.codec.encode(replace(plan, shares=10**30)))
-    world.call(world.party(3), "donate", plan=0, amount=UNIT)
+    world.call(world.party(3), "donate", plan=0, amount=UNIT, fresh=0)
     world.refused("", "PotExhausted")
     world.write(items.Plans.key(0), items.Plans.codec.encode(plan))
     world.call(world.party(SPONSOR), "end_plan", plan=0)
@@ -236,7 +242,7 @@ def test_money_of_plans(world: Watched) -> None:
     world.call(world.party(SPONSOR), "end_plan", plan=0)
     world.refused("AlreadyEnding")
     world.live(SHORT["end_notice"], 0)
-    for name, arguments in (("donate", {"amount": UNIT}), ("end_plan", {})):
+    for name, arguments in (("donate", {"amount": UNIT, "fresh": 0}), ("end_plan", {})):
         world.call(world.party(SPONSOR), name, plan=0, **arguments)
         world.refused("PlanNotLive")
     world.call(world.party(SPONSOR), "claim_refund", plan=0, donor=world.party(3).id)

@@ -107,7 +107,7 @@ def test_other_terms(world: Watched) -> None:
     amend(SPONSOR, "BadTerms", regions=[b"a"])
     amend(SPONSOR, "BadTerms", report_price=terms["report_price"] + 1)
     amend(SPONSOR, "", replicas=2)
-    world.call(world.party(3), "donate", plan=0, amount=30 * UNIT)
+    world.call(world.party(3), "donate", plan=0, amount=30 * UNIT, fresh=world.all("Plans")[0]["fresh"])
     world.live(1)
     amend(SPONSOR, "AmendTooWide", replicas=3)
     amend(SPONSOR, "AmendTooWide", max_latency_ms=9)

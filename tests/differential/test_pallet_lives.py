@@ -27,7 +27,7 @@ def test_a_plan_from_publication_to_the_last_refund() -> None:
     world.people(hosters=4, encoders=4, attesters=3)
     world.publish(replicas=3)
     world.until("CopyActive")
-    world.call(world.party(12), "donate", plan=0, amount=UNIT)
+    world.call(world.party(12), "donate", plan=0, amount=UNIT, fresh=0)
     world.until("RetrievalSettled")
     world.live(2 * SHORT["era"])
     world.call(world.party(SPONSOR), "end_plan", plan=0)

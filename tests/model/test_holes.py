@@ -15,6 +15,7 @@ from runtime_mock.model.datdot import amend, items, ladder, money, offers, plans
 from runtime_mock.model.datdot.limits import GIB_SECTORS, MARGIN, PPM, UNIT, WIDENING_PART
 from runtime_mock.model.datdot.params import DEFAULT_AMOUNTS
 from runtime_mock.model.datdot.records import CopyState, Terms
+from runtime_mock.model.frame import balances
 from tests.support.differential.parties import Party
 from tests.support.differential.small_feeds import Feed
 from tests.support.model_world import ModelWorld
@@ -45,6 +46,10 @@ def amended(world: ModelWorld, **changed: Any) -> str | None:
     return world.chain.call(amend.amend_plan, world.sponsor.id, 0, replace(now, **changed))
 
 
+def give(world: ModelWorld, who: Party, amount: int) -> None:
+    world.must(plans.donate, who.id, 0, amount, items.Plans.at(world.chain.state, 0).fresh)
+
+
 def ratio(world: ModelWorld, who: Party) -> tuple[int, int]:
     found = items.Ratios.get(world.chain.state, who.id)
     return found.given, found.taken
@@ -53,8 +58,8 @@ def ratio(world: ModelWorld, who: Party) -> tuple[int, int]:
 def test_a_right_to_widen_cannot_be_bought() -> None:
     world = ModelWorld(3, 4, 0, "bought", 1 << 20)
     assert publish(world, [1_000], UNIT, replicas=1) is None
-    world.must(plans.donate, world.donor.id, 0, 5 * UNIT)
-    world.must(plans.donate, world.sponsor.id, 0, 1_000 * UNIT)
+    give(world, world.donor, 5 * UNIT)
+    give(world, world.sponsor, 1_000 * UNIT)
     assert items.Plans.at(world.chain.state, 0).founded == UNIT
     assert amended(world, replicas=2) == "AmendTooWide"
     assert amended(world, max_ask_receiving=3 * UNIT) == "AmendTooWide"
@@ -65,11 +70,60 @@ def test_a_right_to_widen_cannot_be_bought() -> None:
 def test_terms_become_wider_while_others_gave_a_twentieth(beyond: int) -> None:
     world = ModelWorld(3, 4, 0, "a twentieth", 1 << 20)
     assert publish(world, [1_000], UNIT, replicas=1) is None
-    world.must(plans.donate, world.sponsor.id, 0, 9 * UNIT)
+    give(world, world.sponsor, 9 * UNIT)
     plan = items.Plans.at(world.chain.state, 0)
     assert plan.founded == 10 * UNIT
-    world.must(plans.donate, world.donor.id, 0, 10 * UNIT // WIDENING_PART + beyond)
+    give(world, world.donor, 10 * UNIT // WIDENING_PART + beyond)
     assert amended(world, replicas=2) == ("AmendTooWide" if beyond else None)
+
+
+def test_a_gift_is_for_the_terms_that_its_donor_saw() -> None:
+    """A sponsor that changes its terms just before a donation gets nothing of it."""
+    world = ModelWorld(3, 4, 0, "seen", 1 << 20)
+    assert publish(world, [1_000], UNIT, replicas=1) is None
+    steps(world, 3)
+    assert amended(world, max_ask_disk=9 * UNIT) is None
+    assert world.chain.call(plans.donate, world.donor.id, 0, 100 * UNIT, 0) == "TermsChanged"
+    give(world, world.donor, 100 * UNIT)
+
+
+def test_what_goes_on_for_longer_is_not_wider() -> None:
+    """So nobody who gives a little takes from a sponsor the right to let its plan go on."""
+    world = ModelWorld(3, 4, 0, "longer", 1 << 20)
+    assert publish(world, [1_000], UNIT, replicas=1) is None
+    give(world, world.donor, 5 * UNIT)
+    until = items.Plans.at(world.chain.state, 0).terms.until
+    assert amended(world, until=until + 1) is None
+    assert amended(world, until=until + 2, replicas=2) == "AmendTooWide"
+
+
+def test_a_plan_that_is_topped_up_when_it_is_low_takes_many_gifts() -> None:
+    world = ModelWorld(3, 6, 0, "topped up", 1 << 20)
+    assert publish(world, [1_000], UNIT) is None
+    for _ in range(7):
+        world.must(left, money.pot_account(0), UNIT // 10)
+        give(world, world.donor, 5 * UNIT)
+    assert items.Plans.at(world.chain.state, 0).shares > 10**8 * UNIT
+
+
+def left(s: Any, pot: bytes, rest: int) -> None:
+    """Let a pot have paid all but so much."""
+    money.burn(s, pot, balances.free(s, pot) - rest)
+
+
+def test_an_offer_of_before_that_asks_too_much_fits_nobody() -> None:
+    world = ModelWorld(1, 6, 0, "old offer", 1 << 26)
+    state, hoster = world.chain.state, world.hosters[0].id
+    steps(world, 6)
+    for table in (items.Hosters, items.HosterDraws):
+        found: Any = table.at(state, hoster)
+        table.put(state, hoster, replace(found, ask_receiving=MOST_RECEIVING + 1))
+    assert publish(world, [4_000], 50 * UNIT, replicas=1) is None
+    steps(world, 30)
+    assert happened(world, "CopyOffered") == []
+    world.must(offers.offer_hosting, hoster, 1 << 26, UNIT, MOST_RECEIVING, b"")
+    while happened(world, "CopyOffered") == []:
+        world.step()
 
 
 def test_what_others_gave_is_burned_and_not_gained() -> None:
@@ -84,7 +138,7 @@ def test_what_others_gave_is_burned_and_not_gained() -> None:
     steps(world, 5)
     before = chain.money(world.sponsor.id) + chain.money(own.id)
     assert publish(world, [1_000], 200 * UNIT, replicas=1, regions=[b"x"]) is None
-    world.must(plans.donate, world.donor.id, 0, 200 * UNIT // WIDENING_PART)
+    give(world, world.donor, 200 * UNIT // WIDENING_PART)
     assert amended(world, regions=[b"zzz"], max_ask_disk=2 * ask) is None
     while items.Plans.contains(chain.state, 0) and happened(world, "PlanClaimable") == []:
         world.step()

@@ -10,7 +10,7 @@ import pytest
 from runtime_mock.model.datdot import amend as model
 from runtime_mock.model.datdot.records import Terms as ModelTerms
 from service.chain_client.pallet.types import Terms
-from service.roles.sponsor.amend import Changes, check_change, check_narrower
+from service.roles.sponsor.amend import Changes, check_change, check_narrower, check_until
 from service.roles.sponsor.checks import BadTerms
 from service.roles.sponsor.refusals import AmendTooWide
 from service.roles.sponsor.terms import plan_terms
@@ -48,6 +48,15 @@ def test_each_term_alone_and_many_together() -> None:
     found = [is_narrower(terms) for terms in cases]
     assert found == [model._is_narrower(of_model(OLD), of_model(terms)) for terms in cases]
     assert {True, False} == set(found)
+
+
+def test_no_plan_ends_sooner_than_with_notice() -> None:
+    for old, new in ((200, 110), (200, 300), (105, 105), (105, 106)):
+        check_until(old, new, 110)
+    with pytest.raises(BadTerms, match="until 109: a plan ends no sooner than with notice, at block 110"):
+        check_until(200, 109, 110)
+    with pytest.raises(BadTerms, match="at block 105"):
+        check_until(105, 104, 110)
 
 
 def test_what_is_too_wide_is_named() -> None:

@@ -191,7 +191,7 @@ class ModelLife(ModelWorld):
             other = Feed(*self._named(plan_id), [size + 1 for size in feed.sizes])
             call(fraud.report_equivocation, plan_id, signed_head(feed), signed_head(other), 0, [])
         if self._happens("donate"):
-            call(rules.donate, self.donor.id, plan_id, self.random.choice([UNIT // 100, UNIT, 5 * UNIT]))
+            call(rules.donate, self.donor.id, plan_id, self.random.choice([UNIT // 100, UNIT, 5 * UNIT]), plan.fresh)
         if self._happens("amend"):
             until, cap = self.chain.number + self.random.randint(1, 900), self.random.choice([UNIT // 2, 3 * UNIT])
             terms = replace(plan.terms, replicas=self.random.randint(1, 5), until=until, max_ask_disk=cap)

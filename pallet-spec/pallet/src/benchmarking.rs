@@ -98,7 +98,7 @@ mod benchmarks {
         let plan = plan::<T>();
         let who = who::<T>("donor", 0);
         #[extrinsic_call]
-        _(RawOrigin::Signed(who.clone()), plan, UNIT);
+        _(RawOrigin::Signed(who.clone()), plan, UNIT, 0);
         assert!(Shares::<T>::contains_key(plan, who));
     }
 

@@ -83,12 +83,13 @@ mod calls {
             Self::do_publish_plan(who, head, ranges.into_inner(), nodes.into_inner(), terms, pot)
         }
 
-        /// Add to a plan's pot, for shares of what will be left.
+        /// Add to a plan's pot, for shares of what will be left. `fresh` is the plan's, as the donor saw it: no other terms take
+        /// the gift.
         #[pallet::call_index(7)]
         #[pallet::weight(weights::money())]
-        pub fn donate(origin: OriginFor<T>, plan: PlanId, amount: Balance) -> DispatchResult {
+        pub fn donate(origin: OriginFor<T>, plan: PlanId, amount: Balance, fresh: Block) -> DispatchResult {
             let who = ensure_signed(origin)?;
-            Self::do_donate(who, plan, amount)
+            Self::do_donate(who, plan, amount, fresh)
         }
 
         /// End a plan, `EndNotice` blocks later. By its sponsor.

@@ -89,7 +89,7 @@ mod errors {
         /// Less than the smallest donation.
         #[codec(index = 26)]
         DonationTooSmall,
-        /// The pot is worth less than a millionth of its shares.
+        /// The pot is worth less than a millionth of a millionth of its shares.
         #[codec(index = 27)]
         PotExhausted,
         /// The remainder is not fixed yet.
@@ -209,5 +209,8 @@ mod errors {
         /// A call of commits or reveals without any.
         #[codec(index = 66)]
         NothingSaid,
+        /// The plan has other terms than the donor saw: read them, and give again.
+        #[codec(index = 67)]
+        TermsChanged,
     }
 }

@@ -91,7 +91,9 @@ impl<T: Config> Pallet<T> {
         // Its need asks as often as a new plan's, and again at each tick if nobody makes it: for a fee, as a plan that wakes.
         let fee = Self::amounts().retry_fee;
         let reserved = plan.reserved.saturating_sub(copy.reserve).saturating_add(want);
-        if !Self::pot_can_pay(plan_id, &plan, reserved, fee) {
+        // Else its growth could end the plan at the next tick.
+        let beside = fee.saturating_add(Self::era_cost(&plan, Some((id, &copy))));
+        if !Self::pot_can_pay(plan_id, &plan, reserved, beside) {
             return;
         }
         Self::set_reserve(&mut copy, &mut plan, want);

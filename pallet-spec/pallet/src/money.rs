@@ -285,13 +285,17 @@ impl<T: Config> Pallet<T> {
         Self::deposit_event(Event::Surcharged { plan: id, base, amount });
     }
 
-    /// What an era of all live copies costs the plan's pot at least: their disk and the tick's fees.
-    pub(crate) fn era_cost(plan: &Plan) -> Balance {
+    /// What an era of all live copies costs the plan's pot at most: their disk at the least ratio, and the tick's fees. Of a copy
+    /// that grows it is that of its new length.
+    pub(crate) fn era_cost(plan: &Plan, grown: Option<(CopyId, &Copy)>) -> Balance {
         let fee = Self::amounts().tick_fee;
-        let copies = plan.live.iter().filter_map(|copy| Copies::<T>::get(copy).defensive());
-        copies.fold(0, |sum, copy| {
-            let ask = Self::cost(&plan.sponsor, copy.ask_disk);
-            sum.saturating_add(fee_ceil(ask, copy.sectors)).saturating_add(fee)
+        let disk = |copy: &Copy| kept(fee_ceil(copy.ask_disk, copy.sectors), 0);
+        plan.live.iter().fold(0, |sum, id| {
+            let disk = match grown {
+                Some((number, copy)) if number == *id => disk(copy),
+                _ => Copies::<T>::get(id).defensive().map_or(0, |copy| disk(&copy)),
+            };
+            sum.saturating_add(disk).saturating_add(fee)
         })
     }
 

@@ -220,6 +220,7 @@ impl<T: Config> Pallet<T> {
             && !Self::paused(hoster)
             && Self::cost(&plan.sponsor, entry.ask_disk) <= plan.terms.max_ask_disk
             && Self::cost(&plan.sponsor, entry.ask_receiving) <= plan.terms.max_ask_receiving
+            && entry.ask_receiving <= Self::amounts().collateral / DROP_PART
             && Self::reputation(account) >= plan.terms.min_reputation
             && plan.terms.allows(&entry.region)
             && hoster.capacity.saturating_sub(hoster.used) >= bytes

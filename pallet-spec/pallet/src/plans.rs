@@ -170,13 +170,18 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    pub(crate) fn do_donate(account: AccountId32, id: PlanId, amount: Balance) -> DispatchResult {
+    pub(crate) fn do_donate(account: AccountId32, id: PlanId, amount: Balance, fresh: Block) -> DispatchResult {
         let mut plan = Plans::<T>::get(id).ok_or(Error::<T>::NoSuchPlan)?;
         ensure!(plan.state == PlanState::Live, Error::<T>::PlanNotLive);
+        // A sponsor may have changed the terms since the donor read them.
+        ensure!(plan.fresh == fresh, Error::<T>::TermsChanged);
         ensure!(amount <= MAX_AMOUNT, Error::<T>::AmountTooLarge);
         ensure!(amount >= Self::amounts().min_donation, Error::<T>::DonationTooSmall);
         let value = Self::pot_value(id);
-        ensure!(value > 0 && value.saturating_mul(PPM.into()) >= plan.shares, Error::<T>::PotExhausted);
+        ensure!(
+            value > 0 && value.saturating_mul(PPM.into()).saturating_mul(PPM.into()) >= plan.shares,
+            Error::<T>::PotExhausted
+        );
         Self::ensure_spendable(&account, amount)?;
         T::Currency::transfer(&account, &Self::pot_account(id), amount, Preservation::Preserve)?;
         let shares = mul_div([amount, plan.shares, 1], value);
@@ -282,7 +287,7 @@ impl<T: Config> Pallet<T> {
             Copies::<T>::insert(*copy_id, &*copy);
         }
         plan.next_tick = next;
-        let low = Self::pot_free(id, &plan) < Self::era_cost(&plan);
+        let low = Self::pot_free(id, &plan) < Self::era_cost(&plan, None);
         Plans::<T>::insert(id, plan);
         Self::arm_at(Wait::Tick, next, id, 0);
         if low {

@@ -7,13 +7,13 @@ use sp_core::U256;
 use sp_runtime::{AccountId32, DispatchResult};
 
 impl Terms {
-    /// Whether they ask for no more than others did: of those who gave for a plan nobody is surprised.
+    /// Whether they ask for no more than others did: of those who gave for a plan nobody is surprised. A later `until` is the
+    /// same for longer.
     fn within(&self, old: &Terms) -> bool {
         self.replicas <= old.replicas
             && self.max_ask_disk <= old.max_ask_disk
             && self.max_ask_encoding <= old.max_ask_encoding
             && self.max_ask_receiving <= old.max_ask_receiving
-            && self.until <= old.until
             && self.min_reputation <= old.min_reputation
             && (self.regions == old.regions || self.regions.is_empty())
             && self.max_latency_ms == old.max_latency_ms

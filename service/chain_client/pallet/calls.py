@@ -71,9 +71,12 @@ def publish_plan(
     return _datdot("publish_plan", head=head, ranges=ranges, nodes=nodes, terms=terms, pot=pot)
 
 
-def donate(plan: int, amount: int) -> Call:
-    """Add to a plan's pot, for shares of what will be left."""
-    return _datdot("donate", plan=plan, amount=amount)
+def donate(plan: int, amount: int, fresh: int) -> Call:
+    """Add to a plan's pot, for shares of what will be left.
+
+    `fresh` is the plan's, as the donor saw it: no other terms take the gift.
+    """
+    return _datdot("donate", plan=plan, amount=amount, fresh=fresh)
 
 
 def end_plan(plan: int) -> Call:

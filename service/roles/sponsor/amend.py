@@ -99,7 +99,6 @@ def check_narrower(old: Terms, new: Terms) -> None:
             ("max_ask_disk", "cap for disk"),
             ("max_ask_encoding", "cap for encoding"),
             ("max_ask_receiving", "cap for receiving"),
-            ("until", "until"),
             ("min_reputation", "least reputation"),
         )
         if getattr(new, name) > getattr(old, name)

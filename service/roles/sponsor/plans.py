@@ -155,14 +155,18 @@ async def publish_head(
 
 
 async def donate(client: ChainClient, signer: Signer, plan: int, amount: int) -> BlockRef:
-    """Add to a live plan's pot and return the finalized block. Raises BadTerms, PlanRefused, NoFunds and ChainError."""
+    """Add to a live plan's pot and return the finalized block. The plan's terms must be those of now when it is in a block.
+
+    Raises BadTerms, PlanRefused, NoFunds and ChainError.
+    """
 
     async def check() -> None:
         await check_donation(client, signer.account, plan, amount)
 
     check_number(plan)
     _check_amount(amount)
-    return (await submit(signer, calls.donate(plan, amount), KINDS, check)).block
+    found = await live_plan(client, plan, await client.best())
+    return (await submit(signer, calls.donate(plan, amount, found.fresh), KINDS, check)).block
 
 
 async def check_donation(client: ChainClient, account: bytes, plan: int, amount: int) -> None:
@@ -172,9 +176,9 @@ async def check_donation(client: ChainClient, account: bytes, plan: int, amount:
     found = await live_plan(client, plan, best)
     _check_donation(amount, (await client.storage.amounts(best.hash)).min_donation)
     value = await client.balance(client.pot_account(plan), best.hash) - EXISTENTIAL_DEPOSIT
-    if value <= 0 or value * PPM < found.shares:
+    if value <= 0 or value * PPM * PPM < found.shares:
         raise PlanRefused(f"plan {plan}: its pot is nearly empty, so a donation would buy almost all shares")
-    await _check_funds(client, account, calls.donate(plan, amount), amount, best)
+    await _check_funds(client, account, calls.donate(plan, amount, found.fresh), amount, best)
 
 
 async def end_plan(client: ChainClient, signer: Signer, plan: int) -> BlockRef:

@@ -40,6 +40,7 @@ KINDS: dict[str, type[PublicationError]] = {
     "PlanNotLive": PlanRefused,
     "AlreadyEnding": PlanRefused,
     "PotExhausted": PlanRefused,
+    "TermsChanged": PlanRefused,
     "NotClaimable": PlanRefused,
     "NoShares": PlanRefused,
     "FeedFrozen": PlanRefused,

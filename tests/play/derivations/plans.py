@@ -5,11 +5,14 @@ from __future__ import annotations
 from runtime_mock.model.datdot.limits import (
     COPIES,
     DOUBLINGS,
+    DROP_PART,
     ENCODER_ROUNDS,
     EXPIRIES,
+    GIB,
     HOSTER_ROUNDS,
     LANES,
     MAX_ENTRIES,
+    MAX_PLAN_BYTES,
     MAX_REPLICAS,
     MISSES,
     REPORT_ERAS,
@@ -133,6 +136,8 @@ def _stalls_says(found: Figures) -> tuple[Said, ...]:
     entries = count(found["encoders"])
     return specified(
         19,
+        f"a hoster that receives all but the last of 256 GiB and stalls twice has {units(found['received'], 2)} UNIT for "
+        "receiving at the highest ask, and two fines (`stalls`).",
         f"A stall costs a hoster that never confirms {fine} UNIT, its encoder as much, the pot {fine} to {most},",
         f"{entries} registered encoders ({units(found['registrations'])} UNIT burned, and bonds that come back) close encoding.",
     )
@@ -145,6 +150,7 @@ def stalls() -> Figures:
     return {
         "fine": DEFAULT_AMOUNTS.stall_fine,
         "most of the pot": DEFAULT_AMOUNTS.stall_fine << DOUBLINGS,
+        "received": (MAX_PLAN_BYTES // GIB - 4) * (DEFAULT_AMOUNTS.collateral // DROP_PART),
         "encoders": MAX_ENTRIES,
         "registrations": MAX_ENTRIES * DEFAULT_AMOUNTS.peer_fee,
     }

@@ -159,8 +159,10 @@ class Plans(Base):
         return spoil
 
     def do_donate(self, who: int, plan: int, amount: int) -> None:
-        key, _ = self.pick("Plans", plan)
-        self.call(self.party(who), "donate", plan=key, amount=(UNIT, UNIT // 100, 1, 10**25)[amount % 4])
+        key, found = self.pick("Plans", plan)
+        fresh = found["fresh"] if found else 0
+        amounts = (UNIT, UNIT // 100, 1, 10**25)
+        self.call(self.party(who), "donate", plan=key, amount=amounts[amount % 4], fresh=fresh + amount // 4)
 
     def do_end_plan(self, plan: int, wrong: int, _: int) -> None:
         key, found = self.pick("Plans", plan, lambda one: one["state"] == "Live")

@@ -61,7 +61,6 @@ pub fn founded_of(shares: Balance, donors: u32) -> Balance {
 
 impl From<PlanOfSeven> for Plan {
     fn from(old: PlanOfSeven) -> Self {
-        let report_price = old.terms.report_price.max(Amounts::DEFAULT.report_price);
         Self {
             sponsor: old.sponsor,
             feed: old.feed,
@@ -69,7 +68,7 @@ impl From<PlanOfSeven> for Plan {
             ranges: old.ranges,
             bytes: old.bytes,
             sectors: old.sectors,
-            terms: Terms { report_price, ..old.terms },
+            terms: old.terms,
             state: old.state,
             published: old.published,
             next_tick: old.next_tick,

@@ -181,7 +181,7 @@ fn dust_of_a_donor_that_is_gone_goes_with_the_last_claim() {
         with_chain(|| {
             publish(4, 1);
             let (gone, least) = (2, UNIT / 100);
-            assert_ok!(DatDot::donate(signed(gone), 0, least));
+            assert_ok!(donated(signed(gone), 0, least));
             let all = GENEROUS + least - EXISTENTIAL;
             spend(0, all);
             assert_ok!(DatDot::end_plan(signed(SPONSOR), 0));

@@ -49,23 +49,23 @@ type Widening = (&'static str, fn(&mut Terms));
 
 #[test]
 fn while_others_gave_much_terms_only_become_narrower() {
-    let wide: [Widening; 9] = [
+    let wide: [Widening; 8] = [
         ("replicas", |terms| terms.replicas += 1),
         ("disk", |terms| terms.max_ask_disk += 1),
         ("encoding", |terms| terms.max_ask_encoding += 1),
         ("receiving", |terms| terms.max_ask_receiving += 1),
-        ("until", |terms| terms.until += 1),
         ("reputation", |terms| terms.min_reputation += 1),
         ("regions", |terms| terms.regions = regions(&[b"u4"])),
         ("latency", |terms| terms.max_latency_ms -= 1),
         ("throughput", |terms| terms.min_kib_per_s += 1),
     ];
-    let narrow: [Widening; 7] = [
+    let narrow: [Widening; 8] = [
         ("replicas", |terms| terms.replicas -= 1),
         ("disk", |terms| terms.max_ask_disk -= 1),
         ("encoding", |terms| terms.max_ask_encoding -= 1),
         ("receiving", |terms| terms.max_ask_receiving -= 1),
         ("until", |terms| terms.until -= 1),
+        ("until, later", |terms| terms.until += 1),
         ("reputation", |terms| terms.min_reputation -= 1),
         ("regions", |terms| terms.regions = Default::default()),
     ];
@@ -73,9 +73,9 @@ fn while_others_gave_much_terms_only_become_narrower() {
         let own = Terms { min_reputation: 7, regions: regions(&[b"u3"]), ..terms(8) };
         publish_with(&feed_of(3), own, 80 * UNIT);
         // A twentieth of what was founded is little, a hundredth of a UNIT more is not.
-        assert_ok!(DatDot::donate(signed(STRANGER), 0, 4 * UNIT));
+        assert_ok!(donated(signed(STRANGER), 0, 4 * UNIT));
         assert_ok!(amend(with(|terms| terms.max_ask_disk += 1)));
-        assert_ok!(DatDot::donate(signed(STRANGER), 0, UNIT / 100));
+        assert_ok!(donated(signed(STRANGER), 0, UNIT / 100));
         for (name, change) in wide {
             let terms = with(change);
             refused!(amend(terms.clone()), AmendTooWide);
@@ -95,20 +95,20 @@ fn while_others_gave_much_terms_only_become_narrower() {
 fn what_a_sponsor_buys_later_does_not_count() {
     with_chain(|| {
         publish_with(&feed_of(3), terms(1), 5 * UNIT);
-        assert_ok!(DatDot::donate(signed(STRANGER), 0, 5 * UNIT / 20 + 1));
+        assert_ok!(donated(signed(STRANGER), 0, 5 * UNIT / 20 + 1));
         refused!(amend(with(|terms| terms.replicas = 2)), AmendTooWide);
-        assert_ok!(DatDot::donate(signed(SPONSOR), 0, 1_000 * UNIT));
+        assert_ok!(donated(signed(SPONSOR), 0, 1_000 * UNIT));
         refused!(amend(with(|terms| terms.replicas = 2)), AmendTooWide);
     });
     with_chain(|| {
         // Before that it does, to the last share.
         publish_with(&feed_of(3), terms(1), 5 * UNIT);
-        assert_ok!(DatDot::donate(signed(SPONSOR), 0, 15 * UNIT));
-        assert_ok!(DatDot::donate(signed(STRANGER), 0, UNIT));
+        assert_ok!(donated(signed(SPONSOR), 0, 15 * UNIT));
+        assert_ok!(donated(signed(STRANGER), 0, UNIT));
         assert_ok!(amend(with(|terms| terms.replicas = 2)));
         // Two others count together, and a pot that is spent makes their shares more.
         spend(0, 20 * UNIT);
-        assert_ok!(DatDot::donate(signed(3), 0, UNIT / 100));
+        assert_ok!(donated(signed(3), 0, UNIT / 100));
         assert_eq!(plan(0).shares, 21 * UNIT + 21 * UNIT / 100);
         refused!(amend(with(|terms| terms.replicas = 3)), AmendTooWide);
         assert_ok!(amend(with(|terms| terms.replicas = 1)));

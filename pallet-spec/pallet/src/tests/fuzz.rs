@@ -68,7 +68,7 @@ fn any_call(dice: &mut Dice) -> Call {
         2 => Call::offer_attesting { ask: dice.amount() / 1_000, anchor: dice.hash(), slots: dice.throw(4) as u32 },
         3 if dice.throw(3) == 0 => Call::withdraw_offer { role: dice.role() },
         4 => Call::release { role: dice.role() },
-        5 => Call::donate { plan, amount: dice.amount() },
+        5 => Call::donate { plan, amount: dice.amount(), fresh: Plans::<Test>::get(plan).map_or(0, |one| one.fresh) },
         6 if dice.throw(6) == 0 => Call::end_plan { plan },
         7 => Call::decline_copy { copy },
         8 => Call::begin_segment { copy, modulus: modulus(1_000_000 + dice.throw(6)), profile: PROFILE_P1 },

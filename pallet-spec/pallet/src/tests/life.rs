@@ -147,7 +147,12 @@ impl World {
     fn renew(&self) {
         for n in self.hosters.iter().filter(|n| !self.habits.dead_hosters.contains(n)) {
             if !self.closing && Hosters::<Test>::get(account(*n)).is_some_and(|h| !h.open && h.out_since + 6 == now()) {
-                offer_hosting(*n, CAPACITY);
+                assert_ok!(offer_hosting_at(
+                    *n,
+                    CAPACITY,
+                    ASK_DISK,
+                    ASK_RECEIVING.min(DatDot::amounts().collateral / 10)
+                ));
             }
         }
     }

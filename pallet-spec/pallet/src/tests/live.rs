@@ -353,7 +353,7 @@ fn growth_waits_for_a_pot_that_can_pay_and_a_hoster_that_proves() {
         next_block();
         assert_eq!((plan(0).state, copy(0).state), (PlanState::Live, CopyState::Active));
         assert_eq!((copy(0).leaving, copy(0).sectors), (0, copy(0).stored));
-        assert_ok!(DatDot::donate(signed(STRANGER), 0, UNIT));
+        assert_ok!(donated(signed(STRANGER), 0, UNIT));
         prove_until(plan(0).next_tick);
         assert_eq!(copy(0).state, CopyState::Accepted);
     });

@@ -403,7 +403,7 @@ fn a_pot_that_cannot_pay_is_a_miss() {
         spend(0, GENEROUS - each);
         run(4);
         assert!(plan(0).live.is_empty() && !plan(0).queued);
-        assert_ok!(DatDot::donate(signed(STRANGER), 0, GENEROUS));
+        assert_ok!(donated(signed(STRANGER), 0, GENEROUS));
         run_to(plan(0).next_tick + 4);
         assert_eq!(plan(0).live.len(), 1);
     });

@@ -145,17 +145,17 @@ fn the_pot_covers_one_era_at_the_caps() {
 fn donations_buy_shares_at_the_pots_worth() {
     with_chain(|| {
         publish(4, 1);
-        refused!(DatDot::donate(signed(2), 1, UNIT), NoSuchPlan);
-        refused!(DatDot::donate(signed(2), 0, UNIT / 100 - 1), DonationTooSmall);
-        refused!(DatDot::donate(signed(2), 0, MAX_AMOUNT + 1), AmountTooLarge);
-        refused!(DatDot::donate(signed(2), 0, ENDOWMENT), InsufficientBalance);
-        assert_ok!(DatDot::donate(signed(2), 0, 50 * UNIT));
+        refused!(donated(signed(2), 1, UNIT), NoSuchPlan);
+        refused!(donated(signed(2), 0, UNIT / 100 - 1), DonationTooSmall);
+        refused!(donated(signed(2), 0, MAX_AMOUNT + 1), AmountTooLarge);
+        refused!(donated(signed(2), 0, ENDOWMENT), InsufficientBalance);
+        assert_ok!(donated(signed(2), 0, 50 * UNIT));
         assert_eq!(last_event(), Event::Donated { plan: 0, account: account(2), amount: 50 * UNIT, shares: 50 * UNIT });
         // Half the pot is gone: a share costs half as much.
         spend(0, 75 * UNIT);
-        assert_ok!(DatDot::donate(signed(3), 0, UNIT));
+        assert_ok!(donated(signed(3), 0, UNIT));
         assert_eq!(last_event(), Event::Donated { plan: 0, account: account(3), amount: UNIT, shares: 2 * UNIT });
-        assert_ok!(DatDot::donate(signed(3), 0, UNIT));
+        assert_ok!(donated(signed(3), 0, UNIT));
         let plan = plan(0);
         assert_eq!((plan.donors, plan.shares, plan.burned), (3, 154 * UNIT, 75 * UNIT));
         assert_eq!(Shares::<Test>::get(0, account(3)), Some(4 * UNIT));
@@ -183,10 +183,10 @@ fn a_sponsor_founds_until_others_give() {
         publish(4, 1);
         assert_eq!(plan(0).founded, GENEROUS);
         spend(0, GENEROUS / 2);
-        assert_ok!(DatDot::donate(signed(SPONSOR), 0, UNIT));
+        assert_ok!(donated(signed(SPONSOR), 0, UNIT));
         assert_eq!((plan(0).founded, plan(0).shares), (GENEROUS + 2 * UNIT, GENEROUS + 2 * UNIT), "shares, not money");
-        assert_ok!(DatDot::donate(signed(STRANGER), 0, UNIT));
-        assert_ok!(DatDot::donate(signed(SPONSOR), 0, UNIT));
+        assert_ok!(donated(signed(STRANGER), 0, UNIT));
+        assert_ok!(donated(signed(SPONSOR), 0, UNIT));
         assert_eq!((plan(0).founded, plan(0).shares), (GENEROUS + 2 * UNIT, GENEROUS + 6 * UNIT));
     });
 }
@@ -195,13 +195,13 @@ fn a_sponsor_founds_until_others_give() {
 fn an_exhausted_or_ended_plan_takes_no_donation() {
     with_chain(|| {
         publish(4, 1);
-        // V x 10^6 < S.
-        spend(0, GENEROUS - GENEROUS / 1_000_000);
-        assert_ok!(DatDot::donate(signed(2), 0, UNIT / 100));
+        // V x 10^12 < S.
+        spend(0, GENEROUS - GENEROUS / 1_000_000_000_000);
+        assert_ok!(donated(signed(2), 0, UNIT / 100));
         spend(0, UNIT / 100 + 1);
-        refused!(DatDot::donate(signed(2), 0, UNIT / 100), PotExhausted);
+        refused!(donated(signed(2), 0, UNIT / 100), PotExhausted);
         run_while(|| plan(0).state == PlanState::Live);
-        refused!(DatDot::donate(signed(2), 0, UNIT), PlanNotLive);
+        refused!(donated(signed(2), 0, UNIT), PlanNotLive);
     });
 }
 
@@ -295,7 +295,7 @@ fn refunds_share_the_remainder_and_the_last_takes_the_rest() {
     with_chain(|| {
         publish(4, 1);
         for (n, amount) in [(2, 10 * UNIT + 1), (3, UNIT / 3)] {
-            assert_ok!(DatDot::donate(signed(n), 0, amount));
+            assert_ok!(donated(signed(n), 0, amount));
         }
         spend(0, 37 * UNIT + 5);
         refused!(DatDot::claim_refund(signed(STRANGER), 0, account(2)), NotClaimable);

@@ -41,13 +41,18 @@ fn the_rules_example_of_a_pot_holds() {
 
 /// Plays a life twice to the same block: with a generous pot, and with one that lacks so much of what it must have there.
 fn played(short: Balance, begin: fn(), block: fn() -> Block, then: impl Fn(Seen)) {
+    played_to(short, || 0, begin, block, then)
+}
+
+/// The same, with a rest beside that.
+fn played_to(short: Balance, rest: fn() -> Balance, begin: fn(), block: fn() -> Block, then: impl Fn(Seen)) {
     let (mut generous, mut at) = (None, 0);
     with_chain(|| {
         begin();
         at = block();
         let before = plan(0).burned;
         prove_until(at);
-        generous = Some((DatDot::pot_value(0) - kept(plan(0).reserved, 0), plan(0).burned - before));
+        generous = Some((DatDot::pot_value(0) - kept(plan(0).reserved, 0) - rest(), plan(0).burned - before));
         assert_eq!(unsurcharged(&plan(0)), 0);
     });
     let (beyond, burned) = generous.expect("it was played");
@@ -147,7 +152,7 @@ fn a_tick_is_unpaid_if_the_pot_lacks_one() {
     }
 }
 
-/// A copy grows if the pot can pay what it will need after RetryFee is burned; else the tick is as any other.
+/// A copy grows if the pot can pay what it will need, and an era of it, after RetryFee is burned; else the tick is as any other.
 #[test]
 fn growth_begins_if_the_pot_can_pay_it_after_its_fee() {
     for short in [0, 1] {
@@ -155,14 +160,15 @@ fn growth_begins_if_the_pot_can_pay_it_after_its_fee() {
             live_copy(3);
             assert_ok!(update(0, &feed(4), feed(4).extension(3)));
         };
-        played(
+        played_to(
             short,
+            || DatDot::era_cost(&plan(0), None),
             begin,
             || plan(0).next_tick,
             |seen| {
                 if short == 0 {
                     assert_eq!((copy(0).state, seen.burned), (CopyState::Accepted, seen.generous));
-                    assert_eq!(DatDot::pot_free(0, &plan(0)), 0);
+                    assert_eq!(DatDot::pot_free(0, &plan(0)), DatDot::era_cost(&plan(0), None));
                 } else {
                     assert_eq!((copy(0).state, plan(0).state), (CopyState::Active, PlanState::Live));
                     assert_eq!(seen.burned, seen.generous - Amounts::DEFAULT.retry_fee);

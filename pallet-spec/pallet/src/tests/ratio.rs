@@ -140,7 +140,7 @@ fn a_small_segment_is_paid_as_a_checkpoint() {
     });
 }
 
-/// A pot is low when it cannot pay one era's disk at cost, and the next tick's fee.
+/// A pot is low when it cannot pay one era's disk at the least ratio, and the next tick's fee.
 #[test]
 fn a_pot_is_low_at_cost() {
     for short in [0, 1] {
@@ -153,13 +153,14 @@ fn a_pot_is_low_at_cost() {
             let mut paid = plan(0);
             DatDot::surcharge(0, &mut paid);
             crate::Plans::<Test>::insert(0, paid);
-            assert_eq!(DatDot::era_cost(&plan(0)), (ASK_DISK >> 10) * 21 / 10 + TICK_FEE);
+            assert_eq!(DatDot::era_cost(&plan(0), None), (ASK_DISK >> 10) * 21 / 10 + TICK_FEE);
             let next = plan(0).next_tick + 24;
             let disk = |blocks: Block| ((ASK_DISK >> 10) * u128::from(blocks)).div_ceil(24);
             let reserve = disk(next - copy(0).first_confirmed.unwrap()) + copy(0).halves + 36 * REPORT_PRICE;
             spend(
                 0,
-                DatDot::pot_value(0) - (reserve * 21).div_ceil(10) - TICK_FEE - DatDot::era_cost(&plan(0)) + short,
+                DatDot::pot_value(0) - (reserve * 21).div_ceil(10) - TICK_FEE - DatDot::era_cost(&plan(0), None)
+                    + short,
             );
             next_block();
             let low = Event::PotLow { plan: 0, block: next };

@@ -86,7 +86,7 @@ fn the_rate_of_challenges_is_one_in_mean_gap_blocks() {
                 prove(HOSTER);
             }
             if plan(0).state == PlanState::Live && now().is_multiple_of(100) {
-                assert_ok!(DatDot::donate(signed(STRANGER), 0, UNIT));
+                assert_ok!(donated(signed(STRANGER), 0, UNIT));
             }
         }
         // A challenge is answered in the next block: 400 / (5 + 1) on the mean, 7.5 as deviation.

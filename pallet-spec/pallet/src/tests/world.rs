@@ -50,6 +50,12 @@ pub fn number(account: &AccountId32) -> u64 {
     (0..100).find(|n| super::mock::account(*n) == *account).expect("an account of the tests")
 }
 
+/// Gives to a plan as its terms are.
+pub fn donated(origin: RuntimeOrigin, plan: PlanId, amount: Balance) -> DispatchResult {
+    let fresh = Plans::<Test>::get(plan).map_or(0, |plan| plan.fresh);
+    DatDot::donate(origin, plan, amount, fresh)
+}
+
 pub fn register(n: u64) {
     let (swarm, statement) = (swarm_pair(n), statement_pair(n));
     let (swarm_key, statement_key) = (swarm.public().0, statement.public().0);

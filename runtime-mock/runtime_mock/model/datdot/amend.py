@@ -40,13 +40,12 @@ def amend_plan(s: State, account: bytes, plan_id: int, terms: Terms) -> None:
 
 
 def _is_narrower(old: Terms, new: Terms) -> bool:
-    """Return whether terms promise no more, ask for no more and last no longer than the old ones."""
+    """Return whether terms promise no more and ask for no more than the old ones. A later `until` is the same for longer."""
     return (
         new.replicas <= old.replicas
         and new.max_ask_disk <= old.max_ask_disk
         and new.max_ask_encoding <= old.max_ask_encoding
         and new.max_ask_receiving <= old.max_ask_receiving
-        and new.until <= old.until
         and new.min_reputation <= old.min_reputation
         and new.regions in (old.regions, [])
         and new.max_latency_ms == old.max_latency_ms

@@ -208,7 +208,7 @@ def _register_offers() -> None:
 def _register_plans() -> None:
     publish = [_HEAD, _RANGES, _NODES, _TERMS, U128]
     register(PALLET, 6, "publish_plan", publish, _by_signer(plans.publish_plan), _publication_info)
-    _register(7, "donate", [U64, U128], _by_signer(plans.donate), weights.MONEY)
+    _register(7, "donate", [U64, U128, U32], _by_signer(plans.donate), weights.MONEY)
     _register(8, "end_plan", [U64], _by_signer(plans.end_plan), weights.MONEY)
     _register(9, "decline_copy", [U64], _by_signer(copies.decline_copy), weights.DECLINE_COPY)
     begin = _free(segments.begin_segment)

@@ -78,6 +78,7 @@ class Error(IntEnum):
     NoReport = 64
     NotProven = 65
     NothingSaid = 66
+    TermsChanged = 67
 
 
 def error(kind: Error) -> ModuleError:

@@ -9,7 +9,7 @@ from .events import GrowthBegun, GrowthLeft
 from .items import Copies, Hosters, Plans
 from .jobs import end_job, forget_current, want_encoder
 from .limits import GROWTH_SEGMENTS, SECTOR
-from .money import can_pay, copy_and_plan, paid_until, put_copy_and_plan, reserve_for, set_reserve
+from .money import can_pay, copy_and_plan, era_cost, paid_until, put_copy_and_plan, reserve_for, set_reserve
 from .params import amounts
 from .queue import need_hoster
 from .ratio import burn_unpaid
@@ -51,7 +51,9 @@ def _begin(s: State, copy_id: int, copy: Copy, plan: Plan, more: int) -> None:
     want = reserve_for(s, copy, plan, less(plan.next_tick, paid_until(s, copy, now(s))))
     # A growth that nobody makes would fill a lane at each tick for nothing.
     fee = amounts(s).retry_fee
-    if not can_pay(s, copy.plan, plan, less(plan.reserved, copy.reserve) + want, fee):
+    # Else its growth could end the plan at the next tick.
+    era = era_cost(s, [copy if one == copy_id else Copies.at(s, one) for one in plan.live])
+    if not can_pay(s, copy.plan, plan, less(plan.reserved, copy.reserve) + want, fee + era):
         return
     set_reserve(copy, plan, want)
     burn_unpaid(s, copy.plan, plan, fee)

@@ -138,15 +138,9 @@ def migrate(s: State) -> None:
 def _to_version_8(s: State) -> None:
     price = DEFAULT_AMOUNTS.report_price
     _value(s, Amount, _AMOUNTS_7, lambda amounts: amounts)
-    _entries(s, Plans, _PLAN_7, lambda _, plan: _founded(plan, price))
+    _entries(s, Plans, _PLAN_7, lambda _, plan: replace(plan, founded=plan.shares if plan.donors == 1 else 0))
     for index, slot in list(Slots.entries(s)):
         Slots.put(s, index, replace(slot, ask=min(slot.ask, price)))
-
-
-def _founded(plan: Plan, price: int) -> Plan:
-    """Take the shares of a plan's only donor for those that its sponsor founded it with; it pays for reports what new ones do."""
-    terms = replace(plan.terms, report_price=max(plan.terms.report_price, price))
-    return replace(plan, terms=terms, founded=plan.shares if plan.donors == 1 else 0)
 
 
 def _to_version_3(s: State) -> None:

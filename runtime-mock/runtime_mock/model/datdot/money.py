@@ -14,7 +14,7 @@ from .errors import Error, ensure, error
 from .events import Paid
 from .items import Burned, Copies, Encoders, Hosters, Minted, Plans, Ratios, Segments
 from .limits import GIB_SECTORS, MARGIN, MIN_RATIO, PALLET, PALLET_ID, PPM, REPORT_ERAS
-from .params import times
+from .params import amounts, times
 from .records import Copy, Plan
 from .types import Payment, Role
 
@@ -219,6 +219,11 @@ def reserve_for(s: State, copy: Copy, plan: Plan, blocks: int) -> int:
     disk = mul_div_ceil(copy.ask_disk, copy.sectors, blocks, by=GIB_SECTORS * times(s).era)
     work = fee_ceil(encoding, encoded) + fee_ceil(copy.ask_receiving, rest)
     return disk + copy.halves + work + reports_reserve(s, plan)
+
+
+def era_cost(s: State, copies: list[Copy]) -> int:
+    """Return what an era of these copies costs their pot at most: their disk at the least ratio, and the tick's fees."""
+    return sum(dearest(fee_ceil(copy.ask_disk, copy.sectors)) + amounts(s).tick_fee for copy in copies)
 
 
 def set_reserve(copy: Copy, plan: Plan, want: int) -> None:

@@ -12,7 +12,7 @@ from .copies import parties
 from .crypto import draw
 from .events import CopyOffered, EncoderDrawn, NeedSleeps
 from .items import Copies, EncoderDraws, Encoders, EncoderSlots, HosterDraws, Hosters, HosterSlots, NextCopy, Plans
-from .limits import COPIES, ENCODER_ROUNDS, HOSTER_ROUNDS, JOBS, LANES, MISSES, SECTOR, TRIES
+from .limits import COPIES, DROP_PART, ENCODER_ROUNDS, HOSTER_ROUNDS, JOBS, LANES, MISSES, SECTOR, TRIES
 from .money import (
     can_pay,
     collect_into,
@@ -24,7 +24,7 @@ from .money import (
     reserve_for,
     set_reserve,
 )
-from .params import times
+from .params import amounts, times
 from .pauses import is_paused
 from .queue import CONFIRMED, NEW, arm, first_need, keep_need, pop_need, push_need, wants_hoster
 from .ratio import cost
@@ -169,6 +169,7 @@ def _hoster_fits(s: State, plan: Plan, account: bytes, hoster: Hoster, entry: Ho
         and not is_paused(s, hoster)
         and cost(s, plan.sponsor, entry.ask_disk) <= terms.max_ask_disk
         and cost(s, plan.sponsor, entry.ask_receiving) <= terms.max_ask_receiving
+        and entry.ask_receiving <= amounts(s).collateral // DROP_PART
         and reputation(s, account) >= terms.min_reputation
         and (not terms.regions or any(entry.region.startswith(region) for region in terms.regions))
         and less(hoster.capacity, hoster.used) >= plan.sectors * SECTOR

@@ -21,6 +21,7 @@ from .money import (
     copy_and_plan,
     dearest,
     ensure_spendable,
+    era_cost,
     fee_ceil,
     mul_div,
     paid_until,
@@ -32,7 +33,7 @@ from .money import (
 )
 from .params import amounts, times
 from .queue import NEW, arm, arm_at, lane_of, push_need, wants_hoster
-from .ratio import burn_unpaid, cost, fix_remainder, surcharge
+from .ratio import burn_unpaid, fix_remainder, surcharge
 from .records import BlockRange, CopyEnd, OpenedNode, Plan, PlanEnd, PlanState, SignedHead, Terms
 from .regions import is_region
 from .types import Need, NeedKind, Wait
@@ -115,14 +116,15 @@ def get_plan(s: State, plan_id: int) -> Plan:
     return plan
 
 
-def donate(s: State, account: bytes, plan_id: int, amount: int) -> None:
-    """Add to a plan's pot, in exchange for shares of the remainder."""
+def donate(s: State, account: bytes, plan_id: int, amount: int, fresh: int) -> None:
+    """Add to a plan's pot, in exchange for shares of the remainder. `fresh` is the plan's, as the donor saw it."""
     plan = get_plan(s, plan_id)
     ensure(plan.state == PlanState.LIVE, Error.PlanNotLive)
+    ensure(plan.fresh == fresh, Error.TermsChanged)
     ensure(amount <= MAX_AMOUNT, Error.AmountTooLarge)
     ensure(amount >= amounts(s).min_donation, Error.DonationTooSmall)
     value = pot_value(s, plan_id)
-    ensure(value > 0 and value * PPM >= plan.shares, Error.PotExhausted)
+    ensure(value > 0 and value * PPM * PPM >= plan.shares, Error.PotExhausted)
     ensure_spendable(s, account, amount)
     balances.transfer(s, account, pot_account(plan_id), amount, PRESERVE)
     shares = mul_div(amount, plan.shares, by=value)
@@ -207,16 +209,15 @@ def _prepay(s: State, plan_id: int, live: list[int]) -> bool:
     copies = [(copy_id, copy) for copy_id in live if (copy := Copies.get(s, copy_id)) is not None]
     wants = [reserve_for(s, copy, plan, less(following, paid_until(s, copy, now(s)))) for _, copy in copies]
     ended = less(plan.reserved, sum(copy.reserve for _, copy in copies))
-    price = amounts(s).tick_fee
-    if not can_pay(s, plan_id, plan, ended + sum(wants), price * len(copies)):
+    fee = amounts(s).tick_fee * len(copies)
+    if not can_pay(s, plan_id, plan, ended + sum(wants), fee):
         return False
-    burn_unpaid(s, plan_id, plan, price * len(copies))
+    burn_unpaid(s, plan_id, plan, fee)
     for (copy_id, copy), want in zip(copies, wants, strict=True):
         set_reserve(copy, plan, want)
         Copies.put(s, copy_id, copy)
     plan.next_tick = following
-    disk = sum(fee_ceil(cost(s, plan.sponsor, copy.ask_disk), copy.sectors) + price for _, copy in copies)
-    low = pot_free(s, plan_id, plan) < disk
+    low = pot_free(s, plan_id, plan) < era_cost(s, [copy for _, copy in copies])
     Plans.put(s, plan_id, plan)
     arm_at(s, Wait.TICK, following, plan_id)
     if low:
