@@ -176,9 +176,12 @@ async def test_honest_peer_beside_a_forger(here: Here, node: NodePeer) -> None:
             await replicator.download()
         Forger(copy, forge_value)
         with Replicator(core) as replicator:
-            bad = replicator.attach(await here.dial_here(forger))
+            forging = await here.dial_here(forger)
+            bad = replicator.attach(forging)
             await replicator.update()
             replicator.attach(await here.dial(node))
             await replicator.download()
+            async with asyncio.timeout(SECONDS):
+                await forging.wait_closed()  # what it was asked for may have come from the other peer before its answer
             assert bad.closed
     assert [core.get(index) for index in range(40)] == BLOCKS
