@@ -45,7 +45,7 @@ def test_from_nothing_to_a_node_by_its_file(model: RunningChain, tmp_path: Path)
     assert made["phrase"].split()[0] not in (home / "node.toml").read_text()
     poor = datdot("doctor", "--dir", home, "--json")
     levels = {one["what"]: (one["level"], one["remedy"]) for one in poor.objects[0]["findings"]}
-    assert {"disk", "disk speed", "codec", "reach", "chain", "clock", "money", "earnings"} == set(levels)
+    assert {"disk", "disk speed", "codec", "reach", "chain", "clock", "money", "asks", "earnings"} == set(levels)
     assert levels["money"][0] == "bad"
     assert "datdot faucet" in levels["money"][1]
     assert (poor.code, poor.objects[1]["error"]["code"]) == (1, "unfit")

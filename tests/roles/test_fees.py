@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -13,9 +14,10 @@ from service.address import ss58
 from service.chain_client import frame
 from service.chain_client.call import Call
 from service.chain_client.pallet import calls, events
-from service.chain_client.pallet.types import Hoster, StorageProof
+from service.chain_client.pallet.types import Amounts, Hoster, StorageProof
+from service.roles.common.needs import dear_report
 from service.roles.common.terms import HosterTerms
-from service.roles.common.troubles import TooPoor
+from service.roles.common.troubles import TooDear, TooPoor
 from service.roles.hoster.fees import (
     GIB_SECTORS,
     LEAST_PROOFS,
@@ -114,6 +116,18 @@ async def test_an_offer_leaves_the_fees_of_proofs() -> None:
         await check(enough - 1)
     with pytest.raises(TooPoor, match="takes 1280"):
         await check(enough, before=blank(Hoster, used=3 * GIB))
+
+
+async def test_an_ask_that_the_chain_takes_from_nobody_is_not_offered() -> None:
+    client: Any = Rich(10**9 + EXISTENTIAL_DEPOSIT, 0)
+    await Purse(client, bytes(32)).check_offer(HosterTerms(GIB, 1, 40), None)
+    with pytest.raises(
+        TooDear, match=r"--ask-receiving 0\.000000000041UNIT: lower it, .* at most 0\.00000000004UNIT per GiB"
+    ):
+        await Purse(client, bytes(32)).check_offer(HosterTerms(GIB, 1, 41), None)
+    amounts = Amounts(*[7] * len(fields(Amounts)))
+    assert dear_report(7, amounts) is None
+    assert "--ask-report 0.000000000008UNIT" in str(dear_report(8, amounts))
 
 
 async def leave(net: Net, hoster: LivePeer, amount: int) -> None:
