@@ -41,7 +41,7 @@ def test_a_transfer_arrives(client: SubstrateInterface) -> None:
 
 def test_a_plan_that_does_not_exist_cannot_be_paid_for(client: SubstrateInterface) -> None:
     alice = Keypair.create_from_uri("//Alice")
-    call = client.compose_call("DatDot", "donate", {"plan": 12345, "amount": UNIT})
+    call = client.compose_call("DatDot", "donate", {"plan": 12345, "amount": UNIT, "fresh": 0})
     receipt = client.submit_extrinsic(client.create_signed_extrinsic(call, alice), wait_for_finalization=True)
     assert not receipt.is_success
     assert receipt.error_message["name"] == "NoSuchPlan"

@@ -103,7 +103,7 @@ async def test_the_whole_way_on_the_real_node(binary: str, tmp_path: Path) -> No
             assert by_root is not None
             assert events.SeedSet(b"\7" * 32) in [one.event for one in by_root.events]
             with pytest.raises(DispatchError, match="NoSuchPlan") as caught:
-                await bounded(peer.signer.submit(calls.donate(99, UNIT)))
+                await bounded(peer.signer.submit(calls.donate(99, UNIT, 0)))
             assert caught.value.kind is PalletError.NO_SUCH_PLAN
 
             # each block once, also those before the first look

@@ -384,7 +384,7 @@ async def test_one_that_was_signed_long_before_finality_stalled(world: World, tm
     [
         (frame.transfer(b"\5" * 32, 1), r"^Runtime.Token: BelowMinimum$", None),
         (frame.transfer(b"\5" * 32, 1 << 127), r"^Runtime.Arithmetic: Underflow$", None),
-        (calls.donate(77, UNIT), r"^DatDot.NoSuchPlan", PalletError.NO_SUCH_PLAN),
+        (calls.donate(77, UNIT, 0), r"^DatDot.NoSuchPlan", PalletError.NO_SUCH_PLAN),
         (calls.offer_encoding(1), r"^DatDot.NotAPeer: The account has not registered", PalletError.NOT_A_PEER),
         (calls.set_seed(bytes(32)), r"^Runtime.BadOrigin$", None),
     ],
@@ -407,7 +407,7 @@ async def test_the_failure_of_a_call_that_sudo_made(world: World, tmp_path: Path
         assert await peer.until(peer.signer.submit(frame.sudo(calls.set_parameters(amounts))), world) is not None
         assert await peer.until(peer.signer.submit(frame.sudo(calls.set_seed(b"\7" * 32))), world) is not None
         with pytest.raises(DispatchError, match=r"^Runtime.BadOrigin$"):
-            await peer.until(peer.signer.submit(frame.sudo(calls.donate(1, UNIT))), world)
+            await peer.until(peer.signer.submit(frame.sudo(calls.donate(1, UNIT, 0))), world)
     async with following_peer(world.url, tmp_path / "bob", BOB) as peer:
         with pytest.raises(DispatchError, match=r"^Sudo.RequireSudo: "):
             await peer.until(peer.signer.submit(frame.sudo(calls.unset_seed())), world)

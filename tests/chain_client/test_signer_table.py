@@ -103,13 +103,13 @@ async def test_one_that_died_while_the_service_was_away_is_made_anew(world: Worl
 
 async def test_one_that_failed_while_the_service_was_away_may_be_made_anew(world: World, tmp_path: Path) -> None:
     async with following_peer(world.url, tmp_path / "sent") as peer:
-        lost = asyncio.create_task(peer.signer.submit(calls.donate(5, UNIT)))
+        lost = asyncio.create_task(peer.signer.submit(calls.donate(5, UNIT, 0)))
         await eventually(world.pooled)
     await asyncio.gather(lost, return_exceptions=True)
     world.seal()
     async with following_peer(world.url, tmp_path / "sent") as peer:
         with pytest.raises(DispatchError, match="NoSuchPlan"):
-            await peer.until(peer.signer.submit(calls.donate(5, UNIT)), world)
+            await peer.until(peer.signer.submit(calls.donate(5, UNIT, 0)), world)
         assert len(world.executions(ALICE.public_key)) == 2
 
 
