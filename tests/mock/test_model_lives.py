@@ -11,7 +11,7 @@ from tests.support.model_life import ModelLife, paid_once
 LIVES = 24
 BLOCKS = 300
 # In some of these lives all this must have happened, or lives have become too quiet.
-EVENTFUL = (29, 32, 46, 165)
+EVENTFUL = (22, 29, 46, 80)
 WANTED = (
     "CopyActive",
     "CopyLeaving",
