@@ -14,7 +14,7 @@ from service.roles.common.watch import CopyWatch
 from tests.simulation.life import Settings, live
 
 SILENT = {"slot", "tabled", "reserve", "debt", "halves"}
-SILENT_OF_PLANS = {"reserved", "burned", "confirmed", "queued", "next_tick"}
+SILENT_OF_PLANS = {"reserved", "burned", "mark", "confirmed", "queued", "next_tick"}
 """What changes without an event of its own: no role decides by these, but the sponsor's, which reads its plans itself."""
 
 
