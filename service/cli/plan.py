@@ -30,7 +30,7 @@ from .feed import feed_key, known, opened, transport_of
 from .hoster import LEAVING
 from .options import DEFAULT_CHAIN, Bootstrap, Chain, Directory, Json, Key, PassphraseFile, Peers
 from .output import Failure, Output, configure_logging, run
-from .plan_costs import donation, publication, shown_first
+from .plan_costs import Donation, publication, shown_first
 from .signing import Told, needed_key, parse_account, signed
 from .sums import Gift, Pot, Yes
 from .terms import (
@@ -174,14 +174,15 @@ def donate(
     json: Json = False,
 ) -> None:
     """Pay into a plan's pot. What it costs and does is shown before anything is signed."""
-    shown_first(Output(json), needed_key(key), chain, yes, donation(plan, amount))
+    gift = Donation(plan, amount)
+    shown_first(Output(json), needed_key(key), chain, yes, gift.lines)
     _signed(
         key,
         passphrase_file,
         chain,
         json,
         plan,
-        lambda session: sponsor.donate(session.client, session.signer, plan, amount),
+        lambda session: sponsor.donate(session.client, session.signer, plan, amount, gift.fresh),
     )
 
 

@@ -44,9 +44,18 @@ def shown_first(out: Output, key: str, chain: str, yes: bool, lines: Lines) -> N
     agreed_to_spend(out, yes)
 
 
-def donation(plan: int, amount: int) -> Lines:
-    """Return what finds the lines about a donation."""
-    return lambda client, source: donation_lines(client, source, plan, amount)
+class Donation:
+    """A donation, and of the plan what was shown of it: `fresh` is None if nothing was."""
+
+    def __init__(self, plan: int, amount: int) -> None:
+        self.fresh: int | None = None
+        self._plan = plan
+        self._amount = amount
+
+    async def lines(self, client: ChainClient, source: bytes) -> list[str]:
+        """Return the lines about it, and keep for which terms they were shown."""
+        told, self.fresh = await donation_lines(client, source, self._plan, self._amount)
+        return told
 
 
 def publication(directory: Path, feed: bytes, ranges: list[tuple[int, int]] | None, terms: Terms, pot: int) -> Lines:

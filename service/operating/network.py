@@ -130,6 +130,7 @@ async def read_plan(facts: NodeFacts, number: int) -> PlanDetail:
         placed.outlook,
         placed.remedy,
         plan.published,
+        plan.fresh,
         facts.sources.client.times.era,
         *at_the_end(plan, row.pot, block.number),
     )

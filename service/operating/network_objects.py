@@ -100,9 +100,11 @@ class PlanDetail:
     remedy: str
     published: int
     """The block in which it was published."""
+    fresh: int
+    """Changes with its terms and its head: a donation names it, and is refused for another."""
     era_blocks: int
     runs_out: int | None
-    """The block in which the pot is empty at its mean burn, if that is before the plan's end; else null."""
+    """The block in which the plan ends unpaid at its mean burn, if that is before its terms end; else null."""
     left_at_end: Sum
     """What is left in the pot at the plan's end, at its mean burn."""
 

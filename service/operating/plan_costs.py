@@ -11,8 +11,11 @@ from service.roles.sponsor.refusals import live_plan
 from service.units import EXISTENTIAL_DEPOSIT, money
 
 
-async def donation_lines(client: ChainClient, source: bytes, plan: int, amount: int) -> list[str]:
-    """Return what a donation does. Nothing is signed. Raises PlanRefused and ChainError."""
+async def donation_lines(client: ChainClient, source: bytes, plan: int, amount: int) -> tuple[list[str], int]:
+    """Return what a donation does, and the `fresh` of the plan that it is for. Nothing is signed.
+
+    Raises PlanRefused and ChainError.
+    """
     best = await client.best()
     found = await live_plan(client, plan, best)
     pot = max(0, await client.balance(client.pot_account(plan), best.hash) - EXISTENTIAL_DEPOSIT)
@@ -27,7 +30,8 @@ async def donation_lines(client: ChainClient, source: bytes, plan: int, amount: 
         lines.append(
             f"this account has then {part // 10_000} % of the plan's shares: so much of what is left at its end comes back"
         )
-    return [*lines, await _fee_line(client, source, calls.donate(plan, amount, fresh=0), amount, best)]
+    call = calls.donate(plan, amount, found.fresh)
+    return [*lines, await _fee_line(client, source, call, amount, best)], found.fresh
 
 
 async def publication_lines(

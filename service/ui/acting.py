@@ -105,13 +105,18 @@ async def _left(facts: NodeFacts, signer: Signer, spent: int) -> str:
 # ---- donate
 
 
+def _donation_of(fields: Mapping[str, str]) -> tuple[int, int, int]:
+    """Return the plan, the amount, and the `fresh` of the plan as the page showed it. Raises ValueError."""
+    return whole_of(fields, "plan", 0, 2**63), amount_of(fields["amount"]), whole_of(fields, "fresh", 0, 2**32 - 1)
+
+
 async def _review_donation(facts: NodeFacts, acting: Acting, fields: Mapping[str, str]) -> ReviewedAction:
-    plan, amount = whole_of(fields, "plan", 0, 2**63), amount_of(fields["amount"])
+    plan, amount, fresh = _donation_of(fields)
     if not amount:
         raise ValueError("amount: nothing can be given to a plan only by giving something")
     client = facts.sources.client
-    await sponsor.check_donation(client, acting.signer.account, plan, amount)
-    fee = await client.fee(acting.signer.account, calls.donate(plan, amount, fresh=0))
+    await sponsor.check_donation(client, acting.signer.account, plan, amount, fresh)
+    fee = await client.fee(acting.signer.account, calls.donate(plan, amount, fresh))
     pot = max(0, await client.balance(client.pot_account(plan)) - EXISTENTIAL_DEPOSIT)
     rows = [
         ("From", signer_address(acting.signer)),
@@ -126,8 +131,8 @@ async def _review_donation(facts: NodeFacts, acting: Acting, fields: Mapping[str
 
 
 async def _donate(facts: NodeFacts, acting: Acting, fields: Mapping[str, str]) -> str:
-    plan, amount = whole_of(fields, "plan", 0, 2**63), amount_of(fields["amount"])
-    done = await sponsor.donate(facts.sources.client, acting.signer, plan, amount)
+    plan, amount, fresh = _donation_of(fields)
+    done = await sponsor.donate(facts.sources.client, acting.signer, plan, amount, fresh)
     return f"Given to plan {plan}, in block {done.number}"
 
 
@@ -273,7 +278,7 @@ def signer_address(signer: Signer) -> str:
 
 
 ACTIONS = {
-    "donate": SignedAction(("plan", "amount"), _review_donation, _donate),
+    "donate": SignedAction(("plan", "amount", "fresh"), _review_donation, _donate),
     "transfer": SignedAction(("to", "amount"), _review_transfer, _transfer),
     "pause": SignedAction((), _review_pause, _pause),
     "leave": SignedAction(("copy",), _review_leave, _leave),

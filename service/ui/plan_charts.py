@@ -94,7 +94,8 @@ def pot_told(detail: PlanDetail) -> str:
         return f"{now} Nothing was burned yet."
     if detail.runs_out is None:
         return f"{now} At the mean burn since it was published {_unit(detail.left_at_end)} UNIT are left at the plan’s end."
-    return f"{now} At the mean burn since it was published it is empty in block {number(detail.runs_out)}, before the plan’s end."
+    ends = f"the plan ends unpaid in block {number(detail.runs_out)}: what is left then pays for the last proofs."
+    return f"{now} At the mean burn since it was published {ends}"
 
 
 def _unit(amount: int) -> str:

@@ -25,9 +25,13 @@ class Runway:
 def runway(plan: Plan, pot: int, now: int, era: int) -> Runway:
     """Return how far the money in a plan's pot goes, at block `now`; `era` are the blocks of an era."""
     mean = plan.burned * era // max(1, now - plan.published)
-    # What it keeps pays no tick: it is kept again for the era after it.
-    free = max(0, pot - kept(plan.reserved, plan.burned - plan.mark))
+    free = _free(plan, pot)
     return Runway(mean, free // mean if mean else None, max(0, plan.terms.until - now) // era)
+
+
+def _free(plan: Plan, pot: int) -> int:
+    """Return what a pot has for ticks. What it keeps pays none: it is kept again for the era after it."""
+    return max(0, pot - kept(plan.reserved, plan.burned - plan.mark))
 
 
 def lasting(lasts_eras: int | None, ends_in_eras: int) -> str:
@@ -42,15 +46,15 @@ def lasting(lasts_eras: int | None, ends_in_eras: int) -> str:
 
 
 def at_the_end(plan: Plan, pot: int, now: int) -> tuple[int | None, int]:
-    """Return the block in which a pot is empty at its mean burn, and what is left at the plan's end.
+    """Return the block in which a plan ends unpaid at its mean burn, and what is left in its pot at its end.
 
-    The block is None if the pot lasts until then.
+    The block is None if the pot pays to the end of the plan's terms.
     """
     left, gone = max(0, plan.terms.until - now), max(1, now - plan.published)
-    needed = plan.burned * left // gone
-    if needed <= pot:
+    needed, free = plan.burned * left // gone, _free(plan, pot)
+    if needed <= free:
         return None, pot - needed
-    return now + pot * gone // plan.burned, 0
+    return now + free * gone // plan.burned, pot - free
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import os
 import pty
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,17 +24,29 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningChain]:
         yield chain
 
 
-def typed(answer: str, *arguments: object) -> tuple[int, str]:
-    """Run a command whose user types an answer; exit code and what was shown."""
+def typed(answer: str, *arguments: object, meanwhile: Callable[[], object] | None = None) -> tuple[int, str]:
+    """Run a command whose user types an answer; exit code and what was shown. `meanwhile` befalls after it was shown."""
     main, other = pty.openpty()
     child = subprocess.Popen(
         command(*arguments), stdin=other, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment()
     )
     os.close(other)
+    shown = ""
+    if meanwhile is not None:
+        assert child.stdout is not None
+        while "for a fee of up to" not in (line := child.stdout.readline()):
+            assert line, shown
+            shown += line
+        meanwhile()
     os.write(main, answer.encode())
     said, _ = child.communicate(timeout=120)
     os.close(main)
-    return child.returncode, said
+    return child.returncode, shown + said
+
+
+def pot_of(chain: RunningChain) -> int:
+    """What is in the pot of plan 0."""
+    return int(done("plan", "show", 0, "--chain", chain.url)["pot"])
 
 
 def test_what_it_takes_is_said_and_nothing_is_signed_against_a_no(model: RunningChain, tmp_path: Path) -> None:
@@ -67,10 +79,19 @@ def test_what_it_takes_is_said_and_nothing_is_signed_against_a_no(model: Running
     code, said = typed("y\n", "plan", "donate", 0, "50UNIT", *signing)
     assert code == 0, said
     assert "to the pot of plan 0" in said
-    assert "now and 150 UNIT (150000000000000) then" in said
+    sums = re.search(r"the pot has .*\((\d+)\) now and .*\((\d+)\) then", said)
+    assert sums is not None, said
+    assert int(sums[2]) - int(sums[1]) == 50 * UNIT
     assert "this account has then 100 % of the plan's shares: so much of what is left" in said
-    assert done("plan", "show", 0, "--chain", model.url)["pot"] == str(150 * UNIT)
+    assert 149 * UNIT < pot_of(model) <= 150 * UNIT, "what its ticks cost is taken meanwhile"
     assert datdot("plan", "donate", 0, UNIT, "--yes", *signing).code == 0
+
+    def amended() -> None:
+        done("plan", "amend", 0, "--replicas", 3, *signing)
+
+    code, said = typed("y\n", "plan", "donate", 0, "50UNIT", *signing, meanwhile=amended)
+    assert (code, "its terms or its head changed since it was shown" in said) == (1, True), said
+    assert 150 * UNIT < pot_of(model) <= 151 * UNIT
 
 
 def test_what_cannot_be_is_said_before_a_passphrase_is_asked_for(model: RunningChain, tmp_path: Path) -> None:

@@ -187,7 +187,7 @@ async def answers(peer: NetPeer, feed: str, passphrase: str) -> dict[str, bytes]
         for path in (
             *PAGES,
             f"/do/transfer?to={peer.keys.address}&amount=1",
-            "/do/donate?plan=0&amount=1",
+            "/do/donate?plan=0&amount=1&fresh=0",
             "/do/pause",
         ):
             await ask(path)

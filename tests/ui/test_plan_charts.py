@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from service.operating.network_objects import PlanCopy, PlanDetail, PlanRow
+from service.roles.common.ratio import kept
 from service.ui.plan_charts import WIDE, lanes, pot, pot_told
 from service.units import UNIT
 from service.views.outlook import at_the_end
@@ -23,14 +24,17 @@ def a_copy(**more: Any) -> PlanCopy:
     return PlanCopy(**usual | more)
 
 
-def a_detail(*copies: PlanCopy, pot: int = 6 * UNIT, burned: int = 2 * UNIT, until: int = 1100, now: int = 300) -> Any:
-    """A plan that was published in block 100."""
-    plan = SimpleNamespace(terms=SimpleNamespace(until=until), published=100, burned=burned)
+def a_detail(
+    *copies: PlanCopy, pot: int = 6 * UNIT, burned: int = 2 * UNIT, until: int = 1100, now: int = 300, reserved: int = 0
+) -> Any:
+    """A plan that was published in block 100, and paid its surcharges to now."""
+    terms = SimpleNamespace(until=until)
+    plan = SimpleNamespace(terms=terms, published=100, burned=burned, mark=burned, reserved=reserved)
     per_era = burned * 24 // (now - 100)
     row = PlanRow(0, "ab", "Live", "5S", 9, 4, 1, 0, pot, burned, per_era, None, until, (until - now) // 24)
     runs_out, left = at_the_end(plan, pot, now)  # type: ignore[arg-type]
     return PlanDetail(
-        now, row, list(copies), 0, [], 0, 1, 1, 1, 1, 0, [], False, 0, 0, [], "", "", 100, 24, runs_out, left
+        now, row, list(copies), 0, [], 0, 1, 1, 1, 1, 0, [], False, 0, 0, [], "", "", 100, 0, 24, runs_out, left
     )
 
 
@@ -88,12 +92,20 @@ def test_the_pot_ends_where_the_mean_burn_leads(
     svg, told = pot(detail), pot_told(detail)
     assert f"{had}.000 UNIT are in the pot now" in told
     assert bool(rects(svg, "f-bad")) == (runs_out is not None)
-    assert (f"empty in block {runs_out}" in told) == (runs_out is not None)
+    assert (f"ends unpaid in block {runs_out}" in told) == (runs_out is not None)
     if burned and runs_out is None:
         assert f"{left}.000 UNIT are left" in told
     assert told in svg
     points = [float(one) for one in re.findall(r"[ML](-?[\d.]+) ", svg)]
     assert all(0 <= x <= WIDE for x in points)
+
+
+def test_what_the_pot_keeps_pays_no_tick() -> None:
+    """Of 6 it keeps 2.1: the plan ends where 3.9 are paid, and these 2.1 are left."""
+    detail = a_detail(reserved=UNIT)
+    assert kept(UNIT, 0) == UNIT * 21 // 10
+    assert (detail.runs_out, detail.left_at_end) == (690, UNIT * 21 // 10)
+    assert "6.000 UNIT are in the pot now" in pot_told(detail)
 
 
 async def test_the_page_has_both_with_their_figures(served: ServedDashboard) -> None:

@@ -154,31 +154,37 @@ async def publish_head(
     return Published(plan, receipt.block, wanted.bytes)
 
 
-async def donate(client: ChainClient, signer: Signer, plan: int, amount: int) -> BlockRef:
-    """Add to a live plan's pot and return the finalized block. The plan's terms must be those of now when it is in a block.
+async def donate(client: ChainClient, signer: Signer, plan: int, amount: int, fresh: int | None = None) -> BlockRef:
+    """Add to a live plan's pot and return the finalized block. The plan must be the one that the donor was shown.
 
+    `fresh` is the plan's as it was shown (default: as it is now): its terms and its head are those of then.
     Raises BadTerms, PlanRefused, NoFunds and ChainError.
     """
 
     async def check() -> None:
-        await check_donation(client, signer.account, plan, amount)
+        await check_donation(client, signer.account, plan, amount, shown)
 
     check_number(plan)
     _check_amount(amount)
-    found = await live_plan(client, plan, await client.best())
-    return (await submit(signer, calls.donate(plan, amount, found.fresh), KINDS, check)).block
+    shown = fresh if fresh is not None else (await live_plan(client, plan, await client.best())).fresh
+    return (await submit(signer, calls.donate(plan, amount, shown), KINDS, check)).block
 
 
-async def check_donation(client: ChainClient, account: bytes, plan: int, amount: int) -> None:
-    """Check a donation against the chain as it is now. Raises BadTerms, PlanRefused and NoFunds."""
+async def check_donation(client: ChainClient, account: bytes, plan: int, amount: int, fresh: int) -> None:
+    """Check a donation for a plan as it was shown (`fresh`) against the chain as it is now.
+
+    Raises BadTerms, PlanRefused and NoFunds.
+    """
     check_number(plan)
     best = await client.best()
     found = await live_plan(client, plan, best)
+    if found.fresh != fresh:
+        raise PlanRefused(f"plan {plan}: its terms or its head changed since it was shown: look at it again, then give")
     _check_donation(amount, (await client.storage.amounts(best.hash)).min_donation)
     value = await client.balance(client.pot_account(plan), best.hash) - EXISTENTIAL_DEPOSIT
     if value <= 0 or value * PPM * PPM < found.shares:
         raise PlanRefused(f"plan {plan}: its pot is nearly empty, so a donation would buy almost all shares")
-    await _check_funds(client, account, calls.donate(plan, amount, found.fresh), amount, best)
+    await _check_funds(client, account, calls.donate(plan, amount, fresh), amount, best)
 
 
 async def end_plan(client: ChainClient, signer: Signer, plan: int) -> BlockRef:
