@@ -85,8 +85,9 @@ async def node(url: str, directory: Path) -> None:
         with database.transaction() as db:
             table.add(db, [], Followed(own))
         sources = Sources(
-            client, follower, account, ("hoster",), table, directory, lambda: 0, list, lambda: 0, AlertTable(database)
-        )
+            client, follower, account, account, ("hoster",), table, directory,
+            lambda: 0, list, lambda: 0, AlertTable(database),
+        )  # fmt: skip
         facts = NodeFacts(sources)
         running = [asyncio.create_task(follower.run()), asyncio.create_task(facts.run())]
         _, port = await stack.enter_async_context(serving(facts, LOOPBACK, 0, (), Dashboard(facts)))

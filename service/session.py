@@ -76,12 +76,12 @@ async def chain_session(url: str, keys: PeerKeys, keep_sent: bool = False) -> As
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(await ChainClient.connect(url))
         if keep_sent:
-            path = sent_table(client.genesis, keys.account)
+            path = sent_table(client.genesis, keys.payer)
             make_private(path.parent)
         else:
             path = Path(stack.enter_context(TemporaryDirectory(prefix="datdot-"))) / "signer.sqlite"
         follower = Follower(client)
-        signer = await _when_free(lambda: Signer(client, keys.account_pair, path, follower, keep_sent))
+        signer = await _when_free(lambda: Signer(client, keys.account_pair, path, follower, keep_sent, keys.peer))
         stack.callback(signer.close)
         tasks = [asyncio.create_task(follower.run()), asyncio.create_task(signer.run())]
         try:

@@ -57,6 +57,10 @@ class OutcomeLost(ChainError):
     """The extrinsic is in a finalized block whose state was pruned before it was read: it may have failed there."""
 
 
+class NotOperable(ChainError):
+    """An operator does not make such calls: the key of the peer's account is needed."""
+
+
 class DispatchError(ChainError):
     """The extrinsic is in a finalized block and failed, with this error of this pallet."""
 

@@ -32,6 +32,7 @@ from .errors import (
     UnknownRuntime,
 )
 from .follower import Follower
+from .operators import operated
 from .runtime.events import EventRecord
 from .runtime.extrinsic import PERIOD, Mortality, extrinsic_hash, payload, signed, signer_of
 from .runtime.metadata import Runtime
@@ -80,16 +81,26 @@ class Signer:
     """
 
     def __init__(
-        self, client: ChainClient, keypair: SigningPair, path: Path, follower: Follower, until_told: bool = False
+        self,
+        client: ChainClient,
+        keypair: SigningPair,
+        path: Path,
+        follower: Follower,
+        until_told: bool = False,
+        peer: bytes | None = None,
     ) -> None:
         """Open the table at `path`. Raises SignerBusy if another process signs with it.
 
-        With `until_told`, what is in the chain stays in the table until `told` is called: for a caller that would repeat
-        a call whose receipt it had, but could not pass on.
+        `peer` is the account whose operator the key pair is: its calls are made for that account.
+        With `until_told`, what is in the chain stays in the table until `told` is called: for a caller that would repeat a
+        call whose receipt it had, but could not pass on.
         """
         self._client, self._keypair, self._follower = client, keypair, follower
-        self.account = bytes(keypair.public_key)
-        self._address = ss58_encode(self.account)
+        self.payer = bytes(keypair.public_key)
+        """The account that signs and pays the fees."""
+        self.account = self.payer if peer is None else peer
+        """The account that calls are made for: the payer, or the peer whose operator it is."""
+        self._address = ss58_encode(self.payer)
         self._table = SentTable(path)
         self._lock = asyncio.Lock()
         self._sent: dict[bytes, Sent] = {}
@@ -138,8 +149,8 @@ class Signer:
         call may still be included. Otherwise `held` is asked before anything is sent: if the fact already holds,
         nothing is sent and None is returned; what it raises is raised.
 
-        Raises DispatchError, InvalidTransaction, NotIncluded, OutcomeLost, UnknownRuntime, and ConnectionLost if
-        nothing was sent.
+        Raises DispatchError, InvalidTransaction, NotIncluded, OutcomeLost, UnknownRuntime, NotOperable if an operator does
+        not make such calls, and ConnectionLost if nothing was sent.
         """
         await self._ready.wait()
         async with self._lock:
@@ -179,7 +190,11 @@ class Signer:
         runtime = await self._client.runtime_at()
         if runtime.cannot_sign is not None:
             raise UnknownRuntime(f"cannot sign for runtime {runtime.spec_version}: {runtime.cannot_sign}")
-        return runtime, runtime.encode_call(call)
+        return runtime, runtime.encode_call(self.made(call))
+
+    def made(self, call: Call) -> Call:
+        """Return a call as it is sent: an operator's is wrapped. Raises NotOperable."""
+        return call if self.payer == self.account else operated(call, self.account)
 
     def _take_earlier(self, encoded: bytes) -> Receipt | OutcomeLost | None:
         latest = self._follower.latest
@@ -245,7 +260,7 @@ class Signer:
             encoded, mortality, nonce, runtime.spec_version, runtime.transaction_version, self._client.genesis
         )
         extrinsic = signed(
-            self.account, bytes(self._keypair.sign(message)), encoded, mortality, nonce, self._keypair.crypto_type
+            self.payer, bytes(self._keypair.sign(message)), encoded, mortality, nonce, self._keypair.crypto_type
         )
         return Sent(
             extrinsic_hash(extrinsic),
@@ -311,7 +326,7 @@ class Signer:
     async def _recover(self) -> None:
         """Take up what an earlier run sent: it is in the chain, still possible (then it is sent again), or too old."""
         found = self._table.load(self._client.genesis)
-        if any(signer_of(sent.extrinsic) != self.account for sent in found):
+        if any(signer_of(sent.extrinsic) != self.payer for sent in found):
             raise ChainError(f"the table of sent extrinsics belongs to another account than {self._address}")
         finalized = await self._client.finalized()
         self._sent.clear()  # of an interrupted try
@@ -357,7 +372,7 @@ class Signer:
         if not self._sent:
             return
         try:
-            next_nonce = await self._client.nonce(self.account, block.hash)
+            next_nonce = await self._client.nonce(self.payer, block.hash)
         except StateDiscarded:
             return  # a later block shows the nonce as well
         for sent in sorted(self._sent.values(), key=lambda sent: sent.nonce):

@@ -26,6 +26,7 @@ from .pallet.items import (
     NEXT_COPY,
     NEXT_PLAN,
     NEXT_SEGMENT,
+    OPERATORS,
     PEERS,
     PLANS,
     RATIOS,
@@ -176,6 +177,10 @@ class Storage:
     async def owner_of_key(self, key: bytes, at: bytes | None = None) -> bytes | None:
         """Return the account to which a swarm or statement key is bound, or was; no other account can bind it."""
         return await self.read(KEYS, (key,), at)
+
+    async def operator(self, account: bytes, at: bytes | None = None) -> bytes | None:
+        """Return the account that makes a peer's calls for it."""
+        return await self.read(OPERATORS, (account,), at)
 
     async def hoster(self, account: bytes, at: bytes | None = None) -> Hoster | None:
         """Return a hoster's state."""

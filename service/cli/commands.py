@@ -95,6 +95,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     ),
     "key": ("key", "key_app", "Create and show key files."),
     "vault": ("vault_rotate", "vault_app", "Create, show, import and export vaults: keys that a passphrase locks."),
+    "operator": (
+        "operator",
+        "operator_app",
+        "Show, name and revoke who makes a peer's calls for it: the key of its node.",
+    ),
     "feed": ("feed", "feed_app", "Create, import, serve, fetch, verify and export feeds (hypercores)."),
     "plan": ("plan", "plan_app", "Publish, show, fund, amend and end plans (orders to keep feeds online)."),
     "wallet": ("wallet", "wallet_app", "Show what an account has and what happened to it; send money."),

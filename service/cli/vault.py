@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from service.address import ss58
 from service.vault import KeyFileError, PublicKeys, Vault, load_keys, public_keys, unlock
 from service.vault.files import read_json, write_secret
 from service.vault.keyfile import write_key_file
@@ -26,6 +27,11 @@ vault_app = typer.Typer(
 )
 
 
+NewPassphraseFile = Annotated[
+    Path | None, typer.Option("--new-passphrase-file", metavar="FILE", help="File with the new passphrase.")
+]
+
+
 class Format(StrEnum):
     """How keys are written elsewhere."""
 
@@ -41,8 +47,10 @@ Kind = Annotated[
 
 
 def _told(public: PublicKeys) -> dict[str, str]:
+    own = {} if public.operator is None else {"operator": ss58(public.operator)}
     return {
         "account": public.address,
+        **own,
         "swarm_key": public.swarm_key.hex(),
         "statement_key": public.statement_key.hex(),
     }
@@ -108,9 +116,7 @@ def show(file: File, json: Json = False) -> None:
 @vault_app.command()
 def passphrase(
     file: File,
-    new_passphrase_file: Annotated[
-        Path | None, typer.Option("--new-passphrase-file", metavar="FILE", help="File with the new passphrase.")
-    ] = None,
+    new_passphrase_file: NewPassphraseFile = None,
     passphrase_file: PassphraseFile = None,
     json: Json = False,
 ) -> None:
@@ -174,7 +180,37 @@ def export(
             write_secret(target, (text + "\n").encode())
 
     or_fail(out, target, write)
-    out.result({"account": vault.keys.address, "file": str(target)})
+    out.result({"account": ss58(vault.keys.payer), "file": str(target)})
+
+
+@vault_app.command()
+def operator(
+    file: File,
+    new: Annotated[
+        Path, typer.Option("--to", metavar="FILE", help="Path of the node's vault to write; it must not exist.")
+    ],
+    new_passphrase_file: NewPassphraseFile = None,
+    passphrase_file: PassphraseFile = None,
+    json: Json = False,
+) -> None:
+    """Make a vault for the node of this account without the account's secret: the node signs as the account's operator.
+
+    It holds the swarm and the statement key, and a new key whose account `datdot operator set` names on the chain.
+    """
+    out = Output(json)
+    or_fail(out, new, lambda: _check_new(new))
+    vault = or_fail(out, file, lambda: unlock(file, passphrase_source(passphrase_file, at_terminal())))
+    made = or_fail(out, file, lambda: Vault(vault.keys.of_operator()))
+    if new_passphrase_file is not None:
+        typed = or_fail(out, new_passphrase_file, lambda: read_passphrase(new_passphrase_file))
+    elif at_terminal() is None:
+        raise typer.BadParameter(
+            "nobody is here to type the new vault's passphrase: name it with --new-passphrase-file"
+        )
+    else:
+        typed = typed_twice(out, new)
+    or_fail(out, new, lambda: made.create(new, typed))
+    out.result(_told(made.keys.public))
 
 
 def _check_new(file: Path) -> None:

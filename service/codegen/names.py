@@ -20,6 +20,7 @@ PLAIN = {
     ("sp_core", "crypto", "AccountId32"): "AccountId",
     ("primitive_types", "H256"): "Hash",
     ("frame_support", "PalletId"): "Bytes",
+    ("datdot_runtime", "RuntimeCall"): "Call",
 }
 """Types that are bytes or a number here, by their paths."""
 ALIASES = ("AccountId", "Bytes", "Hash")

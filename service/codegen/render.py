@@ -155,7 +155,7 @@ def errors_module(errors: Sequence[Member]) -> str:
 def calls_module(calls: Sequence[Class]) -> str:
     """Return a function for each call, with the arguments of the metadata in their order."""
     helper = "def _datdot(name: str, **arguments: object) -> Call:\n    return Call(PALLET, name, arguments)"
-    wanted = names_in(field.kind for one in calls for field in one.fields)
+    wanted = names_in(field.kind for one in calls for field in one.fields) - {"Call"}
     imports = ["from ..call import PALLET, Call", _from_types(wanted)]
     doc = "The pallet's calls, one function each, arguments in the order of the metadata."
     return module(doc, imports, ["\n\n\n".join([helper, *map(call_part, calls)])])

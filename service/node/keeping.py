@@ -107,8 +107,8 @@ def _left_out(directory: Path, own: Path, copies: bool, key: bool) -> list[str]:
         found.append(
             f"{KEYS}/*.key: an encoder's private keys are never copied; segments in the making stall without them"
         )
-    if (directory / SIGNER_FILE).exists():
-        found.append(f"{SIGNER_FILE}: what was sent and is not final yet")
+    for path in sorted(directory.glob("signer*.sqlite")):
+        found.append(f"{path.name}: what was sent and is not final yet")
     return found
 
 

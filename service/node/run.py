@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import structlog
 
 from service.chain_client import ChainClient, ChainError, Follower, Signer
+from service.chain_client.sent import SentTable
 from service.disk import DISK_ERRORS, explained
 from service.durable import make_private, tighten_all
 from service.feeds.serving import FeedServer
@@ -66,6 +67,7 @@ from .settings import (
     node_keys,
     public_address,
     relay_key,
+    signer_file,
 )
 
 log = structlog.get_logger(__name__)
@@ -272,6 +274,7 @@ def _facts(context: Context, journal: Journal, transport: TcpTransport, now: Cal
             context.client,
             context.follower,
             context.signer.account,
+            context.signer.payer,
             now().roles,
             JournalTable(context.database),
             context.directory,
@@ -326,14 +329,17 @@ async def _build(
     rpc = ports.rpc(settings.chain, genesis)
     client = await stack.enter_async_context(await ChainClient.connect(settings.chain, rpc=rpc))
     account = ports.account(base.keys)
-    keys = await keys_to_listen_on(client, account.public_key, base.keys)
+    keys = await keys_to_listen_on(client, base.keys.account, base.keys)
     store = Corestore(directory)
     stack.callback(store.close)
     database = Database(directory / ROLES_FILE)
     stack.callback(database.close)
     pool = await stack.enter_async_context(ports.codec())
     follower = Follower(client)
-    signer = Signer(client, account, directory / SIGNER_FILE, follower)
+    if base.keys.peer is not None:
+        # its own table is another file, and one node at a time has the directory
+        stack.callback(SentTable(directory / SIGNER_FILE).close)
+    signer = Signer(client, account, directory / signer_file(base.keys), follower, peer=base.keys.peer)
     stack.callback(signer.close)
     held: list[RunningNode] = []
     pair = KeyPair(keys.swarm_seed)

@@ -173,6 +173,11 @@ def node_keys(directory: Path, key: str | None, passphrase: Passphrase | None = 
     return load_keys(path, passphrase), path
 
 
+def signer_file(keys: PeerKeys) -> str:
+    """Return the name of the table of what these keys sign: nonces are an account's own, so an operator has one of its own."""
+    return SIGNER_FILE if keys.peer is None else f"signer-{keys.payer.hex()[:16]}.sqlite"
+
+
 def check_account(directory: Path, keys: PeerKeys) -> None:
     """Check that the directory belongs to the account of these keys. Raises NodeError if the last run was another's."""
     before = NodeSettings.load(directory)

@@ -17,7 +17,7 @@ from service.units import EXISTENTIAL_DEPOSIT
 
 from .moves import BALANCES, BURNED, BURNED_HELD, DEPOSIT, HELD, RELEASED, WITHDRAW, Move, Unclaimed, moves_of
 
-ACCOUNTS = frozenset({"account", "encoder", "hoster", "sponsor"})
+ACCOUNTS = frozenset({"account", "encoder", "hoster", "operator", "sponsor"})
 """Fields of our events that are accounts."""
 SUMS = frozenset(
     {"amount", "ask", "ask_disk", "ask_receiving", "base", "bond", "burned", "collateral", "pot", "remainder"}

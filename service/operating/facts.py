@@ -64,6 +64,8 @@ class Snapshot:
 
     block: BlockRef
     balances: Balances
+    for_fees: int
+    """What who pays the fees can spend."""
     hoster: Hoster | None
     encoder: Encoder | None
     attester: Attester | None
@@ -108,6 +110,8 @@ class Sources:
     client: ChainClient
     follower: Follower
     account: bytes
+    payer: bytes
+    """Who pays the fees: the account, or its operator."""
     roles: tuple[str, ...]
     table: JournalTable
     directory: Path
@@ -210,10 +214,12 @@ class NodeFacts:
     async def _read(self, block: BlockRef) -> Snapshot:
         client, account, at = self._from.client, self._from.account, block.hash
         storage, peer = client.storage, await client.storage.peer(account, at)
-        followed = self._from.table.followed()
+        followed, balances = self._from.table.followed(), await read_balances(client, account, block)
+        payer = self._from.payer
         return Snapshot(
             block,
-            await read_balances(client, account, block),
+            balances,
+            balances.spendable if payer == account else (await read_balances(client, payer, block)).spendable,
             await storage.hoster(account, at),
             await storage.encoder(account, at),
             await storage.attester(account, at),

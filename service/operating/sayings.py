@@ -18,6 +18,15 @@ def _swarm_key_rotated(event: Fields, me: str) -> Words:
     return Words(f"has the swarm key {event['swarm_key']} now, in place of {event['old_key']}")
 
 
+def _operator_set(event: Fields, me: str) -> Words:
+    operator = event["operator"]
+    if operator is None:
+        return Words(
+            f"nobody makes the calls of {event['account']} but itself: a node with an operator's vault does no work"
+        )
+    return Words(f"{operator} is the operator of {event['account']}, and no other before it")
+
+
 def _hosting_offered(event: Fields, me: str) -> Words:
     return Words(
         f"{event['capacity']} bytes are offered for {unit(event['ask_disk'])} per GiB and era; "
@@ -259,6 +268,7 @@ SAYINGS: dict[str, Says] = {
     **SAYINGS_OF_COPIES,
     "PeerRegistered": _peer_registered,
     "SwarmKeyRotated": _swarm_key_rotated,
+    "OperatorSet": _operator_set,
     "HostingOffered": _hosting_offered,
     "EncodingOffered": _encoding_offered,
     "AttestingOffered": _attesting_offered,

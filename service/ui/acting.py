@@ -92,12 +92,12 @@ def account_of(text: str) -> bytes:
 async def _left(facts: NodeFacts, signer: Signer, spent: int) -> str:
     """Return what is left when so much is spent. Raises NoFunds if it is not there."""
     client = facts.sources.client
-    left = await client.balance(signer.account) - spent
+    left = await client.balance(signer.payer) - spent
     if left < EXISTENTIAL_DEPOSIT:
         missing = EXISTENTIAL_DEPOSIT - left
         raise NoFunds(
             f"{money(spent)} are needed, with the fee, and {money(missing)} are missing: "
-            f"{how_to_get(signer_address(signer), client.url, missing)}"
+            f"{how_to_get(ss58(signer.payer), client.url, missing)}"
         )
     return Markup("{} UNIT free").format(amt(left))
 
@@ -116,7 +116,7 @@ async def _review_donation(facts: NodeFacts, acting: Acting, fields: Mapping[str
         raise ValueError("amount: nothing can be given to a plan only by giving something")
     client = facts.sources.client
     await sponsor.check_donation(client, acting.signer.account, plan, amount, fresh)
-    fee = await client.fee(acting.signer.account, calls.donate(plan, amount, fresh))
+    fee = await client.fee(acting.signer.payer, calls.donate(plan, amount, fresh))
     pot = max(0, await client.balance(client.pot_account(plan)) - EXISTENTIAL_DEPOSIT)
     rows = [
         ("From", signer_address(acting.signer)),
@@ -168,7 +168,7 @@ async def _review_pause(facts: NodeFacts, acting: Acting, fields: Mapping[str, s
     best = await client.best()
     hoster = await client.storage.hoster(acting.signer.account, best.hash)
     notices.check_pause(acting.signer.account, hoster, client.times.era, best.number + 1)
-    fee = await client.fee(acting.signer.account, calls.pause())
+    fee = await client.fee(acting.signer.payer, calls.pause())
     left = await _left(facts, acting.signer, fee)
     rows = [
         (
@@ -191,7 +191,7 @@ async def _pause(facts: NodeFacts, acting: Acting, fields: Mapping[str, str]) ->
 async def _review_leave(facts: NodeFacts, acting: Acting, fields: Mapping[str, str]) -> ReviewedAction:
     copy = whole_of(fields, "copy", 0, 2**63)
     await notices.check_leaving(facts.sources.client, acting.signer.account, copy)
-    fee = await facts.sources.client.fee(acting.signer.account, calls.leave_copy(copy))
+    fee = await facts.sources.client.fee(acting.signer.payer, calls.leave_copy(copy))
     rows = [
         ("Copy", str(copy)),
         ("Until it ends", "it is kept, proved and paid, until another hoster has taken it over"),
@@ -220,7 +220,7 @@ async def _review_publication(facts: NodeFacts, acting: Acting, fields: Mapping[
     await sponsor.check_plan_now(client, acting.signer.account, core, terms, pot)
     price = (await client.storage.amounts(best.hash)).publish_fee
     call, size = sponsor.publication_call(core, terms, pot)
-    fee = await client.fee(acting.signer.account, call)
+    fee = await client.fee(acting.signer.payer, call)
     rows = [
         ("Feed", core.key.hex()),
         ("Size", f"{count(core.length, 'block')}, {count(size, 'byte')}"),

@@ -21,6 +21,7 @@ def create_key_file(path: Path) -> PeerKeys:
 
 def write_key_file(path: Path, keys: PeerKeys) -> None:
     """Write keys to `path`, which must not exist, durably. Raises KeyFileError."""
+    keys.check_own()
     if len(keys.account_secret) != SEED_BYTES:
         raise KeyFileError(
             "the seed of this account is not known (another wallet handed over its expanded secret): a key file cannot hold it"

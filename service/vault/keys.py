@@ -53,6 +53,8 @@ class PublicKeys:
     account: bytes
     swarm_key: bytes
     statement_key: bytes
+    operator: bytes | None = None
+    """The account that signs for it, if the keys are an operator's."""
 
     @property
     def address(self) -> str:
@@ -62,11 +64,18 @@ class PublicKeys:
 
 @dataclass(frozen=True)
 class PeerKeys:
-    """The three secrets of a peer. That of the account is a seed of 32 bytes, or 64 bytes of scalar and nonce."""
+    """The three secrets of a peer. That of the account is a seed of 32 bytes, or 64 bytes of scalar and nonce.
+
+    An operator's keys have an account of their own, with which they sign for the peer, and the peer's other two.
+    """
 
     account_secret: bytes = field(repr=False)
     swarm_seed: bytes = field(repr=False)
     statement_seed: bytes = field(repr=False)
+    peer: bytes | None = None
+    """The account, 32 bytes, for which an operator's keys sign; None: their own."""
+    peer_storage_key: bytes | None = field(default=None, repr=False)
+    """That peer's `storage_key`."""
 
     @classmethod
     def generate(cls) -> PeerKeys:
@@ -106,14 +115,35 @@ class PeerKeys:
 
     @property
     def account(self) -> bytes:
-        """The account, 32 bytes."""
+        """The peer's account, 32 bytes: whose copies, bonds and pay it is about."""
+        return self.payer if self.peer is None else self.peer
+
+    @property
+    def payer(self) -> bytes:
+        """The account, 32 bytes, that signs and pays the fees: the peer's own, or its operator's."""
         return self.account_pair.public_key
+
+    def of_operator(self) -> PeerKeys:
+        """Return keys with which a node works for this account without its secret: those of a new operator.
+
+        What the account's other keys locked, they open. Raises KeyFileError if these are an operator's.
+        """
+        self.check_own()
+        secret = secrets.token_bytes(SEED_BYTES)
+        return PeerKeys(secret, self.swarm_seed, self.statement_seed, self.account, self.storage_key)
+
+    def check_own(self) -> None:
+        """Raise KeyFileError if these are an operator's keys, which have not the secret of the account."""
+        if self.peer is not None:
+            raise KeyFileError(f"these keys are an operator's: the secret of account {self.address} is not among them")
 
     def with_swarm_key(self, number: int) -> PeerKeys:
         """Return these keys with the account's swarm key of that number, which follows from its secret alone.
 
         So nobody has to keep a key that is on its way to the chain. Number 0 is the one that a vault is made with.
+        Raises KeyFileError if these keys are an operator's.
         """
+        self.check_own()
         return replace(self, swarm_seed=_derived(self.account_secret, "swarm", number))
 
     def that_have(self, swarm_key: bytes) -> tuple[PeerKeys, int | None] | None:
@@ -123,7 +153,7 @@ class PeerKeys:
         """
         if self.swarm_key == swarm_key:
             return self, None
-        for number in range(MOST_ROTATIONS):
+        for number in range(MOST_ROTATIONS if self.peer is None else 0):
             found = self.with_swarm_key(number)
             if found.swarm_key == swarm_key:
                 return found, number
@@ -132,6 +162,8 @@ class PeerKeys:
     @cached_property
     def storage_key(self) -> bytes:
         """The key, 32 bytes, with which the peer locks secrets that it stores."""
+        if self.peer_storage_key is not None:
+            return self.peer_storage_key
         return hashlib.blake2b(_expanded(self.account_secret), key=b"datdot/storage", digest_size=SEED_BYTES).digest()
 
     @property
@@ -152,7 +184,8 @@ class PeerKeys:
     @property
     def public(self) -> PublicKeys:
         """What everybody may know of them."""
-        return PublicKeys(self.account, self.swarm_key, self.statement_key)
+        operator = None if self.peer is None else self.payer
+        return PublicKeys(self.account, self.swarm_key, self.statement_key, operator)
 
     def sign_swarm(self, statement: bytes) -> bytes:
         """Return the swarm key's signature, 64 bytes, of a typed statement."""

@@ -68,19 +68,22 @@ def _account(path: Path, plain: bytes) -> PeerKeys:
 
 
 def polkadot_js(keys: PeerKeys, passphrase: bytes, name: str) -> dict[str, Any]:
-    """Return the JSON with which polkadot-js and the wallets like it import the account. The other keys are not in it."""
+    """Return the JSON with which polkadot-js and the wallets like it import the account that signs.
+
+    The other keys are not in it.
+    """
     secret = keys.account_secret
     if len(secret) == SEED_BYTES:
         secret = bytes(sr25519.pair_from_seed(secret)[1])
     scalar = int.from_bytes(secret[:32], "little") << COFACTOR_BITS
-    plain = HEADER + scalar.to_bytes(32, "little") + secret[32:] + DIVIDER + keys.account
+    plain = HEADER + scalar.to_bytes(32, "little") + secret[32:] + DIVIDER + keys.payer
     salt = secrets.token_bytes(32)
     box = bytes(SecretBox(_stretch(passphrase, salt, SCRYPT_N, 1)).encrypt(plain))
     encoded = salt + struct.pack("<III", SCRYPT_N, 1, BLOCK) + box
     return {
         "encoded": base64.b64encode(encoded).decode(),
         "encoding": {"content": CONTENT, "type": TYPES, "version": VERSION},
-        "address": keys.address,
+        "address": ss58(keys.payer),
         "meta": {"name": name},
     }
 

@@ -25,9 +25,9 @@ from .files import write_secret
 from .keys import EXPANDED_BYTES, MOST_ROTATIONS, SEED_BYTES, KeyFileError, PeerKeys, PublicKeys
 from .passphrase import PassphraseError
 
-KIND, VERSION = "datdot vault", 2
-READABLE = (1, 2)
-"""Versions that are read. Those of version 1 have the swarm key that they were made with: number 0."""
+KIND, VERSION, OPERATORS = "datdot vault", 2, 3
+READABLE = (1, 2, 3)
+"""Versions that are read. Those of version 1 have the swarm key that they were made with: number 0. Version 3 is an operator's."""
 MAX_MEMORY, MAX_WORK = 1 << 30, 4 << 30
 """Bounds of what opening a file may cost, in bytes of memory and in bytes worked over: one that asks for more is refused."""
 
@@ -71,13 +71,17 @@ class Vault:
             "phrase": self.phrase,
             "swarm_number": self.swarm_number,
         }
+        shown = {"account": public.address}
+        if keys.peer is not None and keys.peer_storage_key is not None and public.operator is not None:
+            secret["storage"] = keys.peer_storage_key.hex()
+            shown["operator"] = ss58(public.operator)
         salt = secrets.token_bytes(argon2id.SALTBYTES)
         box = SecretBox(_stretch(passphrase, salt, cost)).encrypt(json.dumps(secret).encode())
         text = json.dumps(
             {
                 "kind": KIND,
-                "version": VERSION,
-                "account": public.address,
+                "version": VERSION if keys.peer is None else OPERATORS,
+                **shown,
                 "swarm_key": public.swarm_key.hex(),
                 "statement_key": public.statement_key.hex(),
                 "kdf": {"name": "argon2id", "salt": salt.hex(), "memory": cost.memory, "passes": cost.passes},
@@ -100,12 +104,13 @@ def public_of_vault(path: Path, fields: dict[str, Any]) -> PublicKeys:
         raise KeyFileError(f"{path} is not a vault of version {versions}: it was made by another version of datdot")
     try:
         account = account_id(fields["account"])
+        operator = account_id(fields["operator"]) if fields["version"] == OPERATORS else None
         swarm, statement = (bytes.fromhex(fields[name]) for name in ("swarm_key", "statement_key"))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise KeyFileError(f"{path} is damaged: its public keys cannot be read ({error!r})") from None
     if {len(account), len(swarm), len(statement)} != {SEED_BYTES}:
         raise KeyFileError(f"{path} is damaged: its public keys do not have {SEED_BYTES} bytes each")
-    return PublicKeys(account, swarm, statement)
+    return PublicKeys(account, swarm, statement, operator)
 
 
 def open_vault(path: Path, fields: dict[str, Any], passphrase: bytes) -> Vault:
@@ -130,7 +135,8 @@ def open_vault(path: Path, fields: dict[str, Any], passphrase: bytes) -> Vault:
     number = secret.get("swarm_number", 0)
     if type(number) is not int or not 0 <= number < MOST_ROTATIONS:
         raise KeyFileError(f"{path} is damaged: {number!r:.40} is no number of a swarm key")
-    vault = Vault(PeerKeys(account, swarm, statement), secret["phrase"], number)
+    whose = () if public.operator is None else (public.account, bytes.fromhex(secret["storage"]))
+    vault = Vault(PeerKeys(account, swarm, statement, *whose), secret["phrase"], number)
     if len(account) not in (SEED_BYTES, EXPANDED_BYTES) or vault.keys.public != public:
         raise KeyFileError(f"{path} is damaged: it says account {ss58(public.account)}, and holds {vault.keys.address}")
     return vault

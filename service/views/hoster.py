@@ -42,6 +42,8 @@ class Facts:
     due: int | None
     held: int
     copies: dict[int, Copy]
+    payer: bytes
+    """Who pays the fees: its operator, else the account."""
     means: Means
     changed: dict[str, Any]
     """Why its reputation last changed."""
@@ -56,6 +58,7 @@ async def show_hoster(client: ChainClient, account: bytes) -> dict[str, Any] | N
         return None
     challenge = await storage.storage_challenge(account, at)
     due = None if challenge is None else await _due(client, account, hoster.step, challenge.issued, at)
+    payer = await storage.operator(account, at) or account
     facts = Facts(
         account,
         best.number,
@@ -65,7 +68,8 @@ async def show_hoster(client: ChainClient, account: bytes) -> dict[str, Any] | N
         due,
         await client.held(account, Role.HOSTING, at),
         await read_hosted(storage, account, hoster.copies, at),
-        await read_means(client, account, hoster.stored, at),
+        payer,
+        await read_means(client, payer, hoster.stored, at),
         await show_change(client, account, best),
     )
     return hoster_view(facts, client.times, await storage.amounts(at))
@@ -122,7 +126,7 @@ def hoster_view(facts: Facts, times: Times, amounts: Amounts) -> dict[str, Any]:
             "spendable": str(facts.means.spendable),
             "proof": str(facts.means.proof),
             "proofs": facts.means.proofs,
-            "remedy": facts.means.remedy(facts.account),
+            "remedy": facts.means.remedy(facts.payer),
         },
         "reputation_change": facts.changed,
     }

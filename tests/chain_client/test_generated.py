@@ -119,9 +119,9 @@ def test_numbers_and_bytes_of_constants() -> None:
 def test_a_type_without_counterpart_is_refused() -> None:
     metadata = Metadata(METADATA.read_bytes())
     unknown = next(
-        number for number, one in enumerate(metadata._types) if one["path"] and one["path"][-1] == "RuntimeCall"
+        number for number, one in enumerate(metadata._types) if one["path"] and one["path"][-1] == "RuntimeEvent"
     )
-    with pytest.raises(ValueError, match=r"has no Python type for datdot_runtime::RuntimeCall"):
+    with pytest.raises(ValueError, match=r"has no Python type for datdot_runtime::RuntimeEvent"):
         metadata.kind(unknown)
 
 

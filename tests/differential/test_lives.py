@@ -60,6 +60,8 @@ quiet = act("seal", st.integers(1, 14))
 peers = st.one_of(
     act("register", who, wrong),
     act("rotate", who, small, wrong),
+    act("operator", who, who, wrong),
+    act("operate", who, who, st.integers(0, 15)),
     act("offer", who, st.integers(0, 2), st.integers(0, 199)),
     act("withdraw", who, st.integers(0, 2)),
     act("release", who, st.integers(0, 2)),

@@ -355,6 +355,7 @@ def test_every_error_is_caused_by_a_test() -> None:
     here = Path(__file__)
     names = (
         here.name,
+        "test_operators.py",
         "test_pallet_challenge_errors.py",
         "test_pallet_later.py",
         "test_pallet_lives.py",

@@ -12,7 +12,7 @@ import pytest
 from runtime_mock.chainspec import artifacts, preset
 from runtime_mock.codec import prefixed
 from runtime_mock.model import ModelRuntime
-from runtime_mock.model.datdot import build_genesis, errors, events, items, records
+from runtime_mock.model.datdot import build_genesis, errors, events, items, peer_events, records
 from runtime_mock.model.datdot.limits import (
     MAX_AMOUNT,
     MAX_NODES,
@@ -24,7 +24,7 @@ from runtime_mock.model.datdot.limits import (
 )
 from runtime_mock.model.datdot.params import DEFAULT_AMOUNTS, DEVELOPMENT, PRODUCTION, amounts, broken_rule, times
 from runtime_mock.model.datdot.records import StorageProof
-from runtime_mock.model.frame.calls import CALL, REGISTRY
+from runtime_mock.model.frame.calls import CALL, REGISTRY, Call
 from runtime_mock.model.frame.dispatch import Class, RuntimePanic, Weight
 from runtime_mock.model.scale import COMPACT, ScaleError
 from runtime_mock.runtime import RuntimeTrap
@@ -110,13 +110,14 @@ def test_amounts_are_those_of_the_rules() -> None:
 
 def test_the_calls_have_the_indices_and_classes_of_the_pallet() -> None:
     names = {index: spec.name for (pallet, index), spec in REGISTRY.items() if pallet == PALLET}
-    assert (names[0], names[20], names[27], names[30]) == (
+    assert (names[0], names[20], names[27], names[30], names[32]) == (
         "register_peer",
         "unset_seed",
         "commit_report",
         "rotate_swarm_key",
+        "operate",
     )
-    assert max(names) == 30
+    assert max(names) == 32
     operational = {name for index, name in names.items() if _class(index) == Class.OPERATIONAL}
     proofs = {"confirm_segment", "submit_storage_proof", "commit_retrievals", "reveal_retrievals"}
     assert operational == proofs | {"report_invalid_encoding"}
@@ -124,8 +125,9 @@ def test_the_calls_have_the_indices_and_classes_of_the_pallet() -> None:
 
 def _class(index: int) -> Class:
     proof = StorageProof([], [])
-    arguments = {6: (None, [], []), 12: (0, proof), 13: (0, []), 14: (0, bytes(32), [])}.get(index, ())
-    return REGISTRY[PALLET, index].info(*arguments).kind
+    arguments: dict[int, tuple[Any, ...]] = {6: (None, [], []), 12: (0, proof), 13: (0, []), 14: (0, bytes(32), [])}
+    arguments[32] = (bytes(32), Call(PALLET, 25, REGISTRY[PALLET, 25], ()))
+    return REGISTRY[PALLET, index].info(*arguments.get(index, ())).kind
 
 
 def test_a_proof_weighs_by_what_it_has() -> None:
@@ -213,7 +215,7 @@ def test_names_and_indices_are_those_of_the_metadata() -> None:
     ours = {
         kind.INDEX[1]: (name, [field.name for field in fields(kind)])
         for name, kind in vars(events).items()
-        if isinstance(kind, type) and is_dataclass(kind) and kind.__module__ == events.__name__
+        if isinstance(kind, type) and is_dataclass(kind) and kind.__module__ in (events.__name__, peer_events.__name__)
     }
     theirs = {
         one["index"]: (one["name"], [field["name"] for field in one["fields"]])

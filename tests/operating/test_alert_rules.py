@@ -22,6 +22,7 @@ from service.roles.common.troubles import TooPoor, Troubles
 from service.units import MIB, UNIT
 
 ME = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY"
+OTHER = "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty"
 
 
 def spans(**some: int) -> Times:
@@ -35,7 +36,7 @@ SILENT = ReachState(ReachKind.SILENT, Level.WARNING, "no node of the DHT answers
 FEED = "ab" * 32
 CHAIN = ChainFacts(True, 100 * UNIT, UNIT // 1000, 500_000, 500_000, 0, None, 0)
 WELL = AlertFacts(
-    block=1000, age=2.0, block_seconds=6.0, times=spans(), account=ME, url="ws://chain:1", directory="/a b",
+    block=1000, age=2.0, block_seconds=6.0, times=spans(), account=ME, payer=ME, url="ws://chain:1", directory="/a b",
     roles=("hoster", "encoder"),
     clock_off=1.0, disk_free=1000 * MIB, reserve=100 * MIB, chain=CHAIN, silent=60.0, reach=OPEN,
     ways=("--bootstrap 192.0.2.9:49737", "--peer k@h:1"),
@@ -227,6 +228,16 @@ def test_a_slow_chain_is_not_silent_before_ten_of_its_blocks() -> None:
 def test_an_offer_that_cannot_be_paid_is_told_with_its_own_words() -> None:
     (found,) = stands(1000, troubles=troubles(TooPoor("hosting takes 5 UNIT")))["money_short"]
     assert (found.about, found.text) == ("offer", "hosting takes 5 UNIT")
+    assert f"datdot faucet {ME}" in found.remedy
+
+
+def test_money_that_an_operator_lacks_is_sent_to_it() -> None:
+    short = stands(1000, payer=OTHER, chain=replace(CHAIN, spendable=0))["money_short"]
+    poor = stands(1000, payer=OTHER, troubles=troubles(TooPoor(f"send at least 1 to {OTHER}")))["money_short"]
+    for found in (*(short or ()), *(poor or ())):
+        assert f"datdot faucet {OTHER}" in found.remedy
+    assert [one.text for one in short or ()] == ["its operator can spend 0 UNIT, less than 100 fees"]
+    (found,) = stands(1000, payer=OTHER, troubles=troubles(TooPoor("hosting takes 5 UNIT")))["money_short"]
     assert f"datdot faucet {ME}" in found.remedy
 
 

@@ -64,7 +64,7 @@ def made(kind: type[Any], account: bytes = ME, **given: Any) -> Any:
             values[one.name] = given[one.name]
         elif hint is int:
             values[one.name] = 7
-        elif hint is bytes:
+        elif hint in (bytes, bytes | None):
             values[one.name] = account if one.name in ACCOUNTS else bytes(32)
         elif hint is bool:
             values[one.name] = True

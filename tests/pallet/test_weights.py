@@ -48,6 +48,7 @@ BY_INPUT = {
     "commit_retrievals": weights.commit_retrievals(MAX_RETRIEVALS, 0, 0),
     "commit_retrievals_first": weights.commit_retrievals(MAX_RETRIEVALS, MAX_RETRIEVALS, SEAT_DRAWS * MAX_RETRIEVALS),
     "reveal_retrievals": weights.reveal_retrievals(MAX_RETRIEVALS),
+    "operate": weights.OPERATE + weights.COMMIT_REPORT,
 }
 """The weights of what was measured of calls that weigh by what is in them."""
 UNSEEN = {

@@ -118,6 +118,25 @@ async def test_an_offer_leaves_the_fees_of_proofs() -> None:
         await check(enough, before=blank(Hoster, used=3 * GIB))
 
 
+async def test_of_an_operator_the_account_has_the_collateral_and_it_the_fees() -> None:
+    account, payer, terms = digest("account"), digest("operator"), HosterTerms(2 * GIB, 1, 1)
+    has = {account: 800 + EXISTENTIAL_DEPOSIT, payer: LEAST_PROOFS * 10 + EXISTENTIAL_DEPOSIT}
+
+    class Apart(Rich):
+        async def balance(self, *asked: object) -> int:
+            return has[bytes(asked[0])]  # type: ignore[call-overload]
+
+    client: Any = Apart(0, 0)
+    purse = Purse(client, account, payer)
+    await purse.check_offer(terms, None)
+    has[payer] -= 1
+    with pytest.raises(TooPoor, match=f"its operator can pay 7 storage proofs: send at least 1 to {ss58(payer)}"):
+        await purse.check_offer(terms, None)
+    has[account] -= 1
+    with pytest.raises(TooPoor, match=f"takes 800 more of collateral; {ss58(account)} can spend 799"):
+        await purse.check_offer(terms, None)
+
+
 async def test_an_ask_that_the_chain_takes_from_nobody_is_not_offered() -> None:
     client: Any = Rich(10**9 + EXISTENTIAL_DEPOSIT, 0)
     await Purse(client, bytes(32)).check_offer(HosterTerms(GIB, 1, 40), None)

@@ -29,6 +29,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--full-disks", action="store_true", help="every peer's disk is full now and then")
     parser.add_argument("--rotations", action="store_true", help="every peer gets another swarm key, twice")
+    parser.add_argument("--operators", action="store_true", help="nodes sign as operators, who are replaced once")
     parser.add_argument("--mutation", choices=MUTATIONS, help="put a fault into the product")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="lives at the same time")
     parser.add_argument("--log", action="store_true", help="show the faults, and the peers' warnings")
@@ -47,6 +48,7 @@ def _settings(asked: argparse.Namespace) -> Settings:
         promises,
         asked.full_disks,
         asked.rotations,
+        asked.operators,
     )
 
 
@@ -59,6 +61,7 @@ def _command(settings: Settings) -> list[str]:
         *(["--promises"] if settings.promises else []),
         *(["--full-disks"] if settings.full_disks else []),
         *(["--rotations"] if settings.rotations else []),
+        *(["--operators"] if settings.operators else []),
         *(["--mutation", settings.mutation] if settings.mutation else []),
     ]
 

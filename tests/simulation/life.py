@@ -25,6 +25,7 @@ from .faults import Faults
 from .loop import LIFE, Deadlock, Life, VirtualLoop
 from .mutations import MUTATIONS
 from .network import Network
+from .operators import Operators
 from .people import Feeds, Person, Sponsor, upgrade
 from .quiet import Quiet
 from .rotations import Rotations
@@ -54,6 +55,8 @@ class Settings:
     """Every peer's disk is full now and then."""
     rotations: bool = False
     """Every peer gets another swarm key, twice."""
+    operators: bool = False
+    """Nodes have an operator's keys, who is replaced once."""
 
 
 @dataclass(slots=True)
@@ -133,6 +136,7 @@ def _fill(outcome: Outcome, story: _Story, seconds: float) -> None:
         "crashes": world.crashes,
         "writes refused": world.full.refused,
         "rotations": story.rotations.done,
+        "operators": story.operators.done,
         "commands killed": sum(one.killed for one in story.people.values()),
         "blocks for the last plan": story.quiet.fresh_took,
         "steps": world.loop.steps,
@@ -173,6 +177,7 @@ class _Story:
         self.sponsors = [Sponsor(self.people[name], self.feeds, most_plans=2) for name in SPONSORS]
         self.faults = Faults(self.world, Random(f"{settings.seed} faults"), [one.link for one in self.people.values()])
         self.rotations = Rotations(self.world, Random(f"{settings.seed} rotations"))
+        self.operators = Operators(self.world, Random(f"{settings.seed} operators"))
         self.quiet = Quiet(self.world, witness, self.feeds, self.sponsors[0])
 
     def _keys(self) -> PeerKeys:
@@ -203,11 +208,15 @@ class _Story:
         world, author = self.world, self.world.peers[0]
         for _ in range(self.random.randint(1, 3)):
             self.feeds.create(author.directory)
+        seconds = self.settings.hours * 3600
+        works = []
+        if self.settings.operators:
+            self.operators.appoint()
+            works.append(world.spawn(Life("employers"), self.operators.run(seconds)))
         for peer in world.peers:
             self.loop.call_later(self.random.random() * 20, world.start, peer)
         await self.people[ROOT].types(self._offers, clumsy=False)
-        seconds = self.settings.hours * 3600
-        works = [world.spawn(Life(one.person.name), one.run(seconds)) for one in self.sponsors]
+        works += [world.spawn(Life(one.person.name), one.run(seconds)) for one in self.sponsors]
         works.append(world.spawn(Life("writer"), self._write(seconds)))
         if self.settings.rotations:
             works.append(world.spawn(Life("owners"), self.rotations.run(seconds)))

@@ -59,6 +59,15 @@ def test_peers_that_get_other_swarm_keys_go_on() -> None:
     assert int(rotations[1]) > 16
 
 
+def test_nodes_without_the_secret_of_their_account_do_its_work() -> None:
+    """All that hosters, encoders and attesters do, an operator signs; another takes its place meanwhile."""
+    shown = life(1, "--hours", "0.15", "--operators", "--log")
+    assert "1 of 1 lives ok" in shown
+    named = re.search(r"(\d+) operators", shown)
+    assert named is not None
+    assert int(named[1]) > 16
+
+
 @pytest.mark.parametrize(
     ("mutation", "seed", "options", "found"),
     [

@@ -25,7 +25,8 @@ from service.node.settings import NodeSettings
 from service.ports import Ports
 from service.roles.common.terms import RolesConfig
 from service.session import Session
-from service.vault import PeerKeys
+from service.vault import PeerKeys, Vault
+from service.vault.vaultfile import Cost
 
 from .chain import Link, SimChain, SimRpc
 from .disk import Disk, Disks, FullDisks, lost_sectors
@@ -80,6 +81,8 @@ class SimPeer:
     link: Link
     account: bytes
     directory: Path = Path()
+    operator: PeerKeys | None = None
+    """The keys that its node has, if not the account's own."""
     lives: int = 0
     life: Life | None = None
     task: asyncio.Task[Any] | None = None
@@ -148,6 +151,16 @@ class World:
         self.peers.append(peer)
         return peer
 
+    def operate(self, peer: SimPeer, keys: PeerKeys) -> None:
+        """Give its node an operator's keys in place of those that it has. A node that runs is started anew."""
+        peer.operator, runs = keys, peer.life is not None
+        self.crash(peer, power=False)
+        path = peer.directory / "key.json"
+        path.unlink()
+        Vault(keys).create(path, PASSPHRASE, Cost(8192, 1))
+        if runs:
+            self.start(peer)
+
     def start(self, peer: SimPeer) -> None:
         """Start its node, at first or again."""
         peer.lives += 1
@@ -175,7 +188,8 @@ class World:
         while True:
             try:
                 config = self.configs.get(peer.name, self.config)
-                await run_node(peer.directory, settings, ready.append, partial(self._told, peer), config, ports)
+                told = partial(self._told, peer)
+                await run_node(peer.directory, settings, ready.append, told, config, ports, lambda _: PASSPHRASE)
             except ConnectionLost:
                 # as a supervisor would: without a chain at its start a node ends
                 await asyncio.sleep(RESTART_SECONDS)
@@ -265,6 +279,9 @@ class World:
             await asyncio.gather(*tasks, return_exceptions=True)
             signer.close()
             await client.close()
+
+
+PASSPHRASE = b"of all vaults"
 
 
 def _write_keys(path: Path, keys: PeerKeys) -> None:

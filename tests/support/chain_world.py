@@ -171,11 +171,12 @@ async def following_peer(
     start: BlockRef | None = None,
     request_seconds: float = 30.0,
     watchdog_seconds: float = 600.0,
+    operates: bytes | None = None,
 ) -> AsyncIterator[Peer]:
-    """A peer for the time of the context."""
+    """A peer for the time of the context. `operates` is the account whose operator the pair is."""
     async with await ChainClient.connect(url, request_seconds=request_seconds) as client:
         follower = Follower(client, start, watchdog_seconds)
-        signer = Signer(client, pair, path, follower)
+        signer = Signer(client, pair, path, follower, peer=operates)
         tasks = [asyncio.create_task(follower.run()), asyncio.create_task(signer.run())]
         try:
             await bounded(follower.wait_for(0))

@@ -42,8 +42,8 @@ async def followed_node(
         stack.callback(database.close)
         journal = Journal(peer.client, peer.follower, ALICE.public_key, database)
         yield FollowedNode(world, peer, database, Sources(
-            peer.client, peer.follower, ALICE.public_key, ("author", "hoster"), JournalTable(database), directory, lambda: 5,
-            list, lambda: journal.seen, AlertTable(database), store, settings,
+            peer.client, peer.follower, ALICE.public_key, ALICE.public_key, ("author", "hoster"), JournalTable(database),
+            directory, lambda: 5, list, lambda: journal.seen, AlertTable(database), store, settings,
         ))  # fmt: skip
 
 

@@ -120,8 +120,8 @@ def changed(vault: Path, **fields: Any) -> None:
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
-        ({"version": 3}, "is not a vault of version 1 or 2"),
-        ({"version": None}, "is not a vault of version 1 or 2"),
+        ({"version": 4}, "is not a vault of version 1 or 2 or 3"),
+        ({"version": None}, "is not a vault of version 1 or 2 or 3"),
         ({"account": "nonsense"}, "its public keys cannot be read"),
         ({"swarm_key": "11"}, "do not have 32 bytes each"),
         ({"statement_key": 7}, "its public keys cannot be read"),

@@ -6,6 +6,8 @@
 #[cfg(feature = "runtime-benchmarks")]
 mod feeds;
 pub(crate) mod filled;
+#[cfg(feature = "runtime-benchmarks")]
+mod ready;
 mod seats;
 mod world;
 
@@ -15,27 +17,43 @@ use frame_benchmarking::v2::*;
 #[cfg(feature = "runtime-benchmarks")]
 #[benchmarks]
 mod benchmarks {
-    use super::{feeds::*, seats::*, world::*, *};
+    use super::{feeds::*, ready::*, seats::*, world::*, *};
     use crate::{types::*, *};
     use frame_system::RawOrigin;
     use sp_core::H256;
 
     #[benchmark]
     fn register_peer() {
-        let who = who::<T>("new", 0);
-        let message = bind::<T>(&who, 1, 2);
+        let (who, one, two) = bound::<T>(who::<T>("new", 0));
         #[extrinsic_call]
-        _(RawOrigin::Signed(who.clone()), key(1).0, key(2).0, sign(1, &message), sign(2, &message));
+        _(RawOrigin::Signed(who.clone()), key(1).0, key(2).0, one, two);
         assert!(Peers::<T>::contains_key(who));
     }
 
     #[benchmark]
     fn rotate_swarm_key() {
-        let who = peer::<T>("peer", 0, key(2).0);
-        let signature = sign(1, &bind::<T>(&who, 1, 2));
+        let (who, signature, _) = bound::<T>(peer::<T>("peer", 0, key(2).0));
         #[extrinsic_call]
         _(RawOrigin::Signed(who.clone()), key(1).0, signature);
         assert_eq!(Peers::<T>::get(who).unwrap().swarm_key, key(1).0);
+    }
+
+    #[benchmark]
+    fn set_operator() {
+        let (peer, operator) = operated::<T>();
+        Operators::<T>::remove(&peer);
+        #[extrinsic_call]
+        _(RawOrigin::Signed(peer.clone()), Some(operator));
+        assert!(Operators::<T>::contains_key(peer));
+    }
+
+    #[benchmark]
+    fn operate() {
+        let (peer, operator) = operated::<T>();
+        let call = Call::<T>::commit_report { hash: H256::zero() };
+        #[extrinsic_call]
+        _(RawOrigin::Signed(operator), peer, alloc::boxed::Box::new(call.into()));
+        assert!(Reports::<T>::contains_key(H256::zero()));
     }
 
     #[benchmark]
@@ -65,8 +83,7 @@ mod benchmarks {
 
     #[benchmark]
     fn withdraw_offer() {
-        let who = peer::<T>("attester", 0, key(1).0);
-        Pallet::<T>::offer_attesting(call::<T>(&who), 1, H256::zero(), MAX_SLOTS).unwrap();
+        let who = attesting::<T>();
         #[extrinsic_call]
         _(RawOrigin::Signed(who.clone()), Role::Attesting);
         assert!(Attesters::<T>::get(who).unwrap().slots.is_empty());
@@ -74,9 +91,7 @@ mod benchmarks {
 
     #[benchmark]
     fn release() {
-        let who = hoster::<T>(0);
-        Pallet::<T>::withdraw_offer(call::<T>(&who), Role::Hosting).unwrap();
-        go::<T>(now::<T>() + KEEP_ERAS * Pallet::<T>::times().era);
+        let who = released::<T>();
         #[extrinsic_call]
         _(RawOrigin::Signed(who.clone()), Role::Hosting);
         assert_eq!(Pallet::<T>::held(&who, Role::Hosting), 0);
@@ -95,8 +110,7 @@ mod benchmarks {
 
     #[benchmark]
     fn donate() {
-        let plan = plan::<T>();
-        let who = who::<T>("donor", 0);
+        let (plan, who) = (plan::<T>(), who::<T>("donor", 0));
         #[extrinsic_call]
         _(RawOrigin::Signed(who.clone()), plan, UNIT, 0);
         assert!(Shares::<T>::contains_key(plan, who));
@@ -137,10 +151,7 @@ mod benchmarks {
 
     #[benchmark]
     fn submit_storage_proof(s: Linear<16, 32>, p: Linear<0, 960>) {
-        let who = hoster::<T>(0);
-        let right = answer::<T>(&who, s, p);
-        let issued = now::<T>();
-        go::<T>(issued + 1);
+        let (who, issued, right) = asked::<T>(s, p);
         #[extrinsic_call]
         _(RawOrigin::Signed(who.clone()), issued, right);
         assert!(!StorageChallenges::<T>::contains_key(who));
@@ -149,9 +160,7 @@ mod benchmarks {
     /// c: commits to copies whose records are there, each of 255 segments and 16 seats.
     #[benchmark]
     fn commit_retrievals(c: Linear<1, { MAX_RETRIEVALS }>) {
-        let (era, copy, all) = seated::<T>();
-        let said = commits::<T>(copy, c);
-        said.iter().for_each(|one| unsaid::<T>(era, one.copy, &all, None));
+        let (era, all, said) = unsaid_all::<T>(c);
         #[extrinsic_call]
         _(RawOrigin::Signed(all[MAX_SEATS as usize - 1].clone()), era, said.clone());
         assert!(said.iter().all(|one| committed::<T>(era, one.copy) == 1));
@@ -189,17 +198,14 @@ mod benchmarks {
 
     #[benchmark]
     fn collect() {
-        let (copy, hoster) = full_plan::<T>(1).1[0].clone();
-        Hosters::<T>::mutate(&hoster, |hoster| hoster.as_mut().unwrap().acc += 1_000_000);
+        let copy = earning::<T>();
         #[extrinsic_call]
         _(RawOrigin::Signed(sponsor::<T>()), copy);
     }
 
     #[benchmark]
     fn declare_lost() {
-        let who = hoster::<T>(0);
-        challenge::<T>(&who);
-        let copy = StorageChallenges::<T>::get(&who).unwrap().samples[0].copy;
+        let (copy, who) = challenged::<T>();
         #[extrinsic_call]
         _(RawOrigin::Signed(who), copy);
         assert!(Copies::<T>::get(copy).unwrap().dropping);
@@ -231,8 +237,7 @@ mod benchmarks {
 
     #[benchmark]
     fn amend_plan() {
-        let (plan, _) = full_plan::<T>(MAX_REPLICAS);
-        let terms = Terms { replicas: 1, ..Plans::<T>::get(plan).unwrap().terms };
+        let (plan, terms) = shrinking::<T>();
         #[extrinsic_call]
         _(RawOrigin::Signed(sponsor::<T>()), plan, terms);
         assert_eq!(Plans::<T>::get(plan).unwrap().leaving, 15);
@@ -248,20 +253,17 @@ mod benchmarks {
 
     #[benchmark]
     fn update_head() {
-        let plan = plan::<T>();
-        let (head, nodes) = extension::<T>(plan);
-        let (length, nodes) = (head.length, nodes.try_into().unwrap());
+        let (plan, head, nodes) = extended::<T>();
+        let length = head.length;
         #[extrinsic_call]
-        _(RawOrigin::Signed(sponsor::<T>()), plan, head, nodes);
+        _(RawOrigin::Signed(sponsor::<T>()), plan, head, nodes.try_into().unwrap());
         assert_eq!(Plans::<T>::get(plan).unwrap().head.length, length);
     }
 
     #[benchmark]
     fn report_equivocation() {
-        let plan = plan::<T>();
-        let (first, second, root, nodes) = histories();
+        let (plan, first, second, root, nodes) = two_histories::<T>();
         let key = first.key;
-        Plans::<T>::mutate(plan, |plan| plan.as_mut().unwrap().feed = key);
         #[extrinsic_call]
         _(RawOrigin::Signed(sponsor::<T>()), plan, first, second, root, nodes.try_into().unwrap());
         assert!(Frozen::<T>::contains_key(key));
@@ -269,9 +271,7 @@ mod benchmarks {
 
     #[benchmark]
     fn claim_refund() {
-        let plan = plan::<T>();
-        Plans::<T>::mutate(plan, |plan| plan.as_mut().unwrap().remainder = Some(UNIT));
-        let sponsor = sponsor::<T>();
+        let (plan, sponsor) = (claimable::<T>(), sponsor::<T>());
         #[extrinsic_call]
         _(RawOrigin::Signed(sponsor.clone()), plan, sponsor.clone());
         assert!(!Plans::<T>::contains_key(plan));

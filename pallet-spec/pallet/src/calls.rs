@@ -339,5 +339,29 @@ mod calls {
             let who = ensure_signed(origin)?;
             Self::do_rotate_swarm_key(who, swarm_key, signature)
         }
+
+        /// Let another account make the calls of a node for this peer, or no other any more. What is in a block before stays.
+        #[pallet::call_index(31)]
+        #[pallet::weight(weights::set_operator())]
+        pub fn set_operator(origin: OriginFor<T>, operator: Option<AccountId32>) -> DispatchResult {
+            let who = ensure_signed(origin)?;
+            Self::do_set_operator(who, operator)
+        }
+
+        /// Make one of calls 1 to 5, 9 to 14, 22 to 25, 27 and 28 for a peer. By its operator, who pays the fee, and gets it
+        /// back where the peer would.
+        #[pallet::call_index(32)]
+        #[pallet::weight({
+            let info = call.get_dispatch_info();
+            (weights::operate().saturating_add(info.call_weight), info.class)
+        })]
+        pub fn operate(
+            origin: OriginFor<T>,
+            peer: AccountId32,
+            call: Box<<T as Config>::RuntimeCall>,
+        ) -> DispatchResultWithPostInfo {
+            let who = ensure_signed(origin)?;
+            Self::do_operate(who, peer, *call)
+        }
     }
 }

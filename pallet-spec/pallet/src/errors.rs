@@ -212,5 +212,11 @@ mod errors {
         /// The plan has other terms than the donor saw: read them, and give again.
         #[codec(index = 67)]
         TermsChanged,
+        /// The caller is not the peer's operator.
+        #[codec(index = 68)]
+        NotOperator,
+        /// An operator does not make such calls.
+        #[codec(index = 69)]
+        NotOperable,
     }
 }

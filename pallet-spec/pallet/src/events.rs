@@ -203,5 +203,8 @@ mod events {
         /// A peer has another swarm key; `old_key`, which nobody else can bind, is not its own any more.
         #[codec(index = 57)]
         SwarmKeyRotated { account: AccountId32, old_key: Key, swarm_key: Key },
+        /// A peer has another operator, or none.
+        #[codec(index = 58)]
+        OperatorSet { account: AccountId32, operator: Option<AccountId32> },
     }
 }

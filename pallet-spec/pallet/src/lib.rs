@@ -36,6 +36,7 @@
 //! | `fraud`, [`evidence`] | reports of invalid encodings and of second histories; what shows the former |
 //! | `money`, [`params`] | burning, minting, holds, reserves; time spans and amounts |
 //! | [`crypto`], [`heads`], [`ranges`], [`merkle`] | hashes and statements; what a feed's head and a sector's opening prove |
+//! | `operators` | calls that an operator makes for a peer |
 //! | `validity` | calls that are refused before they get into a block |
 //! | [`weights`] | upper bounds of weights |
 //! | [`migrations`] | what a chain of an older version becomes |
@@ -43,7 +44,8 @@
 //!
 //! # Configuration
 //!
-//! [`Config`] wants a currency with holds, a source of randomness and a pallet id for the pots' accounts. The runtime must
+//! [`Config`] wants a currency with holds, a source of randomness, a pallet id for the pots' accounts, and the runtime's calls,
+//! of which an operator makes some for a peer. The runtime must
 //! set `pallet_balances::Config::DustRemoval` to [`CountBurned`] and call [`CountBurned::count`] for fees that it burns:
 //! issuance = genesis + `Minted` - `Burned` holds only then.
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -81,6 +83,7 @@ mod ladder;
 mod live;
 mod money;
 mod offers;
+mod operators;
 mod placement;
 mod plans;
 mod queue;
@@ -110,17 +113,22 @@ pub use validity::CheckParty;
 pub mod pallet {
     use super::types::*;
     use super::weights;
+    use alloc::boxed::Box;
     use frame_support::{
+        dispatch::{GetDispatchInfo, PostDispatchInfo},
         pallet_prelude::*,
         traits::{
             fungible::{Inspect, InspectHold, Mutate, MutateHold},
-            Randomness,
+            IsSubType, Randomness,
         },
         PalletId,
     };
     use frame_system::pallet_prelude::*;
     use sp_core::H256;
-    use sp_runtime::{traits::Hash as HashT, AccountId32};
+    use sp_runtime::{
+        traits::{Dispatchable, Hash as HashT},
+        AccountId32,
+    };
 
     #[pallet::config]
     pub trait Config:
@@ -138,6 +146,12 @@ pub mod pallet {
             + MutateHold<AccountId32>;
         /// Why the runtime's money is on hold: this pallet's reasons among all others.
         type RuntimeHoldReason: From<HoldReason>;
+        /// The runtime's calls: an operator wraps one of this pallet's.
+        type RuntimeCall: Parameter
+            + Dispatchable<RuntimeOrigin = Self::RuntimeOrigin, PostInfo = PostDispatchInfo>
+            + GetDispatchInfo
+            + From<Call<Self>>
+            + IsSubType<Call<Self>>;
         /// Source of seed(b): `random(&[])` of block b must have been unknown in b - SeedDelay.
         type Randomness: Randomness<H256, BlockNumberFor<Self>>;
         /// Pots are sub-accounts of it.
@@ -202,6 +216,9 @@ pub mod pallet {
     /// Every key ever bound, and by whom.
     #[pallet::storage]
     pub type Keys<T> = StorageMap<_, Blake2_128Concat, Key, AccountId32, OptionQuery>;
+    /// Who may make a peer's calls for it, by peer.
+    #[pallet::storage]
+    pub type Operators<T> = StorageMap<_, Blake2_128Concat, AccountId32, AccountId32, OptionQuery>;
     /// Hosters' states.
     #[pallet::storage]
     pub type Hosters<T> = StorageMap<_, Blake2_128Concat, AccountId32, Hoster, OptionQuery>;

@@ -82,7 +82,7 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    fn ensure_peer(account: &AccountId32) -> Result<Peer, Error<T>> {
+    pub(crate) fn ensure_peer(account: &AccountId32) -> Result<Peer, Error<T>> {
         Peers::<T>::get(account).ok_or(Error::<T>::NotAPeer)
     }
 

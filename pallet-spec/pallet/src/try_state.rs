@@ -5,7 +5,8 @@ use crate::{
     types::*,
     Changes, Config, Copies, CopySlots, DeadlineQueues, Deadlines, EncoderDraws, EncoderNodes, Encoders, HoleCount,
     Holes, HosterCount, HosterDraws, HosterNodes, HosterSlots, Hosters, Keys, Moduli, NeedQueue, Needs, OfferChanges,
-    Pallet, Peers, Plans, ReportAt, Reports, Segments, SlotCount, Slots, StorageChallenges, Storing, StoringCount,
+    Operators, Pallet, Peers, Plans, ReportAt, Reports, Segments, SlotCount, Slots, StorageChallenges, Storing,
+    StoringCount,
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 use sp_runtime::{AccountId32, TryRuntimeError};
@@ -54,6 +55,9 @@ impl<T: Config> Pallet<T> {
 
     /// A peer's keys are bound to it, as are those that it had, and every bound key is some peer's.
     fn check_peers() -> Checked {
+        for account in Operators::<T>::iter_keys() {
+            holds(Peers::<T>::contains_key(account), "who has an operator is a peer")?;
+        }
         for (account, peer) in Peers::<T>::iter() {
             let own = |key| Keys::<T>::get(key).as_ref() == Some(&account);
             holds(peer.swarm_key != peer.statement_key, "a peer has two keys")?;

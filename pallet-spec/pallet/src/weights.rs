@@ -61,6 +61,14 @@ pub const fn reveal_retrievals(reveals: u64) -> Weight {
 pub const fn settle_retrieval() -> Weight {
     ms(16)
 }
+/// A read and a write.
+pub const fn set_operator() -> Weight {
+    ms(1)
+}
+/// One read, beside what the call weighs.
+pub const fn operate() -> Weight {
+    Weight::from_parts(200 * US, 0)
+}
 pub const fn root() -> Weight {
     ms(1)
 }

@@ -66,7 +66,7 @@ pub const VERSION: RuntimeVersion = RuntimeVersion {
     spec_name: Cow::Borrowed("datdot"),
     impl_name: Cow::Borrowed("datdot"),
     authoring_version: 1,
-    spec_version: 8,
+    spec_version: 9,
     impl_version: 1,
     apis: apis::RUNTIME_API_VERSIONS,
     transaction_version: 4,
@@ -226,5 +226,6 @@ impl pallet_datdot::Config for Runtime {
     type Currency = Balances;
     type PalletId = DatDotPalletId;
     type Randomness = ParentHash;
+    type RuntimeCall = RuntimeCall;
     type RuntimeHoldReason = RuntimeHoldReason;
 }

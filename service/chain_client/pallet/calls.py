@@ -214,3 +214,19 @@ def rotate_swarm_key(swarm_key: Bytes, signature: Bytes) -> Call:
     The peer fee is burned.
     """
     return _datdot("rotate_swarm_key", swarm_key=swarm_key, signature=signature)
+
+
+def set_operator(operator: AccountId | None) -> Call:
+    """Let another account make the calls of a node for this peer, or no other any more.
+
+    What is in a block before stays.
+    """
+    return _datdot("set_operator", operator=operator)
+
+
+def operate(peer: AccountId, call: Call) -> Call:
+    """Make one of calls 1 to 5, 9 to 14, 22 to 25, 27 and 28 for a peer.
+
+    By its operator, who pays the fee, and gets it back where the peer would.
+    """
+    return _datdot("operate", peer=peer, call=call)

@@ -148,3 +148,7 @@ class PalletError(Enum):
     """A call of commits or reveals without any."""
     TERMS_CHANGED = "TermsChanged"
     """The plan has other terms than the donor saw: read them, and give again."""
+    NOT_OPERATOR = "NotOperator"
+    """The caller is not the peer's operator."""
+    NOT_OPERABLE = "NotOperable"
+    """An operator does not make such calls."""

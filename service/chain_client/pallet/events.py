@@ -518,6 +518,14 @@ class SwarmKeyRotated:
     swarm_key: Bytes
 
 
+@dataclass(frozen=True, slots=True)
+class OperatorSet:
+    """A peer has another operator, or none."""
+
+    account: AccountId
+    operator: AccountId | None
+
+
 Event = (
     PeerRegistered
     | HostingOffered
@@ -577,6 +585,7 @@ Event = (
     | RetrievalRefused
     | SlotTakenBack
     | SwarmKeyRotated
+    | OperatorSet
 )
 
 

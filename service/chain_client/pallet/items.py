@@ -52,6 +52,8 @@ PEERS: Item[RegisteredPeer] = Item("Peers", RegisteredPeer)
 """Registered accounts. Keys: AccountId32."""
 KEYS: Item[AccountId] = Item("Keys", AccountId)
 """Every key ever bound, and by whom. Keys: [u8; 32]."""
+OPERATORS: Item[AccountId] = Item("Operators", AccountId)
+"""Who may make a peer's calls for it, by peer. Keys: AccountId32."""
 HOSTERS: Item[Hoster] = Item("Hosters", Hoster)
 """Hosters' states. Keys: AccountId32."""
 HOSTER_COUNT: Item[int] = Item("HosterCount", int)
@@ -149,6 +151,7 @@ ITEMS: tuple[Item[Any], ...] = (
     ERAS,
     PEERS,
     KEYS,
+    OPERATORS,
     HOSTERS,
     HOSTER_COUNT,
     ENCODERS,

@@ -54,6 +54,8 @@ class AlertFacts:
     block_seconds: float | None
     times: Times
     account: str
+    payer: str
+    """Who pays the fees: the account, or its operator."""
     url: str
     """The chain's address, for commands that are proposed ..."""
     directory: str

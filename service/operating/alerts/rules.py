@@ -213,12 +213,16 @@ def money_short(facts: AlertFacts) -> Iterable[Condition] | None:
     poor = [one for one in facts.troubles if one.kind is TroubleKind.MONEY]
     if poor:
         why = "an offer holds collateral or bond; without it nothing is drawn for this node"
+        if facts.payer in poor[0].text:
+            remedy = f"send it money: {how_to_get(facts.payer, facts.url)}"
         return [Condition("offer", Severity.ERROR, Category.MONEY, poor[0].text, why, remedy, SHORT)]
     if facts.chain is None:
         return None
     if facts.chain.spendable >= LEAST_FEES * facts.chain.fee:
         return []
-    text = f"the account can spend {unit(facts.chain.spendable)}, less than {LEAST_FEES} fees"
+    who = "the account" if facts.payer == facts.account else "its operator"
+    text = f"{who} can spend {unit(facts.chain.spendable)}, less than {LEAST_FEES} fees"
+    remedy = f"send it money: {how_to_get(facts.payer, facts.url)}"
     why = "a call that cannot be paid is not sent: no registration, no confirmation, and in the end no proof"
     return [Condition("fees", Severity.ERROR, Category.MONEY, text, why, remedy, SHORT)]
 

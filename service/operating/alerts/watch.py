@@ -10,6 +10,7 @@ from shlex import quote
 
 import structlog
 
+from service.address import ss58
 from service.chain_client import Block, ChainClient, ChainError, Follower, UnknownRuntime
 from service.chain_client.pallet import calls
 from service.chain_client.pallet.types import CopyState
@@ -138,6 +139,7 @@ class AlertWatch:
             block_seconds=self._pace.seconds,
             times=client.times,
             account=node.address,
+            payer=ss58(node.sources.payer),
             url=client.url,
             directory=str(node.directory),
             roles=watched.roles,
@@ -188,7 +190,7 @@ class AlertWatch:
         taken = [copy.bytes for copy in found.copies.values() if copy.hoster == mine and copy.active_since is None]
         return ChainFacts(
             found.reputation is not None,
-            found.balances.spendable,
+            found.for_fees,
             fee,
             found.reputation,
             None if found.reputation is None else self._best.look(found.reputation, loop.time()),
@@ -203,7 +205,7 @@ class AlertWatch:
         client = self._watched.client
         version = (await client.runtime_at(at)).spec_version
         if self._fee is None or self._fee[0] != version:
-            self._fee = version, await client.fee(self._watched.facts.account, calls.pause(), at)
+            self._fee = version, await client.fee(self._watched.facts.sources.payer, calls.pause(), at)
         return self._fee[1]
 
     async def _clock(self) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from shlex import quote
 
 import structlog
 
@@ -36,8 +37,9 @@ def named_keys(keys: PeerKeys, peer: RegisteredPeer) -> PeerKeys:
     """Return the account's keys with the swarm key that the chain names. Raises RegistrationError if it has others."""
     found = keys.that_have(peer.swarm_key)
     if found is None or peer.statement_key != keys.statement_key:
+        made = "" if keys.peer is None else "; make the operator's vault anew: datdot vault operator"
         raise RegistrationError(
-            f"account {keys.address} is bound to the swarm key {peer.swarm_key.hex()}, not to that of this key file"
+            f"account {keys.address} is bound to the swarm key {peer.swarm_key.hex()}, not to that of this key file{made}"
         )
     return found[0]
 
@@ -45,6 +47,13 @@ def named_keys(keys: PeerKeys, peer: RegisteredPeer) -> PeerKeys:
 def bind_statement(genesis: bytes, account: bytes, swarm_key: bytes, statement_key: bytes) -> bytes:
     """Return the statement that both keys sign (pallet-spec/README.md section 2)."""
     return STATEMENT + genesis + account + swarm_key + statement_key
+
+
+def how_to_operate(keys: PeerKeys, url: str) -> dict[str, str]:
+    """Return what makes an operator of keys that are not one, as fields of a line of the log."""
+    operator = ss58(keys.payer)
+    command = f"datdot operator set {operator} --key VAULT --chain {quote(url)}"
+    return {"operator": operator, "account": keys.address, "remedy": f"where the vault of {keys.address} is: {command}"}
 
 
 async def register(
@@ -55,7 +64,7 @@ async def register(
     roles: Collection[str] = (),
     config: RolesConfig | None = None,
 ) -> None:
-    """Register the peer unless it already is registered.
+    """Register the peer unless it already is registered. An operator waits until the peer's own key has done so, and named it.
 
     Waits until the account can pay the fee, and for as long as the chain cannot be reached; `roles` and their terms say what
     else it will need money for. Raises RegistrationError, SwarmKeyChanged, WrongChain and DispatchError.
@@ -87,7 +96,16 @@ async def _register(
             named = named_keys(keys, peer)
             if named.swarm_key != keys.swarm_key:
                 raise SwarmKeyChanged(named)
-            return
+            if keys.peer is None or await client.storage.operator(signer.account, block.hash) == signer.payer:
+                return
+        if keys.peer is not None:
+            if not asked:
+                asked = True
+                log.warning(
+                    "waiting until the account is registered by its own key", **how_to_operate(keys, client.url)
+                )
+            await follower.wait_for(block.number + 1)
+            continue
         amounts = await client.storage.amounts(block.hash)
         has = await client.balance(signer.account, block.hash)
         if has >= amounts.peer_fee + SPARE:
@@ -97,6 +115,11 @@ async def _register(
             told = waiting_for(signer.account, client.url, has, needs_of(*plans, amounts))
             log.warning("waiting for money to pay the registration fee", **told)
         await follower.wait_for(block.number + 1)
+    await bind(client, signer, keys)
+
+
+async def bind(client: ChainClient, signer: Signer, keys: PeerKeys) -> None:
+    """Register the account with its own keys, for the peer fee, unless it is registered. Raises ChainError."""
 
     async def held() -> bool:
         return await client.storage.peer(signer.account) is not None

@@ -87,14 +87,15 @@ async def spendable(client: ChainClient, account: bytes, at: bytes | None = None
 class Purse:
     """A hoster's account, looked at block after block: what it lacks is told once, and again when it lacked nothing meanwhile."""
 
-    def __init__(self, client: ChainClient, account: bytes) -> None:
-        self._client, self._account = client, account
+    def __init__(self, client: ChainClient, account: bytes, payer: bytes | None = None) -> None:
+        """Watch what `payer`, who pays the fees (default: the account itself, else its operator), has for proofs."""
+        self._client, self._account, self._payer = client, account, payer or account
         self._proof: tuple[tuple[int, int], int] | None = None
         self._low = False
 
     async def look(self, block: Block, stored: int) -> Means:
         """Return the means at a block, and tell if they are low. Raises ChainError."""
-        means = Means(await spendable(self._client, self._account, block.hash), await self._fee(block, stored))
+        means = Means(await spendable(self._client, self._payer, block.hash), await self._fee(block, stored))
         if means.low and not self._low:
             log.error(
                 "this account can hardly pay the fee of a storage proof",
@@ -102,7 +103,7 @@ class Purse:
                 spendable=means.spendable,
                 fee=means.proof,
                 proofs_left=means.proofs,
-                remedy=means.remedy(self._account),
+                remedy=means.remedy(self._payer),
             )
         elif self._low and not means.low:
             log.info("this account can pay the fees of storage proofs again", spendable=means.spendable)
@@ -113,7 +114,7 @@ class Purse:
         """Return the fee of the longest proof, which is asked for once for each runtime and number of samples."""
         kind = (await self._client.runtime_at(block.hash)).spec_version, samples(stored)
         if self._proof is None or self._proof[0] != kind:
-            self._proof = kind, await self._client.fee(self._account, largest_proof(stored), block.hash)
+            self._proof = kind, await self._client.fee(self._payer, largest_proof(stored), block.hash)
         return self._proof[1]
 
     async def check_offer(self, terms: HosterTerms, before: Hoster | None) -> None:
@@ -129,7 +130,10 @@ class Purse:
             raise TooDear(dear)
         due = amounts.collateral * max(terms.capacity, used) // GIB
         missing = max(0, due - await client.held(account, Role.HOSTING))
-        means = await read_means(client, account, stored)
+        means = await read_means(client, self._payer, stored)
+        if self._payer != account:
+            await self._check_apart(terms, missing, means)
+            return
         needed = missing + LEAST_PROOFS * means.proof
         if means.spendable < needed:
             raise TooPoor(
@@ -137,3 +141,14 @@ class Purse:
                 f"{LEAST_PROOFS} storage proofs, which come back; {ss58(account)} can spend {means.spendable}: "
                 "add money to the account"
             )
+
+    async def _check_apart(self, terms: HosterTerms, missing: int, means: Means) -> None:
+        """Raise TooPoor unless the account has the collateral, and its operator the fees."""
+        has = await spendable(self._client, self._account)
+        if has < missing:
+            raise TooPoor(
+                f"hosting {terms.capacity} bytes takes {missing} more of collateral; {ss58(self._account)} can spend {has}: "
+                "add money to the account"
+            )
+        if means.low:
+            raise TooPoor(f"its operator can pay {means.proofs} storage proofs: {means.remedy(self._payer)}")

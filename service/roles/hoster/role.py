@@ -75,7 +75,7 @@ class HosterRole:
         self._room = Room(context.directory, context.config.reserve, context.troubles)
         self._offered_era = -1
         """The era in which an offer was last made by this run."""
-        self._purse = Purse(context.client, context.signer.account)
+        self._purse = Purse(context.client, context.signer.account, context.signer.payer)
         self._losses = Losses(context.client.times)
         self._feeds = HostedFeeds(
             context.store,

@@ -71,6 +71,27 @@ class Plans(Base):
             arguments["swarm_key"] = bytes(party.statement.verify_key)
         self.call(party, "rotate_swarm_key", **arguments)
 
+    def do_operator(self, who: int, whom: int, wrong: int) -> None:
+        """Another makes the party's calls from now on; or nobody any more; or nobody, and still somebody tries."""
+        party, operator = self.party(who), self.party(whom)
+        self.operators.pop(party.id, None)
+        named = operator.id if wrong % 4 == 0 else None
+        self.call(party, "set_operator", operator=named)
+        if wrong % 4 != 1:
+            self.operators[party.id] = operator
+
+    def do_operate(self, who: int, whom: int, kind: int) -> None:
+        """A call for a party that no operator makes, or that only a peer's operator may."""
+        party, operator = self.party(who), self.party(whom)
+        if kind % 4 == 0:
+            self.operate(operator, party.id, "collect", {"copy": 0})
+        elif kind % 4 == 1:
+            self.operate(operator, party.id, "remark", {"remark": b"x"}, "System")
+        elif kind % 4 == 2:
+            self.operate(operator, party.id, "operate", {"peer": party.id, "call": ("DatDot", ("pause", {}))})
+        else:
+            self.operate(operator, party.id, "withdraw_offer", {"role": ROLES[kind // 4 % 3]})
+
     def do_offer(self, who: int, role: int, variant: int) -> None:
         party = self.party(who)
         if role % 3 == 0:

@@ -8,6 +8,7 @@ from typing import Any
 
 from nacl.signing import SigningKey
 
+from service.chain_client.operators import OPERABLE
 from service.roles.attester.rules import LinkChain
 from tests.support.differential.driver import Account, Outcome, Pair
 from tests.support.differential.segments import Tree
@@ -92,6 +93,8 @@ class Base:
         # reports that were committed to: in which block, by whom, of which copy, with what
         self.accusations: list[tuple[int, Party, int, dict[str, Any]]] = []
         self.actions: list[list[Any]] = []
+        # who makes a party's calls, for all of the party's from then on
+        self.operators: dict[bytes, Party] = {}
 
     @property
     def next_block(self) -> int:
@@ -123,4 +126,15 @@ class Base:
     def call(self, party: Party | None, name: str, **arguments: Any) -> None:
         """A call of DatDot, by somebody whose keys are known here."""
         chosen = party or self.parties[-1]
-        self.pair.submit(chosen.account, "DatDot", name, arguments)
+        operator = self.operators.get(chosen.id)
+        if operator is not None and name in OPERABLE:
+            self.operate(operator, chosen.id, name, arguments)
+        else:
+            self.pair.submit(chosen.account, "DatDot", name, arguments)
+
+    def operate(
+        self, operator: Party, peer: bytes, name: str, arguments: dict[str, Any], pallet: str = "DatDot"
+    ) -> None:
+        """A call by an operator, or by who is none."""
+        call = (pallet, (name, arguments))
+        self.pair.submit(operator.account, "DatDot", "operate", {"peer": peer, "call": call})

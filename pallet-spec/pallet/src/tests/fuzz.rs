@@ -187,6 +187,22 @@ fn any_key(dice: &mut Dice) -> (u64, Call) {
     (n, Call::rotate_swarm_key { swarm_key, signature: signer.sign(&message).0 })
 }
 
+/// A peer's operator, or a call that one makes; mostly not for its peer.
+fn any_operation(dice: &mut Dice) -> (u64, Call) {
+    let (n, peer) = (dice.throw(14), dice.throw(14));
+    let call = match dice.throw(4) {
+        0 => {
+            let operator = (dice.throw(3) > 0).then(|| account(dice.throw(14)));
+            return (n, Call::set_operator { operator });
+        },
+        1 => Call::withdraw_offer { role: Role::Hosting },
+        2 => Call::offer_encoding { ask: UNIT },
+        _ => any_peer(dice),
+    };
+    let n = crate::Operators::<Test>::get(account(peer)).map_or(n, |operator| number(&operator));
+    (n, Call::operate { peer: account(peer), call: Box::new(RuntimeCall::DatDot(call)) })
+}
+
 /// A registration: right, of somebody who is a peer already, by a key that another signed for, or of a key twice.
 fn any_peer(dice: &mut Dice) -> Call {
     let (n, other) = (dice.throw(14), dice.throw(14));
@@ -266,6 +282,10 @@ fn fuzz(seed: u64) {
                     2..5 => {
                         let call = any_peer(&mut dice);
                         (signed(dice.throw(14)), call)
+                    },
+                    6 => {
+                        let (n, call) = any_operation(&mut dice);
+                        (signed(n), call)
                     },
                     5 => {
                         let (n, call) = any_key(&mut dice);

@@ -6,7 +6,7 @@ use crate::{
     types::*,
     Amount, Plans, Slots,
 };
-use codec::{Decode, Encode};
+use codec::Encode;
 use frame_support::{
     assert_ok,
     storage::unhashed,

@@ -78,6 +78,7 @@ impl pallet_datdot::Config for Test {
     type Currency = Balances;
     type PalletId = TestPalletId;
     type Randomness = Salted;
+    type RuntimeCall = RuntimeCall;
     type RuntimeHoldReason = RuntimeHoldReason;
 }
 

@@ -23,6 +23,7 @@ mod life;
 mod live;
 mod migrations;
 mod needs;
+mod operators;
 mod peers;
 mod placement;
 mod plans;

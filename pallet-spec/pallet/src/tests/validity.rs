@@ -90,6 +90,25 @@ fn only_who_had_a_slot_commits_and_reveals() {
 }
 
 #[test]
+fn an_operators_call_passes_if_the_peers_would() {
+    with_chain(|| {
+        providers(&[HOSTER], &[ENCODER]);
+        active_copy(3);
+        run_until_challenged(HOSTER);
+        let wrapped = |peer, call| Call::operate { peer: account(peer), call: Box::new(RuntimeCall::DatDot(call)) };
+        let proof = || Call::submit_storage_proof { issued: 0, proof: Default::default() };
+        assert!(!taken(STRANGER, wrapped(HOSTER, proof())), "nobody operates");
+        assert_ok!(DatDot::set_operator(signed(HOSTER), Some(account(STRANGER))));
+        assert_ok!(DatDot::set_operator(signed(ENCODER), Some(account(STRANGER))));
+        assert!(taken(STRANGER, wrapped(HOSTER, proof())) && !taken(SPONSOR, wrapped(HOSTER, proof())));
+        assert!(!taken(STRANGER, wrapped(ENCODER, proof())), "the encoder is not challenged");
+        assert!(taken(STRANGER, wrapped(ENCODER, Call::pause {})), "what is not free is looked at in the block");
+        assert!(!taken(STRANGER, wrapped(HOSTER, Call::collect { copy: 0 })), "no operator's call");
+        assert!(!taken(STRANGER, wrapped(HOSTER, wrapped(HOSTER, proof()))));
+    });
+}
+
+#[test]
 fn other_calls_and_other_origins_pass() {
     with_chain(|| {
         assert!(taken(STRANGER, Call::collect { copy: 9 }));

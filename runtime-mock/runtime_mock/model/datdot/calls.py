@@ -7,9 +7,9 @@ from functools import cache
 from typing import Annotated, Any
 
 from ..frame import balances, payment
-from ..frame.calls import flat, register
+from ..frame.calls import CALL, flat, register
 from ..frame.dispatch import Class, DispatchInfo, Origin, Post, Weight
-from ..scale import BYTES32, U8, U32, U64, U128, Bound, FixedBytes, VarBytes, Variant, codec_of
+from ..scale import BYTES32, U8, U32, U64, U128, Bound, FixedBytes, Option, VarBytes, Variant, codec_of
 from ..storage import State
 from . import (
     amend,
@@ -22,6 +22,7 @@ from . import (
     live_plans,
     money,
     offers,
+    operators,
     pauses,
     plans,
     retrieval,
@@ -233,3 +234,5 @@ def _register_later() -> None:
     _register(29, "report_equivocation", proof, equivocation, weights.REPORT_EQUIVOCATION)
     rotate = _by_signer(offers.rotate_swarm_key)
     _register(30, "rotate_swarm_key", [BYTES32, _SIGNATURE], rotate, weights.REGISTER_PEER)
+    _register(31, "set_operator", [Option(BYTES32)], _by_signer(operators.set_operator), weights.SET_OPERATOR)
+    register(PALLET, 32, "operate", [BYTES32, CALL], operators.operate, operators.operate_info)

@@ -68,6 +68,8 @@ def check_money(s: State, at_genesis: int) -> None:
 
 def _check_peers(s: State) -> None:
     bound, peers = dict(items.Keys.entries(s)), dict(items.Peers.entries(s))
+    for account, _ in items.Operators.entries(s):
+        _holds(account in peers, "who has an operator is a peer", account)
     for account, peer in peers.items():
         _holds(peer.swarm_key != peer.statement_key, "a peer has two keys", account)
         owners = {bound.get(peer.swarm_key), bound.get(peer.statement_key)}

@@ -79,6 +79,8 @@ class Error(IntEnum):
     NotProven = 65
     NothingSaid = 66
     TermsChanged = 67
+    NotOperator = 68
+    NotOperable = 69
 
 
 def error(kind: Error) -> ModuleError:

@@ -1,4 +1,4 @@
-"""The pallet's events."""
+"""The pallet's events, with those of `peer_events`."""
 
 from __future__ import annotations
 
@@ -7,16 +7,11 @@ from typing import ClassVar
 
 from ..scale import H256, AccountId, u8, u32, u64
 from .limits import PALLET
+from .peer_events import OperatorSet as OperatorSet
+from .peer_events import PeerRegistered as PeerRegistered
+from .peer_events import SwarmKeyRotated as SwarmKeyRotated
 from .records import CopyEnd, PlanEnd, Report, Terms, Verdict
 from .types import Amounts, Balance, Block, CopyId, Era, Key, Payment, PlanId, Role, SegmentId
-
-
-@dataclass(slots=True)
-class PeerRegistered:
-    INDEX: ClassVar = (PALLET, 0)
-    account: AccountId
-    swarm_key: Key
-    statement_key: Key
 
 
 @dataclass(slots=True)
@@ -489,11 +484,3 @@ class SlotTakenBack:
     INDEX: ClassVar = (PALLET, 56)
     account: AccountId
     slot: u32
-
-
-@dataclass(slots=True)
-class SwarmKeyRotated:
-    INDEX: ClassVar = (PALLET, 57)
-    account: AccountId
-    old_key: Key
-    swarm_key: Key

@@ -62,6 +62,8 @@ Eras: Map[EraInfo, None] = _optional("Eras", [_U32], EraInfo)
 Peers: Map[Peer, None] = _optional("Peers", [_ACCOUNT], Peer)
 # Every key ever bound, and by whom.
 Keys: Map[bytes, None] = _optional("Keys", [(blake2_128_concat, Key)], AccountId)
+# Who may make a peer's calls for it, by peer.
+Operators: Map[bytes, None] = _optional("Operators", [_ACCOUNT], AccountId)
 Hosters: Map[Hoster, None] = _optional("Hosters", [_ACCOUNT], Hoster)
 HosterCount = Value[int, int](_NAME, "HosterCount", u32, 0)
 Encoders: Map[Encoder, None] = _optional("Encoders", [_ACCOUNT], Encoder)

@@ -5,6 +5,8 @@ from __future__ import annotations
 # The pallet's index in the runtime, and the seed of the pots' accounts.
 PALLET = 5
 PALLET_ID = b"datdot/1"
+# Calls that an operator may make for its peer.
+OPERABLE = frozenset({1, 2, 3, 4, 5, 9, 10, 11, 12, 13, 14, 22, 23, 24, 25, 27, 28})
 
 # One UNIT of money.
 UNIT = 10**12

@@ -87,7 +87,7 @@ def register_peer(
 
 def rotate_swarm_key(s: State, account: bytes, swarm_key: bytes, signature: bytes) -> None:
     """Bind another swarm key, which signed `bind`, in place of a peer's, which stays bound. Burns the peer fee."""
-    peer = _ensure_peer(s, account)
+    peer = ensure_peer(s, account)
     ensure(not Keys.contains(s, swarm_key), Error.KeyBound)
     message = bind_statement(genesis(s), account, swarm_key, peer.statement_key)
     ensure_signed_by(signature, message, swarm_key)
@@ -100,7 +100,8 @@ def rotate_swarm_key(s: State, account: bytes, swarm_key: bytes, signature: byte
     deposit(s, SwarmKeyRotated(account, old_key, swarm_key))
 
 
-def _ensure_peer(s: State, account: bytes) -> Peer:
+def ensure_peer(s: State, account: bytes) -> Peer:
+    """Return a peer. Raises NotAPeer."""
     peer = Peers.get(s, account)
     if peer is None:
         raise error(Error.NotAPeer)
@@ -115,7 +116,7 @@ def _count_entry(s: State, entries: Value[int, int]) -> None:
 
 def offer_hosting(s: State, account: bytes, capacity: int, ask_disk: int, ask_receiving: int, region: bytes) -> None:
     """Offer `capacity` bytes in a region, or renew the offer. Tops up the collateral."""
-    peer = _ensure_peer(s, account)
+    peer = ensure_peer(s, account)
     # What a lost copy forfeits is not less than what was paid for receiving it.
     most = min(MAX_AMOUNT, amounts(s).collateral // DROP_PART)
     ensure(ask_disk <= MAX_AMOUNT and ask_receiving <= most, Error.AmountTooLarge)
@@ -148,7 +149,7 @@ def _new_encoder(s: State, account: bytes, reputation: int) -> Encoder:
 
 def offer_encoding(s: State, account: bytes, ask: int) -> None:
     """Offer encoding, or renew the offer. Tops up the bond."""
-    peer = _ensure_peer(s, account)
+    peer = ensure_peer(s, account)
     ensure(ask <= MAX_AMOUNT, Error.AmountTooLarge)
     encoder = Encoders.get(s, account) or _new_encoder(s, account, peer.reputation)
     on_hold = held(s, account, Role.ENCODING)
@@ -165,7 +166,7 @@ def offer_encoding(s: State, account: bytes, ask: int) -> None:
 
 def offer_attesting(s: State, account: bytes, ask: int, anchor: bytes, slots: int) -> None:
     """Take `slots` more slots, for a fee each. A new anchor counts all of the account's slots as taken in this era."""
-    _ensure_peer(s, account)
+    ensure_peer(s, account)
     ensure(ask <= amounts(s).report_price, Error.AmountTooLarge)
     this_era = era(s)
     attester = Attesters.get(s, account) or Attester(anchor, this_era, anchor, [])

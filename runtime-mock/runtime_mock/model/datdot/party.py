@@ -7,9 +7,10 @@ from ..storage import State
 from .fraud import is_committed
 from .items import Attesters, Copies, StorageChallenges
 from .limits import PALLET
+from .operators import is_operable, is_operator
 
 CONFIRM_SEGMENT, SUBMIT_STORAGE_PROOF, COMMIT_RETRIEVALS, REVEAL_RETRIEVALS = 11, 12, 13, 14
-REPORT_INVALID_ENCODING = 28
+REPORT_INVALID_ENCODING, OPERATE = 28, 32
 
 
 def may_call(s: State, account: bytes, call: Call) -> bool:
@@ -27,4 +28,7 @@ def may_call(s: State, account: bytes, call: Call) -> bool:
         # Who is second pays nothing, as long as it is not in the same block.
         copy = Copies.get(s, call.args[0])
         return copy is not None and not copy.invalid and is_committed(s, account, *call.args)
+    if call.index == OPERATE:
+        peer, inner = call.args
+        return is_operable(inner) and is_operator(s, account, peer) and may_call(s, peer, inner)
     return True

@@ -48,6 +48,9 @@ COMMIT_REPORT = _ms(2)
 REPORT_INVALID_ENCODING = _ms(25)
 REPORT_EQUIVOCATION = _ms(3)
 ROOT = _ms(1)
+SET_OPERATOR = _ms(1)
+# Beside what the call weighs.
+OPERATE = Weight(200_000_000)
 # `on_initialize` without changes, expiries and tries; one change; one placement try; one expiry of a kind.
 BLOCK = _ms(30)
 CHANGE = Weight(1_500_000_000)

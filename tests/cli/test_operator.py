@@ -1,0 +1,139 @@
+"""`datdot operator`: a node works for an account whose secret it has not, until it may not any more."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.units import UNIT
+from tests.support.cli_process import WAIT, Running, RunningChain, datdot, done, running
+from tests.support.terminal import Terminal
+
+PASSPHRASE, OTHER = "correct horse", "battery staple"
+
+
+def file_of(folder: Path, words: str) -> Path:
+    path = folder / words.replace(" ", "-")
+    path.write_text(words + "\n")
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> tuple[Any, ...]:
+    """The account's vault, and how it is opened."""
+    path = tmp_path / "own.vault"
+    known = ("--passphrase-file", file_of(tmp_path, PASSPHRASE))
+    done("vault", "create", path, *known)
+    return (path, *known)
+
+
+def nodes_vault(folder: Path, own: tuple[Any, ...], name: str = "node.vault") -> tuple[dict[str, Any], tuple[Any, ...]]:
+    """A vault for a node of that account: what it shows, and how it is opened."""
+    locked = file_of(folder, OTHER)
+    made = done("vault", "operator", *own, "--to", folder / name, "--new-passphrase-file", locked)
+    return made, (folder / name, "--passphrase-file", locked)
+
+
+def until(node: Running, *words: str) -> None:
+    """Wait until a line of the node's log has these words."""
+    end = time.monotonic() + WAIT
+    while not any(all(word in line for word in words) for line in node.log.read_text().splitlines()):
+        assert node.process.poll() is None, node.log.read_text()
+        assert time.monotonic() < end, node.log.read_text()
+        time.sleep(0.1)
+
+
+def balance(account: str, chain: RunningChain) -> dict[str, Any]:
+    return done("wallet", "balance", account, "--chain", chain.url)
+
+
+def test_a_node_works_for_an_account_whose_secret_it_has_not(
+    tmp_path: Path, own: tuple[Any, ...], chain: RunningChain
+) -> None:
+    account = done("vault", "show", own[0])["account"]
+    made, key = nodes_vault(tmp_path, own)
+    operator = made["operator"]
+    assert made == done("vault", "show", key[0])
+    assert (made["account"], made["operator"] != account) == (account, True)
+    signing = ("--key", *own, "--chain", chain.url)
+    done("faucet", account, "--amount", "1000UNIT", "--chain", chain.url)
+    options = ("node", "--dir", tmp_path / "node", "--chain", chain.url, "--json", "--key", *key)
+    with running(tmp_path / "log", *options, "--roles", "hoster,encoder", "--capacity", "1GiB") as node:
+        assert node.line()["account"] == account
+        until(node, "waiting until the account is registered by its own key", f"datdot operator set {operator}")
+        shown = done("operator", "set", operator, *signing, "--give", "3UNIT")
+        assert (shown["account"], shown["operator"]) == (account, operator)
+        until(node, "HostingOffered")
+        until(node, "EncodingOffered")
+        assert done("operator", "show", account, "--chain", chain.url) == {"account": account, "operator": operator}
+        assert int(balance(account, chain)["held"]) > UNIT, "the account's money is held"
+        assert 2 * UNIT < int(balance(operator, chain)["total"]) < 3 * UNIT, "its operator paid the fees"
+        # the account's own key works meanwhile, and the money that is there already is not given again
+        assert done("operator", "set", operator, *signing, "--give", "1UNIT")["operator"] == operator
+        assert int(balance(operator, chain)["total"]) < 3 * UNIT
+        assert node.stop() == 0
+    assert done("hoster", "pause", "--key", *key, "--chain", chain.url)["block"] > shown["block"]
+    done("operator", "revoke", *signing)
+    assert done("operator", "show", "--key", own[0], "--chain", chain.url)["operator"] is None
+    refused = datdot("hoster", "pause", "--key", *key, "--chain", chain.url, "--json")
+    assert refused.code != 0
+    # the same directory goes on with the account's own vault
+    options = (*options[:-3], *own, "--capacity", "2GiB")
+    with running(tmp_path / "log2", *options) as node:
+        assert node.line()["account"] == account
+        until(node, "HostingOffered")
+        assert node.stop() == 0
+
+
+def test_what_an_operator_cannot_do_says_so(tmp_path: Path, own: tuple[Any, ...], chain: RunningChain) -> None:
+    account = done("vault", "show", own[0])["account"]
+    made, key = nodes_vault(tmp_path, own)
+    done("faucet", account, "--amount", "1000UNIT", "--chain", chain.url)
+    done("operator", "set", made["operator"], "--key", *own, "--chain", chain.url)
+    signing = ("--key", *key, "--chain", chain.url, "--json")
+    told = datdot("wallet", "transfer", made["operator"], "1UNIT", *signing).failure("operators_key")
+    assert "is signed by the account's own key" in told["message"]
+    for command in (("operator", "set", account), ("operator", "revoke")):
+        assert "its operator's" in datdot(*command, *signing).failure("operator_refused")["message"]
+    rotate = datdot("vault", "rotate", *key, "--chain", chain.url, "--json").failure("key_file")
+    assert "these keys are an operator's" in rotate["message"]
+    again = datdot("vault", "operator", *key, "--to", tmp_path / "x", "--new-passphrase-file", key[-1], "--json")
+    assert "these keys are an operator's" in again.failure("key_file")["message"]
+    assert not (tmp_path / "x").exists()
+    legacy = ("vault", "export", *key, "--format", "legacy", "--to", tmp_path / "x", "--json")
+    assert "these keys are an operator's" in datdot(*legacy).failure("key_file")["message"]
+    wallet = tmp_path / "operator.json"
+    exported = done("vault", "export", *key, "--format", "polkadot-js", "--to", wallet)
+    assert exported["account"] == made["operator"] == json.loads(wallet.read_text())["address"]
+
+
+def test_what_naming_one_costs_and_does_is_shown_first(
+    tmp_path: Path, own: tuple[Any, ...], chain: RunningChain
+) -> None:
+    account = done("vault", "show", own[0])["account"]
+    made, _ = nodes_vault(tmp_path, own)
+    signing = ("--key", *own, "--chain", chain.url)
+    poor = datdot("operator", "set", made["operator"], *signing, "--json").failure("no_funds")
+    assert "are missing for that on" in poor["message"]
+    assert f"datdot faucet {account}" in poor["message"]
+    assert (
+        "is the account itself"
+        in datdot("operator", "set", account, *signing, "--json").failure("operator_refused")["message"]
+    )
+    done("faucet", account, "--amount", "10UNIT", "--chain", chain.url)
+    terminal = Terminal("operator", "set", made["operator"], *signing)
+    terminal.until("Sign and send?")
+    text = " ".join(terminal.text.split())
+    assert "1 UNIT (1000000000000) are burned" in text
+    assert "it can send none of it away" in text
+    terminal.type("n")
+    assert terminal.end() != 0
+    assert done("operator", "show", account, "--chain", chain.url)["operator"] is None
+    assert (
+        "is not registered" in datdot("operator", "revoke", *signing, "--json").failure("operator_refused")["message"]
+    )
