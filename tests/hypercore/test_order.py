@@ -108,7 +108,7 @@ def test_what_a_peer_gets_later_counts_from_the_next_plan() -> None:
     world.run()
     world.scheduler.want(0, 300)
     world.pump()
-    world.scheduler.changed(two, 0)
+    world.scheduler.changed(two, 0, world.now)
     two.take(m.RANGE, m.encode_range(0, 200), world.now)
     world.now += 1.0
     for _ in range(3):
@@ -124,7 +124,8 @@ def test_a_live_reader_asks_for_what_comes_later_whatever_is_rare() -> None:
     assert world.core.ranges() == [(0, 50)]
     world.source.append([b"more"] * 30)
     for peer in world.scheduler.peers:
-        world.scheduler.changed(peer, peer.take(m.SYNC, m.encode_sync(m.Sync(15, 0, 80, 0)), world.now).block)  # type: ignore[union-attr]
+        event = peer.take(m.SYNC, m.encode_sync(m.Sync(15, 0, 80, 0)), world.now)
+        world.scheduler.changed(peer, event.block, world.now)  # type: ignore[union-attr]
     world.run()
     assert world.core.ranges() == [(0, 80)]
 
@@ -152,7 +153,7 @@ def test_nothing_is_asked_for_twice_and_all_that_somebody_has_comes(seed: int) -
             had[number].update(range(start, end))
             event = peer.take(m.RANGE, m.encode_range(start, end - start), world.now)
             if event is not None:
-                world.scheduler.changed(peer, event.block)  # type: ignore[union-attr]
+                world.scheduler.changed(peer, event.block, world.now)  # type: ignore[union-attr]
         elif peer.asked:
             for one in rng.sample(list(peer.asked), rng.randrange(1, len(peer.asked) + 1)):
                 world.answer(peer, one)
@@ -207,7 +208,7 @@ def test_no_plan_is_made_so_soon_after_a_large_one() -> None:
     world.pump()
     first = wanted.order
     for _ in range(100):
-        world.scheduler.changed(peers[0], 0)
+        world.scheduler.changed(peers[0], 0, world.now)
         world.pump()
     assert wanted.order is first
     world.now += 3.0

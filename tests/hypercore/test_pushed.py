@@ -2,51 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import pytest
 
-from service.hypercore import Core
-from service.hypercore.net import Connection, CorePeer, Replication, ReplicationError, Replicator
+from service.hypercore.net import ReplicationError, Replicator
 from service.hypercore.tree.proof import BlockProof, BlockRequest, Proof, Request, UpgradeRequest
 from service.hypercore.wire import messages as m
 from service.hypercore.wire import push
 from service.hypercore.wire.peer import PeerState
 from service.hypercore.wire.push import PUSH_COST, PushAllowance
+from tests.support.pushing import pusher, pushing, requests
 from tests.support.replicated import feed
-from tests.support.wire_peers import Side, closed, hear, side, speak, until
+from tests.support.wire_peers import closed, hear, side, speak, until
 
 BLOCKS = [bytes([number]) * 100 for number in range(20)]
-
-
-@asynccontextmanager
-async def pushing(blocks: list[bytes]) -> AsyncIterator[tuple[Core, Core, Connection, Side]]:
-    """Return a core, its replica on another side, a connection to the first, and the first."""
-    async with side() as one, side() as two:
-        core = feed(one, blocks)
-        yield core, two.store.get(core.key), await two.connect(one), one
-
-
-async def pusher(one: Side, core: Core) -> CorePeer:
-    """Return the author's end of the replication, once the reader's sync allows pushes."""
-    await until(lambda: bool(one.incoming))
-    peer = Replication.of(one.incoming[0]).add(core)
-    await until(lambda: push.takes(peer.state, core.fork, core.length))
-    return peer
-
-
-def requests(peer: CorePeer, monkeypatch: pytest.MonkeyPatch) -> list[Request]:
-    """Return the list to which every request is added that comes from now on."""
-    asked: list[Request] = []
-    take = peer._server.take_request
-
-    def note(number: int, fork: int, request: Request) -> None:
-        asked.append(request)
-        take(number, fork, request)
-
-    monkeypatch.setattr(peer._server, "take_request", note)
-    return asked
 
 
 async def test_a_reader_that_asks_for_nothing_has_what_is_pushed(monkeypatch: pytest.MonkeyPatch) -> None:

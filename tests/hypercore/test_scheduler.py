@@ -135,7 +135,7 @@ def test_a_refused_block_is_asked_of_the_others_then_hopeless() -> None:
     assert world.scheduler.hopeless(wanted) == []
     world.answer(two, next(iter(two.asked)), None)
     assert world.scheduler.hopeless(wanted) == [1]
-    world.scheduler.changed(two, 0)  # it says that it has it now
+    world.scheduler.changed(two, 0, world.now)  # it says that it has it now
     world.pump()
     assert world.asked(two) == [1]
 

@@ -406,6 +406,31 @@ async def test_blocks_that_npm_pushes_come_to_a_reader_that_asks_for_none(
         assert connection.is_open
 
 
+async def test_a_reader_that_keeps_all_that_npm_pushes_asks_for_what_was_left_out(here: Here, node11: NodePeer) -> None:
+    info = await node11("core", name="a")
+    await node11("append", core="a", blocks=[block.hex() for block in BLOCKS[:5]])
+    core = here.store.get(bytes.fromhex(info["key"]))
+    with Replicator(core, live=True, push_only=True) as replicator:
+        connection = await here.dial(node11)
+        replicator.attach(connection)
+        async with asyncio.timeout(SECONDS):
+            while not core.has(3):
+                await node11("push", core="a", blocks=[3])  # until it knows that it may
+            await replicator.download(0, 3)
+            await node11("append", core="a", blocks=[block.hex() for block in BLOCKS[5:9]])
+            await node11("push", core="a", blocks=[7])
+            await replicator.update(9)
+            await replicator.download()
+            connection.close()
+            await node11("append", core="a", blocks=[block.hex() for block in BLOCKS[9:12]])
+            connection = await here.dial(node11)
+            replicator.attach(connection)
+            await replicator.update(12)
+            await replicator.download()
+        assert [core.get(index) for index in range(12)] == BLOCKS[:12]
+        assert connection.is_open
+
+
 async def fetch_head(core: Core, connection: Connection) -> None:
     with Replicator(core) as replicator:
         replicator.attach(connection)

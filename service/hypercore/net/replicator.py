@@ -49,10 +49,12 @@ class Replicator:
         """Prepare a download. `live`: fetch every block as the core grows; `through`: see `Scheduler`.
 
         `allow_push`: take blocks that peers send unasked as well, up to `push_limit` bytes, after which they are told to send
-        no more; `push_only`: take these, and ask for nothing.
+        no more; `push_only`: take these, and ask for nothing, or, with `live`, for what a peer that pushes left out: what is
+        missing below a block that it pushed, and the rest after `push.QUIET_SECONDS` without a push. That counts as pushed.
         """
         self.core = core
         self._scheduler = Scheduler(core, live, through, push_only)
+        self._push_only = push_only
         self._pushable = push_limit if allow_push or push_only else 0
         """Bytes of pushed blocks that are still taken."""
         self._peers: dict[PeerState, CorePeer] = {}
@@ -191,7 +193,7 @@ class Replicator:
 
     def changed(self, peer: CorePeer, block: int | None) -> None:
         """Note what a peer has (`replication.Asker`)."""
-        self._scheduler.changed(peer.state, block)
+        self._scheduler.changed(peer.state, block, self._loop.time())
         self._wake.set()
         self._pump()
 
@@ -217,7 +219,10 @@ class Replicator:
                 self._scheduler.shown(peer.state)
             elif found is not None:
                 self._store_block(found)
-                peer.received += 0 if found.proof.block is None else len(found.proof.block.value)
+                size = 0 if found.proof.block is None else len(found.proof.block.value)
+                peer.received += size
+                if self._push_only:
+                    self._count_pushed(peer, size)
         except StorageError as error:
             self._cannot_store(error)
         self._wake.set()
@@ -225,6 +230,14 @@ class Replicator:
 
     def pushed(self, peer: CorePeer, proof: Proof) -> bool:
         """Store a block that was not asked for, and the head that came with it (`replication.Asker`)."""
+        used = proof.block is not None and self._store_pushed(peer, proof)
+        if proof.block is not None and self._pushable > 0 and proof.fork == self.core.fork:
+            self._scheduler.pushed(peer.state, proof.block.index, used, self._loop.time())
+            self._wake.set()
+            self._pump()
+        return used
+
+    def _store_pushed(self, peer: CorePeer, proof: Proof) -> bool:
         core, block, head = self.core, proof.block, proof.upgrade
         if block is None or self._pushable <= 0 or self._pause_timer is not None or core.writable:
             return False
@@ -242,20 +255,19 @@ class Replicator:
             if fits:
                 raise
             return False
+        peer.received += len(block.value)
         self._count_pushed(peer, len(block.value))
-        self._scheduler.pushed(block.index)
         if self._flush_timer is None:
             self._flush_timer = self._loop.call_later(FLUSH_SECONDS, self._flush_by_itself)
-        self._wake.set()
-        self._pump()
         return True
 
     def _count_pushed(self, peer: CorePeer, size: int) -> None:
-        """Count bytes that were pushed. No peer may push any more once there are too many."""
-        peer.received += size
-        self._pushable -= max(PUSH_COST, size)
-        if self._pushable <= 0:
+        """Count bytes that were pushed, or asked for because they were not. After too many, none are taken or asked for."""
+        before, self._pushable = self._pushable, self._pushable - max(PUSH_COST, size)
+        if before > 0 >= self._pushable:
             log.warning("no more pushed blocks are taken", core=self.core.key.hex(), peer=str(peer))
+            if self._push_only:
+                self._scheduler.ask_no_more()
             for one in list(self._peers.values()):
                 one.state.allow_push(False)
                 one.flush()

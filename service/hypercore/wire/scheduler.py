@@ -20,6 +20,7 @@ from ..tree.proof import BlockRequest, Proof, ProofError, Request, UpgradeReques
 from . import messages as m
 from .order import Download
 from .peer import Answered, PeerState
+from .push import Pushers
 
 WINDOW_BLOCKS = 64
 """Requests in flight to one peer."""
@@ -90,11 +91,14 @@ class Scheduler:
     def __init__(self, core: CoreBlocks, live: bool = False, through: int = 0, push_only: bool = False) -> None:
         """Prepare a scheduler. `live`: fetch every block as the core grows; `push_only`: ask for nothing.
 
+        Both together: ask for what the peers' pushes leave out (`push.Pushers`).
+
         `through` is a length whose roots are wanted on the way to a longer head. Peers show the roots of their head only;
         those of a shorter one, and the nodes between the two, come if the upgrade is asked for up to that length: what
         is beyond it then comes as additional nodes.
         """
-        self._core, self._through, self._push_only = core, through, push_only
+        self._core, self._through, self._push_only = core, through, push_only and not live
+        self._pushers = Pushers(live and push_only)
         self.peers: dict[PeerState, float] = {}
         """The peers, and since when each is used."""
         self.downloads = [Download(0, MAX_UINT, MAX_UINT)] if live else []
@@ -126,10 +130,12 @@ class Scheduler:
         """Use this peer as well."""
         self.peers[peer] = now
         self._refused[peer] = set()
+        self._pushers.attach(peer, now)
         peer.start_asking(now)
 
-    def changed(self, peer: PeerState, block: int | None) -> None:
+    def changed(self, peer: PeerState, block: int | None, now: float) -> None:
         """Look again at the peer's blocks from `block` on, or, for None, at its head."""
+        self._pushers.news(peer, now)
         if block is None:
             return
         self._refused[peer] = {one for one in self._refused[peer] if one < block}
@@ -144,6 +150,7 @@ class Scheduler:
         self._not_shown.pop(peer, None)
         self._denied.pop(peer, None)
         self._silent.discard(peer)
+        self._pushers.left(peer)
         self._stale = True
         if self._upgrade is not None and self._upgrade[0] is peer:
             self._upgrade = None
@@ -219,6 +226,7 @@ class Scheduler:
                 wanted.left = self._missing(wanted.start, min(wanted.end, max(self._core.length, wanted.start)))
         if isinstance(change, Truncated):
             self._forget_requests()  # they belong to another tree
+            self._pushers.truncated(change.length)
         return bool(self.downloads) and not isinstance(change, Available | Appended)
 
     # ---- answers
@@ -262,12 +270,21 @@ class Scheduler:
                 other[0].cancel(other[1])
         return BlockAnswer(index, found)
 
-    def pushed(self, index: int) -> None:
-        """Take the requests for a block back that came unasked."""
+    def pushed(self, peer: PeerState, index: int, used: bool, now: float) -> None:
+        """Note a block that came unasked. If it was of use, the requests for it are taken back."""
+        gap = self._pushers.pushed(peer, index, used, now)
+        for wanted in self.downloads if gap < index else ():
+            wanted.rewind(peer, gap)
+        if not used:
+            return
         self._asked_at.pop(index, None)
         for asked in (self.blocks.pop(index, None), self._second.pop(index, None)):
             if asked is not None:
                 asked[0].cancel(asked[1])
+
+    def ask_no_more(self) -> None:
+        """Ask for nothing from now on."""
+        self._push_only = True
 
     def _deny(self, peer: PeerState, state: m.Sync) -> None:
         """Count a head that was announced and not shown: a peer could announce longer ones for ever."""
@@ -296,6 +313,7 @@ class Scheduler:
 
     def pump(self, now: float) -> None:
         """Queue all requests that may be sent now in the peers' outboxes."""
+        self._look_again(self._pushers.fell_quiet(self._pumped, now))
         self._pumped = now
         ready = [peer for peer in self.peers if peer.opened and peer.synced and not peer.closed]
         self._silent.update(peer for peer in ready if peer.asked and now - peer.heard >= OVERDUE_SECONDS)
@@ -308,6 +326,14 @@ class Scheduler:
             self._ask_blocks(peer, now, 1 if peer in late else WINDOW_BLOCKS)
             if peer not in late:
                 self._ask_late(peer, late, now)
+
+    def _look_again(self, peers: list[PeerState]) -> None:
+        """Let peers be asked for what was passed over, because they were still to push it."""
+        for peer in peers:
+            self._stale = True
+            for wanted in self.downloads:
+                if len(wanted.order.runs) > 1:  # else its place is kept
+                    wanted.at.pop(peer, None)
 
     def _plan(self, ready: list[PeerState], now: float) -> None:
         """Choose the order of what is wanted anew, if it may be another one, and not too soon after the last time."""
@@ -322,10 +348,15 @@ class Scheduler:
         self._plan_from = now + looked * PLAN_SECONDS_PER_RUN
 
     def deadline(self) -> float | None:
-        """Return when `pump` must be called because something becomes overdue, or None while there is no other peer."""
+        """Return when `pump` must be called because something becomes overdue, or None while there is no other peer.
+
+        A peer that may still push what is missing is waited for, too.
+        """
+        quiet = self._pushers.deadline(self._pumped)
         if len(self.peers) < 2:
-            return None
-        waiting = [peer.heard + OVERDUE_SECONDS for peer in self.peers if peer.asked and peer not in self._silent]
+            return quiet
+        waiting = [] if quiet is None else [quiet]
+        waiting += [peer.heard + OVERDUE_SECONDS for peer in self.peers if peer.asked and peer not in self._silent]
         waiting += [at for peer in self.peers if (at := self._tells_by(peer)) > self._pumped]
         # in the order in which they were asked for: what is overdue already goes to a peer as soon as it has room
         overdue = (at + OVERDUE_SECONDS for at in self._asked_at.values())
@@ -378,6 +409,8 @@ class Scheduler:
         core, remote = self._core, peer.remote
         if self._upgrade is not None or core.writable or not self._is_ahead(peer):
             return
+        if self._pushers.passed(peer, now) <= core.length:
+            return  # it may be about to push the head with a block
         start = core.length if remote.fork == core.fork else 0
         manifest = not core.knows_signers and bool(remote.flags & m.HAS_MANIFEST)
         end = self._through if start < self._through < remote.length else remote.length
@@ -387,20 +420,21 @@ class Scheduler:
     def _ask_blocks(self, peer: PeerState, now: float, window: int) -> None:
         if peer.remote.fork != self._core.fork or not peer.writable or self._push_only:
             return
+        length = min(self._core.length, self._pushers.passed(peer, now))
         for wanted in self.downloads:
             while len(peer.asked) < window:
-                block = self._next(peer, wanted)
+                block = self._next(peer, wanted, length)
                 if block is None:
                     break
                 self.blocks[block] = (peer, self._ask_block(peer, block, now))
                 self._asked_at[block] = now
 
-    def _next(self, peer: PeerState, wanted: Download) -> int | None:
+    def _next(self, peer: PeerState, wanted: Download, length: int) -> int | None:
         runs = wanted.order.runs
         rank, block = wanted.at.get(peer, wanted.order.begin)
         found = None
         while rank < len(runs):
-            end = min(runs[rank][1], wanted.end, self._core.length)
+            end = min(runs[rank][1], wanted.end, length)
             found, block = self._next_of(peer, block, end)
             # the last run grows with the core: its place is kept
             if found is not None or rank + 1 == len(runs):
