@@ -267,9 +267,10 @@ class Core(StoredCore):
         return ConflictTable(self._storage).of(self.key)
 
     def keep_conflict(self, conflict: Conflict) -> bool:
-        """Keep the proof of two histories, durably: one of each core. Return whether it is new. Raises StorageError."""
+        """Keep the proof of two histories, durably: one of each core. Return whether it is kept. Raises StorageError."""
         kept = ConflictTable(self._storage).keep(conflict)
-        self.flush()
+        if kept:
+            self.flush()
         return kept
 
     def shun(self, peer: bytes) -> None:

@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 
 PROTOCOL = "hypercore/alpha"
 SEEKS = 1
+MAX_HEADS_JUDGED = 64
+"""Heads shown unasked that are compared with ours for one connection, on all its channels: each takes signatures to check."""
 
 Find = Callable[[bytes], "Core | None"]
 
@@ -63,6 +65,7 @@ class Replication:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._peers: dict[bytes, CorePeer] = {}
+        self._heads_judged = 0
         connection.on_writable.append(self._writable)
 
     @classmethod
@@ -106,6 +109,11 @@ class Replication:
         """Send a block unasked, once, if the peer allows it and lacks the block. Return whether it was sent; if not, it can ask."""
         peer = self._peers.get(core.key)
         return peer is not None and peer.push(index)
+
+    def may_judge(self) -> bool:
+        """Return whether one more head that the peer shows is compared with ours, and count it."""
+        self._heads_judged += 1
+        return self._heads_judged <= MAX_HEADS_JUDGED
 
     def _writable(self) -> None:
         for peer in list(self._peers.values()):
@@ -289,7 +297,8 @@ class CorePeer:
             event = self.state.take(kind, body, self._loop.time())
             self.flush()
             if isinstance(event, HeadShown):
-                if not self._judge(event.proof) and event.proof.block is not None:
+                judged = Replication.of(self.connection).may_judge() and self._judge(event.proof)
+                if not judged and event.proof.block is not None:
                     self._take_pushed(event.proof, allowed=True)
             elif isinstance(event, Pushed):
                 self._take_pushed(event.proof, event.allowed)
