@@ -15,7 +15,7 @@ from .store.conflicts import ConflictTable
 from .store.storage import CoreRecord, CoreStorage
 from .stored import CoreError, StoredCore
 from .tree import checking, flat
-from .tree.proof import Batch, BlockProof, HashProof, OtherTree, Proof, ProofError
+from .tree.proof import Batch, BlockProof, HashProof, OtherTree, Proof, ProofError, Unconnected
 
 MAX_PENDING = 256
 """Applied answers after which the changes are committed."""
@@ -234,11 +234,9 @@ class Core(StoredCore):
             known = self.node(unused.index) or next((one for one in roots if one.index == unused.index), None)
             if known is None and batch.roots is not None:
                 known = next((one for one in batch.roots if one.index == unused.index), None)
-            if (
-                known is None
-                or known.hash != unused.hash
-                or (known.size != unused.size and not checking.worked_out(answer))
-            ):
+            if known is None:
+                raise Unconnected(f"the path does not lead to tree node {unused.index} that is known here")
+            if known.hash != unused.hash or (known.size != unused.size and not checking.worked_out(answer)):
                 raise OtherTree(f"the path does not lead to tree node {unused.index} that is known here")
         return batch, authority
 

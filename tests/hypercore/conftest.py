@@ -12,6 +12,7 @@ from tests.support.virtual_time import virtual_loop
 VIRTUAL = (
     "test_serving.py", "test_replication.py", "test_replicator.py", "test_false_peers.py", "test_hostile.py", "test_upload.py",
     "test_conflicts.py", "test_conflict_limits.py", "test_pushed.py", "test_push_gaps.py",
+    "test_promised.py",
 )  # fmt: skip
 
 

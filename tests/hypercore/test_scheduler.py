@@ -7,10 +7,11 @@ import random
 import pytest
 
 from service.hypercore import Core, Corestore
-from service.hypercore.tree.proof import Proof, ProofError, Request
+from service.hypercore.tree.proof import Proof, ProofError, Request, Unconnected
 from service.hypercore.wire import messages as m
+from service.hypercore.wire.answers import BlockAnswer, UpgradeAnswer
 from service.hypercore.wire.peer import Answered, PeerState
-from service.hypercore.wire.scheduler import MAX_DENIED, OVERDUE_SECONDS, WINDOW_BLOCKS, Scheduler, UpgradeAnswer
+from service.hypercore.wire.scheduler import MAX_DENIED, OVERDUE_SECONDS, WINDOW_BLOCKS, Scheduler
 
 FLAGS = m.CAN_UPGRADE | m.UPLOADING | m.HAS_MANIFEST
 
@@ -53,7 +54,12 @@ class World:
         assert not isinstance(found, bool)
         taken = self.scheduler.answered(peer, Answered(number, request, found))
         if taken is not None:
-            self.core.apply(taken.proof)
+            try:
+                self.core.apply(taken.proof)
+            except Unconnected:
+                assert isinstance(taken, BlockAnswer)
+                assert taken.leans
+                self.scheduler.uncheckable(taken.index)
             if isinstance(taken, UpgradeAnswer):
                 self.scheduler.shown(peer)
         self.pump()

@@ -11,12 +11,13 @@ import structlog
 from ..core import Core
 from ..heads import Change
 from ..store.storage import StorageError
-from ..tree.proof import OtherTree, Proof, ProofError
+from ..tree.proof import OtherTree, Proof, ProofError, Unconnected
+from ..wire.answers import BlockAnswer, UpgradeAnswer
 from ..wire.errors import ReplicationError
 from ..wire.order import Download
 from ..wire.peer import Answered, PeerState
 from ..wire.push import PUSH_COST, PUSH_LIMIT
-from ..wire.scheduler import BlockAnswer, Scheduler, UpgradeAnswer
+from ..wire.scheduler import Scheduler
 from .connection import Connection
 from .replication import CorePeer, Replication
 
@@ -218,11 +219,7 @@ class Replicator:
                 self._store_head(found)
                 self._scheduler.shown(peer.state)
             elif found is not None:
-                self._store_block(found)
-                size = 0 if found.proof.block is None else len(found.proof.block.value)
-                peer.received += size
-                if self._push_only:
-                    self._count_pushed(peer, size)
+                self._store_block(peer, found)
         except StorageError as error:
             self._cannot_store(error)
         self._wake.set()
@@ -286,16 +283,23 @@ class Replicator:
                 f"the request was for {wanted.start + wanted.length} blocks, but the answer leads to {core.length}"
             )
 
-    def _store_block(self, answer: BlockAnswer) -> None:
+    def _store_block(self, peer: CorePeer, answer: BlockAnswer) -> None:
         try:
             self.core.apply(answer.proof)
         except StorageError:
             self._scheduler.give_back(answer.index)
             raise
         except ProofError as error:
+            if answer.leans and isinstance(error, Unconnected):
+                self._scheduler.uncheckable(answer.index)
+                return
             self._scheduler.give_back(answer.index)
             kind = OtherTree if isinstance(error, OtherTree) else ProofError
             raise kind(f"block {answer.index}: {error}") from error
+        size = 0 if answer.proof.block is None else len(answer.proof.block.value)
+        peer.received += size
+        if self._push_only:
+            self._count_pushed(peer, size)
         if self._flush_timer is None:
             self._flush_timer = self._loop.call_later(FLUSH_SECONDS, self._flush_by_itself)
 

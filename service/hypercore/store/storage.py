@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,31 +87,36 @@ class CoreStorage:
                 f"{self.path}: the storage has version {version}, but this program reads version {VERSION}"
             )
 
-    @contextmanager
-    def _failing(self, *, writes: bool) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            lost, self._begun = self._begun and not self._db.in_transaction, self._db.in_transaction
-            if writes or lost:
-                self.on_lost()
-            raise StorageError(explained(self.path, error)) from error
+    def _failed(self, error: sqlite3.Error, *, writes: bool) -> StorageError:
+        """Return the error to raise, after whoever must hear of lost changes has."""
+        lost, self._begun = self._begun and not self._db.in_transaction, self._db.in_transaction
+        if writes or lost:
+            self.on_lost()
+        return StorageError(explained(self.path, error))
 
     def _rows(self, query: str, values: Sequence[object] = ()) -> list[Any]:
-        with self._failing(writes=False):
+        try:
             return self._db.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._failed(error, writes=False) from error
 
     def _row(self, query: str, values: Sequence[object] = ()) -> Any:
-        with self._failing(writes=False):
+        try:
             return self._db.execute(query, values).fetchone()
+        except sqlite3.Error as error:
+            raise self._failed(error, writes=False) from error
 
     def _write(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
-        with self._failing(writes=True):
+        try:
             return self._db.execute(statement, values)
+        except sqlite3.Error as error:
+            raise self._failed(error, writes=True) from error
 
     def _many(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
-        with self._failing(writes=True):
+        try:
             self._db.executemany(statement, rows)
+        except sqlite3.Error as error:
+            raise self._failed(error, writes=True) from error
 
     def begin(self) -> None:
         """Open the transaction if none is open."""
@@ -133,8 +137,7 @@ class CoreStorage:
         """Drop what was not committed."""
         self._begun = False
         if self._db.in_transaction:
-            with self._failing(writes=False):
-                self._db.execute("ROLLBACK")
+            self._rows("ROLLBACK")
 
     def close(self) -> None:
         """Commit and close."""

@@ -18,6 +18,10 @@ class OtherTree(ProofError):
     """A proof is well formed, but not of the tree that is known here: it was made up, or the owner signed two trees."""
 
 
+class Unconnected(OtherTree):
+    """A path leads to a node that is not known here: it was made up, or what would connect it did not come."""
+
+
 class MissingNode(ProofError):
     """A tree node that a proof needs is not stored here."""
 

@@ -10,7 +10,6 @@ has nothing else to do.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
@@ -18,8 +17,10 @@ from ..codec import MAX_UINT
 from ..heads import Appended, Available, Change, Truncated
 from ..tree.proof import BlockRequest, Proof, ProofError, Request, UpgradeRequest
 from . import messages as m
+from .answers import BlockAnswer, UpgradeAnswer, check_upgrade, has_unasked, is_bare
 from .order import Download
 from .peer import Answered, PeerState
+from .promised import Promised, Tree
 from .push import Pushers
 
 WINDOW_BLOCKS = 64
@@ -32,7 +33,7 @@ MAX_DENIED = 32
 """Lengths in a row that a peer may announce without showing them."""
 
 
-class CoreBlocks(Protocol):
+class CoreBlocks(Tree, Protocol):
     """The part of a core that decides what to request."""
 
     @property
@@ -59,30 +60,9 @@ class CoreBlocks(Protocol):
         """Return whether the block is available here."""
         ...
 
-    def missing_nodes(self, index: int) -> int:
-        """Return how many tree nodes above the node `index` are missing."""
-        ...
-
     def ranges(self, start: int = 0, end: int | None = None) -> list[tuple[int, int]]:
         """Return the runs of available blocks in [start, end)."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class UpgradeAnswer:
-    """A longer head to store. `request` was sent for fork `fork`."""
-
-    request: UpgradeRequest
-    fork: int
-    proof: Proof
-
-
-@dataclass(frozen=True, slots=True)
-class BlockAnswer:
-    """A block to store."""
-
-    index: int
-    proof: Proof
 
 
 class Scheduler:
@@ -98,7 +78,7 @@ class Scheduler:
         is beyond it then comes as additional nodes.
         """
         self._core, self._through, self._push_only = core, through, push_only and not live
-        self._pushers = Pushers(live and push_only)
+        self._pushers, self._promised = Pushers(live and push_only), Promised(core)
         self.peers: dict[PeerState, float] = {}
         """The peers, and since when each is used."""
         self.downloads = [Download(0, MAX_UINT, MAX_UINT)] if live else []
@@ -151,6 +131,7 @@ class Scheduler:
         self._denied.pop(peer, None)
         self._silent.discard(peer)
         self._pushers.left(peer)
+        self._promised.broken(peer)
         self._stale = True
         if self._upgrade is not None and self._upgrade[0] is peer:
             self._upgrade = None
@@ -224,6 +205,8 @@ class Scheduler:
             elif not isinstance(change, Appended):
                 wanted.begin_anew()
                 wanted.left = self._missing(wanted.start, min(wanted.end, max(self._core.length, wanted.start)))
+        if not isinstance(change, Available | Appended):
+            self._promised.clear()
         if isinstance(change, Truncated):
             self._forget_requests()  # they belong to another tree
             self._pushers.truncated(change.length)
@@ -238,14 +221,14 @@ class Scheduler:
         if self._upgrade is not None and self._upgrade[:2] == (peer, answer.number):
             _, _, state = self._upgrade
             self._upgrade = None
-            if answer.proof is None or _is_bare(answer.proof):
+            if answer.proof is None or is_bare(answer.proof):
                 if request.upgrade is not None and request.upgrade.start + request.upgrade.length < state.length:
                     self._through = 0  # this peer's core itself came past that length: its whole head is asked for now
                 else:
                     self._deny(peer, state)
                 return None
             assert request.upgrade is not None
-            return _check_upgrade(UpgradeAnswer(request.upgrade, state.fork, answer.proof))
+            return check_upgrade(UpgradeAnswer(request.upgrade, state.fork, answer.proof))
         if request.block is None:
             return None
         return self._block_answered(request.block.index, (peer, answer.number), answer.proof)
@@ -255,20 +238,30 @@ class Scheduler:
         if asked not in (first, second):
             return None
         if found is None:
+            self._promised.broken(asked[0])
             self._refused[asked[0]].add(index)
             if asked == first:
                 self.give_back(index)
             else:
                 del self._second[index]
             return None
-        if found.block is None or found.block.index != index or found.upgrade or _has_unasked(found):
+        if found.block is None or found.block.index != index or found.upgrade or has_unasked(found):
             raise ProofError(f"the request was for block {index}, but the answer has another")
         del self.blocks[index], self._asked_at[index]
         self._second.pop(index, None)
         for other in (first, second):
             if other is not None and other != asked:
-                other[0].cancel(other[1])
-        return BlockAnswer(index, found)
+                self._take_back(*other)
+        return BlockAnswer(index, found, self._promised.answered(index))
+
+    def uncheckable(self, block: int) -> None:
+        """Ask for a block again, with its whole path: it leaned on an answer that did not come."""
+        self._promised.failed(block)
+        self.give_back(block)
+
+    def _take_back(self, peer: PeerState, number: int) -> None:
+        peer.cancel(number)
+        self._promised.broken(peer)
 
     def pushed(self, peer: PeerState, index: int, used: bool, now: float) -> None:
         """Note a block that came unasked. If it was of use, the requests for it are taken back."""
@@ -280,7 +273,7 @@ class Scheduler:
         self._asked_at.pop(index, None)
         for asked in (self.blocks.pop(index, None), self._second.pop(index, None)):
             if asked is not None:
-                asked[0].cancel(asked[1])
+                self._take_back(*asked)
 
     def ask_no_more(self) -> None:
         """Ask for nothing from now on."""
@@ -388,12 +381,11 @@ class Scheduler:
                     peer.want(block)
                     continue
                 if second is not None:
-                    second[0].cancel(second[1])
+                    self._take_back(*second)
                 self._second[block] = (peer, self._ask_block(peer, block, now))
 
     def _ask_block(self, peer: PeerState, block: int, now: float) -> int:
-        request = Request(block=BlockRequest(block, self._core.missing_nodes(2 * block)))
-        return peer.ask(request, self._core.fork, now)
+        return peer.ask(Request(BlockRequest(block, self._promised.levels(peer, block))), self._core.fork, now)
 
     def _is_ahead(self, peer: PeerState) -> bool:
         core, remote = self._core, peer.remote
@@ -464,30 +456,3 @@ class Scheduler:
             block += 1
         if block < end:
             peer.want(block)
-
-
-def _check_upgrade(answer: UpgradeAnswer) -> UpgradeAnswer:
-    """Return the answer if it has the requested kind. Its signature is checked when it is stored."""
-    upgrade, wanted = answer.proof.upgrade, answer.request
-    # the length may differ: npm peers show the prologue first, and what is beyond it as additional nodes
-    if (
-        upgrade is None
-        or upgrade.start != wanted.start
-        or answer.proof.fork != answer.fork
-        or answer.proof.block is not None
-        or _has_unasked(answer.proof)
-    ):
-        raise ProofError(
-            f"the request was for an upgrade from {wanted.start} of fork {answer.fork}, but the answer has another"
-        )
-    return answer
-
-
-def _is_bare(proof: Proof) -> bool:
-    """Return whether the proof shows nothing: npm peers send just the manifest if they cannot show the head (any longer)."""
-    return proof.upgrade is None and proof.block is None and not _has_unasked(proof)
-
-
-def _has_unasked(proof: Proof) -> bool:
-    """Return whether the proof contains something that is never requested here."""
-    return proof.hash is not None or proof.seek is not None
