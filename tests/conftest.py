@@ -11,10 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.cases.catalogue import CASES
 
 pytest.register_assert_rewrite("tests.support")
+
+settings.register_profile("untimed", deadline=None)  # no test guesses how fast a machine is
+settings.load_profile("untimed")
 
 
 def _only_loopback(event: str, arguments: tuple[Any, ...]) -> None:

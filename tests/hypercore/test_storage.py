@@ -14,7 +14,10 @@ import pytest
 
 from service.hypercore import Corestore, StorageError
 from service.hypercore.corestore import FILE
+from service.hypercore.store import nodes
 from service.hypercore.store.bitfield import PAGE_BITS, Bitfield
+from service.hypercore.store.storage import CoreStorage
+from service.hypercore.tree.proof import BlockRequest, Request
 
 WRITER = """
 import sys
@@ -128,3 +131,29 @@ def test_a_full_run_over_pages() -> None:
     assert bits.contiguous == 2 * PAGE_BITS + 7
     assert list(bits.ranges()) == [(0, 2 * PAGE_BITS + 7)]
     assert bits.dirty == {0, 1, 2}
+
+
+def test_a_long_feed_is_proven_in_a_row_and_in_leaps_from_what_is_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nodes, "MAX_KEPT", 300)
+    store = Corestore(tmp_path)
+    core = store.create("feed")
+    core.append([bytes([index % 251]) for index in range(1000)])
+    expected = [core.prove(Request(BlockRequest(index, index % 9 if index < 512 else 0))) for index in range(1000)]
+    store.close()
+    reads: list[str] = []
+    row, rows = CoreStorage.node, CoreStorage.nodes
+    monkeypatch.setattr(CoreStorage, "node", lambda *args: (reads.append("one"), row(*args))[1])
+    monkeypatch.setattr(CoreStorage, "nodes", lambda *args: (reads.append("many"), rows(*args))[1])
+    for step in (1, 7, 389):  # in a row, and in leaps
+        store = Corestore(tmp_path)
+        core = store.named("feed")
+        reads.clear()
+        for index in (index * step % 1000 for index in range(1000)):
+            request = expected[index].block
+            assert request is not None
+            assert core.prove(Request(BlockRequest(index, len(request.nodes)))) == expected[index]
+        if step == 1:
+            assert len(reads) < 300, "not one for each of some 2,000"
+        store.close()

@@ -67,6 +67,7 @@ class Replicator:
         self._pause_timer: asyncio.TimerHandle | None = None
         self._failures = 0
         self._failure = ""
+        self._pumping = False
         self._stop_listening = core.on_change(self._on_change)
 
     def __enter__(self) -> Replicator:
@@ -223,7 +224,7 @@ class Replicator:
         except StorageError as error:
             self._cannot_store(error)
         self._wake.set()
-        self._pump()
+        self._pump_soon()
 
     def pushed(self, peer: CorePeer, proof: Proof) -> bool:
         """Store a block that was not asked for, and the head that came with it (`replication.Asker`)."""
@@ -308,8 +309,15 @@ class Replicator:
             self._loop.call_soon(self._pump)
         self._wake.set()
 
+    def _pump_soon(self) -> None:
+        """Pump once after all answers of this turn of the loop."""
+        if not self._pumping:
+            self._pumping = True
+            self._loop.call_soon(self._pump)
+
     def _pump(self) -> None:
         """Send every request that may be sent now: none while nothing can be stored."""
+        self._pumping = False
         if self._pause_timer is not None:
             return
         for state, peer in self._peers.items():

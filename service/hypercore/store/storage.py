@@ -257,6 +257,13 @@ class CoreStorage:
         row = self._row("SELECT size, hash FROM node WHERE core = ? AND idx = ?", (core, index))
         return None if row is None else Node(index, row[0], row[1])
 
+    def nodes(self, core: int, start: int, end: int) -> list[Node]:
+        """Return the tree nodes with an index in [start, end)."""
+        rows = self._rows(
+            "SELECT idx, size, hash FROM node WHERE core = ? AND idx >= ? AND idx < ?", (core, start, end)
+        )
+        return [Node(*row) for row in rows]
+
     def larger_leaf(self, core: int, start: int, end: int, limit: int) -> Node | None:
         """Return a known leaf of blocks [start, end) of more than `limit` bytes."""
         row = self._row(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..crypto import Node
 from . import flat
-from .proof import MAX_HEIGHT, NodeAt, ProofError, Request, SeekRequest
+from .proof import MAX_HEIGHT, BlockRequest, NodeAt, ProofError, Request, SeekRequest
 
 
 class _Maker:
@@ -100,6 +100,8 @@ def prove(node_at: NodeAt, length: int, request: Request) -> Paths:
     """Return the nodes that answer `request` from a tree of `length` blocks. Raises ProofError."""
     head = 2 * length
     upgrade = request.upgrade
+    if upgrade is None and request.seek is None and request.block is not None and request.block.index < length:
+        return Paths(_path(node_at, request.block, head), None, None, ())
     start = 2 * upgrade.start if upgrade else 0
     to = start + 2 * upgrade.length if upgrade else head
     if start >= to or to > head:
@@ -120,6 +122,21 @@ def prove(node_at: NodeAt, length: int, request: Request) -> Paths:
         more = _Maker(node_at, Request()).upgrade_nodes(to, head, -1) if head > to else []
         return Paths(_tuple(maker.node), _tuple(maker.seek), tuple(nodes), tuple(more))
     return Paths(_tuple(maker.node), _tuple(maker.seek), None, ())
+
+
+def _path(node_at: NodeAt, wanted: BlockRequest, head: int) -> tuple[Node, ...]:
+    """Return the siblings on the way up from a block, which is what nearly all requests ask for."""
+    if wanted.nodes > MAX_HEIGHT:
+        raise ProofError(f"{wanted.nodes} levels above block {wanted.index} are more than a tree has")
+    node, step = 2 * wanted.index, 2  # flat.sibling and flat.parent, level by level
+    found = []
+    for _ in range(wanted.nodes):
+        beside = node - step if node & step else node + step
+        node, step = (node + beside) >> 1, step << 1
+        if node + (step >> 1) > head:
+            raise ProofError(f"{wanted.nodes} levels above block {wanted.index} lead out of the tree")
+        found.append(node_at(beside))
+    return tuple(found)
 
 
 def _tuple(nodes: list[Node] | None) -> tuple[Node, ...] | None:
