@@ -4,6 +4,7 @@ from __future__ import annotations
 
 MAX_UINT = (1 << 53) - 1
 _WIDTH = {0xFD: 2, 0xFE: 4, 0xFF: 8}
+_SHORT = [bytes((value,)) for value in range(0xFD)]
 
 
 class CodecError(ValueError):
@@ -13,7 +14,7 @@ class CodecError(ValueError):
 def encode_uint(value: int) -> bytes:
     """Encode an unsigned number of at most 2^53 - 1 (JavaScript's limit). Raises ValueError."""
     if 0 <= value <= 0xFC:
-        return bytes((value,))
+        return _SHORT[value]
     if value < 0 or value > MAX_UINT:
         raise ValueError(f"{value} is not a uint of at most 2^53 - 1")
     if value <= 0xFFFF:

@@ -300,6 +300,7 @@ class Core(StoredCore):
         batch, authority = self.verify(answer)
         self._nodes.put(batch.nodes)
         changes: list[Change] = []
+        grown = batch.roots is not None
         if batch.roots is not None and answer.upgrade is not None:
             self._put_head(batch.roots, batch.length, answer.fork, answer.upgrade.signature, authority)
             changes.append(Appended(batch.length))
@@ -307,18 +308,14 @@ class Core(StoredCore):
             changes.append(Available(answer.block.index, answer.block.index + 1))
         self._pending += 1
         # a head is never undone once anybody has heard of it
-        if (
-            Appended(batch.length) in changes
-            or self._pending >= MAX_PENDING
-            or self._pending_bytes >= MAX_PENDING_BYTES
-        ):
+        if grown or self._pending >= MAX_PENDING or self._pending_bytes >= MAX_PENDING_BYTES:
             self.flush()
         self.tell(changes)
 
     def _take_block(self, block: BlockProof, keep: bool) -> bool:
         """Return whether the block is new."""
         if keep:
-            self._storage.put_blocks(self._record.id, [(block.index, block.value)])
+            self._storage.put_block(self._record.id, block.index, block.value)
             self._pending_bytes += len(block.value)
         return self._bits.set(block.index)
 

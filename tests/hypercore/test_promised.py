@@ -61,7 +61,9 @@ def test_blocks_in_a_row_ask_for_each_level_once() -> None:
     assert promised.levels(one, 7) == 6
     promised.broken(one)
     assert promised.levels(one, 9) == 6
+    promised.levels(one, 10)
     promised.clear()
+    assert promised.answered(10), "it was asked for before"
     assert promised.levels(one, 11) == 6
 
 

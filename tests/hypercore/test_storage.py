@@ -9,6 +9,7 @@ import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -144,8 +145,17 @@ def test_a_long_feed_is_proven_in_a_row_and_in_leaps_from_what_is_stored(
     store.close()
     reads: list[str] = []
     row, rows = CoreStorage.node, CoreStorage.nodes
-    monkeypatch.setattr(CoreStorage, "node", lambda *args: (reads.append("one"), row(*args))[1])
-    monkeypatch.setattr(CoreStorage, "nodes", lambda *args: (reads.append("many"), rows(*args))[1])
+
+    def one_read(*args: Any) -> Any:
+        reads.append("one")
+        return row(*args)
+
+    def many_read(*args: Any) -> Any:
+        reads.append("many")
+        return rows(*args)
+
+    monkeypatch.setattr(CoreStorage, "node", one_read)
+    monkeypatch.setattr(CoreStorage, "nodes", many_read)
     for step in (1, 7, 389):  # in a row, and in leaps
         store = Corestore(tmp_path)
         core = store.named("feed")

@@ -295,6 +295,11 @@ class CorePeer:
             self._server.cancel(Reader(body).uint("request id"))
         else:
             event = self.state.take(kind, body, self._loop.time())
+            if isinstance(event, Answered):
+                self._take_answer(event)
+                self.state.settle_head(event.number)
+                self.flush()
+                return
             self.flush()
             if isinstance(event, HeadShown):
                 judged = Replication.of(self.connection).may_judge() and self._judge(event.proof)
@@ -302,10 +307,6 @@ class CorePeer:
                     self._take_pushed(event.proof, allowed=True)
             elif isinstance(event, Pushed):
                 self._take_pushed(event.proof, event.allowed)
-            elif isinstance(event, Answered):
-                self._take_answer(event)
-                self.state.settle_head(event.number)
-                self.flush()
             elif event is not None:
                 self._inform(event.block)
 

@@ -357,6 +357,7 @@ class Replicator:
         """Tell who waits, and ask for nothing until there may be room again. No peer is to blame."""
         self._failures += 1
         self._failure = str(error)
+        self._scheduler.lost()
         self._wake.set()
         if self._pause_timer is None:
             log.error("cannot store blocks", core=self.core.key.hex(), error=str(error))

@@ -8,8 +8,9 @@ from ..crypto import Node
 from .storage import CoreStorage
 
 MAX_KEPT = 4096
-AHEAD_BITS = 8
-"""Nodes whose indices differ in these lowest bits alone are read at once, if one after another of them is looked for."""
+AROUND_BITS = 5
+"""Nodes whose indices differ in these lowest bits alone are read at once: the lowest levels of a path, and blocks in a row."""
+AROUND = (1 << AROUND_BITS) - 1
 
 
 class Nodes:
@@ -20,8 +21,6 @@ class Nodes:
         self._kept: dict[int, Node] = {}  # includes all fresh ones
         self._fresh: dict[int, Node] = {}
         self._absent: set[int] = set()
-        self._last = self._ahead = -1
-        """Where a node, and where all of them, were read last: indices without the AHEAD_BITS."""
 
     def get(self, index: int) -> Node | None:
         """Return a node, if it is known."""
@@ -31,20 +30,19 @@ class Nodes:
         return node
 
     def _read(self, index: int) -> Node | None:
-        """Read a node, and those around it if another one there was read just before: blocks are mostly served in a row."""
-        part = index >> AHEAD_BITS
-        before, self._last = self._last, part
-        if part == before and part != self._ahead:
-            self._ahead = part
-            around = self._storage.nodes(self._core, part << AHEAD_BITS, (part + 1) << AHEAD_BITS)
-            for one in around:
-                if one.index not in self._kept:  # it may be newer than what is stored
-                    self._keep(one)
-            return self._kept.get(index) or next((one for one in around if one.index == index), None)
-        node = self._storage.node(self._core, index)
-        if node is not None:
-            self._keep(node)
-        return node
+        """Read a node, and those around it, which the same path or the next block's leads through."""
+        if index & AROUND == AROUND:  # it is high in the tree, and those around are not
+            node = self._storage.node(self._core, index)
+            if node is not None:
+                self._keep(node)
+            return node
+        found = None
+        for node in self._storage.nodes(self._core, index & ~AROUND, index | AROUND):
+            if node.index == index:
+                found = node
+            if node.index not in self._kept:  # it may be newer than what is stored
+                self._keep(node)
+        return found
 
     def has(self, index: int) -> bool:
         """Return whether a node is known, as far as this process wrote it. If in doubt, it is asked for again."""

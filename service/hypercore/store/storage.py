@@ -312,6 +312,11 @@ class CoreStorage:
         row = self._row("SELECT data FROM block WHERE core = ? AND idx = ?", (core, index))
         return None if row is None else bytes(row[0])
 
+    def put_block(self, core: int, index: int, data: bytes) -> None:
+        """Add one block."""
+        self.begin()
+        self._write("INSERT OR REPLACE INTO block VALUES (?, ?, ?)", (core, index, data))
+
     def put_blocks(self, core: int, blocks: Iterable[tuple[int, bytes]]) -> None:
         """Add blocks."""
         self.begin()

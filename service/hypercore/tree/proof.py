@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ..crypto import Node
 
@@ -30,11 +31,10 @@ class MissingNode(ProofError):
         self.index = index
 
 
-@dataclass(frozen=True, slots=True)
-class BlockRequest:
+class BlockRequest(NamedTuple):
     """A request for a block, with the path up to `nodes` levels above its leaf."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which is not used
     nodes: int
 
 
@@ -62,8 +62,7 @@ class UpgradeRequest:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A peer's request, answered in one message."""
 
     block: BlockRequest | None = None
@@ -73,11 +72,10 @@ class Request:
     manifest: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class BlockProof:
+class BlockProof(NamedTuple):
     """A block's bytes (as stored) and its path."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which is not used
     value: bytes
     nodes: tuple[Node, ...]
 
@@ -109,8 +107,7 @@ class UpgradeProof:
     signature: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(NamedTuple):
     """An answer. `manifest` is encoded."""
 
     fork: int

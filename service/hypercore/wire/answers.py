@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..tree.proof import Proof, ProofError, UpgradeRequest
 
@@ -16,11 +17,10 @@ class UpgradeAnswer:
     proof: Proof
 
 
-@dataclass(frozen=True, slots=True)
-class BlockAnswer:
+class BlockAnswer(NamedTuple):
     """A block to store. `leans`: its path leads to nodes that other answers were to bring."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which is not used
     proof: Proof
     leans: bool = False
 

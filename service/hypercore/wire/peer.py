@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ..codec import MAX_UINT, Reader, encode_uint
 from ..heads import Appended, Available, Change, Dropped
@@ -70,8 +70,7 @@ class Changed:
     block: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """An answer to a request. `proof` is None if the peer does not have it."""
 
     number: int

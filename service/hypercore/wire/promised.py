@@ -12,7 +12,7 @@ from typing import Protocol
 from .peer import PeerState
 
 MAX_PROMISED = 65_536
-"""Nodes of one peer that are remembered. Beyond that the next paths are whole again."""
+"""Nodes of one peer that are remembered, and blocks of all. Beyond that the next paths are whole again."""
 MAX_LEVELS = 60
 
 
@@ -52,6 +52,8 @@ class Promised:
             self._leaning.discard(block)
             levels = self._tree.missing_nodes(2 * block)
         else:
+            if len(self._leaning) >= MAX_PROMISED:
+                self._leaning.clear()
             self._leaning.add(block)
         node, step = 2 * block, 2
         promised.add(node)
@@ -72,6 +74,8 @@ class Promised:
 
     def failed(self, block: int) -> None:
         """Note that the answer for a block could not be checked, as it leaned on others."""
+        if len(self._whole) >= MAX_PROMISED:
+            self._whole.clear()
         self._whole.add(block)
 
     def broken(self, peer: PeerState) -> None:
@@ -79,10 +83,8 @@ class Promised:
         self._nodes.pop(peer, None)
 
     def clear(self) -> None:
-        """Forget everything: what was promised was of another tree, or is lost again."""
+        """Forget what was promised: it was of another tree, or is lost again. What leaned on it may still come."""
         self._nodes.clear()
-        self._leaning.clear()
-        self._whole.clear()
 
 
 def _levels_below(promised: set[int], node: int) -> int | None:

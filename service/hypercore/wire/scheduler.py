@@ -259,6 +259,10 @@ class Scheduler:
         self._promised.failed(block)
         self.give_back(block)
 
+    def lost(self) -> None:
+        """Let no request lean on answers that have come: they could not be stored."""
+        self._promised.clear()
+
     def _take_back(self, peer: PeerState, number: int) -> None:
         peer.cancel(number)
         self._promised.broken(peer)
