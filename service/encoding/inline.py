@@ -8,7 +8,7 @@ from types import TracebackType
 
 from .errors import PoolClosed, SectorError
 from .keys import PrivateKey
-from .pool import ENCODE_RUN, MAX_PIECE, Pieces, Run, cut_runs
+from .pool import ENCODE_RUN, MAX_PIECE, Pieces, Read, Run, cut_runs
 from .profiles import P1, SECTOR, Profile, check_run
 from .progress import Progress, ProgressMeter
 from .sectors import SectorDecoder, SectorEncoder
@@ -56,6 +56,13 @@ class InlineCodec:
             raise SectorError(f"a run of {len(data)} bytes exceeds {MAX_PIECE}")
         await self.work(len(data) // SECTOR)
         return SectorDecoder(salt, modulus, profile).decode(first_sector, data)
+
+    async def decode_read(
+        self, read: Read, first_sector: int, count: int, *, salt: bytes, modulus: bytes, profile: Profile = P1
+    ) -> bytes:
+        """Decode one run as `decode_run` does, which is read in a thread. Raises what `read` raises, too."""
+        data = await asyncio.to_thread(read, first_sector, count)
+        return await self.decode_run(first_sector, data, salt=salt, modulus=modulus, profile=profile)
 
     async def work(self, sectors: int) -> None:
         """Give the event loop a turn before this many sectors are processed. A modelled clock waits here."""

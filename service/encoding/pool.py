@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 
 from . import frames, native
@@ -22,7 +23,7 @@ from .process import Job, Result, WorkerProcess
 from .profiles import P1, SECTOR, Profile, check_run
 from .progress import Progress, ProgressMeter
 from .sectors import SectorDecoder, pad
-from .threads import Contexts, WorkerThread
+from .threads import Contexts, ThreadJobs, WorkerThread
 
 ENCODE_RUN = 32  # sectors per job: about 50 ms of work, small enough to be abandoned quickly
 DECODE_RUN = 256
@@ -32,6 +33,8 @@ MAX_PIECE = 16 * 1024 * 1024
 _DECODE_CONTEXTS = 64
 
 Pieces = AsyncIterable[bytes] | Iterable[bytes]
+Read = Callable[[int, int], bytes]
+"""A function that reads sectors, in a thread: the first of them, and how many."""
 _Queue = asyncio.Queue[Job | Exception | None]  # results in order, then None or the error of the source
 
 
@@ -58,9 +61,10 @@ class CodecPool:
         self.workers = workers if workers is not None else available_cores()
         if self.workers < 1:
             raise ValueError(f"a pool needs at least one worker, not {workers}")
-        self._jobs: asyncio.PriorityQueue[Job] = asyncio.PriorityQueue()
         self._workers: list[WorkerProcess] | list[WorkerThread] = []
         self._contexts = None if native.library() is None else Contexts()
+        self._jobs: asyncio.PriorityQueue[Job] | ThreadJobs
+        self._jobs = asyncio.PriorityQueue() if self._contexts is None else ThreadJobs()
         self._inline = INLINE if self._contexts is None else INLINE_NATIVE
         self._decoding: dict[CodecContext, tuple[int, SectorDecoder]] = {}
         self._numbers = itertools.count()
@@ -142,10 +146,35 @@ class CodecPool:
         # a thread decodes a whole run in less time than it takes to hand out and gather its parts
         least = DECODE_RUN if self._contexts is not None else self._inline
         step = SECTOR * min(DECODE_RUN, max(least, -(-count // self.workers)))
-        jobs = [
+        return await self._joined(
             self.submit(number, context, first_sector + at // SECTOR, data[at : at + step])
             for at in range(0, len(data), step)
-        ]
+        )
+
+    async def decode_read(
+        self, read: Read, first_sector: int, count: int, *, salt: bytes, modulus: bytes, profile: Profile = P1
+    ) -> bytes:
+        """Decode one run as `decode_run` does, which is read beside the event loop, by a worker if that is a thread.
+
+        Raises what `read` raises, too.
+        """
+        if count * SECTOR > MAX_PIECE:
+            raise SectorError(f"a run of {count * SECTOR} bytes exceeds {MAX_PIECE}")
+        if self._contexts is None:
+            data = await asyncio.to_thread(read, first_sector, count)
+            return await self.decode_run(first_sector, data, salt=salt, modulus=modulus, profile=profile)
+        context = CodecContext(frames.DECODE, salt, bytes([profile.id]) + modulus)
+        number, _ = self._decoder(context, profile)
+        parts = [(at, min(DECODE_RUN, count - at)) for at in range(0, count, DECODE_RUN)]
+        return await self._joined(
+            self.submit(number, context, first_sector + at, b"", partial(read, first_sector + at, size))
+            for at, size in parts
+        )
+
+    @staticmethod
+    async def _joined(submitted: Iterable[Job]) -> bytes:
+        """Return the results of jobs, one after another."""
+        jobs = list(submitted)
         try:
             return b"".join([(await job.result)[0] for job in jobs])
         finally:
@@ -172,21 +201,32 @@ class CodecPool:
             self._contexts.open(number)
         return number
 
-    def submit(self, number: int, context: CodecContext, first_sector: int, data: bytes) -> Job:
-        """Queue a run for the first free worker, decoding before encoding. Raises PoolClosed."""
+    def submit(
+        self,
+        number: int,
+        context: CodecContext,
+        first_sector: int,
+        data: bytes,
+        read: Callable[[], bytes] | None = None,
+    ) -> Job:
+        """Queue a run for the first free worker, decoding before encoding. Raises PoolClosed.
+
+        `read` brings its bytes if the workers are threads.
+        """
         if self._closed:
             raise PoolClosed("the pool was closed")
         if not self._workers:
             self._workers = self._start()
         result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        job = Job(number, context, first_sector, data, result, serial=next(self._serials))
+        job = Job(number, context, first_sector, data, result, serial=next(self._serials), read=read)
         self._jobs.put_nowait(job)
         return job
 
     def _start(self) -> list[WorkerProcess] | list[WorkerThread]:
-        if self._contexts is None:
-            return [WorkerProcess(self._jobs) for _ in range(self.workers)]
-        return [WorkerThread(self._jobs, self._contexts) for _ in range(self.workers)]
+        if isinstance(self._jobs, ThreadJobs):
+            assert self._contexts is not None
+            return [WorkerThread(self._jobs, self._contexts) for _ in range(self.workers)]
+        return [WorkerProcess(self._jobs) for _ in range(self.workers)]
 
     def forget(self, number: int) -> None:
         """Make all workers erase what they hold of a context."""

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,8 @@ class Job:
     result: asyncio.Future[Result]
     serial: int
     attempts: int = 0
+    read: Callable[[], bytes] | None = None
+    """What reads the run in place of `data`; for threads only."""
 
     def __lt__(self, other: Job) -> bool:
         """Order decoding first, as a reader may be waiting for it, then by submission."""

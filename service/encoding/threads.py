@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 import threading
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
-from .errors import EncodingError, PoolClosed
+from .errors import PoolClosed
 from .frames import DECODE, CodecContext
 from .keys import PrivateKey
 from .process import Job, Result
@@ -28,11 +27,13 @@ class Contexts:
         with self._lock:
             self._open[number] = None
 
-    def run(self, number: int, context: CodecContext, first_sector: int, data: bytes) -> Result:
+    def run(self, job: Job) -> Result:
         """Return the processed run, and its leaf hashes if the context asks for them.
 
-        Raises what `SectorEncoder` and `SectorDecoder` raise.
+        Raises what `SectorEncoder`, `SectorDecoder` and the reading of the run raise.
         """
+        number, context, first_sector = job.number, job.context, job.first_sector
+        data = job.data if job.read is None else job.read()
         with self._making:
             codec = self._open.get(number)
             if codec is None:
@@ -61,37 +62,77 @@ def _made(context: CodecContext) -> SectorEncoder | SectorDecoder:
     return SectorEncoder(context.salt, PrivateKey.from_bytes(context.key))
 
 
+class ThreadJobs:
+    """The jobs of all worker threads. These take the next one by themselves: they do not wait for the event loop."""
+
+    def __init__(self) -> None:
+        self._heap: list[Job] = []
+        self._changed = threading.Condition()
+        self.closed = False
+
+    def put_nowait(self, job: Job) -> None:
+        """Add a job."""
+        with self._changed:
+            heapq.heappush(self._heap, job)
+            self._changed.notify()
+
+    def take(self) -> Job | None:
+        """Wait for a job, in a thread. Return None once the jobs are closed."""
+        with self._changed:
+            while not self._heap and not self.closed:
+                self._changed.wait()
+            return None if self.closed else heapq.heappop(self._heap)
+
+    def close(self) -> None:
+        """Let no thread take any more. What is left is for `get_nowait`."""
+        with self._changed:
+            self.closed = True
+            self._changed.notify_all()
+
+    def empty(self) -> bool:
+        """Return whether none is left."""
+        return not self._heap
+
+    def get_nowait(self) -> Job:
+        """Return a job of those that are left."""
+        with self._changed:
+            return heapq.heappop(self._heap)
+
+
 class WorkerThread:
-    """A thread that takes jobs from the pool's queue until it is stopped."""
+    """A thread that takes jobs until they are closed. It never keeps the process from ending."""
 
-    def __init__(self, jobs: asyncio.PriorityQueue[Job], contexts: Contexts) -> None:
+    def __init__(self, jobs: ThreadJobs, contexts: Contexts) -> None:
         self._jobs, self._contexts = jobs, contexts
-        self._thread = ThreadPoolExecutor(1, "datdot-codec")
-        self._task = asyncio.create_task(self._supply())
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._work, name="datdot-codec", daemon=True)
+        self._thread.start()
 
-    async def _supply(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            job = await self._jobs.get()
+    def _work(self) -> None:
+        while (job := self._jobs.take()) is not None:
             if job.result.done():
                 continue
-            work = partial(self._contexts.run, job.number, job.context, job.first_sector, job.data)
+            done: Result | Exception
             try:
-                result = await loop.run_in_executor(self._thread, work)
-            except asyncio.CancelledError:
-                job.fail(PoolClosed("the pool was closed"))
-                raise
-            except EncodingError as error:
-                job.fail(error)
-            else:
-                if not job.result.done():
-                    job.result.set_result(result)
+                done = self._contexts.run(job)
+            except Exception as error:  # noqa: BLE001 - whatever reading or decoding raises is raised to who waits for it
+                done = error
+            if self._loop.is_closed():
+                return  # whoever waited has ended with it
+            self._loop.call_soon_threadsafe(self._finish, job, done)
+
+    def _finish(self, job: Job, done: Result | Exception) -> None:
+        if self._jobs.closed:
+            job.fail(PoolClosed("the pool was closed"))
+        elif isinstance(done, Exception):
+            job.fail(done)
+        elif not job.result.done():
+            job.result.set_result(done)
 
     def forget(self, number: int) -> None:
         """Do nothing: the pool drops the contexts of all threads at once."""
 
     async def stop(self) -> None:
         """Take no more jobs, and wait for the run that is under way, some ten milliseconds. Its job raises PoolClosed."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-        await asyncio.to_thread(self._thread.shutdown)
+        self._jobs.close()
+        await asyncio.to_thread(self._thread.join)

@@ -190,6 +190,36 @@ async def test_decoding_a_run(pool: CodecPool, key: PrivateKey, salt: bytes, cou
     assert bool(pool._workers) == (count > (16 if codec == "pure" else 64))  # short runs need no worker
 
 
+@pytest.mark.parametrize("count", [0, 1, 65, 600])
+async def test_decoding_what_is_read(pool: CodecPool, key: PrivateKey, salt: bytes, count: int) -> None:
+    encoded, loop = hashlib.shake_128(b"read").digest(256 * 700), threading.get_ident()
+
+    def read(first: int, count: int) -> bytes:
+        assert threading.get_ident() != loop
+        return encoded[256 * first :][: 256 * count]
+
+    decoded = await pool.decode_read(read, 9, count, salt=salt, modulus=key.modulus)
+    assert decoded == SectorDecoder(salt, key.modulus).decode(9, encoded[256 * 9 :][: 256 * count])
+
+
+async def test_an_error_of_what_reads_comes_out_as_itself(pool: CodecPool, key: PrivateKey, salt: bytes) -> None:
+    class Gone(Exception):
+        pass
+
+    def read(first: int, count: int) -> bytes:
+        if first >= 256:
+            raise Gone("the disk is")
+        return bytes(256 * count)
+
+    with pytest.raises(Gone, match="the disk is"):
+        await pool.decode_read(read, 256, 10, salt=salt, modulus=key.modulus)
+    with pytest.raises(SectorError, match="100 bytes"):
+        await pool.decode_read(lambda first, count: bytes(100), 0, 1, salt=salt, modulus=key.modulus)
+    with pytest.raises(SectorError, match="exceeds"):
+        await pool.decode_read(read, 0, 2**16 + 1, salt=salt, modulus=key.modulus)
+    assert len(await pool.decode_read(read, 0, 10, salt=salt, modulus=key.modulus)) == 2560, "workers live on"
+
+
 async def test_more_segments_than_are_kept(
     pool: CodecPool, key: PrivateKey, salt: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

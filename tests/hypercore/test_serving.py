@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from service.hypercore import BlockRequest, Core, Request
 from service.hypercore.net import Channel, Connection, Replication
 from service.hypercore.net.serving import MOST_FETCHED, Server
@@ -91,6 +93,30 @@ async def test_what_is_at_hand_does_not_wait_for_what_is_not() -> None:
         await until(lambda: 30 in source.asked)
         source.let_go(30)
         assert await block_of(channel) == (1, b"block 30")
+
+
+async def test_what_was_found_for_another_peer_does_not_wait_for_a_place() -> None:
+    async with side() as one, side() as two:
+        core, source = hosted(one)
+        channel = await speak(await two.connect(one), core)
+        for number in range(10, 10 + MOST_FETCHED + 4):
+            await ask(channel, number, number)
+        await ask(channel, 1, 3)
+        assert await block_of(channel) == (1, b"block 3"), "all places are taken, and four wait for one"
+        assert len(source.asked) == MOST_FETCHED
+
+
+async def test_no_more_than_some_of_those_that_wait_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.hypercore.net.serving.LOOKED_AHEAD", 3)
+    async with side() as one, side() as two:
+        core, source = hosted(one)
+        channel = await speak(await two.connect(one), core)
+        for number in range(10, 10 + MOST_FETCHED + 3):
+            await ask(channel, number, number)
+        await ask(channel, 1, 3)
+        await until(lambda: len(server(one.incoming[0])._requests) == MOST_FETCHED + 4)
+        source.let_go(10)
+        assert [await block_of(channel), await block_of(channel)] == [(10, b"block 10"), (1, b"block 3")]
 
 
 async def test_a_block_that_is_not_found_is_not_looked_for_on_the_loop() -> None:

@@ -15,7 +15,7 @@ from service.chain_client.pallet import calls
 from service.chain_client.pallet.types import Copy, Plan, Sample, StorageProof
 from service.encoding import Opening, PrivateKey
 from service.encoding.merkle import leaf_hashes, parents
-from service.encoding.pool import ENCODE_RUN, Pieces, Run, cut_runs
+from service.encoding.pool import ENCODE_RUN, Pieces, Read, Run, cut_runs
 from service.encoding.profiles import P1, SECTOR, Profile
 from service.encoding.progress import Progress, ProgressMeter
 from service.hypercore.net import Connection
@@ -403,6 +403,13 @@ class RubbishCodec:
         if not path.exists():
             return await self._honest.decode_run(first_sector, data, salt=salt, modulus=modulus, profile=profile)
         return path.read_bytes()[first_sector * SECTOR :][: len(data)]
+
+    async def decode_read(
+        self, read: Read, first_sector: int, count: int, *, salt: bytes, modulus: bytes, profile: Profile = P1
+    ) -> bytes:
+        """See Codec."""
+        data = await asyncio.to_thread(read, first_sector, count)
+        return await self.decode_run(first_sector, data, salt=salt, modulus=modulus, profile=profile)
 
 
 class RubbishCopies(PlainCopies):

@@ -68,7 +68,7 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = KeptBlocks()
     core, disk, source = hosted(blocks, kept)
     assert [source.get(number) for number in (0, 1, 2, 0, 3)] == [blocks[number] for number in (0, 1, 2, 0, 3)]
-    assert [kept.get(core.key, number) for number in range(4)] == [blocks[0], None, blocks[2], blocks[3]]
+    assert [kept.get(core.key, core.node(2 * number)) for number in range(4)] == [blocks[0], None, blocks[2], blocks[3]]
     assert kept.cost == 3 * (1000 + ENTRY_COST)
     assert disk.decoded == 4
 
@@ -83,7 +83,7 @@ def test_what_is_kept_of_many_feeds_and_of_tiny_blocks_is_bounded(monkeypatch: p
     assert kept.cost <= module.KEPT_BYTES
     assert len(kept) < 20
     core, _, source = feeds[2]
-    assert kept.get(core.key, 29) is not None
+    assert kept.get(core.key, core.node(58)) is not None
     source.drop(1)
     assert len(kept) == kept.cost == 0
 

@@ -27,6 +27,8 @@ SERVE_BYTES = 64 * 1024
 """Bytes sent in one turn, so that other peers get theirs."""
 MOST_FETCHED = 4
 """Blocks of one connection that are being found beside the event loop, or wait to be sent."""
+LOOKED_AHEAD = 64
+"""Requests that wait for a place which are looked at in a turn: what they ask for may have been found for another peer."""
 ANSWER_COST = 1024
 """Bytes that an answer counts for at least: also one that is small, or that there is none, may be dear to find."""
 
@@ -118,7 +120,7 @@ class Server:
 
     def _serve(self) -> None:
         self._scheduled = False
-        spent = 0
+        spent, left = 0, LOOKED_AHEAD
         while self._wants and spent < SERVE_BYTES and self._may_send():
             spent += max(ANSWER_COST, self.tell_blocks(*self._wants.popleft()))
         for number in list(self._requests):
@@ -127,7 +129,9 @@ class Server:
             if self._is_ready(number):
                 spent += max(ANSWER_COST, self._answer(number, *self._requests.pop(number)))
             elif number not in self._fetched:
-                break  # no place is free to find it: its turn comes when one is
+                left -= 1  # no place is free to find it: its turn comes when one is
+                if not left:
+                    break
         self._connection.count_served(spent)
         if spent >= SERVE_BYTES and self._connection.writable:
             self.schedule()

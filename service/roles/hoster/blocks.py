@@ -11,7 +11,7 @@ import structlog
 from service.disk import DISK_ERRORS
 from service.encoding import EncodingError, PoolClosed
 from service.hypercore import Core, CoreError
-from service.hypercore.crypto import leaf_node
+from service.hypercore.crypto import Node, leaf_node
 from service.hypercore.heads import Change, Dropped
 from service.ports import Codec
 from service.protocols.copy.job import SegmentJob
@@ -38,24 +38,27 @@ class KeptBlocks:
     """The decoded blocks of all feeds of a hoster that were asked for lately, within KEPT_BYTES."""
 
     def __init__(self) -> None:
-        self._blocks: OrderedDict[tuple[bytes, int], bytes] = OrderedDict()
+        self._blocks: OrderedDict[tuple[bytes, int], tuple[Node, bytes]] = OrderedDict()
         self.cost = 0
         """Bytes that they take."""
 
     def __len__(self) -> int:
         return len(self._blocks)
 
-    def get(self, feed: bytes, index: int) -> bytes | None:
-        """Return a block if it is kept."""
-        data = self._blocks.get((feed, index))
-        if data is not None:
-            self._blocks.move_to_end((feed, index))
+    def get(self, feed: bytes, leaf: Node | None) -> bytes | None:
+        """Return the block of a leaf if it is kept."""
+        if leaf is None:
+            return None
+        leaf_of, data = self._blocks.get((feed, leaf.index), _NOTHING)
+        if leaf_of != leaf:
+            return None
+        self._blocks.move_to_end((feed, leaf.index))
         return data
 
-    def keep(self, feed: bytes, index: int, data: bytes) -> None:
-        """Keep a block in place of those that were not asked for for longest."""
-        self._remove((feed, index))
-        self._blocks[feed, index] = data
+    def keep(self, feed: bytes, leaf: Node, data: bytes) -> None:
+        """Keep the block of a leaf, which was checked, in place of those that were not asked for for longest."""
+        self._remove((feed, leaf.index))
+        self._blocks[feed, leaf.index] = leaf, data
         self.cost += len(data) + ENTRY_COST
         while self.cost > KEPT_BYTES:
             self._remove(next(iter(self._blocks)))
@@ -66,10 +69,12 @@ class KeptBlocks:
             self._remove(key)
 
     def _remove(self, key: tuple[bytes, int]) -> None:
-        data = self._blocks.pop(key, None)
+        _, data = self._blocks.pop(key, _NOTHING)
         if data is not None:
             self.cost -= len(data) + ENTRY_COST
 
+
+_NOTHING = (None, None)
 
 REFUSALS = (SectorsMissing, EncodingError, CoreError, *DISK_ERRORS)
 OnDamage = Callable[[int, str], None]
@@ -141,7 +146,7 @@ class FeedBlocks:
     def is_quick(self, index: int) -> bool:
         """Return whether a block is kept or short."""
         leaf = self.core.node(2 * index)
-        return leaf is None or leaf.size <= QUICK_BYTES or self._known(index) is not None
+        return leaf is None or leaf.size <= QUICK_BYTES or self._kept.get(self.core.key, leaf) is not None
 
     async def fetch(self, index: int) -> bytes | None:
         """Return what `get` does, decoded by the codec's workers, once for all who ask for it meanwhile."""
@@ -173,8 +178,7 @@ class FeedBlocks:
         return None
 
     def _known(self, index: int) -> bytes | None:
-        data = self._kept.get(self.core.key, index)
-        return data if data is not None and leaf_node(index, data) == self.core.node(2 * index) else None
+        return self._kept.get(self.core.key, self.core.node(2 * index))
 
     def _places(self, index: int) -> list[tuple[int, int, int]]:
         """Return (copy, offset in its stream, size) of a block in each copy that should have it."""
@@ -192,8 +196,9 @@ class FeedBlocks:
         return places
 
     def _is_right(self, copy: int, index: int, data: bytes) -> bool:
-        if leaf_node(index, data) == self.core.node(2 * index):
-            self._kept.keep(self.core.key, index, data)
+        leaf = leaf_node(index, data)
+        if leaf == self.core.node(2 * index):
+            self._kept.keep(self.core.key, leaf, data)
             return True
         self._tell("the sectors of a block are damaged", copy, index)
         self._on_damage(copy, f"block {index} is not what it decodes to")

@@ -5,7 +5,6 @@ Plaintext exists only while it is served.
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, replace
@@ -198,18 +197,14 @@ class HostedCopies:
         return b"".join([self._decode(*piece) for piece in self._pieces(copy, start, end)])
 
     async def fetch(self, codec: Codec, copy: int, start: int, end: int) -> bytes:
-        """Return what `plain` does, read in a thread and decoded by the codec's workers. Raises PoolClosed, too."""
-        pieces = await asyncio.to_thread(self._encoded, copy, start, end)
+        """Return what `plain` does, read and decoded by the codec's workers. Raises PoolClosed, too."""
         parts = []
-        for job, first, last, encoded in pieces:
-            sector = first // SECTOR
-            plain = await codec.decode_run(sector, encoded, salt=job.salt, modulus=job.modulus)
+        for job, first, last in self._pieces(copy, start, end):
+            sector, read = first // SECTOR, SectorFile(self._path(job)).read
+            count = -(-last // SECTOR) - sector
+            plain = await codec.decode_read(read, sector, count, salt=job.salt, modulus=job.modulus)
             parts.append(plain[first - sector * SECTOR : last - sector * SECTOR])
-        return b"".join(parts)
-
-    def _encoded(self, copy: int, start: int, end: int) -> list[tuple[SegmentJob, int, int, bytes]]:
-        pieces = self._pieces(copy, start, end)
-        return [(job, first, last, self._sectors(job, first, last)) for job, first, last in pieces]
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _pieces(self, copy: int, start: int, end: int) -> list[tuple[SegmentJob, int, int]]:
         """Return where bytes [start, end) of the copy stream are: segment, first byte in it, byte after the last."""
