@@ -1,7 +1,8 @@
 //! Eight numbers at a time by the multiply-and-add of 52-bit limbs (AVX512-IFMA), sixteen permutations by AVX512.
 //!
-//! The lanes of a register belong to different sectors, limb j of all of them is one register: nothing is ever shuffled, and
-//! every lane takes the same instructions whatever its number and the key are.
+//! The lanes of a register belong to different sectors, limb j of all of them is one register: nothing is ever shuffled
+//! between them. Every lane takes the same instructions whatever its number and the key are, but for rare carries of cubes: of numbers
+//! that are given out.
 
 /// Declares functions that the compiler may fill with AVX512; whoever calls one must know that the processor has it.
 macro_rules! avx512 {

@@ -1,9 +1,9 @@
 //! Cubes and cube roots of eight numbers: the RSA operation of profile P1, both ways.
 
 use super::limbs::{self, splat, Modulus, Num, Scratch, LANES, LIMB, WIDE};
-use super::wide::{from_words, mul, sqr, subtract_once, to_words, Words, WORDS};
+use super::wide::{from_words, mul, sqr, subtract_once, to_words, Complement, Words, WORDS};
 use crate::key::{negated_inverse, places, Primes, Share};
-use crate::{Fault, Sector};
+use crate::{Fault, Sector, SECTOR};
 use core::arch::x86_64::*;
 use num_bigint::BigUint;
 use num_traits::One;
@@ -19,9 +19,8 @@ fn modulus<const K: usize>(n: &BigUint) -> Modulus<K> {
 
 /// x -> x^3 mod N of eight numbers. Public values only.
 pub struct Cube {
-    pub(super) m: Modulus<WIDE>,
-    /// R^3 mod N.
-    r3: [u64; WIDE],
+    pub(super) c: Complement,
+    pub(super) limbs: [u64; WIDE],
     n: [u64; WORDS],
 }
 
@@ -29,8 +28,10 @@ impl Cube {
     /// Takes a modulus whose 60 top bits are ones, odd.
     pub fn new(bytes: &Sector) -> Self {
         let n = BigUint::from_bytes_be(bytes);
-        let r3 = (BigUint::one() << (3 * WIDE * LIMB)) % &n;
-        Self { m: modulus(&n), r3: places(&r3, LIMB), n: places(&n, 64) }
+        let c = (BigUint::one() << (8 * SECTOR)) - &n;
+        let shifted = &c << (WIDE * LIMB - 8 * SECTOR);
+        let c = Complement { c: places(&c, LIMB), shifted: places(&shifted, LIMB) };
+        Self { c, limbs: places(&n, LIMB), n: places(&n, 64) }
     }
 
     /// Whether the number in this lane is below N; nearly always the highest word decides.
@@ -162,10 +163,8 @@ avx512! {
 
     #[inline]
     fn cubed(c: &Cube, x: &Num<WIDE>, s: &mut Scratch) -> Num<WIDE> {
-        let square = sqr(x, &c.m, s);
-        let raised = mul(x, &splat(&c.r3), &c.m, s);
-        let product = mul(&square, &raised, &c.m, s);
-        subtract_once(&subtract_once(&product, &c.m.n), &c.m.n)
+        let square = sqr(x, &c.c, s);
+        subtract_once(&mul(&square, x, &c.c, s), &c.limbs)
     }
 
     /// The public permutation of eight numbers: the cube below N, from N on the number itself.
@@ -185,7 +184,7 @@ avx512! {
         // Each share is below 2 p times N/p.
         let mut x = limbs::carried::<WIDE>(&columns[..WIDE]);
         for _ in 0..2 * key.parts.len() - 1 {
-            x = subtract_once(&x, &key.cube.m.n);
+            x = subtract_once(&x, &key.cube.limbs);
         }
         x
     }

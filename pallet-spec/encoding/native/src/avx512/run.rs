@@ -5,6 +5,7 @@ use super::permutation::{context_key, permute, round_keys, Group, SECTORS};
 use super::roots::{private, public, Cube, Roots};
 use super::wide::{Words, WORDS};
 use crate::{Fault, Salt, ROUNDS, SECTOR};
+use core::arch::x86_64::*;
 
 const GROUP: usize = SECTORS * SECTOR;
 
@@ -52,20 +53,41 @@ avx512! {
     fn numbers(group: &Group, half: usize) -> Words {
         let mut words = [[0; LANES]; WORDS];
         for (i, word) in words.iter_mut().rev().enumerate() {
-            let (high, low) = (&group.0[2 * i][LANES * half..], &group.0[2 * i + 1][LANES * half..]);
-            for lane in 0..LANES {
-                word[lane] = u64::from(high[lane].swap_bytes()) << 32 | u64::from(low[lane].swap_bytes());
-            }
+            let (high, low) = (wide(&group.0[2 * i], half), wide(&group.0[2 * i + 1], half));
+            let value = swapped(_mm512_or_si512(_mm512_slli_epi64::<32>(low), high));
+            // SAFETY: there is room for eight words of 64 bits; the store needs no alignment.
+            unsafe { _mm512_storeu_si512(word.as_mut_ptr().cast(), value) }
         }
         words
     }
 
     fn put(words: &Words, group: &mut Group, half: usize) {
         for (i, word) in words.iter().rev().enumerate() {
-            for lane in 0..LANES {
-                group.0[2 * i][LANES * half + lane] = ((word[lane] >> 32) as u32).swap_bytes();
-                group.0[2 * i + 1][LANES * half + lane] = (word[lane] as u32).swap_bytes();
+            // SAFETY: eight words of 64 bits lie there; the load needs no alignment.
+            let value = swapped(unsafe { _mm512_loadu_si512(word.as_ptr().cast()) });
+            for (place, part) in [(2 * i, value), (2 * i + 1, _mm512_srli_epi64::<32>(value))] {
+                let lanes: &mut [u32; LANES] = (&mut group.0[place][LANES * half..][..LANES]).try_into().expect("eight");
+                // SAFETY: there is room for eight words of 32 bits; the store needs no alignment.
+                unsafe { _mm256_storeu_si256(lanes.as_mut_ptr().cast(), _mm512_cvtepi64_epi32(part)) }
             }
         }
+    }
+
+    /// Eight words of 32 bits as ones of 64.
+    #[inline]
+    fn wide(words: &[u32; SECTORS], half: usize) -> __m512i {
+        let lanes: &[u32; LANES] = words[LANES * half..][..LANES].try_into().expect("eight");
+        // SAFETY: eight words of 32 bits lie there; the load needs no alignment.
+        _mm512_cvtepu32_epi64(unsafe { _mm256_loadu_si256(lanes.as_ptr().cast()) })
+    }
+
+    /// The bytes of each word of 64 bits in the other order.
+    #[inline]
+    fn swapped(words: __m512i) -> __m512i {
+        let order = _mm512_set_epi64(
+            0x08090a0b0c0d0e0f, 0x0001020304050607, 0x08090a0b0c0d0e0f, 0x0001020304050607,
+            0x08090a0b0c0d0e0f, 0x0001020304050607, 0x08090a0b0c0d0e0f, 0x0001020304050607,
+        );
+        _mm512_shuffle_epi8(words, order)
     }
 }

@@ -51,13 +51,17 @@ fn a_damaged_modulus_gives_nothing_wrong_out() {
     let mut right = numbers();
     // SAFETY: there is a key, so the processor has what it needs.
     unsafe { private(&key, &mut right, &mut scratch()).unwrap() };
-    for limb in 0..WIDE {
-        key.cube.m.n[limb] ^= 1 << limb;
+    for limb in 0..3 * WIDE {
+        let flip = |cube: &mut Cube| {
+            let Complement { c, shifted } = &mut cube.c;
+            *[&mut cube.limbs, c, shifted][limb / WIDE].get_mut(limb % WIDE).unwrap() ^= 1 << (limb % WIDE);
+        };
+        flip(&mut key.cube);
         let mut words = numbers();
         // SAFETY: as above.
         let done = unsafe { private(&key, &mut words, &mut scratch()) };
         assert!(done == Err(Fault::Computation) || words == right, "limb {limb}");
-        key.cube.m.n[limb] ^= 1 << limb;
+        flip(&mut key.cube);
     }
 }
 

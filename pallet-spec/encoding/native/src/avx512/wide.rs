@@ -1,32 +1,43 @@
 //! Numbers as long as a sector: 40 limbs in two halves that fit the registers, and their words of 64 bits.
+//!
+//! They are reduced from the top: N = 2^2048 - c with a c below 2^1988, so the highest limb of a number is the quotient's, and
+//! stands for c times as much further below. No form of Montgomery's has to be entered or left: a cube is two products.
 
-use super::limbs::{carried, multiply, reduce, square, Modulus, Num, Scratch, LANES, LIMB, WIDE};
+use super::limbs::{carried, multiply, square, Num, Scratch, LANES, LIMB, WIDE};
 use core::arch::x86_64::*;
 
 const HALF: usize = WIDE / 2;
 const MASK: i64 = (1 << LIMB) - 1;
+/// Bits of the highest limb that are below 2^2048.
+const TOP: usize = 2048 % LIMB;
 /// Words of 64 bits of a sector.
 pub const WORDS: usize = 32;
 
 /// Eight numbers below 2^2048, the lowest word first, lane by lane.
 pub type Words = [[u64; LANES]; WORDS];
 
+/// 2^2048 - N, and 2^32 times that, the complement of 2^32 N in 40 limbs. The highest limb of both is 0.
+pub struct Complement {
+    pub c: [u64; WIDE],
+    pub shifted: [u64; WIDE],
+}
+
 avx512! {
-    /// a b / R mod n, with R = 2^2080.
+    /// a b mod N, as `reduced` leaves it, of numbers that it left or that are below 2^2048.
     #[inline]
-    pub fn mul(a: &Num<WIDE>, b: &Num<WIDE>, m: &Modulus<WIDE>, s: &mut Scratch) -> Num<WIDE> {
+    pub fn mul(a: &Num<WIDE>, b: &Num<WIDE>, c: &Complement, s: &mut Scratch) -> Num<WIDE> {
         let acc = &mut s.wide;
         let ((a0, a1), (b0, b1)) = (halves(&a.0), halves(&b.0));
         multiply::<HALF, 1>(acc, a0, b0);
         multiply::<HALF, 1>(&mut acc[WIDE..], a1, b1);
         multiply::<HALF, 0>(&mut acc[HALF..], a0, b1);
         multiply::<HALF, 0>(&mut acc[HALF..], a1, b0);
-        reduced(acc, m)
+        reduced(acc, c)
     }
 
-    /// a^2 / R mod n.
+    /// a^2 mod N, as `reduced` leaves it.
     #[inline]
-    pub fn sqr(a: &Num<WIDE>, m: &Modulus<WIDE>, s: &mut Scratch) -> Num<WIDE> {
+    pub fn sqr(a: &Num<WIDE>, c: &Complement, s: &mut Scratch) -> Num<WIDE> {
         let Scratch { wide: acc, cross } = s;
         let (a0, a1) = halves(&a.0);
         square::<HALF>(acc, a0);
@@ -35,20 +46,72 @@ avx512! {
         for j in 0..WIDE {
             acc[HALF + j] = _mm512_add_epi64(acc[HALF + j], _mm512_add_epi64(cross[j], cross[j]));
         }
-        reduced(acc, m)
+        reduced(acc, c)
     }
 
+    /// A product modulo N: carried, and below 2^2048 + 2^2032, which is less than 2 N.
+    ///
+    /// Both factors are below that, too, so the number is below 2^4098: column 79 is 0, and column 78 has 42 bits. Columns are
+    /// sums of less than 200 halves of products, which are below 2^52 each: of 60 bits.
     #[inline]
-    fn reduced(acc: &mut [__m512i; 2 * WIDE], m: &Modulus<WIDE>) -> Num<WIDE> {
-        let mut quotient = [_mm512_setzero_si512(); HALF];
-        let low: [u64; HALF] = core::array::from_fn(|j| m.n[j]);
-        let high: [__m512i; HALF] = core::array::from_fn(|j| _mm512_set1_epi64(m.n[HALF + j] as i64));
-        for base in [0, HALF] {
-            let rest = reduce::<HALF>(&acc[base..], &low, m.inverse, &mut quotient);
-            acc[base + HALF..base + WIDE].copy_from_slice(&rest);
-            multiply::<HALF, 0>(&mut acc[base + HALF..], &high, &quotient);
+    fn reduced(acc: &mut [__m512i; 2 * WIDE], c: &Complement) -> Num<WIDE> {
+        let zero = _mm512_setzero_si512();
+        let low: [__m512i; HALF] = core::array::from_fn(|j| _mm512_set1_epi64(c.shifted[j] as i64));
+        let mut quotient = [zero; HALF];
+        // First the columns from 78 to 59, then what is left above column 58, and the columns from there to 40.
+        fold(acc, 78, acc[78], c, &mut quotient);
+        multiply::<HALF, 0>(&mut acc[HALF - 1..], &low, &quotient);
+        fold(acc, 59, zero, c, &mut quotient);
+        multiply::<HALF, 0>(acc, &low, &quotient);
+        // What is above 2^2048, but for carries from below column 38: it has 41 bits, and they may add 2^2029.
+        let top = _mm512_add_epi64(acc[WIDE - 1], _mm512_srli_epi64::<52>(acc[WIDE - 2]));
+        let above = _mm512_srli_epi64::<{ TOP as u32 }>(top);
+        acc[WIDE - 1] = _mm512_sub_epi64(acc[WIDE - 1], _mm512_slli_epi64::<{ TOP as u32 }>(above));
+        for j in 0..WIDE - 1 {
+            let limb = _mm512_set1_epi64(c.c[j] as i64);
+            acc[j] = _mm512_madd52lo_epu64(acc[j], limb, above);
+            acc[j + 1] = _mm512_madd52hi_epu64(acc[j + 1], limb, above);
         }
-        carried::<WIDE>(&acc[WIDE..])
+        carried::<WIDE>(&acc[..WIDE])
+    }
+
+    /// Takes away twenty columns from `first` down, of which that one is `top`, by what the upper half of the complement makes of
+    /// them below. They are left in `quotient`, the lowest first, for the lower half.
+    #[inline]
+    fn fold(acc: &mut [__m512i; 2 * WIDE], first: usize, mut top: __m512i, c: &Complement, quotient: &mut [__m512i; HALF]) {
+        let mask = _mm512_set1_epi64(MASK);
+        let (lower, upper) = (&c.shifted[..HALF], &c.shifted[HALF..]);
+        // w[k] is column i - 20 + k, when column i is at the top.
+        let mut w: [__m512i; HALF] = core::array::from_fn(|k| acc[first - HALF + k]);
+        for step in 0..HALF {
+            let i = first - step;
+            let mut q = _mm512_add_epi64(top, _mm512_srli_epi64::<52>(w[HALF - 1]));
+            w[HALF - 1] = _mm512_and_si512(w[HALF - 1], mask);
+            // The last steps may have left one more than a limb holds; of random numbers one of some thousand does.
+            let more = _mm512_cmpgt_epi64_mask(q, mask);
+            if more != 0 {
+                let added = |to, limb: u64| _mm512_mask_add_epi64(to, more, to, _mm512_set1_epi64(limb as i64));
+                for k in 0..HALF - 1 {
+                    acc[i + 1 - WIDE + k] = added(acc[i + 1 - WIDE + k], lower[k]);
+                    w[k + 1] = added(w[k + 1], upper[k]);
+                }
+                w[0] = added(w[0], lower[HALF - 1]);
+                q = _mm512_and_si512(q, mask);
+            }
+            quotient[HALF - 1 - step] = q;
+            for k in 0..HALF - 1 {
+                w[k] = _mm512_madd52lo_epu64(w[k], _mm512_set1_epi64(upper[k] as i64), q);
+            }
+            let limb = |k: usize| _mm512_set1_epi64(upper[k] as i64);
+            top = _mm512_madd52hi_epu64(w[HALF - 1], limb(HALF - 2), q);
+            for k in (0..HALF - 2).rev() {
+                w[k + 2] = _mm512_madd52hi_epu64(w[k + 1], limb(k), q);
+            }
+            w[1] = w[0];
+            w[0] = acc[i - HALF - 1];
+        }
+        acc[first - HALF] = top;
+        acc[first - WIDE..first - HALF].copy_from_slice(&w);
     }
 
     /// a - n where a >= n, else a, in each lane; both carried.
