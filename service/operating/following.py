@@ -8,8 +8,6 @@ from service.chain_client.storage import PAGE
 
 from .entries import Followed
 
-MOST_COPIES = 100_000
-"""Copies that are looked through at most for those that owe an encoder something, the newest first."""
 MOST_PLANS = 10_000
 """Plans whose shares are looked up for an account, the newest first."""
 
@@ -22,10 +20,9 @@ async def read_followed(client: ChainClient, account: bytes, at: bytes) -> Follo
     storage = client.storage
     hoster = await storage.hoster(account, at)
     hosted = {} if hoster is None else await read_hosted(storage, account, hoster.records, at, with_ended=True)
-    encoded = await unpaid_work(storage, account, at, MOST_COPIES)
+    encoded = await unpaid_work(storage, account, at)
     last, following = await storage.next_plan(at), set[int]()
     for end in range(last, max(0, last - MOST_PLANS), -PAGE):
-        plans = await storage.plans_of(range(max(0, end - PAGE), end), at)
-        shares = await storage.shares_of(account, plans, at)
-        following |= {number for number, plan in plans.items() if plan.sponsor == account or shares.get(number)}
+        # a sponsor has shares of its plan, too, until it has claimed all that it can get of it
+        following |= (await storage.shares_of(account, range(max(0, end - PAGE), end), at)).keys()
     return Followed(set(hosted), encoded, following)

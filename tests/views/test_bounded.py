@@ -11,7 +11,8 @@ from bench._network import Network
 from bench.client import AT, StateRpc, client_of
 from runtime_mock.model.datdot import items
 from runtime_mock.model.datdot.records import CopyState
-from service.chain_client.own_copies import MOST_NEWEST, own_hosted, own_jobs, read_hosted, unpaid_work
+from runtime_mock.model.datdot.types import Deadline, Wait
+from service.chain_client.own_copies import own_hosted, own_jobs, read_hosted, unpaid_work
 from service.chain_client.pallet.types import CopyState as State
 from service.operating.following import read_followed
 
@@ -73,7 +74,7 @@ async def test_copies_that_stand_in_no_slot_are_found_among_the_newest(network: 
         # a count that nothing answers to ends at the bound
         few = await read_hosted(client.storage, account, 10**6, AT)
         assert set(few) == set(live)
-        assert rpc.requests < 3 * (COPIES + MOST_NEWEST) // 500
+        assert rpc.keys < 3 * (3 * len(own) + 502), "nothing older was read for it"
     finally:
         state.rollback()
 
@@ -115,6 +116,57 @@ async def test_a_role_finds_its_own_copies_and_looks_no_further_than_it_must(net
         state.rollback()
 
 
+def arm(state: Any, wait: Wait, *entries: tuple[int, int]) -> None:
+    for place, (number, tag) in enumerate(entries, 70):
+        items.Deadlines.put(state, wait, place, Deadline(due=10**6, id=number, tag=tag))
+
+
+@pytest.mark.parametrize("wait", [Wait.BEGIN, Wait.LEASE])
+async def test_an_encoder_without_a_key_finds_an_old_copy_by_its_wait(network: Network, wait: Wait) -> None:
+    encoder, job, state = network.encoding[1].id, 5, network.state
+    state.begin()
+    try:
+        copy, offer = items.Copies.get(state, job), items.Encoders.get(state, encoder)
+        assert copy is not None
+        assert offer is not None
+        items.Copies.put(state, job, replace(copy, encoder=encoder))
+        items.Encoders.put(state, encoder, replace(offer, jobs=1))
+        arm(state, wait, (7, 1), (job, 1), (9, 1))
+        client, rpc = counting(network)
+        assert set(await own_jobs(client.storage, encoder, (), AT)) == {job}
+        assert rpc.keys <= 502 + 3 * 3, "a page of the newest, and those that are being made"
+        items.Encoders.put(state, encoder, replace(offer, jobs=10**6))
+        client, rpc = counting(network)
+        assert set(await own_jobs(client.storage, encoder, (), AT)) == {job}
+        assert rpc.keys <= 502 + 3 * 3, "a count that nothing answers to changes nothing"
+    finally:
+        state.rollback()
+
+
+async def test_a_hoster_finds_an_old_copy_that_stands_in_no_slot_by_its_wait(network: Network) -> None:
+    account, own = network.hosting[5].id, sorted(network.copies_of(5))
+    offered, ended, state = own[0], own[1], network.state
+    state.begin()
+    try:
+        for number, kind in ((offered, CopyState.OFFERED), (ended, CopyState.ENDED)):
+            copy = items.Copies.get(state, number)
+            assert copy is not None
+            items.CopySlots.remove(state, account, own.index(number))
+            items.Copies.put(state, number, replace(copy, state=kind, slot=None, tabled=0))
+        hoster = items.Hosters.get(state, account)
+        assert hoster is not None
+        items.Hosters.put(state, account, replace(hoster, copies=len(own) - 1))
+        arm(state, Wait.DECLINE, (3, 0), (offered, 0))
+        arm(state, Wait.RECORDS, (4, 1), (ended, 0))
+        client, rpc = counting(network)
+        assert set(await own_hosted(client.storage, account, (), AT)) == set(own) - {ended}
+        assert rpc.keys <= 3 * len(own) + 502 + 3 * 2
+        every = await read_hosted(client.storage, account, len(own), AT, with_ended=True)
+        assert set(every) == set(own)
+    finally:
+        state.rollback()
+
+
 async def test_a_hoster_that_saw_no_block_learns_its_copies_and_no_others(network: Network) -> None:
     client, rpc = counting(network)
     account = network.hosting[3].id
@@ -122,7 +174,9 @@ async def test_a_hoster_that_saw_no_block_learns_its_copies_and_no_others(networ
     assert found.hosted == set(network.copies_of(3))
     assert not found.encoded
     plans = COPIES // 3
-    assert rpc.keys < 3 * len(found.hosted) + 2 * plans + 100, "its copies, and shares of plans, but not all copies"
+    assert rpc.keys < 3 * len(found.hosted) + plans + 100, (
+        "its copies, and shares of plans, but neither plans nor all copies"
+    )
 
 
 async def test_an_encoder_that_saw_no_block_learns_for_what_it_is_owed_and_reads_no_older_copies(
@@ -150,14 +204,13 @@ async def test_an_encoder_that_saw_no_block_learns_for_what_it_is_owed_and_reads
         offer = items.Encoders.get(state, account)
         assert offer is not None
         items.Encoders.put(state, account, replace(offer, jobs=1, halves=2))
+        arm(state, Wait.HALF, *((number, 0) for number in (made, grown, foreign, 11, 12)))
         client, rpc = counting(network)
-        assert await unpaid_work(client.storage, account, AT, COPIES) == {job, made, grown}
-        assert rpc.keys < 1_100, "two pages of the newest, and segments of copies that owe anybody anything"
-        client, rpc = counting(network)
-        assert await unpaid_work(client.storage, account, AT, 500) == {job}, "no further than the bound"
+        assert await unpaid_work(client.storage, account, AT) == {job, made, grown}
+        assert rpc.keys <= 502 + 3 * 5, "a page of the newest, and segments that owe anybody anything"
         items.Encoders.put(state, account, replace(offer, jobs=0, halves=0))
         client, rpc = counting(network)
-        assert await unpaid_work(client.storage, account, AT, COPIES) == set()
+        assert await unpaid_work(client.storage, account, AT) == set()
         assert rpc.keys == 1, "an encoder that is owed nothing reads no copy"
     finally:
         state.rollback()
