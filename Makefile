@@ -23,8 +23,12 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) has no venv: install it (Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
+# pip compiles what it installs on one core, and what is ours not at all.
+COMPILE = $(BIN)/python -m compileall -q -j 0 $(VENV)/lib service runtime-mock/runtime_mock
+
 $(VENV)/.setup: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt --editable .
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/.setup-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
