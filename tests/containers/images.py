@@ -1,7 +1,7 @@
 """The images that docker-compose.yml begins with, made of what is installed on this machine: Debian's packages, Rust, the node.
 
 Nothing is fetched for them, and no registry of images is asked. Which packages a machine has is in an image's tag, so an image
-is made once.
+is made once; one that is of no use any more is removed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from .daemon import Docker
@@ -50,6 +50,27 @@ def files_of(packages: Iterable[str]) -> Iterator[str]:
         if path not in seen and os.path.lexists(path):
             seen.add(path)
             yield path
+
+
+def make_all(docker: Docker, root: Path, node: Path) -> dict[str, str]:
+    """Make all images, those of the Dockerfile in `root` included, remove all others, and return docker-compose.yml's variables.
+
+    Raises NoDocker when the daemon cannot run a container.
+    """
+    python = base_image(docker)
+    docker.prove(python)
+    rust = rust_image(docker, python)
+    made = {
+        "DATDOT_IMAGE": "datdot:local",
+        "DATDOT_NODE_IMAGE": node_image(docker, python, node),
+        "DATDOT_PROMETHEUS_IMAGE": prometheus_image(docker, python),
+    }
+    # Each stage has a name, so that the next build finds it, and none finds what was made before the last one.
+    stages = {"codec": "datdot-test/codec:last", "packages": "datdot-test/packages:last", "": made["DATDOT_IMAGE"]}
+    for target, name in stages.items():
+        docker.build(root, None, name, target, PYTHON_IMAGE=python, RUST_IMAGE=rust)
+    docker.keep({python, rust, *made.values(), *stages.values()})
+    return made
 
 
 def base_image(docker: Docker) -> str:
@@ -90,15 +111,19 @@ def rust_image(docker: Docker, base: str) -> str:
     return name
 
 
-def program_image(docker: Docker, base: str, program: Path, name: str, more: str) -> str:
-    """Make the image of one program on the base, if it is not there, and return its name. `more` ends its Dockerfile."""
-    with program.open("rb") as opened:
-        digest = hashlib.file_digest(opened, "sha256").hexdigest()
-    tag = f"datdot-test/{name}:{_digest({}, base, digest, more)}"
+def program_image(docker: Docker, base: str, programs: Sequence[Path], name: str, more: str) -> str:
+    """Make the image of some programs on the base, if it is not there, and return its name. `more` ends its Dockerfile."""
+    digests = []
+    for program in programs:
+        with program.open("rb") as opened:
+            digests.append(hashlib.file_digest(opened, "sha256").hexdigest())
+    tag = f"datdot-test/{name}:{_digest({}, base, *digests, more)}"
     if not docker.has(tag):
         with tempfile.TemporaryDirectory() as folder:
-            shutil.copy(program, Path(folder) / program.name)
-            docker.build(folder, f"FROM {base}\nCOPY {program.name} /usr/local/bin/\n{more}", tag)
+            for program in programs:
+                shutil.copy(program, Path(folder) / program.name)
+            names = " ".join(program.name for program in programs)
+            docker.build(folder, f"FROM {base}\nCOPY {names} /usr/local/bin/\n{more}", tag)
     return tag
 
 
@@ -108,14 +133,13 @@ def node_image(docker: Docker, base: str, program: Path) -> str:
         "RUN ldconfig && useradd --uid 1000 --user-group --no-create-home node && install -d -o node -g node /data\nUSER node\n"
         'ENTRYPOINT ["/usr/local/bin/polkadot-omni-node"]\n'
     )
-    return program_image(docker, base, program, "node", more)
+    return program_image(docker, base, [program], "node", more)
 
 
 def prometheus_image(docker: Docker, base: str) -> str:
     """Make an image as that of Prometheus, of Debian's one."""
-    tool = program_image(docker, base, Path("/usr/bin/promtool"), "promtool", "")
     more = 'RUN install -d -o nobody -g nogroup /prometheus\nUSER nobody\nENTRYPOINT ["/usr/local/bin/prometheus"]\n'
-    return program_image(docker, tool, Path("/usr/bin/prometheus"), "prometheus", more)
+    return program_image(docker, base, [Path("/usr/bin/prometheus"), Path("/usr/bin/promtool")], "prometheus", more)
 
 
 def _told(*command: str) -> str:

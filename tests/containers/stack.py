@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,8 +15,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
-from .daemon import Docker, daemon, inside, namespace, weigh
-from .images import base_image, node_image, prometheus_image, rust_image
+from .daemon import Docker, daemon, make_network, weigh
+from .images import make_all
+from .place import Place, place
 
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
@@ -48,6 +50,7 @@ def until(what: str, look: Callable[[], T | None], seconds: float = PATIENCE_SEC
 class Stack:
     """The containers, and the daemon that runs them."""
 
+    place: Place
     docker: Docker
     images: dict[str, str]
     _services: list[str] = field(default_factory=list)
@@ -110,7 +113,9 @@ class Stack:
 
     def get(self, url: str) -> Any:
         """Ask a published port, as a program of this machine does."""
-        done = subprocess.run(inside(sys.executable, "-c", GET, url), capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            self.place.inside(sys.executable, "-c", GET, url), capture_output=True, text=True, timeout=60
+        )
         assert done.returncode == 0, f"{url}: {done.stderr[-500:]}"
         return json.loads(done.stdout)
 
@@ -145,24 +150,35 @@ def images_root() -> Path:
 
 
 @contextmanager
-def stack(folder: Path, node: Path) -> Iterator[Stack]:
-    """Build all images, as a user does but from other base images, and run the network. Everything ends with the context."""
-    root = images_root()
-    root.mkdir(parents=True, exist_ok=True)
-    weigh(CONTAINERS)
-    with daemon(root, folder / "d", builds=True) as docker:
-        docker.sweep()
-        python = base_image(docker)
-        images = {
-            "DATDOT_IMAGE": "datdot:local",
-            "DATDOT_NODE_IMAGE": node_image(docker, python, node),
-            "DATDOT_PROMETHEUS_IMAGE": prometheus_image(docker, python),
-        }
-        docker.build(ROOT, None, "datdot:local", PYTHON_IMAGE=python, RUST_IMAGE=rust_image(docker, python))
-    with namespace(), daemon(root, folder / "d", builds=False) as docker:
-        made = Stack(docker, images)
-        try:
-            made.up()
-            yield made
-        finally:
+def ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end what runs within the context as Ctrl-C does: with all that is to be done at the end."""
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def stack(node: Path) -> Iterator[Stack]:
+    """Build all images, as a user does but from other base images, and run the network. Everything ends with the context.
+
+    Raises NoDocker where none runs, NoPlace when too many runs go on.
+    """
+    with ended_by_sigterm(), place(images_root()) as taken:
+        weigh(taken, CONTAINERS)
+        with daemon(taken, builds=True) as docker:
             docker.sweep()
+            images = make_all(docker, ROOT, node)
+        make_network(taken)
+        with daemon(taken, builds=False) as docker:
+            made = Stack(taken, docker, images)
+            try:
+                made.up()
+                yield made
+            finally:
+                docker.sweep()

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.containers.daemon import NoDocker, inside, what_is_missing
+from tests.containers.daemon import NoDocker, what_is_missing
 from tests.containers.stack import PASSING, STATUS, Stack, stack, until
 from tests.support.needs import missing, node_binary
 from tests.support.npm_peer import node_command
@@ -30,15 +30,14 @@ JOB: dict[str, Any] = {}
 
 
 @pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def network() -> Iterator[Stack]:
     """The network, built and running."""
     lacking = what_is_missing()
     if lacking is not None:
         missing(lacking)
     node_command()
-    folder = tmp_path_factory.mktemp("c")
     try:
-        with stack(folder, Path(node_binary())) as made:
+        with stack(Path(node_binary())) as made:
             yield made
     except NoDocker as error:
         missing(f"containers: {error}")
@@ -145,7 +144,10 @@ def test_a_hoster_that_is_gone_is_replaced_and_a_stock_reader_gets_every_byte(ne
     asked |= {"key": feed["key"], "length": feed["length"]}
     program = Path(__file__).with_name("reader.mjs")
     done = subprocess.run(
-        inside(node_command(), str(program), json.dumps(asked)), capture_output=True, text=True, timeout=120
+        network.place.inside(node_command(), str(program), json.dumps(asked)),
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     read = json.loads(done.stdout)
