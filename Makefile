@@ -6,8 +6,8 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
-# Tests of minutes (pytest's marker "slow") run with SLOW=yes, and where ARGS names a file or folder of tests. Containers need a
-# kernel that lets a dockerd run: they are a command of their own (make containers).
+# Tests of minutes (pytest's marker "slow") run with SLOW=yes, and where ARGS names a file or folder of tests. Containers need
+# the machine for themselves, and a kernel that lets a dockerd run: they are a command of their own (make containers).
 SLOW ?=
 SELECT = $(if $(SLOW)$(findstring tests/,$(ARGS)),,-m 'not slow') $(if $(findstring tests/containers,$(ARGS)),,--ignore=tests/containers)
 # As many workers as the machine has cores; tests that run a whole network share one of them (tests/conftest.py).
@@ -97,7 +97,8 @@ matrix: setup-dev tests/interop/node_modules/.setup
 churn: setup-dev
 	@$(BIN)/python -m tests.swarm.churn $(ARGS)
 
-# docker-compose.yml as a whole, in a dockerd of its own without a way out; needs root, Docker, Rust and the real node (some five minutes).
+# docker-compose.yml as a whole, in a dockerd of its own without a way out; needs root, Docker, Rust and the real node. Some four
+# minutes, and two more on a new machine; images stay in ~/.cache/datdot-containers (2 GB).
 containers: setup-dev tests/interop/node_modules/.setup
 	$(BIN)/python -m pytest -n 0 -v --durations=0 $(ARGS) tests/containers
 
