@@ -42,17 +42,17 @@ class NoDocker(Exception):
 def what_is_missing() -> str | None:
     """Return what this machine lacks for a dockerd of the tests' own, or None."""
     if os.geteuid() != 0:
-        return "containers: a dockerd of the tests' own needs root"
+        return "a dockerd of the tests' own needs root"
     lacking = [f"{program} ({package})" for program, package in PROGRAMS.items() if shutil.which(program) is None]
     if lacking:
-        return f"containers: not installed: {', '.join(lacking)}"
+        return f"not installed: {', '.join(lacking)}"
     v2 = CGROUPS / "cgroup.controllers"
     there = [*v2.read_text().split(), "devices"] if v2.exists() else [path.name for path in CGROUPS.glob("*")]
     absent = [one for one in CONTROLLERS if one not in there]
     if absent:
-        return f"containers: the kernel's cgroups lack {', '.join(absent)} (/sys/fs/cgroup)"
+        return f"the kernel's cgroups lack {', '.join(absent)} (/sys/fs/cgroup)"
     if "overlay" not in Path("/proc/filesystems").read_text():
-        return "containers: the kernel has no overlay file system"
+        return "the kernel has no overlay file system"
     return None
 
 

@@ -34,10 +34,16 @@ def closure(packages: Iterable[str]) -> dict[str, str]:
     """Return installed packages and all that they depend on, with their versions."""
     no = ("recommends", "suggests", "conflicts", "breaks", "replaces", "enhances")
     told = _told("apt-cache", "depends", "--recurse", "--installed", *(f"--no-{one}" for one in no), *packages)
-    names = sorted({line.strip() for line in told.splitlines() if line[:1].isalnum()})
-    shown = _told("dpkg-query", "--show", "--showformat", "${db:Status-Status} ${binary:Package} ${Version}\n", *names)
+    names = {line.strip() for line in told.splitlines() if line[:1].isalnum()}
+    own = ("all", _told("dpkg", "--print-architecture").strip())
+    fields = ("db:Status-Status", "Architecture", "Package", "Version", "binary:Package")
+    shown = _told("dpkg-query", "--show", "--showformat", " ".join(f"${{{one}}}" for one in fields) + "\n")
     rows = [line.split() for line in shown.splitlines()]
-    return {name: version for status, name, version in rows if status == "installed"}
+    return {
+        name: version
+        for state, of, package, version, name in (row for row in rows if len(row) == len(fields))
+        if state == "installed" and of in own and package in names
+    }
 
 
 def files_of(packages: Iterable[str]) -> Iterator[str]:

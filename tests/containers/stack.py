@@ -81,7 +81,10 @@ class Stack:
     def up(self) -> None:
         """Start everything, and wait until all is healthy."""
         self.compose("up", "--detach", "--no-build", *self.services())
-        until("all are healthy", lambda: True if self.healthy() else None)
+        try:
+            until("all are healthy", lambda: True if self.healthy() else None)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.story()}") from None
 
     def inspect(self, service: str) -> dict[str, Any]:
         """Return what the daemon knows of a container."""
@@ -163,17 +166,22 @@ def ended_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+def build_images(taken: Place, node: Path) -> dict[str, str]:
+    """Build all images, as a user does but from other base images, and return docker-compose.yml's variables. Raises NoDocker."""
+    weigh(taken, CONTAINERS)
+    with daemon(taken, builds=True) as docker:
+        docker.sweep()
+        return make_all(docker, ROOT, node)
+
+
 @contextmanager
 def stack(node: Path) -> Iterator[Stack]:
-    """Build all images, as a user does but from other base images, and run the network. Everything ends with the context.
+    """Build all images and run the network. Everything ends with the context.
 
     Raises NoDocker where none runs, NoPlace when too many runs go on.
     """
     with ended_by_sigterm(), place(images_root()) as taken:
-        weigh(taken, CONTAINERS)
-        with daemon(taken, builds=True) as docker:
-            docker.sweep()
-            images = make_all(docker, ROOT, node)
+        images = build_images(taken, node)
         make_network(taken)
         with daemon(taken, builds=False) as docker:
             made = Stack(taken, docker, images)

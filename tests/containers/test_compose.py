@@ -34,7 +34,7 @@ def network() -> Iterator[Stack]:
     """The network, built and running."""
     lacking = what_is_missing()
     if lacking is not None:
-        missing(lacking)
+        missing(f"containers: {lacking}")
     node_command()
     try:
         with stack(Path(node_binary())) as made:

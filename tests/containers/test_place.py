@@ -38,7 +38,7 @@ with ended_by_sigterm(), place(Path(sys.argv[1])) as taken:
 def _possible() -> None:
     lacking = what_is_missing()
     if lacking is not None:
-        missing(lacking)
+        missing(f"containers: {lacking}")
 
 
 @contextmanager
