@@ -29,6 +29,14 @@ def test_it_runs_what_everybody_runs_and_nothing_beside_it() -> None:
     assert not [step for step in steps() if "pytest" in step.get("run", "")]
 
 
+def test_what_the_test_command_leaves_out_is_run_after_it() -> None:
+    left_out = set(re.findall(r"--ignore=tests/([^\s)]+)", (ROOT / "Makefile").read_text()))
+    commands = (ROOT / RUN).read_text().splitlines()
+    assert left_out == {"containers"}
+    (after,) = [commands[number + 1 :] for number, line in enumerate(commands) if line.startswith("make test")]
+    assert left_out == {line.split()[1] for line in after if line.startswith("make ")}
+
+
 def test_every_job_ends_and_has_few_rights() -> None:
     found = workflow()
     assert found["permissions"] == {"contents": "read"}
