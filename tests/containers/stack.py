@@ -23,13 +23,14 @@ T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 PROJECT = "datdot"
 BLOCK_MS = "500"
+PROMETHEUS = "http://127.0.0.1:9090/api/v1"
 PATIENCE_SECONDS = 240.0
 CONTAINERS = 16
 UNRUN = {"grafana"}
 """Services of which no program is at hand: their files are checked in another way."""
 PASSING = {"gate", "faucet"}
 """Services that end when they have done their work."""
-GET = "import sys, urllib.request as u; sys.stdout.buffer.write(u.urlopen(sys.argv[1], timeout=20).read())"
+GET = "import json, sys, urllib.request as u; print(json.dumps([json.load(u.urlopen(one, timeout=20)) for one in sys.argv[1:]]))"
 STATUS = """import sys, urllib.request as u, urllib.error as e
 try: print(u.urlopen(sys.argv[1], timeout=20).status)
 except e.HTTPError as error: print(error.code)"""
@@ -114,19 +115,22 @@ class Stack:
         """Run datdot beside the author's node, and return its result."""
         return dict(json.loads(self.run("author-1", "datdot", *arguments, "--json")))
 
-    def get(self, url: str) -> Any:
-        """Ask a published port, as a program of this machine does."""
-        done = subprocess.run(
-            self.place.inside(sys.executable, "-c", GET, url), capture_output=True, text=True, timeout=60
-        )
-        assert done.returncode == 0, f"{url}: {done.stderr[-500:]}"
-        return json.loads(done.stdout)
+    def get(self, *urls: str) -> list[Any]:
+        """Ask published ports, as a program of this machine does: one for all, as an interpreter takes long to start."""
+        command = self.place.inside(sys.executable, "-c", GET, *urls)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, f"{urls}: {done.stderr[-500:]}"
+        return list(json.loads(done.stdout))
 
-    def promql(self, expression: str) -> Any:
-        """Return what Prometheus answers to an expression."""
-        found = self.get("http://127.0.0.1:9090/api/v1/query?" + urlencode({"query": expression}))
-        assert found["status"] == "success", found
-        return found["data"]["result"]
+    def prometheus(self, path: str) -> Any:
+        """Return what Prometheus has at a path of its API."""
+        return self.get(f"{PROMETHEUS}/{path}")[0]["data"]
+
+    def promql(self, *expressions: str) -> list[Any]:
+        """Return what Prometheus answers to each expression."""
+        answers = self.get(*(f"{PROMETHEUS}/query?{urlencode({'query': one})}" for one in expressions))
+        assert all(one["status"] == "success" for one in answers), answers
+        return [one["data"]["result"] for one in answers]
 
     def address(self, service: str) -> str:
         """Return a container's address in the peers' network."""

@@ -55,7 +55,7 @@ def active(network: Stack) -> dict[int, dict[str, Any]]:
 
 def hoster_of(network: Stack, copy: dict[str, Any]) -> str:
     """The service whose account hosts a copy."""
-    (found,) = network.promql(f'datdot_info{{account="{copy["hoster"]}"}}')
+    ((found,),) = network.promql(f'datdot_info{{account="{copy["hoster"]}"}}')
     return str(found["metric"]["instance"]).partition(":")[0]
 
 
@@ -93,7 +93,8 @@ def test_the_peers_use_the_codec_in_rust(network: Stack) -> None:
 
 
 def test_the_dashboard_is_read_from_this_machine_and_from_no_other_container(network: Stack) -> None:
-    assert network.get("http://127.0.0.1:8080/api/status")["level"] in ("note", "warning", "error")
+    (status,) = network.get("http://127.0.0.1:8080/api/status")
+    assert status["level"] in ("note", "warning", "error")
     url = "http://author-1:8080"
     for service in ("hoster-1", "encoder-1"):
         asked = [
@@ -170,23 +171,34 @@ def test_a_hoster_that_is_gone_is_replaced_and_a_stock_reader_gets_every_byte(ne
 
 def test_every_query_of_grafana_and_every_rule_is_answered(network: Stack) -> None:
     """Of a panel by a series at least; of a rule, whose condition need not hold, all that it names is there."""
-    names = set(network.get("http://127.0.0.1:9090/api/v1/label/__name__/values")["data"])
-    for where, expression in dashboard_expressions({"instance": "hoster-2:8080"}):
-        assert network.promql(expression), f"{where}: no series answers {expression}"
-    for where, expression in rule_expressions():
-        network.promql(expression)
+    names = set(network.prometheus("label/__name__/values"))
+    there = hoster_of(network, next(iter(active(network).values())))  # no series is of the one that is gone
+    panels = list(dashboard_expressions({"instance": f"{there}:8080"}))
+    for (where, expression), found in zip(panels, network.promql(*(one for _, one in panels)), strict=True):
+        assert found, f"{where}: no series answers {expression}"
+    rules = list(rule_expressions())
+    network.promql(*(one for _, one in rules))
+    for where, expression in rules:
         assert series_in(expression) <= names, f"{where}: {series_in(expression) - names}"
-    rules = network.get("http://127.0.0.1:9090/api/v1/rules")["data"]["groups"]
-    assert {one["health"] for group in rules for one in group["rules"]} == {"ok"}
-    away = {one["labels"]["instance"] for one in network.get("http://127.0.0.1:9090/api/v1/alerts")["data"]["alerts"]
-            if one["labels"]["alertname"] == "NodeAway"}  # fmt: skip
-    assert len(away) == 1, "of the hoster that is gone Prometheus tells, and of no other"
+    assert {one["health"] for group in network.prometheus("rules")["groups"] for one in group["rules"]} == {"ok"}
+
+
+def test_prometheus_tells_of_the_hoster_that_is_gone_and_of_no_other(network: Stack) -> None:
+    gone = {f"{lost_hoster(network)}:8080"}
+
+    def away() -> bool | None:
+        alerts = [one["labels"] for one in network.prometheus("alerts")["alerts"]]
+        return True if {one["instance"] for one in alerts if one["alertname"] == "NodeAway"} == gone else None
+
+    until("Prometheus tells of it", away)
 
 
 def test_stop_and_up_again_cost_no_strike(network: Stack) -> None:
     gone = lost_hoster(network)
     before = {number: one["strikes"] for number, one in active(network).items()}
-    missed = {one["metric"]["instance"]: one["value"][1] for one in network.promql("datdot_hosting_challenges_missed")}
+    missed = {
+        one["metric"]["instance"]: one["value"][1] for one in network.promql("datdot_hosting_challenges_missed")[0]
+    }
     stood = network.datdot("chain", "status")["finalized"]
     network.compose("stop")
     ended = {one: network.inspect(one)["State"]["ExitCode"] for one in network.services() if one not in PASSING}
@@ -198,7 +210,7 @@ def test_stop_and_up_again_cost_no_strike(network: Stack) -> None:
     assert {number: after[number]["strikes"] for number in before} == before
     for instance, count in missed.items():
         if not instance.startswith(gone):
-            (now,) = network.promql(f'datdot_hosting_challenges_missed{{instance="{instance}"}}')
+            ((now,),) = network.promql(f'datdot_hosting_challenges_missed{{instance="{instance}"}}')
             assert now["value"][1] == count, instance
 
 
