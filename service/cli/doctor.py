@@ -12,7 +12,7 @@ from service.node.config import BadSetting, resolve
 from service.node.doctor import examine
 from service.node.findings import Finding, Grade
 from service.node.settings import KEY_FILE, NodeError, NodeSettings
-from service.vault import KeyFileError, public_keys
+from service.vault import KeyFileError, PublicKeys, public_keys
 
 from .failures import failure_of
 from .options import Directory, Json
@@ -43,7 +43,7 @@ def doctor(
         out.fail(Failure("usage", str(error), str(file or directory), EXIT_USAGE))
     except NodeError as error:
         out.fail(failure_of(error, str(directory)))
-    account = _account(found.settings.key or directory / KEY_FILE)
+    keys = _keys(found.settings.key or directory / KEY_FILE)
 
     async def ask_running() -> dict[str, Any]:
         try:
@@ -54,7 +54,7 @@ def doctor(
     async def main() -> None:
         durable.make_private_if_missing(directory)
         seen = []
-        async for one in examine(directory, found.settings, found.config, account, ask_running):
+        async for one in examine(directory, found.settings, found.config, keys, ask_running):
             seen.append(one)
             if not json:
                 out.result({}, _text(one))
@@ -66,10 +66,10 @@ def doctor(
     run(out, main, lambda error: failure_of(error, str(directory)))
 
 
-def _account(key: Path | str) -> bytes | None:
-    """Return the node's account, None before it has keys."""
+def _keys(key: Path | str) -> PublicKeys | None:
+    """Return the node's public keys, None before it has any."""
     try:
-        return public_keys(key).account
+        return public_keys(key)
     except (KeyFileError, OSError):
         return None
 

@@ -18,9 +18,12 @@ from service.operating.clocks import OFF_SECONDS, clock_off
 from service.roles.common.funding import how_to_get
 from service.roles.common.needs import dear_receiving, dear_report, needs_of
 from service.roles.common.pace import EXPECTED_RATE
+from service.roles.common.registration import how_to_operate
 from service.roles.common.terms import RolesConfig
+from service.roles.hoster.fees import read_means
 from service.roles.hoster.room import Room
 from service.units import EXISTENTIAL_DEPOSIT, KIB, MIB, decimal
+from service.vault import PublicKeys
 
 from .findings import Finding, Grade, bad, good, warning_of
 from .measures import codec_rates, disk_rate
@@ -37,9 +40,9 @@ MOST_PEERS = 16
 
 
 async def examine(
-    directory: Path, settings: NodeSettings, config: RolesConfig, account: bytes | None, ask: AskNode
+    directory: Path, settings: NodeSettings, config: RolesConfig, keys: PublicKeys | None, ask: AskNode
 ) -> AsyncIterator[Finding]:
-    """Yield what is found, one thing after the other. `account` is None if the node has no keys yet."""
+    """Yield what is found, one thing after the other. `keys` are None if the node has none yet."""
     yield disk_room(directory, settings.roles, config)
     yield await asyncio.to_thread(disk_speed, directory)
     yield await asyncio.to_thread(codec_speed, settings.roles)
@@ -48,7 +51,7 @@ async def examine(
         yield await dialled(peer)
     try:
         async with await ChainClient.connect(settings.chain) as client:
-            async for one in _of_chain(client, directory, settings, config, account):
+            async for one in _of_chain(client, directory, settings, config, keys):
                 yield one
     except (ChainError, TimeoutError, *DISK_ERRORS) as error:
         yield bad("chain", str(error), "see that the chain's node runs, and that --chain is its address")
@@ -138,7 +141,7 @@ async def _other_block(client: ChainClient, known: BlockRef, final: int) -> Find
 
 
 async def _of_chain(
-    client: ChainClient, directory: Path, settings: NodeSettings, config: RolesConfig, account: bytes | None
+    client: ChainClient, directory: Path, settings: NodeSettings, config: RolesConfig, keys: PublicKeys | None
 ) -> AsyncIterator[Finding]:
     best, final = await client.best(), await client.finalized()
     text = f"{client.url}: best block {best.number}, final {final.number}, genesis {client.genesis.hex()[:16]}…"
@@ -158,8 +161,10 @@ async def _of_chain(
         yield good("chain", text)
     moment = await client.timestamp(best.hash)
     yield clock(None if moment is None else moment / 1000, time.time())
-    if account is not None:
-        yield await money(client, account, settings.roles, config)
+    if keys is not None:
+        yield await money(client, keys.account, settings.roles, config)
+        if keys.operator is not None:
+            yield await operates(client, keys.account, keys.operator)
         yield await asks(client, settings.roles, config)
     if "hoster" in settings.roles:
         hosters = await read_hosters(client, final.hash)
@@ -190,6 +195,16 @@ async def asks(client: ChainClient, roles: Collection[str], config: RolesConfig)
     for text in filter(None, found):
         return bad("asks", text, "set it in the node's file, or give the flag")
     return good("asks", "the chain takes offers at these asks")
+
+
+async def operates(client: ChainClient, account: bytes, operator: bytes) -> Finding:
+    """Look whether the node's key may sign for its account, and can pay fees. Raises ChainError."""
+    if await client.storage.operator(account) != operator:
+        text = f"{ss58(operator)} is not the operator of {ss58(account)}: nothing that it signs counts"
+        return bad("operator", text, how_to_operate(account, operator, client.url)["remedy"])
+    means = await read_means(client, operator, 0)
+    text = f"{ss58(operator)} signs for {ss58(account)}, and has {decimal(means.spendable)} UNIT for fees"
+    return bad("operator", text, means.remedy(operator)) if means.low else good("operator", text)
 
 
 async def money(client: ChainClient, account: bytes, roles: Collection[str], config: RolesConfig) -> Finding:

@@ -1,13 +1,13 @@
-"""Swarm keys that change while nodes run: our own, and those of the static peers that the settings name by older ones."""
+"""Keys that change on the chain while nodes run: our swarm key and operator, and static peers that are known by older keys."""
 
 from __future__ import annotations
 
 import structlog
 
 from service.chain_client import Block, ChainClient, ConnectionLost, Follower, RpcError, StateDiscarded, UnknownRuntime
-from service.chain_client.pallet.events import SwarmKeyRotated
+from service.chain_client.pallet.events import OperatorSet, SwarmKeyRotated
 from service.hypercore.net import TcpTransport
-from service.roles.common.registration import SwarmKeyChanged
+from service.roles.common.registration import SwarmKeyChanged, how_to_operate
 from service.vault import PeerKeys
 
 log = structlog.get_logger(__name__)
@@ -30,8 +30,17 @@ async def keys_to_listen_on(client: ChainClient, account: bytes, keys: PeerKeys)
 class SwarmKeys:
     """Follow rotations on the chain: ours ends the node's run, and static peers are known by their new keys."""
 
-    def __init__(self, client: ChainClient, account: bytes, keys: PeerKeys, transport: TcpTransport) -> None:
+    def __init__(
+        self,
+        client: ChainClient,
+        account: bytes,
+        keys: PeerKeys,
+        transport: TcpTransport,
+        operator: bytes | None = None,
+    ) -> None:
+        """Follow those of an account; `operator` is who signs for it here, None: its own key."""
         self._client, self._account, self._keys, self._transport = client, account, keys, transport
+        self._operator, self._revoked = operator, False
         self._unread = True
         """Whether rotations may have happened whose events were not seen: the state has what they led to."""
 
@@ -58,6 +67,21 @@ class SwarmKeys:
         for record in block.events:
             if isinstance(record.event, SwarmKeyRotated):
                 self._rotated(record.event)
+            elif isinstance(record.event, OperatorSet) and record.event.account == self._account:
+                self._operated(record.event.operator)
+
+    def _operated(self, operator: bytes | None) -> None:
+        """Tell once that nothing that this node signs counts any more, or that it does again."""
+        if self._operator is None or (operator != self._operator) == self._revoked:
+            return
+        self._revoked = operator != self._operator
+        if self._revoked:
+            log.error(
+                "this node's key is not the account's operator any more: nothing that it signs counts",
+                **how_to_operate(self._account, self._operator, self._client.url),
+            )
+        else:
+            log.info("this node's key is the account's operator again")
 
     def _rotated(self, event: SwarmKeyRotated) -> None:
         if event.account == self._account:
@@ -87,6 +111,8 @@ class SwarmKeys:
         peer = await storage.peer(self._account)
         if peer is not None:
             self._ours(peer.swarm_key)
+        if self._operator is not None:
+            self._operated(await storage.operator(self._account))
         for known in self._transport.known:
             account = await storage.owner_of_key(known.key)
             peer = None if account is None else await storage.peer(account)

@@ -446,7 +446,13 @@ async def _work(
             group.create_task(node.facts.run())
             group.create_task(node.alerts.run())
             group.create_task(changes)
-            swarm_keys = SwarmKeys(context.client, context.signer.account, context.keys, node.transport)
+            swarm_keys = SwarmKeys(
+                context.client,
+                context.signer.account,
+                context.keys,
+                node.transport,
+                None if context.keys.peer is None else context.signer.payer,
+            )
             group.create_task(swarm_keys.run(context.follower))
             ready()
             if node.registered:

@@ -52,6 +52,13 @@ def balance(account: str, chain: RunningChain) -> dict[str, Any]:
     return done("wallet", "balance", account, "--chain", chain.url)
 
 
+def finding(directory: Path, chain: RunningChain) -> dict[str, Any]:
+    """What the doctor says of the operator."""
+    told = datdot("doctor", "--dir", directory, "--chain", chain.url, "--json").object
+    (found,) = [one for one in told["findings"] if one["what"] == "operator"]
+    return dict(found)
+
+
 def test_a_node_works_for_an_account_whose_secret_it_has_not(
     tmp_path: Path, own: tuple[Any, ...], chain: RunningChain
 ) -> None:
@@ -65,7 +72,7 @@ def test_a_node_works_for_an_account_whose_secret_it_has_not(
     options = ("node", "--dir", tmp_path / "node", "--chain", chain.url, "--json", "--key", *key)
     with running(tmp_path / "log", *options, "--roles", "hoster,encoder", "--capacity", "1GiB") as node:
         assert node.line()["account"] == account
-        until(node, "waiting until the account is registered by its own key", f"datdot operator set {operator}")
+        until(node, "waiting until the account's own key registers it", f"datdot operator set {operator}")
         shown = done("operator", "set", operator, *signing, "--give", "3UNIT")
         assert (shown["account"], shown["operator"]) == (account, operator)
         until(node, "HostingOffered")
@@ -76,6 +83,13 @@ def test_a_node_works_for_an_account_whose_secret_it_has_not(
         # the account's own key works meanwhile, and the money that is there already is not given again
         assert done("operator", "set", operator, *signing, "--give", "1UNIT")["operator"] == operator
         assert int(balance(operator, chain)["total"]) < 3 * UNIT
+        # revoked while it runs, it says so once, and that it may again
+        done("operator", "revoke", *signing)
+        until(node, "is not the account's operator any more", f"datdot operator set {operator}")
+        assert finding(tmp_path / "node", chain)["level"] == "bad"
+        done("operator", "set", operator, *signing, "--give", "1UNIT")
+        until(node, "this node's key is the account's operator again")
+        assert finding(tmp_path / "node", chain)["level"] == "good"
         assert node.stop() == 0
     assert done("hoster", "pause", "--key", *key, "--chain", chain.url)["block"] > shown["block"]
     done("operator", "revoke", *signing)

@@ -151,7 +151,7 @@ mod benchmarks {
 
     #[benchmark]
     fn submit_storage_proof(s: Linear<16, 32>, p: Linear<0, 960>) {
-        let (who, issued, right) = asked::<T>(s, p);
+        let (who, issued, right) = answerable::<T>(s, p);
         #[extrinsic_call]
         _(RawOrigin::Signed(who.clone()), issued, right);
         assert!(!StorageChallenges::<T>::contains_key(who));

@@ -49,11 +49,11 @@ def bind_statement(genesis: bytes, account: bytes, swarm_key: bytes, statement_k
     return STATEMENT + genesis + account + swarm_key + statement_key
 
 
-def how_to_operate(keys: PeerKeys, url: str) -> dict[str, str]:
-    """Return what makes an operator of keys that are not one, as fields of a line of the log."""
-    operator = ss58(keys.payer)
-    command = f"datdot operator set {operator} --key VAULT --chain {quote(url)}"
-    return {"operator": operator, "account": keys.address, "remedy": f"where the vault of {keys.address} is: {command}"}
+def how_to_operate(account: bytes, operator: bytes, url: str) -> dict[str, str]:
+    """Return how an account's own key makes another one its operator, as fields of a line of the log."""
+    command = f"datdot operator set {ss58(operator)} --key VAULT --chain {quote(url)}"
+    remedy = f"where the vault of {ss58(account)} is: {command}"
+    return {"operator": ss58(operator), "account": ss58(account), "remedy": remedy}
 
 
 async def register(
@@ -102,7 +102,8 @@ async def _register(
             if not asked:
                 asked = True
                 log.warning(
-                    "waiting until the account is registered by its own key", **how_to_operate(keys, client.url)
+                    "waiting until the account's own key registers it and names this one its operator",
+                    **how_to_operate(signer.account, signer.payer, client.url),
                 )
             await follower.wait_for(block.number + 1)
             continue

@@ -64,7 +64,7 @@ pub fn challenged<T: Config>() -> (CopyId, AccountId32) {
 }
 
 /// A hoster, the block of its challenge of `s` sectors under `p` siblings, which was the last one, and the answer.
-pub fn asked<T: Config>(s: u32, p: u32) -> (AccountId32, Block, StorageProof) {
+pub fn answerable<T: Config>(s: u32, p: u32) -> (AccountId32, Block, StorageProof) {
     let who = hoster::<T>(0);
     let (right, issued) = (answer::<T>(&who, s, p), now::<T>());
     go::<T>(issued + 1);
