@@ -54,7 +54,7 @@ def balance(account: str, chain: RunningChain) -> dict[str, Any]:
 
 def finding(directory: Path, chain: RunningChain) -> dict[str, Any]:
     """What the doctor says of the operator."""
-    told = datdot("doctor", "--dir", directory, "--chain", chain.url, "--json").object
+    told = datdot("doctor", "--dir", directory, "--chain", chain.url, "--json").objects[0]
     (found,) = [one for one in told["findings"] if one["what"] == "operator"]
     return dict(found)
 
