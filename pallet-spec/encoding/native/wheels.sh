@@ -11,7 +11,7 @@ trap 'rm -rf "$tools"' EXIT
 "$tools/bin/pip" install --quiet --disable-pip-version-check maturin==1.16.0 ziglang==0.13.0
 for target in x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu; do
     if [ ! -d "$(rustc --print sysroot)/lib/rustlib/$target" ]; then
-        echo "no wheel for $target: rustc does not have it (rustup target add $target)" >&2
+        echo "no wheel for $target: rustc does not have it (rustup target add $target; with Debian's rustc libstd-rust-dev of that architecture)" >&2
         continue
     fi
     PATH="$tools/bin:$PATH" maturin build --release --locked --zig --compatibility manylinux2014 --target "$target" \
