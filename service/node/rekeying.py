@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import structlog
 
-from service.chain_client import Block, ChainClient, ConnectionLost, Follower, RpcError, StateDiscarded, UnknownRuntime
+from service.chain_client import (
+    Block,
+    ChainClient,
+    ConnectionLost,
+    Follower,
+    RpcError,
+    Signer,
+    StateDiscarded,
+    UnknownRuntime,
+)
 from service.chain_client.pallet.events import OperatorSet, SwarmKeyRotated
 from service.hypercore.net import TcpTransport
 from service.roles.common.registration import SwarmKeyChanged, how_to_operate
@@ -30,17 +39,10 @@ async def keys_to_listen_on(client: ChainClient, account: bytes, keys: PeerKeys)
 class SwarmKeys:
     """Follow rotations on the chain: ours ends the node's run, and static peers are known by their new keys."""
 
-    def __init__(
-        self,
-        client: ChainClient,
-        account: bytes,
-        keys: PeerKeys,
-        transport: TcpTransport,
-        operator: bytes | None = None,
-    ) -> None:
-        """Follow those of an account; `operator` is who signs for it here, None: its own key."""
-        self._client, self._account, self._keys, self._transport = client, account, keys, transport
-        self._operator, self._revoked = operator, False
+    def __init__(self, client: ChainClient, signer: Signer, keys: PeerKeys, transport: TcpTransport) -> None:
+        self._client, self._account, self._keys, self._transport = client, signer.account, keys, transport
+        self._operator = None if keys.peer is None else signer.payer
+        self._revoked = False
         self._unread = True
         """Whether rotations may have happened whose events were not seen: the state has what they led to."""
 

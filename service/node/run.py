@@ -446,13 +446,7 @@ async def _work(
             group.create_task(node.facts.run())
             group.create_task(node.alerts.run())
             group.create_task(changes)
-            swarm_keys = SwarmKeys(
-                context.client,
-                context.signer.account,
-                context.keys,
-                node.transport,
-                None if context.keys.peer is None else context.signer.payer,
-            )
+            swarm_keys = SwarmKeys(context.client, context.signer, context.keys, node.transport)
             group.create_task(swarm_keys.run(context.follower))
             ready()
             if node.registered:
