@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from scalecodec.utils.ss58 import ss58_encode
+
 from .call import PALLET, Call
 from .errors import NotOperable
 from .pallet import calls
@@ -38,4 +40,6 @@ def operated(call: Call, peer: bytes) -> Call:
         return calls.operate(peer, call)
     if (call.pallet == PALLET and call.name in BY_ANYONE) or (call.pallet, call.name) == ("System", "remark"):
         return call
-    raise NotOperable(f"{call} is signed by the account's own key: these keys are its operator's")
+    raise NotOperable(
+        f"{call} is signed by the account's own key, and these are its operator's: use the vault of {ss58_encode(peer)}"
+    )

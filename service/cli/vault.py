@@ -189,6 +189,12 @@ def operator(
     new: Annotated[
         Path, typer.Option("--to", metavar="FILE", help="Path of the node's vault to write; it must not exist.")
     ],
+    keep: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="A vault of the node from before: its operator stays, and so does its passphrase."
+        ),
+    ] = None,
     new_passphrase_file: NewPassphraseFile = None,
     passphrase_file: PassphraseFile = None,
     json: Json = False,
@@ -200,15 +206,18 @@ def operator(
     out = Output(json)
     or_fail(out, new, lambda: _check_new(new))
     vault = or_fail(out, file, lambda: unlock(file, passphrase_source(passphrase_file, at_terminal())))
-    made = or_fail(out, file, lambda: Vault(vault.keys.of_operator()))
+    or_fail(out, file, vault.keys.check_own)
+    ask = at_terminal()
     if new_passphrase_file is not None:
         typed = or_fail(out, new_passphrase_file, lambda: read_passphrase(new_passphrase_file))
-    elif at_terminal() is None:
-        raise typer.BadParameter(
-            "nobody is here to type the new vault's passphrase: name it with --new-passphrase-file"
-        )
+    elif ask is None:
+        raise typer.BadParameter("nobody is here to type the node's passphrase: name it with --new-passphrase-file")
+    elif keep is not None:
+        typed = or_fail(out, keep, lambda: passphrase_source(None, ask)(keep))
     else:
         typed = typed_twice(out, new)
+    before = None if keep is None else or_fail(out, keep, lambda: unlock(keep, lambda _: typed)).keys
+    made = or_fail(out, keep or file, lambda: Vault(vault.keys.of_operator(before)))
     or_fail(out, new, lambda: made.create(new, typed))
     out.result(_told(made.keys.public))
 

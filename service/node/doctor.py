@@ -202,7 +202,7 @@ async def operates(client: ChainClient, account: bytes, operator: bytes) -> Find
     if await client.storage.operator(account) != operator:
         text = f"{ss58(operator)} is not the operator of {ss58(account)}: nothing that it signs counts"
         return bad("operator", text, how_to_operate(account, operator, client.url)["remedy"])
-    means = await read_means(client, operator, 0)
+    means = await read_means(client, account, 0, payer=operator)
     text = f"{ss58(operator)} signs for {ss58(account)}, and has {decimal(means.spendable)} UNIT for fees"
     return bad("operator", text, means.remedy(operator)) if means.low else good("operator", text)
 

@@ -42,7 +42,8 @@ class SwarmKeys:
     def __init__(self, client: ChainClient, signer: Signer, keys: PeerKeys, transport: TcpTransport) -> None:
         self._client, self._account, self._keys, self._transport = client, signer.account, keys, transport
         self._operator = None if keys.peer is None else signer.payer
-        self._revoked = False
+        self._allowed: bool | None = None
+        """Whether the operator was ever seen to be one, and is now."""
         self._unread = True
         """Whether rotations may have happened whose events were not seen: the state has what they led to."""
 
@@ -74,15 +75,16 @@ class SwarmKeys:
 
     def _operated(self, operator: bytes | None) -> None:
         """Tell once that nothing that this node signs counts any more, or that it does again."""
-        if self._operator is None or (operator != self._operator) == self._revoked:
+        allowed = operator == self._operator
+        if self._operator is None or self._allowed == allowed or (self._allowed is None and not allowed):
             return
-        self._revoked = operator != self._operator
-        if self._revoked:
+        before, self._allowed = self._allowed, allowed
+        if not allowed:
             log.error(
                 "this node's key is not the account's operator any more: nothing that it signs counts",
                 **how_to_operate(self._account, self._operator, self._client.url),
             )
-        else:
+        elif before is not None:
             log.info("this node's key is the account's operator again")
 
     def _rotated(self, event: SwarmKeyRotated) -> None:
@@ -97,6 +99,13 @@ class SwarmKeys:
         found = self._keys.that_have(swarm_key)
         if found is not None:
             raise SwarmKeyChanged(found[0])
+        if self._operator is not None:
+            log.error(
+                "the account's swarm key was rotated, and this node has the one before: it goes on proving, and nobody reaches it",
+                swarm_key=swarm_key.hex(),
+                remedy="where the account's vault is: datdot vault operator VAULT --keep THIS --to NEW; start the node with that",
+            )
+            return
         log.error(
             "the chain names a swarm key for this account that does not follow from its secret: nobody reaches this node",
             swarm_key=swarm_key.hex(),

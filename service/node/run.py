@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,7 +13,6 @@ from typing import Any, Protocol
 import structlog
 
 from service.chain_client import ChainClient, ChainError, Follower, Signer
-from service.chain_client.sent import SentTable
 from service.disk import DISK_ERRORS, explained
 from service.durable import make_private, tighten_all
 from service.feeds.serving import FeedServer
@@ -51,13 +50,13 @@ from .config import Resolved
 from .editing import SettingsFile
 from .journal import Journal
 from .options import host_and_port, shown_settings
+from .other_keys import OtherKeys
 from .rekeying import SwarmKeys, keys_to_listen_on
 from .reloading import change_of, tell
 from .settings import (
     KEY_FILE,
     NODE_FILE,
     ROLES_FILE,
-    SIGNER_FILE,
     NodeError,
     NodeSettings,
     announced,
@@ -117,6 +116,7 @@ class RunningNode:
     alerts: NodeAlerts
     settings: NodeSettings
     """What it runs with now: some settings change meanwhile."""
+    others: OtherKeys
     roles: list[NodeRole] = field(default_factory=list)
     names: tuple[str, ...] = ()
     registered: bool = False
@@ -336,9 +336,7 @@ async def _build(
     stack.callback(database.close)
     pool = await stack.enter_async_context(ports.codec())
     follower = Follower(client)
-    if base.keys.peer is not None:
-        # its own table is another file, and one node at a time has the directory
-        stack.callback(SentTable(directory / SIGNER_FILE).close)
+    others = stack.enter_context(closing(OtherKeys(directory, base.keys)))
     signer = Signer(client, account, directory / signer_file(base.keys), follower, peer=base.keys.peer)
     stack.callback(signer.close)
     held: list[RunningNode] = []
@@ -361,7 +359,9 @@ async def _build(
     journal = Journal(client, follower, signer.account, database, context.troubles)
     facts = _facts(context, journal, transport, lambda: held[0].settings if held else settings)
     alerts = node_alerts(context, journal, facts, tap, not SERVING.isdisjoint(settings.roles))
-    node = RunningNode(context, transport, FeedServer(store), journal, facts, alerts, settings, names=settings.roles)
+    node = RunningNode(
+        context, transport, FeedServer(store), journal, facts, alerts, settings, others, names=settings.roles
+    )
     node.roles = [ON_CHAIN[name](context) for name in settings.roles if name in ON_CHAIN]
     node.registered = bool(node.roles)
     node.serves = not SERVING.isdisjoint(settings.roles)
@@ -449,6 +449,7 @@ async def _work(
             swarm_keys = SwarmKeys(context.client, context.signer, context.keys, node.transport)
             group.create_task(swarm_keys.run(context.follower))
             ready()
+            await node.others.settled(context.client, context.follower)
             if node.registered:
                 await register(
                     context.client, context.signer, context.follower, context.keys, node.names, context.config

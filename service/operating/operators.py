@@ -27,18 +27,19 @@ class PlannedOperator:
     operator: bytes | None
     now: bytes | None
     """Who makes them now."""
+    registered: bool
     peer_fee: int
     """Burned for the registration; 0: the account is registered."""
     gift: int
     """What the operator lacks of the sum that it should have for fees."""
     fees: int
     """Of all calls, at most."""
-    spendable: int
+    free: int
 
     @property
     def left(self) -> int:
         """What the account can spend afterwards."""
-        return self.spendable - self.peer_fee - self.gift - self.fees
+        return self.free - EXISTENTIAL_DEPOSIT - self.peer_fee - self.gift - self.fees
 
     def lines(self) -> list[str]:
         """Return what it does, in words."""
@@ -48,7 +49,7 @@ class PlannedOperator:
             found.append(f"{ss58(self.now or b'')} does not any more, from the next block on")
         if self.operator is not None:
             found.append(
-                "it can hold the account's money for offers, and lose what these forfeit; it can send none of it away"
+                "it can hold the account's money for offers, and lose what these forfeit; it cannot send it away"
             )
         if self.peer_fee:
             found.append(f"the account is registered with its vault's keys: {money(self.peer_fee)} are burned")
@@ -89,9 +90,9 @@ async def plan_operator(
             )
         made.append(frame.transfer(operator, gift))
     fees = sum([await client.fee(keys.account, one, at) for one in made])
-    spendable = max(0, await client.balance(keys.account, at) - EXISTENTIAL_DEPOSIT)
+    free = await client.balance(keys.account, at)
     now = await client.storage.operator(keys.account, at)
-    planned = PlannedOperator(keys.account, operator, now, peer_fee, gift, fees, spendable)
+    planned = PlannedOperator(keys.account, operator, now, peer is not None, peer_fee, gift, fees, free)
     if planned.left < 0:
         get = how_to_get(keys.address, client.url, -planned.left)
         raise NoFunds(f"{money(-planned.left)} are missing for that on {keys.address}: {get}")
@@ -106,13 +107,17 @@ async def name_operator(
     An earlier run that was cut off is gone on with. Raises OperatorRefused, NoFunds and ChainError.
     """
     planned = await plan_operator(client, keys.public, operator, wanted)
-    if planned.peer_fee:
+    if not planned.registered:
         await bind(client, signer, keys)
 
     async def held() -> bool:
         return await client.storage.operator(keys.account) == operator
 
     receipt = await signer.submit(calls.set_operator(operator), held)
+    if not await held():  # it was the receipt of an earlier run, and another operator was named since
+        receipt = await signer.submit(calls.set_operator(operator), held)
+    if not await held():
+        raise OperatorRefused(f"the operator of {keys.address} is another one already: somebody else names it, too")
     block = (await client.best()).number if receipt is None else receipt.block.number
     if operator is not None and planned.gift:
 

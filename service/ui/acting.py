@@ -168,7 +168,7 @@ async def _review_pause(facts: NodeFacts, acting: Acting, fields: Mapping[str, s
     best = await client.best()
     hoster = await client.storage.hoster(acting.signer.account, best.hash)
     notices.check_pause(acting.signer.account, hoster, client.times.era, best.number + 1)
-    fee = await client.fee(acting.signer.payer, calls.pause())
+    fee = await client.fee(acting.signer.payer, acting.signer.made(calls.pause()))
     left = await _left(facts, acting.signer, fee)
     rows = [
         (
@@ -191,7 +191,7 @@ async def _pause(facts: NodeFacts, acting: Acting, fields: Mapping[str, str]) ->
 async def _review_leave(facts: NodeFacts, acting: Acting, fields: Mapping[str, str]) -> ReviewedAction:
     copy = whole_of(fields, "copy", 0, 2**63)
     await notices.check_leaving(facts.sources.client, acting.signer.account, copy)
-    fee = await facts.sources.client.fee(acting.signer.payer, calls.leave_copy(copy))
+    fee = await facts.sources.client.fee(acting.signer.payer, acting.signer.made(calls.leave_copy(copy)))
     rows = [
         ("Copy", str(copy)),
         ("Until it ends", "it is kept, proved and paid, until another hoster has taken it over"),

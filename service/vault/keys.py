@@ -123,13 +123,16 @@ class PeerKeys:
         """The account, 32 bytes, that signs and pays the fees: the peer's own, or its operator's."""
         return self.account_pair.public_key
 
-    def of_operator(self) -> PeerKeys:
+    def of_operator(self, before: PeerKeys | None = None) -> PeerKeys:
         """Return keys with which a node works for this account without its secret: those of a new operator.
 
-        What the account's other keys locked, they open. Raises KeyFileError if these are an operator's.
+        What the account's other keys locked, they open. With `before`, the operator is that of these keys. Raises
+        KeyFileError if these are an operator's, or those before are not of one of this account.
         """
         self.check_own()
-        secret = secrets.token_bytes(SEED_BYTES)
+        if before is not None and before.peer != self.account:
+            raise KeyFileError(f"the keys to keep are not of an operator of {self.address}")
+        secret = secrets.token_bytes(SEED_BYTES) if before is None else before.account_secret
         return PeerKeys(secret, self.swarm_seed, self.statement_seed, self.account, self.storage_key)
 
     def check_own(self) -> None:

@@ -73,7 +73,7 @@ class Vault:
         }
         shown = {"account": public.address}
         if keys.peer is not None and keys.peer_storage_key is not None and public.operator is not None:
-            secret["storage"] = keys.peer_storage_key.hex()
+            secret |= {"peer": keys.peer.hex(), "storage": keys.peer_storage_key.hex()}
             shown["operator"] = ss58(public.operator)
         salt = secrets.token_bytes(argon2id.SALTBYTES)
         box = SecretBox(_stretch(passphrase, salt, cost)).encrypt(json.dumps(secret).encode())
@@ -135,9 +135,10 @@ def open_vault(path: Path, fields: dict[str, Any], passphrase: bytes) -> Vault:
     number = secret.get("swarm_number", 0)
     if type(number) is not int or not 0 <= number < MOST_ROTATIONS:
         raise KeyFileError(f"{path} is damaged: {number!r:.40} is no number of a swarm key")
-    whose = () if public.operator is None else (public.account, bytes.fromhex(secret["storage"]))
+    whose = () if public.operator is None else (bytes.fromhex(secret["peer"]), bytes.fromhex(secret["storage"]))
     vault = Vault(PeerKeys(account, swarm, statement, *whose), secret["phrase"], number)
-    if len(account) not in (SEED_BYTES, EXPANDED_BYTES) or vault.keys.public != public:
+    right = len(account) in (SEED_BYTES, EXPANDED_BYTES) and all(len(one) == SEED_BYTES for one in whose)
+    if not right or vault.keys.public != public:
         raise KeyFileError(f"{path} is damaged: it says account {ss58(public.account)}, and holds {vault.keys.address}")
     return vault
 

@@ -69,7 +69,7 @@ async def show_hoster(client: ChainClient, account: bytes) -> dict[str, Any] | N
         await client.held(account, Role.HOSTING, at),
         await read_hosted(storage, account, hoster.copies, at),
         payer,
-        await read_means(client, payer, hoster.stored, at),
+        await read_means(client, account, hoster.stored, at, payer),
         await show_change(client, account, best),
     )
     return hoster_view(facts, client.times, await storage.amounts(at))

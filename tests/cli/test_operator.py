@@ -39,6 +39,13 @@ def nodes_vault(folder: Path, own: tuple[Any, ...], name: str = "node.vault") ->
     return made, (folder / name, "--passphrase-file", locked)
 
 
+def other_node(folder: Path) -> Path:
+    """The vault of a node of another account, with the same passphrase."""
+    known = ("--passphrase-file", file_of(folder, PASSPHRASE))
+    done("vault", "create", folder / "other.vault", *known)
+    return nodes_vault(folder, (folder / "other.vault", *known), "other-node.vault")[1][0]
+
+
 def until(node: Running, *words: str) -> None:
     """Wait until a line of the node's log has these words."""
     end = time.monotonic() + WAIT
@@ -121,6 +128,12 @@ def test_what_an_operator_cannot_do_says_so(tmp_path: Path, own: tuple[Any, ...]
     assert not (tmp_path / "x").exists()
     legacy = ("vault", "export", *key, "--format", "legacy", "--to", tmp_path / "x", "--json")
     assert "these keys are an operator's" in datdot(*legacy).failure("key_file")["message"]
+    anew = ("vault", "operator", *own, "--to", tmp_path / "y", "--new-passphrase-file", key[-1])
+    assert (
+        "not of an operator of"
+        in datdot(*anew, "--keep", other_node(tmp_path), "--json").failure("key_file")["message"]
+    )
+    assert done(*anew, "--keep", key[0])["operator"] == made["operator"], "the same operator, in another vault"
     wallet = tmp_path / "operator.json"
     exported = done("vault", "export", *key, "--format", "polkadot-js", "--to", wallet)
     assert exported["account"] == made["operator"] == json.loads(wallet.read_text())["address"]
@@ -144,7 +157,7 @@ def test_what_naming_one_costs_and_does_is_shown_first(
     terminal.until("Sign and send?")
     text = " ".join(terminal.text.split())
     assert "1 UNIT (1000000000000) are burned" in text
-    assert "it can send none of it away" in text
+    assert "it cannot send it away" in text
     terminal.type("n")
     assert terminal.end() != 0
     assert done("operator", "show", account, "--chain", chain.url)["operator"] is None

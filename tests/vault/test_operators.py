@@ -17,6 +17,7 @@ CHEAP = Cost(8192, 1)
 PHRASE = "bottom drive obey lake curtain smoke basket hold race lonely fit walk"
 FROZEN = Path(__file__).parents[1] / "fixtures" / "vault_of_version_3.json.xz"
 OWN = keys_of_phrase(PHRASE)
+ALICE = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY"
 
 
 def knows(path: Path) -> bytes:
@@ -54,14 +55,15 @@ def test_the_format_is_frozen(tmp_path: Path) -> None:
     found = unlock(path, knows).keys
     assert found.public == public_keys(path)
     assert (found.account, found.storage_key, found.swarm_key) == (OWN.account, OWN.storage_key, OWN.swarm_key)
-    assert found.payer.hex() == "6ed0c5d66a703b4176158de5eb2284c17fd155f39029dead98a1096bee41410d"
+    assert found.payer.hex() == "3058bf33213601cffa174b06eac89fa9372f1532b13498322cdcfcda56db2906"
 
 
 def test_a_damaged_one_is_told(tmp_path: Path) -> None:
     path = tmp_path / "vault"
     text = lzma.decompress(FROZEN.read_bytes()).decode()
     other = keys_of_phrase(PHRASE).of_operator().public
-    for wrong in (text.replace('"operator"', '"other"'), text.replace('"version": 3', '"version": 2')):
+    moved = text.replace(OWN.address, ALICE)  # the account that it says it is of, in the open
+    for wrong in (text.replace('"operator"', '"other"'), text.replace('"version": 3', '"version": 2'), moved):
         path.write_text(wrong)
         path.chmod(0o600)
         with pytest.raises(KeyFileError, match="damaged"):
@@ -83,6 +85,16 @@ def test_a_wallet_gets_the_operators_own_account(tmp_path: Path) -> None:
     keys = OWN.of_operator()
     fields = polkadot_js(keys, b"p", "node")
     assert read_polkadot_js(tmp_path / "x", fields, b"p").account == keys.payer
+
+
+def test_an_operator_is_kept_when_its_vault_is_made_anew() -> None:
+    before = OWN.of_operator()
+    after = OWN.with_swarm_key(1).of_operator(before)
+    assert (after.payer, after.swarm_key) == (before.payer, OWN.with_swarm_key(1).swarm_key)
+    other = keys_of_phrase("legal winner thank year wave sausage worth useful legal winner thank yellow")
+    for wrong in (OWN, other.of_operator()):
+        with pytest.raises(KeyFileError, match="not of an operator of"):
+            OWN.of_operator(wrong)
 
 
 def test_the_keys_of_a_key_file_have_an_operator_too(tmp_path: Path) -> None:

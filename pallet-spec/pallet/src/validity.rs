@@ -31,8 +31,8 @@ impl<T: Config> Pallet<T> {
                 Copies::<T>::get(copy).is_some_and(|copy| !copy.invalid) && Self::is_committed(account, *copy, evidence)
             },
             Call::operate { peer, call } => {
-                call.is_sub_type().is_some_and(|call| is_operable(call) && Self::is_party_to(peer, call))
-                    && Self::is_operator(account, peer)
+                Self::is_operator(account, peer)
+                    && call.is_sub_type().is_some_and(|call| is_operable(call) && Self::is_party_to(peer, call))
             },
             _ => true,
         }

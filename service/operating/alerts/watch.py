@@ -12,6 +12,7 @@ import structlog
 
 from service.address import ss58
 from service.chain_client import Block, ChainClient, ChainError, Follower, UnknownRuntime
+from service.chain_client.operators import operated
 from service.chain_client.pallet import calls
 from service.chain_client.pallet.types import CopyState
 from service.disk import DISK_ERRORS, room_at
@@ -205,7 +206,9 @@ class AlertWatch:
         client = self._watched.client
         version = (await client.runtime_at(at)).spec_version
         if self._fee is None or self._fee[0] != version:
-            self._fee = version, await client.fee(self._watched.facts.sources.payer, calls.pause(), at)
+            source, call = self._watched.facts.sources, calls.pause()
+            call = call if source.payer == source.account else operated(call, source.account)
+            self._fee = version, await client.fee(source.payer, call, at)
         return self._fee[1]
 
     async def _clock(self) -> float | None:

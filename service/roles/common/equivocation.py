@@ -146,7 +146,7 @@ class ConflictTeller:
 
     async def _can_pay(self, block: Block) -> bool:
         """Return whether the account has any money for the fee. That it has none is told once."""
-        poor = await self._context.client.balance(self._context.signer.account, block.hash) == 0
+        poor = await self._context.client.balance(self._context.signer.payer, block.hash) == 0
         if poor and not self._poor:
             log.warning("a feed's owner signed two histories, and this account has no money to tell the chain")
         self._poor = poor

@@ -13,6 +13,7 @@ import structlog
 from service.address import ss58
 from service.chain_client import Block, ChainClient
 from service.chain_client.call import Call
+from service.chain_client.operators import operated
 from service.chain_client.pallet import calls
 from service.chain_client.pallet.constants import MAX_PLAN_BYTES, MAX_PROOF_SIBLINGS, MAX_SAMPLES
 from service.chain_client.pallet.types import Hoster, Role, StorageProof
@@ -73,10 +74,22 @@ def largest_proof(stored: int) -> Call:
     return calls.submit_storage_proof(0, StorageProof((bytes(SECTOR),) * count, (bytes(32),) * siblings))
 
 
-async def read_means(client: ChainClient, account: bytes, stored: int, at: bytes | None = None) -> Means:
-    """Return the means of a hoster that stores so many sectors, at a block. Raises ChainError."""
-    proof = await client.fee(account, largest_proof(stored), at)
-    return Means(await spendable(client, account, at), proof)
+async def read_means(
+    client: ChainClient, account: bytes, stored: int, at: bytes | None = None, payer: bytes | None = None
+) -> Means:
+    """Return the means of a hoster that stores so many sectors, at a block. `payer` is its operator, if it has one.
+
+    Raises ChainError.
+    """
+    return Means(await spendable(client, payer or account, at), await proof_fee(client, account, stored, at, payer))
+
+
+async def proof_fee(
+    client: ChainClient, account: bytes, stored: int, at: bytes | None = None, payer: bytes | None = None
+) -> int:
+    """Return the fee of the longest proof, as the account or its operator signs it. Raises ChainError."""
+    call = largest_proof(stored)
+    return await client.fee(payer or account, call if payer in (None, account) else operated(call, account), at)
 
 
 async def spendable(client: ChainClient, account: bytes, at: bytes | None = None) -> int:
@@ -114,7 +127,7 @@ class Purse:
         """Return the fee of the longest proof, which is asked for once for each runtime and number of samples."""
         kind = (await self._client.runtime_at(block.hash)).spec_version, samples(stored)
         if self._proof is None or self._proof[0] != kind:
-            self._proof = kind, await self._client.fee(self._payer, largest_proof(stored), block.hash)
+            self._proof = kind, await proof_fee(self._client, self._account, stored, block.hash, self._payer)
         return self._proof[1]
 
     async def check_offer(self, terms: HosterTerms, before: Hoster | None) -> None:
@@ -130,7 +143,7 @@ class Purse:
             raise TooDear(dear)
         due = amounts.collateral * max(terms.capacity, used) // GIB
         missing = max(0, due - await client.held(account, Role.HOSTING))
-        means = await read_means(client, self._payer, stored)
+        means = await read_means(client, account, stored, payer=self._payer)
         if self._payer != account:
             await self._check_apart(terms, missing, means)
             return

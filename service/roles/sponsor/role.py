@@ -103,7 +103,7 @@ class AuthorRole:
 
     async def _can_pay(self, block: Block) -> bool:
         """Return whether the account has any money. That it has none is told once: not every author pays for plans."""
-        poor = await self._context.client.balance(self._context.signer.account, block.hash) == 0
+        poor = await self._context.client.balance(self._context.signer.payer, block.hash) == 0
         if poor and not self._poor:
             log.warning(
                 "a live plan of a feed of this node waits for its newer head, and this account has no money for it"

@@ -30,5 +30,5 @@ def may_call(s: State, account: bytes, call: Call) -> bool:
         return copy is not None and not copy.invalid and is_committed(s, account, *call.args)
     if call.index == OPERATE:
         peer, inner = call.args
-        return is_operable(inner) and is_operator(s, account, peer) and may_call(s, peer, inner)
+        return is_operator(s, account, peer) and is_operable(inner) and may_call(s, peer, inner)
     return True
