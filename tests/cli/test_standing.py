@@ -33,7 +33,9 @@ def view(step: int, now: int = ISSUED, due: int | None = None, **changed: Any) -
     asked = tuple(Sample(copy, copy, 0) for copy in (3, 5, 5))
     challenge = None if step == EVICTED else StorageChallenge(ISSUED, asked)
     why = {"block": 990, "before": 500_000, "why": "the storage challenge of block 980 was answered"}
-    facts = Facts(bytes(32), now, hoster(step=step, **changed), None, challenge, due, 0, {}, Means(700, 10), why)
+    facts = Facts(
+        bytes(32), now, hoster(step=step, **changed), None, challenge, due, 0, {}, bytes(32), Means(700, 10), why
+    )
     return hoster_view(facts, TIMES, AMOUNTS)
 
 
