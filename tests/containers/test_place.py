@@ -20,7 +20,8 @@ from tests.support.needs import missing
 
 pytestmark = pytest.mark.slow
 HELD = """
-import json, sys
+import json, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background would be deaf to it
 from pathlib import Path
 from tests.containers.daemon import daemon, make_network, weigh
 from tests.containers.place import place
