@@ -329,7 +329,7 @@ async def _build(
     rpc = ports.rpc(settings.chain, genesis)
     client = await stack.enter_async_context(await ChainClient.connect(settings.chain, rpc=rpc))
     account = ports.account(base.keys)
-    keys = await keys_to_listen_on(client, base.keys.account, base.keys)
+    keys = await keys_to_listen_on(client, base.keys.peer or account.public_key, base.keys)
     store = Corestore(directory)
     stack.callback(store.close)
     database = Database(directory / ROLES_FILE)
