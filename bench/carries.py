@@ -15,7 +15,7 @@ from runtime_mock.model.datdot.types import Times, Wait
 from runtime_mock.model.frame.limits import BASE_EXTRINSIC
 from service.chain_client import Runtime
 from service.chain_client.pallet import calls, types
-from service.chain_client.pallet.constants import MAX_RETRIEVALS, SEAT_DRAWS
+from service.chain_client.pallet.constants import MAX_RETRIEVALS, REMOVALS, SEAT_DRAWS, TICKS
 from service.chain_client.runtime.extrinsic import Mortality, signed
 
 from ._network import REPLICAS, Network
@@ -107,7 +107,7 @@ def declared() -> Weights:
         weights.reveal_retrievals(most).ref_time,
         weights.SETTLE_RETRIEVAL.ref_time,
         weights.submit_storage_proof(SAMPLES, SIBLINGS).ref_time,
-        weights.EXPIRY[Wait.TICK].ref_time * REPLICAS,
+        weights.EXPIRY[Wait.TICK].ref_time * (1 + REPLICAS),
     )
 
 
@@ -149,14 +149,20 @@ def loads(of: Weights, size: Mapping[str, int], times: Times) -> tuple[Load, Loa
 
 
 def carried(of: Weights, size: Mapping[str, int], times: Times) -> dict[str, int]:
-    """Return how many copies there is room for by each limit: commits and reveals in their windows of an era, beside all else."""
+    """Return how many copies there is room for by each limit.
+
+    These are: commits and reveals in their windows of an era, beside all else; and what a block begins of ticks and removals.
+    """
     commits, reveals, rest = loads(of, size, times)
     windows = {
         "commits": (times.era - times.probe_blocks, commits),
         "reveals": (times.settle_from - times.reveal_from, reveals),
         "all of an era": (times.era, Load(commits.ps + reveals.ps, commits.size + reveals.size)),
     }
-    found = {}
+    found = {
+        "ticks of a block": times.era * -(-TICKS // (1 + REPLICAS)) * REPLICAS,
+        "records removed in a block": times.era * REMOVALS,
+    }
     for name, (blocks, load) in windows.items():
         share = blocks / times.era
         found[f"{name}, by weight"] = int(blocks * NORMAL_PS / (load.ps + share * rest.ps))

@@ -144,7 +144,7 @@ def kinds_of(load: Load, turns: int = TURNS, most: int | None = None) -> dict[st
 
         return make
 
-    # Ticks of some blocks and the records of an era are due at once; a block takes sixteen copies of each.
+    # Ticks of some blocks and the records of an era are due at once; a block takes some of each.
     after = (network.era + 1) * network.times.era
     waited = load.state.set(system.Number.key, after.to_bytes(4, "little"))
     return {

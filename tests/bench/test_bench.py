@@ -72,13 +72,11 @@ def test_the_promised_measurements_are_there() -> None:
     registry.load()
     names = {measurement.name for measurement in registry.chosen([])}
     assert {"encode/core", "encode/all-cores", "decode/core"} <= names
-    assert {
-        f"tcp/{one}" for one in ("64KiB/node-python", "64KiB/python-node", "64KiB/python-python", "1KiB/node-python")
-    } <= names
     assert {"mock/model/extrinsic", "mock/wasm/extrinsic", "proof/verify", "memory/encoder", "memory/hoster"} <= names
     assert {"scale/state"} | {f"scale/{backend}/{kind}" for backend in BACKENDS for kind in KINDS} <= names
-    assert {f"tcp/64KiB/{sides}" for sides in ("node-python", "python-node", "python-python")} <= names
-    assert "tcp/1KiB/node-python" in names
+    pairings = "node-python", "python-node", "python-python"
+    assert {f"tcp/{size}/{sides}" for size in ("64KiB", "1KiB") for sides in pairings} <= names
+    assert "udx/packet" in names
 
 
 def test_speed_of_openssl_old_and_new() -> None:

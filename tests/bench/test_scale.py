@@ -13,6 +13,7 @@ from bench import scale
 from bench._network import Network, table_nodes
 from runtime_mock.model.datdot import items
 from runtime_mock.model.datdot.check_state import check_state
+from runtime_mock.model.datdot.limits import REMOVALS
 from runtime_mock.model.datdot.records import CopyState, Retrieval
 from runtime_mock.model.datdot.tables import encoder_table, hoster_table
 from runtime_mock.model.datdot.types import Wait
@@ -155,7 +156,7 @@ def test_what_the_blocks_do(load: scale.Load) -> None:
     )
     assert ticks("busy") == due + 1, "none is forgotten"
     removed = queue(made["busy"][-1].state, Wait.SETTLE) - queue(load.state, Wait.SETTLE)
-    assert removed == 16 * scale.QUIET_BLOCKS, "sixteen a block"
+    assert removed == REMOVALS * scale.QUIET_BLOCKS, "as many a block as it takes"
     proved = Overlay(made["proofs"][0].state)
     open_now = sum(one.issued <= load.network.at for _, one in items.StorageChallenges.entries(proved))
     assert open_now == load.challenged - made["proofs"][0].extrinsics

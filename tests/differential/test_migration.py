@@ -35,7 +35,7 @@ def kept(version: int) -> dict[str, Any]:
     return dict(json.loads(lzma.decompress(path.read_bytes()))["chains"])
 
 
-CHAINS = {(version, name): chain for version in (2, 4, 5, 6, 7, 8) for name, chain in kept(version).items()}
+CHAINS = {(version, name): chain for version in (2, 4, 5, 6, 7, 8, 9) for name, chain in kept(version).items()}
 BLOCKS = 150
 UTILITY_VERSION = twox(b"Utility", 128) + twox(b":__STORAGE_VERSION__:", 128)
 

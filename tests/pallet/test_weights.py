@@ -11,7 +11,16 @@ import pytest
 
 from runtime_mock.model import pallet
 from runtime_mock.model.datdot import weights
-from runtime_mock.model.datdot.limits import MAX_RETRIEVALS, PALLET, SEAT_DRAWS
+from runtime_mock.model.datdot.limits import (
+    EXPIRIES,
+    MAX_REPLICAS,
+    MAX_RETRIEVALS,
+    PALLET,
+    REMOVALS,
+    SEAT_DRAWS,
+    SWEEP,
+    TICKS,
+)
 from runtime_mock.model.datdot.types import Wait
 from runtime_mock.model.frame import calls
 from runtime_mock.model.frame.dispatch import Weight
@@ -59,9 +68,14 @@ UNSEEN = {
     "settle_retrieval": SEAT_DRAWS - 81,
 }
 """Reads that the benchmark makes of the same slots again and again, and a real call of others: they count in full."""
-WORST = {Wait.TICK: 15 + 16, Wait.END_PLAN: 15 + 16, Wait.SWEEP: 15 + 8}
-"""What a block counts of a kind at most; of each other 16."""
-EXPIRED = sum(weights.EXPIRY[wait].ref_time * WORST.get(wait, 16) for wait in Wait)
+WORST = {
+    Wait.TICK: TICKS + MAX_REPLICAS,
+    Wait.END_PLAN: EXPIRIES - 1 + MAX_REPLICAS,
+    Wait.SWEEP: EXPIRIES - 1 + SWEEP,
+    Wait.SETTLE: REMOVALS,
+}
+"""What a block counts of a kind at most; of each other EXPIRIES."""
+EXPIRED = sum(weights.EXPIRY[wait].ref_time * WORST.get(wait, EXPIRIES) for wait in Wait)
 BLOCK = {
     "change_due": (weights.CHANGE, 1),
     "attempts": (weights.ATTEMPT, 32),
@@ -72,9 +86,9 @@ BLOCK = {
     ),
 }
 """What a block does besides expiries, and how often a benchmark does it; and all that it may do."""
-EXPIRIES = {
-    "end_plan_due": (Wait.END_PLAN, 16),
-    "tick": (Wait.TICK, 16),
+EXPIRED_BY = {
+    "end_plan_due": (Wait.END_PLAN, MAX_REPLICAS),
+    "tick": (Wait.TICK, 1 + MAX_REPLICAS),
     "dropped": (Wait.DROP, 1),
     "report_due": (Wait.REPORT, 1),
     "sweep": (Wait.SWEEP, 8),
@@ -88,8 +102,8 @@ def declared(name: str) -> tuple[Weight, int]:
         return BY_INPUT[name], 1
     if name in BLOCK:
         return BLOCK[name]
-    if name in EXPIRIES:
-        wait, times = EXPIRIES[name]
+    if name in EXPIRED_BY:
+        wait, times = EXPIRED_BY[name]
         return weights.EXPIRY[wait], times
     if name not in SHARED and name.upper() in Wait.__members__:
         return weights.EXPIRY[Wait[name.upper()]], 1
@@ -114,6 +128,21 @@ def measured() -> Iterator[tuple[str, int, float]]:
 def test_no_weight_is_below_what_was_measured(name: str, run: int, cost: float) -> None:
     weight, times = declared(name)
     assert weight.ref_time >= cost / times, f"{name}, run {run}: {cost / times / 1e9:.2f} ms"
+
+
+@pytest.mark.parametrize("run", [1, 2])
+def test_a_tick_that_ends_its_plan_weighs_no_less_than_a_tick_and_an_end_did(run: int) -> None:
+    for copies in range(1, MAX_REPLICAS + 1):
+        cost = sum(
+            found["base"] * price + found["slopes"]["c"] * copies * price
+            for name in ("tick", "end_plan_due")
+            for price, found in (
+                (1, RUNS[run - 1][name]["picoseconds"]),
+                (READ, RUNS[run - 1][name]["reads"]),
+                (WRITE, RUNS[run - 1][name]["writes"]),
+            )
+        )
+        assert weights.EXPIRY[Wait.TICK].ref_time * (1 + copies) >= cost, f"{copies}: {cost / 1e9:.2f} ms"
 
 
 @pytest.mark.parametrize("siblings", [MEASURED_PROOF[1], 0])
@@ -169,5 +198,5 @@ def test_both_runs_measured_all_calls_and_waits() -> None:
     shown = {SHARED.get(name, name.upper()) for name in RUNS[0]}
     assert calls <= shown
     assert BY_INPUT.keys() <= RUNS[0].keys()
-    waits = {EXPIRIES[name][0] if name in EXPIRIES else Wait.__members__.get(name.upper()) for name in RUNS[0]}
+    waits = {EXPIRED_BY[name][0] if name in EXPIRED_BY else Wait.__members__.get(name.upper()) for name in RUNS[0]}
     assert waits >= set(Wait) - {Wait.LEAVE}, "Leave does what Drop does"

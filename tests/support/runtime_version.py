@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-SPEC_VERSION, TRANSACTION_VERSION = 9, 4
+SPEC_VERSION, TRANSACTION_VERSION = 10, 4
 #: What a signature covers of them.
 VERSIONS = SPEC_VERSION.to_bytes(4, "little") + TRANSACTION_VERSION.to_bytes(4, "little")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+import asyncio_dgram
 import pytest
 
 from service.hypercore.crypto import KeyPair
@@ -52,6 +54,29 @@ async def test_two_nodes_keep_what_peers_announce() -> None:
             assert await author.announce(TOPIC, pair) == 2
         async with DHT(ANY, [first]) as reader:
             assert [peer.key for peer in await reader.lookup(TOPIC)] == [pair.public]
+
+
+async def test_a_client_that_knows_only_the_protocol_is_told_where_it_is_seen() -> None:
+    """Its datagrams are written by hand (service/hypercore/swarm/dht/rpc.py): what is no request is not answered."""
+
+    def address(host: str, port: int) -> bytes:
+        return bytes(map(int, host.split("."))) + port.to_bytes(2, "little")
+
+    with running() as node:
+        client = await asyncio_dgram.connect((node.host, node.port))
+        try:
+            internal, ping = b"\x04", b"\x00"
+            tid = b"\x39\x30"
+            asked = b"\x03" + internal + tid + address(node.host, node.port) + ping
+            for bad in (b"", b"\x03", b"\x13" + asked[1:], asked[:-1], bytes(1_400)):
+                await client.send(bad)
+            await client.send(asked)
+            answer, sender = await asyncio.wait_for(client.recv(), 60)
+        finally:
+            client.close()
+        assert sender == (node.host, node.port)
+        assert (answer[:1], answer[2:4]) == (b"\x13", tid)
+        assert answer[4:10] == address(*client.sockname)
 
 
 @pytest.mark.parametrize(

@@ -54,10 +54,22 @@ mod constants {
             FIRST_REPUTATION
         }
 
-        /// Expiries handled per kind and block.
+        /// Expiries handled per kind and block, of kinds that have no bound of their own.
         #[pallet::constant_name(Expiries)]
         fn expiries() -> u32 {
             EXPIRIES
+        }
+
+        /// What ticks count per block: each plan 1, and 1 for each of its live copies.
+        #[pallet::constant_name(Ticks)]
+        fn ticks() -> u32 {
+            TICKS
+        }
+
+        /// Records of settled verdicts that are removed per block.
+        #[pallet::constant_name(Removals)]
+        fn removals() -> u32 {
+            REMOVALS
         }
 
         /// Placement tries per block for each lane.

@@ -52,10 +52,10 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    /// Expiries of one kind: whole heads while fewer than `EXPIRIES` are counted.
+    /// Expiries of one kind: whole heads while fewer are counted than a block takes.
     pub(crate) fn expire(wait: Wait) -> u32 {
         let mut counted = 0u32;
-        while counted < EXPIRIES {
+        while counted < wait.a_block() {
             let Some(deadline) = Self::next_due(wait) else { break };
             counted = counted.saturating_add(Self::act(wait, deadline));
         }

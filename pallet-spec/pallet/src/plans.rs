@@ -231,12 +231,12 @@ impl<T: Config> Pallet<T> {
         Self::push_need(Need { kind: NeedKind::Hoster, id, ready, misses: 0, rounds: 0 });
     }
 
-    /// The plan's tick; returns what it counts. All of it is about now, however late it comes: time that was over when it
+    /// The plan's tick; returns what it counts: 1 and its live copies. All of it is about now, however late it comes: time that was over when it
     /// was reserved would be paid to nobody.
     pub(crate) fn tick(id: PlanId) -> u32 {
         let Some(plan) = Plans::<T>::get(id).filter(|plan| plan.state == PlanState::Live) else { return 1 };
         let live = plan.live.clone();
-        let count = (live.len() as u32).max(1);
+        let count = (live.len() as u32).max(1).saturating_add(1);
         for copy in &live {
             // Cannot fail: a live plan's live copies exist.
             let _ = Self::do_collect(*copy).defensive();

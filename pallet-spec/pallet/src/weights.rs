@@ -3,7 +3,7 @@
 //! Counted are hashes (1 us each), signatures (200 us each), reads and writes (25 and 100 us each) at their bounds.
 //! pallet-spec/README.md section 18 has the sums, and that of the worst block.
 
-use crate::types::{Wait, EXPIRIES, LANES, MAX_CHANGES, MAX_REPLICAS, SWEEP, TRIES};
+use crate::types::{Wait, LANES, MAX_CHANGES, MAX_REPLICAS, SWEEP, TRIES};
 use frame_support::weights::Weight;
 
 const US: u64 = 1_000_000;
@@ -49,7 +49,7 @@ pub const fn submit_storage_proof(sectors: u64, siblings: u64) -> Weight {
 /// each commit. What was not made and drawn is given back.
 pub const fn commit_retrievals(commits: u64, records: u64, draws: u64) -> Weight {
     Weight::from_parts(500 * US, 0)
-        .saturating_add(Weight::from_parts(350 * US, 0).saturating_mul(commits))
+        .saturating_add(Weight::from_parts(280 * US, 0).saturating_mul(commits))
         .saturating_add(Weight::from_parts(200 * US, 0).saturating_mul(records))
         .saturating_add(Weight::from_parts(30 * US, 0).saturating_mul(draws))
 }
@@ -116,25 +116,27 @@ pub const fn change() -> Weight {
 pub const fn attempt() -> Weight {
     Weight::from_parts(5 * MS / 2, 0)
 }
-/// One expiry; of a tick, an end of a plan or a sweep, each copy that it counts.
+/// One expiry; of a tick, an end of a plan or a sweep, each that it counts.
 pub const fn expiry(wait: Wait) -> Weight {
     match wait {
         Wait::Decline | Wait::Salt | Wait::Settle | Wait::Report => ms(1),
         Wait::Half | Wait::Recheck => ms(2),
-        Wait::Begin | Wait::LastCall => ms(3),
+        // A tick counts its plan and each copy, and may end the plan.
+        Wait::Begin | Wait::LastCall | Wait::Tick => ms(3),
         Wait::EncoderDraw => ms(4),
         Wait::EndPlan => ms(5),
-        // A tick may end the plan. A stall may let a growing copy go. A strike for each of 32 copies. An end of a copy.
-        Wait::Tick | Wait::Lease | Wait::Proof | Wait::Drop | Wait::Leave | Wait::Sweep => ms(6),
+        // A stall may let a growing copy go. A strike for each of 32 copies. An end of a copy.
+        Wait::Lease | Wait::Proof | Wait::Drop | Wait::Leave | Wait::Sweep => ms(6),
         // 64 segments, each with its modulus; with the last the copy goes.
         Wait::Records => ms(15),
     }
 }
-/// Most that a block counts of a kind: the last that is begun while fewer than 16 are counted is handled whole.
+/// Most that a block counts of a kind: the last that is begun while fewer are counted than a block takes is handled whole.
 pub fn most_of(wait: Wait) -> u64 {
-    let most: u64 = EXPIRIES.into();
+    let most: u64 = wait.a_block().into();
     match wait {
-        Wait::Tick | Wait::EndPlan => most.saturating_sub(1).saturating_add(MAX_REPLICAS.into()),
+        Wait::Tick => most.saturating_add(MAX_REPLICAS.into()),
+        Wait::EndPlan => most.saturating_sub(1).saturating_add(MAX_REPLICAS.into()),
         Wait::Sweep => most.saturating_sub(1).saturating_add(SWEEP.into()),
         _ => most,
     }

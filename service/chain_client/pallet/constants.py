@@ -24,7 +24,11 @@ MIN_REPUTATION: Final = 100_000
 FIRST_REPUTATION: Final = 500_000
 """Reputation at registration, in ppm."""
 EXPIRIES: Final = 16
-"""Expiries handled per kind and block."""
+"""Expiries handled per kind and block, of kinds that have no bound of their own."""
+TICKS: Final = 56
+"""What ticks count per block: each plan 1, and 1 for each of its live copies."""
+REMOVALS: Final = 32
+"""Records of settled verdicts that are removed per block."""
 TRIES: Final = 16
 """Placement tries per block for each lane."""
 MAX_CHANGES: Final = 256

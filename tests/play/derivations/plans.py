@@ -7,7 +7,6 @@ from runtime_mock.model.datdot.limits import (
     DOUBLINGS,
     DROP_PART,
     ENCODER_ROUNDS,
-    EXPIRIES,
     GIB,
     HOSTER_ROUNDS,
     LANES,
@@ -16,6 +15,7 @@ from runtime_mock.model.datdot.limits import (
     MAX_REPLICAS,
     MISSES,
     REPORT_ERAS,
+    TICKS,
     TRIES,
 )
 from runtime_mock.model.datdot.money import dearest
@@ -30,8 +30,8 @@ from .words import count, units
 ERA, PER_BLOCK = PRODUCTION.era, LANES * TRIES
 AWAKE = 320
 """Plans that run and want more than there is."""
-OTHERS = 100_000
-"""Copies of others."""
+OTHERS, REPLICAS = 100_000, 3
+"""Copies of others, and how many a plan of theirs has."""
 
 
 def publication(roots: int = 1) -> int:
@@ -107,24 +107,26 @@ def _ticks_says(found: Figures) -> tuple[Said, ...]:
 
 @derive(
     "ticks",
-    "16 live copies of ticks a block, 100,000 copies of others; plans of 16 copies pay PublishFee, and at each tick TickFee for "
-    "each copy; a pot keeps four eras of reports of each at the least ratio; plans without copies pay PublishFee, "
-    "the least donation and the fee of their call",
+    "56 of ticks a block, which count each plan and each live copy, 100,000 copies of others, three a plan; plans of 16 copies "
+    "pay PublishFee, and at each tick TickFee for each copy; a pot keeps four eras of reports of each at the least ratio; plans "
+    "without copies pay PublishFee, the least donation and the fee of their call",
     _ticks_says,
 )
 def ticks() -> Figures:
     """How many copies fill the ticks beside those of others, and what these cost."""
-    rest = EXPIRIES * ERA - OTHERS
-    at_once = rest * (DEFAULT_AMOUNTS.publish_fee + DEFAULT_AMOUNTS.min_donation + publication())
+    rest = TICKS * ERA - OTHERS * (1 + REPLICAS) // REPLICAS
+    plans, bare = rest // (1 + MAX_REPLICAS), rest // 2
+    copies = plans * MAX_REPLICAS
+    at_once = bare * (DEFAULT_AMOUNTS.publish_fee + DEFAULT_AMOUNTS.min_donation + publication())
     return {
-        "copies": rest,
-        "plans": rest // MAX_REPLICAS,
-        "publications": rest // MAX_REPLICAS * DEFAULT_AMOUNTS.publish_fee,
-        "an era": rest * DEFAULT_AMOUNTS.tick_fee,
-        "kept": rest * dearest(DEFAULT_AMOUNTS.report_price * REPORT_ERAS * PRODUCTION.seats),
-        "hosters": -(-rest // COPIES),
+        "copies": copies,
+        "plans": plans,
+        "publications": plans * DEFAULT_AMOUNTS.publish_fee,
+        "an era": copies * DEFAULT_AMOUNTS.tick_fee,
+        "kept": copies * dearest(DEFAULT_AMOUNTS.report_price * REPORT_ERAS * PRODUCTION.seats),
+        "hosters": -(-copies // COPIES),
         "without copies, at once": at_once,
-        "without copies, an era": rest * DEFAULT_AMOUNTS.retry_fee,
+        "without copies, an era": bare * DEFAULT_AMOUNTS.retry_fee,
     }
 
 

@@ -11,9 +11,11 @@ from runtime_mock.model.datdot.limits import (
     MAX_OFFER_CHANGES,
     MAX_REPLICAS,
     MAX_RETRIEVALS,
+    REMOVALS,
     SEAT_DRAWS,
     SECTOR,
     SWEEP,
+    TICKS,
     TRIES,
 )
 from runtime_mock.model.datdot.params import PRODUCTION
@@ -28,8 +30,8 @@ from .words import count, percent
 
 ERA, SEATS = PRODUCTION.era, PRODUCTION.seats
 MS = 10**9
-COUNTED = (Wait.TICK, Wait.END_PLAN, Wait.SWEEP)
-"""Expiries that count the copies in them."""
+COUNTED = (Wait.TICK, Wait.END_PLAN, Wait.SETTLE, Wait.SWEEP)
+"""Expiries that count the copies in them, or have a bound of their own."""
 SAMPLES, SIBLINGS = 14, 315
 """Of a proof of 40 GiB."""
 LEVELS = 24
@@ -38,7 +40,7 @@ DRAWS = 10
 """Draws that fill nine seats, mostly."""
 ORDINARY = Weight(60 * MS)
 """What `on_initialize` of an ordinary block is counted with."""
-COPIES = 100_000
+COPIES, REPLICAS = 100_000, 3
 HOSTERS, ATTESTERS = 10_000, 1_000
 
 
@@ -50,13 +52,14 @@ def _ms(weight: Weight) -> float:
 
 
 def _worst_says(found: Figures) -> tuple[Said, ...]:
-    kinds, ticks, sweeps, changes, tries, all_of_it, left = (
-        count(found[name]) for name in ("kinds", "ticks and ends", "sweeps", "changes", "tries", "together", "left")
-    )
+    names = ("kinds", "removals", "ticks", "ends", "sweeps", "changes", "tries", "together", "left")
+    kinds, removals, ticks, ends, sweeps, changes, tries, all_of_it, left = (count(found[name]) for name in names)
     return specified(
         18,
         f"| {kinds} |",
-        f"copies each: 31 × (6 + 5) | {ticks} |",
+        f"| records of settled verdicts: {REMOVALS} × 1 | {removals} |",
+        f"| ticks: {TICKS - 1} + {MAX_REPLICAS + 1} = {TICKS + MAX_REPLICAS} × 3 | {ticks} |",
+        f"= 31 copies × 5 | {ends} |",
         f"= 23 copies × 6 | {sweeps} |",
         f"| {MAX_CHANGES} changes × {_ms(weights.CHANGE)} | {changes} |",
         f"| {LANES * TRIES} tries × {_ms(weights.ATTEMPT)} | {tries} |",
@@ -71,13 +74,17 @@ def worst_block() -> Figures:
     kinds = EXPIRIES * sum(_ms(weight) for kind, weight in weights.EXPIRY.items() if kind not in COUNTED)
     # the last of a kind may bring as many copies as it can over 15 that were counted
     copies, swept = EXPIRIES - 1 + MAX_REPLICAS, EXPIRIES - 1 + SWEEP
-    ticks = copies * (_ms(weights.EXPIRY[Wait.TICK]) + _ms(weights.EXPIRY[Wait.END_PLAN]))
+    ends = copies * _ms(weights.EXPIRY[Wait.END_PLAN])
+    ticks = (TICKS - 1 + 1 + MAX_REPLICAS) * _ms(weights.EXPIRY[Wait.TICK])
+    removals = REMOVALS * _ms(weights.EXPIRY[Wait.SETTLE])
     sweeps = swept * _ms(weights.EXPIRY[Wait.SWEEP])
     changes, tries = MAX_CHANGES * _ms(weights.CHANGE), LANES * TRIES * _ms(weights.ATTEMPT)
-    together = kinds + ticks + sweeps + changes + tries + _ms(weights.BLOCK)
+    together = kinds + removals + ticks + ends + sweeps + changes + tries + _ms(weights.BLOCK)
     return {
         "kinds": kinds,
-        "ticks and ends": ticks,
+        "removals": removals,
+        "ticks": ticks,
+        "ends": ends,
         "sweeps": sweeps,
         "changes": changes,
         "tries": tries,
@@ -125,9 +132,15 @@ def calls_of_commits(weight: int) -> int:
     return (FREE - each(FULL_CALL)) // each(weight) + 1
 
 
+def ticked(replicas: int) -> int:
+    """Return the copies whose ticks a block takes of plans of so many: each plan counts 1 beside them."""
+    return -(-TICKS // (1 + replicas)) * replicas
+
+
 def _carries_says(found: Figures) -> tuple[Said, ...]:
     number = {name: count(value) for name, value in found.items() if isinstance(value, int)}
     hosters, copies = number["hosters by challenges"], number["copies by ticks"]
+    assert found["copies by ticks"] <= min(found["copies by removals"], found["copies by commits"])
     return (
         *specified(
             18,
@@ -139,6 +152,10 @@ def _carries_says(found: Figures) -> tuple[Said, ...]:
             f"| {number['calls of reveals']} × 64 = {number['reveals']} | {number['reveals']} × 2,400 / 9 = "
             f"{number['copies by reveals']} copies |",
             f"| {number['settlements']} | {number['settlements']} × 14,400 = {number['copies by settlements']} copies |",
+            f"| {copies} copies ({number['copies by ticks, three a plan']}) |",
+            f"| {REMOVALS} | {number['copies by removals']} copies |",
+            f"the ticks of {copies} plans of one copy, for {number['copies by removals']} verdict records, and for "
+            f"{count(CHALLENGES * ERA)} challenges.",
             f"| storage proofs, {found['ms of a proof']:.2f} ms, {found['bytes of a proof'] / 1_000:.0f} kB |",
             f"| commits by 64, {found['ms of a commit']:.3f} ms each with a record for nine and ten draws for a record |",
             f"| reveals by 64, {found['ms of a reveal']:.3f} ms each |",
@@ -150,7 +167,8 @@ def _carries_says(found: Figures) -> tuple[Said, ...]:
             f"A block of {number['reveals']} reveals has {found['bytes of reveals'] / 1e6:.1f} MB, of {found['length'] / 1e6:.1f}.",
             f"If each of them made a record, a block would take {number['commits with records']}, and the window "
             f"{number['copies by commits with records']} copies.",
-            f"So such a chain carries {hosters} hosters at the full rate of challenges, and {copies} copies,",
+            f"So such a chain carries {hosters} hosters at the full rate of challenges, and {copies} copies, with whole "
+            "committees, if each plan has one copy: ticks bind.",
             f"**100,000 copies** are {percent(found['share of ticks'])} of that; their commits take "
             f"{percent(found['share of commits'])} of the blocks of their window, their reveals "
             f"{percent(found['share of reveals'])}.",
@@ -178,7 +196,7 @@ def carries() -> Figures:
     calls, slow = calls_of_commits(usual_commits()), calls_of_commits(NEW_RECORDS)
     settled = MAX_TOTAL[Class.NORMAL].ref_time // each(weights.SETTLE_RETRIEVAL.ref_time)
     window, revealing = ERA - PRODUCTION.probe_blocks, PRODUCTION.settle_from - PRODUCTION.reveal_from
-    ticks = EXPIRIES * ERA
+    ticks = ticked(1) * ERA
     proof, reveal = weights.submit_storage_proof(SAMPLES, SIBLINGS), weights.reveal_retrievals(MAX_RETRIEVALS)
     sizes, longest = sizes_of_calls(), MAX_LENGTH[Class.OPERATIONAL]
     reveals = FREE // each(reveal.ref_time)
@@ -199,6 +217,8 @@ def carries() -> Figures:
         "settlements": settled,
         "copies by settlements": settled * ERA,
         "copies by ticks": ticks,
+        "copies by ticks, three a plan": ticked(3) * ERA,
+        "copies by removals": REMOVALS * ERA,
     }
     in_ms = {
         "proof": proof.ref_time,
@@ -226,8 +246,8 @@ def _load_says(found: Figures) -> tuple[Said, ...]:
     number = {name: count(value) for name, value in found.items() if isinstance(value, int | float)}
     return specified(
         18,
-        f"Spread over the era all of it would take {found['together, ms'] / 1_000:.2f} s of a block's 2 (proofs "
-        f"{number['proofs, ms']} ms, ticks {number['ticks, ms']}, records {number['records, ms']}, settlements "
+        f"Spread over the era all of it, three copies a plan, would take {found['together, ms'] / 1_000:.2f} s of a block's 2 "
+        f"(proofs {number['proofs, ms']} ms, ticks {number['ticks, ms']}, records {number['records, ms']}, settlements "
         f"{number['settlements, ms']}, commits {number['commits, ms']}, reveals {number['reveals, ms']}).",
         f"An attester with 4 of 4,000 slots has {number['seats of an attester']} seats then, and sends "
         f"{number['calls of an attester']} calls of commits and {number['calls of an attester']} of reveals.",
@@ -243,8 +263,8 @@ def _load_says(found: Figures) -> tuple[Said, ...]:
 
 @derive(
     "load",
-    "10,000 hosters, 100,000 copies, 1,000 attesters with 4 slots each, whole committees, calls as full as they may be; a sector "
-    "is opened with 24 siblings",
+    "10,000 hosters, 100,000 copies, three a plan, 1,000 attesters with 4 slots each, whole committees, calls as full as they may "
+    "be; a sector is opened with 24 siblings",
     _load_says,
 )
 def load() -> Figures:
@@ -260,7 +280,7 @@ def load() -> Figures:
     proof = each(weights.submit_storage_proof(SAMPLES, SIBLINGS).ref_time)
     took = {
         "proofs, ms": HOSTERS * (ERA // PRODUCTION.mean_gap) * proof * per_block,
-        "ticks, ms": COPIES * weights.EXPIRY[Wait.TICK].ref_time * per_block,
+        "ticks, ms": (COPIES + COPIES / REPLICAS) * weights.EXPIRY[Wait.TICK].ref_time * per_block,
         "records, ms": COPIES * weights.EXPIRY[Wait.SETTLE].ref_time * per_block,
         "settlements, ms": COPIES * each(weights.SETTLE_RETRIEVAL.ref_time) * per_block,
         "commits, ms": seats * each(usual_commits()) * per_block / MAX_RETRIEVALS,

@@ -62,7 +62,7 @@ fn due<T: Config>(wait: Wait, id: u64, tag: u64) {
 
 fn records_of_verdicts<T: Config>(era: Era, copy: CopyId, all: &[AccountId32]) {
     forget::<T>(Wait::Settle);
-    for id in (0..).map(|n| copy + 10_000 + n).take(EXPIRIES as usize) {
+    for id in (0..).map(|n| copy + 10_000 + n).take(REMOVALS as usize) {
         record::<T>(era, id, all, |_| (H256::zero(), None));
         due::<T>(Wait::Settle, id, era.into());
     }
@@ -136,9 +136,11 @@ fn ends_of_copies<T: Config>() {
     }
 }
 
-/// 15 copies, and one head more, which is handled whole.
+/// Of ticks 55 (three plans of 16 copies and one of 3), of ends 15 copies; and one head more, which is handled whole.
 fn ticks_and_ends<T: Config>() {
-    for (from, count) in [(2_400, MAX_REPLICAS - 1), (2_500, MAX_REPLICAS)] {
+    let full = MAX_REPLICAS;
+    let last = TICKS - 2 - 3 * (1 + full);
+    for (from, count) in [(2_400, full), (2_420, full), (2_440, full), (2_460, last), (2_500, full)] {
         let (plan, copies) = plan_of::<T>(from, count);
         grown::<T>(plan, &copies);
         due::<T>(Wait::Tick, plan, 0);

@@ -29,7 +29,7 @@ fn a_proof_weighs_by_what_it_has() {
 /// Before a call each of its commits counts with a record and 128 draws.
 #[test]
 fn commits_and_reveals_weigh_by_their_number() {
-    for (count, commits_us, reveals_us) in [(0, 500, 700), (1, 4_890, 1_150), (64, 281_460, 29_500)] {
+    for (count, commits_us, reveals_us) in [(0, 500, 700), (1, 4_820, 1_150), (64, 276_980, 29_500)] {
         let commits = some(vec![RetrievalCommit { copy: 0, commit: H256::zero() }; count]);
         let reveal = RetrievalReveal { copy: 0, report: not_served(), salt: H256::zero(), opening: None };
         let reveals = some(vec![reveal; count]);

@@ -219,16 +219,21 @@ fn an_ended_copy_still_pays_the_second_half() {
 
 /// 16 expiries of a kind are handled in a block; what was met in time counts among them, and nobody is punished for a backlog.
 #[test]
-fn a_block_handles_16_expiries_of_a_kind() {
+fn a_block_handles_16_expiries_of_a_kind_56_of_ticks_32_of_records() {
     with_chain(|| {
         let pending = |wait| DeadlineQueues::<Test>::get(wait).tail - DeadlineQueues::<Test>::get(wait).head;
         for wait in Wait::ALL {
-            (0..35).for_each(|_| DatDot::arm_at(wait, now() + 1, 900, 0));
+            (0..70).for_each(|_| DatDot::arm_at(wait, now() + 1, 900, 0));
         }
-        for left in [19, 3, 0, 0] {
+        for handled in [1, 2, 3, 4, 5] {
             next_block();
             for wait in Wait::ALL {
-                assert_eq!(pending(wait), left, "{wait:?}");
+                let a_block = match wait {
+                    Wait::Tick => 56,
+                    Wait::Settle => 32,
+                    _ => 16,
+                };
+                assert_eq!(pending(wait), 70u64.saturating_sub(handled * a_block), "{wait:?}");
             }
         }
     });
@@ -272,27 +277,27 @@ fn crowd(replicas: &[u8]) {
 
 /// A tick counts one for each copy. A late one reserves an era from its block on: else nothing of it would be paid.
 #[test]
-fn ticks_count_their_copies_and_an_era_follows_each() {
+fn ticks_count_their_plans_and_copies_and_an_era_follows_each() {
     with_times(CROWDED, 1, || {
-        crowd(&[8, 8, 8]);
+        crowd(&[13, 13, 13, 13, 1]);
         let tick = plan(0).next_tick;
         run_to(tick);
-        assert_eq!([0, 1, 2].map(|id| plan(id).next_tick), [tick + 60, tick + 60, tick], "8 + 8 are 16");
+        assert_eq!([0, 3, 4].map(|id| plan(id).next_tick), [tick + 60, tick + 60, tick], "four times 1 + 13 are 56");
         next_block();
-        assert_eq!(plan(2).next_tick, tick + 61, "a late tick is followed by an era, too");
+        assert_eq!(plan(4).next_tick, tick + 61, "a late tick is followed by an era, too");
         run_to(tick + 60);
-        assert_eq!([0, 1, 2].map(|id| plan(id).next_tick), [tick + 120, tick + 120, tick + 61]);
+        assert_eq!([0, 3, 4].map(|id| plan(id).next_tick), [tick + 120, tick + 120, tick + 61]);
     });
 }
 
 #[test]
-fn the_head_is_handled_whole_while_fewer_than_16_are_counted() {
+fn the_head_is_handled_whole_while_fewer_than_56_are_counted() {
     with_times(CROWDED, 1, || {
-        crowd(&[15, 16, 1]);
+        crowd(&[16, 16, 16, 3, 16, 1]);
         let tick = plan(0).next_tick;
         run_to(tick);
-        // 15 < 16: the second is handled whole, too; then 31 are counted.
-        assert_eq!([0, 1, 2].map(|id| plan(id).next_tick), [tick + 60, tick + 60, tick]);
+        // 3 x 17 + 4 = 55 < 56: the fifth is handled whole, too; then 72 are counted.
+        assert_eq!([0, 3, 4, 5].map(|id| plan(id).next_tick), [tick + 60, tick + 60, tick + 60, tick]);
     });
 }
 

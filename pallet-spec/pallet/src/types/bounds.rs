@@ -57,8 +57,12 @@ pub const SPENT_PART: u128 = 2;
 
 // ---- the work of a block
 
-/// Expiries handled per kind and block.
+/// Expiries handled per kind and block, of kinds that have no bound of their own.
 pub const EXPIRIES: u32 = 16;
+/// What ticks count per block: each plan 1, and 1 for each of its live copies.
+pub const TICKS: u32 = 56;
+/// Records of settled verdicts that are removed per block.
+pub const REMOVALS: u32 = 32;
 /// Lanes of needs: of plans that have something confirmed, and of the others.
 pub const LANES: u8 = 2;
 /// Placement tries per block for each lane.

@@ -1,6 +1,6 @@
 //! The FIFOs of a block: needs of placement and deadlines.
 
-use super::Block;
+use super::{Block, EXPIRIES, REMOVALS, TICKS};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 
@@ -121,6 +121,15 @@ impl Wait {
         Wait::Sweep,
         Wait::Report,
     ];
+
+    /// What is counted of the kind in a block before no more is begun.
+    pub const fn a_block(self) -> u32 {
+        match self {
+            Wait::Tick => TICKS,
+            Wait::Settle => REMOVALS,
+            _ => EXPIRIES,
+        }
+    }
 }
 
 /// An entry of a FIFO of expiries; what `id` and `tag` are depends on the kind.

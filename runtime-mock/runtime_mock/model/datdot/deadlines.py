@@ -16,7 +16,7 @@ from .fraud import forget_report
 from .items import Begins, Eras, Retrievals, SeedOverride, Seeds, SlotCount
 from .jobs import begin_missed
 from .ladder import evict, proof_missed, recheck_missed, sweep
-from .limits import ERAS, EXPIRIES, SEEDS
+from .limits import ERAS, EXPIRIES, REMOVALS, SEEDS, TICKS
 from .money import pay_half
 from .offers import free_slot
 from .params import times
@@ -28,6 +28,9 @@ from .segments import draw_salt
 from .stalls import lease_passed, no_encoder
 from .types import Deadline, Wait
 from .weights import ATTEMPT, BLOCK, CHANGE, EXPIRY
+
+A_BLOCK = {Wait.TICK: TICKS, Wait.SETTLE: REMOVALS}
+"""What is counted of a kind in a block before no more is begun; of others EXPIRIES."""
 
 
 def on_initialize(s: State) -> Weight:
@@ -61,9 +64,9 @@ def _begin_era(s: State) -> None:
 
 
 def _expire(s: State, wait: Wait) -> int:
-    """Handle expiries of one kind: whole heads while fewer than 16 are counted. Return the count."""
-    counted = 0
-    while counted < EXPIRIES:
+    """Handle expiries of one kind: whole heads while fewer are counted than a block takes. Return the count."""
+    counted, most = 0, A_BLOCK.get(wait, EXPIRIES)
+    while counted < most:
         deadline = next_due(s, wait)
         if deadline is None:
             break

@@ -31,8 +31,12 @@ MAX_AMOUNT = 10**24
 # The only profile: P1 of the encoding.
 PROFILE_P1 = 1
 
-# Expiries handled per kind and block.
+# Expiries handled per kind and block, of kinds that have no bound of their own.
 EXPIRIES = 16
+# What ticks count per block: each plan 1, and 1 for each of its live copies.
+TICKS = 56
+# Records of settled verdicts that are removed per block.
+REMOVALS = 32
 # Lanes of needs: of plans that have something confirmed, and of the others.
 LANES = 2
 # Placement tries of each lane per block; what one leaves the other uses.

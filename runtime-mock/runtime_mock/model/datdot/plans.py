@@ -176,7 +176,7 @@ def tick(s: State, plan_id: int) -> int:
     else:
         grow(s, plan_id)
         _try_again(s, plan_id)
-    return max(1, len(plan.live))
+    return 1 + max(1, len(plan.live))
 
 
 def _try_again(s: State, plan_id: int) -> None:

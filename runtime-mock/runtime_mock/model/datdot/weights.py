@@ -22,7 +22,7 @@ def publish_plan(nodes: int) -> Weight:
 
 def commit_retrievals(commits: int, records: int, draws: int) -> Weight:
     """Return the weight of so many commits, of which some make a record, for which so many slots are drawn."""
-    return Weight(500_000_000 + 350_000_000 * commits + 200_000_000 * records + 30_000_000 * draws)
+    return Weight(500_000_000 + 280_000_000 * commits + 200_000_000 * records + 30_000_000 * draws)
 
 
 def reveal_retrievals(reveals: int) -> Weight:
@@ -63,7 +63,7 @@ EXPIRY = {
     Wait.LEASE: _ms(6),
     Wait.PROOF: _ms(6),
     Wait.HALF: _ms(2),
-    Wait.TICK: _ms(6),
+    Wait.TICK: _ms(3),
     Wait.END_PLAN: _ms(5),
     Wait.SETTLE: _ms(1),
     Wait.RECORDS: _ms(15),

@@ -8,7 +8,7 @@ from ..scale import COMPACT, U32
 from .dispatch import Class, Weight
 
 SPEC_NAME = b"datdot"
-SPEC_VERSION = 9
+SPEC_VERSION = 10
 TRANSACTION_VERSION = 4
 SYSTEM_VERSION = 1
 STATE_VERSION = 1
