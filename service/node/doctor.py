@@ -17,8 +17,8 @@ from service.hypercore.net import PeerAddress
 from service.operating.clocks import OFF_SECONDS, clock_off
 from service.roles.common.funding import how_to_get
 from service.roles.common.needs import dear_receiving, dear_report, needs_of
+from service.roles.common.operators import how_to_operate
 from service.roles.common.pace import EXPECTED_RATE
-from service.roles.common.registration import how_to_operate
 from service.roles.common.terms import RolesConfig
 from service.roles.hoster.fees import read_means
 from service.roles.hoster.room import Room
@@ -201,7 +201,7 @@ async def operates(client: ChainClient, account: bytes, operator: bytes) -> Find
     """Look whether the node's key may sign for its account, and can pay fees. Raises ChainError."""
     if await client.storage.operator(account) != operator:
         text = f"{ss58(operator)} is not the operator of {ss58(account)}: nothing that it signs counts"
-        return bad("operator", text, how_to_operate(account, operator, client.url)["remedy"])
+        return bad("operator", text, how_to_operate(ss58(account), ss58(operator), client.url))
     means = await read_means(client, account, 0, payer=operator)
     text = f"{ss58(operator)} signs for {ss58(account)}, and has {decimal(means.spendable)} UNIT for fees"
     return bad("operator", text, means.remedy(operator)) if means.low else good("operator", text)

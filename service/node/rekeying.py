@@ -16,7 +16,8 @@ from service.chain_client import (
 )
 from service.chain_client.pallet.events import OperatorSet, SwarmKeyRotated
 from service.hypercore.net import TcpTransport
-from service.roles.common.registration import SwarmKeyChanged, how_to_operate
+from service.roles.common.operators import lacking
+from service.roles.common.registration import SwarmKeyChanged
 from service.vault import PeerKeys
 
 log = structlog.get_logger(__name__)
@@ -82,7 +83,7 @@ class SwarmKeys:
         if not allowed:
             log.error(
                 "this node's key is not the account's operator any more: nothing that it signs counts",
-                **how_to_operate(self._account, self._operator, self._client.url),
+                **lacking(self._account, self._operator, self._client.url),
             )
         elif before is not None:
             log.info("this node's key is the account's operator again")

@@ -72,6 +72,8 @@ class Snapshot:
     challenge: StorageChallenge | None
     reputation: int | None
     copies: dict[int, Copy]
+    signs: bool
+    """Whether the node's key signs for the account: it is the account's own, or its operator's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ class ChainFigures:
     copies: dict[str, int]
     hosting: HostingState | None
     balances: Balances
+    signs: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +229,7 @@ class NodeFacts:
             await storage.storage_challenge(account, at),
             None if peer is None else peer.reputation,
             await storage.copies_of(sorted(followed.hosted | followed.encoded), at),
+            payer == account or await storage.operator(account, at) == payer,
         )
 
     async def sums(self) -> list[EventSum]:
@@ -236,7 +240,8 @@ class NodeFacts:
         url = self._from.client.url
         seen = Seen(self.age, found is not None, None, None, None, None, url)
         if found is not None:
-            seen = Seen(self.age, True, found.reputation, found.hoster, found.encoder, found.attester, url)
+            others = None if found.signs else ss58(self._from.payer)
+            seen = Seen(self.age, True, found.reputation, found.hoster, found.encoder, found.attester, url, others)
         return role_states(self._from.roles, seen, self._address)
 
     async def readiness(self) -> Readiness:
@@ -296,7 +301,7 @@ class NodeFacts:
             source.reach(),
             None
             if found is None
-            else ChainFigures(found.reputation, _by_state(found), _hosting(found), found.balances),
+            else ChainFigures(found.reputation, _by_state(found), _hosting(found), found.balances, found.signs),
         )
 
     async def money(self) -> MoneyState:

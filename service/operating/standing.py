@@ -9,6 +9,7 @@ from shlex import quote
 from service.chain_client.pallet.types import Attester, Encoder, Hoster
 from service.disk import shown_size
 from service.roles.common.funding import how_to_get
+from service.roles.common.operators import how_to_operate
 
 from .objects import RoleState
 from .words import Level
@@ -30,6 +31,8 @@ class Seen:
     attester: Attester | None
     url: str
     """The chain's address, for commands that are proposed."""
+    refused: str | None = None
+    """The node's key in SS58 if nothing counts that it signs: it is not the account's operator."""
 
 
 def role_states(roles: Collection[str], seen: Seen, account: str) -> list[RoleState]:
@@ -45,6 +48,8 @@ def _state(role: str, seen: Seen, account: str) -> tuple[bool, str]:
         return False, f"no finalized block came for {seen.age:.0f} s: look at the chain's node, or the way to it"
     if role not in ON_CHAIN:
         return True, "it follows the chain"
+    if seen.refused is not None:
+        return False, f"the node's key is not the account's operator: {how_to_operate(account, seen.refused, seen.url)}"
     if seen.reputation is None:
         return False, f"the account is not registered: send it money ({how_to_get(account, seen.url)})"
     return {"hoster": _hoster, "encoder": _encoder, "attester": _attester}[role](seen, account)

@@ -58,6 +58,9 @@ def _of_hosting(chain: ChainFigures) -> list[str]:
     copies = [({"state": name}, str(count)) for name, count in sorted(chain.copies.items())]
     told = [
         _one("reputation_ppm", "Reputation in millionths.", chain.reputation),
+        _one(
+            "operator", "Whether the node's key signs for its account: as that, or as its operator.", int(chain.signs)
+        ),
         _metric("copies", "gauge", "Copies by state.", copies),
     ]
     hosting = chain.hosting

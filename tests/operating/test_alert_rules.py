@@ -1,4 +1,4 @@
-"""The rules of alerts: each of the sixteen is provoked, says what to do, and is over when its cause is."""
+"""The rules of alerts: each of the seventeen is provoked, says what to do, and is over when its cause is."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ OPEN = ReachState(ReachKind.OPEN, Level.NOTE, "open: peers dial it directly", ""
 RANDOM = ReachState(ReachKind.RANDOM, Level.WARNING, "another port for each peer", "forward UDP port 5", "192.0.2.1")
 SILENT = ReachState(ReachKind.SILENT, Level.WARNING, "no node of the DHT answers", "--bootstrap HOST:PORT", None)
 FEED = "ab" * 32
-CHAIN = ChainFacts(True, 100 * UNIT, UNIT // 1000, 500_000, 500_000, 0, None, 0)
+CHAIN = ChainFacts(True, 100 * UNIT, UNIT // 1000, 500_000, 500_000, 0, None, 0, signs=True)
 WELL = AlertFacts(
     block=1000, age=2.0, block_seconds=6.0, times=spans(), account=ME, payer=ME, url="ws://chain:1", directory="/a b",
     roles=("hoster", "encoder"),
@@ -81,6 +81,9 @@ PROVOKED: dict[str, tuple[dict[str, Any], Severity, Category, str]] = {
     "chain_behind": ({"waits_for": 1200}, Severity.CRITICAL, Category.CHAIN, "has seen block 1200"),
     "clock_wrong": ({"clock_off": -31.0}, Severity.ERROR, Category.CLOCK, "31 s behind"),
     "money_short": ({"chain": replace(CHAIN, spendable=UNIT // 100)}, Severity.ERROR, Category.MONEY, "can spend 0.01"),
+    "operator": (
+        {"payer": OTHER, "chain": replace(CHAIN, signs=False)}, Severity.CRITICAL, Category.OPERATOR, f"key, {OTHER}, is not",
+    ),
     "pot_low": ({"entries": (LOW,)}, Severity.WARNING, Category.PLAN, "pot of plan 3"),
     "runtime_unknown": (
         {"troubles": troubles(UnknownRuntime("Copies is of another form"))},
@@ -127,6 +130,7 @@ UNKNOWN = {
     "reputation_fell": {"chain": None},
     "overdue": {"chain": None},
     "money_short": {"chain": None},
+    "operator": {"chain": None},
     "penalties": {"entries": None},
     "pot_low": {"entries": None},
     "proof_late": {"entries": None},
@@ -187,6 +191,13 @@ def test_an_author_needs_no_money_and_who_serves_nobody_is_dialled_by_nobody() -
     poor = replace(CHAIN, spendable=0)
     assert stands(1000, roles=("author",), chain=poor)["money_short"] == []
     assert stands(1000, silent=None)["not_dialled"] is not None
+
+
+def test_a_key_that_is_no_operators_is_told_with_the_command_for_it_and_an_author_needs_none() -> None:
+    revoked = {"payer": OTHER, "chain": replace(CHAIN, signs=False)}
+    (found,) = stands(1000, **revoked)["operator"]
+    assert found.remedy == f"where the vault of {ME} is: datdot operator set {OTHER} --key VAULT --chain ws://chain:1"
+    assert stands(1000, roles=("author",), **revoked)["operator"] == []
 
 
 def test_who_is_found_by_nobody_is_told_harder_and_who_serves_nobody_needs_no_reach() -> None:

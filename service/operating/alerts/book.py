@@ -35,6 +35,7 @@ class Category(Enum):
     CHAIN = "chain"
     CLOCK = "clock"
     MONEY = "money"
+    OPERATOR = "operator"
     PLAN = "plan"
     PROGRAM = "program"
     NETWORK = "network"

@@ -40,6 +40,8 @@ class ChainFacts:
     """The block of the open storage challenge."""
     receiving: int
     """Bytes of the largest copy that is being received."""
+    signs: bool
+    """Whether the node's key signs for the account: it is the account's own, or its operator's."""
     work: tuple[SegmentWork, ...] = ()
 
 

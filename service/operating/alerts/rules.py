@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from service.chain_client.call import PALLET
 from service.disk import shown_size
 from service.roles.common.funding import how_to_get
+from service.roles.common.operators import how_to_operate
 from service.roles.common.troubles import Trouble, TroubleKind
 
 from ..clocks import OFF_SECONDS
@@ -227,6 +228,20 @@ def money_short(facts: AlertFacts) -> Iterable[Condition] | None:
     return [Condition("fees", Severity.ERROR, Category.MONEY, text, why, remedy, SHORT)]
 
 
+def operator(facts: AlertFacts) -> Iterable[Condition] | None:
+    """Tell of a node whose key is not its account's operator, or not any more."""
+    if facts.chain is None:
+        return None
+    if facts.chain.signs or not set(ON_CHAIN) & set(facts.roles):
+        return []
+    text = f"this node's key, {facts.payer}, is not the operator of its account: nothing that it signs counts"
+    why = (
+        "no offer, confirmation or proof of it is taken: open challenges are missed, and in the end its copies are lost"
+    )
+    remedy = how_to_operate(facts.account, facts.payer, facts.url)
+    return [Condition("", Severity.CRITICAL, Category.OPERATOR, text, why, remedy, SHORT)]
+
+
 HELPS = ("Donated", "PlanEnded", "PlanEnding", "PlanAmended", "PlanClosed")
 """Events of a plan after which its pot is not low any longer, or that does not matter any longer."""
 
@@ -321,6 +336,7 @@ RULES: dict[str, Rule] = {
         chain_behind,
         clock_wrong,
         money_short,
+        operator,
         pot_low,
         runtime_unknown,
         unreachable,

@@ -198,6 +198,7 @@ class AlertWatch:
             0 if found.hoster is None else found.hoster.step,
             None if found.challenge is None else found.challenge.issued,
             max(taken, default=0),
+            found.signs,
             tuple(work),
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from shlex import quote
 
 import structlog
 
@@ -14,6 +13,7 @@ from service.chain_client.pallet.types import RegisteredPeer
 from service.vault import PeerKeys
 
 from .needs import SPARE, needs_of, waiting_for
+from .operators import lacking
 from .terms import RolesConfig
 
 log = structlog.get_logger(__name__)
@@ -52,13 +52,6 @@ def named_keys(keys: PeerKeys, peer: RegisteredPeer) -> PeerKeys:
 def bind_statement(genesis: bytes, account: bytes, swarm_key: bytes, statement_key: bytes) -> bytes:
     """Return the statement that both keys sign (pallet-spec/README.md section 2)."""
     return STATEMENT + genesis + account + swarm_key + statement_key
-
-
-def how_to_operate(account: bytes, operator: bytes, url: str) -> dict[str, str]:
-    """Return how an account's own key makes another one its operator, as fields of a line of the log."""
-    command = f"datdot operator set {ss58(operator)} --key VAULT --chain {quote(url)}"
-    remedy = f"where the vault of {ss58(account)} is: {command}"
-    return {"operator": ss58(operator), "account": ss58(account), "remedy": remedy}
 
 
 async def register(
@@ -108,7 +101,7 @@ async def _register(
                 asked = True
                 log.warning(
                     "waiting until the account's own key registers it and names this one its operator",
-                    **how_to_operate(signer.account, signer.payer, client.url),
+                    **lacking(signer.account, signer.payer, client.url),
                 )
             await follower.wait_for(block.number + 1)
             continue
