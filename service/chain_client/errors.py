@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from service.disk import DiskError
@@ -59,6 +60,17 @@ class OutcomeLost(ChainError):
 
 class NotOperable(ChainError):
     """An operator does not make such calls: the key of the peer's account is needed."""
+
+
+class NotOperator(ChainError):
+    """An operator's call that was not sent, or not taken: its peer named another one, or none.
+
+    `again` is set once it is one again.
+    """
+
+    def __init__(self, text: str, again: asyncio.Event) -> None:
+        super().__init__(text)
+        self.again = again
 
 
 class DispatchError(ChainError):

@@ -32,6 +32,7 @@ from .errors import (
     UnknownRuntime,
 )
 from .follower import Follower
+from .mandate import Mandate
 from .operators import operated
 from .runtime.events import EventRecord
 from .runtime.extrinsic import PERIOD, Mortality, extrinsic_hash, payload, signed, signer_of
@@ -100,6 +101,8 @@ class Signer:
         """The account that signs and pays the fees."""
         self.account = self.payer if peer is None else peer
         """The account that calls are made for: the payer, or the peer whose operator it is."""
+        self.mandate = Mandate(client, self.account, self.payer)
+        """Whether an operator's calls count: of use to who makes calls for another account."""
         self._address = ss58_encode(self.payer)
         self._table = SentTable(path)
         self._lock = asyncio.Lock()
@@ -150,8 +153,13 @@ class Signer:
         nothing is sent and None is returned; what it raises is raised.
 
         Raises DispatchError, InvalidTransaction, NotIncluded, OutcomeLost, UnknownRuntime, NotOperable if an operator does
-        not make such calls, and ConnectionLost if nothing was sent.
+        not make such calls, NotOperator if it is none, and ConnectionLost if nothing was sent.
         """
+        if self.made(call) is call:
+            return await self._submit(call, held)
+        return await self.mandate.submit(lambda: self._submit(call, held))
+
+    async def _submit(self, call: Call, held: Callable[[], Awaitable[bool]] | None) -> Receipt | None:
         await self._ready.wait()
         async with self._lock:
             if self._stopped is not None:

@@ -32,6 +32,7 @@ CODES: dict[str, str] = {
     "service.chain_client.errors.InvalidTransaction": "invalid_transaction",
     "service.chain_client.errors.NotIncluded": "not_included",
     "service.chain_client.errors.NotOperable": "operators_key",
+    "service.chain_client.errors.NotOperator": "not_operator",
     "service.chain_client.errors.OutcomeLost": "outcome_lost",
     "service.chain_client.errors.StateDiscarded": "state_discarded",
     "service.chain_client.errors.UnknownRuntime": "unknown_runtime",

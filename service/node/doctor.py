@@ -11,13 +11,13 @@ from pathlib import Path
 
 from service.address import ss58
 from service.chain_client import BlockRef, ChainClient, ChainError, CursorStore
+from service.chain_client.mandate import how_to_operate
 from service.disk import DISK_ERRORS, explained, room_at, shown_size
 from service.encoding.profiles import SECTOR
 from service.hypercore.net import PeerAddress
 from service.operating.clocks import OFF_SECONDS, clock_off
 from service.roles.common.funding import how_to_get
 from service.roles.common.needs import dear_receiving, dear_report, needs_of
-from service.roles.common.operators import how_to_operate
 from service.roles.common.pace import EXPECTED_RATE
 from service.roles.common.terms import RolesConfig
 from service.roles.hoster.fees import read_means

@@ -14,13 +14,16 @@ from service.chain_client import (
     StateDiscarded,
     UnknownRuntime,
 )
+from service.chain_client.mandate import Mandate
 from service.chain_client.pallet.events import OperatorSet, SwarmKeyRotated
 from service.hypercore.net import TcpTransport
-from service.roles.common.operators import lacking
 from service.roles.common.registration import SwarmKeyChanged
 from service.vault import PeerKeys
 
 log = structlog.get_logger(__name__)
+
+UNREAD = (ConnectionLost, RpcError, StateDiscarded, UnknownRuntime)
+"""Why the chain's state cannot be read now."""
 
 
 async def keys_to_listen_on(client: ChainClient, account: bytes, keys: PeerKeys) -> PeerKeys:
@@ -42,9 +45,9 @@ class SwarmKeys:
 
     def __init__(self, client: ChainClient, signer: Signer, keys: PeerKeys, transport: TcpTransport) -> None:
         self._client, self._account, self._keys, self._transport = client, signer.account, keys, transport
-        self._operator = None if keys.peer is None else signer.payer
-        self._allowed: bool | None = None
-        """Whether the operator was ever seen to be one, and is now."""
+        self._mandate = None if keys.peer is None else signer.mandate
+        self._told = False
+        """Whether it was said that the operator is none any more, and not yet that it is one again."""
         self._unread = True
         """Whether rotations may have happened whose events were not seen: the state has what they led to."""
 
@@ -65,28 +68,36 @@ class SwarmKeys:
     async def _look(self, block: Block) -> None:
         if self._unread:
             try:
-                await self._read()
-            except (ConnectionLost, RpcError, StateDiscarded, UnknownRuntime) as error:
+                await self._read(block)
+            except UNREAD as error:
                 log.warning("cannot read whose swarm keys changed; trying again", error=str(error))
+        elif self._mandate is not None and not self._mandate.given:
+            await self._read_operator(block, self._mandate)
         for record in block.events:
             if isinstance(record.event, SwarmKeyRotated):
                 self._rotated(record.event)
             elif isinstance(record.event, OperatorSet) and record.event.account == self._account:
-                self._operated(record.event.operator)
+                self._operated(block.number, record.event.operator)
 
-    def _operated(self, operator: bytes | None) -> None:
+    async def _read_operator(self, block: Block, mandate: Mandate) -> None:
+        """Look whether the operator is one again, in each block until it is: a revocation may be undone by a fork."""
+        try:
+            self._operated(block.number, await self._client.storage.operator(self._account, block.hash))
+        except UNREAD as error:
+            log.debug("cannot read who the operator is; trying again", error=str(error))
+
+    def _operated(self, number: int, operator: bytes | None) -> None:
         """Tell once that nothing that this node signs counts any more, or that it does again."""
-        allowed = operator == self._operator
-        if self._operator is None or self._allowed == allowed or (self._allowed is None and not allowed):
+        mandate = self._mandate
+        if mandate is None:
             return
-        before, self._allowed = self._allowed, allowed
-        if not allowed:
-            log.error(
-                "this node's key is not the account's operator any more: nothing that it signs counts",
-                **lacking(self._account, self._operator, self._client.url),
-            )
-        elif before is not None:
+        mandate.look(number, operator)
+        if mandate.given and self._told:
             log.info("this node's key is the account's operator again")
+        elif not mandate.given and mandate.was_given and not self._told:
+            text = "this node's key is not the account's operator any more: nothing that it signs counts"
+            log.error(text, **mandate.lacking())
+        self._told = not mandate.given and mandate.was_given
 
     def _rotated(self, event: SwarmKeyRotated) -> None:
         if event.account == self._account:
@@ -100,7 +111,7 @@ class SwarmKeys:
         found = self._keys.that_have(swarm_key)
         if found is not None:
             raise SwarmKeyChanged(found[0])
-        if self._operator is not None:
+        if self._mandate is not None:
             log.error(
                 "the account's swarm key was rotated, and this node has the one before: it goes on proving, and nobody reaches it",
                 swarm_key=swarm_key.hex(),
@@ -117,14 +128,14 @@ class SwarmKeys:
         if self._transport.rename_peer(old_key, swarm_key):
             log.info("a peer has another swarm key", old_key=old_key.hex(), swarm_key=swarm_key.hex())
 
-    async def _read(self) -> None:
+    async def _read(self, block: Block) -> None:
         """Look up on the chain whether we, or static peers, have another swarm key than the one in use."""
         storage = self._client.storage
         peer = await storage.peer(self._account)
         if peer is not None:
             self._ours(peer.swarm_key)
-        if self._operator is not None:
-            self._operated(await storage.operator(self._account))
+        if self._mandate is not None:
+            self._operated(block.number, await storage.operator(self._account, block.hash))
         for known in self._transport.known:
             account = await storage.owner_of_key(known.key)
             peer = None if account is None else await storage.peer(account)

@@ -6,10 +6,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from shlex import quote
 
+from service.chain_client.mandate import how_to_operate
 from service.chain_client.pallet.types import Attester, Encoder, Hoster
 from service.disk import shown_size
 from service.roles.common.funding import how_to_get
-from service.roles.common.operators import how_to_operate
 
 from .objects import RoleState
 from .words import Level

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from service.chain_client.call import PALLET
+from service.chain_client.mandate import how_to_operate
 from service.disk import shown_size
 from service.roles.common.funding import how_to_get
-from service.roles.common.operators import how_to_operate
 from service.roles.common.troubles import Trouble, TroubleKind
 
 from ..clocks import OFF_SECONDS

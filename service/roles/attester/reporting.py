@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 
-from service.chain_client import Call, ChainError
+from service.chain_client import Call, ChainError, NotOperator
 from service.chain_client.pallet import calls
 from service.chain_client.pallet.types import ChainOpening, CopyState, Report, RetrievalCommit, RetrievalReveal, Seat
 from service.encoding import leaf_hash
@@ -102,6 +102,8 @@ class Reporter:
     async def _send(self, batch: Batch, call: Call, held: Callable[[], Awaitable[bool]]) -> int | None:
         try:
             block = await submitted(self._context.signer, call, held)
+        except NotOperator:  # it is not the batch that is refused
+            raise
         except ChainError:
             self.batches.failed(batch)
             raise

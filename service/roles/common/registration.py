@@ -13,7 +13,6 @@ from service.chain_client.pallet.types import RegisteredPeer
 from service.vault import PeerKeys
 
 from .needs import SPARE, needs_of, waiting_for
-from .operators import lacking
 from .terms import RolesConfig
 
 log = structlog.get_logger(__name__)
@@ -94,14 +93,18 @@ async def _register(
             named = named_keys(keys, peer)
             if named.swarm_key != keys.swarm_key:
                 raise SwarmKeyChanged(named)
-            if keys.peer is None or await client.storage.operator(signer.account, block.hash) == signer.payer:
+            if keys.peer is None:
+                return
+            operator = await client.storage.operator(signer.account, block.hash)
+            if operator == signer.payer:
+                signer.mandate.look(block.number, operator)
                 return
         if keys.peer is not None:
             if not asked:
                 asked = True
                 log.warning(
                     "waiting until the account's own key registers it and names this one its operator",
-                    **lacking(signer.account, signer.payer, client.url),
+                    **signer.mandate.lacking(),
                 )
             await follower.wait_for(block.number + 1)
             continue

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from service.chain_client import Call, DispatchError, InvalidTransaction, Signer, UnknownRuntime
+from service.chain_client import Call, DispatchError, InvalidTransaction, NotOperator, Signer, UnknownRuntime
 from service.disk import DISK_ERRORS
 
 from .troubles import Troubles
@@ -33,6 +33,18 @@ async def submitted(signer: Signer, call: Call, held: Callable[[], Awaitable[boo
         log.info("another call was faster", call=str(call), outcome=str(error))
         return None
     return None if receipt is None else receipt.block.number
+
+
+async def once_it_counts(perform: Perform) -> int | None:
+    """Perform an action. If its call counts for nothing, as its signer is no operator any more, end when it is one again.
+
+    It is decided anew then: the facts have changed meanwhile. Who follows the chain tells of it, once for all actions.
+    """
+    try:
+        return await perform()
+    except NotOperator as error:
+        await error.again.wait()
+        return None
 
 
 @dataclass(slots=True)
@@ -87,7 +99,7 @@ class Runner:
 
     async def _perform(self, key: Hashable, entry: _Entry, perform: Perform) -> None:
         try:
-            block = await perform()
+            block = await once_it_counts(perform)
         except asyncio.CancelledError:
             self._entries.pop(key, None)
             raise
