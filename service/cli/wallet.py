@@ -160,7 +160,7 @@ def history(
         wanted = find()
         async with client_session(chain) as client:
             past = await read_past(client, wanted, blocks)
-        moved = [one for one in reversed(past.entries) if not with_money or one.change or one.held]
+        moved = [one for one in reversed(past.entries) if not with_money or one.moved]
         lines = [line_of(one, ss58(wanted)) for one in islice(moved, limit)]
         _print(
             out,

@@ -61,7 +61,9 @@ class Journal:
         account: bytes,
         database: Database,
         troubles: Troubles | None = None,
+        payer: bytes | None = None,
     ) -> None:
+        """Fill that of an account. `payer` is who pays the fees, if not the account itself: its operator."""
         self._client, self._follower, self._account, self._db = client, follower, account, database
         self._troubles = Troubles() if troubles is None else troubles
         self.waits_for: int | None = None
@@ -69,6 +71,7 @@ class Journal:
         with database.transaction() as db:
             self._cursor = CursorStore(db)
         self._table = JournalTable(database)
+        self._payers = set() if payer is None else {payer}
         self._followed = self._table.followed()
         self._unread = False
         """Whether what is followed must be read from the chain, because blocks were not seen."""
@@ -138,6 +141,7 @@ class Journal:
             self._followed.hosted | found.hosted,
             self._followed.encoded | found.encoded,
             self._followed.plans | found.plans,
+            self._followed.operators,
         )
 
     async def _start(self) -> BlockRef | None:
@@ -169,7 +173,7 @@ class Journal:
     async def _resume(self, cursor: BlockRef) -> BlockRef | None:
         if await self._client.block_hash(cursor.number) != cursor.hash:
             log.warning("the chain was restarted from its genesis; logging events from now on", cursor=cursor.number)
-            self._followed = Followed()
+            self._followed = Followed(operators=self._followed.operators)
             self._note(cursor.number, RESTARTED, 0, cursor.number)
             return None
         following = await self._client.block_hash(cursor.number + 1)
@@ -202,6 +206,7 @@ class Journal:
 
     def _tell(self, block: Block, sectors: list[list[int]] | None = None) -> bool:
         """Take in the block's entries and log them. Return whether there were any."""
+        self._followed.operators |= self._payers
         entries = entries_of(block, self._account, self._followed)
         for entry in entries:
             if entry.pallet == PALLET or entry.name == TRANSFER:

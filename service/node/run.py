@@ -356,7 +356,7 @@ async def _build(
         base.config,
         tap := Tap(base.on_progress),
     )
-    journal = Journal(client, follower, signer.account, database, context.troubles)
+    journal = Journal(client, follower, signer.account, database, context.troubles, signer.payer)
     facts = _facts(context, journal, transport, lambda: held[0].settings if held else settings)
     alerts = node_alerts(context, journal, facts, tap, not SERVING.isdisjoint(settings.roles))
     node = RunningNode(

@@ -119,6 +119,8 @@ class EraMoney:
     """Pay for all else: receiving, encoding, reports."""
     fees: Sum
     penalties: Sum
+    by_operator: Sum
+    """Fees that the account's operator paid, beside its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,8 @@ class MoneyReason:
     count: int
     gained: Sum
     lost: Sum
+    by_operator: Sum
+    """What its operator paid."""
 
 
 @dataclass(frozen=True, slots=True)

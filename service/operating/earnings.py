@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from service.chain_client.call import PALLET
 
 from .detail import EraMoney, MoneyReason
-from .entries import FEE, PAYMENT, JournalEntry
+from .entries import FEE, OPERATORS_FEE, PAYMENT, JournalEntry
 from .moves import BALANCES, TRANSFER
 from .table import EventSum
 
-STORAGE, WORK, FEES, LOSSES, MOVED = "storage", "work", "fees", "penalties", "moved"
+STORAGE, WORK, FEES, LOSSES, MOVED, BY_OPERATOR = "storage", "work", "fees", "penalties", "moved", "by operator"
 GIVEN = frozenset({"Donated", "PlanPublished", "Refunded"})
 """Events by which money goes into plans and comes back: neither pay nor loss."""
 PRICES = frozenset({"PeerRegistered", "SwarmKeyRotated", "AttestingOffered", "HostingOffered", "EncodingOffered"})
@@ -30,6 +30,7 @@ REASONS = {
     "Forfeited": "Forfeited pay",
     "SegmentConfirmed": "Checkpoints that were confirmed",
     FEE: "Fees of the chain",
+    OPERATORS_FEE: "Fees of the chain that its operator paid",
     TRANSFER: "Transfers",
 }
 
@@ -46,12 +47,15 @@ def kind_of(entry: JournalEntry) -> str:
 
 def by_era(entries: Iterable[JournalEntry], first: int, last: int, era: int) -> list[EraMoney]:
     """Return the sums of the eras `first` to `last`, of `era` blocks each, all of them in a row."""
-    sums = {number: dict.fromkeys((STORAGE, WORK, FEES, LOSSES, MOVED), 0) for number in range(first, last + 1)}
+    sums = {
+        number: dict.fromkeys((STORAGE, WORK, FEES, LOSSES, MOVED, BY_OPERATOR), 0) for number in range(first, last + 1)
+    }
     for entry in entries:
         if entry.block // era in sums:
             sums[entry.block // era][kind_of(entry)] += abs(entry.change)
+            sums[entry.block // era][BY_OPERATOR] += entry.by_operator
     return [
-        EraMoney(number, found[STORAGE], found[WORK], found[FEES], found[LOSSES])
+        EraMoney(number, found[STORAGE], found[WORK], found[FEES], found[LOSSES], found[BY_OPERATOR])
         for number, found in sorted(sums.items())
     ]
 
@@ -61,7 +65,7 @@ def by_reason(sums: Iterable[EventSum]) -> list[MoneyReason]:
     found = []
     for one in sums:
         pallet, _, name = one.name.partition(".")
-        if one.gained or one.lost:
+        if one.gained or one.lost or one.by_operator:
             text = REASONS.get(name) or (name if pallet == PALLET else f"{name} ({pallet})")
-            found.append(MoneyReason(one.name, text, one.count, one.gained, one.lost))
-    return sorted(found, key=lambda one: -(one.gained + one.lost))
+            found.append(MoneyReason(one.name, text, one.count, one.gained, one.lost, one.by_operator))
+    return sorted(found, key=lambda one: -(one.gained + one.lost + one.by_operator))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from enum import Enum
 from typing import Any
@@ -29,6 +29,8 @@ EVERYBODY = (events.ParametersSet, events.SeedSet, events.SeedUnset)
 OF_ENCODERS = (events.EncodingReported, events.SegmentConfirmed)
 """Events about an encoder's work that do not name it."""
 PAYMENT, FEE = "TransactionPayment", "TransactionFeePaid"
+OPERATORS_FEE = "OperatorFeePaid"
+"""The name of an entry of a fee that the account's operator paid, of its own money."""
 NODE, GAP, RESTARTED = "Node", "Gap", "ChainRestarted"
 """What the node itself notes: blocks whose events it could not read, and a chain that was begun anew."""
 
@@ -47,6 +49,13 @@ class JournalEntry:
     fields: dict[str, Any]
     change: int = 0
     held: int = 0
+    by_operator: int = 0
+    """What its operator paid, which is no change of what the account has."""
+
+    @property
+    def moved(self) -> bool:
+        """Whether it moved money."""
+        return bool(self.change or self.held or self.by_operator)
 
     @property
     def free(self) -> int:
@@ -56,11 +65,12 @@ class JournalEntry:
 
 @dataclass(slots=True)
 class Followed:
-    """What the account has to do with: copies that it hosts, copies that it encoded, plans that it gave to."""
+    """What the account has to do with: copies that it hosts or encoded, plans that it gave to, those who were its operators."""
 
     hosted: set[int] = field(default_factory=set)
     encoded: set[int] = field(default_factory=set)
     plans: set[int] = field(default_factory=set)
+    operators: set[bytes] = field(default_factory=set)
 
     def concerns(self, event: Event, account: bytes) -> bool:
         """Return whether an event concerns the account, and follow what it begins and ends."""
@@ -73,6 +83,8 @@ class Followed:
                 self.encoded.add(event.copy)
             case events.PlanPublished() | events.Donated() if mine:
                 self.plans.add(event.plan)
+            case events.OperatorSet() if event.account == account and event.operator is not None:
+                self.operators.add(event.operator)
         mine |= copy in self.hosted or plan in self.plans or isinstance(event, EVERYBODY)
         mine |= isinstance(event, OF_ENCODERS) and copy in self.encoded
         if isinstance(event, events.CopyRemoved):
@@ -96,6 +108,7 @@ def entries_of(block: Block, account: bytes, followed: Followed) -> list[Journal
             found.append(_entry(block, place, record, json_fields(event), _claimed(moves, place, record, account)))
         elif (record.pallet, record.name) == (PAYMENT, FEE):
             found += _fee(block, place, record, moves, account)
+            found += _operators_fee(block, place, record, followed.operators - {account})
     found += [
         JournalEntry(block.number, one.place, BALANCES, one.name, _shown_move(one), one.change, one.held)
         for one in moves.left
@@ -110,15 +123,38 @@ def _entry(block: Block, place: int, record: EventRecord, shown: dict[str, Any],
 
 def _fee(block: Block, place: int, record: EventRecord, moves: Unclaimed, account: bytes) -> Iterator[JournalEntry]:
     """Yield the fee of a call of the account, unless all of it came back."""
-    if not isinstance(record.fields, dict) or record.fields.get("who") != "0x" + account.hex():
+    if _who(record) != account:
         return
     paid = moves.take(lambda one: one.name in (WITHDRAW, DEPOSIT) and one.extrinsic == record.extrinsic)
-    if not sum(one.change for one in paid):
+    if sum(one.change for one in paid):
+        yield _entry(block, place, record, _called(block, record), paid)
+
+
+def _operators_fee(
+    block: Block, place: int, record: EventRecord, operators: Collection[bytes]
+) -> Iterator[JournalEntry]:
+    """Yield the fee of a call of an operator, unless all of it came back."""
+    who = _who(record)
+    if who is None or who not in operators:
         return
+    own = (one for one in moves_of(block.events, who) if one.extrinsic == record.extrinsic)
+    paid = -sum(one.change for one in own if one.name in (WITHDRAW, DEPOSIT))
+    if paid:
+        shown = _called(block, record) | {"operator": ss58(who)}
+        yield JournalEntry(block.number, place, PAYMENT, OPERATORS_FEE, shown, by_operator=paid)
+
+
+def _who(record: EventRecord) -> bytes | None:
+    """Return who paid a fee."""
+    who = record.fields.get("who") if isinstance(record.fields, dict) else None
+    return bytes.fromhex(who[2:]) if isinstance(who, str) else None
+
+
+def _called(block: Block, record: EventRecord) -> dict[str, Any]:
+    """Return whether the call of a fee failed, and the first event that it made."""
     own = [one for one in block.events if one.extrinsic == record.extrinsic]
     failed = any((one.pallet, one.name) == ("System", "ExtrinsicFailed") for one in own)
-    called = next((one.name for one in own if one.pallet == PALLET), None)
-    yield _entry(block, place, record, {"failed": failed, "event": called}, paid)
+    return {"failed": failed, "event": next((one.name for one in own if one.pallet == PALLET), None)}
 
 
 # ---- the money that an event states

@@ -306,7 +306,8 @@ class NodeFacts:
 
     async def money(self) -> MoneyState:
         """Return what the account has. Raises ChainError, TimeoutError and DatabaseError."""
-        has = (await self.snapshot()).balances
+        found, source = await self.snapshot(), self._from
+        has = found.balances
         ratio = has.shown()
         sums = [one for one in await self.sums() if one.name != f"{BALANCES}.{TRANSFER}"]
         return MoneyState(
@@ -325,6 +326,9 @@ class NodeFacts:
             ratio["ratio_why"],
             sum(one.gained for one in sums),
             sum(one.lost for one in sums),
+            None if source.payer == source.account else ss58(source.payer),
+            0 if source.payer == source.account else found.for_fees,
+            sum(one.by_operator for one in sums),
         )
 
     async def copies(self, limit: int, after: int) -> CopyPage:

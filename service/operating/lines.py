@@ -28,10 +28,23 @@ def line_of(entry: JournalEntry, account: str, number: int = 0) -> ShownLine:
         entry.change,
         entry.held,
         entry.fields,
+        entry.by_operator,
     )
 
 
-CSV_HEAD = ("block", "event", "text", "change", "held", "change_unit", "held_unit", "why", "remedy")
+CSV_HEAD = (
+    "block",
+    "event",
+    "text",
+    "change",
+    "held",
+    "change_unit",
+    "held_unit",
+    "why",
+    "remedy",
+    "by_operator",
+    "by_operator_unit",
+)
 
 
 def csv_rows(lines: Iterable[ShownLine]) -> Iterable[str]:
@@ -49,6 +62,8 @@ def csv_rows(lines: Iterable[ShownLine]) -> Iterable[str]:
                 decimal(one.held),
                 one.why,
                 one.remedy,
+                one.by_operator,
+                decimal(one.by_operator),
             )
         )
 

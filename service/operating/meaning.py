@@ -5,7 +5,7 @@ from __future__ import annotations
 from service.chain_client.call import PALLET
 from service.units import EXISTENTIAL_DEPOSIT
 
-from .entries import FEE, GAP, NODE, PAYMENT, RESTARTED, JournalEntry
+from .entries import FEE, GAP, NODE, OPERATORS_FEE, PAYMENT, RESTARTED, JournalEntry
 from .sayings import SAYINGS
 from .words import Words, penalty, unit, warning
 
@@ -14,7 +14,7 @@ def explain(entry: JournalEntry, account: str) -> Words:
     """Return what an entry means to the account, in SS58."""
     if entry.pallet == PALLET:
         return _of_pallet(entry, account)
-    if (entry.pallet, entry.name) == (PAYMENT, FEE):
+    if entry.pallet == PAYMENT and entry.name in (FEE, OPERATORS_FEE):
         return _fee(entry)
     if entry.pallet == NODE:
         return _of_node(entry)
@@ -42,18 +42,21 @@ def cost_in_words(entry: JournalEntry) -> str:
         parts.append(f"{'earned' if entry.change > 0 else 'lost'} {unit(abs(entry.change))}")
     if entry.held and entry.held != entry.change:
         parts.append(f"{unit(abs(entry.held))} {'put on hold' if entry.held > 0 else 'no longer on hold'}")
+    if entry.by_operator:
+        parts.append(f"its operator paid {unit(entry.by_operator)}")
     return ", ".join(parts)
 
 
 def _fee(entry: JournalEntry) -> Words:
-    amount = unit(-entry.change)
+    amount = unit(entry.by_operator or -entry.change)
+    whom = "its operator " if entry.name == OPERATORS_FEE else ""
     if entry.fields.get("failed"):
         return penalty(
-            f"a call of this account failed and cost its fee of {amount}",
+            f"a call of this account failed and cost {whom}its fee of {amount}",
             "the chain refused the call when it was executed",
             "the log of that time, or the command that sent it, names the call and the reason",
         )
-    return Words(f"a call of this account cost a fee of {amount}")
+    return Words(f"a call of this account cost {whom}a fee of {amount}")
 
 
 def _of_money(entry: JournalEntry, account: str) -> Words:

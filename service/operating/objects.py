@@ -122,6 +122,12 @@ class MoneyState:
     earned: Sum
     """All that the journal's entries gained, but for transfers."""
     lost: Sum
+    operator: str | None
+    """Whose key the node signs with and who pays the fees, or null: the account's own."""
+    operator_spendable: Sum
+    """What that one can spend; 0 if there is none ..."""
+    operator_paid: Sum
+    """... and all the fees that operators paid for this account, as far as the journal knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +197,8 @@ class ShownLine:
     change: Sum
     held: Sum
     fields: dict[str, Any]
+    by_operator: Sum
+    """What its operator paid, which is no change of what the account has."""
 
 
 @dataclass(frozen=True, slots=True)

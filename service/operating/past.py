@@ -36,6 +36,8 @@ async def read_past(client: ChainClient, account: bytes, blocks: int) -> Past:
     entries: list[JournalEntry] = []
     before = await _block(client, first)
     followed = await read_followed(client, account, before.hash)
+    operator = await client.storage.operator(account, before.hash)
+    followed.operators |= set() if operator is None else {operator}
     for number in range(first, last + 1):
         entries += entries_of(await _block(client, number), account, followed)
     if first > wanted:

@@ -89,10 +89,12 @@ def _of_journal(sums: list[EventSum]) -> list[str]:
     counts = [({"event": one.name}, str(one.count)) for one in sums]
     gained = [({"event": one.name}, decimal(one.gained)) for one in sums]
     lost = [({"event": one.name}, decimal(one.lost)) for one in sums]
+    paid = [({"event": one.name}, decimal(one.by_operator)) for one in sums if one.by_operator]
     return [
         _metric("journal_events_total", "counter", "Entries of the journal by event.", counts),
         _metric("gained_unit_total", "counter", "Gained by event, in UNIT.", gained),
         _metric("lost_unit_total", "counter", "Lost by event, in UNIT.", lost),
+        _metric("operator_paid_unit_total", "counter", "Paid by the account's operator, in UNIT.", paid),
     ]
 
 

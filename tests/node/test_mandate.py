@@ -17,6 +17,7 @@ from service.chain_client.pallet import calls
 from service.hypercore import KeyPair
 from service.hypercore.net import TcpTransport
 from service.node.rekeying import SwarmKeys
+from service.operating.past import read_past
 from service.roles.common.registration import bind
 from service.roles.common.runner import Runner, submitted
 from service.vault import PeerKeys
@@ -146,6 +147,18 @@ async def test_a_refusal_has_another_reason_while_the_key_is_the_operators(tmp_p
         with pytest.raises(DispatchError):  # no hoster
             await net.node.until(net.node.signer.submit(calls.pause()), net.world)
         assert net.node.signer.mandate.given
+
+
+async def test_what_the_operator_paid_is_in_the_accounts_history(tmp_path: Path) -> None:
+    async with revocable(tmp_path) as net:
+        client = net.owner.client
+        before = await client.balance(BOB.public_key)
+        await net.node.until(net.node.signer.submit(calls.offer_encoding(10**9)), net.world)
+        paid = before - await client.balance(BOB.public_key)
+        entries = (await read_past(client, ALICE.public_key, 1000)).entries
+        (fee,) = [one for one in entries if one.by_operator]
+        assert (fee.by_operator, fee.change) == (paid, 0)
+        assert (fee.fields["event"], fee.fields["operator"]) == ("EncodingOffered", BOB.ss58_address)
 
 
 async def test_a_mandate_is_taken_to_be_there_until_the_chain_says_otherwise(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ from service.roles.hoster.store import HostedCopies
 from service.vault import Locker
 from tests.support.copy_world import digest, make_feed, make_job
 
-REFUSALS_SINCE, JOURNAL_SINCE, ALERTS_SINCE, MOST_SINCE = 3, 4, 5, 6
+REFUSALS_SINCE, JOURNAL_SINCE, ALERTS_SINCE, MOST_SINCE, OPERATORS_SINCE = 3, 4, 5, 6, 7
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 JOB = make_job(make_feed([700, 300]), modulus=bytes([7]) * 256)
 SHORT = replace(JOB, copy=JOB.copy + 1, segment=JOB.segment + 1, most=16 << 20)
@@ -47,6 +47,7 @@ POINT = Point(TreePoint(512, Position(1, 6)), b"\5" * 32)
 RECEIPT = SignedRoot(256, digest("tree"), bytes([6]) * 64)
 BLOCK = ChainBlockProof(7, (Root(digest("root"), 9),), 3, b"block", (Root(digest("sibling"), 4),))
 PAID = JournalEntry(9, 2, "DatDot", "Paid", {"copy": 7, "amount": "5", "what": "Storage"}, 5)
+FEE = JournalEntry(9, 3, "TransactionPayment", "OperatorFeePaid", {"failed": False}, by_operator=7)
 ALERT = Alert(3, "disk_low/", Severity.ERROR, Category.DISK, "50 MiB are free", "why", "remedy", 7, 1_800_000_000)
 FOLLOWED = Followed({7}, {4}, {1, 2})
 EVIDENCE = Evidence(5, 8, ChainOpening(bytes(range(256)), (digest("a"), digest("b"))), BLOCK)
@@ -69,7 +70,7 @@ def fill(directory: Path, database: Database) -> None:
     encoder.keep_signed_root(4, 1, RECEIPT, 77)
     LinkStore(directory, database, digest("genesis"), digest("account")).unused(None)
     with database.transaction() as db:
-        JournalTable(database).add(db, [PAID], FOLLOWED)
+        JournalTable(database).add(db, [PAID, FEE], FOLLOWED)
     AlertTable(database).save([ALERT])
     findings = Findings(database)
     findings.keep(3, EVIDENCE)
@@ -101,8 +102,10 @@ def check(directory: Path, database: Database, version: int = VERSION) -> None:
     journal = JournalTable(database)
     full = version >= JOURNAL_SINCE
     assert journal.followed() == (FOLLOWED if full else Followed({7}))
-    assert journal.page() == ([Numbered(1, PAID)] if full else [])
-    assert journal.sums() == ([EventSum("DatDot.Paid", 1, 5, 0)] if full else [])
+    fees = version >= OPERATORS_SINCE
+    assert journal.page() == [Numbered(2, FEE)] * fees + [Numbered(1, PAID)] * full
+    paid = EventSum("TransactionPayment.OperatorFeePaid", 1, 0, 0, 7)
+    assert journal.sums() == [EventSum("DatDot.Paid", 1, 5, 0)] * full + [paid] * fees
     assert AlertTable(database).open() == ([ALERT] if version >= ALERTS_SINCE else [])
     assert Findings(database).all() == {3: EVIDENCE}
     assert Findings(database).refusal(2, 5, 8) == ("the chain says NotProven" if version >= REFUSALS_SINCE else None)

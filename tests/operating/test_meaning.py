@@ -24,6 +24,7 @@ from service.operating.entries import (
     FEE,
     GAP,
     NODE,
+    OPERATORS_FEE,
     PAYMENT,
     RESTARTED,
     SUMS,
@@ -193,6 +194,39 @@ def test_a_fee_is_what_was_taken_less_what_came_back() -> None:
     (failed,) = fee_of(50, 20, record("System", "ExtrinsicFailed", 1, {}))
     words = explain(failed, ADDRESS)
     assert (words.level, bool(words.why), bool(words.remedy)) == (Level.PENALTY, True, True)
+
+
+def test_what_its_operator_paid_is_told_apart_and_is_no_change_of_the_accounts() -> None:
+    def paid(back: int, followed: Followed, *more: EventRecord) -> list[JournalEntry]:
+        who = hexed(OTHER)
+        records = (
+            record("Balances", "Withdraw", 1, {"who": who, "amount": 50}),
+            record("Balances", "Transfer", 1, {"from": who, "to": hexed(bytes(32)), "amount": 7}),
+            *more,
+            record("Balances", "Deposit", 1, {"who": who, "amount": back}),
+            record(PAYMENT, FEE, 1, {"who": who, "actual_fee": 50 - back, "tip": 0}),
+        )
+        return entries_of(Block(9, bytes(32), bytes(32), records), ME, followed)
+
+    assert paid(20, Followed()) == [], "somebody else's"
+    (fee,) = paid(20, Followed(operators={OTHER}))
+    assert (fee.name, fee.change, fee.held, fee.by_operator, fee.moved) == (OPERATORS_FEE, 0, 0, 30, True)
+    assert fee.fields == {"failed": False, "event": None, "operator": ss58(OTHER)}
+    assert explain(fee, ADDRESS).text == "a call of this account cost its operator a fee of 0.00000000003 UNIT"
+    assert cost_in_words(fee) == "its operator paid 0.00000000003 UNIT"
+    assert paid(50, Followed(operators={OTHER})) == [], "a proof's fee comes back whole"
+    (failed,) = paid(20, Followed(operators={OTHER}), record("System", "ExtrinsicFailed", 1, {}))
+    assert explain(failed, ADDRESS).level is Level.PENALTY
+    # who was named is followed from there on
+    followed, named = Followed(), events.OperatorSet(ME, OTHER)
+    paid(
+        20,
+        followed,
+        record("DatDot", "OperatorSet", 0, {}, named),
+        record("DatDot", "OperatorSet", 0, {}, events.OperatorSet(ME, None)),
+    )
+    assert followed.operators == {OTHER}
+    assert not Followed().concerns(events.OperatorSet(OTHER, bytes(32)), ME)
 
 
 def test_transfers_go_both_ways_and_one_to_oneself_is_nothing() -> None:

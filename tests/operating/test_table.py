@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from service.address import ss58
 from service.operating import table as module
+from service.operating.earnings import by_era, by_reason
 from service.operating.entries import Followed, JournalEntry
 from service.operating.table import PAGE, EventSum, JournalTable
 from service.roles.common.database import Database
@@ -50,6 +52,33 @@ def test_sums_are_exact_also_of_more_than_sqlite_counts(database: Database) -> N
     assert table.sums() == [EventSum("DatDot.Paid", 4, 2 * much, much + 2)]
     assert [one.entry.change for one in table.page(with_money=True)] == [much, -much - 2, much]
     assert [one.entry.block for one in table.all(with_money=True)] == [1, 2, 3]
+
+
+def test_what_an_operator_paid_is_summed_apart_and_kept_as_money_is(database: Database) -> None:
+    fees = [JournalEntry(n, 1, "TransactionPayment", "OperatorFeePaid", {}, by_operator=10**24 + n) for n in (1, 2)]
+    table = add(database, *fees, paid(3), paid(4, 5))
+    assert table.sums() == [
+        EventSum("DatDot.Paid", 2, 5, 0), EventSum("TransactionPayment.OperatorFeePaid", 2, 0, 0, 2 * 10**24 + 3),
+    ]  # fmt: skip
+    for found in (list(table.all(with_money=True)), table.money_since(1), table.page(with_money=True)[::-1]):
+        assert [(one.entry.block, one.entry.by_operator) for one in found] == [(1, 10**24 + 1), (2, 10**24 + 2), (4, 0)]
+    eras = by_era([one.entry for one in table.all()], 0, 1, 2)
+    assert [(one.era, one.by_operator, one.fees, one.work) for one in eras] == [
+        (0, 10**24 + 1, 0, 0),
+        (1, 10**24 + 2, 0, 0),
+    ]
+    (reason, _) = by_reason(table.sums())
+    assert (reason.text, reason.count, reason.lost, reason.by_operator) == (
+        "Fees of the chain that its operator paid", 2, 0, 2 * 10**24 + 3,
+    )  # fmt: skip
+
+
+def test_who_was_named_operator_is_known_again(database: Database) -> None:
+    named = [
+        JournalEntry(block, 1, "DatDot", "OperatorSet", {"account": ss58(bytes(32)), "operator": operator})
+        for block, operator in enumerate((ss58(bytes([1]) * 32), None, ss58(bytes([2]) * 32)))
+    ]
+    assert add(database, *named).followed().operators == {bytes([1]) * 32, bytes([2]) * 32}
 
 
 def test_what_is_followed_is_what_was_last_followed(database: Database) -> None:

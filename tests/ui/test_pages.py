@@ -11,6 +11,8 @@ from urllib.parse import quote
 import aiohttp
 import pytest
 
+from service.operating.entries import Followed, JournalEntry
+from tests.support.chain_world import BOB
 from tests.support.dashboard import FILES, SECTORS, ServedDashboard
 
 PAGES = (
@@ -73,6 +75,31 @@ async def test_sums_on_pages_are_those_of_the_journal(served: ServedDashboard) -
     by_era = re.findall(r'<tr><th scope="row">\d+</th>(.*?)</tr>', page)
     figures = [[int(one) for one in re.findall(r'value="(-?\d+)"', row)] for row in by_era]
     assert sum(sum(one) for one in figures) == sum(abs(one) for one in rows)
+
+
+async def test_what_the_operator_paid_stands_beside_what_the_account_paid(served: ServedDashboard) -> None:
+    fee = {"failed": False, "event": "Paused", "operator": BOB.ss58_address}
+    paid = JournalEntry(90, 0, "TransactionPayment", "OperatorFeePaid", fee, by_operator=20_300_000)
+    sources = served.facts.sources
+    sources.payer = BOB.public_key
+    with sources.table._db.transaction() as db:
+        sources.table.add(db, [paid], Followed({0, 1, 2}))
+    await served.seal()
+    page = unescape(await served.text("/money"))
+    assert f'<span class="id">{BOB.ss58_address}</span> signs for this account and pays the fees: it can spend' in page
+    assert "A call of this account cost its operator a fee of 0.0000203 UNIT" in page
+    assert '<th scope="col" class="num">Paid by its operator, UNIT</th>' in page
+    assert page.count('value="20300000"') == 3, "of all time, of its era, and by reason"
+    lines = list(csv.DictReader(io.StringIO(await served.text("/api/money.csv"))))
+    assert [
+        (one["change"], one["by_operator"], one["by_operator_unit"]) for one in lines if one["by_operator"] != "0"
+    ] == [("0", "20300000", "0.0000203")]
+    async with served.http.get(served.url + "/api/money") as answer:
+        money = await answer.json()
+    assert (money["operator"], money["operator_paid"]) == (BOB.ss58_address, "20300000")
+    assert int(money["operator_spendable"]) > 0
+    name = 'datdot_operator_paid_unit_total{event="TransactionPayment.OperatorFeePaid"} 0.0000203'
+    assert name in await served.text("/metrics")
 
 
 async def test_charts_come_in_both_themes_and_widths(served: ServedDashboard) -> None:

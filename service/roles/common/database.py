@@ -12,11 +12,12 @@ from typing import Any
 from service.disk import DiskError, explained
 from service.durable import make_directories, make_private_database, open_log, put_in_place, sync_file
 
-VERSION = 6
+VERSION = 7
 """Version 2 added the table of findings, version 3 that of refused ones, version 4 the journal, version 5 the alerts.
 
 Version 6 added nothing to the tables: each hosted segment's job has `most`, how many bytes the segment has at most. Late
-programs of version 5 wrote it, early ones did not. An older file gets what it lacks when it is opened.
+programs of version 5 wrote it, early ones did not. Version 7 added to the journal what an account's operator paid. An
+older file gets what it lacks when it is opened.
 """
 
 _FINDINGS = "CREATE TABLE findings (copy INTEGER PRIMARY KEY, evidence TEXT NOT NULL) WITHOUT ROWID;"
@@ -41,6 +42,10 @@ _ALERTS = (
 _MOST = (
     "UPDATE hosted SET job = json_set(job, '$.most', 4294967296)"
     " WHERE json_valid(job) AND json_extract(job, '$.most') IS NULL;"
+)
+_BY_OPERATOR = (
+    "ALTER TABLE journal ADD COLUMN by_operator TEXT NOT NULL DEFAULT '0';"
+    "ALTER TABLE journal_sums ADD COLUMN by_operator TEXT NOT NULL DEFAULT '0';"
 )
 _SCHEMA = """
 CREATE TABLE hosted (
@@ -103,7 +108,7 @@ class Database:
         if 0 < version < VERSION:
             self._keep_old(version)
         if 0 <= version < VERSION:
-            lacking = "".join((_SCHEMA, _FINDINGS, _REFUSED, _JOURNAL, _ALERTS, _MOST)[version:])
+            lacking = "".join((_SCHEMA, _FINDINGS, _REFUSED, _JOURNAL, _ALERTS, _MOST, _BY_OPERATOR)[version:])
             self._db.executescript(f"BEGIN; {lacking} PRAGMA user_version = {VERSION}; COMMIT;")
         elif version != VERSION:
             raise DatabaseError(
