@@ -49,10 +49,14 @@ class Mandate:
             self.was_given = True
             self._given.set()
 
-    async def submit(self, call: Callable[[], Awaitable[Done]]) -> Done:
-        """Return what `call` returns, which sends an operator's call. Raises NotOperator, and what `call` raises."""
+    def check(self) -> None:
+        """Raise NotOperator if it is known to be gone."""
         if not self.given:
             raise self._gone()
+
+    async def submit(self, call: Callable[[], Awaitable[Done]]) -> Done:
+        """Return what `call` returns, which sends an operator's call. Raises NotOperator, and what `call` raises."""
+        self.check()
         try:
             return await call()
         except (InvalidTransaction, NotIncluded) as error:

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from service.address import ss58
-from service.operating.operators import OperatorRefused, name_operator, plan_operator
+from service.operating.operators import OperatorRefused, check_own, name_operator, plan_operator
 from service.roles.sponsor.refusals import NoFunds
 from service.session import Session, client_session
 from service.units import UNIT
-from service.vault import public_keys
+from service.vault import PublicKeys, public_keys
 
 from .failures import failure_of
 from .options import DEFAULT_CHAIN, Chain, Json, Key, PassphraseFile
@@ -80,10 +80,15 @@ def revoke(
 
 def _name(operator: bytes | None, give: int, options: tuple[Any, ...]) -> None:
     yes, key, passphrase_file, chain, json = options
-    out = Output(json)
+    out, path = Output(json), needed_key(key)
+    source = or_fail(out, path, lambda: public_keys(path))
+    try:
+        check_own(source)
+    except OperatorRefused as error:
+        out.fail(failure_of(error, path))
     if not json:
         configure_logging(json)
-        _show(out, needed_key(key), operator, give, chain)
+        _show(out, source, operator, give, chain)
     agreed_to_spend(out, yes)
 
     async def act(session: Session) -> Told:
@@ -97,9 +102,8 @@ def _name(operator: bytes | None, give: int, options: tuple[Any, ...]) -> None:
     signed(key, passphrase_file, chain, json, act)
 
 
-def _show(out: Output, key: str, operator: bytes | None, give: int, chain: str) -> None:
+def _show(out: Output, source: PublicKeys, operator: bytes | None, give: int, chain: str) -> None:
     """Print what it does, or why it cannot be. An earlier run that was cut off may have done it: the chain knows."""
-    source = or_fail(out, key, lambda: public_keys(key))
 
     async def main() -> None:
         async with client_session(chain) as client:

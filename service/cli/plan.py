@@ -31,7 +31,7 @@ from .hoster import LEAVING
 from .options import DEFAULT_CHAIN, Bootstrap, Chain, Directory, Json, Key, PassphraseFile, Peers
 from .output import Failure, Output, configure_logging, run
 from .plan_costs import Donation, publication, shown_first
-from .signing import Told, needed_key, parse_account, signed
+from .signing import Told, needed_key, own_key, parse_account, signed
 from .sums import Gift, Pot, Yes
 from .terms import (
     LIVE,
@@ -111,7 +111,7 @@ def publish(
         max_latency_ms=max_latency,
         min_kib_per_s=min_throughput,
     )
-    shown_first(out, needed_key(key), chain, yes, publication(directory, wanted, ranges, terms, pot))
+    shown_first(out, own_key(out, key), chain, yes, publication(directory, wanted, ranges, terms, pot))
     keys = own_keys(out, needed_key(key), passphrase_file)
 
     async def main() -> None:
@@ -175,7 +175,8 @@ def donate(
 ) -> None:
     """Pay into a plan's pot. What it costs and does is shown before anything is signed."""
     gift = Donation(plan, amount)
-    shown_first(Output(json), needed_key(key), chain, yes, gift.lines)
+    out = Output(json)
+    shown_first(out, own_key(out, key), chain, yes, gift.lines)
     _signed(
         key,
         passphrase_file,
@@ -195,6 +196,7 @@ def end(
     json: Json = False,
 ) -> None:
     """End your own plan, after the notice period that the chain sets."""
+    own_key(Output(json), key)
     _signed(
         key, passphrase_file, chain, json, plan, lambda session: sponsor.end_plan(session.client, session.signer, plan)
     )
@@ -234,6 +236,7 @@ def amend(
     )
     if not changes:
         raise typer.BadParameter("nothing to change: name a term, such as --replicas N")
+    own_key(Output(json), key)
 
     async def act(session: Session) -> Told:
         done = await amend_plan(session.client, session.signer, plan, changes)

@@ -9,12 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from service.address import account_id
+from service.chain_client.errors import NotOperable
 from service.session import Session, chain_session
 from service.vault import public_keys
 
 from .failures import failure_of
 from .output import Output, configure_logging, run
-from .unlocking import own_keys
+from .unlocking import or_fail, own_keys
 
 Account = Annotated[str | None, typer.Argument(metavar="ACCOUNT", help="An account in SS58 (default: that of --key).")]
 Told = tuple[dict[str, Any], str | None]
@@ -26,6 +27,19 @@ def needed_key(key: Path | None) -> str:
     if key is None:
         raise typer.BadParameter("signing needs a key: add --key FILE or set DATDOT_KEY")
     return str(key)
+
+
+def own_key(out: Output, key: Path | None) -> str:
+    """Return the path of keys that sign what an operator's cannot: what moves the account's money, and changes its plans.
+
+    Ends the command if they are an operator's, before anything is asked. Raises BadParameter if none were given.
+    """
+    path = needed_key(key)
+    keys = or_fail(out, path, lambda: public_keys(path))
+    if keys.operator is not None:
+        told = "the account's own key signs this, and these keys are its operator's: --key takes the vault of"
+        out.fail(failure_of(NotOperable(f"{told} {keys.address}"), path))
+    return path
 
 
 def parse_account(text: str) -> bytes:

@@ -11,7 +11,7 @@ from service.roles.common.registration import RegistrationError
 from service.roles.common.rotation import Rotation, RotationRefused, plan_rotation, rotate
 from service.session import chain_session, client_session
 from service.units import money
-from service.vault import Vault, passphrase_source, unlock
+from service.vault import Vault, passphrase_source, public_keys, unlock
 
 from .failures import failure_of
 from .options import DEFAULT_CHAIN, Chain, Json, PassphraseFile
@@ -36,6 +36,7 @@ def rotate_(
     """
     out = Output(json)
     configure_logging(json)
+    or_fail(out, file, lambda: public_keys(file).check_own())
     find = passphrase_source(passphrase_file, at_terminal())
     typed = or_fail(out, file, lambda: find(file))
     vault = or_fail(out, file, lambda: unlock(file, lambda path: typed))

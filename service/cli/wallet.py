@@ -31,7 +31,7 @@ from service.vault import public_keys
 from .failures import failure_of
 from .options import DEFAULT_CHAIN, Chain, Json, Key, PassphraseFile
 from .output import Output, configure_logging, run
-from .signing import Account, Told, account_or_own, needed_key, parse_account, signed
+from .signing import Account, Told, account_or_own, own_key, parse_account, signed
 from .sums import FAUCET_GIVES, FaucetSum, Sum, Yes, agreed_to_spend
 from .unlocking import or_fail
 
@@ -81,8 +81,8 @@ def transfer(
     json: Json = False,
 ) -> None:
     """Send money. What it costs and leaves is shown, and asked about, before anything is signed."""
-    receiver, path = parse_account(to), needed_key(key)
     out = Output(json)
+    receiver, path = parse_account(to), own_key(out, key)
     if not json:
         configure_logging(json)
         _show_transfer(out, path, receiver, amount, chain)

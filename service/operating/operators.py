@@ -58,6 +58,14 @@ class PlannedOperator:
         return [*found, f"for fees of up to {money(self.fees)}; {money(self.left)} can be spent afterwards"]
 
 
+def check_own(keys: PublicKeys) -> None:
+    """Raise OperatorRefused if keys are an operator's themselves."""
+    if keys.operator is not None:
+        raise OperatorRefused(
+            f"only the account's own key names its operator: --key takes the vault of {keys.address}, not its operator's"
+        )
+
+
 async def plan_operator(
     client: ChainClient, keys: PublicKeys, operator: bytes | None, wanted: int = 0
 ) -> PlannedOperator:
@@ -65,10 +73,7 @@ async def plan_operator(
 
     Raises OperatorRefused, NoFunds and ChainError.
     """
-    if keys.operator is not None:
-        raise OperatorRefused(
-            f"only the account's own key names its operator: --key takes the vault of {keys.address}, not its operator's"
-        )
+    check_own(keys)
     if operator == keys.account:
         raise OperatorRefused(
             f"{ss58(operator)} is the account itself: name its operator's, as datdot vault operator shows it"

@@ -11,7 +11,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from service.address import account_id, ss58
-from service.chain_client import ChainError, Signer
+from service.chain_client import ChainError, NotOperable, Signer
 from service.chain_client.pallet import calls
 from service.chain_client.pallet.constants import PPM
 from service.hypercore import CoreError
@@ -66,6 +66,20 @@ class SignedAction:
     fields: tuple[str, ...]
     review: Callable[[NodeFacts, Acting, Mapping[str, str]], Awaitable[ReviewedAction]]
     do: Callable[[NodeFacts, Acting, Mapping[str, str]], Awaitable[str]]
+    of_owner: bool = False
+    """Whether only the account's own key signs it."""
+    signs: bool = True
+    """Whether anything is signed at all."""
+
+    def check_key(self, signer: Signer) -> None:
+        """Raise NotOperable or NotOperator if the key of the node does not sign it."""
+        if not self.signs or signer.payer == signer.account:
+            return
+        if self.of_owner:
+            raise NotOperable(
+                f"the account's own key signs this, and this node has its operator's: use the vault of {ss58(signer.account)}"
+            )
+        signer.mandate.check()
 
 
 def amount_of(text: str) -> int:
@@ -278,11 +292,11 @@ def signer_address(signer: Signer) -> str:
 
 
 ACTIONS = {
-    "donate": SignedAction(("plan", "amount", "fresh"), _review_donation, _donate),
-    "transfer": SignedAction(("to", "amount"), _review_transfer, _transfer),
+    "donate": SignedAction(("plan", "amount", "fresh"), _review_donation, _donate, of_owner=True),
+    "transfer": SignedAction(("to", "amount"), _review_transfer, _transfer, of_owner=True),
     "pause": SignedAction((), _review_pause, _pause),
     "leave": SignedAction(("copy",), _review_leave, _leave),
-    "test": SignedAction((), _review_test, _test),
-    "publish": SignedAction(("feed", "replicas", "eras", "pot"), _review_publication, _publish),
+    "test": SignedAction((), _review_test, _test, signs=False),
+    "publish": SignedAction(("feed", "replicas", "eras", "pot"), _review_publication, _publish, of_owner=True),
 }
 """The actions, by the last part of their address."""

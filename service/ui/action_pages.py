@@ -144,6 +144,7 @@ class ActionPages:
         fields = {one: request.query.get(one, "")[:200] for one in action.fields}
         pulse = await self._site.pulse()
         try:
+            action.check_key(self._acting.signer)
             found = await action.review(self._facts, self._acting, fields)
         except REFUSED as error:
             return self._told(request, "This cannot be done", str(error) or "the chain did not answer in time", 400)
@@ -167,6 +168,7 @@ class ActionPages:
         told = {"action": name} | {f"of_{one}": text for one, text in fields.items()}
         log.info("an action is wanted at the dashboard", **told)
         try:
+            action.check_key(self._acting.signer)
             said = await action.do(self._facts, self._acting, fields)
         except REFUSED as error:
             log.warning("an action at the dashboard was not done", error=str(error), **told)

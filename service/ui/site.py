@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
+from shlex import quote
 from typing import Any
 
 import aiohttp_jinja2
@@ -115,6 +116,9 @@ class Site:
             "account": self.facts.address,
             "roles": ", ".join(self.facts.sources.roles),
             "session": self.session(request),
+            "operated": self.facts.sources.payer != self.facts.account,
+            "chain": quote(self.facts.sources.client.url),
+            "directory": quote(str(self.facts.directory)),
             "alerts_open": len(self.facts.sources.alerts.open()),
         }
         answer = aiohttp_jinja2.render_template(template, request, common | data, status=status)

@@ -61,6 +61,11 @@ class PublicKeys:
         """The account in SS58."""
         return ss58(self.account)
 
+    def check_own(self) -> None:
+        """Raise KeyFileError if these are an operator's keys, which have not the secret of the account."""
+        if self.operator is not None:
+            raise KeyFileError(f"these keys are an operator's: the secret of account {self.address} is not among them")
+
 
 @dataclass(frozen=True)
 class PeerKeys:
@@ -137,8 +142,7 @@ class PeerKeys:
 
     def check_own(self) -> None:
         """Raise KeyFileError if these are an operator's keys, which have not the secret of the account."""
-        if self.peer is not None:
-            raise KeyFileError(f"these keys are an operator's: the secret of account {self.address} is not among them")
+        self.public.check_own()
 
     def with_swarm_key(self, number: int) -> PeerKeys:
         """Return these keys with the account's swarm key of that number, which follows from its secret alone.

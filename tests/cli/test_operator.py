@@ -139,6 +139,29 @@ def test_what_an_operator_cannot_do_says_so(tmp_path: Path, own: tuple[Any, ...]
     assert exported["account"] == made["operator"] == json.loads(wallet.read_text())["address"]
 
 
+def test_the_moneys_key_is_asked_for_before_anything_is_shown_or_asked(tmp_path: Path, own: tuple[Any, ...]) -> None:
+    """There is no chain, no feed and no passphrase: none of them was wanted yet."""
+    account = done("vault", "show", own[0])["account"]
+    _, key = nodes_vault(tmp_path, own)
+    nowhere = ("--key", key[0], "--chain", "ws://127.0.0.1:1")
+    terms = ("--replicas", "1", "--pot", "9UNIT", "--until", "99999")
+    for command in (
+        ("wallet", "transfer", account, "1UNIT"),
+        ("plan", "donate", "0", "1UNIT"),
+        ("plan", "publish", "ab" * 32, "--dir", tmp_path, *terms),
+        ("plan", "amend", "0", "--replicas", "2"),
+        ("plan", "end", "0"),
+    ):
+        for options in (("--json",), ()):
+            told = datdot(*command, *nowhere, *options)
+            assert told.code not in (0, 2), command
+            assert f"takes the vault of {account}" in " ".join((told.out + told.err).split()), command
+        assert datdot(*command, *nowhere, "--json").failure("operators_key")
+    for command in (("operator", "set", account), ("operator", "revoke")):
+        assert "its operator's" in datdot(*command, *nowhere, "--json").failure("operator_refused")["message"]
+    assert "an operator's" in datdot("vault", "rotate", key[0], "--json").failure("key_file")["message"]
+
+
 def test_what_naming_one_costs_and_does_is_shown_first(
     tmp_path: Path, own: tuple[Any, ...], chain: RunningChain
 ) -> None:

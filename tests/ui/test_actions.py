@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from service.address import ss58
 from service.operating.transfers import TransferRefused
 from service.ui import acting
 from service.units import UNIT
@@ -221,3 +222,33 @@ async def test_a_node_without_a_vault_only_shows(tmp_path: Path, monkeypatch: py
         page = await served.text("/login")
         assert "This node has no vault" in page
         assert "datdot vault import" in page
+
+
+async def test_what_an_operator_does_not_sign_is_not_offered_and_refused_at_once(served: ServedDashboard) -> None:
+    await logged_in(served)
+    assert 'action="/do/transfer"' in await served.text("/money")
+    assert served.facts.sources.store is not None
+    feed = some_feed(served.facts.sources.store).hex()
+    assert 'action="/do/publish"' in await served.text(f"/feeds/{feed}")
+    signer = served.peer.signer
+    signer.payer = served.facts.sources.payer = BOB.public_key
+    for path, action, command in (
+        ("/money", "transfer", "datdot wallet transfer TO AMOUNT --key VAULT --chain ws://"),
+        (f"/feeds/{feed}", "publish", f"datdot plan publish {feed} --dir "),
+    ):
+        page = unescape(await served.text(path))
+        assert f'action="/do/{action}"' not in page
+        assert "signed by the account’s own key" in page
+        assert command in page
+    for path in (
+        f"transfer?to={BOB.ss58_address}&amount=1",
+        f"publish?feed={feed}&replicas=1&eras=9&pot=9",
+        "donate?plan=0&amount=1&fresh=0",
+    ):
+        page = unescape(await served.text(f"/do/{path}", 400))
+        assert f"use the vault of {served.facts.address}" in page
+    signer.mandate.look(1, None)
+    page = unescape(await served.text("/do/pause", 400))
+    assert "is not the operator of" in page
+    assert f"datdot operator set {ss58(signer.mandate._operator)} --key VAULT" in page
+    assert "Nobody is told of alerts" in await served.text("/do/test", 400), "which nobody signs"

@@ -244,3 +244,11 @@ async def test_what_programs_ask_is_answered_while_the_chain_is_away(
     await bare.text("/healthz")
     bare.world.go_on()
     await bare.text("/api/status")
+
+
+async def test_who_has_an_operators_key_is_told_where_to_donate(served: ServedDashboard) -> None:
+    assert 'action="/do/donate"' in await served.text("/plans/0")
+    served.facts.sources.payer = BOB.public_key
+    page = await served.text("/plans/0")
+    assert 'action="/do/donate"' not in page
+    assert "datdot plan donate 0 AMOUNT --key VAULT --chain ws://" in page
