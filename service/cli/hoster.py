@@ -127,16 +127,28 @@ def _standing(found: dict[str, Any]) -> list[str]:
     ]
 
 
+def _proofs(found: dict[str, Any]) -> list[str]:
+    """Say for how many proofs the money of who signs them is enough, and what to do."""
+    who = {"": found["fees"]} if found["operator"] is None else {
+        " by the account's own key": found["fees"],
+        f" by its operator {found['operator']}": found["operator_fees"],
+    }  # fmt: skip
+    *lines, last = [
+        f"{fees['spendable']} can be spent{key}, a storage proof takes up to {fees['proof']} until it is in a block: "
+        f"enough for {fees['proofs']}"
+        for key, fees in who.items()
+    ]
+    return [*lines, f"{last}. {_sentence(found['fees']['remedy'])}"]
+
+
 def _text(found: dict[str, Any]) -> str:
     held, due = found["collateral"]["held"], found["collateral"]["due"]
-    fees = found["fees"]
     region = f" in region {found['region']}" if found["region"] else ""
     lines = [
         f"hoster {found['account']}  {'open' if found['open'] else 'not open'}{region}, in block {found['block']}",
         *_standing(found),
         f"collateral {held} held, {due} due",
-        f"{fees['spendable']} can be spent, a storage proof takes up to {fees['proof']} until it is in a block: enough for "
-        f"{fees['proofs']}. {_sentence(fees['remedy'])}",
+        *_proofs(found),
         f"reputation {found['reputation']} ppm, challenges passed {found['passed']}, missed {found['missed']}",
         _changed(found["reputation_change"]),
     ]

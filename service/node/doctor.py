@@ -12,15 +12,20 @@ from pathlib import Path
 from service.address import ss58
 from service.chain_client import BlockRef, ChainClient, ChainError, CursorStore
 from service.chain_client.mandate import how_to_operate
+from service.chain_client.operators import operated
+from service.chain_client.pallet import calls
+from service.chain_client.pallet.types import Role
 from service.disk import DISK_ERRORS, explained, room_at, shown_size
 from service.encoding.profiles import SECTOR
 from service.hypercore.net import PeerAddress
+from service.operating.alerts.rules import LEAST_FEES
 from service.operating.clocks import OFF_SECONDS, clock_off
+from service.operating.standing import ON_CHAIN
 from service.roles.common.funding import how_to_get
 from service.roles.common.needs import dear_receiving, dear_report, needs_of
 from service.roles.common.pace import EXPECTED_RATE
 from service.roles.common.terms import RolesConfig
-from service.roles.hoster.fees import read_means
+from service.roles.hoster.fees import read_means, spendable
 from service.roles.hoster.room import Room
 from service.units import EXISTENTIAL_DEPOSIT, KIB, MIB, decimal
 from service.vault import PublicKeys
@@ -164,7 +169,7 @@ async def _of_chain(
     if keys is not None:
         yield await money(client, keys.account, settings.roles, config)
         if keys.operator is not None:
-            yield await operates(client, keys.account, keys.operator)
+            yield await operates(client, keys.account, keys.operator, settings.roles)
         yield await asks(client, settings.roles, config)
     if "hoster" in settings.roles:
         hosters = await read_hosters(client, final.hash)
@@ -197,14 +202,23 @@ async def asks(client: ChainClient, roles: Collection[str], config: RolesConfig)
     return good("asks", "the chain takes offers at these asks")
 
 
-async def operates(client: ChainClient, account: bytes, operator: bytes) -> Finding:
-    """Look whether the node's key may sign for its account, and can pay fees. Raises ChainError."""
-    if await client.storage.operator(account) != operator:
+async def operates(client: ChainClient, account: bytes, operator: bytes, roles: Collection[str]) -> Finding:
+    """Look whether the node's key may sign for its account, and can pay what its roles send. Raises ChainError."""
+    if ON_CHAIN & set(roles) and await client.storage.operator(account) != operator:
         text = f"{ss58(operator)} is not the operator of {ss58(account)}: nothing that it signs counts"
         return bad("operator", text, how_to_operate(ss58(account), ss58(operator), client.url))
-    means = await read_means(client, account, 0, payer=operator)
-    text = f"{ss58(operator)} signs for {ss58(account)}, and has {decimal(means.spendable)} UNIT for fees"
-    return bad("operator", text, means.remedy(operator)) if means.low else good("operator", text)
+    has = await spendable(client, operator)
+    text = f"{ss58(operator)} signs for {ss58(account)}, and has {decimal(has)} UNIT for fees"
+    if "hoster" in roles:
+        hoster = await client.storage.hoster(account)
+        means = await read_means(client, account, 0 if hoster is None else hoster.stored, payer=operator)
+        return bad("operator", text, means.remedy(operator)) if means.low else good("operator", text)
+    fee = await client.fee(operator, operated(calls.withdraw_offer(Role.ENCODING), account))
+    if has >= LEAST_FEES * fee:
+        return good("operator", text)
+    missing = LEAST_FEES * fee - has
+    told = f"send it money, so that it can pay {LEAST_FEES} calls: {how_to_get(ss58(operator), client.url, missing)}"
+    return bad("operator", text, told)
 
 
 async def money(client: ChainClient, account: bytes, roles: Collection[str], config: RolesConfig) -> Finding:

@@ -42,9 +42,12 @@ class Facts:
     due: int | None
     held: int
     copies: dict[int, Copy]
-    payer: bytes
-    """Who pays the fees: its operator, else the account."""
     means: Means
+    """With the account's own key."""
+    operator: bytes | None
+    """Who may sign, and pays the fees, in its place. Which of the two keys its node has, the chain does not know."""
+    operators: Means | None
+    """With that one's."""
     changed: dict[str, Any]
     """Why its reputation last changed."""
 
@@ -58,7 +61,7 @@ async def show_hoster(client: ChainClient, account: bytes) -> dict[str, Any] | N
         return None
     challenge = await storage.storage_challenge(account, at)
     due = None if challenge is None else await _due(client, account, hoster.step, challenge.issued, at)
-    payer = await storage.operator(account, at) or account
+    operator = await storage.operator(account, at)
     facts = Facts(
         account,
         best.number,
@@ -68,8 +71,9 @@ async def show_hoster(client: ChainClient, account: bytes) -> dict[str, Any] | N
         due,
         await client.held(account, Role.HOSTING, at),
         await read_hosted(storage, account, hoster.copies, at),
-        payer,
-        await read_means(client, account, hoster.stored, at, payer),
+        await read_means(client, account, hoster.stored, at),
+        operator,
+        None if operator is None else await read_means(client, account, hoster.stored, at, operator),
         await show_change(client, account, best),
     )
     return hoster_view(facts, client.times, await storage.amounts(at))
@@ -122,14 +126,26 @@ def hoster_view(facts: Facts, times: Times, amounts: Amounts) -> dict[str, Any]:
             for number, copy in facts.copies.items()
         ],
         "copies_unlisted": max(0, hoster.copies - len(facts.copies)),
-        "fees": {
-            "spendable": str(facts.means.spendable),
-            "proof": str(facts.means.proof),
-            "proofs": facts.means.proofs,
-            "remedy": facts.means.remedy(facts.payer),
-        },
+        "fees": _fees(facts.means) | {"remedy": fees_remedy(facts)},
+        "operator": None if facts.operator is None else ss58(facts.operator),
+        "operator_fees": None if facts.operators is None else _fees(facts.operators),
         "reputation_change": facts.changed,
     }
+
+
+def _fees(means: Means) -> dict[str, Any]:
+    return {"spendable": str(means.spendable), "proof": str(means.proof), "proofs": means.proofs}
+
+
+def fees_remedy(facts: Facts) -> str:
+    """Return what to do so that proofs can be paid, by whichever key the node has."""
+    own = facts.means.remedy(facts.account)
+    if facts.operator is None or facts.operators is None:
+        return own
+    operators = facts.operators.remedy(facts.operator)
+    if own == operators:  # nothing
+        return own
+    return f"if its node has the operator's key: {operators}; if it has the account's own: {own}"
 
 
 def deadlines(issued: int, step: int, due: int | None, times: Times) -> tuple[int, int, int]:

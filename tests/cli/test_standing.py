@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from runtime_mock.model.datdot.params import DEFAULT_AMOUNTS, DEVELOPMENT
+from service.address import ss58
 from service.chain_client.pallet.constants import ALLOWANCE
 from service.chain_client.pallet.types import Amounts, Hoster, Ratio, Sample, StorageChallenge, Times
 from service.cli.hoster import _text
@@ -22,6 +23,8 @@ UNIT = 10**12
 TIMES = Times(**{name: getattr(DEVELOPMENT, name) for name in Times.__dataclass_fields__})
 AMOUNTS = Amounts(**{name: getattr(DEFAULT_AMOUNTS, name) for name in Amounts.__dataclass_fields__})
 ISSUED = 1000
+OPERATOR = bytes([1]) * 32
+ENOUGH = Means(700, 10)
 
 
 def hoster(**changed: Any) -> Hoster:
@@ -29,14 +32,50 @@ def hoster(**changed: Any) -> Hoster:
     return Hoster(**values | {"open": True, "place": None, "region": b"", "pause": None} | changed)
 
 
-def view(step: int, now: int = ISSUED, due: int | None = None, **changed: Any) -> dict[str, Any]:
+def view(
+    step: int,
+    now: int = ISSUED,
+    due: int | None = None,
+    own: Means = ENOUGH,
+    operators: Means | None = None,
+    **changed: Any,
+) -> dict[str, Any]:
     asked = tuple(Sample(copy, copy, 0) for copy in (3, 5, 5))
     challenge = None if step == EVICTED else StorageChallenge(ISSUED, asked)
     why = {"block": 990, "before": 500_000, "why": "the storage challenge of block 980 was answered"}
     facts = Facts(
-        bytes(32), now, hoster(step=step, **changed), None, challenge, due, 0, {}, bytes(32), Means(700, 10), why
+        bytes(32),
+        now,
+        hoster(step=step, **changed),
+        None,
+        challenge,
+        due,
+        0,
+        {},
+        own,
+        None if operators is None else OPERATOR,
+        operators,
+        why,
     )
     return hoster_view(facts, TIMES, AMOUNTS)
+
+
+def test_who_pays_a_hosters_proofs_is_the_key_that_its_node_has() -> None:
+    """The chain knows who may sign, not which of the two keys the node was started with: both are told."""
+    low, enough = Means(10, 10), ENOUGH
+    alone = view(GOOD, own=low)
+    assert (alone["operator"], alone["operator_fees"]) == (None, None)
+    assert alone["fees"]["remedy"] == low.remedy(bytes(32))
+    both = view(GOOD, own=enough, operators=enough)
+    assert both["fees"]["remedy"] == "nothing is due"
+    for own, operators in ((low, enough), (enough, low), (low, low)):
+        found = view(GOOD, own=own, operators=operators)
+        assert (found["fees"]["proofs"], found["operator_fees"]["proofs"]) == (own.proofs, operators.proofs)
+        assert found["fees"]["remedy"] == (
+            f"if its node has the operator's key: {operators.remedy(OPERATOR)}; "
+            f"if it has the account's own: {own.remedy(bytes(32))}"
+        )
+        assert f"{operators.spendable} can be spent by its operator {ss58(OPERATOR)}" in _text(found)
 
 
 def test_deadlines_follow_from_the_challenge() -> None:

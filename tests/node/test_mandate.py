@@ -11,17 +11,29 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from service.chain_client import DispatchError
+from service.chain_client import DispatchError, frame
 from service.chain_client.mandate import Mandate
 from service.chain_client.pallet import calls
 from service.hypercore import KeyPair
 from service.hypercore.net import TcpTransport
+from service.node.doctor import operates
+from service.node.findings import Grade
 from service.node.rekeying import SwarmKeys
 from service.operating.past import read_past
 from service.roles.common.registration import bind
 from service.roles.common.runner import Runner, submitted
 from service.vault import PeerKeys
-from tests.support.chain_world import ALICE, BOB, Peer, World, bounded, following_peer, load_runtime, load_spec
+from tests.support.chain_world import (
+    ALICE,
+    BOB,
+    Peer,
+    World,
+    bounded,
+    eventually,
+    following_peer,
+    load_runtime,
+    load_spec,
+)
 
 OWN = PeerKeys.development("//Alice")
 REVOKED, AGAIN = "not the account's operator any more", "is the account's operator again"
@@ -35,12 +47,16 @@ class Revocable:
     owner: Peer
     node: Peer
     runner: Runner
+    follows: bool = False
+    """Whether the node has looked, when a block has been followed, who its account's operator is."""
     tries: int = 0
 
     async def name(self, operator: bytes | None) -> None:
         """Let Alice's own key name her operator."""
         await self.owner.until(self.owner.signer.submit(calls.set_operator(operator)), self.world)
         await self.node.caught_up(self.world)
+        if self.follows:
+            await eventually(lambda: self.node.signer.mandate.given == (operator == BOB.public_key))
 
     async def blocks(self, count: int) -> None:
         """Let blocks pass, with a decision after each."""
@@ -95,6 +111,7 @@ async def revocable(folder: Path, follow: bool = True) -> AsyncIterator[Revocabl
             await found.name(BOB.public_key)
             node.signer.mandate.look(world.best.number, BOB.public_key)  # as `register` does
             keys = SwarmKeys(node.client, node.signer, node_keys, transport)
+            found.follows = follow
             tasks = [asyncio.create_task(keys.run(node.follower))] if follow else []
             yield found
             await found.runner.close()
@@ -159,6 +176,22 @@ async def test_what_the_operator_paid_is_in_the_accounts_history(tmp_path: Path)
         (fee,) = [one for one in entries if one.by_operator]
         assert (fee.by_operator, fee.change) == (paid, 0)
         assert (fee.fields["event"], fee.fields["operator"]) == ("EncodingOffered", BOB.ss58_address)
+
+
+async def test_the_doctor_says_of_an_operator_what_its_roles_need(tmp_path: Path) -> None:
+    async with revocable(tmp_path, follow=False) as net:
+        client, alice, bob = net.owner.client, ALICE.public_key, BOB.public_key
+        nobody, little = bytes(32), frame.transfer(bytes(32), 10**10)
+        for roles in (("hoster",), ("encoder", "attester"), ("author",)):
+            assert (await operates(client, alice, bob, roles)).level is Grade.GOOD
+        await net.name(nobody)
+        await net.owner.until(net.owner.signer.submit(little), net.world)
+        for roles, word in ((("hoster", "encoder"), "a proof's fee"), (("encoder",), "can pay 100 calls")):
+            assert "nothing that it signs counts" in (await operates(client, alice, bob, roles)).text
+            poor = await operates(client, alice, nobody, roles)
+            assert (poor.level, word in poor.remedy) == (Grade.BAD, True), poor
+            assert ("proof" in poor.remedy, "hoster" in poor.remedy) == (("hoster" in roles),) * 2
+        assert (await operates(client, alice, bob, ("author",))).level is Grade.GOOD, "what an author sends, anyone may"
 
 
 async def test_a_mandate_is_taken_to_be_there_until_the_chain_says_otherwise(tmp_path: Path) -> None:
