@@ -14,12 +14,13 @@ import structlog
 import typer
 
 from service.devnet.demo import run_demo
-from service.devnet.network import BACKENDS, Devnet, run_devnet
+from service.devnet.network import BACKENDS, Devnet, fork_peers, run_devnet
 from service.node.config import BadOption, BadSetting, Resolved, resolve
 from service.node.editing import SettingsFile
 from service.node.run import run_node
 from service.node.settings import KEY_FILE, NodeError, NodeSettings
 
+from . import main as datdot
 from .addresses import parse_peers
 from .failures import failure_of
 from .node_options import (
@@ -199,9 +200,10 @@ def devnet(directory: Directory, chain: Which = "model", peer: Peers = None, jso
     out = Output(json=True)
     configure_logging(json)
     parse_peers(peer)
+    forked = fork_peers(datdot)
 
     async def main() -> None:
-        await run_devnet(Devnet(directory.absolute(), chain, tuple(peer or ())), out.result)
+        await run_devnet(Devnet(directory.absolute(), chain, tuple(peer or ()), forked=forked), out.result)
 
     run(out, main, lambda error: failure_of(error, str(directory)), quiet_interrupt=True)
 
@@ -221,10 +223,11 @@ def demo(
     """Run the whole job once: publish, place, encode, challenge, attest, pay, lose the author, read back."""
     out = Output(json)
     configure_logging(json, None if json else "warning")
+    forked = fork_peers(datdot)
 
     async def main() -> None:
         result = await run_demo(
-            path, chain, directory and directory.absolute(), replicas, out.console if not json else None
+            path, chain, directory and directory.absolute(), replicas, out.console if not json else None, forked
         )
         if json:
             out.result(result)

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,7 @@ from service.session import Session, chain_session
 from service.units import UNIT
 from service.views.plan import show_plan
 
+from .forked import Forked
 from .network import Devnet, NetPeer
 from .processes import uninterrupted
 from .view import CopyLife, View
@@ -203,14 +204,19 @@ def digest(path: Path) -> str:
 
 
 async def run_demo(
-    path: Path | None, chain: str, directory: Path | None, replicas: int, console: Console | None
+    path: Path | None,
+    chain: str,
+    directory: Path | None,
+    replicas: int,
+    console: Console | None,
+    forked: Sequence[Forked] = (),
 ) -> dict[str, Any]:
     """Do the job, check it, and return the object of `datdot demo --json`.
 
-    `directory` is kept; with None a temporary one is used and removed.
+    `directory` is kept; with None a temporary one is used and removed. `forked` become its peers.
     """
     where = Path(tempfile.mkdtemp(prefix="datdot-demo-")) if directory is None else directory
-    net = Devnet(where, chain, block_ms=BLOCK_MS)
+    net = Devnet(where, chain, block_ms=BLOCK_MS, forked=list(forked))
     demo = Demo(net, replicas, View(console))
     net.on_line = demo.on_line
     demo.result = {

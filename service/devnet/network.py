@@ -27,6 +27,7 @@ from service.session import chain_session
 from service.units import UNIT
 from service.vault import PeerKeys, create_key_file, load_keys
 
+from .forked import Forked, fork_all
 from .processes import Child, module, stop_all
 
 log = structlog.get_logger(__name__)
@@ -88,6 +89,11 @@ class NetPeer:
         }
 
 
+def fork_peers(run: Callable[[list[str]], None]) -> list[Forked]:
+    """Fork a process for each peer of a network, to be called before there is a loop. `run` runs `datdot` with arguments."""
+    return fork_all(sum(count for _, count, _ in PEERS), run)
+
+
 def free_ports(count: int) -> list[int]:
     """Return ports on which nobody listens at the moment.
 
@@ -129,6 +135,8 @@ class Devnet:
     kinds: tuple[tuple[str, int, int], ...] = PEERS
     block_ms: int = BLOCK_MS
     """Time between blocks of the mock chain, in milliseconds."""
+    forked: list[Forked] = field(default_factory=list)
+    """Processes that wait to be peers. Without one left, a peer is a process of its own from the start."""
     rpc: str = ""
     bootstrap: tuple[str, ...] = ()
     """The node of the DHT by which the peers find each other. It runs in this process."""
@@ -224,7 +232,8 @@ class Devnet:
         """Start one peer's process, for the first time or again with what it has stored. Raises ProcessFailed."""
         on_line = self.on_line
         listener = None if on_line is None else lambda line: on_line(peer, line)
-        peer.child = Child(peer.directory.name, self.command_of(peer), peer.directory / "node.log", listener)
+        forked = self.forked.pop() if self.forked else None
+        peer.child = Child(peer.directory.name, self.command_of(peer), peer.directory / "node.log", listener, forked)
         await peer.child.start()
 
     async def wait_for_offers(self, client: ChainClient) -> None:

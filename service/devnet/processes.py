@@ -3,41 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
-from service.node.options import SETTINGS
+from .forked import NOT_INHERITED, Forked, die_with_parent
 
 T = TypeVar("T")
-PR_SET_PDEATHSIG = 1
 READY_SECONDS = 120.0
 """Time until the ready line: a dozen peers start at once on a small machine."""
 STOP_SECONDS = 15.0
 """Time to stop after SIGTERM before SIGKILL: a peer closes its stores first."""
 LAST_LINES = 15
 """Lines of a log shown with an error."""
-NOT_INHERITED = frozenset(one.variable for one in SETTINGS)
-"""Variables that choose defaults for the user's own commands. A child gets its settings by its command line."""
-
-_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 class ProcessFailed(Exception):
     """A child ended, or stayed silent, before it was ready. The message carries the end of its log."""
-
-
-def _die_with_parent() -> None:
-    # A signal that the parent ignores would be ignored by its children, too, and neither a stop nor its death would end them.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if _libc is not None:
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    os.setpgrp()  # Ctrl-C reaches the parent alone, which stops its children in order
 
 
 def module(name: str, *arguments: str) -> list[str]:
@@ -52,14 +37,22 @@ class Child:
     """
 
     def __init__(
-        self, name: str, command: list[str], log: Path, on_line: Callable[[dict[str, Any]], None] | None = None
+        self,
+        name: str,
+        command: list[str],
+        log: Path,
+        on_line: Callable[[dict[str, Any]], None] | None = None,
+        forked: Forked | None = None,
     ) -> None:
-        """Prepare the process. `on_line` gets every JSON object that comes after the ready line."""
-        self.name, self.command, self.log, self._on_line = name, command, log, on_line
+        """Prepare the process. `on_line` gets every JSON object that comes after the ready line.
+
+        With `forked`, that process is it, which runs the module of `command` already.
+        """
+        self.name, self.command, self.log, self._on_line, self._forked = name, command, log, on_line, forked
         self._stopping = False
         self._error = ""
         self.ready: dict[str, Any] = {}
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: asyncio.subprocess.Process | Forked | None = None
         self._drain: asyncio.Task[None] | None = None
 
     @property
@@ -81,15 +74,7 @@ class Child:
         """Start the process and return the object of its ready line. Raises ProcessFailed."""
         self._error = ""
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *self.command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=log,
-                env={name: value for name, value in os.environ.items() if name not in NOT_INHERITED},
-                preexec_fn=_die_with_parent,
-            )
+        self._process = await self._begin()
         assert self._process.stdout is not None
         try:
             async with asyncio.timeout(READY_SECONDS):
@@ -106,6 +91,21 @@ class Child:
             raise ProcessFailed(f"{self.name}: {self.ready['error'].get('message', '')}")
         self._drain = asyncio.create_task(self._read(self._process.stdout))
         return self.ready
+
+    async def _begin(self) -> asyncio.subprocess.Process | Forked:
+        if (forked := self._forked) is not None:
+            self._forked = None
+            await forked.begin(self.command[len(module("")) :], self.log)
+            return forked
+        with self.log.open("ab") as log:
+            return await asyncio.create_subprocess_exec(
+                *self.command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                env={name: value for name, value in os.environ.items() if name not in NOT_INHERITED},
+                preexec_fn=die_with_parent,
+            )
 
     async def _read(self, stream: asyncio.StreamReader) -> None:
         async for line in stream:
