@@ -46,6 +46,8 @@ BACKENDS = ("model", "wasm")
 FILE = "devnet.json"
 WATCH_SECONDS = 1.0
 """Between two looks at the peers' processes."""
+STARTING = 4
+"""Peers that start at once, at least: on a busy machine a chain that a dozen ask for its metadata answers none of them in time."""
 PORTS = range(20_000, 32_000)
 """Ports for peers, below the range from which systems pick ports for outgoing connections."""
 OnLine = Callable[["NetPeer", dict[str, Any]], None]
@@ -209,8 +211,14 @@ class Devnet:
 
     async def _start_peers(self) -> None:
         """Start every peer's process, then let a chain that waits for them go on. Raises ProcessFailed."""
+        turns = asyncio.Semaphore(max(STARTING, os.cpu_count() or 1))
+
+        async def start(peer: NetPeer) -> None:
+            async with turns:
+                await self.start_peer(peer)
+
         # gather with return_exceptions: every start has ended, well or badly, before anything is stopped
-        results = await asyncio.gather(*(self.start_peer(peer) for peer in self.peers), return_exceptions=True)
+        results = await asyncio.gather(*map(start, self.peers), return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
                 raise result

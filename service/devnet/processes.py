@@ -67,8 +67,9 @@ class Child:
 
     @property
     def ended(self) -> bool:
-        """Whether the process ended without being stopped."""
-        return self._process is not None and self._process.returncode is not None and not self._stopping
+        """Whether the process ended without being stopped, and what it told last was read."""
+        gone = self._process is not None and self._process.returncode is not None and not self._stopping
+        return gone and (self._drain is None or self._drain.done())
 
     async def start(self) -> dict[str, Any]:
         """Start the process and return the object of its ready line. Raises ProcessFailed."""

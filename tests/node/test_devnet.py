@@ -82,6 +82,26 @@ async def test_a_peer_that_dies_is_told_once_and_told_to_be_back(
     assert len([line for line in logs if line["event"] == "alert is over"]) == 1
 
 
+async def test_few_peers_start_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    starting: list[NetPeer] = []
+    most: list[int] = []
+
+    async def start_peer(self: Devnet, peer: NetPeer) -> None:
+        starting.append(peer)
+        most.append(len(starting))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        starting.remove(peer)
+
+    monkeypatch.setattr(Devnet, "start_peer", start_peer)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    net = Devnet(tmp_path)
+    keys = create_key_file(tmp_path / "key.json")
+    net.peers += [NetPeer("hoster", tmp_path, keys, number) for number in range(12)]
+    await net._start_peers()
+    assert (len(most), max(most)) == (12, network.STARTING)
+
+
 async def said(logs: Any, event: str) -> None:
     async with asyncio.timeout(60):
         while not any(line["event"] == event for line in logs):  # noqa: ASYNC110 - a log tells no event

@@ -60,7 +60,10 @@ forked = fork_all(2, run)
 async def main():
     child = one(forked[0])
     say(await child.start())
-    say([await child.wait(), child.ended, child.running, child.log_tail()])
+    code = await child.wait()
+    while not child.ended:
+        await asyncio.sleep(0)
+    say([code, child.running, child.log_tail()])
     await child.stop()
     other = one(forked[1])
     other.command.append("stay")
@@ -71,7 +74,7 @@ asyncio.run(main())
 """
     first, ended, other = told(tmp_path, code)
     assert first == {"arguments": ["a", "b c"], "key": None, "read": ""}
-    assert ended == [7, True, False, "to the log"]
+    assert ended == [7, False, "to the log"]
     assert other == [True, True], "of a group of its own, which Ctrl-C at the terminal does not reach"
 
 

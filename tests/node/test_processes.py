@@ -85,7 +85,7 @@ async def test_one_that_ends_by_itself_is_noticed_with_its_error(tmp_path: Path)
     one = child(tmp_path, READY + f"print('{error}'); sys.exit(1)")
     await one.start()
     await until(lambda: one.ended)
-    await until(lambda: one.log_tail() == "the chain is another one")
+    assert one.log_tail() == "the chain is another one", "its last words are read before it counts as ended"
     other = child(tmp_path, READY + "print('lost power', file=sys.stderr)", "other")
     await other.start()
     await until(lambda: other.ended)
