@@ -68,7 +68,7 @@ def tables(node: DhtNode) -> dict[str, int]:
         "swaps": len(node._swaps),
         "delayed": len(node._delayed),
         "latest": len(node._latest),
-        "hosts": len(node._limit),
+        "hosts": len(node.limits),
         "announced": len(records._announced),
         "targets": len(records._announced._keys),
         "routes": len(records._routes),

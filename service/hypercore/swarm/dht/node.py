@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ...codec import CodecError, Reader
 from .address import ADDRESS_BYTES, Address, decode_address, node_id
-from .limits import HostLimit
+from .limits import RequestLimits
 from .messages import Command
 from .nat import LatestSamples, OwnAddress
 from .openness import OnChecked, OpenCheck
@@ -88,7 +88,7 @@ class DhtNode:
         self._relays = Relays(self.records.route, self.pass_on, self.reply)
         self._chance, self._clock_ms = chance, clock_ms
         self._tokens = Tokens(now)
-        self._limit = HostLimit()
+        self.limits = RequestLimits(self._relays.is_awaited)
         self._latest = LatestNodes()
         self._stable_ticks, self._stable_host = STABLE_TICKS, ""
         self._ticks, self._next_tick, self._last_query = 0, now + TICK_SECONDS, 0
@@ -135,7 +135,7 @@ class DhtNode:
             if asked is not None and asked.via is self._asks_by:
                 self.own.add(message.to)
                 self.samples.add(message.to, sender)
-        elif self._limit.allow(sender.host, now):
+        elif self.limits.allow(message, sender, now):
             self._answer(message, sender, via, now)
         else:
             self.refused += 1

@@ -8,6 +8,7 @@ first passes on in mode 2, the second in mode 3, and the server answers the seco
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 
 from ...codec import CodecError
@@ -16,9 +17,17 @@ from .messages import Command, Mode, RelayedHandshake, RelayedPunch
 from .requests import Port
 from .rpc import DhtRequest
 
+MAX_AWAITED = 8192
+"""Messages that were passed on and whose answers are awaited. Those beyond, the oldest, may still be answered, within limits."""
+
 Route = Callable[[bytes, float], "Address | None"]
 PassOn = Callable[[DhtRequest, Address, Port, bytes], None]
 """Sends a request with the number of another one to an address."""
+_ANSWERS: dict[int, Callable[[bytes], RelayedHandshake | RelayedPunch]] = {
+    Command.PEER_HANDSHAKE: RelayedHandshake.decode,
+    Command.PEER_HOLEPUNCH: RelayedPunch.decode,
+}
+
 Answer = Callable[[DhtRequest, Address, Port, "bytes | None", bool], None]
 """Replies to an address: with a value, and (last argument) with nearer nodes."""
 
@@ -28,6 +37,26 @@ class Relays:
 
     def __init__(self, route: Route, pass_on: PassOn, answer: Answer) -> None:
         self._route, self._pass_on, self._answer = route, pass_on, answer
+        self._awaited: OrderedDict[tuple[str, int, Address], bool] = OrderedDict()
+        """Whose answers are awaited: the server's host (it may answer from another port), the message's number and its client."""
+
+    def is_awaited(self, request: DhtRequest, sender: Address) -> bool:
+        """Return whether a request is the answer, the first one, to what was passed on to its sender."""
+        read = _ANSWERS.get(request.command)
+        if read is None or request.internal or request.value is None:
+            return False
+        try:
+            told = read(request.value)
+        except CodecError:
+            return False
+        if told.mode != Mode.FROM_SERVER or told.peer is None:
+            return False
+        return self._awaited.pop((sender.host, request.tid, told.peer), False)
+
+    def _await(self, server: Address, request: DhtRequest, client: Address) -> None:
+        self._awaited[(server.host, request.tid, client)] = True
+        if len(self._awaited) > MAX_AWAITED:
+            self._awaited.popitem(last=False)
 
     def take(self, request: DhtRequest, sender: Address, via: Port, now: float) -> bool:
         """Pass a request on. Return whether it is one of those that are."""
@@ -61,6 +90,7 @@ class Relays:
             return
         if told.mode == Mode.FROM_CLIENT:
             on = RelayedHandshake(Mode.FROM_RELAY, told.noise, sender, told.relay)
+            self._await(server, request, sender)
         else:
             on = RelayedHandshake(Mode.FROM_SECOND_RELAY, told.noise, told.peer, sender)
         self._pass_on(request, server, via, on.encode())
@@ -70,6 +100,7 @@ class Relays:
             return
         if told.mode == Mode.FROM_CLIENT:
             on = RelayedPunch(Mode.FROM_RELAY, told.id, told.payload, sender)
+            self._await(told.peer, request, sender)
             self._pass_on(request, told.peer, via, on.encode())
         elif told.mode == Mode.FROM_SERVER:
             back = RelayedPunch(Mode.REPLY, told.id, told.payload, sender)

@@ -170,6 +170,10 @@ class Handshakes:
             return True
         return False
 
+    def is_passed_on(self, sender: Address) -> bool:
+        """Return whether requests from there come by a node that was asked to pass them on."""
+        return self._announcer.is_relay(sender)
+
     # ---- handshakes
 
     def _handshake(self, request: DhtRequest, told: RelayedHandshake, sender: Address, port: Port, now: float) -> bool:

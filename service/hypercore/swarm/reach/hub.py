@@ -11,6 +11,7 @@ from typing import Protocol
 
 from ...wire.noise import Noise
 from ..dht.address import Address, is_bogon
+from ..dht.messages import Command
 from ..dht.nat import Firewall
 from ..dht.node import DhtNode
 from ..dht.requests import Port, Via
@@ -44,6 +45,10 @@ class TakesRequests(Protocol):
 
     def take(self, request: DhtRequest, sender: Address, port: Port, now: float) -> bool:
         """Take a request for the key's hash. Return whether it was for a server."""
+        ...
+
+    def is_passed_on(self, sender: Address) -> bool:
+        """Return whether requests from there come by a node that the server asked to pass them on."""
         ...
 
 
@@ -88,6 +93,7 @@ class Hub:
         self.closed = False
         self._known: OrderedDict[bytes, tuple[Address, ...]] = OrderedDict()
         node.on_request = self._take
+        node.limits.is_passed_on = self._is_passed_on
 
     @property
     def main(self) -> Port:
@@ -115,6 +121,11 @@ class Hub:
     def known(self, key: bytes) -> tuple[Address, ...]:
         """Return the nodes through which a peer was reached."""
         return self._known.get(key, ())
+
+    def _is_passed_on(self, request: DhtRequest, sender: Address) -> bool:
+        server = None if request.target is None else self.servers.get(request.target)
+        passed = request.command in (Command.PEER_HANDSHAKE, Command.PEER_HOLEPUNCH) and not request.internal
+        return passed and server is not None and server.is_passed_on(sender)
 
     def _take(self, request: DhtRequest, sender: Address, port: Port, now: float) -> bool:
         server = None if request.target is None else self.servers.get(request.target)
