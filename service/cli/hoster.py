@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
+from service.chain_client import ChainClient
 from service.roles.hoster import notices
-from service.session import Session, client_session
+from service.session import Session
 from service.views.hoster import show_hoster
 
-from .failures import failure_of
 from .options import DEFAULT_CHAIN, Chain, Json, Key, PassphraseFile
-from .output import Failure, Output, configure_logging, run
-from .signing import Account, Told, account_or_own, signed
+from .output import Failure, Output
+from .signing import Account, Told, show_account, signed
 from .sums import Yes, agreed_to_spend
 
 hoster_app = typer.Typer(
@@ -30,19 +30,14 @@ def lost_question(copy: int) -> str:
 @hoster_app.command()
 def status(account: Account = None, key: Key = None, chain: Chain = DEFAULT_CHAIN, json: Json = False) -> None:
     """Show how a hoster stands: its step, what it must prove until when, collateral, reputation, pause, copies."""
-    out = Output(json)
-    configure_logging(json)
-    find = account_or_own(account, key)
 
-    async def main() -> None:
-        wanted = find()
-        async with client_session(chain) as client:
-            found = await show_hoster(client, wanted)
-            if found is None:
-                raise Failure("no_such_hoster", "this account never offered to host on this chain", chain)
-            out.result(found, None if json else _text(found))
+    async def read(client: ChainClient, wanted: bytes) -> Told:
+        found = await show_hoster(client, wanted)
+        if found is None:
+            raise Failure("no_such_hoster", "this account never offered to host on this chain", chain)
+        return found, _text(found)
 
-    run(out, main, lambda error: failure_of(error, chain))
+    show_account(account, key, chain, json, read)
 
 
 @hoster_app.command()

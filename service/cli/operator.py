@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from service.address import ss58
+from service.chain_client import ChainClient
 from service.operating.operators import OperatorRefused, check_own, name_operator, plan_operator
 from service.roles.sponsor.refusals import NoFunds
 from service.session import Session, client_session
@@ -16,7 +17,7 @@ from service.vault import PublicKeys, public_keys
 from .failures import failure_of
 from .options import DEFAULT_CHAIN, Chain, Json, Key, PassphraseFile
 from .output import Output, configure_logging, run
-from .signing import Account, Told, account_or_own, needed_key, parse_account, signed
+from .signing import Account, Told, needed_key, parse_account, show_account, signed
 from .sums import IN_WORDS, Yes, agreed_to_spend, parse_amount
 from .unlocking import or_fail
 
@@ -29,20 +30,12 @@ GIVEN = UNIT
 @operator_app.command()
 def show(account: Account = None, key: Key = None, chain: Chain = DEFAULT_CHAIN, json: Json = False) -> None:
     """Show who makes an account's calls for it."""
-    out = Output(json)
-    configure_logging(json)
-    find = account_or_own(account, key)
 
-    async def main() -> None:
-        wanted = find()
-        async with client_session(chain) as client:
-            found = await client.storage.operator(wanted)
-            value = _value(wanted, found)
-            out.result(
-                value, None if json else f"the operator of {value['account']} is {value['operator'] or 'nobody'}"
-            )
+    async def read(client: ChainClient, wanted: bytes) -> Told:
+        value = _value(wanted, await client.storage.operator(wanted))
+        return value, f"the operator of {value['account']} is {value['operator'] or 'nobody'}"
 
-    run(out, main, lambda error: failure_of(error, chain))
+    show_account(account, key, chain, json, read)
 
 
 @operator_app.command(name="set")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from service.chain_client import BlockRef
+from service.chain_client import BlockRef, ChainClient
 from service.chain_client.pallet.types import Terms
 from service.hypercore import Core, KeyPair
 from service.hypercore.net import PeerAddress, TcpTransport
@@ -19,7 +19,7 @@ from service.node.settings import bootstrap_of, peers_of
 from service.roles.sponsor import plans as sponsor
 from service.roles.sponsor.amend import Changes, amend_plan
 from service.roles.sponsor.terms import ANY_LATENCY, plan_terms
-from service.session import Session, chain_session, client_session
+from service.session import Session, chain_session
 from service.units import UNIT, decimal, money
 from service.views.outlook import lasting
 from service.views.plan import show_plan
@@ -31,7 +31,7 @@ from .hoster import LEAVING
 from .options import DEFAULT_CHAIN, Bootstrap, Chain, Directory, Json, Key, PassphraseFile, Peers
 from .output import Failure, Output, configure_logging, run
 from .plan_costs import Donation, publication, shown_first
-from .signing import Told, needed_key, own_key, parse_account, signed
+from .signing import Told, needed_key, own_key, parse_account, show_chain, signed
 from .sums import Gift, Pot, Yes
 from .terms import (
     LIVE,
@@ -150,17 +150,14 @@ async def _published(
 @plan_app.command()
 def show(plan: PlanId, chain: Chain = DEFAULT_CHAIN, json: Json = False) -> None:
     """Show a plan with its copies and their segments."""
-    out = Output(json)
-    configure_logging(json)
 
-    async def main() -> None:
-        async with client_session(chain) as client:
-            found = await show_plan(client, plan)
-            if found is None:
-                raise Failure("no_such_plan", f"plan {plan} does not exist on this chain", chain)
-            out.result(found, None if json else _text(found))
+    async def read(client: ChainClient) -> Told:
+        found = await show_plan(client, plan)
+        if found is None:
+            raise Failure("no_such_plan", f"plan {plan} does not exist on this chain", chain)
+        return found, _text(found)
 
-    run(out, main, lambda error: failure_of(error, chain))
+    show_chain(chain, json, read)
 
 
 @plan_app.command()

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from service.session import client_session
+from service.chain_client import ChainClient
 from service.views.ratio import show_ratio
 
-from .failures import failure_of
 from .options import DEFAULT_CHAIN, Chain, Json, Key
-from .output import Output, configure_logging, run
-from .signing import Account, account_or_own
+from .signing import Account, Told, show_account
 
 
 def ratio(account: Account = None, key: Key = None, chain: Chain = DEFAULT_CHAIN, json: Json = False) -> None:
     """Show an account's ratio: what its peers gave, what its plans took, and what an ask of 1 UNIT costs them."""
-    out = Output(json)
-    configure_logging(json)
-    find = account_or_own(account, key)
 
-    async def main() -> None:
-        wanted = find()
-        async with client_session(chain) as client:
-            out.result(await show_ratio(client, wanted))
+    async def read(client: ChainClient, wanted: bytes) -> Told:
+        return await show_ratio(client, wanted), None
 
-    run(out, main, lambda error: failure_of(error, chain))
+    show_account(account, key, chain, json, read)

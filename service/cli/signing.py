@@ -1,16 +1,17 @@
-"""What the commands share that sign a call, or are about an account."""
+"""What the commands share that sign a call, or show what the chain has, of an account or else."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from service.address import account_id
+from service.chain_client import ChainClient
 from service.chain_client.errors import NotOperable
-from service.session import Session, chain_session
+from service.session import Session, chain_session, client_session
 from service.vault import public_keys
 
 from .failures import failure_of
@@ -20,6 +21,7 @@ from .unlocking import or_fail, own_keys
 Account = Annotated[str | None, typer.Argument(metavar="ACCOUNT", help="An account in SS58 (default: that of --key).")]
 Told = tuple[dict[str, Any], str | None]
 """A result, and its text for people: None for its fields line by line."""
+Wanted = TypeVar("Wanted")
 
 
 def needed_key(key: Path | None) -> str:
@@ -61,6 +63,37 @@ def account_or_own(text: str | None, key: Path | None) -> Callable[[], bytes]:
     if key is None:
         raise typer.BadParameter("name an account: ACCOUNT in SS58, or add --key FILE or set DATDOT_KEY")
     return lambda: public_keys(key).account
+
+
+def show_account(
+    account: str | None,
+    key: Path | None,
+    chain: str,
+    json: bool,
+    read: Callable[[ChainClient, bytes], Awaitable[Told]],
+) -> None:
+    """Print what `read` finds of an account, named or that of the keys. Raises BadParameter if there is neither."""
+    _show(chain, json, account_or_own(account, key), read)
+
+
+def show_chain(chain: str, json: bool, read: Callable[[ChainClient], Awaitable[Told]]) -> None:
+    """Print what `read` finds on the chain."""
+    _show(chain, json, lambda: None, lambda client, _: read(client))
+
+
+def _show(
+    chain: str, json: bool, find: Callable[[], Wanted], read: Callable[[ChainClient, Wanted], Awaitable[Told]]
+) -> None:
+    out = Output(json)
+    configure_logging(json)
+
+    async def main() -> None:
+        wanted = find()
+        async with client_session(chain) as client:
+            value, text = await read(client, wanted)
+            out.result(value, None if json else text)
+
+    run(out, main, lambda error: failure_of(error, chain))
 
 
 def signed(

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from service.address import ss58
-from service.chain_client import frame
+from service.chain_client import ChainClient, frame
 from service.disk import DISK_ERRORS
 from service.node.settings import ROLES_FILE, NodeError, NodeSettings
 from service.operating.lines import csv_rows, line_of
@@ -31,7 +31,7 @@ from service.vault import public_keys
 from .failures import failure_of
 from .options import DEFAULT_CHAIN, Chain, Json, Key, PassphraseFile
 from .output import Output, configure_logging, run
-from .signing import Account, Told, account_or_own, own_key, parse_account, signed
+from .signing import Account, Told, account_or_own, own_key, parse_account, show_account, signed
 from .sums import FAUCET_GIVES, FaucetSum, Sum, Yes, agreed_to_spend
 from .unlocking import or_fail
 
@@ -44,17 +44,12 @@ FAUCET = "//Alice"
 @wallet_app.command()
 def balance(account: Account = None, key: Key = None, chain: Chain = DEFAULT_CHAIN, json: Json = False) -> None:
     """Show what an account has: free, held and for what, not paid yet, and what its ratio means."""
-    out = Output(json)
-    configure_logging(json)
-    find = account_or_own(account, key)
 
-    async def main() -> None:
-        wanted = find()
-        async with client_session(chain) as client:
-            found = await read_balances(client, wanted)
-            out.result(found.shown(), None if json else _text(found))
+    async def read(client: ChainClient, wanted: bytes) -> Told:
+        found = await read_balances(client, wanted)
+        return found.shown(), _text(found)
 
-    run(out, main, lambda error: failure_of(error, chain))
+    show_account(account, key, chain, json, read)
 
 
 def _text(found: Balances) -> str:
