@@ -33,7 +33,7 @@ def publishing(
 
 
 def publish(chain: RunningChain, feed: str, directory: Path, *more: str, **given: int) -> Ran:
-    return datdot(*publishing(chain, best(chain), feed, directory, *more, **given))
+    return datdot(*publishing(chain, best(chain), feed, directory, *more, **given))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +173,7 @@ REFUSED: dict[str, tuple[tuple[str, ...], dict[str, int], str, str]] = {
 
 def test_plans_that_cannot_be(chain: RunningChain, author: tuple[Path, str]) -> None:
     now = best(chain)
-    lines = [publishing(chain, now, author[1], author[0], *more, **given) for more, given, _, _ in REFUSED.values()]
+    lines = [publishing(chain, now, author[1], author[0], *more, **given) for more, given, _, _ in REFUSED.values()]  # type: ignore[arg-type]
     for ran, (_, _, code, reason) in zip(many(lines), REFUSED.values(), strict=True):
         assert reason in ran.failure(code)["message"]
 

@@ -83,4 +83,4 @@ def test_what_moves_none_is_no_reason() -> None:
     )
     assert reasons(others, ME, frozenset({3}), frozenset()) == []
     both = [events.StorageProved(ME, 7, 9), events.RetrievalSettled(4, 3, Verdict.FAILED, 9, 9, 0, 0)]
-    assert len(reasons(both, ME, frozenset({3}), frozenset())) == 2
+    assert len(reasons(both, ME, frozenset({3}), frozenset())) == 2  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sr25519
@@ -69,6 +70,7 @@ def test_what_is_no_account_is_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(KeyFileError, match=why):
             read_polkadot_js(file, {**right, **change}, b"x")
-    for fields in (None, [], "text", {}):
+    nonsense: tuple[Any, ...] = (None, [], "text", {})
+    for fields in nonsense:
         with pytest.raises(KeyFileError, match="is not an account"):
             read_polkadot_js(file, fields, b"x")

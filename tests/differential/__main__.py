@@ -30,7 +30,7 @@ def lives_of(number: int, count: int) -> int:
     blocks = 0
 
     @seed(number)
-    @settings(max_examples=count, print_blob=False, **SETTINGS)
+    @settings(max_examples=count, print_blob=False, **SETTINGS)  # type: ignore[arg-type]
     @given(*DRAWN)
     def lived(patch: dict[str, Any], published: list[list[Any]], actions: list[list[Any]]) -> None:
         nonlocal blocks

@@ -138,7 +138,7 @@ def live(patch: dict[str, Any], published: list[list[Any]], actions: list[list[A
 
 
 @pytest.mark.slow
-@settings(max_examples=LIVES, **SETTINGS)
+@settings(max_examples=LIVES, **SETTINGS)  # type: ignore[arg-type]
 @given(*DRAWN)
 def test_lives(patch: dict[str, Any], published: list[list[Any]], actions: list[list[Any]]) -> None:
     seen = Counter(outcome.error or "ok" for outcome in live(patch, published, actions).outcomes)
@@ -146,7 +146,7 @@ def test_lives(patch: dict[str, Any], published: list[list[Any]], actions: list[
         event(name)
 
 
-@settings(max_examples=EXAMPLES, **SETTINGS)
+@settings(max_examples=EXAMPLES, **SETTINGS)  # type: ignore[arg-type]
 @given(st.sampled_from(PATCHES), st.lists(anything, max_size=25))
 def test_short_sequences(patch: dict[str, Any], actions: list[list[Any]]) -> None:
     play(patch, [], actions)

@@ -91,12 +91,12 @@ def test_commits(world: Watched) -> None:
     )
     seat = next(one for one in world.pair.value("DatDot", "Retrievals", era, 0)["seats"] if one["commit"])
     party = next(one for one in world.parties if one.id == seat["account"])
-    world.call(party, "commit_retrievals", era=era, commits=commits(0))
+    world.call(party, "commit_retrievals", era=era, commits=commits(0))  # type: ignore[arg-type]
     world.refused("AlreadyCommitted")
     # it offers anew with another anchor, and has lost its seat
-    world.call(party, "offer_attesting", ask=10**9, anchor=party.chain(3).anchor, slots=0)
+    world.call(party, "offer_attesting", ask=10**9, anchor=party.chain(3).anchor, slots=0)  # type: ignore[arg-type]
     world.live(1, 0)
-    world.call(party, "commit_retrievals", era=era, commits=commits(0))
+    world.call(party, "commit_retrievals", era=era, commits=commits(0))  # type: ignore[arg-type]
     world.refused("NoSeat")
 
 

@@ -151,7 +151,7 @@ def test_changes_that_are_too_many_wait_for_the_next_block(world: Watched) -> No
     world.live(1)
     due = world.next_block + SHORT["seed_delay"]
     waiting = [HosterWithdrawn(world.party(1).id)] * (MAX_CHANGES - 1)
-    world.write(items.DueChanges.key(due), items.DueChanges.codec.encode(waiting))
+    world.write(items.DueChanges.key(due), items.DueChanges.codec.encode(waiting))  # type: ignore[arg-type]
     world.offer(1, "Hosting")
     world.offer(1, "Encoding")
     world.refused("", "", "TooManyChanges")

@@ -144,8 +144,8 @@ def test_a3_data_chosen_after_the_salt_costs_nothing_but_a_fresh_salt_undoes_it(
 def test_a3_the_salt_depends_on_everything_that_must_be_fixed_before(key: PrivateKey) -> None:
     names = ("genesis", "contract_id", "encoder", "hoster", "feed_key", "feed_root", "chain_rand", "pk_hash")
     given = {name: blake(name.encode()) for name in names}
-    salts = {derive_salt(**given)}
-    salts |= {derive_salt(**{**given, name: blake(given[name])}) for name in names}
+    salts = {derive_salt(**given)}  # type: ignore[arg-type]
+    salts |= {derive_salt(**{**given, name: blake(given[name])}) for name in names}  # type: ignore[arg-type]
     salts.add(derive_salt(**given, profile=Profile(2, 2048, 65537, 1)))
     assert len(salts) == 1 + len(names) + 1
 
@@ -343,8 +343,8 @@ def test_an_answer_for_another_contract_or_segment(mine: Stored, ctx: bytes) -> 
     ids = [contract_id(genesis, 0), contract_id(genesis, 1), contract_id(blake(genesis), 0)]
     assert len(set(ids)) == 3
     given = {name: blake(name.encode()) for name in ("contract_id", "encoder", "hoster", "pk_hash", "salt")}
-    contexts = {derive_ctx(**given), derive_ctx(**given, profile=Profile(2, 2048, 65537, 1))}
-    contexts |= {derive_ctx(**{**given, name: blake(given[name])}) for name in given}
+    contexts = {derive_ctx(**given), derive_ctx(**given, profile=Profile(2, 2048, 65537, 1))}  # type: ignore[arg-type]
+    contexts |= {derive_ctx(**{**given, name: blake(given[name])}) for name in given}  # type: ignore[arg-type]
     assert len(contexts) == 7
     for other in contexts:
         assert not replace(mine, ctx=other).accepts(mine.opening(4))

@@ -151,7 +151,7 @@ PARTS = [("exponents", 0), ("exponents", 1), ("coefficients", 0)]
 def damaged(key: CrtKey, part: str, place: int) -> CrtKey:
     numbers = list(getattr(key, part))
     numbers[place] ^= 2
-    return replace(key, **{part: tuple(numbers)})
+    return replace(key, **{part: tuple(numbers)})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("part", "place"), PARTS)

@@ -52,7 +52,7 @@ async def test_all_that_answer_soon_are_there_and_others_come_later() -> None:
     begun = loop.time()
     async with to(transport) as reached:
         assert loop.time() - begun == pytest.approx(0.1 + GRACE_SECONDS, abs=0.1)
-        assert names(reached.connections) == ["a", "b"]
+        assert names(reached.connections) == ["a", "b"]  # type: ignore[arg-type]
         assert reached.reasons == ["no way"]
         reached.give_to(lambda one: late.append(one))  # type: ignore[arg-type]
         await asyncio.sleep(10)
@@ -62,7 +62,7 @@ async def test_all_that_answer_soon_are_there_and_others_come_later() -> None:
 
 async def test_it_waits_for_the_first_however_long_that_takes() -> None:
     async with to(Slow(a=70.0, b=ConnectError("gone"))) as reached:
-        assert names(reached.connections) == ["a"]
+        assert names(reached.connections) == ["a"]  # type: ignore[arg-type]
         assert reached.reasons == ["gone"]
 
 

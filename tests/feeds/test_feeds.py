@@ -49,7 +49,7 @@ async def serving(*stores: Corestore) -> AsyncIterator[tuple[TcpTransport, list[
 
 async def imported(path: Path, **options: int) -> tuple[Corestore, Core]:
     store = Corestore()
-    return store, await import_path(store, path, **options)
+    return store, await import_path(store, path, **options)  # type: ignore[arg-type]
 
 
 def same(one: Path, other: Path) -> None:

@@ -29,7 +29,7 @@ class World:
         self.source = source(blocks)
         self.core = Corestore().get(self.source.key)
         self.scheduler = Scheduler(self.core, live)
-        self.core.on_change(self.scheduler.core_changed)
+        self.core.on_change(self.scheduler.core_changed)  # type: ignore[arg-type]
         self.now = 0.0
 
     def peer(self, *runs: tuple[int, int], length: int | None = None) -> PeerState:

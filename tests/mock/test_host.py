@@ -112,7 +112,7 @@ def test_a_runtime_whose_heap_begins_outside_its_memory_is_none(host: Host, base
     code = f"""(module (import "env" "memory" (memory 1))
         (global (export "__heap_base") i32 (i32.const {base}))
         (func (export "Core_version") (param i32 i32) (result i64) (i64.const 0)))"""
-    runtime = WasmRuntime(wasmtime.wat2wasm(code))
+    runtime = WasmRuntime(wasmtime.wat2wasm(code))  # type: ignore[arg-type]
     with pytest.raises(IndexError, match="its memory has 65536"):
         runtime._load(runtime._default)
 

@@ -153,13 +153,13 @@ def test_targets_that_are_amended_cost_no_hoster_its_collateral() -> None:
     world = ModelWorld(3, 6, 9, "slow", 1 << 20, {"checkpoint": 1})
     assert publish(world, [4_000] * 64, 50 * UNIT) is None
     steps(world, 30)
-    held = [money.held(world.chain.state, one.id, 0) for one in world.hosters]
+    held = [money.held(world.chain.state, one.id, 0) for one in world.hosters]  # type: ignore[arg-type]
     assert amended(world, max_latency_ms=0) is None
     while len(happened(world, "CopyEnded")) < 3:
         world.step()
     assert {event.reason.name for event in happened(world, "CopyEnded")} == {"SLOW"}
     assert happened(world, "Forfeited") == []
-    assert held == [money.held(world.chain.state, one.id, 0) for one in world.hosters]
+    assert held == [money.held(world.chain.state, one.id, 0) for one in world.hosters]  # type: ignore[arg-type]
 
 
 def test_reports_have_one_price_that_nobody_is_above_or_below() -> None:

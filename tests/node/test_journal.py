@@ -246,7 +246,7 @@ def test_every_event_that_concerns_the_account_can_be_told(live: Live, tmp_path:
     kinds.sort(key=lambda kind: kind is events.CopyRemoved)  # after it the copy is a stranger's
     values = {"copy": 7, "account": ACCOUNT, "verdict": Verdict.PASSED}
     happened = [kind(*(values.get(one.name, 30) for one in fields(kind))) for kind in kinds]
-    block = Block(9, bytes(32), bytes(32), tuple(record(event) for event in happened))
+    block = Block(9, bytes(32), bytes(32), tuple(record(event) for event in happened))  # type: ignore[arg-type]
     with capture_logs() as lines:
         journal._tell(block)
     told = {line["event"]: line for line in lines}

@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from service.node.config import resolve
+from service.node.config import Resolved, resolve
 from service.node.reloading import change_of
 from service.units import GIB
 from tests.support.cli_process import Running, RunningChain, datdot, done, running, running_chain
@@ -31,18 +31,18 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningChain]:
 def test_what_changes_is_sorted_by_when_it_takes_effect(tmp_path: Path) -> None:
     file = tmp_path / "node.toml"
 
-    def resolved(more: str) -> object:
+    def resolved(more: str) -> Resolved:
         file.write_text(f'roles = ["hoster"]\n{more}')
         return resolve({}, file, None)
 
     before = resolved('listen = "127.0.0.1:5"\n[hosting]\ncapacity = "1GiB"\n')
     assert change_of(before, before) == change_of(
         before, resolved('listen = "127.0.0.1:5"\n[hosting]\ncapacity = "1GiB"\n')
-    )  # type: ignore[arg-type]
+    )
     after = resolved(
         'listen = "127.0.0.1:6"\n[hosting]\ncapacity = "2GiB"\nreserve = "1GiB"\n[alerts]\ntargets = ["json://x"]\n'
     )
-    change = change_of(before, after)  # type: ignore[arg-type]
+    change = change_of(before, after)
     assert change.now == ("hosting.capacity", "hosting.reserve", "alerts.targets")
     assert change.later == ("port",)
 

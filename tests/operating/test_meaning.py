@@ -72,7 +72,7 @@ def made(kind: type[Any], account: bytes = ME, **given: Any) -> Any:
         elif isinstance(hint, type) and issubclass(hint, Enum):
             values[one.name] = next(iter(hint))
         elif dataclasses.is_dataclass(hint):
-            values[one.name] = made(hint, account)
+            values[one.name] = made(hint, account)  # type: ignore[arg-type]
         else:
             values[one.name] = ()
     return kind(**values)

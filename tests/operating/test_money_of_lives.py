@@ -9,7 +9,7 @@ import pytest
 
 from runtime_mock.chainspec import artifacts
 from runtime_mock.model.frame import system
-from runtime_mock.model.scale import codec_of
+from runtime_mock.model.scale import COMPACT, codec_of
 from service.address import ss58
 from service.chain_client import Block
 from service.chain_client.runtime.metadata import Runtime
@@ -67,7 +67,7 @@ class WatchedLife(ModelLife):
         assert at == len(self.chain.events)
         self._ends.clear()
         self._before = len(self.chain.events)
-        found = self.runtime.decode_events(system.COMPACT.encode(count) + raw)
+        found = self.runtime.decode_events(COMPACT.encode(count) + raw)
         self.blocks.append(Block(len(self.blocks) + 1, bytes(32), bytes(32), found))
         self.has.append(self.balances())
 

@@ -31,7 +31,7 @@ def test_the_specification_lists_them_all(constants: list[Constant]) -> None:
 
     def number(text: str) -> int:
         base, _, power = text.replace(",", "").partition("^")
-        return int(base) ** int(power or 1)
+        return int(int(base) ** int(power or 1))
 
     listed = [(name, number(value), f"{what}.") for name, value, what in ROW.findall(section)]
     assert listed == [(one.name, one.value, one.doc) for one in constants if isinstance(one.value, int)]

@@ -43,8 +43,8 @@ def of_model(terms: Terms) -> ModelTerms:
 
 def test_each_term_alone_and_many_together() -> None:
     source = random.Random(7)
-    cases = [replace(OLD, **{name: value}) for name, values in VALUES.items() for value in values]
-    cases += [replace(OLD, **{name: source.choice(values) for name, values in VALUES.items()}) for _ in range(500)]
+    cases = [replace(OLD, **{name: value}) for name, values in VALUES.items() for value in values]  # type: ignore[arg-type]
+    cases += [replace(OLD, **{name: source.choice(values) for name, values in VALUES.items()}) for _ in range(500)]  # type: ignore[arg-type]
     found = [is_narrower(terms) for terms in cases]
     assert found == [model._is_narrower(of_model(OLD), of_model(terms)) for terms in cases]
     assert {True, False} == set(found)

@@ -117,7 +117,7 @@ class Rubbish(SlowCodec):
 def rubbish(role: Any) -> Any:
     class Pair(role):  # type: ignore[misc]
         def __init__(self, context: Context) -> None:
-            super().__init__(replace(context, pool=Rubbish()))
+            super().__init__(replace(context, pool=Rubbish()))  # type: ignore[arg-type]
 
     return Pair
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from service.units import UNIT
 from tests.support.cli_process import done, running
-from tests.support.whole_network import PATIENCE_SECONDS, UNIT, check_copy, children_of, wait_until_gone
+from tests.support.whole_network import PATIENCE_SECONDS, check_copy, children_of, wait_until_gone
 
 pytestmark = pytest.mark.slow
 

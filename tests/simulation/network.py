@@ -284,7 +284,7 @@ class End(asyncio.Transport):
                 self.protocol.data_received(data)
                 continue
             space = self.protocol.get_buffer(-1)
-            count = min(len(space), len(data))
+            count = min(len(space), len(data))  # type: ignore[arg-type]
             space[:count] = data[:count]
             if count < len(data):
                 self._inbox.appendleft(data[count:])

@@ -181,7 +181,7 @@ class World:
         settings = NodeSettings("simulation", peer.roles, peer.name, PORT, everyone)
         ports = Ports(
             rpc=lambda _, genesis: SimRpc(self.chain, peer.link, genesis),
-            codec=lambda: TimedCodec(self.speed),
+            codec=lambda: TimedCodec(self.speed),  # type: ignore[arg-type]
             account=account_of,
         )
         ready: list[object] = []

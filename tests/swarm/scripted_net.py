@@ -202,7 +202,7 @@ class ScriptedNet:
         pair = KeyPair(bytes([number]) * 32)
         options = {"clock": seconds, "chance": random.Random(number)} | options
         made: Any = self.host(number)
-        return await self.stack.enter_async_context(Swarm(made, pair, **options))
+        return await self.stack.enter_async_context(Swarm(made, pair, **options))  # type: ignore[arg-type]
 
 
 @contextlib.asynccontextmanager

@@ -90,7 +90,7 @@ async def test_ours_meets_ours(ways: Ways, store: Corestore, who: str, whose: st
     core, there = made(store), Corestore()
     async with world(whose) as (one, other, _, relay):
         server = {"relay_through": relay} if who != "client" else {}
-        async with serving(one, core, **server) as taken:
+        async with serving(one, core, **server) as taken:  # type: ignore[arg-type]
             connection = await other.connect(OURS.public, pair=THEIRS, relay_through=relay if who != "server" else None)
             assert connection.path == "relayed"
             copy = there.get(core.key)

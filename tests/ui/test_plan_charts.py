@@ -21,7 +21,7 @@ def a_copy(**more: Any) -> PlanCopy:
         "copy": 3, "state": "Active", "hoster": "5H", "encoder": None, "here": False, "strikes": 0, "leaving": 0,
         "sectors": 9, "confirmed_sectors": 9, "offered": 120, "begun": 140, "active_since": 160, "failed_eras": [],
     }  # fmt: skip
-    return PlanCopy(**usual | more)
+    return PlanCopy(**usual | more)  # type: ignore[arg-type]
 
 
 def a_detail(

@@ -104,13 +104,14 @@ def test_the_walk_itself_finds_what_does_not_fit() -> None:
     parts = document()["components"]["schemas"]
     right = {"ready": False, "roles": [{"role": "hoster", "ready": False, "why": "x"}]}
     fits(right, {"$ref": "#/components/schemas/Readiness"}, parts)
-    for wrong in (
+    refused: tuple[Any, ...] = (
         {"ready": 1, "roles": []},
         {"ready": True},
         right | {"more": 1},
         right | {"roles": [{"role": "x"}]},
         [],
-    ):
+    )
+    for wrong in refused:
         with pytest.raises(AssertionError):
             fits(wrong, {"$ref": "#/components/schemas/Readiness"}, parts)
     with pytest.raises(AssertionError):

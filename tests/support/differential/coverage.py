@@ -68,7 +68,7 @@ def shown_by(vector: dict[str, Any]) -> Shown:
                 calls.update(_calls(_call_of(bytes.fromhex(extrinsic))))
         events.update(block["events"])
         deadlines.update(_acted(block["changes"]))
-    return Shown(*(_own(found) for found in (calls, events, errors)), frozenset(deadlines))
+    return Shown(*(_own(found) for found in (calls, events, errors)), frozenset(deadlines))  # type: ignore[call-arg]
 
 
 def _own(found: set[str]) -> frozenset[str]:
