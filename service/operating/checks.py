@@ -69,7 +69,11 @@ def _disk(status: NodeStatus) -> NodeCheck:
 
 def _money(status: NodeStatus) -> NodeCheck:
     text = f"{decimal(status.free)} UNIT free, {decimal(status.held)} UNIT held."
-    if status.free < LEAST_FREE:
+    if status.operator is not None:
+        text = f"{text} Its operator, who pays the fees, can spend {decimal(status.operator_spendable)} UNIT."
+        if status.operator_spendable < LEAST_FREE:
+            return NodeCheck("Money", "warn", "Too little", f"{text} Send some to {status.operator}: calls cost fees.")
+    elif status.free < LEAST_FREE:
         return NodeCheck("Money", "warn", "Too little", f"{text} Send some to this account: calls cost fees.")
     return NodeCheck("Money", "good", "Enough", text)
 

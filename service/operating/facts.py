@@ -276,7 +276,14 @@ class NodeFacts:
             sum(1 for _ in source.links()),
             len(await asyncio.to_thread(source.alerts.open)),
             source.reach(),
+            *self._operator(found),
         )
+
+    def _operator(self, found: Snapshot) -> tuple[str | None, int]:
+        """Return who pays the fees in the account's place, and what it can spend."""
+        if self._from.payer == self._from.account:
+            return None, 0
+        return ss58(self._from.payer), found.for_fees
 
     async def figures(self) -> Figures:
         """Return what programs watch, soon, also while the chain cannot be read. Raises DatabaseError."""
@@ -306,7 +313,7 @@ class NodeFacts:
 
     async def money(self) -> MoneyState:
         """Return what the account has. Raises ChainError, TimeoutError and DatabaseError."""
-        found, source = await self.snapshot(), self._from
+        found = await self.snapshot()
         has = found.balances
         ratio = has.shown()
         sums = [one for one in await self.sums() if one.name != f"{BALANCES}.{TRANSFER}"]
@@ -326,8 +333,7 @@ class NodeFacts:
             ratio["ratio_why"],
             sum(one.gained for one in sums),
             sum(one.lost for one in sums),
-            None if source.payer == source.account else ss58(source.payer),
-            0 if source.payer == source.account else found.for_fees,
+            *self._operator(found),
             sum(one.by_operator for one in sums),
         )
 

@@ -99,6 +99,10 @@ class NodeStatus:
     alerts: int
     """Alerts that are open."""
     reach: ReachState
+    operator: str | None
+    """Whose key the node signs with and who pays the fees, or null: the account's own."""
+    operator_spendable: Sum
+    """What that one can spend; 0 if there is none."""
 
 
 @dataclass(frozen=True, slots=True)

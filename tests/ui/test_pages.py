@@ -5,13 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import re
+from dataclasses import replace
 from html import unescape
 from urllib.parse import quote
 
 import aiohttp
 import pytest
 
+from service.operating.checks import checks_of
 from service.operating.entries import Followed, JournalEntry
+from service.operating.history import pulse_of
+from service.units import UNIT
 from tests.support.chain_world import BOB
 from tests.support.dashboard import FILES, SECTORS, ServedDashboard
 
@@ -100,6 +104,25 @@ async def test_what_the_operator_paid_stands_beside_what_the_account_paid(served
     assert int(money["operator_spendable"]) > 0
     name = 'datdot_operator_paid_unit_total{event="TransactionPayment.OperatorFeePaid"} 0.0000203'
     assert name in await served.text("/metrics")
+
+
+async def test_the_money_that_is_looked_at_is_that_of_who_pays_the_fees(served: ServedDashboard) -> None:
+    status = await served.facts.status()
+    pulse, operator = pulse_of(served.facts, status.block), BOB.ss58_address
+    for free, paid_by, spendable, word in (
+        (0, None, 0, "Too little"),
+        (0, operator, UNIT, "Enough"),
+        (UNIT, operator, 0, "Too little"),
+    ):
+        found = replace(status, free=free, operator=paid_by, operator_spendable=spendable)
+        (money,) = [one for one in checks_of(found, pulse, 10) if one.name == "Money"]
+        assert money.word == word
+        assert (f"Send some to {operator}" in money.text) == (paid_by is not None and word != "Enough")
+    assert (status.operator, status.operator_spendable) == (None, 0)
+    served.facts.sources.payer = BOB.public_key
+    await served.seal()
+    status = await served.facts.status()
+    assert (status.operator, status.operator_spendable > 0) == (operator, True)
 
 
 async def test_charts_come_in_both_themes_and_widths(served: ServedDashboard) -> None:
