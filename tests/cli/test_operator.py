@@ -103,6 +103,10 @@ def test_a_node_works_for_an_account_whose_secret_it_has_not(
     assert done("operator", "show", "--key", own[0], "--chain", chain.url)["operator"] is None
     refused = datdot("hoster", "pause", "--key", *key, "--chain", chain.url, "--json")
     assert refused.code != 0
+    lines = done("wallet", "history", "--dir", tmp_path / "node", "--limit", "1000")["lines"]
+    paid = [one for one in lines if one["by_operator"] != "0"]
+    assert {one["fields"]["operator"] for one in paid} == {operator}
+    assert {one["fields"]["event"] for one in paid} >= {"HostingOffered", "EncodingOffered"}
     # the same directory goes on with the account's own vault
     options = (*options[:-3], *own, "--capacity", "2GiB")
     with running(tmp_path / "log2", *options) as node:
@@ -118,7 +122,7 @@ def test_what_an_operator_cannot_do_says_so(tmp_path: Path, own: tuple[Any, ...]
     done("operator", "set", made["operator"], "--key", *own, "--chain", chain.url)
     signing = ("--key", *key, "--chain", chain.url, "--json")
     told = datdot("wallet", "transfer", made["operator"], "1UNIT", *signing).failure("operators_key")
-    assert "is signed by the account's own key" in told["message"]
+    assert "the account's own key signs this" in told["message"]
     for command in (("operator", "set", account), ("operator", "revoke")):
         assert "its operator's" in datdot(*command, *signing).failure("operator_refused")["message"]
     rotate = datdot("vault", "rotate", *key, "--chain", chain.url, "--json").failure("key_file")

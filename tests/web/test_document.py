@@ -272,8 +272,8 @@ async def test_metrics_are_told_while_the_chain_is_away(
     served: Served, before: bool, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For Prometheus a peer that answers 503 is dead: then nobody sees that it is the chain, nor the peer's own alerts."""
-    monkeypatch.setattr(facts, "SOON_SECONDS", 0.05)
     well = samples_of((await served.get("/metrics"))[2]) if before else {}
+    monkeypatch.setattr(facts, "SOON_SECONDS", 0.05)
 
     async def gone(*_: object, **__: object) -> Any:
         if way == "silent":
