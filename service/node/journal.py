@@ -112,7 +112,8 @@ class Journal:
         if self._unread:
             await self._read_followed(block)
         self._tell(block, await self._named_sectors(block))
-        if self._unkept or self._failing or block.number % KEEP_EVERY == 0:
+        due = bool(self._unkept) or self._failing or block.number % KEEP_EVERY == 0
+        if due and not self._unread:  # a run that began behind a gap would not know that there was one
             self._keep(block.ref)
         while len(self._unkept) > MOST_UNKEPT:
             await asyncio.sleep(RETRY_SECONDS)
@@ -124,7 +125,9 @@ class Journal:
         first = self._unseen or (newest.number if last is None else last.number + 1)
         self._note(newest.number, GAP, first, newest.number)
         self._unseen, self._unread = None, True
-        self._keep(newest.ref)
+        await self._read_followed(newest)
+        if not self._unread:
+            self._keep(newest.ref)
 
     def _note(self, block: int, name: str, first: int, last: int) -> None:
         self._unkept.append(JournalEntry(block, 0, NODE, name, {"first": first, "last": last}))

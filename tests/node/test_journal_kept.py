@@ -198,6 +198,22 @@ async def test_a_state_that_cannot_be_read_after_a_gap_is_tried_again(database: 
     assert JournalTable(database).followed() == Followed({1, 2}, set(), {5})
 
 
+async def test_a_run_that_ends_before_it_read_what_a_gap_hid_begins_before_the_gap_again(database: Database) -> None:
+    async def read(client: Any, account: bytes, at: bytes) -> Followed:
+        raise ConnectionLost("gone")
+
+    journal = journal_of(database)
+    await journal._look(offered(1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "read_followed", read)
+        await journal._skip(offered(1).ref, offered(5))
+        await journal._look(offered(6))
+    again = await journal_of(database)._load()
+    assert again is not None
+    assert again.number == 1
+    assert len(list(JournalTable(database).all())) == 1
+
+
 async def test_a_full_disk_keeps_a_bounded_number_in_memory_and_loses_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
