@@ -16,6 +16,7 @@ from markupsafe import Markup
 from service.operating.detail import Pulse
 from service.operating.facts import NodeFacts
 from service.operating.history import pulse_of
+from service.roles.common.funding import transfer_command
 from service.web.app import UNREADABLE
 
 from . import charts, shown
@@ -118,6 +119,7 @@ class Site:
             "session": self.session(request),
             "operated": self.facts.sources.payer != self.facts.account,
             "chain": quote(self.facts.sources.client.url),
+            "sending": transfer_command("TO", self.facts.sources.client.url),
             "directory": quote(str(self.facts.directory)),
             "alerts_open": len(self.facts.sources.alerts.open()),
         }

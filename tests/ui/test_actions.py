@@ -233,7 +233,7 @@ async def test_what_an_operator_does_not_sign_is_not_offered_and_refused_at_once
     signer = served.peer.signer
     signer.payer = served.facts.sources.payer = BOB.public_key
     for path, action, command in (
-        ("/money", "transfer", "datdot wallet transfer TO AMOUNT --key VAULT --chain ws://"),
+        ("/money", "transfer", "datdot wallet transfer TO AMOUNT --key FILE --chain ws://"),
         (f"/feeds/{feed}", "publish", f"datdot plan publish {feed} --dir "),
     ):
         page = unescape(await served.text(path))
