@@ -242,3 +242,63 @@ async def test_whatever_happened_they_meet_in_the_end(seed: int) -> None:
             assert {one.key for one in swarm._policy if one.link in (Link.CLIENT, Link.SERVER)} == set(
                 swarm._connections
             )
+
+
+async def test_a_closed_swarm_listens_no_more() -> None:
+    async with scripted() as net:
+        swarm = await net.swarm(1)
+        await swarm.close()
+        with pytest.raises(ValueError, match="closed"):
+            await swarm.listen()
+        await asyncio.sleep(60)
+        assert swarm.pair.public not in net.listeners
+
+
+async def test_a_suspended_swarm_listens_once_it_goes_on() -> None:
+    async with scripted() as net:
+        swarm = await net.swarm(1)
+        await swarm.suspend()
+        with pytest.raises(ValueError, match="suspended"):
+            await swarm.listen()
+        await asyncio.sleep(60)
+        assert swarm.pair.public not in net.listeners
+        await swarm.resume()
+        await swarm.listen()
+        assert swarm.pair.public in net.listeners
+
+
+async def test_who_gives_up_closing_leaves_nobody_waiting() -> None:
+    async with scripted() as net:
+        swarm = await net.swarm(1)
+        await swarm.join(TOPIC).flushed()
+        net.dial_seconds = 1e6
+        swarm.join_peer(bytes([50]) * 32)
+
+        async def iterate() -> int:
+            return len([one async for one in swarm])
+
+        iterating, flushing = asyncio.create_task(iterate()), asyncio.create_task(swarm.flush())
+        await asyncio.sleep(1)
+        net.lookup_seconds = 1e9  # nothing is answered any more
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                await swarm.close()
+        async with asyncio.timeout(60):
+            assert await iterating == 0
+            assert await flushing is False
+            await swarm.close()
+        assert not swarm._topics
+        assert swarm.pair.public not in net.listeners
+
+
+async def test_whoever_flushes_a_swarm_that_is_suspended_goes_on() -> None:
+    async with scripted() as net:
+        swarm = await net.swarm(1)
+        net.dial_seconds = 80.0
+        swarm.join_peer(bytes([50]) * 32)
+        flushing = asyncio.create_task(swarm.flush())
+        await asyncio.sleep(1)
+        before = asyncio.get_running_loop().time()
+        await swarm.suspend()
+        assert await flushing is True
+        assert asyncio.get_running_loop().time() - before < 5

@@ -189,6 +189,7 @@ class Swarm:
         async with self._changing:
             if not self._policy.suspended and not self._closed:
                 await self._stop("the swarm was suspended")
+                self._pump()
 
     async def resume(self) -> None:
         """Go on after `suspend`. Raises ValueError if the swarm was closed."""
@@ -202,21 +203,23 @@ class Swarm:
                 self._pump()
 
     async def close(self) -> None:
-        """End it all, and be found no longer. Iterators end."""
+        """End it all, and be found no longer. Iterators end, also if whoever closes it gives up waiting."""
         if self._closed:
             return
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
-        async with self._changing:
-            if not self._policy.suspended:
-                await self._stop("the swarm was closed")
-        await asyncio.gather(*self._leaving.values())
-        self._topics.clear()
-        for _, over in self._flushes:
-            if not over.done():
-                over.set_result(False)
-        self._changed.set()
+        try:
+            async with self._changing:
+                if not self._policy.suspended:
+                    await self._stop("the swarm was closed")
+            await asyncio.gather(*self._leaving.values())
+        finally:
+            self._topics.clear()
+            for _, over in self._flushes:
+                if not over.done():
+                    over.set_result(False)
+            self._changed.set()
 
     def _is_refused(self, key: bytes) -> bool:
         try:
@@ -315,7 +318,13 @@ class Swarm:
     # ---- those who dial
 
     async def listen(self) -> SwarmListener:
-        """Take connections that others dial; joining as server does it by itself. Raises what the DHT raises."""
+        """Take connections that others dial; joining as server does it by itself.
+
+        Raises what the DHT raises, and ValueError if the swarm is suspended or was closed.
+        """
+        self._must_be_open()
+        if self._policy.suspended:
+            raise ValueError("the swarm is suspended: resume it first")
         if self._listening is None:
             loop = asyncio.get_running_loop()
             self._listening = loop.create_future()

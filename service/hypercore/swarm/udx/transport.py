@@ -48,11 +48,15 @@ class UdxTransport(asyncio.Transport):
         self._closing: asyncio.TimerHandle | None = None
         self._reading = True
         self._closed = self._closing_wanted = self._eof = self._told_end = self._choked = self._scheduled = False
+        self._given_up = False
         self._high, self._low = HIGH_WATER, HIGH_WATER // 4
         endpoint.streams.add(self)
 
     def connect(self, remote_id: int, remote: Address, endpoint: UdxSocket | None = None) -> None:
-        """Begin to send: `remote_id` is the peer's number of the stream, `remote` its address."""
+        """Begin to send: `remote_id` is the peer's number of the stream, `remote` its address.
+
+        The peer may have given the stream up by now: then the protocol is told so, next.
+        """
         self.remote, self.endpoint = remote, endpoint or self.endpoint
         self._stream.connect(remote_id)
         self._protocol.connection_made(self)
@@ -133,7 +137,8 @@ class UdxTransport(asyncio.Transport):
         while stream.messages and self.on_message is not None:
             self.on_message(stream.messages.popleft())
         if stream.ended is not None:
-            self._lost(stream.ended)
+            if stream.connected or self._given_up:  # else whom it is going to be given to is told
+                self._lost(stream.ended)
             return
         self._tell_end()
         if self._choked and stream.sender.queued <= self._low:
@@ -302,6 +307,7 @@ class UdxTransport(asyncio.Transport):
         """End the stream at once. The peer is told."""
         if self._closed:
             return
+        self._given_up = True
         self._stream.destroy()
         self._after(self._loop.time())
 
