@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 
 import pytest
@@ -9,8 +10,10 @@ import pytest
 from service.hypercore.crypto import KeyPair, blake2b
 from service.hypercore.swarm.dht.address import Address, node_id
 from service.hypercore.swarm.dht.messages import Command
-from service.hypercore.swarm.dht.rpc import DhtRequest, Internal, decode
-from service.hypercore.swarm.reach.announcer import CYCLES, PING_SECONDS, RELAYS, ROUNDS, Announcer
+from service.hypercore.swarm.dht.records import Outcome
+from service.hypercore.swarm.dht.requests import Datagram, Port
+from service.hypercore.swarm.dht.rpc import DhtReply, DhtRequest, Internal, decode
+from service.hypercore.swarm.reach.announcer import CYCLES, MOVED_SECONDS, PING_SECONDS, RELAYS, ROUNDS, Announcer
 from tests.swarm.nat_net import NatNet, Peer
 
 SERVER = KeyPair(b"\x31" * 32)
@@ -119,3 +122,39 @@ def test_nodes_that_do_not_answer_do_not_keep_it(net: NatNet) -> None:
     assert net.run(lambda: bool(left), seconds=5)
     Announcer(there.hub, SERVER).stop(left.append, net.now)  # one that was never announced
     assert len(left) == 2
+
+
+def test_an_address_that_changed_is_noticed_by_the_nodes_answers(net: NatNet) -> None:
+    """A router that got another address tells nobody. The nodes pass messages on to where the announcement came from."""
+    there = net.peer("cons", 1)
+    announcer = there.listen(SERVER)
+    there.gateway.host = "44.10.77.2"
+
+    def hosts() -> set[str]:
+        routes = [net.nodes[one.host].records.route(TARGET, net.now) for one in relays_of(announcer)]
+        return {"" if route is None else route.host for route in routes}
+
+    assert net.run(lambda: hosts() == {"44.10.77.2"}, seconds=2 * PING_SECONDS)
+    here = net.peer("cons", 2)
+    here.dial(SERVER.public)
+    assert net.run(lambda: here.connected)
+
+
+def test_a_node_that_lies_about_the_address_has_it_announced_seldom(net: NatNet) -> None:
+    there = net.peer("cons", 1)
+    announcer = there.listen(SERVER)
+    liar = net.nodes[announcer.relays[0][0].host]
+    chance, answer = random.Random(1), liar._reply
+
+    def lies(request: DhtRequest, to: Address, via: Port, outcome: Outcome, now: float) -> None:
+        if not request.internal or request.command != Internal.PING:
+            answer(request, to, via, outcome, now)
+            return
+        false = Address("9.9.9.9", chance.randrange(1, 65_536))
+        liar.out.append(Datagram(DhtReply(request.tid, false, liar.id, None, (), 0, None).encode(), to, via))
+
+    liar._reply = lies  # type: ignore[method-assign]
+    before = len(net.sent)
+    net.run(seconds=300)
+    told = asked(net, there, before)
+    assert 2 <= max(told[relay, False, Command.ANNOUNCE] for relay, _ in announcer.relays) <= 300 / MOVED_SECONDS + 1

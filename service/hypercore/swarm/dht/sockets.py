@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 
 Result = TypeVar("Result")
 OnFound = Callable[[FoundPeer], None]
+CLOSED = "the node was closed"
 
 
 class DhtError(Exception):
@@ -104,7 +105,7 @@ class DhtSockets:
         self._sockets.clear()
         for over in self._open:
             if not over.done():
-                over.set_exception(DhtError("the node was closed"))
+                over.set_exception(DhtError(CLOSED))
 
     @property
     def address(self) -> Address:
@@ -194,20 +195,35 @@ class DhtSockets:
         value: bytes | None = None,
         on_reply: Callable[[DhtReply], None] | None = None,
     ) -> tuple[Query, list[DhtReply]]:
-        """Ask nodes nearer and nearer to a target. Return the query and all replies, of which `on_reply` is told at once."""
+        """Ask nodes nearer and nearer to a target. Return the query and all replies, of which `on_reply` is told at once.
+
+        What `on_reply` raises is raised here at the end, and it is told nothing more. Raises DhtError if the node was closed.
+        """
         over, done = self._awaited(Query)
         replies: list[DhtReply] = []
+        broken: list[Exception] = []
 
         def keep(sender: Address, reply: DhtReply) -> None:
             replies.append(reply)
-            if on_reply is not None:
-                on_reply(reply)
+            if on_reply is not None and not broken:
+                try:
+                    on_reply(reply)
+                except Exception as error:  # noqa: BLE001 (raised below: others use the same socket)
+                    broken.append(error)
 
         self.node.query(command, target, done, self._loop.time(), value=value, on_answer=keep)
-        return await over, replies
+        query = await over
+        if broken:
+            raise broken[0]
+        return query, replies
 
     def _awaited(self, kind: type[Result]) -> tuple[Awaitable[Result], Callable[[Result, float], None]]:
-        """Return something to await, and what is to be called with its result. What there is to send is sent first."""
+        """Return something to await, and what is to be called with its result. What there is to send is sent first.
+
+        Raises DhtError if the node was closed: nobody would call it.
+        """
+        if self._closed:
+            raise DhtError(CLOSED)
         over: asyncio.Future[Result] = self._loop.create_future()
         self._open.add(over)
 
@@ -235,7 +251,10 @@ class DhtSockets:
         return taken
 
     async def lookup(self, topic: bytes, on_found: OnFound | None = None) -> list[FoundPeer]:
-        """Return the peers that announced themselves under a topic, each once. `on_found` is told of each at once."""
+        """Return the peers that announced themselves under a topic, each once. `on_found` is told of each at once.
+
+        What `on_found` raises is raised here.
+        """
         found = FoundPeers(on_found)
         await self.query(Command.LOOKUP, topic, on_reply=found.add)
         return found.peers

@@ -21,6 +21,8 @@ ROUNDS = 100
 """Pings after which the announcements are renewed: some five minutes, of the twenty that they last."""
 RETRY_SECONDS = 10.0
 """Between tries while no node takes the announcement."""
+MOVED_SECONDS = 30.0
+"""At least so long between announcements because a node saw another address than before: it may lie, or a NAT be restless."""
 CYCLES = 4
 """Renewals whose nodes may still pass messages on: as long as announcements last."""
 
@@ -39,6 +41,7 @@ class Announcer:
         self._cycles: deque[dict[Address, None]] = deque([{}], CYCLES)
         self._timer: Alarm | None = None
         self._rounds = 0
+        self._moved_at = float("-inf")
         self._stopped = self._announcing = False
 
     def is_relay(self, address: Address) -> bool:
@@ -119,8 +122,15 @@ class Announcer:
             if relays is self.relays:
                 self.refresh(now)
 
-        for relay, _ in relays:
-            self._node.ask(relay, Internal.PING, lambda reply, sender, now: None, gone, now, internal=True)
+        for relay, own in relays:
+
+            def there(reply: DhtReply, sender: Address, now: float, own: Address = own) -> None:
+                # a router that got another address tells nobody, and messages would go to where the announcement came from
+                if relays is self.relays and reply.to != own and now - self._moved_at >= MOVED_SECONDS:
+                    self._moved_at = now
+                    self.refresh(now)
+
+            self._node.ask(relay, Internal.PING, there, gone, now, internal=True)
 
     # ---- leaving
 

@@ -6,18 +6,22 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 
+import structlog
+
 from ...crypto import KeyPair
 from ...net.connection import Connection
 from ...wire.errors import ConnectionClosed
 from ..dht.address import Address
 from ..dht.messages import RelayThrough
-from ..dht.sockets import DhtError
+from ..dht.sockets import CLOSED, DhtError
 from ..udx.transport import UdxTransport
 from .announcer import Announcer
 from .handshakes import Firewalled, Handshakes, OnHeard, OnPaired, OnSeen, OnUnpaired
 from .hub import FoundPath, Hub
 from .links import Links, OnConnection
 from .relay_leg import DialRelay, RelayLeg
+
+log = structlog.get_logger(__name__)
 
 MAX_WAITING = 64
 """Connections that wait to be taken. Those beyond end at once."""
@@ -85,8 +89,10 @@ class DhtServer:
     # ---- its life
 
     async def __aenter__(self) -> DhtServer:
-        """Announce it. Raises DhtError if no node takes that, or the key is listened at already."""
+        """Announce it. Raises DhtError if no node takes that, the key is listened at already, or the node was closed."""
         target = self._announcer.target
+        if self._hub.closed:
+            raise DhtError(CLOSED)
         if target in self._hub.servers:
             raise DhtError(f"{self.pair.public.hex()} is listened at already")
         self._hub.servers[target], self._hub.on_close[target] = self._handshakes, self._stop
@@ -147,7 +153,7 @@ class DhtServer:
     def _refuses(self, key: bytes) -> bool:
         if len(self._connections) >= MAX_CONNECTIONS:
             return True
-        return self._firewall is not None and self._firewall(key)
+        return self._firewall is not None and _asked(self._firewall, key, broken=True)
 
     def _own_relay(self) -> bytes | None:
         return None if self._relay_if_random and not self._hub.random else self._relay_through
@@ -188,7 +194,7 @@ class DhtServer:
         seen: OnSeen, paired: OnPaired, refused: OnUnpaired,
     ) -> bool:  # fmt: skip
         """Meet a client at a blind relay (ServerStreams)."""
-        allowed = initiator or self._may_relay is None or self._may_relay(through.key)
+        allowed = initiator or self._may_relay is None or _asked(self._may_relay, through.key, broken=False)
         new = sum(one not in self._relayed for one in self._legs)
         if not allowed or len(self._legs) >= MAX_LEGS or (not initiator and new >= MAX_NEW_LEGS):
             return False
@@ -231,6 +237,15 @@ class DhtServer:
             connection.abort("nobody takes the connections of this server")
         else:
             self._queue.put_nowait(connection)
+
+
+def _asked(what: Firewalled, key: bytes, *, broken: bool) -> bool:
+    """Return what a caller says of a key, `broken` if that fails: whatever else came with the stranger's message goes on."""
+    try:
+        return what(key)
+    except Exception as error:
+        log.error("a firewall failed: the peer is refused", peer=key.hex()[:16], error=str(error), exc_info=True)
+        return broken
 
 
 def _tells(future: asyncio.Future[int]) -> Callable[[int, float], None]:
