@@ -8,7 +8,7 @@ import random
 import pytest
 
 from service.hypercore.crypto import KeyPair
-from service.hypercore.swarm import DHT
+from service.hypercore.swarm import DHT, DhtError
 from service.hypercore.swarm.dht.address import Address
 from service.hypercore.swarm.dht.nat import LATEST, Firewall, LatestSamples
 from service.hypercore.swarm.dht.node import DhtNode
@@ -17,6 +17,7 @@ from service.hypercore.swarm.dht.requests import Datagram, Via
 from service.hypercore.swarm.dht.timers import Timers
 from service.hypercore.swarm.reach.dial import Dial
 from service.hypercore.swarm.reach.hub import MAX_KNOWN, RANDOM_REST_SECONDS, Hub, RandomPunches, nearest, reachable
+from service.hypercore.swarm.reach.puncher import Puncher
 from tests.support.npm_dht import ANY, MOST_SECONDS, network
 
 OURS = KeyPair(b"\x21" * 32)
@@ -164,3 +165,24 @@ async def test_a_dial_that_is_given_up_closes_its_sockets(monkeypatch: pytest.Mo
         with pytest.raises(asyncio.CancelledError):
             await dialling
         assert (len(reader._sockets), len(reader.streams), reader.node.punches.open) == (2, 0, 0)
+
+
+def test_a_punch_that_ends_after_the_node_has_moved_is_heard_no_longer() -> None:
+    node = DhtNode([], 0.0, random.Random(1))
+    hub = Hub(node)
+    for before, after in ((None, Address("44.10.1.2", 1)), (Address("44.10.1.2", 1), None)):
+        node.open_address = before
+        puncher = Puncher(hub, False, Firewall.CONSISTENT, lambda port, sender, now: None, lambda now: None)
+        node.open_address = after
+        puncher.close(0.0)
+        assert not node.punches._hearing
+
+
+async def test_a_server_whose_node_is_closed_while_it_announces_itself_is_told() -> None:
+    async with network(1) as nodes, DHT(ANY, [nodes[0].address]) as here:
+        nodes[0].close()
+        entering = asyncio.create_task(here.listen(OURS).__aenter__())
+        await asyncio.sleep(0)
+        here.close()
+        with pytest.raises(DhtError, match="closed"):
+            await asyncio.wait_for(entering, MOST_SECONDS)

@@ -27,7 +27,9 @@ from service.hypercore.swarm.udx.packet import (
     header,
     unpack,
 )
+from service.hypercore.swarm.udx.rate import MAX_RTO
 from service.hypercore.swarm.udx.receiver import WINDOW, Receiver
+from service.hypercore.swarm.udx.sender import MAX_TIMEOUTS
 from service.hypercore.swarm.udx.stream import MAX_MESSAGES, TRAIN, Ended, Stream
 from tests.swarm.paths import Pair, Path
 
@@ -167,6 +169,37 @@ def test_a_window_that_opens_is_told_though_that_is_lost() -> None:
     assert pair.ends[0].sender.unsent
     pair.run(seconds=3)
     back.lose = lambda packet: False
+    pair.reading[1] = True
+    assert pair.run(lambda: len(pair.told[1]) == 6 * len(MEGABYTE), seconds=120)
+
+
+def test_a_slow_reader_that_is_gone_is_found_dead() -> None:
+    """Nothing is under way to it that could be lost: only that it does not say anything tells that it is gone."""
+    back = Path()
+    pair = Pair(Path(), back)
+    pair.reading[1] = False
+    pair.write(0, MEGABYTE * 6)
+    pair.run(seconds=3600)
+    assert pair.ends[0].ended is None, "it is there, and does not read for an hour"
+    began = pair.now
+    back.lose = lambda packet: True
+    assert pair.run(lambda: pair.ends[0].ended is not None, seconds=600)
+    assert pair.ends[0].ended is Ended.TIMED_OUT
+    assert pair.now - began < (MAX_TIMEOUTS + 2) * MAX_RTO
+    assert pair.ends[0].deadline() is None
+
+
+def test_a_slow_reader_that_was_away_for_a_while_gets_the_rest() -> None:
+    back = Path()
+    pair = Pair(Path(), back)
+    pair.reading[1] = False
+    pair.write(0, MEGABYTE * 6)
+    pair.run(seconds=10)
+    for _ in range(20):
+        back.lose = lambda packet: True
+        pair.run(seconds=2 * MAX_RTO)
+        back.lose = lambda packet: False
+        pair.run(seconds=2 * MAX_RTO)
     pair.reading[1] = True
     assert pair.run(lambda: len(pair.told[1]) == 6 * len(MEGABYTE), seconds=120)
 

@@ -279,7 +279,7 @@ class Puncher:
         self.give_back(now)
         self._close_all()
         if not self.initiator:
-            self._node.punches.leave(self._hub.main, self._heard)
+            self._node.punches.leave(self.port, self._heard)
 
     def _close_all(self) -> None:
         for number in self._own:

@@ -67,6 +67,7 @@ class DhtServer:
         self._connections: set[Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._announced: asyncio.Future[int] = self._loop.create_future()
         self._dial, self._may_relay = dial, may_relay
         self._legs: dict[int, RelayLeg] = {}
         self._relayed: dict[int, tuple[UdxTransport, Connection]] = {}
@@ -97,10 +98,9 @@ class DhtServer:
             raise DhtError(f"{self.pair.public.hex()} is listened at already")
         self._hub.servers[target], self._hub.on_close[target] = self._handshakes, self._stop
         try:
-            announced: asyncio.Future[int] = self._loop.create_future()
-            self._announcer.start(_tells(announced), self._loop.time())
+            self._announcer.start(_tells(self._announced), self._loop.time())
             self._flush()
-            if not await announced and self._hub.node.address is None:
+            if not await self._announced and self._hub.node.address is None:
                 raise DhtError("no node takes the announcement: the peer could not be found")
         except BaseException:
             self._stop()
@@ -124,6 +124,9 @@ class DhtServer:
         if self._closed:
             return
         self._closed = True
+        if not self._announced.done():
+            self._announced.set_exception(DhtError(CLOSED))
+            self._announced.exception()  # marks it as retrieved: possibly nobody waits for it
         for known in (self._hub.servers, self._hub.on_close):
             known.pop(self._announcer.target, None)
         self._announcer.halt()

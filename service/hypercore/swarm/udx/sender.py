@@ -14,7 +14,8 @@ from .receiver import WINDOW
 
 MAX_TIMEOUTS, TIMEOUT_FACTOR = 6, 2
 """Times that one packet is sent into the void before the stream ends, and what the wait for it is after the first: with a
-timeout of 1 s it takes 13 s, as npm's peers do. It does not grow: who has moved is to be found dead soon."""
+timeout of 1 s it takes 13 s, as npm's peers do. It does not grow: who has moved is to be found dead soon.
+As many questions for a closed window in a row that nobody answers end it, too."""
 FIRST_PROBE_SECONDS = 1.0
 """Time after which the last packet is sent again, while no round trip is known."""
 LEAST_PROBE_SECONDS = 0.002
@@ -62,6 +63,7 @@ class Sender:
         self._after_timeout = False
         self._probe: int | None = None
         self._window_wait = 0.0
+        self._unanswered = 0
         self._tokens, self._filled_at = 0.0, float("-inf")
         self._timer: Timer | None = None
         self._timer_at = 0.0
@@ -99,6 +101,7 @@ class Sender:
 
     def set_window(self, window: int, seq: int, ack: int) -> None:
         """Note the peer's window, unless it is older than what is known (RFC 9293, 3.10.7.4)."""
+        self._unanswered = 0
         newer = distance(seq, self._window_seq)
         if newer > 0 or (newer == 0 and distance(ack, self._window_ack) >= 0):
             self._window, self._window_seq, self._window_ack = window, seq, ack
@@ -277,6 +280,8 @@ class Sender:
             return self.pump(now)
         self._timer = None
         if timer is Timer.WINDOW:
+            self._unanswered += 1
+            self.dead = self.dead or self._unanswered > MAX_TIMEOUTS  # nothing is under way that could be lost
             self.window_probes += 1
         elif self.flight.empty:
             pass
