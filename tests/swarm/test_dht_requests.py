@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from dataclasses import replace
 
@@ -43,9 +44,31 @@ def test_a_reply_counts_only_from_who_was_asked() -> None:
     assert told.replies == [(reply, ASKER)]
     told.ask(requests, any_port=True)
     again = decode(requests.out[-1].data, OWN).tid
-    assert again == (tid + 1) % 65_536
     assert not requests.take(DhtReply(again, OWN), Address("8.8.8.8", 99), 0.5)
     assert requests.take(DhtReply(again, OWN), Address(ASKER.host, 4242), 0.5)
+
+
+def test_who_knows_one_number_does_not_know_the_next() -> None:
+    """A node that was asked could answer in the name of those that are asked after it: their addresses are no secret."""
+    requests, told = Requests(random.Random(1)), Told()
+    numbers = []
+    for _ in range(200):
+        numbers.append(told.ask(requests).request.tid)
+        requests.take(DhtReply(numbers[-1], OWN), ASKER, 0.0)
+    assert len(told.replies) == 200
+    near = sum(1 <= (after - before) % 65_536 <= 100 for before, after in itertools.pairwise(numbers))
+    assert near < 10
+    assert len(set(numbers)) > 190
+
+
+def test_no_two_requests_under_way_have_one_number() -> None:
+    requests, told = Requests(random.Random(1)), Told()
+    now = 0.0
+    for _ in range(3):
+        for _ in range(MOST_IN_BUCKET):
+            told.ask(requests, now)
+        now += 0.75
+    assert len({decode(sent.data, OWN).tid for sent in requests.out}) == len(requests.out)
 
 
 def test_a_request_that_nobody_waits_for_is_not_sent_again() -> None:

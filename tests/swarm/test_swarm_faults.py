@@ -302,3 +302,21 @@ async def test_whoever_flushes_a_swarm_that_is_suspended_goes_on() -> None:
         await swarm.suspend()
         assert await flushing is True
         assert asyncio.get_running_loop().time() - before < 5
+
+
+async def test_a_topic_of_a_swarm_that_does_nothing_is_not_said_to_be_fine() -> None:
+    async with scripted() as net:
+        swarm = await net.swarm(1)
+        session = swarm.join(TOPIC)
+        assert await session.flushed()
+        await swarm.suspend()
+        assert await session.flushed() is False
+        assert await session.refresh() is False
+        await swarm.resume()
+        assert await session.flushed()
+        await swarm.close()
+        assert await session.flushed() is False
+        assert session.is_left
+        with pytest.raises(ValueError, match="left"):
+            await session.refresh()
+        await session.leave()

@@ -215,10 +215,11 @@ class Swarm:
                     await self._stop("the swarm was closed")
             await asyncio.gather(*self._leaving.values())
         finally:
+            for joined in self._topics.values():
+                joined.sessions.clear()
             self._topics.clear()
-            for _, over in self._flushes:
-                if not over.done():
-                    over.set_result(False)
+            for over in (over for _, over in self._flushes if not over.done()):
+                over.set_result(False)
             self._changed.set()
 
     def _is_refused(self, key: bytes) -> bool:

@@ -29,7 +29,7 @@ class JoinedTopic:
         self._ask, self._clock = ask, clock
         self._task: asyncio.Task[None] | None = None
         self.fine = False
-        """Whether the last errand succeeded."""
+        """Whether the last errand succeeded, and holds."""
 
     def __str__(self) -> str:
         return self.topic.hex()[:16]
@@ -76,6 +76,7 @@ class JoinedTopic:
         if self._task is not None:
             self._task.cancel()
             self._task = None
+        self.fine = False
         self.discovery.stop(self._clock())
 
     async def settled(self) -> bool:

@@ -111,7 +111,7 @@ class Requests:
 
     def __init__(self, chance: random.Random) -> None:
         self.out: list[Datagram] = []
-        self._tid = chance.randrange(MAX_TIDS)
+        self._chance = chance
         self._waiting: deque[Asked] = deque()
         self._refused: deque[Asked] = deque()
         self._under_way: OrderedDict[int, Asked] = OrderedDict()
@@ -163,9 +163,9 @@ class Requests:
                 return
 
     def _new_tid(self) -> int:
-        while self._tid in self._under_way:
-            self._tid = (self._tid + 1) % MAX_TIDS
-        found, self._tid = self._tid, (self._tid + 1) % MAX_TIDS
+        """Draw a number. npm's nodes count: whoever was asked could answer in the name of those that are asked next."""
+        while (found := self._chance.randrange(MAX_TIDS)) in self._under_way:
+            pass
         return found
 
     def _send(self, asked: Asked, now: float) -> None:
