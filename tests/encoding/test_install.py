@@ -36,6 +36,9 @@ case "$*" in
     [ -n "${BREAK:-}" ] && { echo "no network" >&2; exit 1; }
     while [ "$1" != --wheel-dir ]; do shift; done
     echo wheel >"$2/datdot_codec-0.1.0-any.whl" ;;
+*"pip install"*)
+    while [ $# -gt 1 ]; do shift; done
+    [ -z "${REFUSE:-}" ] && [ "$(cat "$1")" = wheel ] || { echo "not a supported wheel on this platform" >&2; exit 1; } ;;
 esac
 """
 
@@ -58,6 +61,9 @@ class Machine:
 
     def cargo(self, version: str) -> None:
         self._program("cargo", f"#!/usr/bin/env bash\necho 'cargo {version} (abc 2026-01-01)'\n")
+
+    def broken_cargo(self, says: str) -> None:
+        self._program("cargo", f"#!/usr/bin/env bash\n{says}\n")
 
     def install(self, **environment: str) -> list[str]:
         """Run the installer. Returns the lines that it prints; it must not fail."""
@@ -123,3 +129,63 @@ def test_a_build_that_fails_is_not_tried_at_each_call(machine: Machine) -> None:
     assert str(log) in line
     assert log.read_text() == "no network\n"
     assert sorted(os.listdir(log.parent)) == ["build.log"]
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        "echo 'error: rustup could not choose a version of cargo to run' >&2; exit 1",
+        "echo 'error while loading shared libraries' >&2; exit 127",
+        "echo 'usage: cargo'",
+        "true",
+    ],
+)
+def test_a_cargo_that_does_not_work_is_as_none(machine: Machine, says: str) -> None:
+    """Of rustup only the names may be there: no toolchain was chosen, or the one that was is gone."""
+    machine.broken_cargo(says)
+    (line,) = machine.install()
+    assert line.startswith("cargo does not work (`cargo --version` says what is wrong)")
+    assert "decoded at a tenth of the speed" in line
+    assert machine.asked() == []
+    assert not machine.stamp.exists()
+
+
+def test_a_cargo_of_another_age_is_new_enough(machine: Machine) -> None:
+    machine.cargo("2.1.0")
+    machine.install()
+    assert machine.asked() == ["wheel", "install"]
+
+
+def test_a_wheel_that_was_damaged_in_the_cache_is_built_again(machine: Machine) -> None:
+    machine.cargo("1.96.0")
+    machine.install()
+    (wheel,) = machine.cache.rglob("*.whl")
+    wheel.write_text("half a wh")
+    machine.asked()
+    machine.stamp.unlink()
+    (line,) = machine.install()
+    assert line.startswith("building the codec by cargo")
+    assert machine.asked() == ["install", "wheel", "install"]
+    assert machine.stamp.exists()
+    assert machine.install() == []
+    assert machine.asked() == ["install"]
+
+
+def test_a_wheel_that_python_refuses_is_told_and_ends_nothing(machine: Machine) -> None:
+    machine.cargo("1.96.0")
+    _, line = machine.install(REFUSE="yes")
+    assert line.startswith("the codec was built, but cannot be installed")
+    assert "not a supported wheel on this platform" in (machine.cache / "datdot/codec/build.log").read_text()
+    assert machine.stamp.exists()
+    (machine.bin / "cargo").unlink()
+    (line,) = machine.install()  # nothing of it went to the cache, from where it would be tried at each call
+    assert line.startswith("cargo was not found")
+
+
+def test_a_cache_that_cannot_be_written_costs_a_line(machine: Machine) -> None:
+    machine.cargo("1.96.0")
+    machine.cache.write_text("no folder")
+    (line,) = machine.install()
+    assert line.startswith(f"{machine.cache}/datdot/codec cannot be written")
+    assert machine.asked() == []
+    assert not machine.stamp.exists()
