@@ -16,6 +16,7 @@ from .errors import BackendError, EncodingError
 
 CHOICE = "DATDOT_CODEC"
 INTERFACE = 1  # what the module must call itself
+PANICS = "pyo3_runtime"  # the module of what a panic in Rust is raised as: no Exception, and nobody would catch it
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -104,9 +105,16 @@ def _library(choice: str) -> Library | None:
 
 
 def told(library: Library, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """Return what `work` of the module returns. Raises its errors as those of this room that have their names."""
+    """Return what `work` of the module returns. Raises its errors as those of this room that have their names.
+
+    A panic in it is a BackendError.
+    """
     try:
         return work(*args, **kwargs)
     except library.CodecError as error:
         kind = getattr(errors, type(error).__name__, EncodingError)
         raise kind(str(error)) from None
+    except BaseException as error:
+        if type(error).__module__ != PANICS:
+            raise
+        raise BackendError(f"the codec in Rust ended in the midst of its work: {error}") from error

@@ -80,13 +80,15 @@ class CodecPool:
         await self.close()
 
     async def close(self) -> None:
-        """Stop all workers at once. Unfinished jobs raise PoolClosed."""
+        """Stop all workers at once. Unfinished jobs raise PoolClosed, even if who closes does not wait for the end."""
         self._closed = True
         workers, self._workers = self._workers, []
-        await asyncio.gather(*(worker.stop() for worker in workers))
-        while not self._jobs.empty():
-            self._jobs.get_nowait().fail(PoolClosed("the pool was closed"))
-        self._decoding.clear()
+        try:
+            await asyncio.shield(asyncio.gather(*(worker.stop() for worker in workers)))
+        finally:
+            while not self._jobs.empty():
+                self._jobs.get_nowait().fail(PoolClosed("the pool was closed"))
+            self._decoding.clear()
 
     # ------------------------------------------------------------------ streams
 

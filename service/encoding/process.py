@@ -78,19 +78,19 @@ class WorkerProcess:
             except asyncio.CancelledError:
                 job.fail(PoolClosed("the pool was closed"))
                 raise
-            except OSError as error:
-                if job not in self._sent:  # the process could not be started
-                    self._ahead.release()
-                    job.fail(WorkerError(f"cannot start a worker process: {error}"))
 
     async def _send(self, job: Job) -> None:
         """Write a job to the process. If the process dies, the reader notices and takes care of the job."""
-        if self._process is None:
-            self._process = await self._start()
+        try:
+            process = self._process = self._process or await self._start()
+        except OSError as error:
+            self._ahead.release()
+            job.fail(WorkerError(f"cannot start a worker process: {error}"))
+            return
         if job.result.done():  # abandoned meanwhile: its key, which all workers were told to forget, must not get there
             self._ahead.release()
             return
-        stream = self._process.stdin
+        stream = process.stdin
         assert stream is not None
         job.attempts += 1
         self._sent.append(job)
@@ -98,7 +98,8 @@ class WorkerProcess:
             self._opened.add(job.number)
             stream.write(frames.open_frame(job.number, job.context))
         stream.write(frames.run_frame(job.number, job.first_sector, job.data))
-        await stream.drain()
+        with suppress(OSError):  # it is dead: from here on the job is the reader's, which may have taken it back already
+            await stream.drain()
 
     async def _start(self) -> Process:
         """Start a process, in its own session, out of reach of Ctrl-C. It ends when its input does."""

@@ -6,7 +6,7 @@ import asyncio
 import heapq
 import threading
 
-from .errors import PoolClosed
+from .errors import PoolClosed, WorkerError
 from .frames import DECODE, CodecContext
 from .keys import PrivateKey
 from .process import Job, Result
@@ -117,6 +117,8 @@ class WorkerThread:
                 done = self._contexts.run(job)
             except Exception as error:  # noqa: BLE001 - whatever reading or decoding raises is raised to who waits for it
                 done = error
+            except BaseException as error:  # noqa: BLE001 - with the thread, all who wait for the pool would wait for ever
+                done = WorkerError(f"a worker failed at sector {job.first_sector}: {error!r}")
             if self._loop.is_closed():
                 return  # whoever waited has ended with it
             self._loop.call_soon_threadsafe(self._finish, job, done)

@@ -116,6 +116,24 @@ def test_errors_come_by_name(
         Frontier(salt).append_leaves(bytes(31))
 
 
+def test_a_panic_comes_as_an_error_of_ours(library: native.Library) -> None:
+    """PyO3 raises what is no Exception: tasks and threads would end with it, and who waits for them would hear nothing."""
+
+    class PanicException(BaseException):
+        __module__ = "pyo3_runtime"
+
+    def panics() -> None:
+        raise PanicException("index out of bounds")
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(BackendError, match="the codec in Rust ended in the midst of its work: index out of bounds"):
+        native.told(library, panics)
+    with pytest.raises(KeyboardInterrupt):
+        native.told(library, interrupted)
+
+
 def test_new_keys_are_encoded_with_by_the_codec_in_rust(
     library: native.Library, other_key: PrivateKey, salt: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
