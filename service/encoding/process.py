@@ -98,7 +98,8 @@ class WorkerProcess:
             self._opened.add(job.number)
             stream.write(frames.open_frame(job.number, job.context))
         stream.write(frames.run_frame(job.number, job.first_sector, job.data))
-        with suppress(OSError):  # it is dead: from here on the job is the reader's, which may have taken it back already
+        # Of a dead process the job is the reader's from here on: it may have taken it back already.
+        with suppress(OSError):
             await stream.drain()
 
     async def _start(self) -> Process:

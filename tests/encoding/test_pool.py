@@ -421,16 +421,19 @@ async def test_a_run_that_comes_while_a_dead_worker_is_buried_is_tried_again(
             tasks.append(asyncio.create_task(decoded()))
             (worker,) = processes._workers
             assert isinstance(worker, process.WorkerProcess)
-            while not worker._sent:  # until it was written to the process, which is dead
+            for _ in range(100):
+                if worker._sent:  # it was written to the process, which is dead
+                    late.set()
+                    break
                 await asyncio.sleep(0)
-            late.set()
         return code
 
     plain = await decoded()
     monkeypatch.setattr(process, "_gone", slowly_gone)
     os.kill(pids(processes)[0], signal.SIGKILL)
-    await late.wait()
-    assert await tasks[0] == plain
+    async with asyncio.timeout(60):
+        await late.wait()
+        assert await tasks[0] == plain
     (worker,) = processes._workers
     assert isinstance(worker, process.WorkerProcess)
     assert worker._ahead._value <= process._AHEAD

@@ -84,6 +84,8 @@ class Events:
                 found.append(record)
         except LookupError as error:
             raise ScaleError(f"{len(data)} bytes are too few, or name what is not there: {error!r}") from error
+        except RecursionError as error:
+            raise ScaleError(f"{len(data)} bytes are of types that nest too deep") from error
         if at != len(data):
             raise ScaleError(f"{len(data) - at} bytes are left over")
         return tuple(found)

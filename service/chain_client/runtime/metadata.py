@@ -95,7 +95,10 @@ class Runtime:
             if item is not None
         }
         self._readers: dict[str, Reader | None] = {}
-        self._event_reader = Events(self._types, self._value_type("System", "Events"), self._typed)
+        try:
+            self._event_reader = Events(self._types, self._value_type("System", "Events"), self._typed)
+        except (ScaleError, LookupError, RecursionError) as error:
+            raise self._other_form("System.Events", error) from error
         found = tuple(self._metadata.get_signed_extensions())
         self.cannot_sign = None if found == EXTENSIONS else f"its transaction extensions are {', '.join(found)}"
         """The reason why this service cannot sign for the runtime, or None."""

@@ -48,6 +48,18 @@ def compact(data: bytes, at: int) -> tuple[int, int]:
     return value, at + size
 
 
+def compact_of(bits: int) -> Reader:
+    """Return the reader of a compact number of a type of so many bits. It raises ScaleError for one that is larger."""
+
+    def read(data: bytes, at: int) -> tuple[int, int]:
+        value, at = compact(data, at)
+        if value >> bits:
+            raise ScaleError(f"a compact number has more than {bits} bits")
+        return value, at
+
+    return read
+
+
 def whole(reader: Reader, data: bytes) -> Any:
     """Return the value that `data` is. Raises ScaleError if it is not exactly one."""
     try:

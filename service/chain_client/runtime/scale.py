@@ -23,7 +23,7 @@ from .primitives import (
     Skipper,
     bytes_of,
     chosen,
-    compact,
+    compact_of,
     constant,
     dict_of,
     nothing,
@@ -39,6 +39,14 @@ from .primitives import (
     whole,
     within,
 )
+
+MOST_WRAPPED = 8
+"""Structures of one field around a number whose compact form is read."""
+
+
+def _refusal(type_id: int, error: Exception) -> ScaleError:
+    """Return the error of a type that cannot be read."""
+    return error if isinstance(error, ScaleError) else ScaleError(f"type {type_id} holds types that nest too deep")
 
 
 class Types:
@@ -85,9 +93,9 @@ class Types:
             self._readers[type_id, hint] = lambda data, at: cell[0](data, at)  # for a type that holds itself
             try:
                 cell.append(self._compile(type_id, hint))
-            except ScaleError:
+            except (ScaleError, RecursionError) as error:
                 del self._readers[type_id, hint]
-                raise
+                raise _refusal(type_id, error) from error
             found = self._readers[type_id, hint] = cell[0]
         return found
 
@@ -104,12 +112,16 @@ class Types:
     # ---- passing over
 
     def skipper(self, type_id: int) -> Skipper:
-        """Return the function that passes over a type."""
+        """Return the function that passes over a type. Raises ScaleError if there is no such type, or it cannot be read."""
         found = self._skippers.get(type_id)
         if found is None:
             cell: list[Skipper] = []
             self._skippers[type_id] = lambda data, at: cell[0](data, at)
-            cell.append(self._compile_skip(type_id))
+            try:
+                cell.append(self._compile_skip(type_id))
+            except (ScaleError, RecursionError) as error:
+                del self._skippers[type_id]
+                raise _refusal(type_id, error) from error
             found = self._skippers[type_id] = cell[0]
         return found
 
@@ -121,7 +133,11 @@ class Types:
         """Return how many bytes each value of a type takes, or None if that differs."""
         if type_id not in self._sizes:
             self._sizes[type_id] = None  # a type that holds itself has no fixed size
-            self._sizes[type_id] = self._compute_size(type_id)
+            try:
+                self._sizes[type_id] = self._compute_size(type_id)
+            except (ScaleError, RecursionError):
+                del self._sizes[type_id]
+                raise
         return self._sizes[type_id]
 
     def _compute_size(self, type_id: int) -> int | None:
@@ -167,7 +183,8 @@ class Types:
         if kind == "array":
             return self._skip_all([detail["type"]] * detail["len"])
         if kind == "compact":
-            return lambda data, at: compact(data, at)[1]
+            number = self._compact(detail["type"], FORM)
+            return lambda data, at: number(data, at)[1]
         if kind == "variant":
             variants = {variant["index"]: self.skip_fields(variant["fields"]) for variant in detail["variants"]}
             return lambda data, at: chosen(variants, data, at)(data, at + 1)
@@ -209,10 +226,7 @@ class Types:
         if kind == "primitive":
             return primitive(str(detail).lower(), hint)
         if kind == "compact":
-            inner, _ = self._definition(detail["type"])
-            if inner == "composite" and not self._definitions[detail["type"]]["def"]["composite"]["fields"]:
-                raise ScaleError("a compact of nothing")
-            return wanted_as(compact, hint, int)
+            return self._compact(detail["type"], hint)
         if kind == "tuple":
             return self._tuple(detail, hint)
         if kind in ("array", "sequence"):
@@ -221,6 +235,20 @@ class Types:
                 return bytes_of(length, hint)
             return self._items(detail["type"], length, hint)
         raise ScaleError(f"a {kind} cannot be read")
+
+    def _compact(self, type_id: int, hint: Any) -> Reader:
+        """Return the reader of a type's compact form. Structures of one field are what that field is, nothing takes no byte."""
+        for _ in range(MOST_WRAPPED):
+            kind, detail = self._definition(type_id)
+            if kind == "tuple" and not detail:
+                return nothing((), hint)
+            name = str(detail).lower() if kind == "primitive" else ""
+            if name.startswith("u"):
+                return wanted_as(compact_of(8 * (size_of(name) or 0)), hint, int)
+            if kind != "composite" or len(detail["fields"]) != 1:
+                break
+            type_id = detail["fields"][0]["type"]
+        raise ScaleError(f"a compact of type {type_id}, which is no number")
 
     def _is_byte(self, type_id: int) -> bool:
         kind, detail = self._definition(type_id)
