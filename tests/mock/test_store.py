@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 from substrateinterface import Keypair
 
-from runtime_mock.node.chain import Chain, UnknownBlock
+from runtime_mock.node.chain import Block, Chain, UnknownBlock
 from runtime_mock.node.engine import MANUAL, Engine
 from runtime_mock.node.store import Store, StoreError
 from tests.support.differential.driver import UNIT, Account
@@ -184,6 +184,15 @@ DAMAGE = {
     ),
     "changes are rubbish": "UPDATE block SET changes = x'04' WHERE number = 3",
     "a table is missing": "DROP TABLE head",
+    "the best block is missing": "DELETE FROM block WHERE number = 5",
+    "a header is no bytes": "UPDATE block SET header = 'text' WHERE number = 3",
+    "a header is empty": "UPDATE block SET header = x'' WHERE number = 3",
+    "a body is a number": "UPDATE block SET body = 7 WHERE number = 3",
+    "changes are text": "UPDATE block SET changes = 'abc' WHERE number = 3",
+    "the head is no hash": "UPDATE head SET best = 7",
+    "what is final is no number": "UPDATE head SET finalized = 'all'",
+    "more is final than there is": "UPDATE head SET finalized = 99",
+    "what is final is below the first": "UPDATE head SET finalized = -1",
 }
 
 
@@ -308,3 +317,59 @@ def test_blocks_out_of_memory_are_had_from_the_file(
     store.close()
     with contextlib.closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT count(*), count(DISTINCT number) FROM block").fetchone() == (len(blocks) - 1,) * 2
+
+
+def test_a_long_chain_is_never_in_memory_as_a_whole(
+    chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor while it is loaded: a chain of some days would need more memory to start than to run."""
+    monkeypatch.setattr("runtime_mock.node.chain.LEAST_BLOCKS", 20)
+    monkeypatch.setattr("runtime_mock.node.store.PRUNED_EVERY", 4)
+    path = tmp_path / "chain.sqlite"
+    store = Store(path)
+    engine = Engine(Chain(chain.runtime, chain.state(chain.genesis), keep_states=10), MANUAL, store)
+    for _ in range(150):
+        engine.seal()
+    best, many = engine.chain.best, 0
+    store.close()
+
+    class Counted(Chain):
+        def add(self, block: Block) -> bool:
+            nonlocal many
+            many = max(many, len(self._tree.blocks))
+            return super().add(block)
+
+    store = Store(path)
+    again = Engine(Counted(chain.runtime, chain.state(chain.genesis), keep_states=10), MANUAL, store)
+    assert again.chain.best.hash == best.hash
+    assert again.chain.finalized_number == best.number
+    assert 20 <= many <= 25
+    store.close()
+
+
+@pytest.mark.parametrize(("undo", "lag"), [(1, 0), (3, 0), (3, 3)])
+def test_blocks_that_a_killed_process_did_not_forget_are_forgotten_at_the_next_start(
+    chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undo: int, lag: int
+) -> None:
+    """A fork may be as long as the final chain: what is final tells which is which, not what is loaded first."""
+    path = tmp_path / "chain.sqlite"
+    store = Store(path)
+    engine = Engine(Chain(chain.runtime, chain.state(chain.genesis)), MANUAL, store)
+    engine.seal()
+    engine.set_finality(None)
+    for _ in range(undo):
+        engine.seal()
+    engine.reorganise(undo)
+    levels = [engine.chain.level(number) for number in range(2, undo + 2)]
+    ruled_out = {one.hash for level in levels for one in level if not engine.chain.is_best(one)}
+    assert len(ruled_out) == undo
+    monkeypatch.setattr(Store, "forget", lambda self, blocks: None)  # killed between the two
+    engine.set_finality(lag)
+    store.close()
+    monkeypatch.undo()
+    store = Store(path)
+    again = Engine(Chain(chain.runtime, chain.state(chain.genesis)), MANUAL, store).chain
+    assert (again.best.hash, again.finalized.hash) == (engine.chain.best.hash, engine.chain.finalized.hash)
+    assert not ruled_out & {one for (one,) in store._db.execute("SELECT hash FROM block")}
+    assert not ruled_out & set(again._tree.blocks)
+    store.close()

@@ -6,11 +6,14 @@ import shutil
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from ..codec import CodecError, Reader, compact, prefixed
 from .chain import Block, Chain, Header, UnknownBlock
 
 VERSION = 1
+PRUNED_EVERY = 256
+"""Blocks that are loaded before the oldest leave the memory."""
 
 
 class StoreError(Exception):
@@ -71,25 +74,56 @@ class Store:
         head = self._db.execute("SELECT genesis, best, finalized FROM head").fetchone()
         if head is None:
             return
-        if head[0] != chain.genesis.hash:
+        genesis, wanted, finalized = _typed(head, (bytes, bytes, int))
+        if genesis != chain.genesis.hash:
             raise StoreError(
-                f"{self._path} holds chain {head[0].hex()}, but the chain spec has genesis {chain.genesis.hash.hex()}: "
+                f"{self._path} holds chain {genesis.hex()}, but the chain spec has genesis {chain.genesis.hash.hex()}: "
                 "it was begun with another runtime; start in a new directory, or name its spec by --chain-spec"
             )
-        for header, body, changes in self._db.execute("SELECT header, body, changes FROM block ORDER BY number"):
+        ruled_out = self._ruled_out(genesis, wanted, finalized)
+        for row in self._db.execute("SELECT hash, header, body, changes FROM block ORDER BY number"):
+            name, header, body, changes = _typed(row, (bytes, bytes, bytes, bytes))
             decoded = Header.decode(header)
+            if name in ruled_out or decoded.parent in ruled_out:
+                ruled_out.add(name)
+                continue
             parent = chain.block(decoded.parent)
             if parent.state is None:
                 continue
             state = parent.state.changed(_decode_changes(changes).items())
             chain.add(Block(decoded, _decode_body(body), state))
-        chain.make_best(chain.block(head[1]))
+            if decoded.number <= finalized:
+                self._finalize(chain, decoded.number)
+        chain.make_best(chain.block(wanted))
         best = chain.best
         if chain.state(best).root(chain.version.state_version) != best.header.state_root:
             raise StoreError(f"{self._path} is damaged: its blocks do not lead to the state of block {best.number}")
-        for _ in chain.finalize(head[2]):
+        if chain.finalized_number != finalized:
+            raise StoreError(
+                f"{self._path} is damaged: block {finalized} is final, and block {best.number} the best one"
+            )
+        chain.prune(max(1, finalized))
+        self._db.executemany("DELETE FROM block WHERE hash = ?", [(name,) for name in ruled_out])
+
+    def _ruled_out(self, genesis: bytes, wanted: bytes, finalized: int) -> set[bytes]:
+        """Return what a process was killed before it forgot: up to the final block only the best chain's blocks stay."""
+        found = set()
+        for row in self._db.execute("SELECT hash, number, substr(header, 1, 32) FROM block ORDER BY number DESC"):
+            name, number, parent = _typed(row, (bytes, int, bytes))
+            if name == wanted:
+                wanted = parent
+            elif number <= finalized:
+                found.add(name)
+        if wanted != genesis:
+            raise UnknownBlock(f"0x{wanted.hex()}")
+        return found
+
+    def _finalize(self, chain: Chain, number: int) -> None:
+        """Finalize a block as it is loaded: what is old is then in the file alone, and not all of the chain in memory."""
+        for _ in chain.finalize(number):
             pass
-        self.forget(chain.prune(1))
+        if number % PRUNED_EVERY == 0:
+            chain.prune(number)
 
     def save(self, chain: Chain, block: Block | None = None) -> None:
         """Store `block`, if given, and the chain's heads, all or nothing. Raises StoreError."""
@@ -148,6 +182,13 @@ class Store:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+
+def _typed(row: tuple[Any, ...], kinds: tuple[type, ...]) -> tuple[Any, ...]:
+    """Return a row whose values are of these types: SQLite keeps in any column what it is given. Raises CodecError."""
+    if not all(isinstance(value, kind) for value, kind in zip(row, kinds, strict=True)):
+        raise CodecError(f"a row holds {', '.join(type(value).__name__ for value in row)}")
+    return row
 
 
 def _encode_changes(changes: dict[bytes, bytes | None]) -> bytes:
