@@ -65,6 +65,8 @@ from .runtime.metadata import Runtime
 T = TypeVar("T")
 PAGE = 500
 """Keys or entries in one request."""
+SLICE = 256
+"""Entries that are decoded before the event loop gets a turn: some five milliseconds of work."""
 WAITS = tuple(Wait)
 """The kinds of expiries, each at its index in the metadata."""
 RuntimeAt = Callable[[bytes | None], Awaitable[Runtime]]
@@ -100,9 +102,11 @@ class Storage:
         if not keys:
             return []
         runtime = await self._runtime_at(at)
-        raw = ["0x" + runtime.storage_key(PALLET, item.name, *key).hex() for key in keys]
+        raw = [
+            "0x" + runtime.storage_key(PALLET, item.name, *key).hex() async for some in _sliced(keys) for key in some
+        ]
         found = await self._values(raw, at)
-        return [self._decode(runtime, item, found.get(key)) for key in raw]
+        return [self._decode(runtime, item, found.get(key)) async for some in _sliced(raw) for key in some]
 
     async def all_of(self, item: Item[T], key_bytes: int, at: bytes | None = None) -> dict[bytes, T]:
         """Read a whole map with one key of `key_bytes`, in pages. Return it by the key's bytes."""
@@ -120,9 +124,9 @@ class Storage:
                 return
             values = await self._values(page, at)
             found: dict[bytes, T] = {}
-            for key in page:
-                if values.get(key) is not None:
-                    value = self._decode(runtime, item, values[key])
+            async for some in _sliced(page):
+                for key in some:
+                    value = None if values.get(key) is None else self._decode(runtime, item, values[key])
                     if value is not None:
                         found[bytes.fromhex(key[2:])[-key_bytes:]] = value
             yield found
@@ -338,6 +342,14 @@ class Storage:
         wanted = list(dict.fromkeys(ids))
         found = await self.read_many(item, [(encode(one),) for one in wanted], at)
         return {one: value for one, value in zip(wanted, found, strict=True) if value is not None}
+
+
+async def _sliced(entries: Sequence[T]) -> AsyncIterator[Sequence[T]]:
+    """Yield entries SLICE at a time. Between two slices the event loop gets a turn."""
+    for start in range(0, len(entries), SLICE):
+        if start:
+            await asyncio.sleep(0)
+        yield entries[start : start + SLICE]
 
 
 def _at(at: bytes | None) -> tuple[str, ...]:
