@@ -68,6 +68,7 @@ class CodecPool:
         self._inline = INLINE if self._contexts is None else INLINE_NATIVE
         self._decoding: dict[CodecContext, tuple[int, SectorDecoder]] = {}
         self._numbers = itertools.count()
+        self._known: set[int] = set()
         self._serials = itertools.count()
         self._closed = False
 
@@ -199,6 +200,7 @@ class CodecPool:
     def new_context(self) -> int:
         """Return a new number by which the workers will know a context."""
         number = next(self._numbers)
+        self._known.add(number)
         if self._contexts is not None:
             self._contexts.open(number)
         return number
@@ -228,10 +230,11 @@ class CodecPool:
         if isinstance(self._jobs, ThreadJobs):
             assert self._contexts is not None
             return [WorkerThread(self._jobs, self._contexts) for _ in range(self.workers)]
-        return [WorkerProcess(self._jobs) for _ in range(self.workers)]
+        return [WorkerProcess(self._jobs, self._known) for _ in range(self.workers)]
 
     def forget(self, number: int) -> None:
-        """Make all workers erase what they hold of a context."""
+        """Make all workers erase what they hold of a context, and what they still open of it when its turn comes."""
+        self._known.discard(number)
         if self._contexts is not None:
             self._contexts.forget(number)
         for worker in self._workers:

@@ -6,7 +6,7 @@ import asyncio
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,8 +57,9 @@ class WorkerProcess:
     WorkerError.
     """
 
-    def __init__(self, jobs: asyncio.PriorityQueue[Job]) -> None:
-        self._jobs = jobs
+    def __init__(self, jobs: asyncio.PriorityQueue[Job], known: Set[int]) -> None:
+        """Start taking jobs. A context that is not `known` when a run of it is sent is closed behind the run."""
+        self._jobs, self._known = jobs, known
         self._process: Process | None = None
         self._opened: set[int] = set()
         self._ahead = asyncio.Semaphore(_AHEAD)
@@ -98,6 +99,8 @@ class WorkerProcess:
             self._opened.add(job.number)
             stream.write(frames.open_frame(job.number, job.context))
         stream.write(frames.run_frame(job.number, job.first_sector, job.data))
+        if job.number not in self._known:
+            self.forget(job.number)
         # Of a dead process the job is the reader's from here on: it may have taken it back already.
         with suppress(OSError):
             await stream.drain()

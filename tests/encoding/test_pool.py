@@ -282,6 +282,20 @@ async def test_more_segments_than_are_kept(
         assert len(pool._decoding) <= 2
 
 
+async def test_segments_given_up_before_their_turn_are_not_kept_by_workers(
+    processes: CodecPool, key: PrivateKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So many readers at once that a segment is forgotten while its run still waits: the run opens it in a worker again."""
+    monkeypatch.setattr("service.encoding.pool._DECODE_CONTEXTS", 2)
+    salts, encoded = [bytes([i]) * 32 for i in range(8)], bytes(256 * 20)
+    found = await asyncio.gather(*(processes.decode_run(0, encoded, salt=one, modulus=key.modulus) for one in salts))
+    assert found == [SectorDecoder(one, key.modulus).decode(0, encoded) for one in salts]
+    kept = {number for number, _ in processes._decoding.values()}
+    for worker in processes._workers:
+        assert isinstance(worker, process.WorkerProcess)
+        assert worker._opened <= kept
+
+
 async def test_input_is_pulled_only_as_results_are_taken(pool: CodecPool, key: PrivateKey, salt: bytes) -> None:
     """However long the stream, what is under way is bounded: this one never ends."""
     pulled = 0
