@@ -42,6 +42,15 @@ async def test_roles_go_on_with_a_new_runtime_that_says_the_same(net: Net) -> No
     assert not net.chain.refused
 
 
+async def test_a_copy_is_seen_whose_event_has_another_name_in_a_new_runtime(net: Net) -> None:
+    """Which copies are one's own is told by events alone between two starts."""
+    await upgrade(net, 2, {"CopyOffered": "CopyHanding"})
+    with capture_logs() as logs:
+        async with copied(net) as (_, _, _, _, copy):
+            await net.chain.until(is_active(net, copy))
+    assert {line["event_name"] for line in logs if "event_name" in line} <= {"DatDot.CopyHanding"}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("renamed", "named"),

@@ -11,11 +11,13 @@ from service.chain_client import (
     Block,
     ChainClient,
     ChainError,
+    EventRecord,
     Follower,
     StateDiscarded,
     UnknownRuntime,
     WrongChain,
 )
+from service.chain_client.call import PALLET
 from service.chain_client.pallet.types import Copy, CopyState, Plan
 from service.disk import DISK_ERRORS
 
@@ -101,7 +103,10 @@ class CopyWatch:
         }
 
     async def _events(self, last: int, block: Block) -> list[Any] | None:
-        """Return the pallet's events since block `last`, or None if they cannot be had or are too many."""
+        """Return the pallet's events since block `last`, or None if they cannot be had or are too many.
+
+        None, too, if one that is not typed may name what is ours.
+        """
         if not last <= block.number <= last + MOST_MISSED:
             return None
         found = list(block.events)
@@ -113,7 +118,26 @@ class CopyWatch:
                 found += await self._client.events(missed)
             except StateDiscarded:
                 return None
+        if any(record.event is None and record.pallet == PALLET and self._may_name_us(record) for record in found):
+            return None
         return [record.event for record in found if record.event is not None]
+
+    def _may_name_us(self, record: EventRecord) -> bool:
+        """Return whether an event that a newer runtime tells in another form has our account in it, or a copy or plan of ours."""
+        try:
+            fields = record.fields
+        except ValueError:  # it is not of its type: it may name anything
+            return True
+        return _holds(fields, "0x" + self._account.hex(), self.copies.keys() | self.plans.keys())
+
+
+def _holds(form: Any, account: str, numbers: Set[int]) -> bool:
+    """Return whether a value in scalecodec's form is, or has in it, the account or one of the numbers."""
+    if isinstance(form, dict):
+        return any(_holds(one, account, numbers) for one in form.values())
+    if isinstance(form, list | tuple):
+        return any(_holds(one, account, numbers) for one in form)
+    return form == account or (isinstance(form, int) and not isinstance(form, bool) and form in numbers)
 
 
 def is_in_the_making(copy: Copy) -> bool:
