@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,17 @@ def test_the_promised_measurements_are_there() -> None:
     pairings = "node-python", "python-node", "python-python"
     assert {f"tcp/{size}/{sides}" for size in ("64KiB", "1KiB") for sides in pairings} <= names
     assert "udx/packet" in names
+
+
+def test_each_row_of_the_readme_is_a_measurement() -> None:
+    registry.load()
+    names = {measurement.name for measurement in registry.chosen([])}
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    rows = re.findall(r"^\| `([\w/+-]+)` \| [\d.,]+ ", text, re.MULTILINE)
+    assert len(rows) == len(set(rows)) > 50
+    assert set(rows) <= names
+    left_out = {name for name in names - set(rows) if not name.startswith("scale/")}
+    assert not left_out, "measured, and in no table"
 
 
 def test_speed_of_openssl_old_and_new() -> None:

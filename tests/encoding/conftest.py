@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from gmpy2 import mpz
 
 from service.encoding import PrivateKey, SectorEncoder, native
+from service.encoding.pool import CodecPool
 from tests.support.needs import missing
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "encoding" / "p1.json"
@@ -26,6 +28,22 @@ def codec(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
         missing("the codec in Rust is not installed: run `make setup-dev` where cargo is")
     monkeypatch.setenv(native.CHOICE, choice)
     return choice
+
+
+@pytest.fixture
+async def processes(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[CodecPool]:
+    """A pool without the codec in Rust: its workers are processes."""
+    monkeypatch.setenv(native.CHOICE, "pure")
+    async with CodecPool(2) as pool:
+        yield pool
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pools work with the codec in Rust: their workers are threads."""
+    monkeypatch.setenv(native.CHOICE, "")
+    if native.library() is None:
+        missing("the codec in Rust is not installed: run `make setup-dev` where cargo is")
 
 
 @pytest.fixture(scope="session")
