@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 from . import native
+from .errors import SectorError
 from .profiles import SECTOR, check_run
 
 HASH = 32
@@ -27,9 +28,19 @@ def root_hash(ctx: bytes, sectors: int, top: bytes) -> bytes:
     return blake2b(b"\x02" + ctx + struct.pack("<QI", sectors, SECTOR) + top, digest_size=HASH).digest()
 
 
+def check_context(ctx: bytes) -> None:
+    """Raise SectorError unless a segment's context has 32 bytes."""
+    if len(ctx) != HASH:
+        raise SectorError(f"a context has {HASH} bytes, not {len(ctx)}")
+
+
 def leaf_hashes(ctx: bytes, first_sector: int, data: bytes) -> list[bytes]:
-    """Return the leaf hashes of a run of sectors. Raises SectorError for a partial sector or an index out of range."""
+    """Return the leaf hashes of a run of sectors.
+
+    Raises SectorError for a partial sector, an index out of range, or a context that is none.
+    """
     check_run(first_sector, data)
+    check_context(ctx)
     library = native.library()
     if library is not None and len(data) > SECTOR:
         return _hashes(native.told(library, library.leaf_hashes, ctx, first_sector, bytes(data)))

@@ -9,7 +9,7 @@ from gmpy2 import mpz
 
 from . import native
 from .errors import BackendError, PaddingError, SectorError
-from .hashes import leaf_hashes
+from .hashes import check_context, leaf_hashes
 from .keys import PrivateKey, check_modulus
 from .permutation import permute, round_keys, unpermute
 from .profiles import P1, SECTOR, Profile, check_run
@@ -70,6 +70,7 @@ class SectorEncoder:
 
     def encode_and_hash(self, ctx: bytes, first_sector: int, plain: bytes) -> tuple[bytes, bytes]:
         """Encode as `encode` does, and return the leaf hashes of the sectors with them, one after another."""
+        check_context(ctx)
         if self._native is None or self._library is None:
             encoded = self.encode(first_sector, plain)
             return encoded, b"".join(leaf_hashes(ctx, first_sector, encoded))

@@ -116,6 +116,20 @@ def test_errors_come_by_name(
         Frontier(salt).append_leaves(bytes(31))
 
 
+@pytest.mark.parametrize("size", [0, 31, 33])
+@pytest.mark.parametrize("sectors", [1, 2, 40])
+def test_a_context_of_another_length_is_refused_alike(
+    codec: str, key: PrivateKey, salt: bytes, size: int, sectors: int
+) -> None:
+    """One codec would hash it to what no other party can check, another would raise what nobody catches."""
+    with pytest.raises(SectorError, match=f"a context has 32 bytes, not {size}"):
+        leaf_hashes(bytes(size), 0, bytes(256 * sectors))
+    with pytest.raises(SectorError, match=f"a context has 32 bytes, not {size}"):
+        SectorEncoder(salt, key).encode_and_hash(bytes(size), 0, bytes(256 * sectors))
+    with pytest.raises(SectorError, match=f"a context has 32 bytes, not {size}"):
+        Frontier(bytes(size)).append(bytes(256 * sectors))
+
+
 def test_a_panic_comes_as_an_error_of_ours(library: native.Library) -> None:
     """PyO3 raises what is no Exception: tasks and threads would end with it, and who waits for them would hear nothing."""
 
