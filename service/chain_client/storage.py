@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from typing import TypeVar
 
 from .call import PALLET
-from .errors import UnknownRuntime
+from .errors import ConnectionLost, UnknownRuntime
 from .pallet.item import Item
 from .pallet.items import (
     AMOUNT,
@@ -117,11 +117,8 @@ class Storage:
     ) -> AsyncIterator[dict[bytes, T]]:
         """Yield a map, some hundred entries at a time: of several keys, those under the `first` one."""
         runtime = await self._runtime_at(at)
-        start = prefix = "0x" + runtime.storage_key(PALLET, item.name, *([first] if first else [])).hex()
-        while True:
-            page = await self._rpc.request("state_getKeysPaged", prefix, PAGE, start, *_at(at))
-            if not page:
-                return
+        prefix = "0x" + runtime.storage_key(PALLET, item.name, *([first] if first else [])).hex()
+        async for page in self._keys(prefix, at):
             values = await self._values(page, at)
             found: dict[bytes, T] = {}
             async for some in _sliced(page):
@@ -130,6 +127,14 @@ class Storage:
                     if value is not None:
                         found[bytes.fromhex(key[2:])[-key_bytes:]] = value
             yield found
+
+    async def _keys(self, prefix: str, at: bytes | None) -> AsyncIterator[list[str]]:
+        """Yield the keys under a prefix, in pages. Raises ConnectionLost if a node's pages would have no end."""
+        start = prefix
+        while page := await self._rpc.request("state_getKeysPaged", prefix, PAGE, start, *_at(at)):
+            if page[-1] <= start:
+                raise ConnectionLost(f"the node's pages have no end: its keys after {start} do not come after it")
+            yield page
             start = page[-1]
 
     async def _values(self, keys: list[str], at: bytes | None) -> dict[str, str | None]:
@@ -331,10 +336,8 @@ class Storage:
     async def numbers_of_copies(self, at: bytes | None = None) -> AsyncIterator[list[int]]:
         """Yield the numbers of all copies whose records are kept, some hundred at a time, and read none of them."""
         runtime = await self._runtime_at(at)
-        start = prefix = "0x" + runtime.storage_key(PALLET, COPIES.name).hex()
-        while page := await self._rpc.request("state_getKeysPaged", prefix, PAGE, start, *_at(at)):
+        async for page in self._keys("0x" + runtime.storage_key(PALLET, COPIES.name).hex(), at):
             yield [int.from_bytes(bytes.fromhex(key[-16:]), "little") for key in page]
-            start = page[-1]
 
     async def _by_id(
         self, item: Item[T], ids: Iterable[int], encode: Callable[[int], bytes], at: bytes | None
