@@ -16,7 +16,7 @@ from service.chain_client.client import ReadingRpc
 from service.chain_client.rpc import REQUEST_SECONDS, NodeRpc
 from service.chain_client.signer import SigningPair
 from service.encoding import P1, PrivateKey, Profile
-from service.encoding.pool import CodecPool, Pieces, Read, Run
+from service.encoding.pool import CodecPool, Digest, Pieces, Read, Run
 from service.encoding.progress import Progress
 from service.vault import PeerKeys
 
@@ -70,9 +70,12 @@ class Codec(Protocol):
         ...
 
     async def decode_read(
-        self, read: Read, first_sector: int, count: int, *, salt: bytes, modulus: bytes, profile: Profile = P1
-    ) -> bytes:
-        """Decode one run of sectors that is read beside the event loop. Raises what `decode_run` and `read` raise."""
+        self, read: Read, start: int, end: int, *, salt: bytes, modulus: bytes, digest: Digest, profile: Profile = P1
+    ) -> tuple[bytes, bytes]:
+        """Decode bytes [start, end) of a segment, read beside the event loop. Return them, and what `digest` makes of them.
+
+        Raises what `decode_run` and `read` raise.
+        """
         ...
 
 

@@ -8,7 +8,7 @@ from types import TracebackType
 
 from .errors import PoolClosed, SectorError
 from .keys import PrivateKey
-from .pool import ENCODE_RUN, MAX_PIECE, Pieces, Read, Run, cut_runs
+from .pool import ENCODE_RUN, MAX_PIECE, Digest, Pieces, Read, Run, cut_runs, sectors_of
 from .profiles import P1, SECTOR, Profile, check_run
 from .progress import Progress, ProgressMeter
 from .sectors import SectorDecoder, SectorEncoder
@@ -58,11 +58,13 @@ class InlineCodec:
         return SectorDecoder(salt, modulus, profile).decode(first_sector, data)
 
     async def decode_read(
-        self, read: Read, first_sector: int, count: int, *, salt: bytes, modulus: bytes, profile: Profile = P1
-    ) -> bytes:
-        """Decode one run as `decode_run` does, which is read in a thread. Raises what `read` raises, too."""
-        data = await asyncio.to_thread(read, first_sector, count)
-        return await self.decode_run(first_sector, data, salt=salt, modulus=modulus, profile=profile)
+        self, read: Read, start: int, end: int, *, salt: bytes, modulus: bytes, digest: Digest, profile: Profile = P1
+    ) -> tuple[bytes, bytes]:
+        """Decode bytes as `CodecPool.decode_read` does. They are read in a thread. Raises what `read` raises, too."""
+        first, count, cut = sectors_of(start, end)
+        data = await asyncio.to_thread(read, first, count)
+        plain = (await self.decode_run(first, data, salt=salt, modulus=modulus, profile=profile))[cut]
+        return plain, digest(plain)
 
     async def work(self, sectors: int) -> None:
         """Give the event loop a turn before this many sectors are processed. A modelled clock waits here."""

@@ -35,6 +35,8 @@ _DECODE_CONTEXTS = 64
 Pieces = AsyncIterable[bytes] | Iterable[bytes]
 Read = Callable[[int, int], bytes]
 """A function that reads sectors, in a thread: the first of them, and how many."""
+Digest = Callable[[bytes], bytes]
+"""A function that hashes what was decoded, in a thread where the workers are threads."""
 _Queue = asyncio.Queue[Job | Exception | None]  # results in order, then None or the error of the source
 
 
@@ -149,40 +151,41 @@ class CodecPool:
         # a thread decodes a whole run in less time than it takes to hand out and gather its parts
         least = DECODE_RUN if self._contexts is not None else self._inline
         step = SECTOR * min(DECODE_RUN, max(least, -(-count // self.workers)))
-        return await self._joined(
+        jobs = [
             self.submit(number, context, first_sector + at // SECTOR, data[at : at + step])
             for at in range(0, len(data), step)
-        )
-
-    async def decode_read(
-        self, read: Read, first_sector: int, count: int, *, salt: bytes, modulus: bytes, profile: Profile = P1
-    ) -> bytes:
-        """Decode one run as `decode_run` does, which is read beside the event loop, by a worker if that is a thread.
-
-        Raises what `read` raises, too.
-        """
-        if count * SECTOR > MAX_PIECE:
-            raise SectorError(f"a run of {count * SECTOR} bytes exceeds {MAX_PIECE}")
-        if self._contexts is None:
-            data = await asyncio.to_thread(read, first_sector, count)
-            return await self.decode_run(first_sector, data, salt=salt, modulus=modulus, profile=profile)
-        context = CodecContext(frames.DECODE, salt, bytes([profile.id]) + modulus)
-        number, _ = self._decoder(context, profile)
-        parts = [(at, min(DECODE_RUN, count - at)) for at in range(0, count, DECODE_RUN)]
-        return await self._joined(
-            self.submit(number, context, first_sector + at, b"", partial(read, first_sector + at, size))
-            for at, size in parts
-        )
-
-    @staticmethod
-    async def _joined(submitted: Iterable[Job]) -> bytes:
-        """Return the results of jobs, one after another."""
-        jobs = list(submitted)
+        ]
         try:
             return b"".join([(await job.result)[0] for job in jobs])
         finally:
             for job in jobs:
                 job.result.cancel()
+
+    async def decode_read(
+        self, read: Read, start: int, end: int, *, salt: bytes, modulus: bytes, digest: Digest, profile: Profile = P1
+    ) -> tuple[bytes, bytes]:
+        """Decode bytes [start, end) of a segment. Return them, and what `digest` makes of them.
+
+        Their sectors, at most 16 MiB, are read beside the event loop. Where the workers are threads one of them does it all.
+        Raises what `decode_run` and `read` raise.
+        """
+        first, count, cut = sectors_of(start, end)
+        if self._contexts is None:
+            data = await asyncio.to_thread(read, first, count)
+            plain = (await self.decode_run(first, data, salt=salt, modulus=modulus, profile=profile))[cut]
+            return plain, digest(plain)
+
+        def finish(plain: bytes) -> Result:
+            plain = plain[cut]
+            return plain, digest(plain)
+
+        context = CodecContext(frames.DECODE, salt, bytes([profile.id]) + modulus)
+        number, _ = self._decoder(context, profile)
+        job = self.submit(number, context, first, b"", partial(read, first, count), finish)
+        try:
+            return await job.result
+        finally:
+            job.result.cancel()
 
     def _decoder(self, context: CodecContext, profile: Profile) -> tuple[int, SectorDecoder]:
         """Return number and decoder of a segment. The last 64 used are kept, in the workers too."""
@@ -212,17 +215,18 @@ class CodecPool:
         first_sector: int,
         data: bytes,
         read: Callable[[], bytes] | None = None,
+        finish: Callable[[bytes], Result] | None = None,
     ) -> Job:
         """Queue a run for the first free worker, decoding before encoding. Raises PoolClosed.
 
-        `read` brings its bytes if the workers are threads.
+        If the workers are threads, `read` brings its bytes and `finish` makes the result of the decoded ones.
         """
         if self._closed:
             raise PoolClosed("the pool was closed")
         if not self._workers:
             self._workers = self._start()
         result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        job = Job(number, context, first_sector, data, result, serial=next(self._serials), read=read)
+        job = Job(number, context, first_sector, data, result, serial=next(self._serials), read=read, finish=finish)
         self._jobs.put_nowait(job)
         return job
 
@@ -337,6 +341,18 @@ async def _feed(
         await queue.put(None)
     except Exception as error:  # noqa: BLE001 - whatever the source raises is raised to the reader of the results
         await queue.put(error)
+
+
+def sectors_of(start: int, end: int) -> tuple[int, int, slice]:
+    """Return where bytes [start, end) of a segment are: the first sector, how many, and the place of the bytes in them.
+
+    Raises SectorError if they are more than is decoded at a time, 16 MiB.
+    """
+    first = start // SECTOR
+    count = -(-end // SECTOR) - first
+    if count * SECTOR > MAX_PIECE:
+        raise SectorError(f"a run of {count * SECTOR} bytes exceeds {MAX_PIECE}")
+    return first, count, slice(start - first * SECTOR, end - first * SECTOR)
 
 
 async def cut_runs(pieces: Pieces, first_sector: int, count: int, *, padded: bool) -> AsyncGenerator[Run, None]:

@@ -38,6 +38,8 @@ class Job:
     attempts: int = 0
     read: Callable[[], bytes] | None = None
     """What reads the run in place of `data`; for threads only."""
+    finish: Callable[[bytes], Result] | None = None
+    """What makes the result of the decoded run; for threads only."""
 
     def __lt__(self, other: Job) -> bool:
         """Order decoding first, as a reader may be waiting for it, then by submission."""

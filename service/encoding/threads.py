@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import threading
+from collections import deque
 
 from .errors import PoolClosed, WorkerError
 from .frames import DECODE, CodecContext
@@ -40,7 +41,8 @@ class Contexts:
                 codec = _made(context)
                 self._keep(number, codec)
         if isinstance(codec, SectorDecoder):
-            return codec.decode(first_sector, data), b""
+            plain = codec.decode(first_sector, data)
+            return (plain, b"") if job.finish is None else job.finish(plain)
         if context.ctx:
             return codec.encode_and_hash(context.ctx, first_sector, data)
         return codec.encode(first_sector, data), b""
@@ -105,6 +107,9 @@ class WorkerThread:
     def __init__(self, jobs: ThreadJobs, contexts: Contexts) -> None:
         self._jobs, self._contexts = jobs, contexts
         self._loop = asyncio.get_running_loop()
+        self._done: deque[tuple[Job, Result | Exception]] = deque()
+        self._told = False
+        """Whether the loop is to come for what is done: it is woken once for all that it finds then."""
         self._thread = threading.Thread(target=self._work, name="datdot-codec", daemon=True)
         self._thread.start()
 
@@ -121,7 +126,15 @@ class WorkerThread:
                 done = WorkerError(f"a worker failed at sector {job.first_sector}: {error!r}")
             if self._loop.is_closed():
                 return  # whoever waited has ended with it
-            self._loop.call_soon_threadsafe(self._finish, job, done)
+            self._done.append((job, done))
+            if not self._told:
+                self._told = True
+                self._loop.call_soon_threadsafe(self._finish_all)
+
+    def _finish_all(self) -> None:
+        self._told = False  # before it looks: what is added from now on wakes it again
+        while self._done:
+            self._finish(*self._done.popleft())
 
     def _finish(self, job: Job, done: Result | Exception) -> None:
         if self._jobs.closed:

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -173,19 +174,30 @@ async def test_decoding_a_run(pool: CodecPool, key: PrivateKey, salt: bytes, cou
     assert bool(pool._workers) == (count > (16 if codec == "pure" else 64))  # short runs need no worker
 
 
-@pytest.mark.parametrize("count", [0, 1, 65, 600])
-async def test_decoding_what_is_read(pool: CodecPool, key: PrivateKey, salt: bytes, count: int) -> None:
-    encoded, loop = hashlib.shake_128(b"read").digest(256 * 700), threading.get_ident()
+@pytest.mark.parametrize(("start", "end"), [(0, 0), (2304, 2304), (2304, 2305), (2500, 19000), (3, 700 * 256 - 3)])
+async def test_decoding_what_is_read(
+    pool: CodecPool, key: PrivateKey, salt: bytes, start: int, end: int, codec: str
+) -> None:
+    encoded, loop, hashing = hashlib.shake_128(b"read").digest(256 * 700), threading.get_ident(), []
 
     def read(first: int, count: int) -> bytes:
         assert threading.get_ident() != loop
         return encoded[256 * first :][: 256 * count]
 
-    decoded = await pool.decode_read(read, 9, count, salt=salt, modulus=key.modulus)
-    assert decoded == SectorDecoder(salt, key.modulus).decode(9, encoded[256 * 9 :][: 256 * count])
+    def digest(data: bytes) -> bytes:
+        hashing.append(threading.get_ident())
+        return hashlib.sha256(data).digest()
+
+    decoded, hashed = await pool.decode_read(read, start, end, salt=salt, modulus=key.modulus, digest=digest)
+    assert decoded == SectorDecoder(salt, key.modulus).decode(0, encoded)[start:end]
+    assert hashed == hashlib.sha256(decoded).digest()
+    assert len(hashing) == 1
+    assert (hashing[0] == loop) == (codec == "pure"), "where the workers are threads they hash, too"
 
 
-async def test_an_error_of_what_reads_comes_out_as_itself(pool: CodecPool, key: PrivateKey, salt: bytes) -> None:
+async def test_an_error_of_what_reads_or_hashes_comes_out_as_itself(
+    pool: CodecPool, key: PrivateKey, salt: bytes
+) -> None:
     class Gone(Exception):
         pass
 
@@ -194,13 +206,46 @@ async def test_an_error_of_what_reads_comes_out_as_itself(pool: CodecPool, key: 
             raise Gone("the disk is")
         return bytes(256 * count)
 
+    def failing(data: bytes) -> bytes:
+        raise Gone("the hash is")
+
+    decode = partial(pool.decode_read, salt=salt, modulus=key.modulus)
     with pytest.raises(Gone, match="the disk is"):
-        await pool.decode_read(read, 256, 10, salt=salt, modulus=key.modulus)
+        await decode(read, 256 * 256, 256 * 266, digest=bytes)
+    with pytest.raises(Gone, match="the hash is"):
+        await decode(read, 0, 256 * 266, digest=failing)
     with pytest.raises(SectorError, match="100 bytes"):
-        await pool.decode_read(lambda first, count: bytes(100), 0, 1, salt=salt, modulus=key.modulus)
+        await decode(lambda first, count: bytes(100), 0, 256, digest=bytes)
     with pytest.raises(SectorError, match="exceeds"):
-        await pool.decode_read(read, 0, 2**16 + 1, salt=salt, modulus=key.modulus)
-    assert len(await pool.decode_read(read, 0, 10, salt=salt, modulus=key.modulus)) == 2560, "workers live on"
+        await decode(read, 0, 2**24 + 1, digest=bytes)
+    assert len((await decode(read, 0, 2560, digest=bytes))[0]) == 2560, "workers live on"
+
+
+@pytest.mark.usefixtures("threads")
+async def test_what_ends_while_the_loop_stands_wakes_it_once(
+    key: PrivateKey, salt: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, woken, begun = asyncio.get_running_loop(), [], threading.Semaphore(0)
+
+    def read(first: int, count: int) -> bytes:
+        begun.release()
+        return bytes(256 * count)
+
+    def wake(callback: Callable[..., object], *args: Any) -> asyncio.Handle:
+        woken.append(callback)
+        return call(callback, *args)
+
+    call = loop.call_soon_threadsafe
+    async with CodecPool(1) as pool:
+        monkeypatch.setattr(loop, "call_soon_threadsafe", wake)
+        decode = partial(pool.decode_read, salt=salt, modulus=key.modulus, digest=bytes)
+        tasks = [asyncio.create_task(decode(read, 0, 256)) for _ in range(100)]
+        await asyncio.sleep(0)  # all are asked for
+        for _ in tasks:
+            begun.acquire()  # the loop stands until the last one is under way
+        results = await asyncio.gather(*tasks)
+        assert [len(data) for data, _ in results] == [256] * 100
+        assert len(woken) <= 2, "once for those that ended meanwhile, and once if the last ended later"
 
 
 async def test_more_segments_than_are_kept(

@@ -13,6 +13,8 @@ from service.hypercore.wire import messages as m
 from tests.support.wire_peers import Side, hear, side, speak, until
 
 COUNT = 40
+PLACES = range(10, 10 + MOST_FETCHED)
+"""The blocks that have a place when all from 10 on are asked for."""
 
 
 class Slow:
@@ -67,20 +69,21 @@ async def test_a_few_blocks_are_found_at_a_time_and_sent_as_they_come() -> None:
     async with side() as one, side() as two:
         core, source = hosted(one)
         channel = await speak(await two.connect(one), core)
-        for number in range(10, 20):
+        asked = range(10, 10 + 2 * MOST_FETCHED)
+        for number in asked:
             await ask(channel, number, number)
         await until(lambda: len(source.asked) == MOST_FETCHED)
-        assert sorted(source.asked) == [10, 11, 12, 13]
+        assert sorted(source.asked) == list(PLACES)
         source.let_go(12)
         assert await block_of(channel) == (12, b"block 12")
-        await until(lambda: 14 in source.asked)
+        await until(lambda: PLACES.stop in source.asked)
         assert len(source.asked) == MOST_FETCHED
         came = set()
-        for _ in range(9):
+        for _ in asked[1:]:
             await until(lambda: bool(source.asked))
             source.let_go(next(iter(source.asked)))
             came.add(await block_of(channel))
-        assert came == {(number, b"block %d" % number) for number in range(10, 20) if number != 12}
+        assert came == {(number, b"block %d" % number) for number in asked if number != 12}
 
 
 async def test_what_is_at_hand_does_not_wait_for_what_is_not() -> None:
@@ -135,24 +138,24 @@ async def test_places_of_what_is_taken_back_are_free_again() -> None:
         core, source = hosted(one)
         conn = await two.connect(one)
         channel = await speak(conn, core)
-        for number in range(10, 16):
+        for number in range(10, PLACES.stop + 2):
             await ask(channel, number, number)
         await until(lambda: len(source.asked) == MOST_FETCHED)
         server(one.incoming[0]).cancel(11)
         for _ in range(20):
             await asyncio.sleep(0.01)
-        assert sorted(source.asked) == [10, 11, 12, 13], "it is still being found, and has its place"
+        assert sorted(source.asked) == list(PLACES), "it is still being found, and has its place"
         source.let_go(11)
-        await until(lambda: 14 in source.asked)
+        await until(lambda: PLACES.stop in source.asked)
         channel.close()
         other = await speak(conn, core)
-        await ask(other, 1, 20)
-        for number in (10, 12, 13, 14):
+        await ask(other, 1, 30)
+        for number in (10, *range(12, PLACES.stop + 1)):
             source.let_go(number)
-        await until(lambda: 20 in source.asked)
-        assert sorted(source.asked) == [20], "nobody waits for what the closed channel asked for"
-        source.let_go(20)
-        assert await block_of(other) == (1, b"block 20")
+        await until(lambda: 30 in source.asked)
+        assert sorted(source.asked) == [30], "nobody waits for what the closed channel asked for"
+        source.let_go(30)
+        assert await block_of(other) == (1, b"block 30")
 
 
 async def test_the_channels_of_a_connection_share_its_places() -> None:
@@ -160,15 +163,15 @@ async def test_the_channels_of_a_connection_share_its_places() -> None:
         (core, source), (another, rest) = hosted(one), hosted(one)
         conn = await two.connect(one)
         first, second = await speak(conn, core), await speak(conn, another)
-        for number in range(10, 16):
+        for number in range(10, PLACES.stop + 2):
             await ask(first, number, number)
         await until(lambda: len(source.asked) == MOST_FETCHED)
         await ask(second, 1, 10)
         await ask(second, 2, 3)
         source.let_go(10)
         assert await block_of(first) == (10, b"block 10")
-        await until(lambda: 10 in rest.asked or 14 in source.asked)
-        for number in range(11, 14):
+        await until(lambda: 10 in rest.asked or PLACES.stop in source.asked)
+        for number in PLACES[1:]:
             source.let_go(number)
         await until(lambda: 10 in rest.asked)
         rest.let_go(10)

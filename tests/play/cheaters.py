@@ -15,7 +15,7 @@ from service.chain_client.pallet import calls
 from service.chain_client.pallet.types import Copy, Plan, Sample, StorageProof
 from service.encoding import Opening, PrivateKey
 from service.encoding.merkle import leaf_hashes, parents
-from service.encoding.pool import ENCODE_RUN, Pieces, Read, Run, cut_runs
+from service.encoding.pool import ENCODE_RUN, Digest, Pieces, Read, Run, cut_runs, sectors_of
 from service.encoding.profiles import P1, SECTOR, Profile
 from service.encoding.progress import Progress, ProgressMeter
 from service.hypercore.net import Connection
@@ -55,9 +55,10 @@ class PlainCopies(HostedCopies):
         path = self.plain_path(job)
         return path.read_bytes()[start:end] if path.exists() else super()._decode(job, start, end)
 
-    async def fetch(self, codec: Codec, copy: int, start: int, end: int) -> bytes:
+    async def fetch(self, codec: Codec, copy: int, start: int, end: int, digest: Digest) -> tuple[bytes, bytes]:
         """See HostedCopies."""
-        return await asyncio.to_thread(self.plain, copy, start, end)
+        data = await asyncio.to_thread(self.plain, copy, start, end)
+        return data, digest(data)
 
 
 class NothingIsLost(Losses):
@@ -405,11 +406,13 @@ class RubbishCodec:
         return path.read_bytes()[first_sector * SECTOR :][: len(data)]
 
     async def decode_read(
-        self, read: Read, first_sector: int, count: int, *, salt: bytes, modulus: bytes, profile: Profile = P1
-    ) -> bytes:
+        self, read: Read, start: int, end: int, *, salt: bytes, modulus: bytes, digest: Digest, profile: Profile = P1
+    ) -> tuple[bytes, bytes]:
         """See Codec."""
-        data = await asyncio.to_thread(read, first_sector, count)
-        return await self.decode_run(first_sector, data, salt=salt, modulus=modulus, profile=profile)
+        first, count, cut = sectors_of(start, end)
+        data = await asyncio.to_thread(read, first, count)
+        plain = (await self.decode_run(first, data, salt=salt, modulus=modulus, profile=profile))[cut]
+        return plain, digest(plain)
 
 
 class RubbishCopies(PlainCopies):

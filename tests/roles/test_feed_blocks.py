@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -38,10 +39,13 @@ class Disk:
         self.decoded += 1
         return self.stream[start:end]
 
-    async def fetch(self, codec: object, copy: int, start: int, end: int) -> bytes:
+    async def fetch(
+        self, codec: object, copy: int, start: int, end: int, digest: Callable[[bytes], bytes]
+    ) -> tuple[bytes, bytes]:
         self.decoded += 1
         await self.gate.wait()
-        return self.stream[start:end]
+        data = self.stream[start:end]
+        return data, digest(data)
 
 
 def hosted(blocks: list[bytes], kept: KeptBlocks | None = None) -> tuple[Core, Disk, FeedBlocks]:

@@ -25,7 +25,7 @@ MAX_QUEUED_WANTS = 64
 """Unanswered questions of one peer about which blocks are here."""
 SERVE_BYTES = 64 * 1024
 """Bytes sent in one turn, so that other peers get theirs."""
-MOST_FETCHED = 4
+MOST_FETCHED = 8
 """Blocks of one connection that are being found beside the event loop, or wait to be sent."""
 LOOKED_AHEAD = 64
 """Requests that wait for a place which are looked at in a turn: what they ask for may have been found for another peer."""

@@ -139,7 +139,7 @@ class FeedBlocks:
             except REFUSALS as error:
                 self._refused(copy, index, error)
                 continue
-            if self._is_right(copy, index, data):
+            if self._is_right(copy, index, data, leaf_node(index, data)):
                 return data
         return None
 
@@ -166,14 +166,16 @@ class FeedBlocks:
     async def _decoded(self, index: int) -> bytes | None:
         for copy, start, size in self._places(index):
             try:
-                data = await self._hosted.fetch(self._codec, copy, start, start + size)
+                data, digest = await self._hosted.fetch(
+                    self._codec, copy, start, start + size, lambda data: leaf_node(index, data).hash
+                )
             except PoolClosed:
                 return None  # the node ends
             except REFUSALS as error:
                 if copy in self._jobs:  # it may have been dropped meanwhile
                     self._refused(copy, index, error)
                 continue
-            if copy in self._jobs and self._is_right(copy, index, data):
+            if copy in self._jobs and self._is_right(copy, index, data, Node(2 * index, size, digest)):
                 return data
         return None
 
@@ -195,8 +197,7 @@ class FeedBlocks:
                 self._refused(copy, index, error)
         return places
 
-    def _is_right(self, copy: int, index: int, data: bytes) -> bool:
-        leaf = leaf_node(index, data)
+    def _is_right(self, copy: int, index: int, data: bytes, leaf: Node) -> bool:
         if leaf == self.core.node(2 * index):
             self._kept.keep(self.core.key, leaf, data)
             return True

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from service.encoding import Frontier, Opening, SectorDecoder
+from service.encoding.pool import Digest
 from service.encoding.profiles import SECTOR
 from service.encoding.treefile import TreeFile
 from service.ports import Codec
@@ -196,15 +197,22 @@ class HostedCopies:
         """
         return b"".join([self._decode(*piece) for piece in self._pieces(copy, start, end)])
 
-    async def fetch(self, codec: Codec, copy: int, start: int, end: int) -> bytes:
-        """Return what `plain` does, read and decoded by the codec's workers. Raises PoolClosed, too."""
-        parts = []
-        for job, first, last in self._pieces(copy, start, end):
-            sector, read = first // SECTOR, SectorFile(self._path(job)).read
-            count = -(-last // SECTOR) - sector
-            plain = await codec.decode_read(read, sector, count, salt=job.salt, modulus=job.modulus)
-            parts.append(plain[first - sector * SECTOR : last - sector * SECTOR])
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+    async def fetch(self, codec: Codec, copy: int, start: int, end: int, digest: Digest) -> tuple[bytes, bytes]:
+        """Return what `plain` does, read and decoded by the codec's workers, and what `digest` makes of it.
+
+        Raises PoolClosed, too.
+        """
+        pieces = self._pieces(copy, start, end)
+        if len(pieces) == 1:
+            return await self._fetched(codec, *pieces[0], digest)
+        data = b"".join([(await self._fetched(codec, *piece, lambda _: b""))[0] for piece in pieces])
+        return data, digest(data)
+
+    async def _fetched(
+        self, codec: Codec, job: SegmentJob, start: int, end: int, digest: Digest
+    ) -> tuple[bytes, bytes]:
+        read = SectorFile(self._path(job)).read
+        return await codec.decode_read(read, start, end, salt=job.salt, modulus=job.modulus, digest=digest)
 
     def _pieces(self, copy: int, start: int, end: int) -> list[tuple[SegmentJob, int, int]]:
         """Return where bytes [start, end) of the copy stream are: segment, first byte in it, byte after the last."""
