@@ -80,22 +80,17 @@ avx512! {
     #[inline]
     fn fold(acc: &mut [__m512i; 2 * WIDE], first: usize, mut top: __m512i, c: &Complement, quotient: &mut [__m512i; HALF]) {
         let mask = _mm512_set1_epi64(MASK);
-        let (lower, upper) = (&c.shifted[..HALF], &c.shifted[HALF..]);
         // w[k] is column i - 20 + k, when column i is at the top.
         let mut w: [__m512i; HALF] = core::array::from_fn(|k| acc[first - HALF + k]);
         for step in 0..HALF {
             let i = first - step;
+            let upper = &core::hint::black_box(c).shifted[HALF..];
             let mut q = _mm512_add_epi64(top, _mm512_srli_epi64::<52>(w[HALF - 1]));
             w[HALF - 1] = _mm512_and_si512(w[HALF - 1], mask);
             // The last steps may have left one more than a limb holds; of random numbers one of some thousand does.
             let more = _mm512_cmpgt_epi64_mask(q, mask);
             if more != 0 {
-                let added = |to, limb: u64| _mm512_mask_add_epi64(to, more, to, _mm512_set1_epi64(limb as i64));
-                for k in 0..HALF - 1 {
-                    acc[i + 1 - WIDE + k] = added(acc[i + 1 - WIDE + k], lower[k]);
-                    w[k + 1] = added(w[k + 1], upper[k]);
-                }
-                w[0] = added(w[0], lower[HALF - 1]);
+                w = added(&mut acc[i + 1 - WIDE..], w, c, more);
                 q = _mm512_and_si512(q, mask);
             }
             quotient[HALF - 1 - step] = q;
@@ -112,6 +107,22 @@ avx512! {
         }
         acc[first - HALF] = top;
         acc[first - WIDE..first - HALF].copy_from_slice(&w);
+    }
+
+    /// Adds the complement to the columns from `below` on and to those above them, w, in the lanes of the mask.
+    ///
+    /// Called rarely, with w as a value: it is in memory here only, and in registers where it is used.
+    #[cold]
+    #[inline(never)]
+    fn added(below: &mut [__m512i], mut w: [__m512i; HALF], c: &Complement, lanes: __mmask8) -> [__m512i; HALF] {
+        let added = |to, limb: u64| _mm512_mask_add_epi64(to, lanes, to, _mm512_set1_epi64(limb as i64));
+        let (lower, upper) = c.shifted.split_at(HALF);
+        for k in 0..HALF - 1 {
+            below[k] = added(below[k], lower[k]);
+            w[k + 1] = added(w[k + 1], upper[k]);
+        }
+        w[0] = added(w[0], lower[HALF - 1]);
+        w
     }
 
     /// a - n where a >= n, else a, in each lane; both carried.
