@@ -22,7 +22,7 @@ from .store import HostedCopies
 
 log = structlog.get_logger(__name__)
 
-KEPT_BYTES = 8 * 1024 * 1024
+KEPT_BYTES = 16 * 1024 * 1024
 """Bytes of decoded blocks of all feeds kept for the next reader: readers of one feed are often at the same place."""
 ENTRY_COST = 256
 """Memory of a kept block besides its bytes."""
