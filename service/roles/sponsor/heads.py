@@ -60,6 +60,11 @@ class ShowHead:
     tick: int
 
 
+def lead(times: Times) -> int:
+    """Return how many blocks before a plan's tick its head may be brought."""
+    return max(LEAST_LEAD, times.era // LEAD_PART)
+
+
 def follows(plan: Plan) -> bool:
     """Return whether a plan follows its feed."""
     return plan.state is PlanState.LIVE and plan.terms.live and not plan.ending
@@ -78,7 +83,7 @@ def _due(facts: HeadFacts, number: int, plan: Plan) -> bool:
         return False
     newer = head.fork == plan.head.fork and head.length > plan.head.length
     size = plan.bytes + head.byte_length - plan.head.byte_length
-    begin = plan.next_tick - max(LEAST_LEAD, facts.times.era // LEAD_PART)
+    begin = plan.next_tick - lead(facts.times)
     before = plan.fresh - facts.times.seed_delay  # the block of its last head, or of other terms
     first = begin if head.ours else (begin + plan.next_tick) // 2
     return newer and size <= MAX_PLAN_BYTES and before < begin and first <= facts.now < plan.next_tick

@@ -17,12 +17,12 @@ from ..common.context import Context
 from ..common.runner import Runner, submitted
 from ..common.watch import each_block
 from .checks import PublicationError, check_head
-from .heads import HeadFacts, ShowHead, StoredHead, decide, extension, follows
+from .heads import HeadFacts, ShowHead, StoredHead, decide, extension, follows, lead
 
 log = structlog.get_logger(__name__)
 
 LOOK_AGAIN = 1_024
-"""Blocks within which a plan of a feed that is not stored here is looked at again: it is forgotten once it has ended."""
+"""Blocks within which a plan that rests is looked at again: it is forgotten once it has ended."""
 
 
 class AuthorRole:
@@ -31,8 +31,8 @@ class AuthorRole:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._runner = Runner("author", troubles=context.troubles)
-        self._feeds: dict[int, bytes] = {}
-        """The feeds of live plans, everybody's, by the plan's number: a feed may come into the store later."""
+        self._live: dict[int, tuple[bytes, int]] = {}
+        """Feed and next tick of live plans, everybody's, by the plan's number: a feed may come into the store later."""
         self._next: int | None = None
         self._refused: set[tuple[int, int]] = set()
         self._brought: tuple[int, set[int]] = (-1, set())
@@ -76,21 +76,24 @@ class AuthorRole:
         )
 
     async def _plans(self, block: Block) -> dict[int, Plan]:
-        """Return the live plans of stored feeds. These and new ones are read with each block, and a part of the others."""
-        storage = self._context.client.storage
+        """Return the live plans of stored feeds that may want a head now. One rests until its tick is near: ticks only get later.
+
+        New plans are read, those of stored feeds that do not rest, and a part of all others.
+        """
+        storage, now = self._context.client.storage, block.number
         following = await storage.next_plan(block.hash)
-        stored = self._context.store.keys()
-        mine = {number for number, feed in self._feeds.items() if feed in stored}
-        turn = {number for number in self._feeds if number % LOOK_AGAIN == block.number % LOOK_AGAIN}
-        numbers = sorted(mine | turn | set(range(self._next or 0, following)))
+        stored, awake = self._context.store.keys(), now + lead(self._context.client.times)
+        near = {number for number, (feed, tick) in self._live.items() if tick <= awake and feed in stored}
+        turn = {number for number in self._live if number % LOOK_AGAIN == now % LOOK_AGAIN}
+        numbers = sorted(near | turn | set(range(self._next or 0, following)))
         followed: dict[int, Plan] = {}
         for first in range(0, len(numbers), PAGE):
             part = numbers[first : first + PAGE]
             found = await storage.plans_of(part, block.hash)
             live = {number: plan for number, plan in found.items() if follows(plan)}
             for over in set(part) - live.keys():
-                self._feeds.pop(over, None)
-            self._feeds |= {number: plan.feed for number, plan in live.items()}
+                self._live.pop(over, None)
+            self._live |= {number: (plan.feed, plan.next_tick) for number, plan in live.items()}
             followed |= {number: plan for number, plan in live.items() if plan.feed in stored}
         self._next = following
         return followed
