@@ -117,7 +117,10 @@ class Journal:
             self._keep(block.ref)
         while len(self._unkept) > MOST_UNKEPT:
             await asyncio.sleep(RETRY_SECONDS)
-            self._keep(block.ref)
+            if self._unread:  # at the newest block: of this one the state may be gone for good
+                await self._read_followed(await self._follower.wait_for(0))
+            if not self._unread:
+                self._keep(block.ref)
         self.seen = block.number
 
     async def _skip(self, last: BlockRef | None, newest: Block) -> None:

@@ -11,7 +11,16 @@ from typing import Any, cast
 import pytest
 from structlog.testing import capture_logs
 
-from service.chain_client import Block, BlockRef, ChainClient, ConnectionLost, DispatchError, Follower, frame
+from service.chain_client import (
+    Block,
+    BlockRef,
+    ChainClient,
+    ConnectionLost,
+    DispatchError,
+    Follower,
+    StateDiscarded,
+    frame,
+)
 from service.chain_client.pallet import calls, events
 from service.chain_client.runtime.events import EventRecord
 from service.node import journal as module
@@ -212,6 +221,39 @@ async def test_a_run_that_ends_before_it_read_what_a_gap_hid_begins_before_the_g
     assert again is not None
     assert again.number == 1
     assert len(list(JournalTable(database).all())) == 1
+
+
+async def test_what_a_gap_hid_is_read_before_the_place_behind_it_is_kept_however_much_waits(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_UNKEPT", 3)
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.001)
+    asked: list[bytes] = []
+    newest = offered(50)
+
+    class Follows:
+        async def wait_for(self, number: int) -> Block:
+            return newest
+
+    async def read(client: Any, account: bytes, at: bytes) -> Followed:
+        asked.append(at)
+        kept = await journal_of(database)._load()
+        assert kept is not None
+        assert kept.number == 1, "not before the gap was read"
+        if len(asked) < 8:
+            raise ConnectionLost("gone")
+        return Followed(plans={5})
+
+    journal = journal_of(database)
+    journal._follower = cast(Follower, Follows())
+    await journal._look(offered(1))
+    journal._unread = True
+    monkeypatch.setattr(module, "read_followed", read)
+    for number in range(2, 6):
+        await journal._look(offered(number))
+    assert asked[4:] == [newest.hash] * 4, "an old state may be gone for good"
+    assert JournalTable(database).followed().plans == {5}
+    assert [one.entry.block for one in JournalTable(database).all()] == [1, 2, 3, 4, 5]
 
 
 async def test_a_full_disk_keeps_a_bounded_number_in_memory_and_loses_none(
