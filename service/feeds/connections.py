@@ -8,7 +8,7 @@ from types import TracebackType
 
 import structlog
 
-from service.hypercore.net import ConnectError, Connection, ConnectionClosed, Transport
+from service.hypercore.net import ConnectError, Connection, ConnectionClosed, ReplicationError, Transport
 
 log = structlog.get_logger(__name__)
 
@@ -57,7 +57,11 @@ class PeerConnections:
         return f"cannot reach any peer: {'; '.join(self.reasons)[:MAX_REASON]}"
 
     def give_to(self, take: Callable[[Connection], object]) -> None:
-        """Hand each connection to `take`, which may raise ConnectionClosed: those that are open now, and others as they open."""
+        """Hand each connection to `take`: those that are open now, and others as they open.
+
+        It may raise ConnectionClosed, and ReplicationError for a peer that is not to be asked, as it has another history of
+        the feed: neither keeps the others from being used.
+        """
         self._take = take
         for connection in list(self.connections):
             self._give(connection)
@@ -69,6 +73,8 @@ class PeerConnections:
             self._take(connection)
         except ConnectionClosed as error:
             log.info("peer left", peer=str(connection), reason=str(error))
+        except ReplicationError as error:
+            log.info("peer passed over", peer=str(connection), reason=str(error))
 
     async def _connect(self, key: bytes) -> None:
         try:

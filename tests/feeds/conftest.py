@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.virtual_time import virtual_loop
 
-VIRTUAL = ("test_connections.py", "test_first_part.py")
+VIRTUAL = ("test_bad_peers.py", "test_connections.py", "test_first_part.py")
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from service.hypercore import BlockRequest, Request
 from service.hypercore.net import Connection, ReplicationError, Replicator, fetch
 from service.hypercore.net.replicator import STALL_SECONDS
 from tests.support.replicated import BLOCKS, content, feed, sides
@@ -132,3 +133,24 @@ async def test_a_channel_that_ended_is_opened_anew() -> None:
             async with asyncio.timeout(SECONDS):
                 await replicator.download()
         assert content(copy) == BLOCKS
+
+
+async def test_what_comes_in_the_turn_in_which_the_time_is_over_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when a peer that does not answer is dropped in that turn: ANSWER_SECONDS are twice STALL_SECONDS."""
+    async with side() as one, side() as two:
+        core, loop = feed(one), asyncio.get_running_loop()
+        copy = two.store.get(core.key)
+        with Replicator(copy) as replicator:
+            peer = replicator.attach(await two.connect(one))
+            await replicator.update()
+            replicator.doubted(peer)  # from now on it is asked for nothing
+            await asyncio.sleep(1)  # of the virtual clock: what it tells has come
+            proof, wait = core.prove(Request(block=BlockRequest(0, copy.missing_nodes(0)))), replicator._wake.wait
+
+            async def beside() -> bool:
+                loop.call_at(loop.time() + STALL_SECONDS, copy.apply, proof)
+                return await wait()
+
+            monkeypatch.setattr(replicator._wake, "wait", beside)
+            await replicator.download(0, 1)
+            assert copy.get(0) == BLOCKS[0]

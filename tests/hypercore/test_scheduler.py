@@ -11,7 +11,7 @@ from service.hypercore.tree.proof import Proof, ProofError, Request, Unconnected
 from service.hypercore.wire import messages as m
 from service.hypercore.wire.answers import BlockAnswer, UpgradeAnswer
 from service.hypercore.wire.peer import Answered, PeerState
-from service.hypercore.wire.scheduler import MAX_DENIED, OVERDUE_SECONDS, WINDOW_BLOCKS, Scheduler
+from service.hypercore.wire.scheduler import MAX_DENIED, OVERDUE_SECONDS, WAITED_DENIED, WINDOW_BLOCKS, Scheduler
 
 FLAGS = m.CAN_UPGRADE | m.UPLOADING | m.HAS_MANIFEST
 
@@ -364,3 +364,58 @@ def test_a_peer_that_never_tells_its_head_is_not_waited_for_beside_another_one()
     assert world.scheduler.deadline() is None
     silent.take(m.SYNC, m.encode_sync(m.Sync(FLAGS, 0, 11, 0)), world.now)
     assert not world.scheduler.up_to_date()
+
+
+def test_who_tells_of_a_longer_head_and_shows_none_is_not_waited_for_beside_another_one() -> None:
+    world = World(10)
+    world.peer((0, 10))
+    world.run()
+    boaster = world.peer(length=11)
+    world.pump()
+    assert not world.scheduler.up_to_date(), "it may show it"
+    world.now = OVERDUE_SECONDS
+    world.pump()
+    assert world.scheduler.up_to_date()
+    assert boaster.asked, "and if it does in the end, it is stored"
+    world.answer(boaster, next(iter(boaster.asked)), None)
+    boaster.take(m.SYNC, m.encode_sync(m.Sync(FLAGS, 0, 12, 0)), world.now)
+    assert not world.scheduler.up_to_date(), "it did answer"
+
+
+def test_who_refuses_the_heads_that_it_tells_of_is_waited_for_a_few_times_only() -> None:
+    world = World(10)
+    world.peer((0, 10))
+    world.run()
+    boaster = world.peer(length=11)
+    for length in range(12, 12 + WAITED_DENIED):
+        world.pump()
+        assert not world.scheduler.up_to_date(), "one may go by: it was truncated meanwhile"
+        world.answer(boaster, next(iter(boaster.asked)), None)
+        boaster.take(m.SYNC, m.encode_sync(m.Sync(FLAGS, 0, length, 0)), world.now)
+    assert world.scheduler.up_to_date()
+
+
+def test_a_silent_peer_is_waited_for_where_nobody_else_has_shown_a_head() -> None:
+    world = World(10)
+    world.peer(length=0)
+    world.peer(length=11)
+    world.pump()
+    world.now = 2 * OVERDUE_SECONDS
+    world.pump()
+    assert not world.scheduler.up_to_date()
+
+
+@pytest.mark.parametrize("asked_at", [number / 1e6 for number in range(4_001_000, 4_001_100)])
+def test_what_is_overdue_at_a_time_is_so_when_the_timer_rings(asked_at: float) -> None:
+    """A difference of two times may round to less than their distance: the timer would ring again at once, and again."""
+    world = World(10)
+    world.now = asked_at
+    world.peer((0, 10))
+    world.peer((0, 10))
+    world.pump()
+    at = world.scheduler.deadline()
+    assert at is not None
+    world.now = at
+    world.pump()
+    following = world.scheduler.deadline()
+    assert following is None or following > at

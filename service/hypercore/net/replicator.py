@@ -13,7 +13,7 @@ from ..heads import Change
 from ..store.storage import StorageError
 from ..tree.proof import OtherTree, Proof, ProofError, Unconnected
 from ..wire.answers import BlockAnswer, UpgradeAnswer
-from ..wire.errors import ReplicationError
+from ..wire.errors import ConnectionClosed, ReplicationError
 from ..wire.order import Download
 from ..wire.peer import Answered, PeerState
 from ..wire.push import PUSH_COST, PUSH_LIMIT
@@ -81,7 +81,11 @@ class Replicator:
 
         Raises ConnectionClosed, and ReplicationError if another replicator already uses it for the core.
         """
-        peer = Replication.of(connection).add(self.core)
+        try:
+            peer = Replication.of(connection).add(self.core)
+        except (ConnectionClosed, ReplicationError) as error:
+            self._last_reason = str(error)
+            raise
         if peer.asker not in (None, self):
             raise ReplicationError(
                 f"core {self.core.key.hex()} is already being fetched from {peer} by another replicator"
@@ -186,7 +190,8 @@ class Replicator:
             async with asyncio.timeout(STALL_SECONDS):
                 await self._wake.wait()
         except TimeoutError:
-            if self._scheduler.idle:
+            # something may have changed in the very turn in which the time was over: that is looked at first
+            if self._scheduler.idle and not self._wake.is_set():
                 raise ReplicationError(
                     f"core {self.core.key.hex()}: {what()}: not to be had from {self._names()}"
                 ) from None

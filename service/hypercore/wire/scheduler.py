@@ -31,6 +31,8 @@ PLAN_SECONDS_PER_RUN = 0.0005
 """Time between two plans of the order, for each run of blocks that the first had to look at."""
 MAX_DENIED = 32
 """Lengths in a row that a peer may announce without showing them."""
+WAITED_DENIED = 2
+"""The same, after which nobody waits for its next one who has another peer's: one may go by honestly, by a truncation."""
 
 
 class CoreBlocks(Tree, Protocol):
@@ -190,11 +192,21 @@ class Scheduler:
     def up_to_date(self) -> bool:
         """Return whether some peer announced its head, and the core is as long as every peer's.
 
-        Who did not announce one for OVERDUE_SECONDS is not waited for.
+        Who did not announce one for OVERDUE_SECONDS is not waited for. Nor is who announced a longer one and does not show
+        it, once that of another peer is here: a peer could else hold everybody up until it is dropped, one after the other.
         """
-        return any(peer.synced for peer in self.peers) and all(
-            not self._is_ahead(peer) if peer.synced else self._tells_by(peer) <= self._pumped for peer in self.peers
+        if not any(peer.synced for peer in self.peers):
+            return False
+        ahead = {peer for peer in self.peers if peer.synced and self._is_ahead(peer)}
+        reached = self._core.length > 0 and any(
+            peer.synced and peer.remote.length > 0 and peer not in ahead for peer in self.peers
         )
+        late = any(self._tells_by(peer) > self._pumped for peer in self.peers)
+        return not late and all(reached and self._only_tells(peer) for peer in ahead)
+
+    def _only_tells(self, peer: PeerState) -> bool:
+        """Return whether a peer is silent, or refuses, when it is asked for the head that it announced."""
+        return peer in self._silent or self._denied.get(peer, 0) >= WAITED_DENIED
 
     def core_changed(self, change: Change) -> bool:
         """Note a change of the core. Return True if blocks were dropped, so that `pump` has more to request."""
@@ -313,7 +325,8 @@ class Scheduler:
         self._look_again(self._pushers.fell_quiet(self._pumped, now))
         self._pumped = now
         ready = [peer for peer in self.peers if peer.opened and peer.synced and not peer.closed]
-        self._silent.update(peer for peer in ready if peer.asked and now - peer.heard >= OVERDUE_SECONDS)
+        # the sum, as in `deadline`: a difference can round to less at that very time, and the timer would run in circles
+        self._silent.update(peer for peer in ready if peer.asked and peer.heard + OVERDUE_SECONDS <= now)
         late = self._silent.intersection(ready)
         if self._upgrade is not None and self._upgrade[0] in late:
             self._leave_late_upgrade([peer for peer in ready if peer not in late])
