@@ -51,7 +51,7 @@ async def test_if_nobody_else_has_it_the_error_says_what_was_found_out() -> None
         honest, other, reader = await sides(stack, 3)
         core, replica = await found_out(reader, honest, other)
         await honest.transport.close()
-        with pytest.raises(ReplicationError, match="no peer is left for .*has another history of it"):
+        with pytest.raises(ReplicationError, match=r"no peer is left for .*has another history of it"):
             await fetch_feed(replica, reader.transport)
         assert core.length == 8
 

@@ -18,7 +18,6 @@ from service.chain_client import (
     ConnectionLost,
     DispatchError,
     Follower,
-    StateDiscarded,
     frame,
 )
 from service.chain_client.pallet import calls, events
