@@ -133,6 +133,21 @@ async def test_a_block_that_is_not_found_is_not_looked_for_on_the_loop() -> None
         await hear(channel, m.NO_DATA)
 
 
+async def test_a_second_request_of_a_number_is_not_answered_with_the_block_of_the_first() -> None:
+    async with side() as one, side() as two:
+        core, source = hosted(one)
+        channel = await speak(await two.connect(one), core)
+        await ask(channel, 1, 10)
+        await until(lambda: 10 in source.asked)
+        await ask(channel, 1, 11)
+        await until(lambda: 11 in source.asked)
+        source.let_go(10)
+        source.let_go(11)
+        number, proof = m.decode_data(await hear(channel, m.DATA))
+        assert proof.block is not None
+        assert (number, proof.block.index, proof.block.value) == (1, 11, b"block 11")
+
+
 async def test_places_of_what_is_taken_back_are_free_again() -> None:
     async with side() as one, side() as two:
         core, source = hosted(one)

@@ -86,6 +86,7 @@ class Server:
         if len(self._requests) >= MAX_QUEUED_REQUESTS:
             self._connection.fail(f"more than {MAX_QUEUED_REQUESTS} requests are waiting for an answer")
             return
+        self._forget(number)  # what an earlier request of that number asked for is not what this one does
         self._requests[number] = fork, request
         self.schedule()
 
