@@ -298,7 +298,10 @@ async def _found_by(transport: TcpTransport, core: Core, address: tuple[str, int
     if isinstance(transport, SwarmTransport):
         await transport.join(Address.beside(*address), public_address(announce), listen=True)
         transport.offer([core.discovery_key])
-        await transport.offered()
+        if not await transport.offered():
+            log.warning(
+                "no node of the DHT takes the announcement yet: readers do not find the feed; it is tried again"
+            )
 
 
 def _server_of(store: Corestore, core: Core) -> Callable[[Connection], None]:

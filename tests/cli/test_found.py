@@ -9,7 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
+from service.cli.feed import _found_by
+from service.hypercore import Corestore
+from service.hypercore.swarm.transport import SwarmTransport
 from service.vault import load_keys
 from tests.support.cli_process import Running, RunningChain, datdot, done, running
 from tests.support.needs import free_port
@@ -49,6 +53,22 @@ def test_a_feed_is_served_and_fetched_by_its_key(tmp_path: Path, node: str) -> N
     # it has left the DHT: who asks now hears so, instead of waiting for it
     error = datdot("feed", "fetch", key, "--dir", tmp_path / "late", *by, "--json").failure("network")
     assert "no peer to fetch it from is known" in error["message"]
+
+
+async def test_an_announcement_that_nobody_takes_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = []
+
+    async def nothing(*_: object, **__: object) -> bool:
+        return False
+
+    monkeypatch.setattr(SwarmTransport, "join", nothing)
+    monkeypatch.setattr(SwarmTransport, "offered", nothing)
+    monkeypatch.setattr(SwarmTransport, "offer", lambda _, keys: told.extend(keys))
+    core = Corestore().create("feed")
+    with capture_logs() as lines:
+        await _found_by(object.__new__(SwarmTransport), core, ("127.0.0.1", 1), None)
+    assert told == [core.discovery_key]
+    assert [line["log_level"] for line in lines if "no node of the DHT takes" in line["event"]] == ["warning"]
 
 
 def test_a_peer_that_was_killed_keeps_nobody_from_those_that_are_there(tmp_path: Path, node: str) -> None:
