@@ -15,7 +15,6 @@ from .client import a_runtime, by_scalecodec, events_of, processor
 from .registry import Figures, Report, measures
 
 MISSED = 10_000
-FOREIGN = 2_000
 TURNS = 3
 
 

@@ -36,6 +36,8 @@ TURNS = 3
 
 Look = Callable[[Block], Awaitable[Any]]
 """What a role reads with a block."""
+Kept = Callable[[], int]
+"""Returns how many copies, seats or plans the role knows to be its own."""
 
 
 class Peer:
@@ -52,7 +54,9 @@ class Peer:
         self.plans = sorted({number // REPLICAS for number in self.copies})
         self.database = Database(directory / "roles.sqlite")
         self._make_foreign(foreign)
-        self.look: Look = getattr(self, f"_{role}")(directory)
+        made = {"hoster": self._hoster, "encoder": self._encoder, "author": self._author, "attester": self._attester}
+        self.look, self.kept = made[role](directory)
+        self.own = self.plans if role == "author" else self.copies
 
     def _make_foreign(self, foreign: int) -> None:
         """Let the copies of others be in the making."""
@@ -69,25 +73,28 @@ class Peer:
         given = {"client": self._client(), "signer": signer, "database": self.database, "directory": directory}
         return cast("Context", SimpleNamespace(**given, config=RolesConfig(), troubles=Troubles(), **more))
 
-    def _hoster(self, directory: Path) -> Look:
+    def _hoster(self, directory: Path) -> tuple[Look, Kept]:
         client = self._client()
         find = partial(own_hosted, client.storage, self.account, ())
-        return CopyWatch(client, self.account, lambda copy: copy.hoster == self.account, find).look
+        watch = CopyWatch(client, self.account, lambda copy: copy.hoster == self.account, find)
+        return watch.look, lambda: len(watch.copies)
 
-    def _encoder(self, directory: Path) -> Look:
+    def _encoder(self, directory: Path) -> tuple[Look, Kept]:
         client, kept = self._client(), set(self.copies)
         find = partial(own_jobs, client.storage, self.account, kept)
-        return CopyWatch(client, self.account, lambda copy: copy.encoder == self.account, find, lambda: kept).look
+        watch = CopyWatch(client, self.account, lambda copy: copy.encoder == self.account, find, lambda: kept)
+        return watch.look, lambda: len(watch.copies)
 
-    def _author(self, directory: Path) -> Look:
+    def _author(self, directory: Path) -> tuple[Look, Kept]:
         state = self.network.state
         for number, plan in list(items.Plans.entries(state)):
             items.Plans.put(state, number, replace(plan, terms=replace(plan.terms, live=True)))
         feeds = {made_up("feed", number) for number in self.plans}
         store = SimpleNamespace(keys=lambda: feeds, known=lambda feed: None)
-        return AuthorRole(self._context(directory, store=store))._facts
+        role = AuthorRole(self._context(directory, store=store))
+        return role._facts, lambda: sum(feed in feeds for feed, _ in role._live.values())
 
-    def _attester(self, directory: Path) -> Look:
+    def _attester(self, directory: Path) -> tuple[Look, Kept]:
         network, genesis = self.network, made_up("genesis")
         anchor = LinkStore(directory, self.database, genesis, self.account).unused(None)
         offer = items.Attesters.get(network.state, self.account)
@@ -98,7 +105,7 @@ class Peer:
         cast("Any", context.client).genesis = genesis
         role = AttesterRole(context)
         role._seats = network.era, tuple(OwnSeat(number, SECTORS, bytes(32)) for number in self.copies)
-        return role._facts
+        return role._facts, lambda: len(role._seats[1])
 
 
 async def looking(peer: Peer) -> float:
@@ -108,7 +115,9 @@ async def looking(peer: Peer) -> float:
     begun = time.process_time()
     for number in range(start + 1, start + 1 + READ_AGAIN):
         await peer.look(Block(number, AT, AT, ()))
-    return (time.process_time() - begun) / READ_AGAIN
+    taken = (time.process_time() - begun) / READ_AGAIN
+    assert peer.kept() == len(peer.own)
+    return taken
 
 
 def by_peer(state: Trie, item: str, numbers: list[int]) -> float:
