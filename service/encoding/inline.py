@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from functools import partial
 from types import TracebackType
 
 from .errors import PoolClosed, SectorError
 from .keys import PrivateKey
-from .pool import ENCODE_RUN, MAX_PIECE, Digest, Pieces, Read, Run, cut_runs, sectors_of
+from .pool import ENCODE_RUN, MAX_PIECE, Digest, Pieces, Read, Run, cut_runs, read_and_decoded
 from .profiles import P1, SECTOR, Profile, check_run
 from .progress import Progress, ProgressMeter
 from .sectors import SectorDecoder, SectorEncoder
@@ -61,10 +62,8 @@ class InlineCodec:
         self, read: Read, start: int, end: int, *, salt: bytes, modulus: bytes, digest: Digest, profile: Profile = P1
     ) -> tuple[bytes, bytes]:
         """Decode bytes as `CodecPool.decode_read` does. They are read in a thread. Raises what `read` raises, too."""
-        first, count, cut = sectors_of(start, end)
-        data = await asyncio.to_thread(read, first, count)
-        plain = (await self.decode_run(first, data, salt=salt, modulus=modulus, profile=profile))[cut]
-        return plain, digest(plain)
+        decode = partial(self.decode_run, salt=salt, modulus=modulus, profile=profile)
+        return await read_and_decoded(read, start, end, decode, digest)
 
     async def work(self, sectors: int) -> None:
         """Give the event loop a turn before this many sectors are processed. A modelled clock waits here."""

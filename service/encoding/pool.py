@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -169,11 +169,10 @@ class CodecPool:
         Their sectors, at most 16 MiB, are read beside the event loop. Where the workers are threads one of them does it all.
         Raises what `decode_run` and `read` raise.
         """
-        first, count, cut = sectors_of(start, end)
         if self._contexts is None:
-            data = await asyncio.to_thread(read, first, count)
-            plain = (await self.decode_run(first, data, salt=salt, modulus=modulus, profile=profile))[cut]
-            return plain, digest(plain)
+            decode = partial(self.decode_run, salt=salt, modulus=modulus, profile=profile)
+            return await read_and_decoded(read, start, end, decode, digest)
+        first, count, cut = sectors_of(start, end)
 
         def finish(plain: bytes) -> Result:
             plain = plain[cut]
@@ -353,6 +352,15 @@ def sectors_of(start: int, end: int) -> tuple[int, int, slice]:
     if count * SECTOR > MAX_PIECE:
         raise SectorError(f"a run of {count * SECTOR} bytes exceeds {MAX_PIECE}")
     return first, count, slice(start - first * SECTOR, end - first * SECTOR)
+
+
+async def read_and_decoded(
+    read: Read, start: int, end: int, decode: Callable[[int, bytes], Awaitable[bytes]], digest: Digest
+) -> tuple[bytes, bytes]:
+    """Return bytes [start, end) of a segment, read in a thread and decoded by `decode`, and what `digest` makes of them."""
+    first, count, cut = sectors_of(start, end)
+    plain = (await decode(first, await asyncio.to_thread(read, first, count)))[cut]
+    return plain, digest(plain)
 
 
 async def cut_runs(pieces: Pieces, first_sector: int, count: int, *, padded: bool) -> AsyncGenerator[Run, None]:

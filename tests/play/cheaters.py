@@ -8,6 +8,7 @@ import secrets
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from service.chain_client import Block, DispatchError
@@ -15,7 +16,7 @@ from service.chain_client.pallet import calls
 from service.chain_client.pallet.types import Copy, Plan, Sample, StorageProof
 from service.encoding import Opening, PrivateKey
 from service.encoding.merkle import leaf_hashes, parents
-from service.encoding.pool import ENCODE_RUN, Digest, Pieces, Read, Run, cut_runs, sectors_of
+from service.encoding.pool import ENCODE_RUN, Digest, Pieces, Read, Run, cut_runs, read_and_decoded
 from service.encoding.profiles import P1, SECTOR, Profile
 from service.encoding.progress import Progress, ProgressMeter
 from service.hypercore.net import Connection
@@ -409,10 +410,8 @@ class RubbishCodec:
         self, read: Read, start: int, end: int, *, salt: bytes, modulus: bytes, digest: Digest, profile: Profile = P1
     ) -> tuple[bytes, bytes]:
         """See Codec."""
-        first, count, cut = sectors_of(start, end)
-        data = await asyncio.to_thread(read, first, count)
-        plain = (await self.decode_run(first, data, salt=salt, modulus=modulus, profile=profile))[cut]
-        return plain, digest(plain)
+        decode = partial(self.decode_run, salt=salt, modulus=modulus, profile=profile)
+        return await read_and_decoded(read, start, end, decode, digest)
 
 
 class RubbishCopies(PlainCopies):
